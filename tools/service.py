@@ -1,0 +1,68 @@
+"""The seam between the graph and a service, and how a service declares the credential that it needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from identity.access_identity import AccessIdentity
+from identity.credential import Credential, CredentialNeed
+
+
+class Access(Protocol):
+    """One caller's access to one service, for the time of one run. Made by the graph."""
+
+    async def credential(self) -> Credential:
+        """The credential that the service declared. Raises the identity layer's errors."""
+        ...
+
+    async def renew(self, refused: Credential) -> Credential:
+        """The service answered 401 or 403 to `refused`: forget it, and get a fresh one. Call it once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSchema:
+    """A tool as the model sees it. `parameters` is a JSON Schema object: no credential, URL or identity."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered, for the model. `ok` is false if the tool itself reported an error."""
+
+    text: str
+    ok: bool = True
+
+
+class Service(Protocol):
+    """An outside service: one node of the graph, one credential, one or more tools."""
+
+    @property
+    def name(self) -> str:
+        """The node's name, such as `amap`."""
+        ...
+
+    @property
+    def needs(self) -> CredentialNeed | None:
+        """The credential that every call carries; `None` for a service without one."""
+        ...
+
+    @property
+    def access_identity(self) -> AccessIdentity | None:
+        """Overrides the agent's default (`ACCESS_IDENTITY`); `None` keeps the default."""
+        ...
+
+    async def tools(self, access: Access) -> Sequence[ToolSchema]:
+        """The tools that the service offers now."""
+        ...
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
+        """Runs one tool. Raises `AgentError`; the graph turns it into a result for the model."""
+        ...
+
+    async def aclose(self) -> None:
+        """Releases connections."""
+        ...
