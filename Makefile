@@ -1,0 +1,71 @@
+# Everything that a person or CI runs. `make help` lists it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help up serve sandbox studio doctor test check format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+
+up: $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
+	@exec $(BIN)/idaas-agent up
+
+serve: $(VENV)/.runtime ## the agent alone, configured by the environment
+	@exec $(BIN)/idaas-agent serve
+
+sandbox: $(VENV)/.runtime ## the sandbox cloud alone; writes .sandbox/agent.env
+	@exec $(BIN)/idaas-agent sandbox
+
+doctor: $(VENV)/.runtime ## check configuration and every dependency, step by step
+	@exec $(BIN)/idaas-agent doctor
+
+studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured cloud
+	@exec $(BIN)/langgraph dev --no-browser
+
+test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need and run all of them
+	@scripts/ensure-chromium
+	@$(BIN)/pytest -n $(JOBS)
+
+check: $(VENV)/.dev ## lint, format, types and the import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is written
+	$(BIN)/uv pip compile pyproject.toml --upgrade --group build $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group test --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
+
+clean: ## remove what was installed and made
+	rm -rf $(VENV) .sandbox .langgraph_api frontend/node_modules .mypy_cache .ruff_cache .pytest_cache
+
+# --- what the targets above need ---------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'Installing the agent (about half a minute, once) …'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo 'Installing what tests and checks need …'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+frontend/node_modules/.installed: frontend/package-lock.json frontend/package.json
+	@command -v npm >/dev/null || { echo 'npm is needed for the page: install Node.js 20 or newer'; exit 1; }
+	npm ci --prefix frontend --no-audit --no-fund --loglevel=error
+	@touch $@
