@@ -1,0 +1,151 @@
+"""The static server of the browser page (`frontend/`), as `idaas-agent up` runs it on port 9001.
+
+It serves an explicit set of files and nothing else: the page's own modules and styles, the files of npm
+packages that the page imports, and `/config.js`, which can be answered from memory so that the user's file stays
+untouched. Any other static server can serve the folder as well; what this one adds is response headers
+(`frame-ancestors` cannot be said in a `<meta>` policy) and a `connect-src` limited to the configured origins.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PACKAGE_FILES: Final = (
+    "node_modules/dompurify/dist/purify.min.js",
+    "node_modules/eventsource-parser/dist/index.js",
+    "node_modules/marked/lib/marked.esm.js",
+    "node_modules/oauth4webapi/build/index.js",
+)
+"""The files of npm packages that the page imports; no other path under `node_modules` is served."""
+
+MEDIA_TYPES: Final = MappingProxyType(
+    {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+)
+"""By suffix. A file with another suffix is not served."""
+
+_UNSERVED_FOLDERS: Final = frozenset({"node_modules", "tests"})
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d+)?")
+_ANY_AGENT: Final = ("https:", "http://localhost:*", "http://127.0.0.1:*")
+_CONNECTED: Final = ("API_URL", "TOKEN_ENDPOINT", "ISSUER")
+
+
+class PageIncompleteError(FileNotFoundError):
+    """The folder has no page, or its npm packages are not installed."""
+
+    def __init__(self, missing: Path, folder: Path) -> None:
+        super().__init__(f'"{missing}" is missing: run "npm ci --prefix {folder}"')
+
+
+def page_application(folder: Path, app_config: Mapping[str, str] | None = None) -> Starlette:
+    """The page of `folder` as an ASGI application. It reads files only, and only below `folder`.
+
+    With `app_config`, `/config.js` sets `window.APP_CONFIG` to exactly these members, and the page may
+    connect only to the origins that they name; without, the folder's own `config.js` is served, and the page
+    may connect to any https origin and to loopback. `app_config` is public: it must not hold a secret.
+
+    Raises `PageIncompleteError` if `index.html` or a package file is missing.
+    """
+    root = folder.resolve()
+    for name in ("index.html", *PACKAGE_FILES):
+        if not (root / name).is_file():
+            raise PageIncompleteError(root / name, root)
+
+    async def config(_: Request) -> Response:
+        return Response(_config_script(app_config or {}), media_type=MEDIA_TYPES[".js"])
+
+    async def file(request: Request) -> Response:
+        path = servable_file(root, request.path_params["path"] or "index.html")
+        if path is None:
+            return PlainTextResponse("Not found", status_code=404)
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix])
+
+    routes = [Route("/{path:path}", file)]
+    if app_config is not None:
+        routes.insert(0, Route("/config.js", config))
+    application = Starlette(routes=routes)
+    application.add_middleware(_PageHeaders, headers=page_headers(app_config))
+    return application
+
+
+def servable_file(root: Path, path: str) -> Path | None:
+    """The file for a URL path, or `None` unless it is a regular file that belongs to the page.
+
+    Refused: dot files, `..`, empty segments, back slashes and control characters, suffixes that are not in
+    `MEDIA_TYPES`, tests, packages beyond `PACKAGE_FILES`, and symbolic links that lead out of `root`.
+    """
+    segments = path.split("/")
+    if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        return None
+    if segments[0] in _UNSERVED_FOLDERS and path not in PACKAGE_FILES:
+        return None
+    if PurePosixPath(path).suffix not in MEDIA_TYPES:
+        return None
+    file = (root / path).resolve()
+    return file if file.is_relative_to(root) and file.is_file() else None
+
+
+def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:
+    """Security headers for every response of the page, errors included."""
+    origins = _ANY_AGENT if app_config is None else _origins(app_config)
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": " ".join(("'self'", *origins)),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "dompurify",
+    }
+    return {
+        "cache-control": "no-cache",
+        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }
+
+
+class _PageHeaders:
+    """Adds the same headers to every HTTP response."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _origins(app_config: Mapping[str, str]) -> tuple[str, ...]:
+    """Scheme, host and port of each URL to which the page connects, without duplicates."""
+    urls = (urlsplit(app_config.get(name, "")) for name in _CONNECTED)
+    return tuple(dict.fromkeys(f"{url.scheme}://{url.netloc}" for url in urls if _HOST.fullmatch(url.netloc)))
+
+
+def _config_script(app_config: Mapping[str, str]) -> str:
+    """A script that is the same whatever the values contain: JSON is a subset of JavaScript (ECMA-262)."""
+    members = json.dumps(dict(app_config), indent=2, ensure_ascii=True)
+    return f"window.APP_CONFIG = Object.freeze({members});\n"
