@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     MODEL_CALL_FAILED = "model_call_failed"
     JWKS_UNAVAILABLE = "jwks_unavailable"
     IDAAS_UNREACHABLE = "idaas_unreachable"
+    RUN_TIMED_OUT = "run_timed_out"
     SETTINGS_INVALID = "settings_invalid"
 
 
@@ -110,6 +111,11 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             "IDaaS could not be reached",
             "the token endpoint or the Developer API did not answer in time, or answered with a server error",
             "check tokenEndpoint and developerApiEndpoint in the SDK configuration and the network; try again later",
+        ),
+        ErrorCode.RUN_TIMED_OUT: ErrorRow(
+            "The answer took too long",
+            "the model and the tools together needed more than the time that one run may take",
+            "ask for less at once, or raise RUN_TIMEOUT_SECONDS",
         ),
         ErrorCode.SDK_CONFIG_UNREADABLE: ErrorRow(
             "Failed to load the SDK configuration",
