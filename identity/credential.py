@@ -1,18 +1,24 @@
 """What is needed to call a service, and what was obtained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
+from identity.error_table import ErrorCode
 from identity.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """The need for an API key that IDaaS keeps under `identifier` (Developer API, `ObtainCredential`)."""
+    """The need for an API key that IDaaS keeps under `identifier` (Developer API, `ObtainCredential`).
+
+    `error_code` is the row of the error table for a refusal, and no part of what the need is: two needs
+    with one identifier share one credential.
+    """
 
     identifier: str
+    error_code: ErrorCode = field(default=ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,12 @@ CredentialNeed: TypeAlias = ApiKey | AccessToken
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An API key or access token in hand. `expires_at` is in unix seconds."""
+    """An API key or access token in hand.
+
+    `expires_at`, in unix seconds, is the end of its use: never later than the token's own `exp` or, under
+    Human identity, the end of the user's access token. For an API key, which has no end of its own, it is
+    the time until which it may be used without IDaaS confirming it.
+    """
 
     need: CredentialNeed
     access_identity: AccessIdentity
@@ -44,7 +55,8 @@ class CredentialSource(Protocol):
         """A credential that is good now.
 
         `subject` is the verified caller; it is used only under Human identity.
-        Raises `CredentialError` if IDaaS refuses, `UnreachableError` if it does not answer.
+        Raises `CredentialError` if IDaaS refuses, `UnreachableError` if it does not answer, and
+        `AccessTokenError` if the caller's own token has expired meanwhile.
         """
         ...
 
