@@ -1,0 +1,73 @@
+"""Where the parts of the sandbox answer. The paths are those of the real services."""
+
+from dataclasses import dataclass
+
+INSTANCE = "idaas_sandbox01"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Origins (scheme, host, port) of the listeners, and the URLs that follow from them.
+
+    The issuer and everything that SDKs call is under `idaas`, over TLS. `idaas_plain` serves the same on a
+    loopback port without TLS, for the browser, which does not know the sandbox's certificate authority.
+    """
+
+    idaas: str = "https://localhost:9443"
+    idaas_plain: str = "http://localhost:9400"
+    model_studio: str = "https://localhost:9444"
+    function_compute: str = "https://localhost:9445"
+    page_origins: tuple[str, ...] = ("http://localhost:9001", "http://127.0.0.1:9001")
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.idaas}/api/v2/iauths_system/oauth2"
+
+    @property
+    def token_endpoint(self) -> str:
+        return f"{self.issuer}/token"
+
+    @property
+    def jwks(self) -> str:
+        return f"{self.issuer}/jwks"
+
+    @property
+    def discovery(self) -> str:
+        return f"{self.issuer}/.well-known/openid-configuration"
+
+    @property
+    def authorize(self) -> str:
+        return f"{self.idaas}/login/app/common/oauth2/authorize"
+
+    @property
+    def logout(self) -> str:
+        return f"{self.idaas}/login/app/common/oauth2/logout"
+
+    @property
+    def developer_api(self) -> str:
+        """Host and port without a scheme, as the SDK configuration has it."""
+        return self.idaas.removeprefix("https://")
+
+    @property
+    def obtain_credential(self) -> str:
+        return f"{self.idaas}/v2/{INSTANCE}/credentials/_/actions/obtain"
+
+    @property
+    def llm_base_url(self) -> str:
+        return f"{self.model_studio}/compatible-mode/v1"
+
+    @property
+    def amap_url(self) -> str:
+        return f"{self.model_studio}/api/v1/mcps/amap-maps/mcp"
+
+    @property
+    def enterprise_url(self) -> str:
+        return f"{self.function_compute}/enterprise"
+
+    @property
+    def leave_url(self) -> str:
+        return f"{self.function_compute}/leave"
+
+    @property
+    def page_redirect_uris(self) -> tuple[str, ...]:
+        return tuple(f"{origin}/" for origin in self.page_origins)

@@ -1,0 +1,62 @@
+"""What an agent needs to use the sandbox: the SDK configuration file, and every environment variable."""
+
+import json
+import shlex
+from pathlib import Path
+
+from sandbox.addresses import INSTANCE, Addresses
+from sandbox.certificates import Certificates
+from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
+from sandbox.generated_secrets import GeneratedSecrets, write_private
+from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
+
+ENVIRONMENT_FILE = "agent.env"
+CONFIGURATION_FILE = "client-config.json"
+
+
+def sdk_configuration(addresses: Addresses) -> dict[str, object]:
+    """The SDK configuration, as the console generates it for an agent with a client secret."""
+    return {
+        "idaasInstanceId": INSTANCE,
+        "clientId": AGENT,
+        "issuer": addresses.issuer,
+        "tokenEndpoint": addresses.token_endpoint,
+        "scope": "urn:cloud:idaas:pam|.all",
+        "developerApiEndpoint": addresses.developer_api,
+        "authnConfiguration": {
+            "identityType": "CLIENT",
+            "authnMethod": "CLIENT_SECRET_POST",
+            "clientSecretEnvVarName": "IDAAS_CLIENT_SECRET",
+        },
+        "httpConfiguration": {"connectTimeout": 5000, "readTimeout": 10000},
+    }
+
+
+def agent_environment(
+    folder: Path, addresses: Addresses, secrets: GeneratedSecrets, certificates: Certificates
+) -> dict[str, str]:
+    """The variables of an agent that uses this sandbox. Paths are absolute."""
+    return {
+        "CLOUD_IDAAS_CONFIG_PATH": str((folder / CONFIGURATION_FILE).resolve()),
+        "IDAAS_CLIENT_SECRET": secrets.agent_client_secret,
+        "ENV_PRIVATE_KEY": secrets.agent_private_key,
+        "JWKS_ENDPOINT": addresses.jwks,
+        "AGENT_AUDIENCE": AGENT_AUDIENCE,
+        "AGENT_SCOPE": "agent.access",
+        "LLM_API_KEY_IDENTIFIER": LLM_API_KEY,
+        "LLM_BASE_URL": addresses.llm_base_url,
+        "EXTERNAL_SERVER_API_KEY_IDENTIFIER": AMAP_API_KEY,
+        "EXTERNAL_SERVER_URL": addresses.amap_url,
+        "ENTERPRISE_SERVICE_SCOPE": f"{ENTERPRISE_AUDIENCE}|service.invoke",
+        "ENTERPRISE_SERVICE_URL": addresses.enterprise_url,
+        "LEAVE_SERVICE_SCOPE": f"{LEAVE_AUDIENCE}|leave.read",
+        "LEAVE_SERVICE_URL": addresses.leave_url,
+        "SSL_CERT_FILE": str(certificates.bundle.resolve()),
+    }
+
+
+def write_agent_files(folder: Path, addresses: Addresses, environment: dict[str, str]) -> None:
+    """Writes both files, mode 600. A POSIX shell can source `agent.env`: `set -a; . .sandbox/agent.env`."""
+    write_private(folder / CONFIGURATION_FILE, json.dumps(sdk_configuration(addresses), indent=2) + "\n")
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
+    write_private(folder / ENVIRONMENT_FILE, "".join(lines))

@@ -1,0 +1,123 @@
+"""The state of the whole sandbox: what its services share. No I/O, no sockets."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from joserfc import jwk
+
+from sandbox.access_tokens import AccessTokens
+from sandbox.addresses import Addresses
+from sandbox.counters import Counters
+from sandbox.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, sandbox_directory
+from sandbox.events import Events
+from sandbox.faults import Faults
+from sandbox.generated_secrets import GeneratedSecrets, new_secrets
+from sandbox.settings import Settings
+from sandbox.signing_keys import Jwks, SigningKeys, with_kid
+from sandbox.vault import Vault
+
+
+class Cloud:
+    """Everything that the services of the sandbox know. `reset()` brings back the state of the start.
+
+    `clock` answers unix seconds and is the only time that the sandbox reads. `function_compute_jwks` is the
+    copy of the JWKS that was pasted into the Function Compute trigger: a key rotation does not change it.
+    """
+
+    settings: Settings
+    directory: Directory
+    vault: Vault
+    function_compute_jwks: Jwks
+
+    def __init__(
+        self,
+        addresses: Addresses | None = None,
+        secrets: GeneratedSecrets | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.addresses = addresses or Addresses()
+        self.clock = clock
+        self.counters = Counters()
+        self.faults = Faults()
+        self.events = Events()
+        self.secrets = secrets or new_secrets()
+        self.settings = Settings()
+        self.keys = SigningKeys(with_kid(jwk.RSAKey.import_key(self.secrets.signing_key)))
+        self.access_tokens = AccessTokens(self.addresses.issuer, self.keys, self.settings, clock)
+        self._agent_public_key = (
+            jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
+        )
+        self._resets: list[Callable[[], None]] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Users, grants, credentials, keys, settings, faults, counters and events as at the start."""
+        defaults = Settings()
+        for name in Settings.__slots__:
+            setattr(self.settings, name, getattr(defaults, name))
+        self.keys.reset()
+        self.access_tokens.reset()
+        self.directory = sandbox_directory(
+            alice_password=self.secrets.alice_password,
+            bob_password=self.secrets.bob_password,
+            agent_secret=self.secrets.agent_client_secret,
+            agent_public_key=self._agent_public_key,
+            redirect_uris=self.addresses.page_redirect_uris,
+        )
+        self.vault = Vault(self.secrets.llm_api_key, self.secrets.amap_api_key, now=self.clock())
+        self.function_compute_jwks = self.jwks()
+        self.faults.clear()
+        for reset in self._resets:
+            reset()
+        self.counters.reset()
+        self.events.reset()
+
+    def on_reset(self, reset: Callable[[], None]) -> None:
+        """A service with state of its own asks to be called at each `reset`."""
+        self._resets.append(reset)
+
+    def jwks(self) -> Jwks:
+        """The JWKS that IDaaS publishes now."""
+        return self.keys.jwks()
+
+    def paste_jwks(self) -> None:
+        """What an operator does after a key rotation: copies the JWKS into the Function Compute trigger."""
+        self.function_compute_jwks = self.jwks()
+
+    def accepts_api_key(self, key: str, identifier: str) -> bool:
+        """Whether `key` is the current, enabled value of the credential `identifier`."""
+        return self.vault.accepts(key, identifier)
+
+    def user_token(
+        self,
+        user: str = "alice",
+        *,
+        audience: str = AGENT_AUDIENCE,
+        permissions: tuple[str, ...] = ("agent.access",),
+        lifetime: int | None = None,
+        header: dict[str, Any] | None = None,
+        claims: dict[str, Any] | None = None,
+    ) -> str:
+        """An access token of a user, as if he had signed in on the page. No grant is checked.
+
+        `header` and `claims` override members of the token; None takes one out. Raises KeyError for an
+        unknown user.
+        """
+        return self.access_tokens.mint(
+            client_id=PAGE,
+            subject=self.directory.users[user].subject,
+            audience=audience,
+            permissions=permissions,
+            lifetime=lifetime,
+            header=header,
+            claims=claims,
+        ).token
+
+    def machine_token(
+        self, audience: str, permissions: tuple[str, ...], *, lifetime: int | None = None
+    ) -> str:
+        """An access token of the agent itself. No grant is checked."""
+        return self.access_tokens.mint(
+            client_id=AGENT, subject=AGENT, audience=audience, permissions=permissions, lifetime=lifetime
+        ).token

@@ -1,0 +1,161 @@
+"""Who exists at IDaaS and who may do what: users, applications, resource servers, grants (Agent ID Guard)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+AGENT = "app_agent01"
+PAGE = "app_client01"
+AGENT_AUDIENCE = "https://agent.sandbox.example"
+ENTERPRISE_AUDIENCE = "https://enterprise.sandbox.example"
+LEAVE_AUDIENCE = "https://leave.sandbox.example"
+PAM_AUDIENCE = "urn:cloud:idaas:pam"
+
+GrantType = Literal["client_credentials", "token_exchange", "authorization_code", "implicit"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. `subject` is the `sub` of this user's tokens."""
+
+    name: str
+    subject: str
+    display_name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A Client node (people sign in through it) or an Agent node (callee and caller at once).
+
+    Without secret and public key it is a public client. URIs are compared as exact strings.
+    """
+
+    client_id: str
+    name: str
+    grant_types: frozenset[GrantType]
+    audience: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    public_key: str | None = None
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        return self.secret is None and self.public_key is None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceServer:
+    """An audience and the permissions that it defines."""
+
+    audience: str
+    permissions: tuple[str, ...]
+
+
+Grant: TypeAlias = tuple[str, str, str]
+"""Holder (client id or user subject), audience, permission."""
+
+
+class Directory:
+    """Three kinds of grants, each a set of (holder, audience, permission):
+
+    - `machine`: a client may act on the audience in its own name (permission of type *client*);
+    - `delegated`: a client may obtain tokens for users there (inbound authorization for a Client node,
+      outbound authorization for an Agent node);
+    - `people`: a user may act there (permission of type *user*). A user gains nothing through an agent.
+    """
+
+    def __init__(
+        self,
+        users: Iterable[User],
+        applications: Iterable[Application],
+        resource_servers: Iterable[ResourceServer],
+        *,
+        machine: Iterable[Grant],
+        delegated: Iterable[Grant],
+        people: Iterable[Grant],
+    ) -> None:
+        self.users = {user.name: user for user in users}
+        self.applications = {application.client_id: application for application in applications}
+        self.resource_servers = {server.audience: server for server in resource_servers}
+        self.machine = set(machine)
+        self.delegated = set(delegated)
+        self.people = set(people)
+        self.disabled: set[str] = set()
+        """Client ids and user subjects that are switched off."""
+
+    def user_by_subject(self, subject: str) -> User | None:
+        return next((user for user in self.users.values() if user.subject == subject), None)
+
+    def granted(self, grants: set[Grant], holder: str, audience: str) -> tuple[str, ...]:
+        """The permissions of `audience` that `holder` has, in the resource server's order."""
+        server = self.resource_servers.get(audience)
+        if server is None:
+            return ()
+        return tuple(p for p in server.permissions if (holder, audience, p) in grants)
+
+    def revoke(self, holder: str, audience: str, permission: str) -> bool:
+        """Withdraws every kind of this grant; whether there was one."""
+        grant = (holder, audience, permission)
+        found = False
+        for grants in (self.machine, self.delegated, self.people):
+            found |= grant in grants
+            grants.discard(grant)
+        return found
+
+
+PAM_PERMISSIONS = (
+    "credential:obtain",
+    "authentication_token:obtain",
+    "cloud_account_role:obtain_access_credential",
+    "cloud_account:obtain_access_credential",
+)
+
+
+def sandbox_directory(
+    *,
+    alice_password: str,
+    bob_password: str,
+    agent_secret: str,
+    agent_public_key: str,
+    redirect_uris: tuple[str, ...],
+) -> Directory:
+    """The directory at the start: alice may do everything, bob everything but the leave service."""
+    alice = User("alice", "user_alice01", "Alice", alice_password)
+    bob = User("bob", "user_bob01", "Bob", bob_password)
+    page = Application(
+        PAGE,
+        "Agent page",
+        frozenset({"implicit", "authorization_code"}),
+        redirect_uris=redirect_uris,
+        post_logout_redirect_uris=redirect_uris,
+    )
+    agent = Application(
+        AGENT,
+        "Agent",
+        frozenset({"client_credentials", "token_exchange"}),
+        audience=AGENT_AUDIENCE,
+        secret=agent_secret,
+        public_key=agent_public_key,
+    )
+    pam = [(PAM_AUDIENCE, permission) for permission in PAM_PERMISSIONS]
+    enterprise = (ENTERPRISE_AUDIENCE, "service.invoke")
+    leave = (LEAVE_AUDIENCE, "leave.read")
+    entry = (AGENT_AUDIENCE, "agent.access")
+    return Directory(
+        [alice, bob],
+        [page, agent],
+        [
+            ResourceServer(AGENT_AUDIENCE, ("agent.access",)),
+            ResourceServer(ENTERPRISE_AUDIENCE, ("service.invoke",)),
+            ResourceServer(LEAVE_AUDIENCE, ("leave.read",)),
+            ResourceServer(PAM_AUDIENCE, PAM_PERMISSIONS),
+        ],
+        machine=[(AGENT, *grant) for grant in [*pam, enterprise]],
+        delegated=[(PAGE, *entry), *((AGENT, *grant) for grant in [*pam, enterprise, leave])],
+        people=[
+            *((alice.subject, *grant) for grant in [entry, *pam, enterprise, leave]),
+            *((bob.subject, *grant) for grant in [entry, *pam, enterprise]),
+        ],
+    )

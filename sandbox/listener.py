@@ -1,0 +1,97 @@
+"""One listening socket and the web server behind it."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sandbox.certificates import Certificates
+from sandbox.faults import DROP_EXTENSION
+
+
+class PortInUseError(OSError):
+    """A port that the sandbox needs is taken. `port` says which, `purpose` what it is for."""
+
+    def __init__(self, port: int, purpose: str) -> None:
+        super().__init__(errno.EADDRINUSE, f'port {port} for "{purpose}" must be free, found it in use')
+        self.port = port
+        self.purpose = purpose
+
+
+def bind(host: str, port: int, purpose: str) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises PortInUseError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(port, purpose) from error
+        raise
+    return listener
+
+
+class DroppableProtocol(HttpToolsProtocol):
+    """Lets an application cut its connection without an answer, which ASGI alone cannot express."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, dict[object, object]] = {DROP_EXTENSION: {"abort": self.transport.abort}}
+        self.scope["extensions"] = extensions
+
+
+class WebServer(uvicorn.Server):
+    """A uvicorn server that leaves signals to whoever runs the event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
+    """Serves `app`, over TLS if there are certificates. The application's lifespan is not run."""
+    tls: dict[str, Any] = {}
+    if certificates:
+        tls = {"ssl_certfile": certificates.certificate, "ssl_keyfile": certificates.key}
+    return WebServer(
+        uvicorn.Config(
+            app,
+            http=DroppableProtocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=60,
+            ws="none",
+            **tls,
+        )
+    )
+
+
+async def run(servers: dict[socket.socket, WebServer], ready: asyncio.Event) -> None:
+    """Serves until cancelled; sets `ready` as soon as all listeners accept."""
+    tasks = [asyncio.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
+    try:
+        while not all(server.started for server in servers.values()):
+            await asyncio.sleep(0.005)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        ready.set()
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,21 @@
+"""What people and tests may change about the sandbox's tokens while it runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Settings:
+    """Lifetimes in seconds; defaults are the documented defaults of an IDaaS application."""
+
+    access_token_lifetime: int = 1200
+    id_token_lifetime: int = 300
+    authorization_code_lifetime: int = 60
+    session_lifetime: int = 8 * 3600
+    audience_as_array: bool = False
+    """`aud` as a one-element array instead of a string; the vendor documents neither."""
+    actor_claim: bool = False
+    """Exchanged tokens carry `act` (delegation). IDaaS supports impersonation only, hence off."""
+    exchange_depth: int = 5
+    """How often a token may be exchanged, counted along the chain."""
+    exchange_only_own: bool = True
+    """Only a token addressed to the calling client may be exchanged. Our reading; the vendor is silent."""
