@@ -1,8 +1,8 @@
 """The static server of the browser page (`frontend/`), as `idaas-agent up` runs it on port 9001.
 
 It serves an explicit set of files and nothing else: the page's own modules and styles, the files of npm
-packages that the page imports, and `/config.js`, which can be answered from memory so that the user's file stays
-untouched. Any other static server can serve the folder as well; what this one adds is response headers
+packages that the page imports, and `/config.js`, which can be answered from memory so that the user's file
+stays untouched. Any other static server can serve the folder as well; what this one adds is response headers
 (`frame-ancestors` cannot be said in a `<meta>` policy) and a `connect-src` limited to the configured origins.
 """
 

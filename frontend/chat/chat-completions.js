@@ -1,0 +1,103 @@
+/** One question to the agent over its OpenAI-compatible route, as a stream of typed events. */
+
+import { createParser } from '../node_modules/eventsource-parser/dist/index.js';
+import { AgentFailure, failureFromBody } from './agent-failure.js';
+
+/**
+ * Asks, and yields what happens until the answer is complete:
+ *
+ * - `{type: 'text' | 'reasoning', text}`
+ * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, ok, duration_ms, …}`, as the agent sent it
+ * - `{type: 'usage', usage}`
+ *
+ * Returns normally only if the agent said that it is done. Aborting `signal` ends the request, and with it the run.
+ *
+ * @throws {AgentFailure} refused before the answer began, or broken off in it
+ */
+export async function* streamAnswer({ url, accessToken, model, messages, signal, fetch = globalThis.fetch }) {
+  const response = await send({ url, accessToken, model, messages, signal, fetch });
+  if (!response.ok) throw failureFromBody(await json(response), response.status);
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+    await response.body?.cancel();
+    throw new AgentFailure({ code: 'agent_failed', status: response.status });
+  }
+
+  let done = false;
+  for await (const data of serverSentData(response.body, signal)) {
+    if (data === '[DONE]') {
+      done = true;
+      break;
+    }
+    yield* chunkEvents(parsed(data));
+  }
+  if (!done) throw new AgentFailure({ code: 'answer_interrupted' });
+}
+
+async function send({ url, accessToken, model, messages, signal, fetch }) {
+  try {
+    return await fetch(url, {
+      method: 'POST',
+      headers: { 'Authorization': `Bearer ${accessToken}`, 'Content-Type': 'application/json', 'Accept': 'text/event-stream' },
+      body: JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } }),
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'error', // the token goes to the configured agent and nowhere else
+      referrerPolicy: 'no-referrer',
+      signal,
+    });
+  } catch {
+    signal?.throwIfAborted();
+    throw new AgentFailure({ code: 'agent_unreachable' });
+  }
+}
+
+/** The `data` of each server-sent event of a body. */
+async function* serverSentData(body, signal) {
+  const queue = [];
+  const parser = createParser({ onEvent: ({ data }) => queue.push(data) });
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await read(reader, signal);
+      if (done) return;
+      parser.feed(value);
+      yield* queue.splice(0);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+async function read(reader, signal) {
+  try {
+    return await reader.read();
+  } catch {
+    signal?.throwIfAborted();
+    throw new AgentFailure({ code: 'answer_interrupted' });
+  }
+}
+
+function* chunkEvents(chunk) {
+  if (chunk.error) throw failureFromBody(chunk);
+  if (chunk.agent_event) yield chunk.agent_event;
+  const delta = chunk.choices?.[0]?.delta;
+  if (delta?.reasoning_content) yield { type: 'reasoning', text: delta.reasoning_content };
+  if (delta?.content) yield { type: 'text', text: delta.content };
+  if (chunk.usage) yield { type: 'usage', usage: chunk.usage };
+}
+
+function parsed(data) {
+  try {
+    const chunk = JSON.parse(data);
+    if (typeof chunk === 'object' && chunk !== null) return chunk;
+  } catch { /* below */ }
+  throw new AgentFailure({ code: 'answer_interrupted' });
+}
+
+async function json(response) {
+  try {
+    return await response.json();
+  } catch {
+    return undefined;
+  }
+}

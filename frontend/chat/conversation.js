@@ -1,0 +1,73 @@
+/**
+ * The conversation: turns of a question and its answer. An answer is a list of parts in the order in which they came:
+ * thinking, text, tool calls.
+ *
+ * @typedef {{type: 'reasoning' | 'text', text: string}} TextPart
+ * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
+ *   outcome: 'running' | 'ok' | 'failed' | 'unknown', durationMs?: number, error?: string,
+ *   audience?: string, scope?: string}} ToolPart
+ * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', parts: (TextPart | ToolPart)[],
+ *   failure?: object}} Answer
+ * @typedef {{question: string, answer: Answer}} Turn
+ */
+
+/** @returns {Turn} */
+export function newTurn(question) {
+  return { question, answer: { status: 'streaming', parts: [] } };
+}
+
+/** Adds what has happened to an answer. Events of an unknown type are ignored. */
+export function addEvent(answer, event) {
+  const { parts } = answer;
+  if (event.type === 'text' || event.type === 'reasoning') {
+    const last = parts.at(-1);
+    if (last?.type === event.type) last.text += event.text;
+    else parts.push({ type: event.type, text: event.text });
+  } else if (event.type === 'tool_started') {
+    parts.push({ type: 'tool', callId: event.call_id, outcome: 'running', ...toolMembers(event) });
+  } else if (event.type === 'tool_finished') {
+    let part = parts.find((candidate) => isCallOf(candidate, event));
+    if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
+    Object.assign(part, toolMembers(event), { outcome: event.ok ? 'ok' : 'failed', durationMs: event.duration_ms });
+    if (typeof event.error === 'string') part.error = event.error;
+  }
+}
+
+/** Ends an answer. Tool calls without an end are of unknown outcome: they may have taken effect. */
+export function endAnswer(answer, status, failure) {
+  answer.status = status;
+  answer.failure = failure;
+  for (const part of answer.parts) if (part.outcome === 'running') part.outcome = 'unknown';
+}
+
+/** An answer's text alone. */
+export function answerText(answer) {
+  return answer.parts.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n\n');
+}
+
+/** The tool calls of an answer. */
+export function toolCalls(answer) {
+  return answer.parts.filter(({ type }) => type === 'tool');
+}
+
+/** The whole history as chat messages, the open question last. Thinking and tool calls stay here. */
+export function chatMessages(turns) {
+  return turns.flatMap(({ question, answer }) => {
+    const content = answerText(answer);
+    const user = { role: 'user', content: question };
+    return content ? [user, { role: 'assistant', content }] : [user];
+  });
+}
+
+function isCallOf(part, event) {
+  if (part.type !== 'tool' || part.outcome !== 'running') return false;
+  return event.call_id === undefined ? part.tool === event.tool : part.callId === event.call_id;
+}
+
+function toolMembers(event) {
+  const members = { tool: event.tool, service: event.service, accessIdentity: event.access_identity };
+  for (const optional of ['audience', 'scope']) {
+    if (typeof event[optional] === 'string') members[optional] = event[optional];
+  }
+  return members;
+}

@@ -1,0 +1,57 @@
+/** The page's words, in the language of the person. */
+
+import { en } from './en.js';
+import { enErrors } from './en-errors.js';
+import { zh } from './zh.js';
+import { zhErrors } from './zh-errors.js';
+
+/** Language code → key → message. */
+export const MESSAGES = Object.freeze({ en: { ...en, ...enErrors }, zh: { ...zh, ...zhErrors } });
+const KEY = 'idaas-agent.language';
+
+/** The languages that the page speaks: code → its own name. */
+export const LANGUAGES = Object.freeze({ en: 'English', zh: '中文' });
+
+export class Language {
+  /** @param {'en' | 'zh'} code */
+  constructor(code) {
+    this.code = code;
+    this.messages = MESSAGES[code];
+  }
+
+  /** The message at `key`, with each `{name}` replaced from `values`. Values are text, never markup. */
+  text(key, values = {}) {
+    const message = this.messages[key] ?? key;
+    return message.replace(/\{(\w+)\}/g, (placeholder, name) => String(values[name] ?? placeholder));
+  }
+
+  has(key) {
+    return key in this.messages;
+  }
+
+  /** A time of day, such as 14:32. */
+  time(milliseconds) {
+    return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);
+  }
+
+  /** A duration of a call: "85 ms", "1.2 s". */
+  duration(milliseconds) {
+    const [value, unit, digits] = milliseconds < 1000 ? [milliseconds, 'millisecond', 0] : [milliseconds / 1000, 'second', 1];
+    const options = { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits };
+    return new Intl.NumberFormat(this.code, options).format(value);
+  }
+}
+
+/** The configured language, else the one chosen here before, else the first of the browser's that the page speaks. */
+export function preferredLanguage({ configured, storage, browser = [] }) {
+  const chosen = storage?.getItem(KEY);
+  if (chosen in MESSAGES) return new Language(chosen);
+  const spoken = browser.map((tag) => tag.toLowerCase().split('-')[0]).find((code) => code in MESSAGES);
+  return new Language(configured ?? spoken ?? 'en');
+}
+
+/** Remembers the person's choice for later visits. */
+export function chooseLanguage(code, storage) {
+  storage?.setItem(KEY, code);
+  return new Language(code);
+}

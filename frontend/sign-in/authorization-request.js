@@ -1,0 +1,40 @@
+/** The request to the authorization endpoint (RFC 6749, sections 4.1.1 and 4.2.1; RFC 7636). */
+
+/** 256 random bits, base64url. */
+export function randomValue(crypto = globalThis.crypto) {
+  return base64url(crypto.getRandomValues(new Uint8Array(32)));
+}
+
+/** The S256 code challenge of a verifier (RFC 7636, section 4.2). Needs a secure context. */
+export async function codeChallenge(verifier, crypto = globalThis.crypto) {
+  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))));
+}
+
+/**
+ * A fresh request: the URL to go to, and what to remember until the answer comes.
+ *
+ * `nonce` is sent only when an ID token is asked for (scope `openid`): nothing else carries it back.
+ */
+export async function authorizationRequest(configuration, crypto = globalThis.crypto) {
+  const pending = { state: randomValue(crypto), redirectUri: configuration.redirectUri };
+  const url = new URL(configuration.authorizeEndpoint);
+  url.searchParams.set('client_id', configuration.clientId);
+  url.searchParams.set('response_type', configuration.responseType);
+  url.searchParams.set('scope', configuration.scope);
+  url.searchParams.set('redirect_uri', configuration.redirectUri);
+  url.searchParams.set('state', pending.state);
+  if (configuration.scope.split(' ').includes('openid')) {
+    pending.nonce = randomValue(crypto);
+    url.searchParams.set('nonce', pending.nonce);
+  }
+  if (configuration.responseType === 'code') {
+    pending.codeVerifier = randomValue(crypto);
+    url.searchParams.set('code_challenge', await codeChallenge(pending.codeVerifier, crypto));
+    url.searchParams.set('code_challenge_method', 'S256');
+  }
+  return { url: url.href, pending };
+}
+
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}

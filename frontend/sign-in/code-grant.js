@@ -1,0 +1,49 @@
+/** The authorization code grant with PKCE (RFC 6749, section 4.1; RFC 7636), by oauth4webapi. */
+
+import { isLoopback } from '../configuration.js';
+import { SignInError } from './sign-in-error.js';
+
+// Loaded only by pages that are configured for this grant.
+const loadOauth = () => import('../node_modules/oauth4webapi/build/index.js');
+
+/**
+ * Redeems the code of an answer that `checkAuthorizationResponse` has accepted. The client is public: no secret.
+ *
+ * @returns {Promise<{accessToken: string, expiresIn: number | undefined}>} `expiresIn` in seconds
+ * @throws {SignInError}
+ */
+export async function tokenFromCode({ parameters, inFragment }, pending, configuration, fetch = globalThis.fetch) {
+  if (inFragment || !parameters.get('code') || !pending.codeVerifier) throw new SignInError('response_malformed');
+  const oauth = await loadOauth();
+  const options = (url) => ({ [oauth.customFetch]: fetch, [oauth.allowInsecureRequests]: isLoopback(url) });
+  const client = { client_id: configuration.clientId };
+  try {
+    const server = await authorizationServer(oauth, configuration, options);
+    const accepted = oauth.validateAuthResponse(server, client, parameters, pending.state);
+    const response = await oauth.authorizationCodeGrantRequest(
+      server, client, oauth.None(), accepted, pending.redirectUri, pending.codeVerifier, options(server.token_endpoint),
+    );
+    const token = await oauth.processAuthorizationCodeResponse(server, client, response, {
+      expectedNonce: pending.nonce ?? oauth.expectNoNonce,
+    });
+    return { accessToken: token.access_token, expiresIn: token.expires_in };
+  } catch (error) {
+    throw signInError(error, oauth);
+  }
+}
+
+async function authorizationServer(oauth, configuration, options) {
+  const { issuer, tokenEndpoint } = configuration;
+  if (tokenEndpoint) return { issuer: issuer ?? new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint };
+  const url = new URL(issuer);
+  const response = await oauth.discoveryRequest(url, options(issuer));
+  return oauth.processDiscoveryResponse(url, response);
+}
+
+function signInError(error, oauth) {
+  if (error instanceof SignInError) return error;
+  if (error instanceof oauth.ResponseBodyError) {
+    return new SignInError('code_refused', error.error_description ?? error.error);
+  }
+  return new SignInError(error instanceof TypeError ? 'token_endpoint_unreachable' : 'code_refused');
+}

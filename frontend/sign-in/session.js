@@ -1,0 +1,80 @@
+/**
+ * Who is signed in in this tab, and the access token that the page sends to the agent.
+ *
+ * The token is kept in memory, and, with `TOKEN_STORAGE: 'session'`, in sessionStorage, so that it survives a reload;
+ * never in localStorage, which every tab and every later visit could read.
+ */
+
+const KEY = 'idaas-agent.session';
+
+/**
+ * @typedef {object} Session
+ * @property {string} accessToken
+ * @property {string} subject `sub`, for display and for keeping conversations apart
+ * @property {string} name what to call the person
+ * @property {number | undefined} expiresAt milliseconds since 1970
+ */
+
+/** @returns {Session} */
+export function newSession({ accessToken, expiresIn }, now = Date.now()) {
+  const claims = unverifiedClaims(accessToken);
+  const subject = typeof claims.sub === 'string' ? claims.sub : '';
+  const named = [claims.name, claims.preferred_username, claims.username].find((name) => typeof name === 'string' && name);
+  const expiresAt = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined;
+  return {
+    accessToken,
+    subject,
+    name: named ?? subject,
+    expiresAt: expiresIn === undefined ? expiresAt : Math.min(now + expiresIn * 1000, expiresAt ?? Infinity),
+  };
+}
+
+/** The claims of a JWT **without any check**: for display only. An opaque token has none. */
+export function unverifiedClaims(token) {
+  try {
+    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof claims === 'object' && claims !== null ? claims : {};
+  } catch {
+    return {};
+  }
+}
+
+export class SessionStore {
+  /** @param {Storage | undefined} storage sessionStorage; `undefined` keeps the session in memory alone */
+  constructor(storage, now = Date.now) {
+    this.storage = storage;
+    this.now = now;
+    this.session = undefined;
+  }
+
+  /** The session of before a reload, unless it has expired. */
+  restore() {
+    try {
+      const kept = JSON.parse(this.storage?.getItem(KEY) ?? 'null');
+      if (kept && typeof kept.accessToken === 'string') this.session = kept;
+    } catch {
+      this.clear();
+    }
+    if (this.session && this.secondsLeft() <= 0) this.clear();
+    return this.session;
+  }
+
+  keep(session) {
+    this.session = session;
+    this.storage?.setItem(KEY, JSON.stringify(session));
+  }
+
+  clear() {
+    this.session = undefined;
+    this.storage?.removeItem(KEY);
+  }
+
+  /** Whole seconds until the token expires; `Infinity` where that is not known. */
+  secondsLeft() {
+    if (!this.session) return 0;
+    const { expiresAt } = this.session;
+    return expiresAt === undefined ? Infinity : Math.ceil((expiresAt - this.now()) / 1000);
+  }
+}

@@ -1,0 +1,38 @@
+/** Signing in and out: to IDaaS, back, and what the page holds afterwards. */
+
+import { authorizationRequest } from './authorization-request.js';
+import { checkAuthorizationResponse } from './authorization-response.js';
+import { tokenFromCode } from './code-grant.js';
+import { tokenFromFragment } from './implicit-grant.js';
+import { newSession } from './session.js';
+import { SignInError } from './sign-in-error.js';
+
+/** Goes to IDaaS; the page is left. Its history entry is replaced, so that "back" does not meet a spent answer. */
+export async function beginSignIn(configuration, pendingSignIn, location) {
+  if (configuration.responseType === 'code' && !globalThis.crypto?.subtle) throw new SignInError('insecure_context');
+  const { url, pending } = await authorizationRequest(configuration);
+  pendingSignIn.remember(pending);
+  location.replace(url);
+}
+
+/**
+ * The new session of an answer that `takeAuthorizationResponse` found.
+ *
+ * @throws {SignInError} the answer was refused; nothing of it is kept
+ */
+export async function completeSignIn(response, configuration, pendingSignIn, fetch = globalThis.fetch) {
+  const pending = pendingSignIn.take();
+  checkAuthorizationResponse(response, pending, configuration);
+  const token = configuration.responseType === 'code'
+    ? await tokenFromCode(response, pending, configuration, fetch)
+    : tokenFromFragment(response);
+  return newSession(token);
+}
+
+/** The address that ends the session at IDaaS and comes back here. */
+export function logoutUrl(configuration) {
+  const url = new URL(configuration.logoutEndpoint);
+  url.searchParams.set('client_id', configuration.clientId);
+  url.searchParams.set('post_logout_redirect_uri', configuration.redirectUri);
+  return url.href;
+}
