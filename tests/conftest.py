@@ -1,0 +1,79 @@
+"""The sandbox for tests: one server for each test process, its state reset before each test."""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sandbox.clock import SettableClock
+from sandbox.cloud import Cloud
+from sandbox.directory import AGENT_AUDIENCE
+from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a test sees of the running sandbox.
+
+    `clock` stands still unless a test moves it; it starts at the real time, so that code under test may
+    read either. `environment` is what `.sandbox/agent.env` says. Everything may be changed through `cloud`.
+    """
+
+    cloud: Cloud
+    clock: SettableClock
+    environment: dict[str, str]
+    ssl_context: ssl.SSLContext
+    running: RunningSandbox
+
+    @property
+    def issuer(self) -> str:
+        return self.cloud.addresses.issuer
+
+    def url(self, path: str = "/", listener: str = "idaas") -> str:
+        """A URL on a listener: `idaas`, `idaas_plain`, `model_studio` or `function_compute`."""
+        origin: str = getattr(self.cloud.addresses, listener)
+        return origin + path
+
+    def access_token(
+        self,
+        user: str = "alice",
+        *,
+        audience: str = AGENT_AUDIENCE,
+        permissions: tuple[str, ...] = ("agent.access",),
+        lifetime: int | None = None,
+        header: dict[str, Any] | None = None,
+        **claims: Any,
+    ) -> str:
+        """An AT_u as if `user` had signed in. Other keywords override claims (`exp=…`); None takes one out."""
+        return self.cloud.user_token(
+            user, audience=audience, permissions=permissions, lifetime=lifetime, header=header, claims=claims
+        )
+
+
+@pytest.fixture(scope="session")
+def running_sandbox(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningSandbox, SettableClock]]:
+    """The server thread. Tests use `sandbox`."""
+    clock = SettableClock()
+    options = SandboxOptions(
+        folder=tmp_path_factory.mktemp("sandbox"),
+        idaas_port=0,
+        idaas_plain_port=0,
+        model_studio_port=0,
+        function_compute_port=0,
+        clock=clock,
+    )
+    with start_sandbox(options) as running:
+        yield running, clock
+
+
+@pytest.fixture
+def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
+    """The sandbox in its first state: counters at 0, no faults, first keys and grants, clock at the real time."""
+    running, clock = running_sandbox
+    clock.reset()
+    running.cloud.reset()
+    return Sandbox(running.cloud, clock, running.environment, running.ssl_context, running)
