@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.credential import Credential, CredentialNeed
+from identity.error_table import ErrorCode
 
 
 class Access(Protocol):
@@ -53,6 +54,11 @@ class Service(Protocol):
     @property
     def access_identity(self) -> AccessIdentity | None:
         """Overrides the agent's default (`ACCESS_IDENTITY`); `None` keeps the default."""
+        ...
+
+    @property
+    def failure(self) -> ErrorCode:
+        """The code under which a failure of the service is shown: `external_service_failed`, or its own."""
         ...
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:

@@ -1,0 +1,89 @@
+"""A verified caller's access to the services: by the state's credentials while they are good, else anew."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from graph.state import AgentState, Unavailable
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+from identity.credential import Credential, CredentialNeed, CredentialSource
+from identity.errors import CredentialError
+
+_SKEW = 30.0
+"""Seconds before its expiry at which a credential of the state is asked for anew; the source is the judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a node needs, and the identity under which it is met."""
+
+    need: CredentialNeed
+    access_identity: AccessIdentity
+
+
+class RunAccess:
+    """One caller's access to one service, for one node of one run (`tools.service.Access`)."""
+
+    def __init__(
+        self,
+        requirement: Requirement | None,
+        caller: VerifiedAccessToken,
+        source: CredentialSource,
+        held: Credential | Unavailable | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._requirement = requirement
+        self._caller = caller
+        self._source = source
+        self._held = held
+        self._clock = clock
+        self.renewed: Credential | None = None
+        """What this node obtained, for the state."""
+
+    async def credential(self) -> Credential:
+        """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
+        if isinstance(self._held, Unavailable):
+            raise CredentialError(self._held.code, self._held.detail)
+        if self._held is not None and self._is_good(self._held):
+            return self._held
+        return await self._obtain()
+
+    async def renew(self, refused: Credential) -> Credential:
+        """A credential in place of `refused`, which is forgotten; once for all calls that were refused."""
+        held = self._held
+        if isinstance(held, Credential) and held is not refused and self._is_good(held):
+            return held
+        self._source.invalidate(refused, self._caller)
+        return await self._obtain()
+
+    async def _obtain(self) -> Credential:
+        if self._requirement is None:
+            raise LookupError("the service declares no credential")
+        need, access_identity = self._requirement.need, self._requirement.access_identity
+        obtained = await self._source.obtain(need, access_identity, self._caller)
+        self._held = self.renewed = obtained
+        return obtained
+
+    def _is_good(self, held: Credential) -> bool:
+        return (
+            self._requirement is not None
+            and held.need == self._requirement.need
+            and held.access_identity == self._requirement.access_identity
+            and held.expires_at - _SKEW > self._clock()
+        )
+
+
+class Accesses:
+    """Makes the accesses of a run, by the names of its nodes."""
+
+    def __init__(
+        self, requirements: Mapping[str, Requirement], source: CredentialSource, clock: Callable[[], float]
+    ) -> None:
+        self.requirements = requirements
+        self._source = source
+        self._clock = clock
+
+    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunAccess:
+        """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
+        held = (state.get("credentials") or {}).get(name)
+        return RunAccess(self.requirements.get(name), caller, self._source, held, self._clock)

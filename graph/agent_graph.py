@@ -1,0 +1,91 @@
+"""The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import ToolMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from graph.access import Accesses, Requirement
+from graph.authenticate import Authenticate
+from graph.caller import Callers, Verifier
+from graph.context import AgentContext, TokenLookup, token_in_context
+from graph.conversation import pending
+from graph.credentials import MODEL, ResolveCredentials
+from graph.limits import Limits
+from graph.model_node import AskModel
+from graph.service_node import CallService
+from graph.state import AgentInput, AgentOutput, AgentState
+from identity.access_identity import AccessIdentity
+from identity.credential import ApiKey, CredentialSource
+from tools.service import Service
+
+_RESERVED = {"authenticate", "credentials", MODEL, START, END}
+
+
+def build_graph(
+    *,
+    model: BaseChatModel,
+    services: Sequence[Service],
+    verifier: Verifier,
+    credentials: CredentialSource,
+    access_identity: AccessIdentity,
+    llm_api_key: ApiKey,
+    limits: Limits | None = None,
+    caller: TokenLookup = token_in_context,
+    clock: Callable[[], float] = time.time,
+    checkpointer: BaseCheckpointSaver[str] | None = None,
+) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
+    """The agent as a compiled LangGraph graph.
+
+    Run it with `context=AgentContext(Secret(access_token))`; its input is `{"messages": […]}`. A run raises
+    `AccessTokenError` for its caller, `CredentialError` or `UnreachableError` for the model's key, and
+    `ServiceError` for the model; whatever happens to a tool goes back to the model as a result.
+
+    `access_identity` is the default of the services that declare none, and that of the model.
+    Raises `ValueError` if two services have one name, or a name that the graph itself uses.
+    """
+    limits = limits or Limits()
+    names = [service.name for service in services]
+    if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
+        fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
+        raise ValueError(fault)
+    requirements = {MODEL: Requirement(llm_api_key, access_identity)}
+    for service in services:
+        if service.needs is not None:
+            requirements[service.name] = Requirement(
+                service.needs, service.access_identity or access_identity
+            )
+    callers = Callers(verifier, caller)
+    accesses = Accesses(requirements, credentials, clock)
+
+    graph = StateGraph(
+        AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
+    )
+    graph.add_node("authenticate", Authenticate(callers))
+    graph.add_node("credentials", ResolveCredentials(callers, accesses, limits.credentials_seconds))
+    graph.add_node(MODEL, AskModel(model, services, callers, accesses, limits))
+    graph.add_edge(START, "authenticate")
+    graph.add_edge("authenticate", "credentials")
+    graph.add_edge("credentials", MODEL)
+    for service in services:
+        graph.add_node(service.name, CallService(service, callers, accesses, limits.tool_seconds))
+        graph.add_edge(service.name, MODEL)
+    graph.add_conditional_edges(MODEL, _after_model(names), [*names, MODEL, END])
+    steps = 4 + 2 * (limits.tool_rounds + 1)
+    return graph.compile(checkpointer=checkpointer, name="agent").with_config(recursion_limit=steps)
+
+
+def _after_model(services: Sequence[str]) -> Callable[[AgentState], list[str]]:
+    def route(state: AgentState) -> list[str]:
+        """The services that the answer calls, all in one step; the model again if all calls were refused."""
+        offered = state.get("offered") or {}
+        called = {offered.get(call["name"]) for call in pending(state["messages"])}
+        if nodes := [name for name in services if name in called]:
+            return nodes
+        return [MODEL] if isinstance(state["messages"][-1], ToolMessage) else [END]
+
+    return route

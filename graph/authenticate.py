@@ -1,0 +1,20 @@
+"""The node `authenticate`: the run's caller is verified, and recorded without the token."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from graph.caller import Callers, record
+from graph.context import AgentContext
+from graph.state import AgentState
+
+
+class Authenticate:
+    """Begins a run. Raises `AccessTokenError`, and the run ends before anything was asked of anybody."""
+
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
+
+    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG002 - LangGraph's shape of a node
+        caller = await self._callers.of(runtime)
+        return {"principal": record(caller), "rounds": 0, "offered": {}}

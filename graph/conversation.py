@@ -1,0 +1,117 @@
+"""Rules of a conversation with tools: which calls wait for an answer, and what the model is sent."""
+
+import uuid
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
+
+from identity.error_table import ERROR_TABLE, ErrorCode
+
+SYSTEM_PROMPT = (
+    "You are an enterprise assistant. Answer in the language of the user. "
+    "Use a tool when the answer depends on facts that it provides, and only with values that the user gave "
+    "or that another tool returned. If a tool fails, say plainly what failed and what can be done; never "
+    "invent its result."
+)
+
+
+def failure_text(code: ErrorCode, detail: str) -> str:
+    """A failure as the model reads it: code, symptom, detail, cause and remedy of the error table."""
+    row = ERROR_TABLE[code]
+    return f"{code}: {row.symptom} ({detail}). Likely cause: {row.cause}. Remedy: {row.remedy}."
+
+
+def refusal(call: ToolCall, text: str) -> ToolMessage:
+    """The answer to a call that is not run."""
+    return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status="error")
+
+
+def pending(messages: Sequence[AnyMessage]) -> list[ToolCall]:
+    """The tool calls of the latest answer that have no result yet."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            return [call for call in message.tool_calls if call["id"] not in answered]
+        else:
+            break
+    return []
+
+
+def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
+    """`answer` with its calls in a form that can be run and sent back, and the refusals of those that cannot.
+
+    Every call gets an identifier of its own; arguments that are no JSON object are refused, and leave the
+    conversation, because the model service would reject them when they are sent back.
+    """
+    if not answer.tool_calls and not answer.invalid_tool_calls:
+        return answer, []
+    calls: list[ToolCall] = []
+    refusals: list[ToolMessage] = []
+    seen: set[str] = set()
+    for call in [*answer.tool_calls, *answer.invalid_tool_calls]:
+        identifier = call["id"]
+        if not identifier or identifier in seen:
+            identifier = f"call_{uuid.uuid4().hex}"
+        seen.add(identifier)
+        arguments = call["args"] if isinstance(call["args"], dict) else {}
+        calls.append(
+            ToolCall(name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call")
+        )
+        if not isinstance(call["args"], dict):
+            refusals.append(
+                refusal(calls[-1], "the arguments must be one JSON object; call again with valid JSON")
+            )
+    clean = AIMessage(
+        content=answer.content,
+        additional_kwargs={
+            key: value for key, value in answer.additional_kwargs.items() if key != "tool_calls"
+        },
+        response_metadata=answer.response_metadata,
+        usage_metadata=answer.usage_metadata,
+        id=answer.id,
+        tool_calls=calls,
+    )
+    return clean, refusals
+
+
+def without_calls(answer: AIMessage) -> AIMessage:
+    """`answer` as text alone: no tools were offered, so none may be called."""
+    if not answer.tool_calls and not answer.invalid_tool_calls:
+        return answer
+    return AIMessage(
+        content=answer.content,
+        response_metadata=answer.response_metadata,
+        usage_metadata=answer.usage_metadata,
+        id=answer.id,
+    )
+
+
+def request(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[AnyMessage]:
+    """What the model is sent: one system message, ours before the caller's, then the conversation.
+
+    A call that was never answered (a run that was cut off) gets a result that says so, because model services
+    reject a conversation with a gap.
+    """
+    leading = 0
+    while leading < len(messages) and isinstance(messages[leading], SystemMessage):
+        leading += 1
+    system = "\n\n".join([SYSTEM_PROMPT, *notes, *(str(message.text) for message in messages[:leading])])
+    sent: list[AnyMessage] = [SystemMessage(system)]
+    waiting: dict[str, ToolCall] = {}
+    for message in messages[leading:]:
+        if isinstance(message, ToolMessage):
+            waiting.pop(message.tool_call_id, None)
+        else:
+            sent.extend(
+                refusal(call, "this call was interrupted and has no result") for call in waiting.values()
+            )
+            waiting = (
+                {call["id"] or "": call for call in message.tool_calls}
+                if isinstance(message, AIMessage)
+                else {}
+            )
+        sent.append(message)
+    sent.extend(refusal(call, "this call was interrupted and has no result") for call in waiting.values())
+    return sent

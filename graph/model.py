@@ -1,0 +1,149 @@
+"""The model: Qwen by Model Studio's OpenAI-compatible API, as a LangChain chat model.
+
+What differs from `ChatOpenAI`: the thinking (`reasoning_content`) is kept, chunks of tool calls are mended
+where Model Studio's form deviates, the API key is that of the caller, and errors carry nothing of what the
+service said but its status and code word: the text of a 401 may contain the key.
+"""
+
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import httpx2
+import openai
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+
+from graph.api_key import api_key
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+
+
+class QwenChat(ChatOpenAI):
+    """One instance serves all callers. Only the asynchronous methods can be used.
+
+    Raises `ServiceError` (`model_call_failed`) in place of the client's own errors.
+    """
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401 - the base class's shape
+        failure: ServiceError | None = None
+        try:
+            async with aclosing(cast(Any, super()._astream(*args, **kwargs))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except _FAILURES as error:
+            failure = _scrubbed(error)
+        if failure is not None:  # outside of the handler: the original must not hang on as `__context__`
+            raise failure
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ANN401 - the base class's shape
+        try:
+            return await super()._agenerate(*args, **kwargs)
+        except _FAILURES as error:
+            failure = _scrubbed(error)
+        raise failure
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        delta: dict[str, Any] = {}
+        if choices := chunk.get("choices"):
+            delta = _mended(choices[0].get("delta") or {})
+            chunk = {**chunk, "choices": [{**choices[0], "delta": delta}]}
+        converted = super()._convert_chunk_to_generation_chunk(
+            chunk, default_chunk_class, base_generation_info
+        )
+        if converted is not None and (thought := delta.get("reasoning_content")):
+            converted.message.additional_kwargs["reasoning_content"] = thought
+        return converted
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        result = super()._create_chat_result(response, generation_info)
+        whole = response if isinstance(response, dict) else response.model_dump()
+        for generation, choice in zip(result.generations, whole.get("choices") or [], strict=False):
+            if thought := choice["message"].get("reasoning_content"):
+                generation.message.additional_kwargs["reasoning_content"] = thought
+        return result
+
+
+def qwen_chat(
+    *,
+    base_url: str,
+    model: str,
+    enable_thinking: bool = False,
+    ssl_context: ssl.SSLContext | None = None,
+    timeout: float = 120.0,
+    max_retries: int = 1,
+) -> QwenChat:
+    """The model `model` at `base_url`, without a key: `graph.api_key` has the caller's at each call.
+
+    `timeout` (seconds) bounds the wait for each piece of an answer; the whole answer is bounded by the graph.
+    Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed.
+    """
+    client = httpx2.AsyncClient(
+        verify=ssl_context if ssl_context is not None else True,
+        timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+        follow_redirects=False,
+    )
+    return QwenChat(
+        model=model,
+        base_url=base_url,
+        api_key=_callers_key,
+        http_async_client=client,
+        timeout=timeout,
+        max_retries=max_retries,
+        stream_usage=True,
+        use_responses_api=False,
+        extra_body={"enable_thinking": enable_thinking},
+    )
+
+
+async def _callers_key() -> str:
+    return api_key.get().reveal()
+
+
+def _mended(delta: dict[str, Any]) -> dict[str, Any]:
+    """`delta` with its tool calls in OpenAI's form: Model Studio repeats an empty `id`, or omits parts."""
+    if not (calls := delta.get("tool_calls")):
+        return delta
+    return {
+        **delta,
+        "tool_calls": [
+            {
+                "index": position if call.get("index") is None else call["index"],
+                "id": call.get("id") or None,
+                "function": {
+                    "name": (function := call.get("function") or {}).get("name") or None,
+                    "arguments": function.get("arguments") or "",
+                },
+            }
+            for position, call in enumerate(calls)
+        ],
+    }
+
+
+_FAILURES = (openai.OpenAIError, httpx2.HTTPError, ValueError, KeyError, TypeError)
+"""The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
+
+_CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def _scrubbed(error: Exception) -> ServiceError:
+    """The failure by its status and the service's code word, never its text."""
+    status = error.status_code if isinstance(error, openai.APIStatusError) else None
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        detail = "the model service did not answer in time"
+    elif isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
+        detail = "the connection to the model service failed"
+    elif isinstance(error, openai.APIError):
+        code = error.code if isinstance(error.code, str) and _CODE_WORD.fullmatch(error.code) else None
+        detail = "the model service answered with an error" if status is None else f"status {status}"
+        detail += f' "{code}"' if code else ""
+    else:
+        detail = "the answer of the model service has an unexpected form"
+    return ServiceError(ErrorCode.MODEL_CALL_FAILED, detail, status=status)

@@ -1,0 +1,146 @@
+"""The node `model`: asks the model, with the tools on offer and the caller's key."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage, message_chunk_to_message
+from langgraph.runtime import Runtime
+from langgraph.types import StreamWriter
+
+from graph.access import Accesses, RunAccess
+from graph.api_key import api_key
+from graph.caller import Callers, record
+from graph.context import AgentContext
+from graph.conversation import identified, refusal, request, without_calls
+from graph.credentials import MODEL
+from graph.events import TextEvent
+from graph.limits import Limits
+from graph.offer import Offer, offer
+from graph.state import AgentState
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tools.service import Service
+
+LAST_ROUND = (
+    "No tool can be called any more. Answer with what the tools have returned, and say what is missing."
+)
+
+
+class AskModel:
+    """Asks once for each round of tools. Raises `ServiceError` if the model cannot answer."""
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        services: Sequence[Service],
+        callers: Callers,
+        accesses: Accesses,
+        limits: Limits,
+    ) -> None:
+        self._model = model
+        self._services = services
+        self._callers = callers
+        self._accesses = accesses
+        self._limits = limits
+
+    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        caller = await self._callers.of(runtime)
+        rounds = state.get("rounds", 0)
+        names = [MODEL, *(service.name for service in self._services)]
+        accesses = {name: self._accesses.of(caller, name, state) for name in names}
+        if rounds < self._limits.tool_rounds:
+            offered = await offer(self._services, accesses, self._limits.tool_seconds)
+        else:
+            offered = Offer([], {}, [LAST_ROUND])
+        ask = _Question(
+            self._model, self._limits.model_seconds, request(state["messages"], offered.notes), offered
+        )
+        answer = await ask.answer(accesses[MODEL], _writer(runtime))
+        answer, refusals = self._judged(answer, offered)
+        return {
+            "messages": [answer, *refusals],
+            "offered": offered.services,
+            "rounds": rounds + bool(answer.tool_calls),
+            "principal": record(caller),
+            "credentials": {name: access.renewed for name, access in accesses.items() if access.renewed},
+        }
+
+    def _judged(self, answer: AIMessage, offered: Offer) -> tuple[AIMessage, list[ToolMessage]]:
+        """The answer, and the refusals of the calls in it that no node will run."""
+        if not offered.tools:
+            return without_calls(answer), []
+        answer, refusals = identified(answer)
+        refused = {message.tool_call_id for message in refusals}
+        for position, call in enumerate(answer.tool_calls):
+            if call["id"] in refused:
+                continue
+            if call["name"] not in offered.services:
+                refusals.append(refusal(call, f'there is no tool "{call["name"]}"'))
+            elif position >= self._limits.tool_calls:
+                limit = self._limits.tool_calls
+                refusals.append(refusal(call, f"not run: at most {limit} tools may be called at a time"))
+        return answer, refusals
+
+
+class _Question:
+    """One question to the model, asked again only if the key was refused before a word was said."""
+
+    def __init__(
+        self, model: BaseChatModel, seconds: float, messages: list[AnyMessage], offered: Offer
+    ) -> None:
+        self._model = model
+        self._seconds = seconds
+        self._messages = messages
+        self._options: dict[str, Any] = (
+            {"tools": offered.tools, "parallel_tool_calls": True} if offered.tools else {}
+        )
+        self._said = False
+
+    async def answer(self, access: RunAccess, writer: StreamWriter | None) -> AIMessage:
+        credential = await access.credential()
+        api_key.set(credential.secret)
+        try:
+            return await self._in_time(writer)
+        except ServiceError as error:
+            if error.status != 401 or self._said:
+                raise
+        api_key.set((await access.renew(credential)).secret)
+        return await self._in_time(writer)
+
+    async def _in_time(self, writer: StreamWriter | None) -> AIMessage:
+        answer = None
+        try:
+            async with asyncio.timeout(self._seconds):
+                if writer is None:
+                    answer = await self._model.ainvoke(self._messages, **self._options)
+                else:
+                    answer = await self._streamed(writer)
+        except TimeoutError:
+            pass
+        else:
+            if isinstance(answer, AIMessage):
+                return answer
+            raise ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
+        raise ServiceError(ErrorCode.MODEL_CALL_FAILED, f"no complete answer within {self._seconds:g} s")
+
+    async def _streamed(self, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
+        whole: Any = None
+        async with aclosing(cast(Any, self._model.astream(self._messages, **self._options))) as chunks:
+            async for chunk in chunks:
+                if thought := chunk.additional_kwargs.get("reasoning_content"):
+                    self._said = True
+                    writer(TextEvent(type="reasoning", text=thought))
+                if text := str(chunk.text):
+                    self._said = True
+                    writer(TextEvent(type="content", text=text))
+                whole = chunk if whole is None else whole + chunk
+        return whole and message_chunk_to_message(whole)
+
+
+def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:
+    """Where pieces of the answer go, if the run's surface wants them."""
+    context = runtime.context
+    return runtime.stream_writer if isinstance(context, AgentContext) and context.streaming else None

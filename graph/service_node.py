@@ -1,0 +1,97 @@
+"""The node of a service: runs the calls that the model made of its tools, side by side."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from langchain_core.messages import ToolCall, ToolMessage
+from langgraph.runtime import Runtime
+from langgraph.types import StreamWriter
+
+from graph.access import Accesses, RunAccess
+from graph.caller import Callers, record
+from graph.context import AgentContext
+from graph.conversation import failure_text, pending
+from graph.events import ToolFinished, ToolStarted
+from graph.state import AgentState
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, ServiceError
+from tools.service import Service, ToolResult
+
+logger = logging.getLogger(__name__)
+
+
+class CallService:
+    """Every call ends in a result for the model: what the tool returned, or the error table's words."""
+
+    def __init__(self, service: Service, callers: Callers, accesses: Accesses, seconds: float) -> None:
+        requirement = accesses.requirements.get(service.name)
+        self._service = service
+        self._callers = callers
+        self._accesses = accesses
+        self._seconds = seconds
+        self._access_identity = requirement.access_identity.value if requirement else None
+
+    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        caller = await self._callers.of(runtime)
+        name = self._service.name
+        offered = state.get("offered") or {}
+        calls = [call for call in pending(state["messages"]) if offered.get(call["name"]) == name]
+        access = self._accesses.of(caller, name, state)
+        results = await asyncio.gather(*(self._run(call, access, runtime.stream_writer) for call in calls))
+        return {
+            "messages": results,
+            "principal": record(caller),
+            "credentials": {name: access.renewed} if access.renewed else {},
+        }
+
+    async def _run(self, call: ToolCall, access: RunAccess, writer: StreamWriter) -> ToolMessage:
+        tool, service, identity = call["name"], self._service.name, self._access_identity
+        call_id = call["id"] or ""
+        writer(
+            ToolStarted(
+                type="tool_started", tool=tool, service=service, access_identity=identity, call_id=call_id
+            )
+        )
+        started = time.perf_counter()
+        result, code = await self._outcome(call, access)
+        finished = ToolFinished(
+            type="tool_finished",
+            tool=tool,
+            service=service,
+            access_identity=identity,
+            call_id=call_id,
+            ok=result.ok,
+            duration_ms=round((time.perf_counter() - started) * 1000),
+        )
+        if code is not None:
+            finished["error"] = code.value
+        writer(finished)
+        return ToolMessage(
+            result.text,
+            tool_call_id=call_id,
+            name=tool,
+            status="success" if result.ok else "error",
+            artifact={"service": service, "access_identity": identity, "error": code and code.value},
+        )
+
+    async def _outcome(self, call: ToolCall, access: RunAccess) -> tuple[ToolResult, ErrorCode | None]:
+        service = self._service
+        error: AgentError
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await service.call(call["name"], call["args"], access), None
+        except AgentError as failure:
+            error = failure
+        except TimeoutError:
+            error = ServiceError(service.failure, f"no answer within {self._seconds:g} s")
+        except Exception as fault:  # noqa: BLE001 - a tool's own fault must not end the run
+            # Its text may have anything in it, so only its type and place are told.
+            place = fault.__traceback__
+            while place is not None and place.tb_next is not None:
+                place = place.tb_next
+            where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
+            error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
+        return ToolResult(failure_text(error.code, error.detail), ok=False), error.code
