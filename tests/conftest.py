@@ -46,7 +46,7 @@ class Sandbox:
         header: dict[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        """An AT_u as if `user` had signed in. Other keywords override claims (`exp=…`); None takes one out."""
+        """An AT_u as if `user` had signed in. Other keywords override claims (`exp=…`); None drops one."""
         return self.cloud.user_token(
             user, audience=audience, permissions=permissions, lifetime=lifetime, header=header, claims=claims
         )
@@ -72,7 +72,7 @@ def running_sandbox(
 
 @pytest.fixture
 def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
-    """The sandbox in its first state: counters at 0, no faults, first keys and grants, clock at the real time."""
+    """The sandbox in its first state: counters at 0, no faults, clock at the real time."""
     running, clock = running_sandbox
     clock.reset()
     running.cloud.reset()
