@@ -49,6 +49,7 @@ class Cloud:
             jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         )
         self._resets: list[Callable[[], None]] = []
+        self._restarts: dict[str, Callable[[], None]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -76,6 +77,14 @@ class Cloud:
     def on_reset(self, reset: Callable[[], None]) -> None:
         """A service with state of its own asks to be called at each `reset`."""
         self._resets.append(reset)
+
+    def on_restart(self, service: str, restart: Callable[[], None]) -> None:
+        """A service with sessions says how it forgets them; `restart` may be called from any thread."""
+        self._restarts[service] = restart
+
+    def restart(self, service: str) -> None:
+        """`service` forgets its sessions, as if it had been restarted. Raises KeyError if it has none."""
+        self._restarts[service]()
 
     def jwks(self) -> Jwks:
         """The JWKS that IDaaS publishes now."""

@@ -1,4 +1,4 @@
-"""What people and tests may change about the sandbox's tokens while it runs."""
+"""What people and tests may change about the services while the sandbox runs."""
 
 from dataclasses import dataclass
 
@@ -19,3 +19,7 @@ class Settings:
     """How often a token may be exchanged, counted along the chain."""
     exchange_only_own: bool = True
     """Only a token addressed to the calling client may be exchanged. Our reading; the vendor is silent."""
+    amap_stateless: bool = False
+    """The MCP server keeps no sessions."""
+    amap_json_response: bool = False
+    """The MCP server answers JSON instead of Server-Sent Events."""
