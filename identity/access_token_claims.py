@@ -1,0 +1,88 @@
+"""The claims of an access token: their shapes, not yet their meaning for this agent."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LAST_SECOND = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
+_MAX_SUBJECT = 255  # OpenID Connect Core, section 2
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749, section 3.3
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenClaims:
+    """What the agent reads of a token. Times are unix seconds."""
+
+    issuer: str
+    subject: str
+    audience: tuple[str, ...]
+    scopes: frozenset[str]
+    expires_at: float
+    not_before: float | None
+    issued_at: float | None
+
+
+def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
+    """Validates the shapes. Raises `ValueError` that names the claim, expected then found.
+
+    `iss`, `sub`, `aud` and `exp` are required (RFC 9068, section 2.2); `iat`, `nbf` and `scope` may be
+    absent. `scope` is a text of words separated by single spaces (RFC 6749, section 3.3); a list is refused,
+    because RFC 8693, section 4.2, defines no such form and IDaaS has none.
+    """
+    return AccessTokenClaims(
+        issuer=_text(claims, "iss", 2048),
+        subject=_text(claims, "sub", _MAX_SUBJECT),
+        audience=_audience(claims),
+        scopes=_scopes(claims),
+        expires_at=_required_moment(claims, "exp"),
+        not_before=_moment(claims, "nbf"),
+        issued_at=_moment(claims, "iat"),
+    )
+
+
+def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+        raise _wrong(name, f"must be a printable text of 1 to {longest} characters", claims)
+    return value
+
+
+def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    # RFC 7519, section 4.1.3: a list of texts or, in the special case of one audience, a text.
+    value = claims.get("aud")
+    listed = value if isinstance(value, list) else [value]
+    if not listed or not all(isinstance(audience, str) and audience for audience in listed):
+        raise _wrong("aud", "must be a text or a list of texts", claims)
+    return tuple(listed)
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    if "scope" not in claims:
+        return frozenset()
+    value = claims["scope"]
+    if not isinstance(value, str) or not (value == "" or _SCOPE.fullmatch(value)):
+        raise _wrong("scope", "must be words separated by single spaces", claims)
+    return frozenset(value.split(" ")) if value else frozenset()
+
+
+def _required_moment(claims: Mapping[str, Any], name: str) -> float:
+    moment = _moment(claims, name)
+    if moment is None:
+        raise _wrong(name, "must be present", claims)
+    return moment
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+    """A NumericDate (RFC 7519, section 2). JSON's true is no number, and neither is null."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
+        raise _wrong(name, "must be a time in unix seconds", claims)
+    return float(value)
+
+
+def _wrong(name: str, fault: str, claims: Mapping[str, Any]) -> ValueError:
+    found = type(claims[name]).__name__ if name in claims else "nothing"
+    return ValueError(f'claim "{name}" {fault}, found {found}')

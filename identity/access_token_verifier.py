@@ -1,0 +1,152 @@
+"""Verifies the caller's access token: RFC 9068, section 4, with the best practices of RFC 8725."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token_claims import AccessTokenClaims, read_claims
+from identity.compact_jws import parse_compact_jws
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.jose_header import read_header
+from identity.secret import Secret
+from identity.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
+
+_INVALID = ErrorCode.ACCESS_TOKEN_INVALID
+
+
+class AccessTokenVerifier:
+    """Verifies access tokens for one agent: one issuer, one audience, one scope.
+
+    Guaranteed for every token that `verify` returns: its signature is by a key that the key source still
+    holds, with an allowed algorithm; `iss` is exactly `issuer`; `aud` is or contains `audience`; it has not
+    expired and is in force, give or take `leeway` seconds; `scope` contains each word of the required scope.
+
+    Not checked: whether IDaaS has revoked the token or disabled the user since (offline verification cannot
+    see that), and `client_id`, `jti`, `act`, which IDaaS does not document.
+
+    A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash
+    and a look-up instead of a signature check. It is forgotten when its key leaves the key source.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        scope: str,
+        keys: KeySource,
+        algorithms: Sequence[str] = ("RS256",),
+        leeway: float = 30.0,
+        max_bytes: int = 8192,
+        remembered: int = 10_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`scope` is one or more words, separated by spaces; a token must have them all.
+
+        Raises `ValueError` if an argument could make a check vacuous.
+        """
+        self._required = frozenset(scope.split())
+        self._algorithms = frozenset(algorithms)
+        if not (issuer and audience and self._required):
+            raise ValueError("issuer, audience and scope must not be empty")
+        if not self._algorithms or not self._algorithms <= SUPPORTED_ALGORITHMS:
+            raise ValueError("algorithms must be among RS256 and ES256")
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = keys
+        self._leeway = leeway
+        self._max_bytes = max_bytes
+        self._capacity = remembered
+        self._clock = clock
+        self._remembered: OrderedDict[bytes, tuple[VerifiedAccessToken, SigningKey, str | None]] = (
+            OrderedDict()
+        )
+
+    async def verify(self, token: Secret | str) -> VerifiedAccessToken:
+        """The verified token.
+
+        Raises `AccessTokenError` (`access_token_invalid`; the detail names the claim), its subclass
+        `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be had now.
+        No other exception comes from any input.
+        """
+        text = token.reveal() if isinstance(token, Secret) else token
+        # Before hashing, so that a huge text costs nothing. The encoded form of a JWT is ASCII.
+        if len(text) > self._max_bytes:
+            raise AccessTokenError(
+                _INVALID, f"expected at most {self._max_bytes} characters, found {len(text)}"
+            )
+        if not text.isascii():
+            raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
+        digest = hashlib.sha256(text.encode("ascii")).digest()
+        return self._recall(digest) or await self._verify(text, digest)
+
+    def _recall(self, digest: bytes) -> VerifiedAccessToken | None:
+        found = self._remembered.get(digest)
+        if found is None:
+            return None
+        verified, key, kid = found
+        expired = self._clock() >= verified.expires_at + self._leeway
+        if expired or self._keys.held(kid, key.algorithm) is not key:
+            del self._remembered[digest]
+            return None
+        self._remembered.move_to_end(digest)
+        return verified
+
+    async def _verify(self, text: str, digest: bytes) -> VerifiedAccessToken:
+        # All that needs no key comes first, so that a token which cannot pass causes no fetch (RFC 8725, 2.9).
+        try:
+            jws = parse_compact_jws(text)
+            header = read_header(jws.header, self._algorithms)
+            claims = read_claims(jws.payload)
+            self._check(claims)
+        except ValueError as error:
+            raise AccessTokenError(_INVALID, str(error)) from None
+        key = await self._keys.find(header.kid, header.algorithm)
+        if key is None:
+            raise AccessTokenError(_INVALID, 'header "kid" names no key of the issuer')
+        if not key.verify(jws.signing_input, jws.signature):
+            raise AccessTokenError(_INVALID, "the signature is not by the issuer's key")
+        # The scope comes last: "insufficient scope" says that the token is otherwise good (RFC 6750, 3.1).
+        missing = self._required - claims.scopes
+        if missing:
+            raise InsufficientScopeError(
+                ErrorCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
+            )
+        verified = assume_verified(
+            principal=Principal(claims.issuer, claims.subject),
+            audience=claims.audience,
+            scopes=claims.scopes,
+            expires_at=claims.expires_at,
+            fingerprint=digest.hex(),
+            token=Secret(text),
+        )
+        self._remember(digest, verified, key, header.kid)
+        return verified
+
+    def _check(self, claims: AccessTokenClaims) -> None:
+        if claims.issuer != self._issuer:
+            raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self._issuer)}')
+        if self._audience not in claims.audience:
+            raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self._audience)}')
+        now = self._clock()
+        if now >= claims.expires_at + self._leeway:
+            raise AccessTokenError(
+                _INVALID, f'claim "exp": the token expired {now - claims.expires_at:.0f} s ago'
+            )
+        for name, moment in (("nbf", claims.not_before), ("iat", claims.issued_at)):
+            if moment is not None and moment > now + self._leeway:
+                raise AccessTokenError(_INVALID, f'claim "{name}" is {moment - now:.0f} s in the future')
+
+    def _remember(
+        self, digest: bytes, verified: VerifiedAccessToken, key: SigningKey, kid: str | None
+    ) -> None:
+        self._remembered[digest] = (verified, key, kid)
+        while len(self._remembered) > self._capacity:
+            self._remembered.popitem(last=False)
+
+
+def _quoted(*words: str) -> str:
+    return " ".join(f'"{word}"' for word in words)

@@ -1,0 +1,64 @@
+"""One HTTP request and its answer, bounded, with no request left in an exception.
+
+An `httpx` exception carries its request, and the request carries the client secret or a token. So nothing
+of `httpx` is raised from here: what went wrong comes back as a value that says so in a few words.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer of any status, read to its end."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """There was no answer, or none that could be read. `reason` may be logged and shown."""
+
+    reason: str
+
+
+async def ask(
+    http: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, deadline: float
+) -> Answer | NoAnswer:
+    """Sends `request` once, and is done within `deadline` seconds, body included.
+
+    Follows no redirect; reads at most `max_bytes` of the (decoded) body. The request's own timeouts, which
+    bound each phase, are in force too.
+    """
+    request.headers["Accept-Encoding"] = "identity"
+    try:
+        async with asyncio.timeout(deadline):
+            return await _read(http, request, max_bytes)
+    except TimeoutError:
+        return NoAnswer("no complete answer within the deadline")
+    except httpx.ConnectTimeout:
+        return NoAnswer("no connection within the connect timeout")
+    except httpx.TimeoutException:
+        return NoAnswer("no answer within the read timeout")
+    except httpx.ConnectError:
+        return NoAnswer("no connection: refused, unknown host, or its certificate is not trusted")
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        return NoAnswer(f"the connection broke ({type(error).__name__})")
+
+
+async def _read(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> Answer | NoAnswer:
+    response = await http.send(request, stream=True, follow_redirects=False)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > max_bytes:
+                return NoAnswer(f"its answer is larger than {max_bytes} bytes")
+        return Answer(response.status_code, dict(response.headers), bytes(body))
+    finally:
+        await response.aclose()

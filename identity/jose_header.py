@@ -1,0 +1,45 @@
+"""The JOSE header of an access token: what may stand in it."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_MAX_KID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class JoseHeader:
+    """The algorithm, which is an allowed one, and the name of the key."""
+
+    algorithm: str
+    kid: str | None
+
+
+def read_header(header: Mapping[str, Any], algorithms: Set[str]) -> JoseHeader:
+    """Validates the header. Raises `ValueError` that names the member.
+
+    `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its own key, are not read at all
+    (RFC 8725, section 3.10).
+    """
+    # RFC 7515, section 4.1.11: an extension that is critical and not understood must be refused; none is
+    # understood here. RFC 7797 makes "b64" critical, so a token that has it without "crit" is refused too.
+    for extension in ("crit", "b64", "zip"):
+        if extension in header:
+            raise _wrong(extension, "must be absent")
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in algorithms:
+        raise _wrong("alg", f"must be one of {', '.join(sorted(algorithms))}")
+    # RFC 9068, section 4 wants "at+jwt"; what IDaaS writes is not documented, and "JWT" is what most
+    # servers write. Anything else is some other kind of JWT (RFC 8725, section 3.11).
+    kind = header.get("typ", "JWT")
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise _wrong("typ", 'must be "JWT" or "at+jwt"')
+    kid = header.get("kid")
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _MAX_KID):
+        raise _wrong("kid", f"must be a text of 1 to {_MAX_KID} characters")
+    return JoseHeader(algorithm, kid)
+
+
+def _wrong(member: str, fault: str) -> ValueError:
+    return ValueError(f'header "{member}" {fault}')

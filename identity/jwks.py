@@ -1,0 +1,163 @@
+"""The signing keys of IDaaS, from its JWKS endpoint (RFC 7517), kept at hand."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from identity.answer import NoAnswer, ask
+from identity.error_table import ErrorCode
+from identity.errors import UnreachableError
+from identity.secure_url import is_secure_url
+from identity.signing_key import SigningKey, signing_key
+from identity.single_flight import SingleFlight
+from identity.strict_json import read_object
+
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
+_SHORTEST_MAX_AGE, _LONGEST_MAX_AGE = 60.0, 3600.0
+_MAX_BYTES = 128 * 1024
+_MAX_KEYS = 64
+_THE_JWKS = "jwks"
+
+KeyName = tuple[str | None, str]
+
+
+class Jwks:
+    """A `KeySource` over one URL that is given by configuration. No URL in a token is ever looked at.
+
+    - Keys are fetched when first needed and kept. Once they are older than `max_age` seconds (or the
+      answer's `Cache-Control: max-age`, held between 60 s and 1 h), the next use fetches them anew in the
+      background.
+    - An unknown `kid` fetches once; further unknown ones fetch nothing for `cooldown` seconds, so that
+      forged tokens cannot turn the agent against IDaaS.
+    - However many callers wait, one request is under way.
+    - While the endpoint fails, keys are used until they are `max_stale` seconds old, then no more.
+
+    Not checked: whether the endpoint belongs to the issuer; that is for the configuration to say.
+    For one event loop. `http` must verify certificates; its owner closes it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.time,
+        timeout: float = 10.0,
+        max_age: float = 300.0,
+        max_stale: float = 86_400.0,
+        cooldown: float = 10.0,
+    ) -> None:
+        """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` for a URL that is not secure."""
+        if not is_secure_url(url):
+            raise ValueError("the JWKS URL must be https, or http to a loopback address")
+        self._url = url
+        self._http = http
+        self._clock = clock
+        self._timeout = timeout
+        self._max_age = max_age
+        self._max_stale = max_stale
+        self._cooldown = cooldown
+        self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
+        self._keys: Mapping[KeyName, SigningKey] = {}
+        self._fetched_at = float("-inf")
+        self._stale_at = float("-inf")
+        self._next_refresh = float("-inf")
+        self._next_search = float("-inf")
+        self._failure: UnreachableError | None = None
+
+    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        """See `KeySource`. Starts a refresh in the background when the keys are old."""
+        now = self._clock()
+        if now - self._fetched_at > self._max_stale:
+            return None
+        if now >= self._stale_at and now >= self._next_refresh:
+            self._next_refresh = now + self._cooldown
+            self._flight.start(_THE_JWKS, self._fetch)
+        return self._keys.get((kid, algorithm))
+
+    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        """See `KeySource`. Raises `UnreachableError` (`jwks_unavailable`)."""
+        key = self.held(kid, algorithm)
+        if key is not None:
+            return key
+        now = self._clock()
+        if now - self._fetched_at > self._max_stale:
+            await self._flight.run(_THE_JWKS, self._fetch)
+        elif _THE_JWKS in self._flight or now >= self._next_search:
+            self._next_search = now + self._cooldown
+            await self._flight.run(_THE_JWKS, self._fetch)
+        elif self._failure is not None:
+            raise UnreachableError(self._failure.code, self._failure.detail)
+        return self._keys.get((kid, algorithm))
+
+    async def load(self) -> None:
+        """Fetches the keys if none are at hand: for readiness. Raises `UnreachableError`."""
+        if self._clock() - self._fetched_at > self._max_stale:
+            await self._flight.run(_THE_JWKS, self._fetch)
+
+    async def aclose(self) -> None:
+        """Ends a fetch that is under way."""
+        await self._flight.aclose()
+
+    async def _fetch(self) -> None:
+        try:
+            keys, max_age = await self._request()
+        except UnreachableError as error:
+            self._failure = error
+            raise
+        now = self._clock()
+        self._failure = None
+        self._keys = self._keep_known(keys)
+        self._fetched_at, self._stale_at = now, now + max_age
+
+    async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
+        request = self._http.build_request(
+            "GET", self._url, headers={"Accept": "application/json"}, timeout=self._timeout
+        )
+        answer = await ask(self._http, request, max_bytes=_MAX_BYTES, deadline=self._timeout)
+        if isinstance(answer, NoAnswer):
+            raise _unavailable(answer.reason)
+        if answer.status != 200:
+            raise _unavailable("expected status 200, found", answer.status)
+        return _keys(answer.body), self._max_age_of(answer.headers)
+
+    def _max_age_of(self, headers: Mapping[str, str]) -> float:
+        found = _MAX_AGE.search(headers.get("cache-control", ""))
+        if found is None:
+            return self._max_age
+        return min(max(float(found.group(1)), _SHORTEST_MAX_AGE), _LONGEST_MAX_AGE)
+
+    def _keep_known(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
+        """An unchanged key stays the same object, by which the verifier knows that nothing changed."""
+        known = self._keys
+        return {name: known[name] if known.get(name) == key else key for name, key in keys.items()}
+
+
+def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:
+    """The usable keys of a JWKS by `kid` and algorithm; under `None`, the only key of an algorithm."""
+    try:
+        listed = read_object(body).get("keys")
+    except ValueError as error:
+        raise _unavailable("the answer", error) from None
+    if not isinstance(listed, list):
+        raise _unavailable('the answer has no list "keys"')
+    if len(listed) > _MAX_KEYS:
+        raise _unavailable("expected at most", _MAX_KEYS, "keys, found", len(listed))
+    usable = [key for key in map(signing_key, listed) if key is not None]
+    if not usable:
+        raise _unavailable("the answer has no usable signing key")
+    by_name: dict[KeyName, SigningKey] = {}
+    for key in usable:
+        if key.kid is not None:
+            by_name.setdefault((key.kid, key.algorithm), key)
+    for algorithm in {key.algorithm for key in usable}:
+        alone = [key for key in usable if key.algorithm == algorithm]
+        if len(alone) == 1:
+            by_name[(None, algorithm)] = alone[0]
+    return by_name
+
+
+def _unavailable(*words: object) -> UnreachableError:
+    return UnreachableError(ErrorCode.JWKS_UNAVAILABLE, " ".join(map(str, ("JWKS endpoint:", *words))))

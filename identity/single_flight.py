@@ -1,0 +1,66 @@
+"""However many ask for one thing at the same time, it is fetched once."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from contextvars import Context
+from typing import Any, Generic, TypeVar
+
+from identity.errors import AgentError
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """Flights by key. A flight is a task of its own: a waiter that is cancelled leaves it to the others,
+    and if it was the last one the flight still lands, so that its result can be kept.
+
+    A flight starts in an empty context: it serves many callers, so it must not see the variables
+    (tracing, a request's token) of the one that happened to be first.
+
+    For one event loop; not thread-safe.
+    """
+
+    def __init__(self, closed: Callable[[], AgentError]) -> None:
+        """`closed` makes the error that waiters get once `aclose` was called."""
+        self._closed = closed
+        self._is_closed = False
+        self._flights: dict[Hashable, asyncio.Task[T]] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether a flight for `key` is under way."""
+        return key in self._flights
+
+    def start(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        """Joins the flight for `key`, or starts it. Needs a running event loop."""
+        flight = self._flights.get(key)
+        if flight is None:
+            if self._is_closed:
+                raise self._closed()
+            flight = asyncio.get_running_loop().create_task(fetch(), context=Context())
+            self._flights[key] = flight
+            flight.add_done_callback(lambda landed: self._land(key, landed))
+        return flight
+
+    async def run(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of the flight for `key`. Its error goes to every waiter, and is not kept."""
+        flight = self.start(key, fetch)
+        try:
+            return await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if flight.cancelled() and not (waiter and waiter.cancelling()):
+                raise self._closed() from None
+            raise
+
+    async def aclose(self) -> None:
+        """Cancels the flights and waits until they are gone. Nothing can be started after it."""
+        self._is_closed = True
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _land(self, key: Hashable, flight: asyncio.Task[T]) -> None:
+        del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # marks it as seen: a flight without waiters must not end in a log line
