@@ -1,0 +1,27 @@
+"""The enterprise service: a function behind an HTTP trigger with JWT authentication (Function Compute)."""
+
+import ssl
+from typing import Annotated
+
+from pydantic import Field
+
+from identity.credential import AccessToken
+from tools.http_service import HTTPService
+from tools.service_client import ServiceClient
+
+
+def enterprise(
+    url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None, seconds: float = 20.0
+) -> HTTPService:
+    """The service at `url`, called with an access token of `scope` (`audience|permission`)."""
+    service = HTTPService("enterprise", url, AccessToken(scope), ssl_context=ssl_context, seconds=seconds)
+
+    @service.tool
+    async def call_enterprise_service(
+        http: ServiceClient,
+        message: Annotated[str | None, Field(description="What to tell the service, if anything.")] = None,
+    ) -> str:
+        """Calls the enterprise service (企业服务), the company's internal service, and returns its answer."""
+        return (await http.post(json={} if message is None else {"message": message})).text
+
+    return service

@@ -1,0 +1,78 @@
+"""A service spoken to over HTTP, whose tools are functions."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from identity.access_identity import AccessIdentity
+from identity.credential import CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tools.http_client import checked_url, http_client
+from tools.result_text import presentable
+from tools.service import Access, ToolResult, ToolSchema
+from tools.service_client import Address, ServiceClient
+from tools.tool_function import ToolFunction
+
+_Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
+
+
+class HTTPService:
+    """The shortest way to a tool of one's own: `tools/leave.py` is an example, whole.
+
+    `credential` is what every call carries, to `url` and nowhere else; `access_identity` overrides the
+    agent's default. `seconds` bounds a whole call, a slow body and the renewal of the credential included;
+    `max_bytes` bounds an answer. `failure` is the error code of whatever the service does wrong.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        credential: CredentialNeed | None = None,
+        *,
+        access_identity: AccessIdentity | None = None,
+        failure: ErrorCode = ErrorCode.ENTERPRISE_SERVICE_FAILED,
+        ssl_context: ssl.SSLContext | None = None,
+        seconds: float = 20.0,
+        max_bytes: int = 256 * 1024,
+    ) -> None:
+        self.name = name
+        self.needs = credential
+        self.access_identity = access_identity
+        self.failure = failure
+        self._address = Address(name, checked_url(url), failure, max_bytes)
+        self._seconds = seconds
+        self._http = http_client(ssl_context, seconds)
+        self._tools: dict[str, ToolFunction] = {}
+
+    def tool(self, function: _Function) -> _Function:
+        """Decorator: makes an `async def` function, whose first parameter is the client, a tool."""
+        tool = ToolFunction(function)
+        if tool.schema.name in self._tools:
+            raise ValueError(f'"{self.name}" has a tool "{tool.schema.name}" already')  # noqa: EM102
+        self._tools[tool.schema.name] = tool
+        return function
+
+    async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
+        """The functions, in the order of their definition."""
+        return [tool.schema for tool in self._tools.values()]
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
+        """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
+        if (function := self._tools.get(tool)) is None:
+            return ToolResult(f'there is no tool "{tool}"', ok=False)
+        client = ServiceClient(self._http, self._address, None if self.needs is None else access)
+        try:
+            async with asyncio.timeout(self._seconds):
+                result = await function.run(client, arguments)
+        except TimeoutError:
+            pass
+        else:
+            return ToolResult(presentable(result.text, ()), result.ok)
+        raise ServiceError(self.failure, f'"{self.name}" did not answer within {self._seconds:g} s')
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()

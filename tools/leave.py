@@ -1,0 +1,22 @@
+"""The signed-in employee's leave, read as that employee: an example of a tool of one's own."""
+
+import ssl
+
+from identity.access_identity import AccessIdentity
+from identity.credential import AccessToken
+from tools.http_service import HTTPService
+from tools.service_client import ServiceClient
+
+
+def leave(url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None) -> HTTPService:
+    """The leave service at `url`; it wants an access token of `scope` that names the employee."""
+    service = HTTPService(
+        "leave", url, AccessToken(scope), access_identity=AccessIdentity.HUMAN, ssl_context=ssl_context
+    )
+
+    @service.tool
+    async def leave_balance(http: ServiceClient) -> str:
+        """How many days of leave (休假, 年假) the employee has left, and the next approved leave."""
+        return (await http.get()).text
+
+    return service

@@ -1,0 +1,191 @@
+"""One session with an MCP server, under one credential, owned by one task."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from langchain_mcp_adapters.tools import load_mcp_tools
+from mcp import ClientSession, McpError
+from mcp.shared.message import MessageMetadata
+from mcp.shared.session import ProgressFnT
+from mcp.types import ClientRequest, Implementation
+from pydantic import BaseModel
+
+from identity.secret import Secret
+from tools.mcp_tool import MCPTool, listed_tool, result_text
+from tools.mcp_transport import MCPTransport, TransportFailure
+from tools.service import ToolResult
+
+_CLIENT = Implementation(name="idaas-agent", version="0.1.0")
+_Result = TypeVar("_Result", bound=BaseModel)
+
+
+class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
+    """The server did not answer a request. `status` is the HTTP status, if there was one."""
+
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.status = status
+
+
+class MCPSession:
+    """Calls come from any task; the protocol's session lives in a task of its own, which ends with `close`.
+
+    `tools_seconds` is for how long a list of tools is taken to be current.
+    """
+
+    def __init__(
+        self,
+        transport: MCPTransport,
+        secret: Secret,
+        *,
+        tools_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.secret = secret
+        self._transport = transport
+        self._tools_seconds = tools_seconds
+        self._clock = clock
+        self._session: _Session | None = None
+        self._owner: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        self._retired = False
+        self._in_use = 0
+        self._tools: dict[str, MCPTool] = {}
+        self._listed_at: float | None = None
+        self._listing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connects and initializes. Raises `MCPFailure`."""
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # A context of its own: the session outlives the run that happens to open it.
+        self._owner = asyncio.create_task(self._own(opened), context=contextvars.Context())
+        try:
+            await opened
+        except BaseException:
+            self._owner.cancel()
+            await asyncio.wait([self._owner])
+            raise
+
+    @property
+    def is_open(self) -> bool:
+        """False once it is retired or closed."""
+        return not self._retired and self._owner is not None and not self._owner.done()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keeps a retired session open until the block ends."""
+        self._in_use += 1
+        try:
+            yield
+        finally:
+            self._in_use -= 1
+            if self._retired and not self._in_use:
+                self._ended.set()
+
+    def retire(self) -> None:
+        """No new uses; it ends when those in progress have ended."""
+        self._retired = True
+        if not self._in_use:
+            self._ended.set()
+
+    async def close(self) -> None:
+        """Ends it now. Calls in flight raise `MCPFailure`."""
+        self._retired = True
+        self._ended.set()
+        if self._owner is not None:
+            await asyncio.wait([self._owner])
+
+    async def tools(self) -> Mapping[str, MCPTool]:
+        """The server's tools by name, listed once and again when the list is old. Raises `MCPFailure`.
+
+        If listing again fails, the old list stays for as long again.
+        """
+        async with self._listing:
+            if self._listed_at is None or self._clock() - self._listed_at >= self._tools_seconds:
+                try:
+                    listed = await load_mcp_tools(self._connected())
+                    self._tools = {tool.name: listed_tool(tool) for tool in listed}
+                except (McpError, RuntimeError, ValueError) as error:
+                    if self._listed_at is None:
+                        raise _failure(error) from None
+                self._listed_at = self._clock()
+            return self._tools
+
+    async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolResult:
+        """One `tools/call`, one request. Whatever the server answers is a result. Raises `MCPFailure`."""
+        try:
+            result = await self._connected().call_tool(tool, dict(arguments))
+        except McpError as error:
+            if isinstance(error.error.data, TransportFailure) or not self.is_open:
+                raise _failure(error) from None
+            return ToolResult(f"error {error.error.code}: {error.error.message}", ok=False)
+        except (
+            RuntimeError,
+            ValueError,
+        ) as error:  # contradicts the tool's own output schema, or is no result
+            raise _failure(error) from None
+        return ToolResult(result_text(result), ok=not result.isError)
+
+    def _connected(self) -> "_Session":
+        if self._session is None:
+            raise RuntimeError("the session is not open")
+        return self._session
+
+    async def _own(self, opened: "asyncio.Future[None]") -> None:
+        try:
+            async with (
+                self._transport.connected() as (incoming, outgoing),
+                _Session(incoming, outgoing, client_info=_CLIENT) as session,
+            ):
+                session.transport = self._transport
+                try:
+                    await session.initialize()
+                except (McpError, RuntimeError, ValueError) as error:
+                    if not opened.done():
+                        opened.set_exception(_failure(error))
+                    return
+                self._session = session
+                if not opened.done():
+                    opened.set_result(None)
+                await self._ended.wait()
+        finally:
+            if not opened.done():
+                opened.set_exception(MCPFailure("the session was closed"))
+
+
+class _Session(ClientSession):
+    """A request that nobody waits for any more is withdrawn from the transport."""
+
+    transport: MCPTransport
+
+    async def send_request(
+        self,
+        request: ClientRequest,
+        result_type: type[_Result],
+        request_read_timeout_seconds: timedelta | None = None,
+        metadata: MessageMetadata = None,
+        progress_callback: ProgressFnT | None = None,
+    ) -> _Result:
+        request_id = self._request_id
+        try:
+            return await super().send_request(
+                request, result_type, request_read_timeout_seconds, metadata, progress_callback
+            )
+        except asyncio.CancelledError:
+            self.transport.abandon(request_id)
+            raise
+
+
+def _failure(error: Exception) -> MCPFailure:
+    """Never with the server's text, which may have anything in it."""
+    if isinstance(error, McpError):
+        if isinstance(data := error.error.data, TransportFailure):
+            return MCPFailure(data.detail, data.status)
+        return MCPFailure(f"protocol error {error.error.code}")
+    return MCPFailure("the answer is not of the MCP protocol")

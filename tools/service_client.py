@@ -1,0 +1,133 @@
+"""What a tool function is given to call its service with: an HTTP client that signs its calls."""
+
+import json as json_module
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from identity.credential import Credential
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tools.http_client import AnswerTooLargeError, EncodedAnswerError, limited
+from tools.result_text import presentable
+from tools.service import Access
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAnswer:
+    """A service's answer with a status of 2xx, without the credential if the service echoed it."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The text parsed as JSON. Raises `ValueError`."""
+        return json_module.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a service is, and how its failures are called."""
+
+    service: str
+    url: str
+    failure: ErrorCode
+    max_bytes: int
+
+
+class ServiceClient:
+    """Sends requests to the service's URL and below it, for one call of a tool.
+
+    The credential is attached to every request and goes nowhere else: redirects are not followed, and path
+    segments are encoded, so that an argument which the model chose cannot lead to another place. After a
+    401 or 403 the credential is renewed and the request sent once more. Any other failure, and a second
+    refusal, raises `ServiceError`.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
+        self._http = http
+        self._address = address
+        self._access = access
+
+    async def get(self, *segments: str | int, params: Mapping[str, str | int] | None = None) -> ServiceAnswer:
+        """GET of the service's URL, followed by path `segments`."""
+        return await self.request("GET", *segments, params=params)
+
+    async def post(
+        self,
+        *segments: str | int,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> ServiceAnswer:
+        """POST of a JSON body to the service's URL, followed by path `segments`."""
+        return await self.request("POST", *segments, params=params, json=json)
+
+    async def request(
+        self,
+        method: str,
+        *segments: str | int,
+        params: Mapping[str, str | int] | None = None,
+        json: object = None,
+    ) -> ServiceAnswer:
+        """Any other method."""
+        request = self._http.build_request(method, self._url(segments, params), json=json)
+        if self._access is None:
+            status, text = await self._send(request, None)
+        else:
+            credential = await self._access.credential()
+            status, text = await self._send(request, credential)
+            if status in (401, 403):
+                credential = await self._access.renew(credential)
+                status, text = await self._send(request, credential)
+        if 200 <= status < 300:
+            return ServiceAnswer(status, text)
+        raise self._refusal(status, text)
+
+    def _url(self, segments: tuple[str | int, ...], params: Mapping[str, str | int] | None) -> httpx.URL:
+        parts = [str(segment) for segment in segments]
+        if any(part in ("", ".", "..") for part in parts):
+            raise ServiceError(self._address.failure, 'a path segment must not be empty, "." or ".."')
+        url = httpx.URL(self._address.url)
+        if parts:
+            path, _, query = url.raw_path.decode().partition("?")
+            below = "/".join([path.rstrip("/"), *(quote(part, safe="") for part in parts)])
+            url = url.copy_with(raw_path=(f"{below}?{query}" if query else below).encode())
+        return url.copy_merge_params(params) if params else url
+
+    async def _send(self, request: httpx.Request, credential: Credential | None) -> tuple[int, str]:
+        """Status and text. Raises `ServiceError` if there is no usable answer."""
+        presented = () if credential is None else (credential.secret,)
+        if credential is not None:
+            request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                limited(response, self._address.max_bytes)
+                await response.aread()
+            finally:
+                await response.aclose()
+        except (AnswerTooLargeError, EncodedAnswerError) as error:
+            detail = str(error)
+        except httpx.TimeoutException:
+            detail = "no answer in time"
+        except httpx.HTTPError:
+            detail = "the connection failed"
+        else:
+            return response.status_code, presentable(response.text, presented, self._address.max_bytes)
+        raise ServiceError(self._address.failure, f'"{self._address.service}": {detail}')
+
+    def _refusal(self, status: int, text: str) -> ServiceError:
+        name = self._address.service
+        if 300 <= status < 400:
+            return ServiceError(
+                self._address.failure, f'"{name}" redirects, which is not followed', status=status
+            )
+        # Function Compute's HTTP trigger, with the code of its JWT authentication in the body.
+        if status == 403 and '"JWTToken' in text:
+            return ServiceError(
+                ErrorCode.ENTERPRISE_JWT_REJECTED, f'the trigger of "{name}" refused the token', status=status
+            )
+        return ServiceError(self._address.failure, f'"{name}" answered with status {status}', status=status)
