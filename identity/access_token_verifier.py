@@ -96,7 +96,7 @@ class AccessTokenVerifier:
         return verified
 
     async def _verify(self, text: str, digest: bytes) -> VerifiedAccessToken:
-        # All that needs no key comes first, so that a token which cannot pass causes no fetch (RFC 8725, 2.9).
+        # All that needs no key comes first: a token that cannot pass must not cause a fetch.
         try:
             jws = parse_compact_jws(text)
             header = read_header(jws.header, self._algorithms)

@@ -49,7 +49,7 @@ class Jwks:
         max_stale: float = 86_400.0,
         cooldown: float = 10.0,
     ) -> None:
-        """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` for a URL that is not secure."""
+        """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` if `url` is not secure."""
         if not is_secure_url(url):
             raise ValueError("the JWKS URL must be https, or http to a loopback address")
         self._url = url

@@ -1,0 +1,149 @@
+"""The configuration file of the vendor's SDK, as the IDaaS console generates it.
+
+Read as the SDK reads it: member names in camelCase or snake_case, endpoints turned into https, unknown
+members ignored. Unlike the SDK, every fault is reported, all at once, each with the member's name.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from identity.client_authentication import (
+    ClientAuthentication,
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
+    PrivateKeyJwt,
+)
+from identity.configuration_members import ConfigurationMembers, parse_members
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.private_key import read_private_key
+from identity.secret import Secret
+
+DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")
+
+_DEFAULT_SCOPE = "urn:cloud:idaas:pam|cloud_account:obtain_access_credential"
+_NOT_SUPPORTED = frozenset({"PKCS7", "OIDC", "PCA", "PLUGIN", "NONE"})
+_LARGEST_FILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SdkConfiguration:
+    """A valid configuration. Timeouts are in seconds, though the file has milliseconds.
+
+    `developer_api_endpoint` is an origin (`https://host[:port]`). `scope` is read for the file's sake; the
+    agent asks for the scopes that its services declare.
+    """
+
+    instance_id: str
+    client_id: str
+    issuer: str
+    token_endpoint: str
+    developer_api_endpoint: str
+    scope: str
+    client_authentication: ClientAuthentication
+    connect_timeout: float
+    read_timeout: float
+
+
+def read_sdk_configuration(
+    path: Path, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+) -> SdkConfiguration:
+    """Reads the file at `path` (`~` is expanded), and secrets from the variables of `environment` it names.
+
+    `clock` dates the client assertions of the two JWT methods.
+    Raises `ConfigurationError` (`sdk_config_unreadable`), whose `faults` name the members.
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            text = file.read(_LARGEST_FILE + 1)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home directory for "~"
+        reason = getattr(error, "strerror", None) or "no such user"
+        raise _unreadable([f'file "{path}" cannot be read: {reason.lower()}']) from None
+    if len(text) > _LARGEST_FILE:
+        raise _unreadable([f'file "{path}" is larger than {_LARGEST_FILE} bytes'])
+    return parse_sdk_configuration(text, environment, clock=clock)
+
+
+def parse_sdk_configuration(
+    text: bytes, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+) -> SdkConfiguration:
+    """Like `read_sdk_configuration`, of the file's content."""
+    faults: list[str] = []
+    members = parse_members(text, faults)
+    if members is None:
+        raise _unreadable(faults)
+    http = members.inner("httpConfiguration")
+    if http.flag("unsafeIgnoreSslCert"):
+        http.fault("unsafeIgnoreSslCert", "must not be true: certificates are always verified")
+    client_id = members.text("clientId", required=True)
+    token_endpoint = members.endpoint("tokenEndpoint")
+    authentication = _client_authentication(members, client_id, token_endpoint, environment, clock)
+    configuration = SdkConfiguration(
+        instance_id=members.text("idaasInstanceId", required=True),
+        client_id=client_id,
+        issuer=members.endpoint("issuer"),
+        token_endpoint=token_endpoint,
+        developer_api_endpoint=members.origin("developerApiEndpoint"),
+        scope=members.scope("scope") or _DEFAULT_SCOPE,
+        client_authentication=authentication,
+        connect_timeout=http.seconds("connectTimeout", default=5.0),
+        read_timeout=http.seconds("readTimeout", default=10.0),
+    )
+    if faults:
+        raise _unreadable(faults)
+    return configuration
+
+
+def _client_authentication(
+    members: ConfigurationMembers,
+    client_id: str,
+    token_endpoint: str,
+    environment: Mapping[str, str],
+    clock: Callable[[], float],
+) -> ClientAuthentication:
+    authn = members.inner("authnConfiguration", required=True)
+    # The vendor's demo has "authenticationSubject" in its place, which the SDK ignores.
+    identity_type = authn.text("identityType") or "CLIENT"
+    if identity_type == "HUMAN":
+        authn.fault("identityType", '"HUMAN" is not supported; use "CLIENT"')
+    elif identity_type != "CLIENT":
+        authn.fault("identityType", 'must be "CLIENT"')
+
+    def secret() -> Secret:
+        return Secret(authn.variable("clientSecretEnvVarName", environment))
+
+    def private_key() -> ClientAuthentication:
+        pem = authn.variable("privateKeyEnvVarName", environment)
+        try:
+            return PrivateKeyJwt(client_id, read_private_key(pem), token_endpoint, clock)
+        except ValueError as error:
+            if pem:
+                authn.fault("privateKeyEnvVarName", f"names a variable whose value {error}")
+            return _nobody(client_id)
+
+    methods: Mapping[str, Callable[[], ClientAuthentication]] = {
+        "CLIENT_SECRET_POST": lambda: ClientSecretPost(client_id, secret()),
+        "CLIENT_SECRET_BASIC": lambda: ClientSecretBasic(client_id, secret()),
+        "CLIENT_SECRET_JWT": lambda: ClientSecretJwt(client_id, secret(), token_endpoint, clock),
+        "PRIVATE_KEY_JWT": private_key,
+    }
+    method = authn.text("authnMethod", required=True)
+    if method in methods:
+        return methods[method]()
+    if method in _NOT_SUPPORTED:
+        authn.fault("authnMethod", f'"{method}" is not supported; use one of {", ".join(methods)}')
+    elif method:
+        authn.fault("authnMethod", f"must be one of {', '.join(methods)}")
+    return _nobody(client_id)
+
+
+def _nobody(client_id: str) -> ClientAuthentication:
+    """Stands where a fault has been reported; the configuration that holds it is never returned."""
+    return ClientSecretPost(client_id, Secret(""))
+
+
+def _unreadable(faults: list[str]) -> ConfigurationError:
+    return ConfigurationError(ErrorCode.SDK_CONFIG_UNREADABLE, faults)
