@@ -1,0 +1,80 @@
+"""MCP sessions that can be forgotten: the official session manager, replaced when the service "restarts".
+
+A session manager lives in a task of its own, because its task group must be left in the task that entered
+it. There is one for each way of serving, made when the first request needs it: with sessions or stateless,
+answering Server-Sent Events or JSON.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import Receive, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the server answers: without sessions (`stateless`), and JSON instead of Server-Sent Events."""
+
+    stateless: bool = False
+    json_response: bool = False
+
+
+class Sessions:
+    """Dispatches requests to the manager for the way of serving that `serving` names at that moment."""
+
+    def __init__(self, server: Server[Any, Any], serving: Callable[[], Serving]) -> None:
+        self._server = server
+        self._serving = serving
+        self._running: dict[Serving, _Running] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Remembers the event loop, so that `restart` works from other threads."""
+        self._loop = asyncio.get_running_loop()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request."""
+        serving = self._serving()
+        running = self._running.get(serving)
+        if running is None:
+            running = self._running[serving] = _Running(self._server, serving)
+        await running.ready
+        await running.manager.handle_request(scope, receive, send)
+
+    def restart(self) -> None:
+        """Every session is gone: its id answers 404, its streams end. Safe from any thread; does not wait."""
+        stopped, self._running = self._running, {}
+        if self._loop is not None and not self._loop.is_closed():
+            for running in stopped.values():
+                self._loop.call_soon_threadsafe(running.task.cancel)
+
+    async def stop(self) -> None:
+        """Ends all sessions and waits for them."""
+        stopped, self._running = self._running, {}
+        for running in stopped.values():
+            running.task.cancel()
+        await asyncio.gather(*(running.task for running in stopped.values()), return_exceptions=True)
+
+
+class _Running:
+    """A session manager and the task that it lives in."""
+
+    def __init__(self, server: Server[Any, Any], serving: Serving) -> None:
+        self.manager = StreamableHTTPSessionManager(
+            server, stateless=serving.stateless, json_response=serving.json_response
+        )
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            async with self.manager.run():
+                self.ready.set_result(None)
+                await asyncio.Event().wait()
+        finally:
+            if not self.ready.done():
+                self.ready.cancel()

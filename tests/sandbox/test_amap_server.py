@@ -1,0 +1,150 @@
+"""The Amap MCP server over the wire, with the official `mcp` client."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from sandbox.amap.catalogue import TOOLS
+from sandbox.faults import Fault
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def client(sandbox, key=None):
+    key = key or sandbox.cloud.secrets.amap_api_key
+    return httpx.AsyncClient(verify=sandbox.ssl_context, headers={"Authorization": f"Bearer {key}", **ACCEPT})
+
+
+@asynccontextmanager
+async def session(sandbox) -> AsyncIterator[ClientSession]:
+    async with (
+        client(sandbox) as http,
+        streamable_http_client(sandbox.cloud.addresses.amap_url, http_client=http) as (read, write, _),
+        ClientSession(read, write) as opened,
+    ):
+        await opened.initialize()
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("stateless", "as_json"), [(False, False), (False, True), (True, False), (True, True)]
+)
+async def test_official_client_lists_and_calls_in_every_way_of_serving(sandbox, stateless, as_json):
+    sandbox.cloud.settings.amap_stateless = stateless
+    sandbox.cloud.settings.amap_json_response = as_json
+    async with session(sandbox) as opened:
+        tools = await opened.list_tools()
+        assert [tool.name for tool in tools.tools] == [tool.name for tool in TOOLS]
+        assert len(tools.tools) == 15
+        result = await opened.call_tool("maps_weather", {"city": "杭州"})
+    assert not result.isError
+    (item,) = result.content
+    weather = json.loads(item.text)
+    assert weather["city"] == "杭州市"
+    assert len(weather["forecasts"]) == 4
+    assert sandbox.cloud.counters.snapshot()["amap:tools/call"] == 1
+    assert sandbox.cloud.counters.snapshot()["amap:initialize"] == 1
+
+
+async def test_failure_of_a_tool_is_a_result_and_not_an_http_error(sandbox):
+    async with session(sandbox) as opened:
+        unknown_city = await opened.call_tool("maps_weather", {"city": "Atlantis"})
+        unknown_tool = await opened.call_tool("maps_teleport", {})
+    assert unknown_city.isError
+    assert unknown_city.content[0].text == "Error: Cannot read properties of undefined (reading 'city')"
+    assert unknown_tool.isError
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Basic abc", "Bearer"])
+async def test_request_without_the_key_is_refused_and_reaches_no_tool(sandbox, authorization):
+    headers = {"Authorization": authorization} if authorization else {}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context) as http:
+        answer = await http.post(
+            sandbox.cloud.addresses.amap_url, json=INITIALIZE, headers={**ACCEPT, **headers}
+        )
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "InvalidApiKey"
+    assert sandbox.cloud.counters.snapshot() == {"amap:refused_credential": 1}
+
+
+async def test_key_is_checked_on_every_request_of_a_session(sandbox):
+    async with client(sandbox) as http:
+        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        sandbox.cloud.vault.rotate("amap_api_key", now=sandbox.clock())
+        refused = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
+    assert refused.status_code == 401
+    assert sandbox.cloud.counters.snapshot()["amap:revoked_credential"] == 1
+
+
+async def test_restart_forgets_sessions_and_takes_new_ones(sandbox):
+    async with client(sandbox) as http:
+        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        before = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
+        sandbox.cloud.restart("amap")
+        after = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
+        again = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+    assert before.status_code == 200
+    assert after.status_code == 404
+    assert again.status_code == 200
+    assert again.headers["mcp-session-id"] != headers["Mcp-Session-Id"]
+
+
+async def test_restart_ends_the_stream_that_a_session_has_open(sandbox):
+    async with client(sandbox) as http:
+        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        async with http.stream(
+            "GET", sandbox.cloud.addresses.amap_url, headers=headers, timeout=10
+        ) as stream:
+            assert stream.status_code == 200
+            sandbox.cloud.restart("amap")
+            async for _ in stream.aiter_raw():
+                pass
+    assert sandbox.cloud.counters.snapshot()["amap:GET"] == 1
+
+
+async def test_session_that_the_client_deletes_is_gone(sandbox):
+    async with client(sandbox) as http:
+        opened = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        headers = {"Mcp-Session-Id": opened.headers["mcp-session-id"]}
+        deleted = await http.delete(sandbox.cloud.addresses.amap_url, headers=headers)
+        after = await http.post(sandbox.cloud.addresses.amap_url, json=LIST, headers=headers)
+    assert deleted.status_code == 200
+    assert after.status_code == 404
+    assert sandbox.cloud.counters.snapshot()["amap:DELETE"] == 1
+
+
+async def test_fault_answers_in_the_vendors_error_shape(sandbox):
+    sandbox.cloud.faults.set("amap", Fault(status=503, times=1))
+    async with client(sandbox) as http:
+        faulty = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        mended = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+    assert (faulty.status_code, faulty.json()["code"]) == (503, "InternalError")
+    assert mended.status_code == 200
+
+
+async def test_body_that_is_not_json_is_counted_and_left_to_the_protocol(sandbox):
+    async with client(sandbox) as http:
+        answer = await http.post(
+            sandbox.cloud.addresses.amap_url, content=b"{", headers={"Content-Type": "application/json"}
+        )
+    assert answer.status_code == 400
+    assert sandbox.cloud.counters.snapshot()["amap:invalid"] == 1
