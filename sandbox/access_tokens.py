@@ -61,6 +61,7 @@ class AccessTokens:
         self._settings = settings
         self._clock = clock
         self._register: dict[str, IssuedToken] = {}
+        self._revoked: set[str] = set()
 
     def mint(
         self,
@@ -117,10 +118,13 @@ class AccessTokens:
             raise TokenRefusedError("the token has no expiry")
         if expires_at <= self._clock():
             raise TokenRefusedError("the token has expired", expired=True)
-        known = self._register.get(str(claims.get("jti")))
+        jti = str(claims.get("jti"))
+        if jti in self._revoked:
+            raise TokenRefusedError("the token was revoked")
+        known = self._register.get(jti)
         audience = claims.get("aud")
         return IssuedToken(
-            jti=str(claims.get("jti")),
+            jti=jti,
             client_id=known.client_id if known else "",
             subject=str(claims.get("sub")),
             audience=str(audience[0] if isinstance(audience, list) and audience else audience),
@@ -130,9 +134,14 @@ class AccessTokens:
             depth=known.depth if known else 0,
         )
 
+    def revoke(self, jti: str) -> None:
+        """IDaaS accepts this token no more; whoever verifies by the signature alone cannot know."""
+        self._revoked.add(jti)
+
     def reset(self) -> None:
-        """Forgets what was issued; the tokens stay valid by their signature."""
+        """Forgets what was issued and revoked; the tokens are valid by their signature."""
         self._register.clear()
+        self._revoked.clear()
 
     def _forget_expired(self, now: int) -> None:
         if len(self._register) >= 10_000:

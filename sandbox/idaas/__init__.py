@@ -1,11 +1,67 @@
-"""Placeholder, to be replaced shortly."""
+"""IDaaS (EIAM): signing in, issuing and exchanging tokens, publishing keys, with Agent ID Guard's rules.
+
+authorize, logout       people, with a browser
+token                   applications: client credentials, token exchange, authorization code
+jwks, discovery         everybody
+"""
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
 
 from sandbox.cloud import Cloud
+from sandbox.faults import observed
+from sandbox.idaas.authorization_code import AuthorizationCodes
+from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
+from sandbox.idaas.discovery import DiscoveryEndpoint, JwksEndpoint
+from sandbox.idaas.logout_endpoint import LogoutEndpoint
+from sandbox.idaas.sign_in_session import SignInSessions
+from sandbox.idaas.token_endpoint import TokenEndpoint
+
+ISSUER_PATH = "/api/v2/iauths_system/oauth2"
+LOGIN_PATH = "/login/app/common/oauth2"
+SERVICES = {
+    f"{ISSUER_PATH}/token": "idaas.token",
+    f"{ISSUER_PATH}/jwks": "idaas.jwks",
+    f"{ISSUER_PATH}/.well-known/openid-configuration": "idaas.discovery",
+    f"{LOGIN_PATH}/authorize": "idaas.authorize",
+}
 
 
-def application(cloud: Cloud) -> ASGIApp:  # noqa: ARG001  # until it serves
-    """Serves nothing yet."""
-    return Starlette()
+def application(cloud: Cloud) -> ASGIApp:
+    """Serves `/api/v2/iauths_system/oauth2/` and `/login/app/common/oauth2/`.
+
+    Faults are those of `idaas.token`, `idaas.jwks`, `idaas.discovery` and `idaas.authorize`.
+    """
+    codes = AuthorizationCodes(cloud.clock, cloud.access_tokens.revoke)
+    sessions = SignInSessions(cloud.settings, cloud.clock)
+    cloud.on_reset(codes.reset)
+    cloud.on_reset(sessions.reset)
+    app = Starlette(
+        routes=[
+            Route(f"{ISSUER_PATH}/token", TokenEndpoint(cloud, codes).answer, methods=["POST"]),
+            Route(f"{ISSUER_PATH}/jwks", JwksEndpoint(cloud).answer),
+            Route(f"{ISSUER_PATH}/.well-known/openid-configuration", DiscoveryEndpoint(cloud).answer),
+            Route(
+                f"{LOGIN_PATH}/authorize",
+                AuthorizeEndpoint(cloud, codes, sessions).answer,
+                methods=["GET", "POST"],
+            ),
+            Route(f"{LOGIN_PATH}/logout", LogoutEndpoint(cloud, sessions).answer),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=cloud.addresses.page_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Content-Type"],
+            )
+        ],
+    )
+    return observed(app, cloud, _service)
+
+
+def _service(scope: Scope) -> str | None:
+    return SERVICES.get(scope["path"])

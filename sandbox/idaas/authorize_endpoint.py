@@ -1,0 +1,180 @@
+"""The authorization endpoint: a sign-in page for people, tokens and codes for the page they came from."""
+
+import secrets
+from hmac import compare_digest
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from sandbox.cloud import Cloud
+from sandbox.directory import User
+from sandbox.idaas.authorization_code import AuthorizationCodes, CodeGrant
+from sandbox.idaas.authorization_request import (
+    CODE_ONLY,
+    AuthorizationRequest,
+    ReturnAddress,
+    authorization_request,
+    return_address,
+)
+from sandbox.idaas.issuance import id_token, record_issued, record_refused, token_answer
+from sandbox.idaas.pages import page
+from sandbox.idaas.scope import user_permissions
+from sandbox.idaas.sign_in_session import SignInSessions, set_private_cookie
+from sandbox.oauth_error import OAuthError, new_request_id, single_parameters
+
+CSRF_COOKIE = "idaas_sandbox_csrf"
+
+
+class AuthorizeEndpoint:
+    """GET shows the sign-in page, or answers at once if the browser is signed in; POST is the page's form.
+
+    The form goes to the URL of the request, so that the request is read and checked anew.
+    """
+
+    def __init__(self, cloud: Cloud, codes: AuthorizationCodes, sessions: SignInSessions) -> None:
+        self._cloud = cloud
+        self._codes = codes
+        self._sessions = sessions
+
+    async def answer(self, request: Request) -> Response:
+        self._cloud.counters.count("idaas", "authorize" if request.method == "GET" else "authorize.sign_in")
+        request_id = new_request_id()
+        try:
+            parameters = single_parameters(parse_qsl(request.url.query, keep_blank_values=True))
+            to = return_address(self._cloud.directory, parameters, self._cloud.addresses.issuer)
+        except OAuthError as refusal:
+            record_refused(self._cloud, "authorize", refusal, request_id)
+            return page("refused.html", status=refusal.status, description=refusal.description)
+        try:
+            asked = authorization_request(to, parameters)
+            if request.method == "POST":
+                return await self._sign_in(request, to, asked, request_id)
+            return self._attend(request, to, asked, request_id)
+        except OAuthError as refusal:
+            return self._refuse(request, to, refusal, request_id)
+
+    def _attend(
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, request_id: str
+    ) -> Response:
+        found = self._sessions.find(request, self._cloud.directory)
+        if found is not None and "login" not in asked.prompt:
+            session, user = found
+            return self._grant(to, asked, user, session.authenticated_at, request_id)
+        if "none" in asked.prompt:
+            raise OAuthError("login_required", "nobody is signed in")
+        return self._sign_in_page(request, to)
+
+    async def _sign_in(
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, request_id: str
+    ) -> Response:
+        form = await request.form(max_files=0, max_fields=10)
+        values = {name: str(form.get(name, "")) for name in ("csrf", "username", "password")}
+        if not _is_own_form(request, values["csrf"]):
+            return self._sign_in_page(request, to, username=values["username"], fault="expired", status=403)
+        user = self._cloud.directory.users.get(values["username"].strip())
+        expected = user.password if user else secrets.token_urlsafe()
+        right = compare_digest(expected.encode(), values["password"].encode())
+        if user is None or not right or user.subject in self._cloud.directory.disabled:
+            refusal = OAuthError("access_denied", "user name or password is wrong, or the user is disabled")
+            record_refused(self._cloud, "sign_in", refusal, request_id, client=to.client.client_id)
+            return self._sign_in_page(request, to, username=values["username"], fault="wrong", status=401)
+        response: Response
+        try:
+            response = self._grant(to, asked, user, self._cloud.clock(), request_id)
+        except OAuthError as refusal:
+            response = self._refuse(request, to, refusal, request_id, subject=user.subject)
+        self._sessions.begin(request, response, user)
+        response.status_code = 303
+        return response
+
+    def _sign_in_page(
+        self, request: Request, to: ReturnAddress, *, username: str = "", fault: str = "", status: int = 200
+    ) -> Response:
+        csrf = request.cookies.get(CSRF_COOKIE) or secrets.token_urlsafe(32)
+        response = page(
+            "sign_in.html",
+            status=status,
+            form_target=to.redirect_uri,
+            action=f"{request.url.path}?{request.url.query}",
+            application=to.client.name,
+            csrf=csrf,
+            username=username,
+            fault=fault,
+        )
+        set_private_cookie(request, response, CSRF_COOKIE, csrf)
+        return response
+
+    def _grant(
+        self,
+        to: ReturnAddress,
+        asked: AuthorizationRequest,
+        user: User,
+        authenticated_at: float,
+        request_id: str,
+    ) -> Response:
+        cloud, client = self._cloud, to.client
+        if client.client_id in cloud.directory.disabled:
+            raise OAuthError("access_denied", "the application is disabled")
+        permissions = user_permissions(cloud.directory, client, user, asked.scope, denied="access_denied")
+        answer: dict[str, str] = {}
+        if asked.response_types == CODE_ONLY:
+            answer["code"] = self._codes.issue(
+                CodeGrant(
+                    client_id=client.client_id,
+                    redirect_uri=to.redirect_uri,
+                    challenge=asked.challenge,
+                    subject=user.subject,
+                    audience=asked.scope.target(),
+                    permissions=permissions,
+                    openid=asked.scope.openid,
+                    nonce=asked.nonce,
+                    authenticated_at=authenticated_at,
+                    expires_at=cloud.clock() + cloud.settings.authorization_code_lifetime,
+                )
+            )
+        if "token" in asked.response_types:
+            minted = cloud.access_tokens.mint(
+                client_id=client.client_id,
+                subject=user.subject,
+                audience=asked.scope.target(),
+                permissions=permissions,
+            )
+            record_issued(cloud, "authorize.implicit", minted, request_id, client=client.client_id)
+            answer |= {
+                name: str(value) for name, value in token_answer(minted).items() if name != "expires_at"
+            }
+        if "id_token" in asked.response_types:
+            answer["id_token"] = id_token(
+                cloud, client, user, authenticated_at=authenticated_at, nonce=asked.nonce
+            )
+        return _redirect(to.url(answer))
+
+    def _refuse(
+        self,
+        request: Request,
+        to: ReturnAddress,
+        refusal: OAuthError,
+        request_id: str,
+        *,
+        subject: str | None = None,
+    ) -> Response:
+        if subject is None:
+            found = self._sessions.find(request, self._cloud.directory)
+            subject = found[1].subject if found else None
+        record_refused(
+            self._cloud, "authorize", refusal, request_id, client=to.client.client_id, subject=subject
+        )
+        return _redirect(to.url({"error": refusal.error, "error_description": refusal.description}))
+
+
+def _is_own_form(request: Request, csrf: str) -> bool:
+    """The form carries the value of the cookie, and no other origin sent it."""
+    origin = request.headers.get("origin")
+    own = f"{request.url.scheme}://{request.url.netloc}"
+    cookie = request.cookies.get(CSRF_COOKIE, "")
+    return bool(cookie) and compare_digest(cookie.encode(), csrf.encode()) and origin in (None, own)
+
+
+def _redirect(url: str) -> Response:
+    return RedirectResponse(url, 302, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})

@@ -1,0 +1,132 @@
+"""The three grants of the token endpoint, each: parameters of an authenticated client → token answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.access_tokens import IssuedToken, TokenRefusedError
+from sandbox.cloud import Cloud
+from sandbox.directory import Application, GrantType, User
+from sandbox.idaas.authorization_code import AuthorizationCodes
+from sandbox.idaas.issuance import id_token, record_issued, token_answer
+from sandbox.idaas.scope import machine_permissions, parse_scope, user_permissions
+from sandbox.oauth_error import OAuthError, required
+
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a type, not a token
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request of an authenticated client."""
+
+    client: Application
+    parameters: dict[str, str]
+    request_id: str
+
+
+Grant = Callable[[TokenRequest], dict[str, Any]]
+
+
+class Grants:
+    """By the value of `grant_type`: the name under which it is counted and allowed, and what it does."""
+
+    def __init__(self, cloud: Cloud, codes: AuthorizationCodes) -> None:
+        self._cloud = cloud
+        self._codes = codes
+        self.by_type: dict[str, tuple[GrantType, Grant]] = {
+            "client_credentials": ("client_credentials", self._client_credentials),
+            "urn:ietf:params:oauth:grant-type:token-exchange": ("token_exchange", self._token_exchange),
+            "authorization_code": ("authorization_code", self._authorization_code),
+        }
+
+    def _client_credentials(self, request: TokenRequest) -> dict[str, Any]:
+        """RFC 6749, section 4.4: the client in its own name."""
+        client = request.client
+        scope = parse_scope(required(request.parameters, "scope"))
+        minted = self._cloud.access_tokens.mint(
+            client_id=client.client_id,
+            subject=client.client_id,
+            audience=scope.target(),
+            permissions=machine_permissions(self._cloud.directory, client, scope),
+        )
+        record_issued(
+            self._cloud, "token.client_credentials", minted, request.request_id, client=client.client_id
+        )
+        return token_answer(minted)
+
+    def _token_exchange(self, request: TokenRequest) -> dict[str, Any]:
+        """RFC 8693, impersonation: the new token stands for the user of the subject token.
+
+        Its lifetime is that of any access token: it may outlive the subject token.
+        """
+        cloud, client, parameters = self._cloud, request.client, request.parameters
+        scope = parse_scope(required(parameters, "scope"))
+        if parameters.get("audience", scope.target()) != scope.target():
+            raise OAuthError("invalid_request", 'parameter "audience" must equal the audience of the scope')
+        if "actor_token" in parameters or "actor_token_type" in parameters:
+            raise OAuthError("invalid_request", "delegation by actor_token is not supported")
+        token = required(parameters, "subject_token")
+        if required(parameters, "subject_token_type") != ACCESS_TOKEN_TYPE:
+            raise OAuthError("invalid_request", f'subject_token_type must be "{ACCESS_TOKEN_TYPE}"')
+        if parameters.get("requested_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+            raise OAuthError("invalid_request", f'requested_token_type must be "{ACCESS_TOKEN_TYPE}"')
+        subject, user = self._subject(client, token)
+        minted = cloud.access_tokens.mint(
+            client_id=client.client_id,
+            subject=user.subject,
+            audience=scope.target(),
+            permissions=user_permissions(cloud.directory, client, user, scope, denied="invalid_scope"),
+            depth=subject.depth + 1,
+            actor=client.client_id,
+        )
+        record_issued(
+            cloud,
+            "token.token_exchange",
+            minted,
+            request.request_id,
+            client=client.client_id,
+            subject_jti=subject.jti,
+        )
+        return token_answer(minted, issued_token_type=ACCESS_TOKEN_TYPE)
+
+    def _subject(self, client: Application, token: str) -> tuple[IssuedToken, User]:
+        cloud = self._cloud
+        try:
+            subject = cloud.access_tokens.verify(token)
+        except TokenRefusedError as error:
+            raise OAuthError("invalid_grant", f"subject_token: {error}", expired=error.expired) from error
+        if cloud.settings.exchange_only_own and subject.audience != client.audience:
+            raise OAuthError("invalid_grant", "subject_token must be addressed to the calling client")
+        if subject.depth >= cloud.settings.exchange_depth:
+            raise OAuthError("invalid_grant", "subject_token was exchanged too often")
+        user = cloud.directory.user_by_subject(subject.subject)
+        if user is None:
+            raise OAuthError("invalid_grant", "subject_token must be a user's")
+        if user.subject in cloud.directory.disabled:
+            raise OAuthError("access_denied", "the user is disabled")
+        return subject, user
+
+    def _authorization_code(self, request: TokenRequest) -> dict[str, Any]:
+        """RFC 6749, section 4.1.3, with PKCE."""
+        cloud, client, parameters = self._cloud, request.client, request.parameters
+        grant = self._codes.redeem(
+            required(parameters, "code"),
+            client_id=client.client_id,
+            redirect_uri=required(parameters, "redirect_uri"),
+            verifier=required(parameters, "code_verifier"),
+        )
+        user = cloud.directory.user_by_subject(grant.subject)
+        if user is None or user.subject in cloud.directory.disabled:
+            raise OAuthError("access_denied", "the user is disabled")
+        minted = cloud.access_tokens.mint(
+            client_id=client.client_id,
+            subject=user.subject,
+            audience=grant.audience,
+            permissions=grant.permissions,
+        )
+        grant.issued_jti = minted.issued.jti
+        record_issued(cloud, "token.authorization_code", minted, request.request_id, client=client.client_id)
+        if not grant.openid:
+            return token_answer(minted)
+        identity = id_token(cloud, client, user, authenticated_at=grant.authenticated_at, nonce=grant.nonce)
+        return token_answer(minted, id_token=identity)
