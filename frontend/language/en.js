@@ -20,7 +20,7 @@ export const en = Object.freeze({
   'account.until': 'The sign-in is valid until {time}',
   'account.expired': 'sign-in expired',
   'account.sign_out': 'Sign out',
-  'account.expires_soon': 'Your sign-in expires in {seconds} seconds.',
+  'account.expires_soon': 'Your sign-in expires soon.',
   'account.renew': 'Renew sign-in',
   'account.renew_note': 'Your conversation is kept.',
 

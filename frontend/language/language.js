@@ -42,12 +42,12 @@ export class Language {
   }
 }
 
-/** The configured language, else the one chosen here before, else the first of the browser's that the page speaks. */
+/** The language chosen here before, else the configured one, else the first of the browser's that the page speaks. */
 export function preferredLanguage({ configured, storage, browser = [] }) {
   const chosen = storage?.getItem(KEY);
-  if (chosen in MESSAGES) return new Language(chosen);
-  const spoken = browser.map((tag) => tag.toLowerCase().split('-')[0]).find((code) => code in MESSAGES);
-  return new Language(configured ?? spoken ?? 'en');
+  if (Object.hasOwn(MESSAGES, chosen ?? '')) return new Language(chosen);
+  const spoken = browser.map((tag) => tag.toLowerCase().split('-')[0]).find((code) => Object.hasOwn(MESSAGES, code));
+  return new Language(Object.hasOwn(MESSAGES, configured ?? '') ? configured : spoken ?? 'en');
 }
 
 /** Remembers the person's choice for later visits. */

@@ -20,7 +20,7 @@ export const zh = Object.freeze({
   'account.until': '登录有效期至 {time}',
   'account.expired': '登录已过期',
   'account.sign_out': '退出登录',
-  'account.expires_soon': '登录将在 {seconds} 秒后过期。',
+  'account.expires_soon': '登录即将过期。',
   'account.renew': '续期登录',
   'account.renew_note': '对话会保留。',
 

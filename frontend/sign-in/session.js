@@ -49,6 +49,11 @@ export class SessionStore {
     this.session = undefined;
   }
 
+  /** Whether there was a session before a reload, expired or not. */
+  kept() {
+    return this.storage?.getItem(KEY) != null;
+  }
+
   /** The session of before a reload, unless it has expired. */
   restore() {
     try {

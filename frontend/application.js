@@ -1,0 +1,157 @@
+/**
+ * The page's state and what a person can do: sign in and out, ask, choose a language. It knows no view.
+ *
+ * Every change that concerns the whole page is told by a `change` event; the chat tells its own.
+ */
+
+import { streamAnswer } from './chat/chat-completions.js';
+import { Chat } from './chat/chat.js';
+import { KeptConversation } from './chat/kept-conversation.js';
+import { chooseLanguage } from './language/language.js';
+import { PendingSignIn } from './sign-in/pending-sign-in.js';
+import { SessionStore } from './sign-in/session.js';
+import { SignInError } from './sign-in/sign-in-error.js';
+import { beginSignIn, completeSignIn, logoutUrl } from './sign-in/sign-in.js';
+
+const SIGNED_OUT = 'signed-out';
+const DRAFT = 'idaas-agent.draft';
+
+export class Application extends EventTarget {
+  signInError;
+  signingIn = false;
+  expired = false;
+  draft = '';
+
+  /**
+   * @param {object} surroundings
+   * @param {ReturnType<import('./configuration.js').readConfiguration>} surroundings.configuration
+   * @param {import('./language/language.js').Language} surroundings.language
+   * @param {Storage | undefined} surroundings.languageStorage
+   * @param {Storage} surroundings.tabStorage sessionStorage
+   * @param {Location} surroundings.location
+   * @param {BroadcastChannel} surroundings.otherTabs
+   */
+  constructor({ configuration, language, languageStorage, tabStorage, location, otherTabs }) {
+    super();
+    Object.assign(this, { configuration, language, languageStorage, tabStorage, location, otherTabs });
+    this.sessions = new SessionStore(configuration.tokenStorage === 'session' ? tabStorage : undefined);
+    this.pendingSignIn = new PendingSignIn(tabStorage);
+    this.kept = new KeptConversation(tabStorage);
+    this.chat = new Chat((request) => this.#stream(request));
+    this.chat.addEventListener('turns', () => this.#keep());
+    this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
+    otherTabs.addEventListener('message', ({ data }) => { if (data === SIGNED_OUT) this.#forget(); });
+  }
+
+  get session() {
+    return this.sessions.session;
+  }
+
+  secondsLeft() {
+    return this.sessions.secondsLeft();
+  }
+
+  /**
+   * Finishes a sign-in, or goes on with the session of before a reload.
+   *
+   * @param {object | undefined} response what `takeAuthorizationResponse` found
+   */
+  async start(response) {
+    const hadSession = this.sessions.kept();
+    const before = this.sessions.restore();
+    this.expired = hadSession && !before;
+    if (response) await this.#complete(response);
+    if (this.session) this.#resume();
+    this.#changed();
+  }
+
+  async signIn() {
+    if (this.signingIn) return;
+    this.signingIn = true;
+    this.signInError = undefined;
+    this.#changed();
+    if (this.draft !== '') this.tabStorage.setItem(DRAFT, this.draft);
+    try {
+      await beginSignIn(this.configuration, this.pendingSignIn, this.location);
+    } catch (error) {
+      this.signingIn = false;
+      this.#fail(error);
+      this.#changed();
+    }
+  }
+
+  /** Forgets everything here and in the other tabs, then ends the session at IDaaS. */
+  signOut() {
+    this.#forget();
+    this.otherTabs.postMessage(SIGNED_OUT);
+    this.location.assign(logoutUrl(this.configuration));
+  }
+
+  /** The browser has shown the page again as it was left, such as by "back" from the sign-in page. */
+  comeBack() {
+    this.signingIn = false;
+    this.#changed();
+  }
+
+  ask(question) {
+    return this.chat.send(question);
+  }
+
+  askAgain() {
+    const question = this.chat.takeBack();
+    return question === undefined ? undefined : this.ask(question);
+  }
+
+  newConversation() {
+    this.chat.clear();
+  }
+
+  chooseLanguage(code) {
+    this.language = chooseLanguage(code, this.languageStorage);
+    this.#changed();
+  }
+
+  async #complete(response) {
+    try {
+      this.sessions.keep(await completeSignIn(response, this.configuration, this.pendingSignIn));
+      this.expired = false;
+    } catch (error) {
+      // An answer that nobody here asked for changes nothing for a person who is signed in.
+      if (!this.session) this.#fail(error);
+    }
+  }
+
+  #resume() {
+    this.chat.turns = this.kept.restore(this.session.subject);
+    this.draft = this.tabStorage.getItem(DRAFT) ?? '';
+    this.tabStorage.removeItem(DRAFT);
+  }
+
+  #stream({ messages, signal }) {
+    const { chatUrl, model } = this.configuration;
+    return streamAnswer({ url: chatUrl, accessToken: this.session.accessToken, model, messages, signal });
+  }
+
+  #keep() {
+    if (this.session) this.kept.keep(this.session.subject, this.chat.turns);
+  }
+
+  #forget() {
+    this.sessions.clear();
+    this.chat.clear();
+    this.kept.forget();
+    this.tabStorage.removeItem(DRAFT);
+    this.draft = '';
+    this.expired = false;
+    this.#changed();
+  }
+
+  #fail(error) {
+    this.signInError = error instanceof SignInError ? error : new SignInError('failed');
+    if (!(error instanceof SignInError)) console.error(error); // no secret: messages of our own and of the browser
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+}

@@ -1,0 +1,42 @@
+/** Where the page begins: puts the parts together. Nothing else here. */
+
+import { Application } from './application.js';
+import { ConfigurationError, readConfiguration } from './configuration.js';
+import { preferredLanguage } from './language/language.js';
+import { takeAuthorizationResponse } from './sign-in/authorization-response.js';
+import { Page } from './view/page.js';
+import { showUnconfigured } from './view/unconfigured.js';
+
+// First of all: no token or code stays in the address or the history.
+const response = takeAuthorizationResponse(location, history);
+
+const root = document.getElementById('page');
+const languageStorage = allowed(() => localStorage);
+const configured = window.APP_CONFIG?.LANGUAGE;
+const language = preferredLanguage({ configured, storage: languageStorage, browser: navigator.languages });
+
+try {
+  const app = new Application({
+    configuration: readConfiguration(window.APP_CONFIG, location),
+    language,
+    languageStorage,
+    tabStorage: sessionStorage,
+    location,
+    otherTabs: new BroadcastChannel('idaas-agent'),
+  });
+  new Page(root, app);
+  addEventListener('pageshow', ({ persisted }) => { if (persisted) app.comeBack(); });
+  await app.start(response);
+} catch (error) {
+  if (!(error instanceof ConfigurationError)) throw error;
+  showUnconfigured(root, language, error.faults);
+}
+
+/** Storage can be forbidden by the browser's settings; the language is then not remembered. */
+function allowed(storage) {
+  try {
+    return storage();
+  } catch {
+    return undefined;
+  }
+}

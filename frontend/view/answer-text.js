@@ -1,0 +1,47 @@
+/** A piece of an answer's text, which grows while it streams. Blocks that have not changed keep their elements. */
+
+import { copyButton } from './copy-button.js';
+import { element } from './element.js';
+import { blockFragment, markdownBlocks } from './markdown.js';
+
+export class AnswerText {
+  #shown = '';
+  #blocks = [];
+
+  constructor(language) {
+    this.language = language;
+    this.element = element('div', { class: 'prose' });
+  }
+
+  update({ text }) {
+    if (text === this.#shown) return;
+    this.#shown = text;
+    const blocks = markdownBlocks(text);
+    blocks.forEach((block, index) => {
+      const shown = this.#blocks[index];
+      if (shown?.source === block.source) return;
+      const next = { source: block.source, element: this.#blockElement(block) };
+      if (shown) shown.element.replaceWith(next.element);
+      else this.element.append(next.element);
+      this.#blocks[index] = next;
+    });
+    for (const { element: left } of this.#blocks.splice(blocks.length)) left.remove();
+  }
+
+  #blockElement(block) {
+    const container = element('div', { class: 'block' }, blockFragment(block));
+    for (const code of container.querySelectorAll('pre')) {
+      const copy = copyButton(this.language, 'chat.copy_code', () => code.textContent);
+      code.tabIndex = 0; // so that the keyboard can scroll it
+      const frame = element('div', { class: 'code' });
+      code.replaceWith(frame);
+      frame.append(code, copy);
+    }
+    for (const table of container.querySelectorAll('table')) {
+      const frame = element('div', { class: 'table', tabindex: 0 });
+      table.replaceWith(frame);
+      frame.append(table);
+    }
+    return container;
+  }
+}

@@ -1,0 +1,78 @@
+/** One turn of the conversation: the question, and the answer as it grows. */
+
+import { answerText } from '../chat/conversation.js';
+import { AnswerText } from './answer-text.js';
+import { copyButton } from './copy-button.js';
+import { element } from './element.js';
+import { failureCard } from './failure.js';
+import { icon } from './icon.js';
+import { ToolCall } from './tool-call.js';
+
+/** Thinking, folded: it is the model's draft, not its answer. */
+class Reasoning {
+  constructor(language) {
+    this.text = element('div', { class: 'reasoning-text' });
+    this.element = element('details', { class: 'reasoning' },
+      element('summary', {}, icon('chevron'), language.text('chat.thought')), this.text);
+  }
+
+  update({ text }) {
+    if (this.text.textContent.length !== text.length) this.text.textContent = text;
+  }
+}
+
+const PARTS = { reasoning: Reasoning, text: AnswerText, tool: ToolCall };
+
+export class TurnView {
+  #parts = [];
+  #ended = '';
+
+  /** @param {{signIn: () => void, askAgain: () => void, edit: () => void}} actions */
+  constructor(language, turn, actions) {
+    this.language = language;
+    this.turn = turn;
+    this.actions = actions;
+    this.waiting = element('p', { class: 'waiting' }, element('span', { class: 'spinner' }), language.text('chat.thinking'));
+    this.parts = element('div', { class: 'parts' });
+    this.end = element('div', { class: 'end' });
+    this.element = element('li', { class: 'turn' },
+      element('article', { 'class': 'question', 'aria-label': language.text('chat.you') }, turn.question),
+      element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.end));
+    this.update(false);
+  }
+
+  /** @param {boolean} last whether it is the last turn, which can be asked again */
+  update(last) {
+    const { parts, status } = this.turn.answer;
+    parts.forEach((part, index) => {
+      if (!this.#parts[index]) {
+        this.#parts[index] = new PARTS[part.type](this.language);
+        this.parts.append(this.#parts[index].element);
+      }
+      this.#parts[index].update(part);
+    });
+    const quiet = parts.at(-1)?.type !== 'text' && parts.at(-1)?.outcome !== 'running';
+    this.waiting.hidden = status !== 'streaming' || !quiet;
+    this.element.setAttribute('aria-busy', String(status === 'streaming'));
+    const ended = `${status} ${last}`;
+    if (ended !== this.#ended) {
+      this.#ended = ended;
+      this.end.replaceChildren(...(status === 'streaming' ? [] : this.#ending(last)));
+    }
+  }
+
+  #ending(last) {
+    const { language, actions, turn: { answer } } = this;
+    const action = (label, name, onclick) =>
+      element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
+    const text = answerText(answer);
+    return [
+      answer.status === 'stopped' && element('p', { class: 'stopped' }, icon('stop'), language.text('chat.stopped')),
+      answer.status === 'failed' && failureCard(language, answer.failure, actions),
+      element('div', { class: 'actions' },
+        text !== '' && copyButton(language, 'chat.copy_answer', () => text),
+        last && action('chat.ask_again', 'again', actions.askAgain),
+        last && action('chat.edit', 'edit', actions.edit)),
+    ].filter(Boolean);
+  }
+}

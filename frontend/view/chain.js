@@ -1,0 +1,66 @@
+/** Who acted for whom in the last answer: the person, the agent, and each service with the identity it was called under. */
+
+import { toolCalls } from '../chat/conversation.js';
+import { element } from './element.js';
+import { icon } from './icon.js';
+import { identityBadge, serviceName } from './identity.js';
+
+const WIDE = '(min-width: 70rem)';
+
+export class ChainView {
+  #shown = '';
+
+  constructor(language, session) {
+    this.language = language;
+    this.name = session.name || language.text('account.unnamed');
+    this.list = element('ol', { class: 'links' });
+    this.note = element('p', { class: 'note' });
+    this.short = element('span', { class: 'short' });
+    this.element = element('details', { class: 'chain', open: matchMedia(WIDE).matches },
+      element('summary', {}, icon('chevron'), element('h2', {}, language.text('chain.title')), this.short), this.list, this.note);
+  }
+
+  /** @param {import('../chat/conversation.js').Turn | undefined} turn the last one */
+  update(turn) {
+    const uses = serviceUses(turn);
+    const state = JSON.stringify([uses, turn?.answer.status]);
+    if (state === this.#shown) return;
+    this.#shown = state;
+    const { language } = this;
+    this.list.replaceChildren(
+      this.#link('person', this.name, language.text('chain.you')),
+      this.#link('agent', language.text('app.name'), language.text('chain.agent')),
+      ...uses.map((use) => this.#use(use)),
+    );
+    this.short.replaceChildren(...uses.map(({ accessIdentity }) => identityBadge(language, accessIdentity)));
+    const answered = turn && turn.answer.status !== 'streaming';
+    this.note.textContent = uses.length > 0 ? '' : language.text(answered ? 'chain.no_tools' : 'chain.none');
+    this.note.hidden = uses.length > 0;
+  }
+
+  #link(name, title, detail) {
+    return element('li', { class: `link link-${name}` }, element('span', { class: 'dot' }, icon(name)),
+      element('div', {}, element('strong', {}, title), element('span', {}, detail)));
+  }
+
+  #use({ service, accessIdentity, count, failed }) {
+    const { language } = this;
+    return element('li', { class: 'link link-service' }, element('span', { class: 'dot' }, icon('service')),
+      element('div', {},
+        element('strong', {}, serviceName(language, service)),
+        identityBadge(language, accessIdentity),
+        count > 1 && element('span', {}, language.text('chain.calls', { count })),
+        failed && element('span', { class: 'failed' }, language.text('chain.failed'))));
+  }
+}
+
+/** One entry for each service and identity, in the order of first use. `failed`: no call of it succeeded. */
+export function serviceUses(turn) {
+  const uses = new Map();
+  for (const { service, accessIdentity, outcome } of turn ? toolCalls(turn.answer) : []) {
+    const key = `${service} ${accessIdentity}`;
+    const use = uses.get(key) ?? { service, accessIdentity, count: 0, failed: true };
+    uses.set(key, { ...use, count: use.count + 1, failed: use.failed && outcome === 'failed' });
+  }
+  return [...uses.values()];
+}

@@ -1,0 +1,147 @@
+/** The conversation on the page: turns, the chain of the last answer, the composer, and what screen readers are told. */
+
+import { answerText } from '../chat/conversation.js';
+import { ChainView } from './chain.js';
+import { Composer } from './composer.js';
+import { element } from './element.js';
+import { TurnView } from './answer.js';
+import { failureWords } from './failure.js';
+import { firstQuestions } from './first-questions.js';
+import { EXPIRES_SOON } from './header.js';
+import { icon } from './icon.js';
+
+const NEAR_END_PX = 140;
+
+export class ConversationView {
+  #turns = [];
+  #observing = new AbortController();
+  #frame;
+  #lastStatus;
+
+  /** @param {import('../application.js').Application} app */
+  constructor(app) {
+    const { language, chat, session } = app;
+    this.app = app;
+    this.language = language;
+    const send = (question) => app.ask(question);
+    this.composer = new Composer(language, { send, stop: () => chat.stop() }, app.draft);
+    this.chain = new ChainView(language, session);
+    this.first = firstQuestions(language, send);
+    this.list = element('ol', { class: 'turns' });
+    this.status = element('p', { class: 'visually-hidden', role: 'status' });
+    this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
+    this.latest = element('button', { type: 'button', class: 'latest', hidden: true, onclick: () => this.#scrollToEnd() },
+      icon('down'), language.text('chat.latest'));
+    this.element = element('main', { class: 'chat' },
+      this.chain.element,
+      element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label') }, this.first, this.list),
+      element('div', { class: 'foot' }, this.latest, this.expiry, this.composer.element),
+      this.status);
+
+    const { signal } = this.#observing;
+    chat.addEventListener('turns', () => this.#update({ follow: true }), { signal });
+    chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
+    addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
+    this.#update({ follow: true });
+  }
+
+  /** Stops observing. Call it before the view is replaced. */
+  leave() {
+    this.#observing.abort();
+    cancelAnimationFrame(this.#frame);
+  }
+
+  /** Where a person who has just signed in begins. */
+  focus() {
+    this.composer.input.focus({ preventScroll: true });
+  }
+
+  /** @param {number} seconds until the sign-in expires */
+  updateExpiry(seconds) {
+    const { language, app } = this;
+    const soon = seconds <= EXPIRES_SOON;
+    if (soon && this.expiry.hidden) {
+      this.expiryText = element('span');
+      this.expiry.replaceChildren(icon('alert'), this.expiryText, element('button', {
+        type: 'button', class: 'primary', onclick: () => app.signIn(),
+      }, language.text('account.renew')), element('span', { class: 'note' }, language.text('account.renew_note')));
+      this.expiryText.textContent = language.text('account.expires_soon');
+    }
+    this.expiry.hidden = !soon;
+    const expired = seconds <= 0;
+    if (expired !== this.expired) {
+      this.expired = expired;
+      if (expired) this.expiryText.textContent = language.text('account.expired');
+      this.#updateComposer();
+    }
+  }
+
+  /** At most once in a frame, however fast an answer streams. */
+  #scheduleUpdate() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined;
+      this.#update({ follow: this.#atEnd() });
+    });
+  }
+
+  #update({ follow }) {
+    const { turns } = this.app.chat;
+    while (this.#turns.length > 0 && this.#turns.at(-1).turn !== turns[this.#turns.length - 1]) {
+      this.#turns.pop().element.remove();
+    }
+    for (const turn of turns.slice(this.#turns.length)) {
+      const view = new TurnView(this.language, turn, {
+        signIn: () => this.app.signIn(), askAgain: () => this.app.askAgain(), edit: () => this.#edit(),
+      });
+      this.#turns.push(view);
+      this.list.append(view.element);
+    }
+    this.#turns.forEach((view, index) => view.update(index === turns.length - 1));
+    this.first.hidden = turns.length > 0;
+    this.list.hidden = turns.length === 0;
+    this.chain.update(turns.at(-1));
+    this.#updateComposer();
+    this.#announce(turns.at(-1));
+    if (follow && turns.length > 0) this.#scrollToEnd();
+    this.#showLatest();
+  }
+
+  #updateComposer() {
+    this.composer.update({ busy: this.app.chat.busy, enabled: !this.expired });
+  }
+
+  #edit() {
+    const question = this.app.chat.takeBack();
+    if (question !== undefined) this.composer.write(question);
+  }
+
+  /** Screen readers hear that an answer has begun and, when it is complete, the answer: not every piece of it. */
+  #announce(turn) {
+    const status = turn?.answer.status;
+    if (status === this.#lastStatus) return;
+    const before = this.#lastStatus;
+    this.#lastStatus = status;
+    if (status === 'streaming') this.status.textContent = this.language.text('chat.status_asking');
+    else if (before === 'streaming') this.status.textContent = this.#ended(turn.answer);
+  }
+
+  #ended(answer) {
+    const { language } = this;
+    if (answer.status === 'done') return language.text('chat.status_done', { text: answerText(answer) });
+    if (answer.status === 'stopped') return language.text('chat.status_stopped');
+    return language.text('chat.status_failed', failureWords(language, answer.failure));
+  }
+
+  #atEnd() {
+    const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
+    return scrollHeight - clientHeight - scrollTop < NEAR_END_PX;
+  }
+
+  #showLatest() {
+    this.latest.hidden = this.#atEnd();
+  }
+
+  #scrollToEnd() {
+    document.documentElement.scrollTop = document.documentElement.scrollHeight;
+  }
+}

@@ -1,0 +1,21 @@
+/** Elements without markup: text stays text, whatever it contains. */
+
+/**
+ * `element('button', {type: 'button', onclick: send, hidden: false}, 'Send')`
+ *
+ * Functions become event listeners; `true` is an attribute without a value; `false` and `undefined` are left out.
+ *
+ * @param {string} name
+ * @param {Record<string, unknown>} attributes
+ * @param {...(Node | string | undefined | false)} children
+ */
+export function element(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') node.addEventListener(key.replace(/^on/, ''), value);
+    else if (value === true) node.setAttribute(key, '');
+    else if (value !== undefined && value !== false) node.setAttribute(key, String(value));
+  }
+  node.append(...children.filter((child) => child !== undefined && child !== false));
+  return node;
+}

@@ -1,0 +1,58 @@
+/** The bar at the top: who is signed in and for how long, the language, the way out. */
+
+import { LANGUAGES } from '../language/language.js';
+import { element } from './element.js';
+import { icon } from './icon.js';
+
+/** Seconds before the end from which the countdown warns. */
+export const EXPIRES_SOON = 120;
+
+export class Header {
+  /** @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void}} actions */
+  constructor(language, session, actions) {
+    this.language = language;
+    this.left = element('span', { class: 'left' });
+    this.element = element('header', { class: 'bar' },
+      element('div', { class: 'brand' }, element('img', { src: 'icon.svg', alt: '', width: 28, height: 28 }),
+        element('h1', {}, language.text('app.name'))),
+      session && this.#account(session),
+      element('nav', {},
+        session && this.#button('plus', 'chat.new', actions.newConversation),
+        ...this.#otherLanguages(actions),
+        session && this.#button('leave', 'account.sign_out', actions.signOut)));
+  }
+
+  /** @param {number} seconds until the sign-in expires; `Infinity` where unknown */
+  update(seconds) {
+    this.left.textContent = timeLeft(this.language, seconds);
+    this.left.classList.toggle('soon', seconds <= EXPIRES_SOON);
+  }
+
+  #account({ name, expiresAt }) {
+    const { language } = this;
+    const shown = name || language.text('account.unnamed');
+    const until = expiresAt === undefined ? undefined : language.text('account.until', { time: language.time(expiresAt) });
+    return element('div', { class: 'account', title: until },
+      element('span', { class: 'dot' }, icon('person')),
+      element('div', {},
+        element('span', { class: 'visually-hidden' }, language.text('account.signed_in', { name: shown })),
+        element('strong', { 'aria-hidden': 'true' }, shown), this.left));
+  }
+
+  #button(name, label, onclick) {
+    return element('button', { type: 'button', class: 'quiet', onclick, title: this.language.text(label) }, icon(name),
+      element('span', { class: 'caption' }, this.language.text(label)));
+  }
+
+  #otherLanguages(actions) {
+    return Object.entries(LANGUAGES).filter(([code]) => code !== this.language.code).map(([code, name]) =>
+      element('button', { type: 'button', class: 'quiet', lang: code, onclick: () => actions.chooseLanguage(code) }, icon('globe'), name));
+  }
+}
+
+function timeLeft(language, seconds) {
+  if (seconds === Infinity) return '';
+  if (seconds <= 0) return language.text('account.expired');
+  if (seconds <= EXPIRES_SOON) return language.text('account.seconds_left', { seconds });
+  return language.text('account.minutes_left', { minutes: Math.floor(seconds / 60) });
+}

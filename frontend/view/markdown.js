@@ -1,0 +1,90 @@
+/**
+ * Markdown of the model, which may have been told by anybody what to write. Two barriers, each enough alone:
+ * raw HTML and images never come out of the parser as such, and DOMPurify lets pass a short list of elements.
+ *
+ * Not passed: images (a picture's address can carry a secret away), styles, classes, ids, forms, and links that are not
+ * http, https or mailto, or carry a user name. A link whose text is not its address shows the host that it leads to.
+ */
+
+import { Marked } from '../node_modules/marked/lib/marked.esm.js';
+// The UMD build: some static servers do not know .mjs. It sets globalThis.DOMPurify.
+import '../node_modules/dompurify/dist/purify.min.js';
+
+const LINK_SCHEMES = ['http:', 'https:', 'mailto:'];
+
+export const PURIFY_OPTIONS = Object.freeze({
+  ALLOWED_TAGS: ['p', 'br', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'h3', 'h4', 'h5', 'h6',
+    'table', 'thead', 'tbody', 'tr', 'th', 'td', 'hr', 'a', '#text'],
+  ALLOWED_ATTR: ['href', 'start', 'align'],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  RETURN_DOM_FRAGMENT: true,
+});
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    html: ({ text }) => escaped(text),
+    checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
+    heading({ tokens, depth }) {
+      // The page's own headings come first: an answer begins at level 3.
+      const level = Math.min(depth + 2, 6);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
+    },
+    link({ href, tokens }) {
+      const text = this.parser.parseInline(tokens);
+      const target = linkTarget(href);
+      return target ? `<a href="${escaped(target.href)}">${text}</a>` : text;
+    },
+    image({ href, text }) {
+      const target = linkTarget(href);
+      const words = `🖼 ${escaped(text || href)}`;
+      return target ? `<a href="${escaped(target.href)}">${words}</a>` : words;
+    },
+  },
+});
+
+/**
+ * The blocks of a Markdown text (paragraphs, lists, code …): each has its source and a way to its HTML, which is
+ * **not sanitized**. A text that grows changes its last blocks only.
+ *
+ * @returns {{source: string, html: () => string}[]}
+ */
+export function markdownBlocks(text) {
+  return marked.lexer(text)
+    .filter(({ type }) => type !== 'space' && type !== 'def')
+    .map((token) => ({ source: token.raw, html: () => marked.parser([token]) }));
+}
+
+/** The block as harmless elements. For browsers: needs a document. */
+export function blockFragment(block) {
+  const fragment = globalThis.DOMPurify.sanitize(block.html(), PURIFY_OPTIONS);
+  for (const link of fragment.querySelectorAll('a')) {
+    const target = linkTarget(link.getAttribute('href'));
+    if (!target) {
+      link.replaceWith(...link.childNodes);
+      continue;
+    }
+    link.target = '_blank';
+    link.rel = 'noopener noreferrer nofollow';
+    const destination = target.host || target.pathname;
+    if (linkTarget(link.textContent.trim())?.href !== target.href) link.append(` (${destination})`);
+  }
+  return fragment;
+}
+
+/** An absolute URL that a link may have. `https://bank.example@elsewhere.example` is a disguise, and none. */
+export function linkTarget(href) {
+  try {
+    const url = new URL(href);
+    return LINK_SCHEMES.includes(url.protocol) && !url.username && !url.password ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function escaped(text) {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,54 @@
+/** The whole page: what is shown follows from the application's state, and is made anew when that changes. */
+
+import { ConversationView } from './conversation-view.js';
+import { element } from './element.js';
+import { Header } from './header.js';
+import { welcome } from './welcome.js';
+
+const TICK_MS = 1000;
+
+export class Page {
+  /**
+   * @param {HTMLElement} root
+   * @param {import('../application.js').Application} app
+   */
+  constructor(root, app) {
+    this.root = root;
+    this.app = app;
+    app.addEventListener('change', () => this.show());
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  show() {
+    const { app } = this;
+    const { language, session } = app;
+    document.documentElement.lang = language.code;
+    document.title = language.text('app.name');
+    if (session && this.conversation) app.draft = this.conversation.composer.draft;
+    this.conversation?.leave();
+    this.header = new Header(language, session, {
+      signOut: () => app.signOut(),
+      newConversation: () => app.newConversation(),
+      chooseLanguage: (code) => app.chooseLanguage(code),
+    });
+    this.conversation = session && new ConversationView(app);
+    const skip = session && element('a', { class: 'skip', href: '#question' }, language.text('app.skip'));
+    this.root.replaceChildren(...[skip, this.header.element, this.conversation?.element ?? this.#signedOut()].filter(Boolean));
+    this.conversation?.focus();
+    this.#tick();
+  }
+
+  #signedOut() {
+    const { app } = this;
+    return welcome(app.language, { error: app.signInError, kept: app.expired, signingIn: app.signingIn }, {
+      signIn: () => app.signIn(),
+    });
+  }
+
+  #tick() {
+    if (!this.app.session) return;
+    const seconds = this.app.secondsLeft();
+    this.header.update(seconds);
+    this.conversation.updateExpiry(seconds);
+  }
+}
