@@ -45,7 +45,7 @@ class ConfigurationMembers:
     def inner(self, name: str, *, required: bool = False) -> "ConfigurationMembers":
         """The members of an inner object; none if absent."""
         value = self.values.get(snake_case(name))
-        if value is None and required:
+        if required and value in (None, {}):
             self.fault(name, "is missing")
         elif value is not None and not isinstance(value, dict):
             self.fault(name, f"must be an object, found {_kind(value)}")

@@ -105,10 +105,12 @@ def _client_authentication(
     clock: Callable[[], float],
 ) -> ClientAuthentication:
     authn = members.inner("authnConfiguration", required=True)
+    if not authn.values:
+        return _nobody(client_id)
     # The vendor's demo has "authenticationSubject" in its place, which the SDK ignores.
     identity_type = authn.text("identityType") or "CLIENT"
     if identity_type == "HUMAN":
-        authn.fault("identityType", '"HUMAN" is not supported; use "CLIENT"')
+        authn.fault("identityType", 'must be "CLIENT": "HUMAN" is not supported')
     elif identity_type != "CLIENT":
         authn.fault("identityType", 'must be "CLIENT"')
 
@@ -134,7 +136,7 @@ def _client_authentication(
     if method in methods:
         return methods[method]()
     if method in _NOT_SUPPORTED:
-        authn.fault("authnMethod", f'"{method}" is not supported; use one of {", ".join(methods)}')
+        authn.fault("authnMethod", f'must be one of {", ".join(methods)}: "{method}" is not supported')
     elif method:
         authn.fault("authnMethod", f"must be one of {', '.join(methods)}")
     return _nobody(client_id)

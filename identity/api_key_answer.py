@@ -1,0 +1,29 @@
+"""The Developer API's answer to `ObtainCredential`."""
+
+import re
+
+from identity.secret import Secret
+from identity.strict_json import read_object
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it will stand in a header
+
+
+def read_api_key(body: bytes, identifier: str) -> Secret:
+    """The API key in the answer for the credential `identifier`.
+
+    Raises `ValueError`, without a value of the answer, if the credential is another one, disabled, or none
+    of type `api_key`.
+    """
+    answer = read_object(body)
+    if answer.get("credentialIdentifier", identifier) != identifier:
+        raise ValueError("the answer is for another credential")
+    if answer.get("status", "enabled") != "enabled":
+        raise ValueError("it is not enabled")
+    if answer.get("credentialType", "api_key") != "api_key":
+        raise ValueError('its type must be "api_key"')
+    content = answer.get("credentialContent")
+    inner = content.get("apiKeyContent") if isinstance(content, dict) else None
+    api_key = inner.get("apiKey") if isinstance(inner, dict) else None
+    if not isinstance(api_key, str) or not _VISIBLE.fullmatch(api_key):
+        raise ValueError("the answer has no usable API key")
+    return Secret(api_key)

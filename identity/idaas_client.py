@@ -1,0 +1,171 @@
+"""The three calls to IDaaS by which credentials are obtained. Each is one request; nothing is kept here.
+
+Requests equal those of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`), member for member.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import partial
+from urllib.parse import quote
+
+import httpx
+
+from identity.answer import Answer, NoAnswer
+from identity.api_key_answer import read_api_key
+from identity.credential import ApiKey
+from identity.error_table import ErrorCode
+from identity.errors import CredentialError, UnreachableError
+from identity.issued_token import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
+from identity.refusal import read_refusal
+from identity.retry import RetryPolicy
+from identity.sdk_configuration import SdkConfiguration
+from identity.secret import Secret
+
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
+_USER_AGENT = "idaas-agent"
+
+
+class PamTokenRefusedError(CredentialError):
+    """The Developer API answered 401: the token, not the credential, is at fault. A fresh one may help."""
+
+
+class IDaaSClient:
+    """Asks IDaaS for tokens and keys, with the agent's client authentication.
+
+    Timeouts are the configuration's `httpConfiguration`; `retries` bounds a call as a whole. A call raises
+    `CredentialError` if IDaaS refuses, `UnreachableError` (`idaas_unreachable`) if it does not answer or
+    not with anything usable. No text of IDaaS gets into an error but its error code and request id.
+
+    `http` must verify certificates; its owner closes it. For one event loop.
+    """
+
+    def __init__(
+        self,
+        configuration: SdkConfiguration,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.time,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._http = http
+        self._clock = clock
+        self._retries = retries or RetryPolicy()
+        # "pool" is the wait for a free connection of `http`: the agent's own queue, held to the read timeout.
+        self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
+
+    async def machine_token(self, scope: str) -> IssuedToken:
+        """An access token of the agent itself (RFC 6749, section 4.4). `scope` is `audience|permission`.
+
+        Refusal: `machine_token_failed`, or `client_authentication_failed`.
+        """
+        grant = {"grant_type": "client_credentials", "scope": scope}
+        return await self._token(partial(self._token_request, grant), scope, ErrorCode.MACHINE_TOKEN_FAILED)
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
+        """An access token of the user, for `scope`, in exchange for the user's (RFC 8693, section 2.1).
+
+        IDaaS impersonates: the new token says nothing of the agent. Refusal: `token_exchange_failed`, or
+        `client_authentication_failed`.
+        """
+        request = partial(self._exchange_request, subject_token, scope)
+        return await self._token(request, scope, ErrorCode.TOKEN_EXCHANGE_FAILED)
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+        """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
+
+        Refusal: `PamTokenRefusedError` for the token, `CredentialError` for the key, both with the need's
+        own code.
+        """
+        answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
+        about = f'credential "{need.identifier}"'
+        if answer.status == 200:
+            try:
+                return read_api_key(answer.body, need.identifier)
+            except ValueError as error:
+                raise CredentialError(need.error_code, f"{about}: {error}") from None
+        refusal = read_refusal(answer)
+        if answer.status == 401:
+            raise PamTokenRefusedError(need.error_code, f"{about}: access token refused: {refusal}")
+        if refusal.code:
+            raise CredentialError(need.error_code, f"{about}: {refusal}")
+        raise _unusable("Developer API", answer)
+
+    async def _token(
+        self, make_request: Callable[[], httpx.Request], scope: str, refused: ErrorCode
+    ) -> IssuedToken:
+        asked_at = self._clock()
+        answer = await self._ask(make_request, "token endpoint")
+        if answer.status == 200:
+            try:
+                return read_issued_token(answer.body, asked_at)
+            except ValueError as error:
+                detail = f"token endpoint: the answer {error}"
+                raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
+        refusal = read_refusal(answer)
+        if refusal.code == "invalid_client" or answer.status == 401:
+            raise CredentialError(
+                ErrorCode.CLIENT_AUTHENTICATION_FAILED,
+                f'client "{self._configuration.client_id}": {refusal}',
+            )
+        if refusal.code:
+            raise CredentialError(refused, f'scope "{scope}": {refusal}')
+        raise _unusable("token endpoint", answer)
+
+    async def _ask(self, make_request: Callable[[], httpx.Request], whom: str) -> Answer:
+        """An answer that is final: 200, or a refusal."""
+        answer = await self._retries.ask(self._http, make_request)
+        if isinstance(answer, NoAnswer):
+            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {answer.reason}")
+        if answer.status == 429 or answer.status >= 500:
+            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {read_refusal(answer)}")
+        return answer
+
+    def _token_request(self, grant: Mapping[str, str]) -> httpx.Request:
+        credentials = self._configuration.client_authentication.credentials()
+        return self._http.build_request(
+            "POST",
+            self._configuration.token_endpoint,
+            data={**credentials.form, **grant},
+            headers={**credentials.headers, "User-Agent": _USER_AGENT},
+            timeout=self._timeout,
+        )
+
+    def _exchange_request(self, subject_token: Secret, scope: str) -> httpx.Request:
+        return self._token_request(
+            {
+                "grant_type": TOKEN_EXCHANGE,
+                "subject_token": subject_token.reveal(),
+                "subject_token_type": ACCESS_TOKEN_TYPE,
+                "requested_token_type": ACCESS_TOKEN_TYPE,
+                "scope": scope,
+            }
+        )
+
+    def _api_key_request(self, pam_token: Secret, need: ApiKey) -> httpx.Request:
+        instance = quote(self._configuration.instance_id, safe="")
+        return self._http.build_request(
+            "GET",
+            f"{self._configuration.developer_api_endpoint}/v2/{instance}/credentials/_/actions/obtain",
+            params={"credentialIdentifier": need.identifier},
+            headers={
+                "Accept": "application/json",
+                "Authorization": f"Bearer {pam_token.reveal()}",
+                "Date": formatdate(self._clock(), usegmt=True),
+                "User-Agent": _USER_AGENT,
+                "x-acs-action": "ObtainCredential",
+                "x-acs-signature-method": "HMAC-SHA1",  # sent by the SDK, though nothing is signed
+                "x-acs-signature-nonce": uuid.uuid4().hex,
+                "x-acs-signature-version": "1.0",
+                "x-acs-version": "2022-02-25",
+            },
+            timeout=self._timeout,
+        )
+
+
+def _unusable(whom: str, answer: Answer) -> UnreachableError:
+    """Not IDaaS's way to refuse: a proxy, a wrong address."""
+    detail = f"{whom}: expected status 200 or an error code, found status {answer.status}"
+    return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail)

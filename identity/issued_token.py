@@ -1,0 +1,55 @@
+"""What the token endpoint issued (RFC 6749, section 5.1; RFC 8693, section 2.2.1)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identity.secret import Secret
+from identity.strict_json import read_object
+
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
+_B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """An access token and its end, in unix seconds by the agent's clock."""
+
+    token: Secret
+    expires_at: float
+
+
+def read_issued_token(body: bytes, asked_at: float) -> IssuedToken:
+    """Validates the answer to a request that was sent at `asked_at`. Raises `ValueError` without a value.
+
+    The lifetime counts from before the request was sent, so that the agent thinks of the end too early
+    rather than too late. IDaaS's extension `expires_at` can only bring it forward.
+    """
+    answer = read_object(body)
+    token = answer.get("access_token")
+    if not isinstance(token, str) or not _B68TOKEN.fullmatch(token):
+        raise ValueError('has no usable "access_token"')
+    kind = answer.get("token_type")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise ValueError('"token_type" must be "Bearer"')
+    if answer.get("issued_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+        raise ValueError('"issued_token_type" must be that of an access token')
+    lifetime, end = _positive(answer, "expires_in"), _positive(answer, "expires_at")
+    ends = [moment for moment in (lifetime and asked_at + lifetime, end) if moment]
+    if not ends:
+        raise ValueError('has neither "expires_in" nor "expires_at"')
+    expires_at = min(ends)
+    if expires_at <= asked_at:
+        raise ValueError('"expires_at" is in the past; is the clock right?')
+    return IssuedToken(Secret(token), expires_at)
+
+
+def _positive(answer: Mapping[str, Any], name: str) -> float | None:
+    value = answer.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+        message = f'"{name}" must be a positive number of seconds'
+        raise ValueError(message)
+    return float(value)

@@ -1,0 +1,49 @@
+"""What IDaaS says when it refuses, reduced to what may be shown."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identity.answer import Answer
+from identity.strict_json import read_object
+
+# A code is a word; anything else could be a value that was echoed.
+_CODE = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z][A-Za-z]*(?:\.[A-Z][A-Za-z]*)*")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer. `code` is `""` if the answer has none; descriptions are dropped, they quote input."""
+
+    status: int
+    code: str
+    request_id: str
+
+    def __str__(self) -> str:
+        found = [f"status {self.status}"]
+        if self.request_id:
+            found.append(f"request id {self.request_id}")
+        return f"{self.code or 'no error code'} ({', '.join(found)})"
+
+
+def read_refusal(answer: Answer) -> Refusal:
+    """Reads both of IDaaS's shapes: `error`, `request_id` (OAuth) and `Code`, `RequestId` (OpenAPI)."""
+    try:
+        body = read_object(answer.body)
+    except ValueError:
+        body = {}
+    return Refusal(
+        status=answer.status,
+        code=_word(body, ("error", "Code"), _CODE),
+        request_id=_word(body, ("request_id", "RequestId"), _REQUEST_ID),
+    )
+
+
+def _word(body: Mapping[str, Any], names: tuple[str, ...], shape: re.Pattern[str]) -> str:
+    for name in names:
+        value = body.get(name)
+        if isinstance(value, str) and len(value) <= 64 and shape.fullmatch(value):
+            return value
+    return ""

@@ -1,0 +1,69 @@
+"""Asking again: which failures are worth it, how long to wait, and when to stop."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from identity.answer import Answer, NoAnswer, ask
+
+_MAX_BYTES = 64 * 1024
+_TEMPORARY = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Few attempts within one deadline, in seconds, that bounds them all together with the waits between.
+
+    The wait doubles from `first_delay` and is drawn at random from its upper half, so that agents which
+    failed together do not return together. A `Retry-After` of up to `longest_delay` is kept to; a longer
+    one means that asking again within the deadline is pointless, and ends it.
+    """
+
+    attempts: int = 3
+    deadline: float = 30.0
+    first_delay: float = 0.2
+    longest_delay: float = 5.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+
+    async def ask(
+        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request]
+    ) -> Answer | NoAnswer:
+        """The first answer that is not a temporary failure, or else the last one.
+
+        Every attempt has a request of its own, because a client assertion may be used once only.
+        All requests of this package may be repeated: each issues or reads, none consumes.
+        """
+        now = asyncio.get_running_loop().time
+        end = now() + self.deadline
+        for attempt in range(self.attempts):
+            answer = await ask(http, make_request(), max_bytes=_MAX_BYTES, deadline=end - now())
+            if isinstance(answer, Answer) and answer.status not in _TEMPORARY:
+                break
+            delay = self._delay(attempt, answer)
+            if attempt + 1 == self.attempts or delay is None or now() + delay >= end:
+                break
+            await self.sleep(delay)
+        return answer
+
+    def _delay(self, attempt: int, answer: Answer | NoAnswer) -> float | None:
+        backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
+        asked_for = _retry_after(answer) if isinstance(answer, Answer) else 0.0
+        return None if asked_for > self.longest_delay else max(backoff, asked_for)
+
+
+def _retry_after(answer: Answer) -> float:
+    """The wait that the answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 9:
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until - datetime.now(until.tzinfo)).total_seconds())
+    except ValueError:
+        return 0.0
