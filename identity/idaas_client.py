@@ -27,7 +27,11 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 _USER_AGENT = "idaas-agent"
 
 
-class PamTokenRefusedError(CredentialError):
+class ApiKeyRefusedError(CredentialError):
+    """The Developer API refused an API key: it does not exist, or the caller may not read it."""
+
+
+class PamTokenRefusedError(ApiKeyRefusedError):
     """The Developer API answered 401: the token, not the credential, is at fault. A fresh one may help."""
 
 
@@ -76,8 +80,8 @@ class IDaaSClient:
     async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
 
-        Refusal: `PamTokenRefusedError` for the token, `CredentialError` for the key, both with the need's
-        own code.
+        Refusal: `PamTokenRefusedError` for the token, `ApiKeyRefusedError` for the key, both with the
+        need's own code.
         """
         answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
         about = f'credential "{need.identifier}"'
@@ -85,12 +89,12 @@ class IDaaSClient:
             try:
                 return read_api_key(answer.body, need.identifier)
             except ValueError as error:
-                raise CredentialError(need.error_code, f"{about}: {error}") from None
+                raise ApiKeyRefusedError(need.error_code, f"{about}: {error}") from None
         refusal = read_refusal(answer)
         if answer.status == 401:
             raise PamTokenRefusedError(need.error_code, f"{about}: access token refused: {refusal}")
         if refusal.code:
-            raise CredentialError(need.error_code, f"{about}: {refusal}")
+            raise ApiKeyRefusedError(need.error_code, f"{about}: {refusal}")
         raise _unusable("Developer API", answer)
 
     async def _token(

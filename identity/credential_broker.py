@@ -1,0 +1,220 @@
+"""The one place where credentials are obtained, kept, renewed and forgotten."""
+
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, AgentError, UnreachableError
+from identity.freshness import Freshness, api_key_freshness, token_freshness
+from identity.held_credentials import HeldCredential, HeldCredentials, HolderKey
+from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.issued_token import IssuedToken
+from identity.secret import Secret
+from identity.single_flight import SingleFlight
+
+PAM_TOKEN = AccessToken("urn:cloud:idaas:pam|.all")
+"""The need for a token that reads API keys from IDaaS's credential store (PAM)."""
+
+
+class CredentialIssuer(Protocol):
+    """Who issues credentials; `IDaaSClient` is the real one."""
+
+    async def machine_token(self, scope: str) -> IssuedToken:
+        """A token of the agent itself."""
+        ...
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
+        """A token of the user, for the user's token."""
+        ...
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+        """An API key. Raises `PamTokenRefusedError` if it is the token that is refused."""
+        ...
+
+
+class CredentialBroker:
+    """A `CredentialSource` that asks IDaaS as seldom as possible and never hands out what has expired.
+
+    - A credential is held per access identity, user (under Human) and need. Under Machine it belongs to the
+      agent; under Human to one access token of one user, and its use ends with that token. One is never
+      taken for the other, and a refusal under Human is an error, not a reason to try Machine.
+    - Held and fresh: no I/O, and `held` needs no await. Not held: one flight for each distinct credential,
+      however many wait; a waiter's cancellation touches nobody else; errors go to all and are not kept.
+    - Renewed ahead of its end, in the background, when it is used (there are no timers). While IDaaS does
+      not answer, what is still good keeps serving, and attempts are spaced out.
+    - An API key has no end of its own. It is read again after `api_key_max_age` seconds, and used for up to
+      `api_key_max_stale` if IDaaS does not answer. If IDaaS refuses it, it is forgotten at once.
+    - Users' credentials are bounded to `capacity` in number.
+
+    For one event loop; not thread-safe.
+    """
+
+    def __init__(
+        self,
+        issuer: CredentialIssuer,
+        *,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        api_key_max_age: float = 600.0,
+        api_key_max_stale: float = 3600.0,
+        capacity: int = 40_000,
+    ) -> None:
+        """`jitter` gives numbers from 0 to 1, by which refreshes of many agents are spread."""
+        self._issuer = issuer
+        self._clock = clock
+        self._jitter = jitter
+        self._api_key_max_age = api_key_max_age
+        self._api_key_max_stale = api_key_max_stale
+        self._held = HeldCredentials(capacity)
+        self._flights = SingleFlight[Credential](_closed)
+
+    def held(
+        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> Credential | None:
+        """The credential if it is at hand and fresh: no I/O, no await. Starts a refresh that is due.
+
+        Call it in the event loop. `None` means: ask `obtain`.
+        """
+        key = _key(need, access_identity, subject)
+        entry = self._held.get(key)
+        if entry is None:
+            return None
+        now = self._clock()
+        if now >= entry.stale_at:
+            return None
+        if now >= entry.refresh_at and now >= entry.retry_at:
+            self._flights.start(key, partial(self._fetch, key, access_identity, subject))
+        return entry.credential
+
+    async def obtain(
+        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> Credential:
+        """See `CredentialSource`. Under Machine identity `subject` may be `None`."""
+        credential = self.held(need, access_identity, subject)
+        if credential is not None:
+            return credential
+        key = _key(need, access_identity, subject)
+        now = self._clock()
+        if key[0] is not None and now >= _caller(subject).expires_at:
+            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
+        stale = self._held.get(key)
+        if stale is not None and now < stale.retry_at and now < stale.credential.expires_at:
+            return stale.credential
+        try:
+            return await self._flights.run(key, partial(self._fetch, key, access_identity, subject))
+        except UnreachableError:
+            stale = self._held.get(key)
+            if stale is None or self._clock() >= stale.credential.expires_at:
+                raise
+            return stale.credential
+        except ApiKeyRefusedError as error:
+            # The flight may have been another need's: the same identifier, another row of the error table.
+            if isinstance(need, ApiKey) and error.code is not need.error_code:
+                raise ApiKeyRefusedError(need.error_code, error.detail) from None
+            raise
+
+    def invalidate(self, credential: Credential, subject: VerifiedAccessToken | None) -> None:
+        """See `CredentialSource`."""
+        key = _key(credential.need, credential.access_identity, subject)
+        entry = self._held.get(key)
+        if entry is not None and entry.credential.secret is credential.secret:
+            self._held.remove(key)
+
+    async def aclose(self) -> None:
+        """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""
+        await self._flights.aclose()
+
+    async def _fetch(
+        self, key: HolderKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> Credential:
+        need = key[1]
+        try:
+            if isinstance(need, ApiKey):
+                entry = await self._read_api_key(need, access_identity, subject)
+            else:
+                entry = await self._issue_token(need, access_identity, subject)
+        except AgentError as error:
+            self._note_failure(key, error)
+            raise
+        now = self._clock()
+        if now >= entry.credential.expires_at:
+            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
+        self._held.put(key, entry, now)
+        return entry.credential
+
+    async def _issue_token(
+        self, need: AccessToken, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> HeldCredential:
+        asked_at = self._clock()
+        if access_identity is AccessIdentity.MACHINE:
+            issued = await self._issuer.machine_token(need.scope)
+        else:
+            issued = await self._issuer.exchange(_caller(subject).token, need.scope)
+        freshness = token_freshness(asked_at, issued.expires_at, self._jitter())
+        return _entry(need, access_identity, subject, issued.token, freshness)
+
+    async def _read_api_key(
+        self, need: ApiKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> HeldCredential:
+        pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
+        asked_at = self._clock()
+        try:
+            api_key = await self._issuer.obtain_api_key(pam_token.secret, need)
+        except PamTokenRefusedError:
+            self.invalidate(pam_token, subject)
+            pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
+            api_key = await self._issuer.obtain_api_key(pam_token.secret, need)
+        freshness = api_key_freshness(
+            asked_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
+        )
+        return _entry(need, access_identity, subject, api_key, freshness)
+
+    def _note_failure(self, key: HolderKey, error: AgentError) -> None:
+        entry = self._held.get(key)
+        if entry is None:
+            return
+        if isinstance(error, ApiKeyRefusedError):
+            self._held.remove(key)  # IDaaS no longer grants it; a token would end by itself, a key would not
+        else:
+            entry.note_failure(self._clock())
+
+
+def _key(
+    need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+) -> HolderKey:
+    if access_identity is AccessIdentity.MACHINE:
+        return None, need
+    if access_identity is AccessIdentity.HUMAN:
+        return _caller(subject).fingerprint, need
+    raise TypeError("the access identity must be an AccessIdentity")
+
+
+def _caller(subject: VerifiedAccessToken | None) -> VerifiedAccessToken:
+    if subject is None:
+        raise TypeError("under Human identity there must be a caller")
+    return subject
+
+
+def _entry(
+    need: CredentialNeed,
+    access_identity: AccessIdentity,
+    subject: VerifiedAccessToken | None,
+    secret: Secret,
+    freshness: Freshness,
+) -> HeldCredential:
+    end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
+    return HeldCredential(
+        Credential(need, access_identity, secret, min(freshness.expires_at, end)),
+        refresh_at=freshness.refresh_at,
+        stale_at=min(freshness.stale_at, end),
+    )
+
+
+def _closed() -> AgentError:
+    return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the agent is shutting down")
