@@ -65,7 +65,8 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
         ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE: ErrorRow(
             "Failed to retrieve the external service API key",
             "the credential identifier is wrong, or the agent (in Human identity: the user) may not read it",
-            "check EXTERNAL_SERVER_API_KEY_IDENTIFIER and the outbound authorization to the external service node",
+            "check EXTERNAL_SERVER_API_KEY_IDENTIFIER and the outbound authorization to the "
+            "external service node",
         ),
         ErrorCode.EXTERNAL_SERVICE_FAILED: ErrorRow(
             "External service call failed",
@@ -84,7 +85,8 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
         ),
         ErrorCode.TOKEN_EXCHANGE_FAILED: ErrorRow(
             "Token exchange failed",
-            "IDaaS refused to exchange the user's access token: the user or the agent is not granted the scope",
+            "IDaaS refused to exchange the user's access token: the user or the agent is not "
+            "granted the scope",
             "check the user's permission and the agent's outbound authorization for this scope in IDaaS",
         ),
         ErrorCode.MACHINE_TOKEN_FAILED: ErrorRow(
@@ -94,13 +96,16 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
         ),
         ErrorCode.CLIENT_AUTHENTICATION_FAILED: ErrorRow(
             "IDaaS does not accept the agent's client credential",
-            "the client secret or private key is wrong, disabled or expired, or clientId names another client",
+            "the client secret or private key is wrong, disabled or expired, or clientId "
+            "names another client",
             "check clientId in the SDK configuration and the secret or key in its environment variable",
         ),
         ErrorCode.MODEL_CALL_FAILED: ErrorRow(
             "Large model call failed",
-            "the model service rejected the request or the key, is limiting requests, or could not be reached",
-            "check LLM_BASE_URL and LLM_MODEL, and that the API key belongs to the same region; try again later",
+            "the model service rejected the request or the key, is limiting requests, or "
+            "could not be reached",
+            "check LLM_BASE_URL and LLM_MODEL, and that the API key belongs to the same "
+            "region; try again later",
         ),
         ErrorCode.JWKS_UNAVAILABLE: ErrorRow(
             "Signing keys could not be fetched",
@@ -110,7 +115,8 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
         ErrorCode.IDAAS_UNREACHABLE: ErrorRow(
             "IDaaS could not be reached",
             "the token endpoint or the Developer API did not answer in time, or answered with a server error",
-            "check tokenEndpoint and developerApiEndpoint in the SDK configuration and the network; try again later",
+            "check tokenEndpoint and developerApiEndpoint in the SDK configuration and the "
+            "network; try again later",
         ),
         ErrorCode.RUN_TIMED_OUT: ErrorRow(
             "The answer took too long",

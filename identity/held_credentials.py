@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from identity.credential import Credential, CredentialNeed
 
 HolderKey = tuple[str | None, CredentialNeed]
-"""Whose and what: the fingerprint of the user's access token, or `None` for the agent itself; and the need."""
+"""Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
