@@ -2,7 +2,6 @@
 export const en = Object.freeze({
   'app.name': 'IDaaS Agent',
   'app.skip': 'Skip to the question',
-  'language.label': 'Language',
 
   'welcome.title': 'An agent that never acts without a known identity',
   'welcome.lead': 'Ask about the weather, or have it call your enterprise service. Every step shows whose rights it used.',
@@ -43,7 +42,6 @@ export const en = Object.freeze({
   'chat.copy_code': 'Copy code',
   'chat.latest': 'Go to the latest',
   'chat.new': 'New conversation',
-  'chat.image': 'Image: {text}',
   'chat.status_asking': 'The agent is answering.',
   'chat.status_done': 'Answer complete: {text}',
   'chat.status_failed': 'The question could not be answered: {symptom}',
@@ -57,9 +55,11 @@ export const en = Object.freeze({
 
   'identity.machine': 'as itself',
   'identity.human': 'on your behalf',
+  'identity.none': 'no identity needed',
   'identity.unknown': 'identity not told',
   'identity.machine_long': 'The agent acted as itself, with its own identity (Machine).',
   'identity.human_long': 'The agent acted on your behalf, with your rights (Human).',
+  'identity.none_long': 'The service needs no credential: the call carried no identity.',
   'identity.unknown_long': 'The agent did not tell under which identity it acted.',
 
   'tool.running': 'Calling {service}',

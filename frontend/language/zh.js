@@ -2,7 +2,6 @@
 export const zh = Object.freeze({
   'app.name': 'IDaaS 智能体',
   'app.skip': '跳到输入框',
-  'language.label': '语言',
 
   'welcome.title': '每一步都有明确身份的智能体',
   'welcome.lead': '问问天气，或让它调用企业服务。每一步都会显示用的是谁的权限。',
@@ -43,7 +42,6 @@ export const zh = Object.freeze({
   'chat.copy_code': '复制代码',
   'chat.latest': '回到最新',
   'chat.new': '新对话',
-  'chat.image': '图片：{text}',
   'chat.status_asking': '智能体正在回答。',
   'chat.status_done': '回答完毕：{text}',
   'chat.status_failed': '未能回答：{symptom}',
@@ -57,9 +55,11 @@ export const zh = Object.freeze({
 
   'identity.machine': '以自身身份',
   'identity.human': '代表你',
+  'identity.none': '无需身份',
   'identity.unknown': '未说明身份',
   'identity.machine_long': '智能体以自身身份执行（Machine）。',
   'identity.human_long': '智能体代表你、以你的权限执行（Human）。',
+  'identity.none_long': '该服务不需要凭据，调用未携带身份。',
   'identity.unknown_long': '智能体未说明以哪个身份执行。',
 
   'tool.running': '正在调用{service}',

@@ -4,10 +4,11 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 
 const KINDS = { Machine: 'machine', Human: 'human' };
-const ICONS = { machine: 'agent', human: 'person', unknown: 'question' };
+const ICONS = { machine: 'agent', human: 'person', none: 'service', unknown: 'question' };
 
-/** @returns {'machine' | 'human' | 'unknown'} also part of message keys and class names */
+/** @returns {'machine' | 'human' | 'none' | 'unknown'} also part of message keys and class names */
 export function identityKind(accessIdentity) {
+  if (accessIdentity === null) return 'none';
   return Object.hasOwn(KINDS, accessIdentity ?? '') ? KINDS[accessIdentity] : 'unknown';
 }
 

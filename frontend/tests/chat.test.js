@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AgentFailure } from '../chat/agent-failure.js';
+import { streamAnswer } from '../chat/chat-completions.js';
+import { Chat } from '../chat/chat.js';
+import { addEvent, chatMessages, endAnswer, newTurn, toolCalls } from '../chat/conversation.js';
+import { KeptConversation } from '../chat/kept-conversation.js';
+import { MemoryStorage } from './memory-storage.js';
+
+const REQUEST = { url: 'http://localhost:9002/openai/v1/chat/completions', accessToken: 'at', messages: [{ role: 'user', content: 'hi' }] };
+const delta = (members) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: members }] })}\n\n`;
+const DONE = 'data: [DONE]\n\n';
+
+/** An agent that answers with these pieces of a body. */
+function agentSaying(pieces, init = {}) {
+  const requests = [];
+  const fetch = async (url, options) => {
+    requests.push({ url, ...options });
+    const body = new ReadableStream({
+      start(controller) {
+        for (const piece of pieces) controller.enqueue(typeof piece === 'string' ? new TextEncoder().encode(piece) : piece);
+        controller.close();
+      },
+    });
+    return new Response(body, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8' }, ...init });
+  };
+  return { fetch, requests };
+}
+
+async function eventsOf(fetch, request = REQUEST) {
+  const events = [];
+  for await (const event of streamAnswer({ ...request, fetch })) events.push(event);
+  return events;
+}
+
+function failsWith(code, status) {
+  return (error) => error instanceof AgentFailure && error.code === code && error.status === status;
+}
+
+test('text, thinking, tool activity and usage arrive in their order', async () => {
+  const tool = { type: 'tool_started', tool: 'maps_weather', service: 'amap', access_identity: 'Machine' };
+  const { fetch } = agentSaying([
+    delta({ role: 'assistant' }), delta({ reasoning_content: 'hm' }),
+    `data: ${JSON.stringify({ choices: [{ index: 0, delta: {} }], agent_event: tool })}\n\n`,
+    delta({ content: 'Sunny' }), `data: ${JSON.stringify({ choices: [], usage: { total_tokens: 3 } })}\n\n`, DONE,
+  ]);
+  assert.deepEqual(await eventsOf(fetch), [
+    { type: 'reasoning', text: 'hm' }, tool, { type: 'text', text: 'Sunny' }, { type: 'usage', usage: { total_tokens: 3 } },
+  ]);
+});
+
+test('the stream may be cut anywhere, within a character too', async () => {
+  const bytes = new TextEncoder().encode(`: keep-alive\n\n${delta({ content: '杭州' })}${delta({ content: '晴' })}${DONE}`.replaceAll('\n', '\r\n'));
+  for (const size of [1, 2, 7]) {
+    const pieces = [];
+    for (let start = 0; start < bytes.length; start += size) pieces.push(bytes.slice(start, start + size));
+    const texts = (await eventsOf(agentSaying(pieces).fetch)).map(({ text }) => text);
+    assert.deepEqual(texts, ['杭州', '晴']);
+  }
+});
+
+test('the token goes into the Authorization header, to the agent and through no redirect', async () => {
+  const { fetch, requests } = agentSaying([DONE]);
+  await eventsOf(fetch);
+  const [{ url, headers, redirect, credentials, referrerPolicy, body }] = requests;
+  assert.equal(url, REQUEST.url);
+  assert.equal(headers.Authorization, 'Bearer at');
+  assert.deepEqual([redirect, credentials, referrerPolicy], ['error', 'omit', 'no-referrer']);
+  assert.doesNotMatch(body, /"at"/);
+});
+
+test('an error body becomes a failure with its words', async () => {
+  const error = { code: 'llm_api_key_unavailable', message: 'm', symptom: 's', cause: 'c', remedy: 'r' };
+  const { fetch } = agentSaying([JSON.stringify({ error })], { status: 502, headers: { 'Content-Type': 'application/json' } });
+  await assert.rejects(eventsOf(fetch), (failure) => {
+    assert.deepEqual([failure.code, failure.status, failure.symptom, failure.cause, failure.remedy], ['llm_api_key_unavailable', 502, 's', 'c', 'r']);
+    return true;
+  });
+});
+
+for (const [status, code] of [[401, 'access_token_invalid'], [403, 'insufficient_scope'], [413, 'request_too_large'], [429, 'rate_limited'], [504, 'agent_failed']]) {
+  test(`a bare ${status}, as of a gateway, counts as ${code}`, async () => {
+    const { fetch } = agentSaying(['<html>'], { status, headers: { 'Content-Type': 'text/html' } });
+    await assert.rejects(eventsOf(fetch), failsWith(code, status));
+  });
+}
+
+test('a 401 is mended by signing in again, a 403 is not', () => {
+  assert.equal(new AgentFailure({ code: 'access_token_invalid', status: 401 }).signInAgain, true);
+  assert.equal(new AgentFailure({ code: 'insufficient_scope', status: 403 }).signInAgain, false);
+});
+
+test('an error in mid-stream ends the answer with its code', async () => {
+  const { fetch } = agentSaying([delta({ content: 'Sun' }), `data: ${JSON.stringify({ error: { code: 'model_call_failed', message: 'm' } })}\n\n`]);
+  await assert.rejects(eventsOf(fetch), failsWith('model_call_failed', undefined));
+});
+
+test('a stream that ends without saying so was interrupted', async () => {
+  await assert.rejects(eventsOf(agentSaying([delta({ content: 'Sun' })]).fetch), failsWith('answer_interrupted', undefined));
+});
+
+test('an answer that is no event stream is not taken for one', async () => {
+  const { fetch } = agentSaying(['{}'], { headers: { 'Content-Type': 'application/json' } });
+  await assert.rejects(eventsOf(fetch), failsWith('agent_failed', 200));
+});
+
+test('an agent that cannot be reached is told as that', async () => {
+  await assert.rejects(eventsOf(async () => { throw new TypeError('Failed to fetch'); }), failsWith('agent_unreachable', undefined));
+});
+
+test('tool calls that run side by side end each for itself', () => {
+  const { answer } = newTurn('q');
+  const call = (id, members) => ({ tool: 'maps_weather', service: 'amap', access_identity: 'Machine', call_id: id, ...members });
+  addEvent(answer, call('1', { type: 'tool_started' }));
+  addEvent(answer, call('2', { type: 'tool_started' }));
+  addEvent(answer, call('2', { type: 'tool_finished', ok: false, duration_ms: 9, error: 'external_service_failed' }));
+  addEvent(answer, call('1', { type: 'tool_finished', ok: true, duration_ms: 5 }));
+  assert.deepEqual(toolCalls(answer).map(({ callId, outcome, durationMs, error }) => [callId, outcome, durationMs, error]),
+    [['1', 'ok', 5, undefined], ['2', 'failed', 9, 'external_service_failed']]);
+});
+
+test('tool calls without ids are matched by name', () => {
+  const { answer } = newTurn('q');
+  const members = { tool: 'call_enterprise_service', service: 'enterprise', access_identity: 'Human' };
+  addEvent(answer, { type: 'tool_started', ...members });
+  addEvent(answer, { type: 'tool_finished', ...members, ok: true, duration_ms: 12 });
+  assert.deepEqual(toolCalls(answer).map(({ outcome, accessIdentity }) => [outcome, accessIdentity]), [['ok', 'Human']]);
+});
+
+test('a call that was under way when the answer ended is of unknown outcome, never a success', () => {
+  const { answer } = newTurn('q');
+  addEvent(answer, { type: 'tool_started', tool: 't', service: 's', access_identity: 'Machine' });
+  endAnswer(answer, 'stopped');
+  assert.equal(toolCalls(answer)[0].outcome, 'unknown');
+});
+
+test('unknown events change nothing', () => {
+  const { answer } = newTurn('q');
+  addEvent(answer, { type: 'tool_renamed' });
+  assert.deepEqual(answer.parts, []);
+});
+
+test('the whole history is sent, without thinking and tool calls', () => {
+  const first = newTurn('one');
+  for (const event of [
+    { type: 'reasoning', text: 'hm' }, { type: 'text', text: 'Let me ' }, { type: 'text', text: 'look.' },
+    { type: 'tool_started', tool: 't', service: 's', access_identity: 'Machine' }, { type: 'text', text: 'Done.' },
+  ]) addEvent(first.answer, event);
+  const failed = newTurn('two');
+  endAnswer(failed.answer, 'failed', { code: 'agent_unreachable' });
+  assert.deepEqual(chatMessages([first, failed, newTurn('three')]), [
+    { role: 'user', content: 'one' }, { role: 'assistant', content: 'Let me look.\n\nDone.' },
+    { role: 'user', content: 'two' }, { role: 'user', content: 'three' },
+  ]);
+});
+
+test('stopping aborts the request and keeps what had come', async () => {
+  let aborted = false;
+  const chat = new Chat(async function* ({ signal }) {
+    yield { type: 'text', text: 'half' };
+    aborted = signal.aborted;
+    signal.throwIfAborted();
+    yield { type: 'text', text: 'more' };
+  });
+  chat.addEventListener('answer', () => chat.stop());
+  await chat.send('q');
+  assert.equal(aborted, true);
+  assert.equal(chat.busy, false);
+  assert.deepEqual([chat.turns[0].answer.status, chat.turns[0].answer.parts], ['stopped', [{ type: 'text', text: 'half' }]]);
+});
+
+test('one question at a time', async () => {
+  const chat = new Chat(async function* () { yield { type: 'text', text: 'a' }; });
+  await Promise.all([chat.send('one'), chat.send('two')]);
+  assert.deepEqual(chat.turns.map(({ question }) => question), ['one']);
+});
+
+test('a failed answer keeps its failure, and the question can be taken back', async () => {
+  const chat = new Chat(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
+  await chat.send('q');
+  assert.deepEqual([chat.turns[0].answer.failure.code, chat.turns[0].answer.failure.signInAgain], ['access_token_invalid', true]);
+  assert.equal(chat.takeBack(), 'q');
+  assert.deepEqual(chat.turns, []);
+});
+
+test('a conversation is restored for the person whose it is, and forgotten for anybody else', () => {
+  const storage = new MemoryStorage();
+  const kept = new KeptConversation(storage);
+  const turn = newTurn('q');
+  addEvent(turn.answer, { type: 'text', text: 'a' });
+  kept.keep('user_alice01', [turn]);
+  const [restored] = kept.restore('user_alice01');
+  assert.equal(restored.question, 'q');
+  assert.equal(restored.answer.status, 'stopped');
+  assert.deepEqual(kept.restore('user_bob01'), []);
+  assert.equal(storage.size, 0);
+});
+
+test('a conversation that cannot be read is forgotten', () => {
+  const storage = new MemoryStorage();
+  storage.setItem('idaas-agent.conversation', '{"subject": "u", "turns": [1]}');
+  assert.deepEqual(new KeptConversation(storage).restore('u'), []);
+});

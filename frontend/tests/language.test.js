@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { LANGUAGES, Language, MESSAGES, chooseLanguage, preferredLanguage } from '../language/language.js';
+import { MemoryStorage } from './memory-storage.js';
+
+const FRONTEND = fileURLToPath(new URL('..', import.meta.url));
+const SOURCES = ['', 'view/', 'sign-in/', 'chat/'].flatMap((folder) =>
+  readdirSync(FRONTEND + folder).filter((name) => name.endsWith('.js') && name !== 'config.js').map((name) => readFileSync(FRONTEND + folder + name, 'utf8')));
+const placeholders = (message) => [...message.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+
+test('every message exists in every language, with the same placeholders', () => {
+  assert.deepEqual(Object.keys(MESSAGES), Object.keys(LANGUAGES));
+  for (const [code, messages] of Object.entries(MESSAGES)) {
+    assert.deepEqual(Object.keys(messages).sort(), Object.keys(MESSAGES.en).sort(), code);
+    for (const [key, message] of Object.entries(messages)) {
+      assert.notEqual(message.trim(), '', `${code} ${key}`);
+      assert.deepEqual(placeholders(message), placeholders(MESSAGES.en[key]), `${code} ${key}`);
+    }
+  }
+});
+
+test('every Chinese message is in Chinese', () => {
+  for (const [key, message] of Object.entries(MESSAGES.zh)) assert.match(message, /\p{Script=Han}/u, key);
+});
+
+test('every message that the page asks for exists, and every one that exists is asked for', () => {
+  const asked = new Set();
+  const prefixes = new Set(['error.']); // built in failure.js and tool-call.js from codes
+  for (const source of SOURCES) {
+    for (const [, key] of source.matchAll(/'([a-z_]+(?:\.[a-z_0-9]+)+)'/g)) asked.add(key);
+    for (const [, prefix] of source.matchAll(/`([a-z_]+\.(?:[a-z_.]+)?)\$\{/g)) prefixes.add(prefix);
+  }
+  const files = (key) => /\.(js|css|svg|html)$/.test(key);
+  const storage = (key) => key.startsWith('idaas-agent.');
+  for (const key of asked) assert.ok(files(key) || storage(key) || key in MESSAGES.en, `no message ${key}`);
+  const used = (key) => asked.has(key) || [...prefixes].some((prefix) => key.startsWith(prefix));
+  assert.deepEqual(Object.keys(MESSAGES.en).filter((key) => !used(key)), []);
+});
+
+test('every code of a sign-in error has words and a remedy', () => {
+  const codes = SOURCES.flatMap((source) => [...source.matchAll(/new SignInError\('([a-z_]+)'/g)].map(([, code]) => code));
+  assert.ok(codes.length > 5);
+  for (const code of codes) {
+    assert.ok(`sign_in_error.${code}` in MESSAGES.en, code);
+    assert.ok(`sign_in_error.${code}.remedy` in MESSAGES.en, code);
+  }
+});
+
+test('the language is the one chosen before, else the configured, else one that the browser speaks, else English', () => {
+  const storage = new MemoryStorage();
+  const preferred = (options) => preferredLanguage({ storage, ...options }).code;
+  assert.equal(preferred({ browser: ['fr', 'zh-CN', 'en'] }), 'zh');
+  assert.equal(preferred({ browser: ['fr'] }), 'en');
+  assert.equal(preferred({ configured: 'zh', browser: ['en'] }), 'zh');
+  assert.equal(preferred({ configured: 'constructor', browser: ['en'] }), 'en');
+  chooseLanguage('en', storage);
+  assert.equal(preferred({ configured: 'zh' }), 'en');
+});
+
+test('values are put in as they are, once', () => {
+  const language = new Language('en');
+  assert.equal(language.text('failure.code', { code: '{code} $& <b>' }), 'Code: {code} $& <b>');
+  assert.equal(language.text('no.such.key'), 'no.such.key');
+});
