@@ -3,9 +3,10 @@
 import ssl
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import ip_address
 
 import httpx
+
+from identity.secure_url import is_secure_url
 
 
 class AnswerTooLargeError(Exception):
@@ -40,10 +41,7 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
 
 def checked_url(url: str) -> str:
     """`url`, if credentials may be sent there: https, or http to a loopback address. Raises `ValueError`."""
-    parsed = httpx.URL(url)
-    if not parsed.host or parsed.userinfo or parsed.fragment:
-        raise ValueError("a service URL must have a host, and neither user information nor a fragment")
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
+    if not is_secure_url(url) or "#" in url:
         raise ValueError("a service URL must be https, or http to a loopback address")
     return url
 
@@ -72,10 +70,3 @@ class _LimitedStream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -68,7 +68,8 @@ class MCPService:
         """What the server lists for this credential. Raises `ServiceError` and the identity's errors."""
         credential = await access.credential()
         opening = self._sessions.get(_key(credential.secret))
-        if opening is None and self._paused_until is not None and self._clock() < self._paused_until:
+        paused = self._paused_until is not None and self._clock() < self._paused_until
+        if paused and (opening is None or not _usable(opening)):
             raise ServiceError(self.failure, f'"{self.name}" could not be reached a moment ago')
 
         async def listed(session: MCPSession) -> list[ToolSchema]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from tools.service import ToolResult
 
 _CLIENT = Implementation(name="idaas-agent", version="0.1.0")
 _Result = TypeVar("_Result", bound=BaseModel)
+_Outcome = TypeVar("_Outcome")
 
 
 class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
@@ -109,7 +110,7 @@ class MCPSession:
         async with self._listing:
             if self._listed_at is None or self._clock() - self._listed_at >= self._tools_seconds:
                 try:
-                    listed = await load_mcp_tools(self._connected())
+                    listed = await self._raced(load_mcp_tools(self._connected()))
                     self._tools = {tool.name: listed_tool(tool) for tool in listed}
                 except (McpError, RuntimeError, ValueError) as error:
                     if self._listed_at is None:
@@ -120,9 +121,9 @@ class MCPSession:
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolResult:
         """One `tools/call`, one request. Whatever the server answers is a result. Raises `MCPFailure`."""
         try:
-            result = await self._connected().call_tool(tool, dict(arguments))
+            result = await self._raced(self._connected().call_tool(tool, dict(arguments)))
         except McpError as error:
-            if isinstance(error.error.data, TransportFailure) or not self.is_open:
+            if isinstance(error.error.data, TransportFailure):
                 raise _failure(error) from None
             return ToolResult(f"error {error.error.code}: {error.error.message}", ok=False)
         except (
@@ -131,6 +132,20 @@ class MCPSession:
         ) as error:  # contradicts the tool's own output schema, or is no result
             raise _failure(error) from None
         return ToolResult(result_text(result), ok=not result.isError)
+
+    async def _raced(self, work: Coroutine[Any, Any, _Outcome]) -> _Outcome:
+        """The outcome of `work`, or the end of the session, of which the library would not tell it."""
+        assert self._owner is not None  # noqa: S101 - `_connected` was asked
+        call = asyncio.create_task(work)
+        try:
+            await asyncio.wait({call, self._owner}, return_when=asyncio.FIRST_COMPLETED)
+            if call.done():
+                return call.result()
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait([call])
+        raise MCPFailure("the session was closed")
 
     def _connected(self) -> "_Session":
         if self._session is None:

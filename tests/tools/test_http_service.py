@@ -1,0 +1,265 @@
+import asyncio
+import json
+import socket
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from identity.credential import ApiKey
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tools.http_service import HTTPService
+
+
+class Recorder:
+    """A service that answers by `answer` and keeps what it was asked."""
+
+    def __init__(self, answer):
+        self.requests: list[Request] = []
+        self.answer = answer
+        self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=["GET", "POST", "PUT"])])
+
+    async def handle(self, request: Request) -> Response:
+        await request.body()
+        self.requests.append(request)
+        answer = self.answer(request)
+        return await answer if asyncio.iscoroutine(answer) else answer
+
+
+def bearer(request):
+    return request.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+@pytest.fixture
+async def service_at():
+    services = []
+
+    def make(url, **options):
+        service = HTTPService("orders", url, ApiKey("key"), **options)
+        services.append(service)
+
+        @service.tool
+        async def get(http):
+            """Gets."""
+            return (await http.get()).text
+
+        @service.tool
+        async def order(http, number: str):
+            """Gets one order."""
+            return (await http.get("orders", number, params={"lines": 2})).text
+
+        @service.tool
+        async def send(http, message: str):
+            """Sends."""
+            return (await http.post(json={"message": message})).text
+
+        return service
+
+    yield make
+    for service in services:
+        await service.aclose()
+
+
+async def failure_of(call) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    return caught.value
+
+
+async def test_the_credential_is_attached_to_the_services_own_url(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("hello"))
+    service = service_at(await serve(recorder.app) + "/base?version=1")
+    result = await service.call("get", {}, key_ring("K1"))
+    assert (result.text, result.ok) == ("hello", True)
+    (request,) = recorder.requests
+    assert (request.url.path, request.url.query, bearer(request)) == ("/base", "version=1", "K1")
+
+
+async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = service_at(await serve(recorder.app) + "/base/?version=1")
+    await service.call("order", {"number": "../../admin?x=1#y//evil.example"}, key_ring("K1"))
+    (request,) = recorder.requests
+    assert request.scope["raw_path"] == b"/base/orders/..%2F..%2Fadmin%3Fx%3D1%23y%2F%2Fevil.example"
+    assert request.url.query == "version=1&lines=2"
+    for number in ("..", ".", ""):
+        await failure_of(service.call("order", {"number": number}, key_ring("K1")))
+    assert len(recorder.requests) == 1
+
+
+async def test_a_body_is_sent_as_json(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = service_at(await serve(recorder.app))
+    await service.call("send", {"message": "你好"}, key_ring("K1"))
+    assert json.loads(await recorder.requests[0].body()) == {"message": "你好"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
+    serve, service_at, key_ring, status
+):
+    recorder = Recorder(
+        lambda r: Response("in" if bearer(r) == "K2" else "out", 200 if bearer(r) == "K2" else status)
+    )
+    service = service_at(await serve(recorder.app))
+    access = key_ring("K1", "K2")
+    assert (await service.call("send", {"message": "x"}, access)).text == "in"
+    assert [bearer(r) for r in recorder.requests] == ["K1", "K2"]
+    assert [c.secret.reveal() for c in access.renewals] == ["K1"]
+    assert json.loads(await recorder.requests[1].body()) == {"message": "x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (
+            {"Code": "JWTTokenIsMissing", "Message": "the jwt token is missing"},
+            ErrorCode.ENTERPRISE_JWT_REJECTED,
+        ),
+        ({"error": "insufficient_scope"}, ErrorCode.ENTERPRISE_SERVICE_FAILED),
+    ],
+)
+async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
+    recorder = Recorder(lambda _: JSONResponse(body, 403))
+    service = service_at(await serve(recorder.app))
+    error = await failure_of(service.call("get", {}, key_ring("K1", "K2")))
+    assert (error.code, error.status, len(recorder.requests)) == (code, 403, 2)
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
+    serve, service_at, key_ring, status
+):
+    recorder = Recorder(lambda _: Response("upstream says canary", status))
+    service = service_at(await serve(recorder.app), failure=ErrorCode.EXTERNAL_SERVICE_FAILED)
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status, len(recorder.requests)) == (
+        ErrorCode.EXTERNAL_SERVICE_FAILED,
+        status,
+        1,
+    )
+    assert "canary" not in str(error)
+
+
+async def test_redirects_are_not_followed(serve, service_at, key_ring):
+    elsewhere = Recorder(lambda _: Response("stolen"))
+    target = await serve(elsewhere.app)
+    recorder = Recorder(lambda _: RedirectResponse(target))
+    service = service_at(await serve(recorder.app))
+    assert (await failure_of(service.call("get", {}, key_ring("K1")))).status == 307
+    assert elsewhere.requests == []
+
+
+async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
+    recorder = Recorder(lambda r: JSONResponse({"you sent": dict(r.headers)}))
+    service = service_at(await serve(recorder.app))
+    result = await service.call("get", {}, key_ring("sk-canary"))
+    assert "canary" not in result.text
+    assert "Bearer **redacted**" in result.text
+
+
+async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok", headers={"Set-Cookie": "session=alice; Path=/"}))
+    service = service_at(await serve(recorder.app))
+    await service.call("get", {}, key_ring("alice"))
+    await service.call("get", {}, key_ring("bob"))
+    assert [r.headers.get("cookie") for r in recorder.requests] == [None, None]
+
+
+async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, service_at, key_ring):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        for _ in range(10_000):
+            sent += 1
+            yield b"x" * 1000
+            await asyncio.sleep(0)
+
+    recorder = Recorder(lambda _: StreamingResponse(endless()))
+    service = service_at(await serve(recorder.app), max_bytes=10_000)
+    assert (
+        await failure_of(service.call("get", {}, key_ring("K1")))
+    ).code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert sent < 10_000
+
+
+async def test_a_compressed_answer_is_refused_because_its_size_is_unknown(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}))
+    service = service_at(await serve(recorder.app))
+    await failure_of(service.call("get", {}, key_ring("K1")))
+    assert recorder.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_long_answer_is_shortened_for_the_model(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("x" * 50_000))
+    service = service_at(await serve(recorder.app))
+    assert len((await service.call("get", {}, key_ring("K1"))).text) < 20_100
+
+
+async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, service_at, key_ring):
+    async def drip():
+        for _ in range(100):
+            yield b"."
+            await asyncio.sleep(0.02)
+
+    recorder = Recorder(lambda _: StreamingResponse(drip()))
+    service = service_at(await serve(recorder.app), seconds=0.3)
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+
+
+async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, key_ring):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    service = service_at(f"http://127.0.0.1:{port}")
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+
+
+async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = HTTPService("public", await serve(recorder.app))
+
+    @service.tool
+    async def get(http):
+        """Gets."""
+        return (await http.get()).text
+
+    assert (await service.call("get", {}, key_ring("K1"))).ok
+    assert "authorization" not in recorder.requests[0].headers
+    await service.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://service.example",
+        "ftp://localhost",
+        "https://user:pw@service.example",
+        "https://a.example/#x",
+        "x",
+    ],
+)
+def test_urls_to_which_no_credential_may_be_sent_are_refused(url):
+    with pytest.raises(ValueError, match="service URL"):
+        HTTPService("x", url)
+
+
+async def test_an_unknown_tool_is_a_failed_result(serve, service_at, key_ring):
+    service = service_at("https://service.example")
+    assert not (await service.call("nothing", {}, key_ring("K1"))).ok
+
+
+def test_two_tools_of_one_name_are_refused():
+    service = HTTPService("x", "https://service.example")
+
+    async def one(http):
+        """One."""
+
+    service.tool(one)
+    with pytest.raises(ValueError, match="already"):
+        service.tool(one)
