@@ -1,11 +1,17 @@
-"""The sandbox for tests: one server for each test process, its state reset before each test."""
+"""The sandbox for tests: one server for each test process, its state reset before each test.
 
+And `serve`, for tests that need a server of their own.
+"""
+
+import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvicorn
 
 from sandbox.clock import SettableClock
 from sandbox.cloud import Cloud
@@ -77,3 +83,34 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
     clock.reset()
     running.cloud.reset()
     return Sandbox(running.cloud, clock, running.environment, running.ssl_context, running)
+
+
+@asynccontextmanager
+async def served(application: Any) -> AsyncIterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(application, log_level="critical", lifespan="on")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.force_exit = True
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        for task in list(server.server_state.tasks):
+            task.cancel()
+        await server.shutdown(sockets=[listener])
+        await server.lifespan.shutdown()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Any], Awaitable[str]]]:
+    """Serves an application until the test ends, and tells its origin."""
+    async with AsyncExitStack() as stack:
+
+        async def start(application: Any) -> str:
+            return await stack.enter_async_context(served(application))
+
+        yield start

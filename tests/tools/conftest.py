@@ -1,19 +1,12 @@
-"""Callers' access in memory, and a way to serve an ASGI application on loopback."""
+"""A caller's access to a service, in memory."""
 
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import pytest
-import uvicorn
 
 from identity.access_identity import AccessIdentity
 from identity.credential import ApiKey, Credential
 from identity.secret import Secret
-
-Serve = Callable[[Any], Awaitable[str]]
 
 
 class KeyRing:
@@ -40,34 +33,3 @@ class KeyRing:
 @pytest.fixture
 def key_ring() -> type[KeyRing]:
     return KeyRing
-
-
-@asynccontextmanager
-async def served(application: Any) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_level="critical", lifespan="on")
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.force_exit = True
-        for connection in list(server.server_state.connections):
-            connection.shutdown()
-        for task in list(server.server_state.tasks):
-            task.cancel()
-        await server.shutdown(sockets=[listener])
-        await server.lifespan.shutdown()
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Serves an application until the test ends, and tells its origin."""
-    async with AsyncExitStack() as stack:
-
-        async def start(application: Any) -> str:
-            return await stack.enter_async_context(served(application))
-
-        yield start
