@@ -23,3 +23,7 @@ class Settings:
     """The MCP server keeps no sessions."""
     amap_json_response: bool = False
     """The MCP server answers JSON instead of Server-Sent Events."""
+    model_first_token_delay: float = 0.0
+    """Seconds that the stand-in model waits before it says anything."""
+    model_token_delay: float = 0.0
+    """Seconds that the stand-in model takes for each token that it streams."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sandbox.amap.cities import CITY_INDEX
 from sandbox.amap.city import City, District
@@ -103,7 +104,8 @@ _TABLE = """
 """
 
 # Kinds of everyday places: names in searches, typecode, type, and the names of two of them in every city.
-_EVERYDAY = (
+_Kind: TypeAlias = tuple[tuple[str, ...], str, str, tuple[str, str]]
+_EVERYDAY: tuple[_Kind, ...] = (
     (("咖啡", "coffee", "cafe", "café"), "050500", "咖啡厅", ("云栖咖啡", "小满咖啡馆")),
     (
         ("餐厅", "美食", "饭店", "餐馆", "吃饭", "restaurant", "food"),
@@ -150,24 +152,31 @@ def _landmark(row: str) -> Place:
 
 
 def everyday_places(city: City, keywords: str) -> list[Place]:
-    """The places of a city for a keyword such as 咖啡 or "coffee", spread around its centre."""
-    found = []
+    """The places of a city for a keyword such as 咖啡 or "coffee": at its landmarks and around its centre."""
     lowered = keywords.lower()
-    for words, typecode, type_, names in _EVERYDAY:
-        if not any(word in lowered for word in words):
-            continue
-        for i, district in enumerate(city.districts[:3]):
-            name = f"{names[i % len(names)]}({district.name.removesuffix('区')}店)"
-            spread = hashlib.sha256(f"{city.adcode}{name}".encode()).digest()
-            location = city.centre.moved(north=(spread[0] - 128) * 40, east=(spread[1] - 128) * 40)
-            address = f"{district.name}人民路{spread[2] + 1}号"
-            english = f"{city.english} {words[-1]} {i + 1}"
-            found.append(
-                Place(
-                    _id(city.adcode, name), name, english, city, district, location, address, typecode, type_
-                )
-            )
-    return found
+    return [
+        _everyday_place(city, kind, i, anchor)
+        for kind in _EVERYDAY
+        if any(word in lowered for word in kind[0])
+        for i, anchor in enumerate(_anchors(city))
+    ]
+
+
+def _anchors(city: City) -> list[tuple[str, District, Coordinates, int]]:
+    """What places are named after, where, and how far they may be from there in metres."""
+    landmarks = [(p.name, p.district, p.location, 600) for p in LANDMARKS if p.city is city]
+    return landmarks + [(d.name.removesuffix("区"), d, city.centre, 5000) for d in city.districts[:3]]
+
+
+def _everyday_place(city: City, kind: _Kind, i: int, anchor: tuple[str, District, Coordinates, int]) -> Place:
+    words, typecode, type_, names = kind
+    near, district, centre, reach = anchor
+    name = f"{names[i % len(names)]}({near}店)"
+    chance = hashlib.sha256(f"{city.adcode}{name}".encode()).digest()
+    location = centre.moved(north=(chance[0] / 128 - 1) * reach, east=(chance[1] / 128 - 1) * reach)
+    address = f"{district.name}人民路{chance[2] + 1}号"
+    english = f"{city.english} {words[-1]} {i + 1}"
+    return Place(_id(city.adcode, name), name, english, city, district, location, address, typecode, type_)
 
 
 LANDMARKS = tuple(_landmark(row) for row in _TABLE.strip().splitlines())

@@ -1,11 +1,28 @@
-"""Placeholder, to be replaced shortly."""
+"""Model Studio's OpenAI-compatible API in front of a stand-in model: a deterministic planner."""
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from sandbox.cloud import Cloud
+from sandbox.faults import observed
+from sandbox.model_studio.endpoint import SERVICE, Endpoint
+from sandbox.model_studio.rejection import error_body
+
+BASE = "/compatible-mode/v1"
 
 
-def application(cloud: Cloud) -> ASGIApp:  # noqa: ARG001  # until it serves
-    """Serves nothing yet."""
-    return Starlette()
+def application(cloud: Cloud) -> Starlette:
+    """Serves `/compatible-mode/v1/chat/completions` and `/models`.
+
+    Faults: `model_studio` before the answer, `model_studio.stream` in the middle of a stream (there a
+    `status` is an error event, and `drop`, `hang` and `latency` mean what they say).
+    """
+    endpoint = Endpoint(cloud)
+    return Starlette(
+        routes=[
+            Route(f"{BASE}/chat/completions", endpoint.chat_completions, methods=["POST"]),
+            Route(f"{BASE}/models", endpoint.models),
+        ],
+        middleware=[Middleware(observed, cloud, SERVICE, error_body=error_body)],
+    )
