@@ -26,7 +26,8 @@ class PortInUseError(OSError):
 
 def bind(host: str, port: int, purpose: str) -> socket.socket:
     """A listening socket; port 0 lets the system choose. Raises PortInUseError."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # the protocol is named because asyncio sets TCP_NODELAY only then
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -54,6 +55,13 @@ class WebServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def stop(self) -> None:
+        """Ends within a moment: connections are cut, as when a process dies."""
+        self.should_exit = True
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
@@ -93,5 +101,5 @@ async def run(servers: dict[socket.socket, WebServer], ready: asyncio.Event) -> 
             task.result()
     finally:
         for server in servers.values():
-            server.should_exit = True
+            server.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
