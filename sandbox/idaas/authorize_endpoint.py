@@ -17,7 +17,14 @@ from sandbox.idaas.authorization_request import (
     authorization_request,
     return_address,
 )
-from sandbox.idaas.issuance import id_token, record_issued, record_refused, token_answer
+from sandbox.idaas.issuance import (
+    Attempt,
+    id_token,
+    record_issued,
+    record_refused,
+    record_signed_in,
+    token_answer,
+)
 from sandbox.idaas.pages import page
 from sandbox.idaas.scope import user_permissions
 from sandbox.idaas.sign_in_session import SignInSessions, set_private_cookie
@@ -39,34 +46,35 @@ class AuthorizeEndpoint:
 
     async def answer(self, request: Request) -> Response:
         self._cloud.counters.count("idaas", "authorize" if request.method == "GET" else "authorize.sign_in")
-        request_id = new_request_id()
+        attempt = Attempt("authorize", new_request_id())
         try:
             parameters = single_parameters(parse_qsl(request.url.query, keep_blank_values=True))
             to = return_address(self._cloud.directory, parameters, self._cloud.addresses.issuer)
         except OAuthError as refusal:
-            record_refused(self._cloud, "authorize", refusal, request_id)
+            record_refused(self._cloud, attempt, refusal)
             return page("refused.html", status=refusal.status, description=refusal.description)
+        attempt.client_id = to.client.client_id
         try:
             asked = authorization_request(to, parameters)
             if request.method == "POST":
-                return await self._sign_in(request, to, asked, request_id)
-            return self._attend(request, to, asked, request_id)
+                return await self._sign_in(request, to, asked, attempt)
+            return self._attend(request, to, asked, attempt)
         except OAuthError as refusal:
-            return self._refuse(request, to, refusal, request_id)
+            return self._refuse(to, refusal, attempt)
 
     def _attend(
-        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, request_id: str
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Attempt
     ) -> Response:
         found = self._sessions.find(request, self._cloud.directory)
         if found is not None and "login" not in asked.prompt:
             session, user = found
-            return self._grant(to, asked, user, session.authenticated_at, request_id)
+            return self._grant(to, asked, user, session.authenticated_at, attempt)
         if "none" in asked.prompt:
             raise OAuthError("login_required", "nobody is signed in")
         return self._sign_in_page(request, to)
 
     async def _sign_in(
-        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, request_id: str
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Attempt
     ) -> Response:
         form = await request.form(max_files=0, max_fields=10)
         values = {name: str(form.get(name, "")) for name in ("csrf", "username", "password")}
@@ -77,13 +85,14 @@ class AuthorizeEndpoint:
         right = compare_digest(expected.encode(), values["password"].encode())
         if user is None or not right or user.subject in self._cloud.directory.disabled:
             refusal = OAuthError("access_denied", "user name or password is wrong, or the user is disabled")
-            record_refused(self._cloud, "sign_in", refusal, request_id, client=to.client.client_id)
+            attempt.event = "sign_in"
+            record_refused(self._cloud, attempt, refusal)
             return self._sign_in_page(request, to, username=values["username"], fault="wrong", status=401)
         response: Response
         try:
-            response = self._grant(to, asked, user, self._cloud.clock(), request_id)
+            response = self._grant(to, asked, user, self._cloud.clock(), attempt)
         except OAuthError as refusal:
-            response = self._refuse(request, to, refusal, request_id, subject=user.subject)
+            response = self._refuse(to, refusal, attempt)
         self._sessions.begin(request, response, user)
         response.status_code = 303
         return response
@@ -111,9 +120,10 @@ class AuthorizeEndpoint:
         asked: AuthorizationRequest,
         user: User,
         authenticated_at: float,
-        request_id: str,
+        attempt: Attempt,
     ) -> Response:
         cloud, client = self._cloud, to.client
+        attempt.subject, attempt.audience = user.subject, asked.scope.audience
         if client.client_id in cloud.directory.disabled:
             raise OAuthError("access_denied", "the application is disabled")
         permissions = user_permissions(cloud.directory, client, user, asked.scope, denied="access_denied")
@@ -140,7 +150,7 @@ class AuthorizeEndpoint:
                 audience=asked.scope.target(),
                 permissions=permissions,
             )
-            record_issued(cloud, "authorize.implicit", minted, request_id, client=client.client_id)
+            record_issued(cloud, attempt, minted)
             answer |= {
                 name: str(value) for name, value in token_answer(minted).items() if name != "expires_at"
             }
@@ -148,23 +158,12 @@ class AuthorizeEndpoint:
             answer["id_token"] = id_token(
                 cloud, client, user, authenticated_at=authenticated_at, nonce=asked.nonce
             )
+        if "token" not in asked.response_types:
+            record_signed_in(cloud, attempt, permissions)
         return _redirect(to.url(answer))
 
-    def _refuse(
-        self,
-        request: Request,
-        to: ReturnAddress,
-        refusal: OAuthError,
-        request_id: str,
-        *,
-        subject: str | None = None,
-    ) -> Response:
-        if subject is None:
-            found = self._sessions.find(request, self._cloud.directory)
-            subject = found[1].subject if found else None
-        record_refused(
-            self._cloud, "authorize", refusal, request_id, client=to.client.client_id, subject=subject
-        )
+    def _refuse(self, to: ReturnAddress, refusal: OAuthError, attempt: Attempt) -> Response:
+        record_refused(self._cloud, attempt, refusal)
         return _redirect(to.url({"error": refusal.error, "error_description": refusal.description}))
 
 

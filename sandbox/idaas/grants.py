@@ -8,7 +8,7 @@ from sandbox.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.cloud import Cloud
 from sandbox.directory import Application, GrantType, User
 from sandbox.idaas.authorization_code import AuthorizationCodes
-from sandbox.idaas.issuance import id_token, record_issued, token_answer
+from sandbox.idaas.issuance import Attempt, id_token, record_issued, token_answer
 from sandbox.idaas.scope import machine_permissions, parse_scope, user_permissions
 from sandbox.oauth_error import OAuthError, required
 
@@ -21,7 +21,7 @@ class TokenRequest:
 
     client: Application
     parameters: dict[str, str]
-    request_id: str
+    attempt: Attempt
 
 
 Grant = Callable[[TokenRequest], dict[str, Any]]
@@ -43,15 +43,14 @@ class Grants:
         """RFC 6749, section 4.4: the client in its own name."""
         client = request.client
         scope = parse_scope(required(request.parameters, "scope"))
+        request.attempt.subject, request.attempt.audience = client.client_id, scope.audience
         minted = self._cloud.access_tokens.mint(
             client_id=client.client_id,
             subject=client.client_id,
             audience=scope.target(),
             permissions=machine_permissions(self._cloud.directory, client, scope),
         )
-        record_issued(
-            self._cloud, "token.client_credentials", minted, request.request_id, client=client.client_id
-        )
+        record_issued(self._cloud, request.attempt, minted)
         return token_answer(minted)
 
     def _token_exchange(self, request: TokenRequest) -> dict[str, Any]:
@@ -61,6 +60,7 @@ class Grants:
         """
         cloud, client, parameters = self._cloud, request.client, request.parameters
         scope = parse_scope(required(parameters, "scope"))
+        request.attempt.audience = scope.audience
         if parameters.get("audience", scope.target()) != scope.target():
             raise OAuthError("invalid_request", 'parameter "audience" must equal the audience of the scope')
         if "actor_token" in parameters or "actor_token_type" in parameters:
@@ -70,7 +70,7 @@ class Grants:
             raise OAuthError("invalid_request", f'subject_token_type must be "{ACCESS_TOKEN_TYPE}"')
         if parameters.get("requested_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
             raise OAuthError("invalid_request", f'requested_token_type must be "{ACCESS_TOKEN_TYPE}"')
-        subject, user = self._subject(client, token)
+        subject, user = self._subject(request, token)
         minted = cloud.access_tokens.mint(
             client_id=client.client_id,
             subject=user.subject,
@@ -79,23 +79,17 @@ class Grants:
             depth=subject.depth + 1,
             actor=client.client_id,
         )
-        record_issued(
-            cloud,
-            "token.token_exchange",
-            minted,
-            request.request_id,
-            client=client.client_id,
-            subject_jti=subject.jti,
-        )
+        record_issued(cloud, request.attempt, minted)
         return token_answer(minted, issued_token_type=ACCESS_TOKEN_TYPE)
 
-    def _subject(self, client: Application, token: str) -> tuple[IssuedToken, User]:
-        cloud = self._cloud
+    def _subject(self, request: TokenRequest, token: str) -> tuple[IssuedToken, User]:
+        cloud, attempt = self._cloud, request.attempt
         try:
             subject = cloud.access_tokens.verify(token)
         except TokenRefusedError as error:
             raise OAuthError("invalid_grant", f"subject_token: {error}", expired=error.expired) from error
-        if cloud.settings.exchange_only_own and subject.audience != client.audience:
+        attempt.subject, attempt.subject_jti = subject.subject, subject.jti
+        if cloud.settings.exchange_only_own and subject.audience != request.client.audience:
             raise OAuthError("invalid_grant", "subject_token must be addressed to the calling client")
         if subject.depth >= cloud.settings.exchange_depth:
             raise OAuthError("invalid_grant", "subject_token was exchanged too often")
@@ -115,6 +109,7 @@ class Grants:
             redirect_uri=required(parameters, "redirect_uri"),
             verifier=required(parameters, "code_verifier"),
         )
+        request.attempt.subject, request.attempt.audience = grant.subject, grant.audience
         user = cloud.directory.user_by_subject(grant.subject)
         if user is None or user.subject in cloud.directory.disabled:
             raise OAuthError("access_denied", "the user is disabled")
@@ -125,7 +120,7 @@ class Grants:
             permissions=grant.permissions,
         )
         grant.issued_jti = minted.issued.jti
-        record_issued(cloud, "token.authorization_code", minted, request.request_id, client=client.client_id)
+        record_issued(cloud, request.attempt, minted)
         if not grant.openid:
             return token_answer(minted)
         identity = id_token(cloud, client, user, authenticated_at=grant.authenticated_at, nonce=grant.nonce)

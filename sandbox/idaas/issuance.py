@@ -1,5 +1,6 @@
 """Turning a granted request into a token answer, and writing down what was decided."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jwt
@@ -43,47 +44,67 @@ def id_token(
     return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": key.kid}, claims, key)
 
 
-def record_issued(
-    cloud: Cloud, event: str, minted: Minted, request_id: str, *, client: str, subject_jti: str | None = None
-) -> None:
-    """A token was issued to `client`."""
+@dataclass(slots=True)
+class Attempt:
+    """A request and what is known about it so far, for its event."""
+
+    event: str
+    request_id: str
+    client_id: str | None = None
+    subject: str | None = None
+    subject_jti: str | None = None
+    audience: str | None = None
+
+
+def record_issued(cloud: Cloud, attempt: Attempt, minted: Minted) -> None:
+    """A token was issued."""
     issued = minted.issued
     cloud.events.add(
         Event(
             time=cloud.clock(),
-            event=event,
+            event=attempt.event,
             result="success",
-            client=client,
+            client=issued.client_id,
             subject=issued.subject,
             audience=issued.audience,
             permissions=issued.permissions,
             jti=issued.jti,
-            subject_jti=subject_jti,
-            request_id=request_id,
+            subject_jti=attempt.subject_jti,
+            request_id=attempt.request_id,
         )
     )
 
 
-def record_refused(
-    cloud: Cloud,
-    event: str,
-    refusal: OAuthError,
-    request_id: str,
-    *,
-    client: str | None = None,
-    subject: str | None = None,
-) -> None:
+def record_signed_in(cloud: Cloud, attempt: Attempt, permissions: tuple[str, ...]) -> None:
+    """A code or ID token was handed out, no access token yet."""
+    cloud.events.add(
+        Event(
+            time=cloud.clock(),
+            event=attempt.event,
+            result="success",
+            client=attempt.client_id,
+            subject=attempt.subject,
+            audience=attempt.audience,
+            permissions=permissions,
+            request_id=attempt.request_id,
+        )
+    )
+
+
+def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError) -> None:
     """A request was refused. An expired credential is counted."""
     if refusal.expired:
         cloud.counters.expired_credential("idaas")
     cloud.events.add(
         Event(
             time=cloud.clock(),
-            event=event,
+            event=attempt.event,
             result="failed",
-            client=client,
-            subject=subject,
+            client=attempt.client_id,
+            subject=attempt.subject,
+            audience=attempt.audience,
+            subject_jti=attempt.subject_jti,
             error=refusal.error,
-            request_id=request_id,
+            request_id=attempt.request_id,
         )
     )

@@ -1,6 +1,5 @@
 """The token endpoint (RFC 6749, section 3.2)."""
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,19 +10,10 @@ from sandbox.cloud import Cloud
 from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.client_authentication import authenticate_client
 from sandbox.idaas.grants import Grants, TokenRequest
-from sandbox.idaas.issuance import record_refused
+from sandbox.idaas.issuance import Attempt, record_refused
 from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
 
 LARGEST_BODY = 64 * 1024
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What is known so far about a request, for its event."""
-
-    request_id: str
-    event: str = "token"
-    client_id: str | None = None
 
 
 class TokenEndpoint:
@@ -34,12 +24,12 @@ class TokenEndpoint:
         self._grants = Grants(cloud, codes)
 
     async def answer(self, request: Request) -> Response:
-        attempt = Attempt(new_request_id())
+        attempt = Attempt("token", new_request_id())
         authorization = request.headers.get("authorization")
         try:
             answer = self._decide(attempt, await _form(request), authorization)
         except OAuthError as refusal:
-            record_refused(self._cloud, attempt.event, refusal, attempt.request_id, client=attempt.client_id)
+            record_refused(self._cloud, attempt, refusal)
             challenge = {}
             if refusal.status == 401 and authorization is not None:
                 challenge = {"WWW-Authenticate": 'Basic realm="idaas"'}
@@ -65,7 +55,7 @@ class TokenEndpoint:
         attempt.client_id = client.client_id
         if name not in client.grant_types:
             raise OAuthError("unauthorized_client", "the client may not use this grant type")
-        return grant(TokenRequest(client, parameters, attempt.request_id))
+        return grant(TokenRequest(client, parameters, attempt))
 
 
 async def _form(request: Request) -> dict[str, str]:
