@@ -1,0 +1,296 @@
+"""The graph's seams in memory, and a model service that speaks the wire protocol."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import PrivateAttr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from graph.agent_graph import build_graph
+from graph.api_key import api_key
+from graph.context import AgentContext
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, AgentError
+from identity.secret import Secret
+from tools.service import Access, ToolResult, ToolSchema
+
+LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+Turn = AIMessage | Exception | Callable[[Sequence[AnyMessage]], AIMessage]
+
+
+def calls(*named: tuple[str, dict[str, Any]], text: str = "") -> AIMessage:
+    """An answer that calls tools; `call_1`, `call_2`, … by position."""
+    return AIMessage(
+        text,
+        tool_calls=[
+            {"name": name, "args": arguments, "id": f"call_{n}"}
+            for n, (name, arguments) in enumerate(named, 1)
+        ],
+    )
+
+
+class ScriptedModel(BaseChatModel):
+    """Answers by a script, one turn for each call; the last turn is repeated."""
+
+    turns: list[Any]
+    _asked: list[Sequence[AnyMessage]] = PrivateAttr(default_factory=list)
+    _tools: list[list[str]] = PrivateAttr(default_factory=list)
+    _keys: list[str] = PrivateAttr(default_factory=list)
+
+    @property
+    def asked(self):
+        return self._asked
+
+    @property
+    def tools(self):
+        return self._tools
+
+    @property
+    def keys(self):
+        return self._keys
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _turn(self, messages, options) -> AIMessage:
+        self._asked.append(messages)
+        self._tools.append([tool["function"]["name"] for tool in options.get("tools", [])])
+        self._keys.append(api_key.get().reveal())
+        turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
+        if isinstance(turn, Exception):
+            raise turn
+        return turn(messages) if callable(turn) else turn.model_copy(update={"id": None})
+
+    def _generate(self, messages, stop=None, run_manager=None, **options):  # noqa: ARG002 - the base's shape
+        return ChatResult(generations=[ChatGeneration(message=self._turn(messages, options))])
+
+    async def _agenerate(self, messages, stop=None, run_manager=None, **options):
+        return self._generate(messages, stop, run_manager, **options)
+
+    async def _astream(self, messages, stop=None, run_manager=None, **options):  # noqa: ARG002 - the base's shape
+        turn = self._turn(messages, options)
+        thought = turn.additional_kwargs.get("reasoning_content")
+        if thought:
+            chunk = AIMessageChunk("", additional_kwargs={"reasoning_content": thought})
+            yield ChatGenerationChunk(message=chunk)
+        for word in str(turn.text).split():
+            yield ChatGenerationChunk(message=AIMessageChunk(f"{word} "))
+        for index, call in enumerate(turn.tool_calls):
+            chunk = {"index": index, "name": call["name"], "args": json.dumps(call["args"]), "id": call["id"]}
+            yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[chunk]))
+
+
+class Tokens:
+    """Takes every token `<subject>-…` for that subject's."""
+
+    def __init__(self) -> None:
+        self.verified: list[str] = []
+        self.refused: set[str] = set()
+
+    async def verify(self, token: Secret) -> VerifiedAccessToken:
+        value = token.reveal()
+        self.verified.append(value)
+        if value in self.refused:
+            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
+        return assume_verified(
+            principal=Principal("https://idaas.example", value.partition("-")[0]),
+            audience=("agent",),
+            scopes=frozenset({"agent.access"}),
+            expires_at=time.time() + 1200,
+            fingerprint=hashlib.sha256(value.encode()).hexdigest(),
+            token=token,
+        )
+
+
+class Vault:
+    """A credential source: `<name>-of-<owner>-<n>`, where the owner is the caller under Human identity."""
+
+    def __init__(self) -> None:
+        self.obtained: list[tuple[str, str]] = []
+        self.invalidated: list[Credential] = []
+        self.failures: dict[str, AgentError] = {}
+        self.lifetime = 600.0
+        self.hang: set[str] = set()
+
+    async def obtain(self, need: CredentialNeed, access_identity: AccessIdentity, subject) -> Credential:
+        name = need.identifier if isinstance(need, ApiKey) else need.scope
+        owner = "machine" if access_identity is AccessIdentity.MACHINE else subject.principal.subject
+        self.obtained.append((name, owner))
+        if name in self.hang:
+            await asyncio.Event().wait()
+        if name in self.failures:
+            raise self.failures[name]
+        secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
+        return Credential(need, access_identity, secret, time.time() + self.lifetime)
+
+    def invalidate(self, credential: Credential, _subject) -> None:
+        self.invalidated.append(credential)
+
+
+class EchoService:
+    """A service with tools that answer by `answers`; it notes under which secret each call was made."""
+
+    def __init__(self, name: str, need=None, *, access_identity=None, **answers: Any) -> None:
+        self.name = name
+        self.needs = need
+        self.access_identity = access_identity
+        self.failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+        self.answers = answers
+        self.calls: list[tuple[str, dict[str, Any], str | None]] = []
+        self.listing: AgentError | Exception | None = None
+        self.renew_first = False
+
+    async def tools(self, _access: Access) -> Sequence[ToolSchema]:
+        if self.listing is not None:
+            raise self.listing
+        return [
+            ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}})
+            for tool in self.answers
+        ]
+
+    async def call(self, tool: str, arguments, access: Access) -> ToolResult:
+        secret = None
+        if self.needs is not None:
+            credential = await access.credential()
+            if self.renew_first:
+                await asyncio.sleep(0)  # calls beside this one hold the same credential
+                credential = await access.renew(credential)
+            secret = credential.secret.reveal()
+        self.calls.append((tool, dict(arguments), secret))
+        answer = self.answers[tool]
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            answer = await answer()
+        return answer if isinstance(answer, ToolResult) else ToolResult(answer)
+
+    async def aclose(self) -> None:
+        pass
+
+
+@dataclass
+class Bench:
+    """A graph under test, and what it was built of."""
+
+    model: Any
+    services: list[EchoService]
+    access_identity: AccessIdentity = AccessIdentity.MACHINE
+    options: dict[str, Any] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=Tokens)
+    vault: Vault = field(default_factory=Vault)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, BaseChatModel):
+            self.model = ScriptedModel(turns=list(self.model))
+        self.graph = build_graph(
+            model=self.model,
+            services=self.services,
+            verifier=self.tokens,
+            credentials=self.vault,
+            access_identity=self.access_identity,
+            llm_api_key=LLM,
+            **self.options,
+        )
+
+    async def ask(self, text: str = "hello", token: str = "alice-at", **options: Any) -> list[AnyMessage]:
+        """The messages after the question."""
+        context = AgentContext(Secret(token))
+        result = await self.graph.ainvoke({"messages": [("user", text)]}, context=context, **options)
+        return result["messages"][1:]
+
+    async def events(self, text: str = "hello", token: str = "alice-at") -> list[dict[str, Any]]:
+        """What a streaming surface would be sent."""
+        context = AgentContext(Secret(token), streaming=True)
+        stream = self.graph.astream({"messages": [("user", text)]}, context=context, stream_mode="custom")
+        return [event async for event in stream]
+
+
+@pytest.fixture
+def bench() -> Callable[..., Bench]:
+    """`bench(turns, *services, access_identity=…, **options of build_graph)`."""
+
+    def make(model, *services, access_identity=AccessIdentity.MACHINE, **options):
+        return Bench(model, list(services), access_identity, options)
+
+    return make
+
+
+@pytest.fixture
+def echo() -> type[EchoService]:
+    return EchoService
+
+
+@pytest.fixture
+def call_tools():
+    return calls
+
+
+@pytest.fixture
+def amap_key() -> ApiKey:
+    return ApiKey("amap_api_key")
+
+
+@pytest.fixture
+def enterprise_scope() -> AccessToken:
+    return AccessToken("https://enterprise.example|service.invoke")
+
+
+class WireModel:
+    """A chat-completions endpoint. An answer is a list of chunks to stream, a body, or a response."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.answers: list[Any] = []
+        self.left = asyncio.Event()
+        self.streaming = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        request = Request(scope, receive)
+        self.requests.append(await request.json())
+        self.keys.append(request.headers["authorization"].removeprefix("Bearer "))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer) and not isinstance(answer, Response):
+            answer = answer(self.requests[-1], self.keys[-1])
+        if isinstance(answer, dict):
+            answer = JSONResponse(answer)
+        elif isinstance(answer, list):
+            answer = StreamingResponse(self.chunks(answer), media_type="text/event-stream")
+        try:
+            await answer(scope, receive, send)
+        finally:
+            self.left.set()
+
+    async def chunks(self, chunks):
+        for chunk in chunks:
+            if chunk == "hang":
+                self.streaming.set()
+                await asyncio.Event().wait()
+            else:
+                yield chunk if isinstance(chunk, str) else f"data: {json.dumps(chunk)}\n\n"
+        yield "data: [DONE]\n\n"
+
+
+@pytest.fixture
+def wire_model() -> WireModel:
+    return WireModel()
