@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
 import httpx2
@@ -28,10 +29,11 @@ class QwenChat(ChatOpenAI):
     """
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401 - the base class's shape
-        failure: ServiceError | None = None
+        failure: ServiceError | None = ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
         try:
             async with aclosing(cast(Any, super()._astream(*args, **kwargs))) as chunks:
                 async for chunk in chunks:
+                    failure = None
                     yield chunk
         except _FAILURES as error:
             failure = _scrubbed(error)
@@ -88,6 +90,7 @@ def qwen_chat(
         verify=ssl_context if ssl_context is not None else True,
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,
     )
     return QwenChat(
