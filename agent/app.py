@@ -1,0 +1,99 @@
+"""The HTTP application: every surface of the agent behind one authentication.
+
+From the outside in: CORS (answers preflights; a refused page can read why), the request log and last catch,
+authentication, the body limit, the routes. What stands outside of authentication looks at no body.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from agent.authentication import Authentication, Challenge
+from agent.body_limit import BodyLimit
+from agent.composition import Agent
+from agent.disconnect import ClientLeftError
+from agent.error_responses import RequestError, error_response
+from agent.langserve_routes import langserve_routes
+from agent.openai_api import openai_routes
+from agent.public_routes import public_routes
+from agent.request_log import RequestLog, set_up_logging
+from agent.settings import Settings, read_settings
+from identity.errors import AgentError
+
+
+def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
+    """The application. Nothing is read, opened or asked before its lifespan starts."""
+    composed = agent or Agent(settings)
+    challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with composed:
+            yield
+
+    async def agent_error(request: Request, error: AgentError) -> Response:
+        return error_response(error, challenge.headers(error, request.scope))
+
+    async def request_error(_: Request, error: RequestError) -> Response:
+        return error_response(error)
+
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        code = _CODES.get(error.status_code, "invalid_request")
+        refused = RequestError(None, str(error.detail), code=code, status=error.status_code)
+        return error_response(refused, error.headers)
+
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        faults = [fault["msg"] for fault in error.errors() if isinstance(fault, dict)]
+        return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
+
+    async def client_left(_: Request, __: ClientLeftError) -> Response:
+        return Response(status_code=499)  # nobody reads it; the log does
+
+    app = FastAPI(
+        title="idaas-agent",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_allowed_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type"],
+                expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
+                max_age=600,
+            ),
+            Middleware(RequestLog),
+            Middleware(Authentication, verify=composed.verifier.verify, challenge=challenge),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        ],
+        exception_handlers={
+            AgentError: agent_error,
+            RequestError: request_error,
+            HTTPException: http_error,
+            RequestValidationError: invalid,
+            ClientLeftError: client_left,
+        },
+    )
+    app.include_router(public_routes(settings, composed.readiness))
+    app.include_router(
+        openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
+    )
+    app.include_router(langserve_routes(composed.runs, max_messages=settings.max_messages))
+    return app
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def production_app() -> FastAPI:
+    """For uvicorn's `--factory`: the application as this process's environment configures it."""
+    set_up_logging()
+    return create_app(read_settings(os.environ))

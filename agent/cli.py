@@ -1,0 +1,37 @@
+"""The command line. Each command is a file in `agent/commands`; modules that cost time load when needed."""
+
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+from agent.commands.access_token import token
+from agent.commands.chat import chat
+from agent.commands.doctor import doctor
+from agent.commands.run_sandbox import sandbox
+from agent.commands.serve import serve
+from agent.commands.up import up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would print local variables
+    help="An AI agent that never acts without a known identity.",
+)
+for command in (up, serve, sandbox, token, chat, doctor):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """An AI agent that never acts without a known identity."""
+    if version:
+        typer.echo(importlib.metadata.version("idaas-agent"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,36 @@
+"""`idaas-agent token`: an access token of a sandbox user, as if he had signed in on the page."""
+
+from typing import Annotated
+
+import httpx
+import typer
+
+from agent.commands.terminal import stop
+
+
+def token(
+    user: Annotated[str, typer.Option(help="A sandbox user: alice or bob.")] = "alice",
+    sandbox_url: Annotated[
+        str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox's plain port.")
+    ] = "http://localhost:9400",
+) -> None:
+    """Prints an access token of a sandbox user (the sandbox must be running)."""
+    typer.echo(sandbox_access_token(sandbox_url, user))
+
+
+def sandbox_access_token(sandbox_url: str, user: str) -> str:
+    """An access token from the sandbox's control endpoint; stops the command if there is none."""
+    try:
+        answer = httpx.post(
+            f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json={"user": user}, timeout=10
+        )
+    except httpx.TransportError as error:
+        stop(
+            f"no sandbox at {sandbox_url}: {type(error).__name__}",
+            "idaas-agent up (or sandbox) runs it; for a real user's token use --token-file",
+        )
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        stop(f"the sandbox has no user {user!r}", "its users are alice and bob")
+    if answer.status_code >= httpx.codes.BAD_REQUEST:
+        stop(f"the sandbox answered {answer.status_code}")
+    return str(answer.json()["access_token"])

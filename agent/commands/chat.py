@@ -1,0 +1,98 @@
+"""`idaas-agent chat`: one question on the terminal, with the tool calls and the identity each ran under."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from agent.commands.access_token import sandbox_access_token
+from agent.commands.terminal import err, out, stop
+
+TOKEN_VARIABLE = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
+
+
+def chat(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    url: Annotated[str, typer.Option(envvar="AGENT_URL", help="The agent.")] = "http://localhost:9002",
+    user: Annotated[str, typer.Option(help="The sandbox user to ask as.")] = "alice",
+    token_file: Annotated[
+        Path | None, typer.Option(help=f"A file with an access token. Or set {TOKEN_VARIABLE}.")
+    ] = None,
+    sandbox_url: Annotated[
+        str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox, for a user's token.")
+    ] = "http://localhost:9400",
+) -> None:
+    """Asks the running agent one question and streams the answer."""
+    token = _token(token_file) or sandbox_access_token(sandbox_url, user)
+    body = {"messages": [{"role": "user", "content": question}], "stream": True}
+    timeout = httpx.Timeout(10, read=300)
+    try:
+        with httpx.stream(
+            "POST",
+            f"{url.rstrip('/')}/openai/v1/chat/completions",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=timeout,
+        ) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                _fail(_json(response.text))
+            for event in _events(response.iter_lines()):
+                _show(event)
+    except httpx.TransportError as error:
+        stop(f"no answer from {url}: {type(error).__name__}", "idaas-agent up runs the agent")
+    out.print()
+
+
+def _token(token_file: Path | None) -> str | None:
+    if token_file is not None:
+        try:
+            return token_file.read_text().strip()
+        except OSError as error:
+            stop(f"cannot read {str(token_file)!r}: {error.strerror}")
+    return os.environ.get(TOKEN_VARIABLE, "").strip() or None
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line.startswith("data:") and (text := line.removeprefix("data:").strip()) != "[DONE]":
+            yield _json(text)
+
+
+def _show(event: dict[str, Any]) -> None:
+    if "error" in event:
+        out.print()
+        _fail(event)
+    activity = event.get("agent_event")
+    if activity and activity["type"] == "tool_finished":
+        whose = {"Machine": "as the agent", "Human": "on your behalf"}.get(activity["access_identity"], "")
+        outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'the tool said so')})"
+        err.print(
+            f"· {activity['service']}.{activity['tool']} {whose} [{activity['access_identity']}]"
+            f" {outcome}, {activity['duration_ms']} ms",
+            style="dim",
+            markup=False,
+        )
+    for choice in event.get("choices", ()):
+        if text := choice["delta"].get("content"):
+            out.print(text, end="", markup=False)
+
+
+def _fail(answer: dict[str, Any]) -> None:
+    error = answer.get("error") or {"message": "the answer is not that of an agent"}
+    stop(
+        f"{error['message']} ({error.get('code')})",
+        f"remedy: {error['remedy']}" if "remedy" in error else None,
+    )
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}

@@ -1,0 +1,162 @@
+"""The composition root: makes the parts from the settings and joins them. Nothing here decides anything."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+from agent.readiness import Check, Readiness
+from agent.run import Runs
+from agent.services import services
+from agent.settings import Settings
+from graph.agent_graph import build_graph
+from graph.context import TokenLookup, token_in_context
+from graph.limits import Limits
+from graph.model import qwen_chat
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+from identity.access_token_verifier import AccessTokenVerifier
+from identity.credential import ApiKey, Credential, CredentialNeed
+from identity.credential_broker import CredentialBroker
+from identity.error_table import ErrorCode
+from identity.idaas_client import IDaaSClient
+from identity.jwks import Jwks
+from tools.http_client import http_client
+
+_HTTP_SECONDS: Final = 10.0
+
+
+class Agent:
+    """All parts of one agent, for one event loop. An async context manager: warms up, and closes them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        caller: TokenLookup = token_in_context,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Makes the parts and opens nothing. `caller` says where a run's access token is."""
+        tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+        self.settings: Final = settings
+        self.http: Final = http_client(tls, _HTTP_SECONDS)
+        self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock)
+        self.verifier: Final = AccessTokenVerifier(
+            issuer=settings.idaas.issuer,
+            audience=settings.agent_audience,
+            scope=settings.agent_scope,
+            keys=self.jwks,
+            clock=clock,
+        )
+        self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
+        self.broker: Final = CredentialBroker(self.idaas, clock=clock)
+        self.services: Final = services(settings, tls)
+        self.llm_api_key: Final = ApiKey(settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE)
+        self.model: Final = qwen_chat(
+            base_url=settings.llm_base_url,
+            model=settings.llm_model,
+            enable_thinking=settings.llm_enable_thinking,
+            ssl_context=tls,
+            timeout=settings.model_timeout_seconds,
+        )
+        self.graph: Final = build_graph(
+            model=self.model,
+            services=self.services,
+            verifier=self.verifier,
+            credentials=self.broker,
+            access_identity=settings.access_identity,
+            llm_api_key=self.llm_api_key,
+            limits=Limits(
+                tool_rounds=settings.max_tool_rounds,
+                tool_seconds=settings.tool_timeout_seconds,
+                model_seconds=settings.model_timeout_seconds,
+            ),
+            caller=caller,
+            clock=clock,
+        )
+        self.runs: Final = Runs(self.graph, timeout=settings.run_timeout_seconds)
+        self.readiness: Final = Readiness(self._checks())
+        self._warm_up: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begins to warm up in the background: a start does not depend on IDaaS being there."""
+        self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends what runs, then closes all connections."""
+        if self._warm_up is not None:
+            self._warm_up.cancel()
+            await asyncio.wait([self._warm_up])
+        await self.readiness.aclose()
+        await self.runs.aclose()
+        for service in self.services:
+            await service.aclose()
+        await self.broker.aclose()
+        await self.jwks.aclose()
+        await self.http.aclose()
+        if self.model.http_async_client is not None:
+            await self.model.http_async_client.aclose()
+
+    def needs(self) -> list[tuple[str, CredentialNeed, AccessIdentity]]:
+        """What the model and the services need, and as whom, by the names of the graph's nodes."""
+        default = self.settings.access_identity
+        of_services = (
+            (service.name, service.needs, service.access_identity or default)
+            for service in self.services
+            if service.needs is not None
+        )
+        return [("model", self.llm_api_key, default), *of_services]
+
+    def access(self, name: str, caller: VerifiedAccessToken | None) -> "CallerAccess":
+        """Access to one service outside of a run. `caller` may be `None` under Machine identity."""
+        found = next(((need, identity) for node, need, identity in self.needs() if node == name), None)
+        return CallerAccess(self.broker, found, caller)
+
+    def _checks(self) -> dict[str, Check]:
+        """What must be at hand for a request: the signing keys, and whatever is obtained as the machine."""
+        checks: dict[str, Check] = {"signing_keys": self.jwks.load}
+        for name, need, identity in self.needs():
+            if identity is AccessIdentity.MACHINE:
+                checks[name] = partial(self.broker.obtain, need, identity, None)
+        return checks
+
+    async def _list_tools(self) -> None:
+        """Opens sessions and lists tools where the machine's credential does it; others wait for a user."""
+        for service in self.services:
+            identity = service.access_identity or self.settings.access_identity
+            if identity is AccessIdentity.MACHINE:
+                await service.tools(self.access(service.name, None))
+
+
+class CallerAccess:
+    """Access to a service (`tools.service.Access`) outside of a run: for warming up and for `doctor`."""
+
+    def __init__(
+        self,
+        broker: CredentialBroker,
+        requirement: tuple[CredentialNeed, AccessIdentity] | None,
+        caller: VerifiedAccessToken | None,
+    ) -> None:
+        self._broker = broker
+        self._requirement = requirement
+        self._caller = caller
+
+    async def credential(self) -> Credential:
+        """The credential. Raises the identity layer's errors."""
+        if self._requirement is None:
+            raise LookupError("the service declares no credential")
+        return await self._broker.obtain(*self._requirement, self._caller)
+
+    async def renew(self, refused: Credential) -> Credential:
+        """A fresh one in place of `refused`."""
+        self._broker.invalidate(refused, self._caller)
+        return await self.credential()

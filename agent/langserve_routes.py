@@ -1,0 +1,155 @@
+"""LangServe under `/agent`: `invoke`, `batch`, `stream`, `stream_log`, `stream_events`, schemas, playground.
+
+LangServe serves not the graph but a facade, which runs the graph as every surface does (`agent.run`) and
+yields only the pieces of the answer: whatever LangServe records or sends of its runnable, the inside of a run
+and its credentials are not in it. What a client sends as `config` has no effect.
+
+LangServe checks its input late and cannot give a stream a status, so a dependency does both before it: a bad
+body is 422, and a stream's run has begun, or failed with its own status, before the first byte.
+
+LangServe is deprecated by its makers; nothing outside of this file knows it.
+"""
+
+import json
+import warnings
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from typing import Annotated, Any, Final, cast
+
+from fastapi import APIRouter, Depends, Request
+from langchain_core.callbacks import adispatch_custom_event
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    AnyMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
+from langserve import add_routes
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from agent.authentication import caller_of
+from agent.conversation import first_fault, langchain_conversation
+from agent.disconnect import while_connected
+from agent.error_responses import RequestError
+from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
+from identity.access_token import VerifiedAccessToken
+
+_MAX_BATCH: Final = 32
+
+_CALLER: Final[ContextVar[VerifiedAccessToken]] = ContextVar("langserve_caller")
+_STARTED: Final[ContextVar[Run | None]] = ContextVar("langserve_started", default=None)
+
+
+def _converted(given: object) -> list[AnyMessage]:
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ValueError("must be a list of at least one message")
+    try:
+        return langchain_conversation(given)
+    except ValidationError as error:
+        raise ValueError(first_fault(error).message) from None
+    except RequestError as error:
+        raise ValueError(error.message) from None
+
+
+class ChatInput(BaseModel):
+    """A conversation, in LangChain's messages or in OpenAI's."""
+
+    messages: Annotated[
+        list[HumanMessage | AIMessage | SystemMessage | ToolMessage], BeforeValidator(_converted)
+    ] = Field(json_schema_extra={"widget": {"type": "chat", "input": "messages"}})
+
+
+def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
+    """The routes. Everything under them needs the caller that the authentication middleware found."""
+
+    async def prepared(request: Request) -> AsyncIterator[None]:
+        _CALLER.set(caller_of(request.scope))
+        run: Run | None = None
+        if request.method == "POST":
+            action = request.url.path.rpartition("/")[2]
+            conversations = _inputs(await request.body(), batch=action == "batch", max_messages=max_messages)
+            if action.startswith("stream"):
+                run = runs.start(conversations[0], caller_of(request.scope), streaming=True)
+                await while_connected(run, run.first(), request.receive)
+                _STARTED.set(run)
+        try:
+            yield
+        finally:
+            if run is not None:
+                run.cancel()
+
+    router = APIRouter(prefix="/agent")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        add_routes(
+            router,
+            _facade(runs),
+            input_type=ChatInput,
+            output_type=AIMessage,
+            playground_type="chat",
+            enable_feedback_endpoint=False,
+            enable_public_trace_link_endpoint=False,
+            dependencies=[Depends(prepared)],
+        )
+    return router
+
+
+def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
+    async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+        async for given in inputs:
+            started = _STARTED.get()
+            run = started or runs.start(given["messages"], _CALLER.get(), streaming=True)
+            try:
+                async for event in run:
+                    match event:
+                        case Content(text):
+                            yield AIMessageChunk(content=text)
+                        case Reasoning(text):
+                            yield AIMessageChunk(content="", additional_kwargs={"reasoning_content": text})
+                        case ToolEvent(activity):
+                            await adispatch_custom_event(activity["type"], activity, config=config)
+                        case Finished():
+                            yield _last_piece(event)
+            finally:
+                run.cancel()
+
+    return RunnableGenerator(agent)  # type: ignore[arg-type]  # its type knows no config parameter
+
+
+def _last_piece(end: Finished) -> AIMessageChunk:
+    usage = UsageMetadata(
+        input_tokens=end.usage.input_tokens,
+        output_tokens=end.usage.output_tokens,
+        total_tokens=end.usage.input_tokens + end.usage.output_tokens,
+    )
+    return AIMessageChunk(
+        content="", usage_metadata=usage, response_metadata={"finish_reason": end.finish_reason}
+    )
+
+
+def _inputs(body: bytes, *, batch: bool, max_messages: int) -> list[list[AnyMessage]]:
+    try:
+        given = json.loads(body)
+    except ValueError:
+        raise RequestError(None, "body: must be JSON", status=422) from None
+    name = "inputs" if batch else "input"
+    if not isinstance(given, dict) or name not in given:
+        raise RequestError(name, "must be given", status=422)
+    inputs = given[name] if batch else [given[name]]
+    if not isinstance(inputs, list) or not 0 < len(inputs) <= _MAX_BATCH:
+        raise RequestError(name, f"must be a list of 1 to {_MAX_BATCH} inputs", status=422)
+    conversations: list[list[AnyMessage]] = []
+    for each in inputs:
+        try:
+            messages = ChatInput.model_validate(each).messages
+        except ValidationError as error:
+            fault = first_fault(error, within=name)
+            raise RequestError(fault.param, fault.problem, status=422) from None
+        if len(messages) > max_messages:
+            raise RequestError(name, f"at most {max_messages} messages, found {len(messages)}", status=422)
+        conversations.append(cast(list[AnyMessage], messages))
+    return conversations

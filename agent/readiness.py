@@ -1,0 +1,83 @@
+"""Whether the agent can serve now: the answer of `GET /ready`, and the warm-up at start.
+
+A check is what the first request would do anyway (fetch the signing keys, obtain a credential). What is
+held and good costs nothing, so a ready agent answers from memory; one that is not ready tries again each time
+it is asked, at most once a second, and so heals by itself.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, UnreachableError
+
+_LOG: Final = logging.getLogger("idaas_agent.readiness")
+_DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+Check = Callable[[], Awaitable[object]]
+
+
+class Readiness:
+    """Runs checks side by side, each within `seconds`; one round at a time however many ask."""
+
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        *,
+        seconds: float = 10.0,
+        remembered_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._checks = checks
+        self._seconds = seconds
+        self._remembered_seconds = remembered_seconds
+        self._clock = clock
+        self._round: asyncio.Task[Mapping[str, AgentError | None]] | None = None
+        self._checked_at = float("-inf")
+
+    async def failures(self) -> Mapping[str, AgentError | None]:
+        """By check: its failure, or `None`."""
+        fresh = self._clock() - self._checked_at < self._remembered_seconds
+        if self._round is None or (self._round.done() and not fresh):
+            self._checked_at = self._clock()
+            self._round = asyncio.create_task(self._run())
+        return await asyncio.shield(self._round)
+
+    async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Checks until all is well, then does `then` once. Never raises; for a task in the background."""
+        attempt = 0
+        while True:
+            failures = [error for error in (await self.failures()).values() if error is not None]
+            if not failures:
+                break
+            for error in failures:
+                _LOG.warning("not ready: %s", error)
+            await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
+            attempt += 1
+        try:
+            await then()
+        except AgentError as error:
+            _LOG.warning("warm-up: %s", error)
+
+    async def aclose(self) -> None:
+        """Stops a round that is under way."""
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.wait([self._round])
+
+    async def _run(self) -> Mapping[str, AgentError | None]:
+        results = await asyncio.gather(*(self._one(check) for check in self._checks.values()))
+        return dict(zip(self._checks, results, strict=True))
+
+    async def _one(self, check: Check) -> AgentError | None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await check()
+        except AgentError as error:
+            return error
+        except TimeoutError:
+            return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"no answer within {self._seconds:g} s")
+        return None

@@ -1,0 +1,219 @@
+"""One run of the graph for one caller, the same for every surface.
+
+The graph runs in a task of its own: whoever reads the events may be cancelled again and again (a client that
+leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in peace. The
+task starts in an empty context with no callbacks and with tracing off, so that nothing of a surface's
+libraries, such as LangServe's event recorder, ever sees the inside of a run.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeAlias, cast
+
+import anyio
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.graph.state import CompiledStateGraph
+from langsmith import tracing_context
+
+from graph.context import AgentContext
+from graph.events import AgentEvent, ToolFinished, ToolStarted
+from graph.state import AgentInput, AgentOutput, AgentState
+from identity.access_token import VerifiedAccessToken
+from identity.error_table import ErrorCode
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.run")
+_BUFFERED_EVENTS: Final = 64
+"""A reader may lag this far behind; then the run waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of the model's thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEvent:
+    """A tool call began or ended: the graph's event, as it is."""
+
+    event: ToolStarted | ToolFinished
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of all model calls of a run."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def plus(self, message: AIMessage) -> "Usage":
+        """With the tokens of one more model call."""
+        used = message.usage_metadata
+        if used is None:
+            return self
+        return Usage(
+            self.input_tokens + used["input_tokens"],
+            self.output_tokens + used["output_tokens"],
+            self.reasoning_tokens + used.get("output_token_details", {}).get("reasoning", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a run that did not fail: the last message whole, and what it cost."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+
+
+AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
+RunEvent: TypeAlias = Content | Reasoning | ToolEvent | Finished
+
+
+class Run:
+    """Iterate it for its events; `Finished` is the last. Errors are raised where they would come.
+
+    Raises `AgentError`, or, for a fault of our own, a `RuntimeError` that says nothing of its cause.
+    """
+
+    def __init__(self, events: AsyncIterator[RunEvent], seconds: float) -> None:
+        self._events = events
+        self._seconds = seconds
+        self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
+        self._error: Exception | None = None
+        self._ahead: list[RunEvent] = []
+        self._cancelled = False
+        loop = asyncio.get_running_loop()
+        self.task: Final = loop.create_task(self._work(), name="run", context=contextvars.Context())
+
+    async def first(self) -> None:
+        """Waits for the first event, which stays to be read. Raises what a run raises before it."""
+        if not self._ahead:
+            self._ahead.append(await anext(self))
+
+    async def finished(self) -> Finished:
+        """Reads on to the end."""
+        end = Finished()
+        async for event in self:
+            if isinstance(event, Finished):
+                end = event
+        return end
+
+    def cancel(self) -> None:
+        """Stops the run, and with it its model and tool calls. Does not wait; further calls do nothing."""
+        if not self._cancelled:
+            self._cancelled = True
+            self.task.cancel()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        if self._ahead:
+            return self._ahead.pop()
+        try:
+            return await self._receive.receive()
+        except anyio.EndOfStream:
+            self._receive.close()
+            if self._error is not None:
+                raise self._error from None
+            raise StopAsyncIteration from None
+        except anyio.ClosedResourceError:
+            raise StopAsyncIteration from None
+
+    async def _work(self) -> None:
+        limit = asyncio.timeout(self._seconds)
+        with self._send as send:
+            try:
+                async with limit:
+                    with tracing_context(enabled=False):
+                        async for event in self._events:
+                            await send.send(event)
+            except AgentError as error:
+                self._error = error
+            except Exception as error:  # noqa: BLE001 - the boundary: its text may hold anything, only its type goes on
+                if limit.expired():
+                    text = f"the run took more than {self._seconds:g} seconds"
+                    self._error = AgentError(ErrorCode.RUN_TIMED_OUT, text)
+                else:
+                    _LOG.error("run failed unexpectedly: %s at %s", type(error).__name__, _place(error))
+                    self._error = RuntimeError(f"run failed: {type(error).__name__}")
+
+
+class Runs:
+    """Starts runs of one graph, and keeps hold of them until they end."""
+
+    def __init__(self, graph: AgentGraph, *, timeout: float) -> None:
+        self._graph = graph
+        self._timeout = timeout
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
+        """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`."""
+        context = AgentContext(access_token=caller.token, streaming=streaming)
+        run = Run(self._events(messages, context), self._timeout)
+        self._tasks.add(run.task)
+        run.task.add_done_callback(self._tasks.discard)
+        return run
+
+    async def aclose(self) -> None:
+        """Cancels what still runs, and waits until it is gone."""
+        running = list(self._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _events(self, messages: Sequence[AnyMessage], context: AgentContext) -> AsyncIterator[RunEvent]:
+        usage, last = Usage(), AIMessage("")
+        stream = self._graph.astream(
+            {"messages": list(messages)},
+            {"callbacks": []},
+            context=context,
+            stream_mode=["custom", "updates"],
+        )
+        async for mode, part in cast(AsyncIterator[tuple[str, Any]], stream):
+            if mode == "custom":
+                yield _event(part)
+                continue
+            for update in part.values():
+                for message in (update or {}).get("messages", ()):
+                    if isinstance(message, AIMessage):
+                        usage, last = usage.plus(message), message
+        yield Finished(
+            text=last.text,
+            reasoning=str(last.additional_kwargs.get("reasoning_content") or ""),
+            finish_reason=str(last.response_metadata.get("finish_reason") or "stop"),
+            usage=usage,
+        )
+
+
+def _event(part: AgentEvent) -> RunEvent:
+    match part["type"]:
+        case "content":
+            return Content(part["text"])
+        case "reasoning":
+            return Reasoning(part["text"])
+        case _:
+            return ToolEvent(part)
+
+
+def _place(error: BaseException) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame is not None else "?"

@@ -1,0 +1,220 @@
+"""The agent's settings: every environment variable, checked at once, by name.
+
+`read_settings` is the only code of the product that looks at the environment. The descriptions below are the
+reference for people: `docs/configuration.md` is made from them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    model_validator,
+)
+
+from identity.access_identity import AccessIdentity
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.sdk_configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.secure_url import is_secure_url
+
+_BEIJING: Final = "https://dashscope.aliyuncs.com"
+
+
+def _secure_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not is_secure_url(value) or parts.fragment:
+        raise ValueError("must be an https URL (http to a loopback address only), without user and fragment")
+    return value.rstrip("/") if parts.path == "/" else value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or value != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("must list exact origins such as http://localhost:9001")
+    return value
+
+
+def _permission_of_audience(value: str) -> str:
+    audience, bar, permission = value.partition("|")
+    if not bar or not audience or not permission or "|" in permission or set(value) & set(" \t\r\n"):
+        raise ValueError("must have the form audience|permission")
+    return value
+
+
+def _existing_file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError("must name a file, and there is none")
+    return value
+
+
+def _listed(value: object) -> object:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Url = Annotated[str, AfterValidator(_secure_url)]
+Scope = Annotated[str, AfterValidator(_permission_of_audience)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Variables(BaseModel):
+    """What the environment tells the agent. A field's variable is its name in capitals.
+
+    Secrets are not among the fields: the SDK configuration names the variable that holds the client's secret
+    or key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cloud_idaas_config_path: Path = Field(
+        DEFAULT_PATH,
+        description="The IDaaS SDK configuration file, as the IDaaS console generates it.",
+    )
+    jwks_endpoint: Url | None = Field(
+        None,
+        description="The signing keys of IDaaS. Default: `<issuer>/jwks` of the SDK configuration.",
+    )
+    agent_audience: Word = Field(
+        description="The audience of this agent in IDaaS: an access token must be for it."
+    )
+    agent_scope: Word = Field(
+        description="The permission that an access token must carry, such as `agent.access`."
+    )
+    access_identity: AccessIdentity = Field(
+        AccessIdentity.MACHINE,
+        description="Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's.",
+    )
+    llm_api_key_identifier: Word = Field(description="The identifier of the model's API key in IDaaS.")
+    external_server_api_key_identifier: Word = Field(
+        description="The identifier of the external MCP server's API key in IDaaS."
+    )
+    enterprise_service_scope: Scope = Field(
+        description="Audience and permission of the enterprise service, as `audience|permission`."
+    )
+    enterprise_service_url: Url = Field(description="The enterprise service, behind its HTTP trigger.")
+    external_server_url: Url = Field(
+        f"{_BEIJING}/api/v1/mcps/amap-maps/mcp", description="The external MCP server (streamable HTTP)."
+    )
+    leave_service_scope: Scope | None = Field(
+        None,
+        description="The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all.",
+    )
+    leave_service_url: Url | None = Field(None, description="The example tool's service.")
+    llm_base_url: Url = Field(
+        f"{_BEIJING}/compatible-mode/v1",
+        description="The OpenAI-compatible endpoint of Model Studio in your region.",
+    )
+    llm_model: Word = Field("qwen-plus", description="The model's name.")
+    llm_enable_thinking: bool = Field(
+        default=False, description="Whether the model thinks before it answers."
+    )
+    cors_allowed_origins: Origins = Field(
+        ("http://localhost:9001", "http://127.0.0.1:9001"),
+        description="Origins of pages that may call the agent, separated by commas. Exact, no `*`.",
+    )
+    ssl_cert_file: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+        None, description="A PEM bundle of the authorities to trust. Default: the public ones."
+    )
+    agent_host: Word = Field("127.0.0.1", description="The address to listen on. In a container: `0.0.0.0`.")
+    agent_port: Port = Field(9002, description="The port to listen on.")
+    agent_public_url: Url | None = Field(
+        None, description="The agent's own address as clients see it. Default: taken from each request."
+    )
+    max_body_bytes: int = Field(1_048_576, gt=0, description="The largest request body. Beyond it: 413.")
+    max_messages: int = Field(200, gt=0, description="The longest conversation that a request may carry.")
+    max_tool_rounds: int = Field(
+        8, ge=0, le=64, description="How often in one run the model may ask for tools."
+    )
+    run_timeout_seconds: Seconds = Field(180, description="The time that one run may take altogether.")
+    model_timeout_seconds: Seconds = Field(90, description="The time that one call of the model may take.")
+    tool_timeout_seconds: Seconds = Field(30, description="The time that one call of a tool may take.")
+    shutdown_seconds: Seconds = Field(
+        10, description="How long running answers may go on after a stop signal."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _permission_without_audience(cls, given: Any) -> Any:  # noqa: ANN401 - whatever is given
+        """`AGENT_SCOPE` may be written as IDaaS writes it, `audience|permission`."""
+        if isinstance(given, dict) and isinstance(scope := given.get("agent_scope"), str):
+            audience, bar, permission = scope.partition("|")
+            if bar and audience == given.get("agent_audience"):
+                return given | {"agent_scope": permission}
+        return given
+
+    @model_validator(mode="after")
+    def _example_tool_whole(self) -> Self:
+        if (self.leave_service_url is None) != (self.leave_service_scope is None):
+            raise ValueError("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+        return self
+
+
+class Settings(Variables):
+    """The variables, and the SDK configuration that one of them names."""
+
+    idaas: InstanceOf[SdkConfiguration] = Field(exclude=True, repr=False)
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the signing keys are."""
+        return self.jwks_endpoint or f"{self.idaas.issuer.rstrip('/')}/jwks"
+
+
+def variables() -> dict[str, tuple[str, object]]:
+    """Every variable that `read_settings` knows: name → (description, default; `...` if it must be set)."""
+    return {
+        name.upper(): (field.description or "", ... if field.is_required() else field.default)
+        for name, field in Variables.model_fields.items()
+    }
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that `environment` holds, and the SDK configuration that it names.
+
+    A variable that is set to nothing counts as not set; variables of others are ignored.
+    Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
+    """
+    given: dict[str, Any] = {
+        name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
+    }
+    path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
+    code, faults, idaas = ErrorCode.SDK_CONFIG_UNREADABLE, list[str](), None
+    try:
+        Variables.model_validate(given)
+    except ValidationError as error:
+        code = ErrorCode.SETTINGS_INVALID
+        faults += [_fault(each) for each in error.errors(include_url=False, include_input=False)]
+    try:
+        idaas = read_sdk_configuration(path, environment)
+    except ConfigurationError as error:
+        faults += error.faults
+    if faults:
+        raise ConfigurationError(code, faults)
+    return Settings.model_validate(given | {"idaas": idaas})
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else ""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return f"{name} must be set"
+    if error["type"] == "enum":
+        return f"{name} must be {error['ctx']['expected']}"
+    return f"{name} {text[:1].lower()}{text[1:]}" if name else text
