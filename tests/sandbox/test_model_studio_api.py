@@ -1,0 +1,364 @@
+"""Model Studio over the wire: raw HTTP for the quirks, the official `openai` client to survive them."""
+
+import json
+
+import httpx
+import httpx2
+import openai
+import pytest
+
+from sandbox.faults import Fault
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "city_weather",
+        "description": "The weather forecast of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "name of the city"}},
+            "required": ["city"],
+        },
+    },
+}
+SERVICE = {
+    "type": "function",
+    "function": {"name": "company_service", "description": "Calls the company's enterprise service."},
+}
+BOTH = "What is the weather in Hangzhou, and call my enterprise service"
+
+
+def request(question="What is the weather in Hangzhou right now?", **members):
+    return {"model": "qwen-plus", "messages": [{"role": "user", "content": question}], **members}
+
+
+@pytest.fixture
+async def http(sandbox):
+    headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.llm_api_key}"}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def official(sandbox):
+    async with openai.AsyncOpenAI(
+        base_url=sandbox.cloud.addresses.llm_base_url,
+        api_key=sandbox.cloud.secrets.llm_api_key,
+        http_client=httpx2.AsyncClient(verify=sandbox.ssl_context),
+        max_retries=0,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def url(sandbox):
+    return f"{sandbox.cloud.addresses.llm_base_url}/chat/completions"
+
+
+async def stream(http, url, body):
+    """The bodies of a stream's events, `[DONE]` included as text."""
+    events = []
+    async with http.stream("POST", url, json={**body, "stream": True}) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line:
+                assert line.startswith("data: ")
+                text = line.removeprefix("data: ")
+                events.append(text if text == "[DONE]" else json.loads(text))
+    return events
+
+
+def deltas(events):
+    return [event["choices"][0]["delta"] for event in events if event != "[DONE]" and event["choices"]]
+
+
+async def test_answer_is_a_chat_completion(http, url):
+    answer = (await http.post(url, json=request("hello"))).json()
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert "stand-in" in answer["choices"][0]["message"]["content"]
+    usage = answer["usage"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert min(usage["prompt_tokens"], usage["completion_tokens"]) > 0
+
+
+async def test_tool_call_is_streamed_with_the_vendors_quirks(http, url):
+    events = await stream(http, url, request(tools=[WEATHER]))
+    assert events[-1] == "[DONE]"
+    first, *middle, last = deltas(events)
+    opening = first["tool_calls"][0]
+    assert (first["role"], first["content"]) == ("assistant", None)
+    assert opening["id"].startswith("call_")
+    assert opening["function"]["name"] == "city_weather"
+    later = [delta["tool_calls"][0] for delta in middle]
+    assert later
+    assert {call["id"] for call in later} == {""}
+    assert {call["type"] for call in later} == {"function"}
+    assert later[-1]["function"] == {}
+    assert last == {}
+    arguments = opening["function"]["arguments"] + "".join(c["function"].get("arguments", "") for c in later)
+    assert json.loads(arguments) == {"city": "Hangzhou"}
+    choices = [event["choices"][0] for event in events[:-1]]
+    assert any("finish_reason" not in choice for choice in choices[1:-1])
+    assert choices[-1]["finish_reason"] == "tool_calls"
+    assert all(event["usage"] is None for event in events[:-1])
+
+
+async def test_text_is_streamed_and_ends_with_an_empty_delta_and_a_reason(http, url):
+    events = await stream(http, url, request("hello"))
+    first, *middle, last = deltas(events)
+    assert first == {"role": "assistant", "content": ""}
+    assert "stand-in" in "".join(delta["content"] for delta in middle)
+    assert last == {"content": ""}
+    assert events[-2]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_thinking_comes_before_the_content(http, url):
+    events = await stream(http, url, request("hello", enable_thinking=True))
+    found = deltas(events)
+    assert found[0] == {"role": "assistant", "content": None, "reasoning_content": ""}
+    thinking = [delta["content"] is None for delta in found]
+    assert thinking == sorted(thinking, reverse=True)
+    assert "hello" in "".join(delta["reasoning_content"] or "" for delta in found)
+
+
+async def test_thinking_keeps_to_its_budget(http, url):
+    answer = (await http.post(url, json=request("hello", enable_thinking=True, thinking_budget=3))).json()
+    assert answer["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3
+    assert answer["choices"][0]["message"]["reasoning_content"]
+
+
+async def test_usage_is_streamed_only_when_asked_for(http, url):
+    without = await stream(http, url, request("hello"))
+    with_usage = await stream(http, url, request("hello", stream_options={"include_usage": True}))
+    assert all(event["choices"] for event in without[:-1])
+    assert with_usage[-2]["choices"] == []
+    assert with_usage[-2]["usage"]["total_tokens"] > 0
+
+
+async def test_answer_is_cut_at_the_token_limit(http, url):
+    answer = (await http.post(url, json=request("hello", max_tokens=5))).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 5
+
+
+@pytest.mark.parametrize(("parallel", "expected"), [(True, 2), (False, 1), (None, 1)])
+async def test_parallel_calls_come_only_when_allowed(http, url, parallel, expected):
+    members = {} if parallel is None else {"parallel_tool_calls": parallel}
+    body = request(BOTH, tools=[WEATHER, SERVICE], **members)
+    answer = (await http.post(url, json=body)).json()
+    assert len(answer["choices"][0]["message"]["tool_calls"]) == expected
+
+
+async def test_official_client_streams_two_tool_calls_and_the_answer(official):
+    messages = [{"role": "user", "content": BOTH}]
+    options = {"model": "qwen-plus", "tools": [WEATHER, SERVICE], "parallel_tool_calls": True, "stream": True}
+    calls = {}
+    async for chunk in await official.chat.completions.create(messages=messages, **options):
+        for part in chunk.choices[0].delta.tool_calls or []:
+            call = calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
+            call["id"] = part.id or call["id"]
+            call["name"] = (part.function and part.function.name) or call["name"]
+            call["arguments"] += (part.function and part.function.arguments) or ""
+    assert [call["name"] for call in calls.values()] == ["city_weather", "company_service"]
+    assert len({call["id"] for call in calls.values()}) == 2
+    messages.append(
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": call["id"],
+                    "type": "function",
+                    "function": {"name": call["name"], "arguments": call["arguments"]},
+                }
+                for call in calls.values()
+            ],
+        }
+    )
+    results = {"city_weather": '{"sky": "clear"}', "company_service": '{"greeting": "Hello, alice"}'}
+    messages += [
+        {"role": "tool", "tool_call_id": call["id"], "content": results[call["name"]]}
+        for call in calls.values()
+    ]
+    text = ""
+    async for chunk in await official.chat.completions.create(messages=messages, **options):
+        text += chunk.choices[0].delta.content or ""
+    assert "clear" in text
+    assert "Hello, alice" in text
+
+
+async def test_official_client_calls_a_tool_without_streaming(official):
+    answer = await official.chat.completions.create(**request("杭州现在天气怎么样？", tools=[WEATHER]))
+    assert answer.choices[0].finish_reason == "tool_calls"
+    (call,) = answer.choices[0].message.tool_calls
+    assert json.loads(call.function.arguments) == {"city": "杭州"}
+
+
+async def test_models_are_listed_as_stand_ins(official):
+    models = [model async for model in official.models.list()]
+    assert "qwen-plus" in [model.id for model in models]
+    assert all("stand-in" in model.owned_by for model in models)
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Bearer", "Basic YTpi"])
+async def test_request_without_the_key_is_refused(sandbox, url, authorization):
+    headers = {"Authorization": authorization} if authorization else {}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context) as http:
+        answer = await http.post(url, json=request(), headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_api_key"
+    assert sandbox.cloud.counters.snapshot()["model_studio:refused_credential"] == 1
+
+
+async def test_rotated_key_is_refused_and_counted(sandbox, http, url):
+    sandbox.cloud.vault.rotate("llm_api_key", now=sandbox.clock())
+    assert (await http.post(url, json=request())).status_code == 401
+    assert sandbox.cloud.counters.snapshot()["model_studio:revoked_credential"] == 1
+
+
+async def test_official_client_raises_its_own_errors(sandbox, official):
+    with pytest.raises(openai.NotFoundError) as unknown:
+        await official.chat.completions.create(**request() | {"model": "gpt-x"})
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as bad:
+        await official.chat.completions.create(**request() | {"messages": []})
+    assert bad.value.code == "invalid_parameter_error"
+    sandbox.cloud.faults.set("model_studio", Fault(status=429, times=1))
+    with pytest.raises(openai.RateLimitError) as limited:
+        await official.chat.completions.create(**request())
+    assert limited.value.code == "limit_requests"
+    sandbox.cloud.faults.set("model_studio", Fault(status=503, times=1))
+    with pytest.raises(openai.InternalServerError):
+        await official.chat.completions.create(**request())
+    with pytest.raises(openai.AuthenticationError) as refused:
+        await official.with_options(api_key="sk-wrong").chat.completions.create(**request())
+    assert refused.value.code == "invalid_api_key"
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+USER = {"role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"model": None},
+        {"messages": None},
+        {"messages": [{"role": "robot", "content": "hi"}]},
+        {"messages": ["hi"]},
+        {"messages": [USER, {"role": "tool", "tool_call_id": "c1", "content": ""}]},
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}]},
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, USER]},
+        {"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "c1"}]}]},
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": "{"}}]},
+            ]
+        },
+        {"n": 2},
+        {"stream": "yes"},
+        {"stream_options": {"include_usage": True}},
+        {"max_tokens": 0},
+        {"tools": {"type": "function"}},
+        {"tools": [{"type": "function"}]},
+        {"tools": [{"type": "function", "function": {"name": "a b"}}]},
+        {"tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "string"}}}]},
+        {"tool_choice": "required"},
+        {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "other"}}},
+        {"tools": [WEATHER], "tool_choice": "required", "enable_thinking": True},
+        {"model": "qwen3-32b", "enable_thinking": True},
+        {"model": "qwen3-32b"},
+    ],
+)
+async def test_bad_request_is_refused_in_the_vendors_shape(http, url, members):
+    answer = await http.post(url, json={k: v for k, v in (request() | members).items() if v is not None})
+    assert answer.status_code == 400
+    body = answer.json()
+    assert body["error"]["code"] == "invalid_parameter_error"
+    assert body["error"]["type"] == "invalid_request_error"
+    assert body["request_id"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"hi"', b"\xff"])
+async def test_body_that_is_no_json_object_is_refused(http, url, content):
+    assert (await http.post(url, content=content)).status_code == 400
+
+
+async def test_model_that_thinks_in_streams_only_streams(http, url):
+    found = deltas(await stream(http, url, request("hello") | {"model": "qwen3-32b"}))
+    assert found[0]["reasoning_content"] == ""
+
+
+async def test_forced_and_forbidden_tools(http, url):
+    async def calls(**members):
+        answer = (await http.post(url, json=request("hello", tools=[WEATHER, SERVICE], **members))).json()
+        return [c["function"]["name"] for c in answer["choices"][0]["message"].get("tool_calls", [])]
+
+    forced = {"type": "function", "function": {"name": "company_service"}}
+    assert await calls(tool_choice=forced) == ["company_service"]
+    assert len(await calls(tool_choice="required")) == 1
+    none = (await http.post(url, json=request(tools=[WEATHER], tool_choice="none"))).json()
+    assert "tool_calls" not in none["choices"][0]["message"]
+
+
+async def test_content_in_parts_is_read(http, url):
+    parts = [{"type": "text", "text": "What is the weather"}, {"type": "text", "text": "in Hangzhou?"}]
+    answer = (await http.post(url, json=request(parts, tools=[WEATHER]))).json()
+    assert answer["choices"][0]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "Authorization: Bearer abcdefghijklmnop1234",
+        "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+        "sk-0123456789abcdef0123456789abcdef",
+    ],
+)
+async def test_credential_in_a_prompt_is_counted(sandbox, http, url, leak):
+    await http.post(url, json=request(f"remember {leak}"))
+    assert sandbox.cloud.counters.snapshot()["model_studio:credential_in_prompt"] == 1
+
+
+async def test_own_secrets_of_the_sandbox_are_recognized_anywhere_in_the_body(sandbox, http, url):
+    tool = json.loads(json.dumps(WEATHER))
+    tool["function"]["description"] += sandbox.cloud.secrets.agent_client_secret
+    await http.post(url, json=request(tools=[tool]))
+    assert sandbox.cloud.counters.snapshot()["model_studio:credential_in_prompt"] == 1
+
+
+async def test_ordinary_prompt_is_not_taken_for_a_credential(sandbox, http, url):
+    await http.post(url, json=request("Explain what a Bearer token is, and the sk-prefix.", tools=[WEATHER]))
+    assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
+
+
+async def test_stream_can_break_off_with_an_error_event(sandbox, http, url):
+    sandbox.cloud.faults.set("model_studio.stream", Fault(status=500, times=1))
+    events = await stream(http, url, request("hello"))
+    assert events[-1]["error"]["code"] == "internal_error"
+    assert deltas(events[:-1])
+
+
+async def test_official_client_raises_at_an_error_event(sandbox, official):
+    sandbox.cloud.faults.set("model_studio.stream", Fault(status=500, times=1))
+    opened = await official.chat.completions.create(**request("hello"), stream=True)
+    with pytest.raises(openai.APIError):
+        async for _ in opened:
+            pass
+
+
+async def test_stream_can_be_cut_in_the_middle(sandbox, http, url):
+    sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True, times=1))
+    with pytest.raises(httpx.HTTPError):
+        await stream(http, url, request("hello"))
+
+
+async def test_stream_can_hang_in_the_middle(sandbox, http, url):
+    sandbox.cloud.faults.set("model_studio.stream", Fault(hang=True, times=1))
+    async with http.stream("POST", url, json=request("hello", stream=True), timeout=0.3) as answer:
+        with pytest.raises(httpx.ReadTimeout):
+            await answer.aread()
+    assert (await http.post(url, json=request("hello"))).status_code == 200
