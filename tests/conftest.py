@@ -6,7 +6,7 @@ And `serve`, for tests that need a server of their own.
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,12 @@ async def served(application: Any) -> AsyncIterator[str]:
             task.cancel()
         await server.shutdown(sockets=[listener])
         await server.lifespan.shutdown()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Any], AbstractAsyncContextManager[str]]:
+    """`async with serving(application) as origin`, for fixtures whose event loop outlives a test."""
+    return served
 
 
 @pytest.fixture
