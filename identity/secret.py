@@ -42,6 +42,9 @@ class Secret(BaseModel):
         """The value in clear."""
         return self._reveal()
 
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError("a secret does not change")
+
     def __repr__(self) -> str:
         return REDACTED
 

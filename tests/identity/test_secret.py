@@ -1,0 +1,166 @@
+"""A secret does not leave through any serializer of the stack, nor through the values that hold it."""
+
+import copy
+import dataclasses
+import inspect
+import io
+import json
+import logging
+import pickle
+import pprint
+import traceback
+from typing import Any
+
+import orjson
+import pytest
+from fastapi.encoders import jsonable_encoder
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langsmith._internal._serde import dumps_json
+from pydantic import BaseModel, TypeAdapter
+from rich.console import Console
+from rich.pretty import pretty_repr
+from rich.traceback import Traceback
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost
+from identity.credential import ApiKey, Credential
+from identity.idaas_client import IssuedToken
+from identity.secret import REDACTED, Secret
+
+CANARY = "sk-canary-5f0c9d7e"
+
+
+class Model(BaseModel):
+    secret: Secret
+
+
+@dataclasses.dataclass
+class Carrier:
+    secret: Secret
+
+
+def verified() -> VerifiedAccessToken:
+    return assume_verified(
+        principal=Principal("iss", "sub"),
+        audience=("aud",),
+        scopes=frozenset(),
+        expires_at=1.0,
+        fingerprint="00",
+        token=Secret(CANARY),
+    )
+
+
+HOLDERS: dict[str, Any] = {
+    "secret": lambda: Secret(CANARY),
+    "list": lambda: [Secret(CANARY)],
+    "dict": lambda: {"secret": Secret(CANARY)},
+    "model": lambda: Model(secret=Secret(CANARY)),
+    "dataclass": lambda: Carrier(Secret(CANARY)),
+    "credential": lambda: Credential(ApiKey("llm"), AccessIdentity.MACHINE, Secret(CANARY), 1.0),
+    "verified access token": verified,
+    "issued token": lambda: IssuedToken(Secret(CANARY), 1.0),
+    "client secret post": lambda: ClientSecretPost("app", Secret(CANARY)),
+    "client secret basic": lambda: ClientSecretBasic("app", Secret(CANARY)),
+    "client secret jwt": lambda: ClientSecretJwt("app", Secret(CANARY), "https://idaas.example/token"),
+}
+
+SHOWS: dict[str, Any] = {
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "f-string": lambda holder: f"{holder} {holder!r} {holder!s}",
+    "percent": lambda holder: "%s %r" % (holder, holder),  # noqa: UP031 - the form under test
+    "pprint": pprint.pformat,
+    "rich": pretty_repr,
+    "attributes": lambda holder: repr(inspect.getmembers(holder)),
+    "vars": lambda holder: repr(getattr(holder, "__dict__", None)),
+    "json default=str": lambda holder: json.dumps(holder, default=str),
+    "orjson": lambda holder: orjson.dumps(holder, default=lambda value: jsonable_encoder(value)),
+    "jsonable_encoder": lambda holder: json.dumps(jsonable_encoder(holder)),
+    "pydantic json": lambda holder: TypeAdapter(Any).dump_json(holder),
+    "pydantic python": lambda holder: repr(TypeAdapter(Any).dump_python(holder)),
+    "checkpoint": lambda holder: JsonPlusSerializer().dumps_typed(holder)[1],
+    "langsmith": dumps_json,
+}
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+@pytest.mark.parametrize("show", SHOWS)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_no_serializer_shows_the_value(holder: str, show: str) -> None:
+    try:
+        shown = SHOWS[show](HOLDERS[holder]())
+    except (
+        TypeError,
+        ValueError,
+    ) as refusal:  # a serializer that cannot take it is fine, if it says no value
+        shown = str(refusal)
+    text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
+    assert CANARY not in text
+    assert CANARY.encode().hex() not in text
+
+
+def test_the_model_itself_dumps_to_nothing() -> None:
+    secret = Secret(CANARY)
+    assert secret.model_dump() == {}
+    assert secret.model_dump_json() == "{}"
+    assert CANARY not in repr(secret.__getstate__())
+    assert CANARY not in json.dumps(Model.model_json_schema())
+
+
+def test_reveal_gives_the_value_back() -> None:
+    assert Secret(CANARY).reveal() == CANARY
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_pickling_is_refused(holder: str) -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(HOLDERS[holder]())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, Secret.model_copy])
+def test_a_copy_is_the_same_object(copied: Any) -> None:
+    secret = Secret(CANARY)
+    assert copied(secret) is secret
+
+
+def test_a_dataclass_turned_into_a_dict_still_holds_the_secret() -> None:
+    credential = HOLDERS["credential"]()
+    assert dataclasses.asdict(credential)["secret"] is credential.secret
+
+
+def test_secrets_are_equal_by_value_and_to_nothing_else() -> None:
+    assert Secret(CANARY) == Secret(CANARY)
+    assert Secret(CANARY) != Secret("other")
+    assert Secret(CANARY) != CANARY
+    assert len({Secret(CANARY), Secret(CANARY)}) == 1
+    assert Secret("\ud800") != Secret(CANARY)
+
+
+def test_a_secret_does_not_change() -> None:
+    with pytest.raises(AttributeError):
+        setattr(Secret(CANARY), "_reveal", lambda: "other")  # noqa: B010 - the refusal is under test
+
+
+def test_a_log_line_shows_a_constant(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("identity.test").warning("obtained %s and %r", Secret(CANARY), HOLDERS["credential"]())
+    assert CANARY not in caplog.text
+    assert REDACTED in caplog.text
+
+
+def test_a_traceback_with_local_variables_shows_a_constant() -> None:
+    def fail(secret: Secret) -> None:
+        raise RuntimeError(secret)
+
+    try:
+        fail(Secret(CANARY))
+    except RuntimeError as error:
+        plain = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        console = Console(record=True, width=200, file=io.StringIO())
+        console.print(Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True))
+    rich = console.export_text()
+    # The constant `CANARY` of this module would show if a frame had it as a local; none has.
+    assert "fail" in plain
+    assert CANARY not in plain
+    assert CANARY not in rich
