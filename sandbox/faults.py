@@ -16,6 +16,19 @@ DROP_EXTENSION = "sandbox.drop"
 """The key in the scope's `extensions` under which the server offers to cut the connection."""
 
 
+SERVICES = (
+    "idaas.token",
+    "idaas.jwks",
+    "idaas.discovery",
+    "idaas.authorize",
+    "developer_api",
+    "model_studio",
+    "model_studio.stream",
+    "amap",
+    "function_compute",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What goes wrong. Members combine: wait `latency`, then the first that is set of the others.
@@ -43,7 +56,9 @@ class Faults:
         self._faults: dict[str, Fault] = {}
 
     def set(self, service: str, fault: Fault) -> None:
-        """From now on `service` has this fault, instead of any other."""
+        """From now on `service` has this fault, instead of any other. Raises KeyError if it is unknown."""
+        if service not in SERVICES:
+            raise KeyError(service)
         with self._lock:
             self._faults[service] = fault
 
