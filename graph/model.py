@@ -101,6 +101,9 @@ def qwen_chat(
         timeout=timeout,
         max_retries=max_retries,
         stream_usage=True,
+        # Before Python 3.12 `asyncio.wait_for`, by which LangChain measures this, can swallow a cancellation:
+        # a caller who leaves as a chunk arrives would leave the call running.
+        stream_chunk_timeout=None,
         use_responses_api=False,
         extra_body={"enable_thinking": enable_thinking},
     )

@@ -1,0 +1,107 @@
+"""What a streaming surface is sent, and what LangGraph's own stream modes show."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from starlette.responses import JSONResponse
+
+from graph.context import AgentContext
+from graph.model import qwen_chat
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from identity.secret import Secret
+from tools.service import ToolResult
+
+DONE = AIMessage("all is done", additional_kwargs={"reasoning_content": "hm"})
+
+
+def piece(**delta):
+    return {"id": "chatcmpl-1", "model": "qwen-plus", "choices": [{"index": 0, "delta": delta}]}
+
+
+async def test_tools_and_text_are_told_in_order_without_arguments_or_results(
+    bench, echo, call_tools, amap_key
+):
+    asked = call_tools(("weather", {"city": "a secret plan"}), text="let me see")
+    b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
+    events = await b.events()
+    about = {"tool": "weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
+    assert events == [
+        *({"type": "content", "text": f"{word} "} for word in ("let", "me", "see")),
+        {"type": "tool_started", **about},
+        {"type": "tool_finished", **about, "ok": True, "duration_ms": events[4]["duration_ms"]},
+        {"type": "reasoning", "text": "hm"},
+        *({"type": "content", "text": f"{word} "} for word in ("all", "is", "done")),
+    ]
+    assert isinstance(events[4]["duration_ms"], int)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (ServiceError(ErrorCode.ENTERPRISE_JWT_REJECTED, "status 403"), "enterprise_jwt_rejected"),
+        (KeyError("canary"), "external_service_failed"),
+        (ToolResult("no such city", ok=False), None),
+    ],
+)
+async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer, code):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer))
+    started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
+    assert (finished["ok"], finished.get("error")) == (False, code)
+    assert started["access_identity"] is None  # the service needs no credential
+
+
+async def test_without_streaming_only_tools_are_told(bench, echo, call_tools):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather="sunny"))
+    stream = b.graph.astream(
+        {"messages": [("user", "hi")]}, context=AgentContext(Secret("alice-at")), stream_mode="custom"
+    )
+    assert [event["type"] async for event in stream] == ["tool_started", "tool_finished"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_langgraphs_messages_mode_shows_pieces_in_either_case(bench, echo, streaming):
+    b = bench([AIMessage("all is done")], echo("amap", weather="sunny"))
+    context = AgentContext(Secret("alice-at"), streaming=streaming)
+    stream = b.graph.astream({"messages": [("user", "hi")]}, context=context, stream_mode="messages")
+    pieces = [part.text async for part, _ in stream if isinstance(part, AIMessageChunk)]
+    assert [piece for piece in pieces if piece] == ["all ", "is ", "done "]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_leaving_a_run_stops_the_model_call(turns, serve, wire_model, bench, echo):
+    wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    task = asyncio.create_task(bench(model, echo("amap", weather="x")).events())
+    await wire_model.streaming.wait()
+    assert not wire_model.left.is_set()
+    for _ in range(turns):  # while the chunk is on its way, and after it
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(wire_model.left.wait(), 5)
+    await model.http_async_client.aclose()
+
+
+async def test_a_key_refused_by_the_wire_is_renewed_before_a_word_is_said(serve, wire_model, bench, echo):
+    refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
+    wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    b = bench(model, echo("amap", weather="x"))
+    assert await b.events() == [{"type": "content", "text": "Sunny"}]
+    assert wire_model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]
+    assert [c.secret.reveal() for c in b.vault.invalidated] == ["llm_api_key-of-machine-0"]
+    await model.http_async_client.aclose()
+
+
+async def test_a_stream_that_fails_after_words_is_not_begun_again(serve, wire_model, bench, echo):
+    error = {"error": {"message": "canary", "code": "invalid_api_key"}}
+    wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    with pytest.raises(ServiceError) as caught:
+        await bench(model, echo("amap", weather="x")).events()
+    assert "canary" not in str(caught.value)
+    assert len(wire_model.requests) == 1
+    await model.http_async_client.aclose()
