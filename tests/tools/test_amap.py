@@ -1,0 +1,76 @@
+"""The Amap service against the sandbox's MCP server: the official implementation, over TLS."""
+
+import json
+
+import pytest
+
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from sandbox.faults import Fault
+from tools.amap import amap
+
+
+@pytest.fixture
+async def service(sandbox):
+    service = amap(
+        sandbox.environment["EXTERNAL_SERVER_URL"], "amap_api_key", ssl_context=sandbox.ssl_context, seconds=5
+    )
+    yield service
+    await service.aclose()
+
+
+@pytest.fixture
+def access(sandbox, key_ring):
+    return key_ring(sandbox.cloud.vault.find("amap_api_key").api_key)
+
+
+async def test_the_hosted_tools_are_listed_with_their_schemas(service, access):
+    tools = {tool.name: tool for tool in await service.tools(access)}
+    assert len(tools) == 15
+    assert tools["maps_weather"].parameters["required"] == ["city"]
+    assert "credential" not in json.dumps([dict(tool.parameters) for tool in tools.values()])
+
+
+@pytest.mark.parametrize("stateless", [False, True])
+async def test_the_weather_costs_one_request_when_warm(sandbox, service, access, stateless):
+    sandbox.cloud.settings.amap_stateless = stateless
+    sandbox.cloud.restart("amap")
+    await service.tools(access)
+    sandbox.cloud.counters.reset()
+    result = await service.call("maps_weather", {"city": "杭州"}, access)
+    assert result.ok
+    assert len(json.loads(result.text)["forecasts"]) == 4
+    assert sandbox.cloud.counters.snapshot() == {"amap:tools/call": 1}
+
+
+async def test_an_unknown_city_is_a_failed_result(service, access):
+    assert not (await service.call("maps_weather", {"city": "Atlantis"}, access)).ok
+
+
+async def test_a_restart_of_the_server_is_not_noticed(sandbox, service, access):
+    assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
+    sandbox.cloud.restart("amap")
+    assert (await service.call("maps_weather", {"city": "苏州"}, access)).ok
+    assert access.renewals == []
+
+
+async def test_a_wrong_key_is_renewed_once(service, access, key_ring):
+    right = (await access.credential()).secret.reveal()
+    ring = key_ring("sk-wrong", right)
+    assert (await service.call("maps_weather", {"city": "杭州"}, ring)).ok
+    assert len(ring.renewals) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=500), Fault(status=503), Fault(drop=True), Fault(broken_body=True)],
+    ids=["500", "503", "drop", "broken body"],
+)
+async def test_a_failing_server_fails_the_call_and_recovers_with_it(sandbox, service, access, fault):
+    await service.tools(access)
+    sandbox.cloud.faults.set("amap", fault)
+    with pytest.raises(ServiceError) as caught:
+        await service.call("maps_weather", {"city": "杭州"}, access)
+    assert caught.value.code is ErrorCode.EXTERNAL_SERVICE_FAILED
+    sandbox.cloud.faults.clear()
+    assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
