@@ -1,0 +1,182 @@
+"""The page server: its files and nothing else, under a strict policy."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+from agent.page_server import PACKAGE_FILES, PageIncompleteError, page_application, servable_file
+
+FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
+CONFIG = {
+    "API_URL": "http://localhost:9002/openai/v1/chat/completions",
+    "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
+    "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
+    "CLIENT_ID": "app_client01",
+    "SCOPE": "https://agent.example.com|agent.access",
+    "TOKEN_ENDPOINT": "http://localhost:9400/token",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A page folder with everything that must not be served beside what must."""
+    (tmp_path / "page").mkdir()
+    for name in (
+        "index.html",
+        "config.js",
+        "view/page.js",
+        "tests/chat.test.js",
+        "package.json",
+        ".npmrc",
+        ".env.js",
+        "view/.hidden.js",
+        "node_modules/marked/lib/marked.umd.js",
+        "node_modules/evil/index.js",
+        *PACKAGE_FILES,
+    ):
+        file = tmp_path / "page" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("content")
+    (tmp_path / "secret.js").write_text("secret")
+    (tmp_path / "page" / "linked.js").symlink_to(tmp_path / "secret.js")
+    return tmp_path / "page"
+
+
+def client(folder: Path, config: dict[str, str] | None = None) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(page_application(folder, config))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:9001")
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/view/page.js", "text/javascript; charset=utf-8"),
+        ("/config.js", "text/javascript; charset=utf-8"),
+        *((f"/{name}", "text/javascript; charset=utf-8") for name in PACKAGE_FILES),
+    ],
+)
+async def test_the_pages_files_are_served_with_their_media_type(folder: Path, path: str, media_type: str):
+    async with client(folder) as http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/package.json",
+        "/.npmrc",
+        "/.env.js",
+        "/view/.hidden.js",
+        "/tests/chat.test.js",
+        "/view",
+        "/view/",
+        "/linked.js",
+        "/node_modules/evil/index.js",
+        "/node_modules/marked/lib/marked.umd.js",
+        "/missing.js",
+        "//etc/passwd",
+        "/%2e%2e/secret.js",
+        "/view/..%2f..%2fsecret.js",
+        "/view%2f%2e%2e%2f%2e%2e%2fsecret.js",
+        "/..%5csecret.js",
+        "/index.html%00.js",
+    ],
+)
+async def test_nothing_else_is_served(folder: Path, path: str):
+    async with client(folder) as http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.text) == (404, "Not found")
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.js", "view/../../secret.js", "/etc/passwd", "", "view//page.js", "a\\b.js"]
+)
+def test_a_path_that_leads_elsewhere_has_no_file(folder: Path, path: str):
+    assert servable_file(folder.resolve(), path) is None
+
+
+async def test_other_methods_are_refused(folder: Path):
+    async with client(folder) as http:
+        assert (await http.post("/config.js")).status_code == 405
+        assert (await http.head("/")).status_code == 200
+
+
+async def test_given_values_replace_config_js_and_leave_the_file_alone(folder: Path):
+    hostile = CONFIG | {"CLIENT_ID": "</script>\u2028'\"\\"}
+    async with client(folder, hostile) as http:
+        script = (await http.get("/config.js")).text
+    match = re.fullmatch(r"window\.APP_CONFIG = Object\.freeze\((.*)\);\n", script, re.DOTALL)
+    assert match is not None
+    assert json.loads(match[1]) == hostile
+    assert "\u2028" not in script
+    assert (folder / "config.js").read_text() == "content"
+
+
+def directives(policy: str) -> dict[str, str]:
+    return dict(part.strip().split(" ", 1) for part in policy.split(";"))
+
+
+async def test_the_page_connects_only_to_the_configured_origins(folder: Path):
+    async with client(folder, CONFIG) as http:
+        policy = directives((await http.get("/")).headers["content-security-policy"])
+    assert policy["connect-src"] == "'self' http://localhost:9002 http://localhost:9400"
+
+
+async def test_a_value_cannot_add_to_the_policy(folder: Path):
+    async with client(folder, CONFIG | {"API_URL": "https://a.example; script-src *"}) as http:
+        policy = (await http.get("/")).headers["content-security-policy"]
+    assert directives(policy)["script-src"] == "'self'"
+    assert policy.count("script-src") == 1
+
+
+async def test_every_answer_carries_the_security_headers(folder: Path):
+    async with client(folder) as http:
+        headers = (await http.get("/missing")).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-frame-options"] == "DENY"
+    assert directives(headers["content-security-policy"])["frame-ancestors"] == "'none'"
+
+
+class MetaPolicy(HTMLParser):
+    policy = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        members = dict(attrs)
+        if tag == "meta" and members.get("http-equiv") == "Content-Security-Policy":
+            self.policy = members["content"] or ""
+
+
+async def test_on_any_other_static_server_the_page_has_the_same_policy():
+    parser = MetaPolicy()
+    parser.feed((FRONTEND / "index.html").read_text())
+    async with client(FRONTEND) as http:
+        header = directives((await http.get("/")).headers["content-security-policy"])
+    assert header.pop("frame-ancestors") == "'none'"  # a meta element cannot say it (CSP 3, section 3.3)
+    assert directives(parser.policy) == header
+
+
+@pytest.mark.parametrize("missing", ["index.html", PACKAGE_FILES[0]])
+def test_a_page_without_its_packages_is_refused_at_start(folder: Path, missing: str):
+    (folder / missing).unlink()
+    with pytest.raises(PageIncompleteError, match="npm ci"):
+        page_application(folder)
+
+
+async def test_everything_that_the_page_imports_is_served():
+    imports = re.compile(r"""(?:from|import)\s*\(?\s*'(\.[^']+)'""")
+    sources = [file for file in FRONTEND.rglob("*.js") if not {"node_modules", "tests"} & set(file.parts)]
+    assert len(sources) > 20
+    async with client(FRONTEND) as http:
+        for source in sources:
+            for target in imports.findall(source.read_text()):
+                path = (source.parent / target).resolve().relative_to(FRONTEND)
+                assert (await http.get(f"/{path}")).status_code == 200, path
