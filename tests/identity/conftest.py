@@ -49,11 +49,11 @@ class HeldKeys:
         return self.held(kid, algorithm)
 
 
-def jwk_of(private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **members: Any) -> dict[str, Any]:
+def jwk(private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **members: Any) -> dict[str, Any]:
+    """The public key as IDaaS publishes it; `members` override."""
     algorithm: Any = RSAAlgorithm if isinstance(private_key, rsa.RSAPrivateKey) else ECAlgorithm
-    jwk: dict[str, Any] = algorithm.to_jwk(private_key.public_key(), as_dict=True)
-    jwk.pop("key_ops", None)
-    return {**jwk, **members}
+    public: dict[str, Any] = algorithm.to_jwk(private_key.public_key(), as_dict=True)
+    return {**public, "use": "sig", **members}
 
 
 def base64url(content: bytes) -> str:
@@ -76,7 +76,7 @@ class Issuer:
         self.publish("rsa-1", self.rsa_key)
 
     def publish(self, kid: str, private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
-        key = signing_key(jwk_of(private_key, kid=kid))
+        key = signing_key(jwk(private_key, kid=kid))
         assert key is not None
         self.keys.keys[kid] = key
 
@@ -138,6 +138,11 @@ def other_rsa_key() -> rsa.RSAPrivateKey:
 @pytest.fixture(scope="session")
 def ec_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture(scope="session")
+def jwk_of() -> Callable[..., dict[str, Any]]:
+    return jwk
 
 
 @pytest.fixture
