@@ -1,7 +1,7 @@
 """Fills the parts of README.md that are copies of something else: a file, or the error table.
 
-A part begins with `<!-- path/of/a/file -->` or `<!-- error table -->` and is the block that follows. Run it after
-changing what it copies; a test fails while the two differ.
+A part begins with `<!-- path/of/a/file -->` or `<!-- error table -->` and is the block that follows. Run it
+after changing what it copies; a test fails while the two differ.
 """
 
 import re
@@ -36,7 +36,7 @@ def error_table() -> str:
     """The error table as Markdown, in the order of the source."""
     from identity.error_table import ERROR_TABLE
 
-    rows = [f"| `{code}` | {row.symptom} | {row.cause} | {row.remedy} |\n" for code, row in ERROR_TABLE.items()]
+    rows = [f"| `{code}` | {r.symptom} | {r.cause} | {r.remedy} |\n" for code, r in ERROR_TABLE.items()]
     return "| code | symptom | likely cause | remedy |\n|---|---|---|---|\n" + "".join(rows)
 
 

@@ -1,0 +1,99 @@
+"""The whole system for tests: the real agent, over HTTP, against the sandbox, on the sandbox's clock."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from agent.app import create_app
+from agent.composition import Agent
+from agent.settings import read_settings
+
+WEATHER = "What is the weather in Hangzhou right now?"
+ENTERPRISE = "Call my enterprise service"
+LEAVE = "How many days of leave do I have left?"
+GREETING = "Hello!"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the chat route answered: the status, the whole body, and what a client reads out of it."""
+
+    status: int
+    body: str
+    headers: httpx.Headers
+
+    @property
+    def parsed(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.parsed["choices"][0]["message"]["content"]
+
+    @property
+    def code(self) -> str:
+        """The error's code."""
+        return self.parsed["error"]["code"]
+
+    @property
+    def chunks(self) -> list[dict[str, Any]]:
+        lines = [line.removeprefix("data: ") for line in self.body.splitlines() if line.startswith("data: ")]
+        return [json.loads(line) for line in lines if line != "[DONE]"]
+
+    @property
+    def streamed_text(self) -> str:
+        choices = [choice for chunk in self.chunks for choice in chunk.get("choices", ())]
+        return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+    @property
+    def tool_events(self) -> list[dict[str, Any]]:
+        return [chunk["agent_event"] for chunk in self.chunks if "agent_event" in chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAgent:
+    """The agent, served on loopback."""
+
+    origin: str
+    composed: Agent
+    http: httpx.AsyncClient
+
+    async def ask(self, question: str, access_token: str, *, stream: bool = False) -> Answer:
+        """One question by the bearer of `access_token`."""
+        response = await self.http.post(
+            f"{self.origin}/openai/v1/chat/completions",
+            json={"messages": [{"role": "user", "content": question}], "stream": stream},
+            headers={"Authorization": f"Bearer {access_token}"},
+        )
+        return Answer(response.status_code, response.text, response.headers)
+
+    async def ready(self) -> httpx.Response:
+        return await self.http.get(f"{self.origin}/ready")
+
+    async def warm(self) -> None:
+        """Waits until the start's own fetches are over."""
+        warm_up = self.composed._warm_up
+        assert warm_up is not None
+        await warm_up
+
+
+StartAgent = Callable[..., Awaitable[RunningAgent]]
+
+
+@pytest.fixture
+async def start_agent(sandbox, serve) -> StartAgent:
+    """Starts an agent: `await start_agent("Human", LLM_MODEL="…")`; variables override the sandbox's."""
+
+    async def start(access_identity: str = "Machine", **variables: str) -> RunningAgent:
+        environment = {**sandbox.environment, "ACCESS_IDENTITY": access_identity, **variables}
+        composed = Agent(read_settings(environment), clock=sandbox.clock)
+        origin = await serve(create_app(composed.settings, composed))
+        return RunningAgent(origin, composed, clients)
+
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as clients:
+        yield start

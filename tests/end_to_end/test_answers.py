@@ -1,0 +1,63 @@
+"""Both sample questions are answered, and the services say on whose behalf they were called."""
+
+import pytest
+
+from tests.end_to_end.conftest import ENTERPRISE, LEAVE, WEATHER
+
+
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+async def test_the_weather_is_answered_from_the_map_service(start_agent, sandbox, access_identity):
+    agent = await start_agent(access_identity)
+    answer = await agent.ask(WEATHER, sandbox.access_token())
+    assert answer.status == 200
+    assert "Hangzhou" in answer.text or "杭州" in answer.text
+    assert sandbox.cloud.counters.snapshot()["amap:tools/call"] == 1
+
+
+async def test_the_enterprise_service_is_called_by_the_agent_in_machine_identity(start_agent, sandbox):
+    agent = await start_agent("Machine")
+    answer = await agent.ask(ENTERPRISE, sandbox.access_token())
+    assert "app_agent01" in answer.text
+    assert "alice" not in answer.text
+
+
+async def test_the_enterprise_service_is_called_by_alice_in_human_identity(start_agent, sandbox):
+    agent = await start_agent("Human")
+    answer = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
+    assert "alice" in answer.text
+    assert "app_agent01" not in answer.text
+
+
+async def test_a_tool_may_declare_human_identity_in_an_agent_that_acts_as_machine(start_agent, sandbox):
+    agent = await start_agent("Machine")
+    answer = await agent.ask(LEAVE, sandbox.access_token("alice"), stream=True)
+    finished = [event for event in answer.tool_events if event["type"] == "tool_finished"]
+    assert [(event["service"], event["access_identity"], event["ok"]) for event in finished] == [
+        ("leave", "Human", True)
+    ]
+
+
+@pytest.mark.promise("human-stays-human")
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+async def test_a_user_without_the_permission_is_refused_and_the_machine_does_not_step_in(
+    start_agent, sandbox, access_identity
+):
+    agent = await start_agent(access_identity)
+    answer = await agent.ask(LEAVE, sandbox.access_token("bob"), stream=True)
+    (finished,) = [event for event in answer.tool_events if event["type"] == "tool_finished"]
+    assert (finished["ok"], finished["error"]) == (False, "token_exchange_failed")
+    assert "function_compute:leave" not in sandbox.cloud.counters.snapshot()
+
+
+async def test_a_stream_tells_of_each_tool_call_and_ends_as_the_contract_says(start_agent, sandbox):
+    agent = await start_agent("Human")
+    answer = await agent.ask(WEATHER, sandbox.access_token(), stream=True)
+    started, finished = answer.tool_events
+    assert (started["type"], started["service"], started["access_identity"]) == (
+        "tool_started",
+        "amap",
+        "Human",
+    )
+    assert (finished["type"], finished["ok"]) == ("tool_finished", True)
+    assert answer.body.rstrip().endswith("data: [DONE]")
+    assert "Hangzhou" in answer.streamed_text or "杭州" in answer.streamed_text

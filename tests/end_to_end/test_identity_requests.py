@@ -1,0 +1,95 @@
+"""How often IDaaS is asked, counted by the sandbox."""
+
+import asyncio
+
+import pytest
+
+from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
+
+IDAAS = ("idaas:", "developer_api:")
+
+
+def identity_requests(counters):
+    return {name: count for name, count in counters.snapshot().items() if name.startswith(IDAAS)}
+
+
+@pytest.mark.promise("fetched-once")
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+async def test_a_warm_chat_makes_no_identity_request_and_a_tool_call_one_request(
+    start_agent, sandbox, access_identity
+):
+    agent = await start_agent(access_identity)
+    token = sandbox.access_token()
+    await agent.warm()
+    await agent.ask(WEATHER, token)
+    await agent.ask(ENTERPRISE, token)
+    sandbox.cloud.counters.reset()
+    await agent.ask(WEATHER, token)
+    await agent.ask(ENTERPRISE, token, stream=True)
+    counted = sandbox.cloud.counters.snapshot()
+    assert identity_requests(sandbox.cloud.counters) == {}
+    assert {name: count for name, count in counted.items() if name.startswith("amap:")} == {
+        "amap:tools/call": 1
+    }
+    assert counted["function_compute:enterprise"] == 1
+
+
+@pytest.mark.promise("fetched-once")
+async def test_a_hundred_first_chats_in_machine_identity_fetch_each_credential_once(start_agent, sandbox):
+    agent = await start_agent("Machine", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
+    tokens = [sandbox.access_token("alice", jti=f"token-{number}") for number in range(100)]
+    answers = await asyncio.gather(*(agent.ask(GREETING, token) for token in tokens))
+    assert {answer.status for answer in answers} == {200}
+    assert identity_requests(sandbox.cloud.counters) == {
+        "idaas:jwks": 1,
+        "idaas:token.client_credentials": 2,  # for PAM and for the enterprise service
+        "developer_api:ObtainCredential": 2,  # the model's key and the map service's
+    }
+
+
+@pytest.mark.promise("fetched-once")
+async def test_a_hundred_first_chats_of_one_user_in_human_identity_fetch_each_credential_once(
+    start_agent, sandbox
+):
+    agent = await start_agent("Human")
+    token = sandbox.access_token("alice")
+    answers = await asyncio.gather(*(agent.ask(GREETING, token) for _ in range(100)))
+    assert {answer.status for answer in answers} == {200}
+    assert identity_requests(sandbox.cloud.counters) == {
+        "idaas:jwks": 1,
+        "idaas:token.token_exchange": 3,  # for PAM, the enterprise service and the leave service
+        "developer_api:ObtainCredential": 2,
+    }
+
+
+@pytest.mark.promise("never-expired")
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+async def test_with_tokens_of_sixty_seconds_no_expired_credential_is_presented_in_five_minutes(
+    start_agent, sandbox, access_identity
+):
+    sandbox.cloud.settings.access_token_lifetime = 60
+    agent = await start_agent(access_identity)
+    for second in range(0, 300, 5):
+        # The user signs in again when his token is about to end, as the page does.
+        if second % 30 == 0:
+            token = sandbox.access_token(lifetime=60)
+        answer = await agent.ask((WEATHER, ENTERPRISE)[second // 5 % 2], token)
+        assert answer.status == 200
+        assert "fail" not in answer.text.lower()
+        sandbox.clock.advance(5)
+    counted = sandbox.cloud.counters.snapshot()
+    assert [name for name in counted if name.endswith(":expired_credential")] == []
+    assert counted["function_compute:enterprise"] == 30
+    assert counted["amap:tools/call"] == 30
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_users_who_ask_at_once_are_each_answered_as_themselves(start_agent, sandbox):
+    agent = await start_agent("Human")
+    tokens = {user: sandbox.access_token(user) for user in ("alice", "bob")}
+    users = ["alice", "bob"] * 15
+    answers = await asyncio.gather(*(agent.ask(ENTERPRISE, tokens[user]) for user in users))
+    for user, answer in zip(users, answers, strict=True):
+        other = {"alice": "bob", "bob": "alice"}[user]
+        assert user in answer.text
+        assert other not in answer.text
