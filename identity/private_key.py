@@ -11,12 +11,11 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
+_WHITE_SPACE = r"(?:\\[nr]|\s)"  # also "\n" as two characters, which many ways of setting a variable leave
 _PEM = re.compile(
-    r"\s*-----BEGIN (?:RSA |EC )?PRIVATE KEY-----(.+)-----END (?:RSA |EC )?PRIVATE KEY-----\s*", re.DOTALL
+    rf"{_WHITE_SPACE}*-----BEGIN (RSA |EC |)PRIVATE KEY-----(.+)-----END \1PRIVATE KEY-----{_WHITE_SPACE}*",
+    re.DOTALL,
 )
-_WHITE_SPACE = re.compile(
-    r"\\[nr]|\s"
-)  # also "\n" as two characters, which many ways of setting a variable leave
 _CURVE_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
@@ -30,7 +29,7 @@ def read_private_key(pem: str) -> PrivateKey:
     if found is None:
         raise ValueError("is not an unencrypted private key in PEM form")
     try:
-        der = base64.b64decode(_WHITE_SPACE.sub("", found.group(1)), validate=True)
+        der = base64.b64decode(re.sub(_WHITE_SPACE, "", found.group(2)), validate=True)
         key = load_der_private_key(der, password=None)
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("is not an unencrypted private key in PEM form") from None

@@ -42,7 +42,7 @@ class Secret(BaseModel):
         """The value in clear."""
         return self._reveal()
 
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
+    def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a secret does not change")
 
     def __repr__(self) -> str:

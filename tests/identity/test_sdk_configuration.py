@@ -1,0 +1,289 @@
+"""The SDK configuration file: read as the SDK reads it, and every fault named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloud_idaas.core.config import IDaaSClientConfig
+from cloud_idaas.core.util import NormalizeUtil
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from identity.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost, PrivateKeyJwt
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.sdk_configuration import SdkConfiguration, parse_sdk_configuration, read_sdk_configuration
+
+SECRET = "CS-canary-0123456789abcdefghijklmnop"
+ENVIRONMENT = {"IDAAS_CLIENT_SECRET": SECRET}
+GENERATED: dict[str, Any] = {
+    "idaasInstanceId": "idaas_example01",
+    "clientId": "app_agent01",
+    "issuer": "https://idaas.example/api/v2/iauths_system/oauth2",
+    "tokenEndpoint": "https://idaas.example/api/v2/iauths_system/oauth2/token",
+    "scope": "urn:cloud:idaas:pam|.all",
+    "openApiEndpoint": "eiam.cn-hangzhou.aliyuncs.com",
+    "developerApiEndpoint": "eiam-developerapi.cn-hangzhou.aliyuncs.com",
+    "authnConfiguration": {
+        "identityType": "CLIENT",
+        "authnMethod": "CLIENT_SECRET_POST",
+        "clientSecretEnvVarName": "IDAAS_CLIENT_SECRET",
+    },
+    "httpConfiguration": {"connectTimeout": 3000, "readTimeout": 4500},
+}
+
+
+def with_authn(**members: Any) -> dict[str, Any]:
+    return {**GENERATED, "authnConfiguration": {**GENERATED["authnConfiguration"], **members}}
+
+
+def parsed(content: Any, environment: dict[str, str] = ENVIRONMENT) -> SdkConfiguration:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return parse_sdk_configuration(text, environment)
+
+
+def faults(content: Any, environment: dict[str, str] = ENVIRONMENT) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(content, environment)
+    assert caught.value.code is ErrorCode.SDK_CONFIG_UNREADABLE
+    assert SECRET not in str(caught.value)
+    return caught.value.faults
+
+
+def snake(content: Any) -> Any:
+    from cloud_idaas.core.util.string_util import StringUtil
+
+    if not isinstance(content, dict):
+        return content
+    return {StringUtil.camel_to_snake(name): snake(value) for name, value in content.items()}
+
+
+def test_the_file_that_the_console_generates_is_read() -> None:
+    configuration = parsed(GENERATED)
+    assert configuration.instance_id == "idaas_example01"
+    assert configuration.client_id == "app_agent01"
+    assert configuration.developer_api_endpoint == "https://eiam-developerapi.cn-hangzhou.aliyuncs.com"
+    assert (configuration.connect_timeout, configuration.read_timeout) == (3.0, 4.5)
+    assert isinstance(configuration.client_authentication, ClientSecretPost)
+    assert SECRET not in repr(configuration)
+
+
+def test_the_demos_file_is_read() -> None:
+    authn = {"authenticationSubject": "CLIENT", **GENERATED["authnConfiguration"]}
+    del authn["identityType"]
+    assert parsed({**GENERATED, "authnConfiguration": authn})
+
+
+def test_snake_case_is_read_like_camel_case() -> None:
+    assert parsed(snake(GENERATED)) == parsed(GENERATED)
+
+
+def test_unknown_members_are_ignored() -> None:
+    assert parsed({**GENERATED, "comment": {"any": ["thing"]}}) == parsed(GENERATED)
+
+
+@pytest.mark.parametrize("member", ["httpConfiguration", "scope", "openApiEndpoint"])
+def test_optional_members_have_the_sdks_defaults(member: str) -> None:
+    without = {name: value for name, value in GENERATED.items() if name != member}
+    ours, theirs = parsed(without), IDaaSClientConfig.from_dict(without)
+    assert ours.connect_timeout * 1000 == theirs.http_configuration.connect_timeout
+    assert ours.read_timeout * 1000 == theirs.http_configuration.read_timeout
+    assert ours.scope == theirs.scope
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://h.example/a", "http://h.example/a", "h.example/a", "localhost:9443/a", "http://localhost:1/a"],
+)
+def test_endpoints_become_https_as_in_the_sdk(endpoint: str) -> None:
+    content = {**GENERATED, "issuer": endpoint, "tokenEndpoint": endpoint}
+    theirs = IDaaSClientConfig.from_dict(content)
+    NormalizeUtil.normalize_endpoints(theirs)
+    ours = parsed(content)
+    assert (ours.issuer, ours.token_endpoint) == (theirs.issuer, theirs.token_endpoint)
+
+
+@pytest.mark.parametrize("endpoint", ["h.example", "https://h.example", "http://h.example/", "h.example/"])
+def test_the_developer_api_endpoint_may_have_a_scheme(endpoint: str) -> None:
+    assert (
+        parsed({**GENERATED, "developerApiEndpoint": endpoint}).developer_api_endpoint == "https://h.example"
+    )
+
+
+REQUIRED = [
+    "idaasInstanceId",
+    "clientId",
+    "issuer",
+    "tokenEndpoint",
+    "developerApiEndpoint",
+    "authnConfiguration",
+]
+
+
+@pytest.mark.parametrize("member", REQUIRED)
+@pytest.mark.parametrize("value", [..., None, ""])
+def test_a_missing_member_is_named(member: str, value: Any) -> None:
+    content = {**GENERATED, member: value}
+    if value is ...:
+        del content[member]
+    if (member, value) == ("authnConfiguration", ""):
+        value = {}
+        content[member] = value
+    assert faults(content) == (f'member "{member}" is missing',)
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    found = faults({})
+    assert len(found) == len(REQUIRED)
+    assert all(any(f'"{member}"' in fault for fault in found) for member in REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("content", "member"),
+    [
+        ({**GENERATED, "clientId": 7}, "clientId"),
+        ({**GENERATED, "clientId": " app"}, "clientId"),
+        ({**GENERATED, "clientId": "app\n"}, "clientId"),
+        ({**GENERATED, "issuer": "https://user@h.example/"}, "issuer"),
+        ({**GENERATED, "issuer": "https://h.example/?q"}, "issuer"),
+        ({**GENERATED, "issuer": "https://"}, "issuer"),
+        ({**GENERATED, "issuer": ["https://h.example"]}, "issuer"),
+        ({**GENERATED, "tokenEndpoint": "https://h.example/token#x"}, "tokenEndpoint"),
+        ({**GENERATED, "tokenEndpoint": "https://h.example:port/token"}, "tokenEndpoint"),
+        ({**GENERATED, "developerApiEndpoint": "h.example/v2"}, "developerApiEndpoint"),
+        ({**GENERATED, "scope": "read write"}, "scope"),
+        ({**GENERATED, "scope": "a|read b|read"}, "scope"),
+        ({**GENERATED, "scope": "a|b|c"}, "scope"),
+        ({**GENERATED, "authnConfiguration": "CLIENT_SECRET_POST"}, "authnConfiguration"),
+        ({**GENERATED, "httpConfiguration": []}, "httpConfiguration"),
+        ({**GENERATED, "httpConfiguration": {"connectTimeout": 1999}}, "httpConfiguration.connectTimeout"),
+        ({**GENERATED, "httpConfiguration": {"readTimeout": 60001}}, "httpConfiguration.readTimeout"),
+        ({**GENERATED, "httpConfiguration": {"readTimeout": "5000"}}, "httpConfiguration.readTimeout"),
+        ({**GENERATED, "httpConfiguration": {"readTimeout": True}}, "httpConfiguration.readTimeout"),
+        (
+            {**GENERATED, "httpConfiguration": {"unsafeIgnoreSslCert": True}},
+            "httpConfiguration.unsafeIgnoreSslCert",
+        ),
+        (
+            {**GENERATED, "httpConfiguration": {"unsafeIgnoreSslCert": "no"}},
+            "httpConfiguration.unsafeIgnoreSslCert",
+        ),
+        (with_authn(identityType="HUMAN"), "authnConfiguration.identityType"),
+        (with_authn(identityType="ROBOT"), "authnConfiguration.identityType"),
+        (with_authn(authnMethod=None), "authnConfiguration.authnMethod"),
+        (with_authn(authnMethod="client_secret_post"), "authnConfiguration.authnMethod"),
+        (with_authn(clientSecretEnvVarName=None), "authnConfiguration.clientSecretEnvVarName"),
+        (with_authn(clientSecretEnvVarName="NOT_SET"), "authnConfiguration.clientSecretEnvVarName"),
+        (with_authn(authnMethod="PRIVATE_KEY_JWT"), "authnConfiguration.privateKeyEnvVarName"),
+    ],
+)
+def test_a_wrong_member_is_named(content: dict[str, Any], member: str) -> None:
+    (fault,) = faults(content)
+    assert f'member "{member}"' in fault
+
+
+@pytest.mark.parametrize("method", ["PKCS7", "OIDC", "PCA", "PLUGIN", "NONE"])
+def test_a_method_that_is_not_supported_yet_is_named(method: str) -> None:
+    (fault,) = faults(with_authn(authnMethod=method))
+    assert f'"{method}" is not supported' in fault
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("CLIENT_SECRET_POST", ClientSecretPost),
+        ("CLIENT_SECRET_BASIC", ClientSecretBasic),
+        ("CLIENT_SECRET_JWT", ClientSecretJwt),
+    ],
+)
+def test_each_method_with_a_secret_is_read(method: str, kind: type) -> None:
+    assert isinstance(parsed(with_authn(authnMethod=method)).client_authentication, kind)
+
+
+@pytest.mark.parametrize("secret", ["", " ", f"{SECRET}\n", f" {SECRET}"])
+def test_a_secret_that_cannot_be_meant_is_a_fault_that_names_the_variable(secret: str) -> None:
+    (fault,) = faults(GENERATED, {"IDAAS_CLIENT_SECRET": secret})
+    assert '"IDAAS_CLIENT_SECRET"' in fault
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"clientId": "a",}', b"\xef\xbb\xbf{}"]
+)
+def test_a_file_that_is_no_json_object_is_a_fault(text: bytes) -> None:
+    (fault,) = faults(text)
+    assert "JSON" in fault
+
+
+def test_a_member_given_twice_is_a_fault() -> None:
+    (fault,) = faults({**GENERATED, "client_id": "app_other"})
+    assert '"client_id" is given twice' in fault
+
+
+def test_a_file_that_cannot_be_read_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.json", tmp_path):
+        with pytest.raises(ConfigurationError) as caught:
+            read_sdk_configuration(path, ENVIRONMENT)
+        assert caught.value.code is ErrorCode.SDK_CONFIG_UNREADABLE
+        assert str(path) in caught.value.detail
+
+
+def test_a_file_on_disk_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "client-config.json"
+    path.write_text(json.dumps(GENERATED))
+    assert read_sdk_configuration(path, ENVIRONMENT) == parsed(GENERATED)
+
+
+def pem(key: Any, form: serialization.PrivateFormat, password: bytes | None = None) -> str:
+    encryption: Any = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password)
+    text: bytes = key.private_bytes(serialization.Encoding.PEM, form, encryption)
+    return text.decode()
+
+
+PKCS8, TRADITIONAL = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
+CURVES: dict[str, Callable[[], ec.EllipticCurvePrivateKey]] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+}
+
+
+def key_configuration(value: str) -> SdkConfiguration:
+    content = with_authn(authnMethod="PRIVATE_KEY_JWT", privateKeyEnvVarName="ENV_PRIVATE_KEY")
+    return parsed(content, {"ENV_PRIVATE_KEY": value})
+
+
+@pytest.mark.parametrize("form", [PKCS8, TRADITIONAL])
+@pytest.mark.parametrize("curve", [None, *CURVES])
+def test_a_private_key_is_read_in_each_form(
+    rsa_key: rsa.RSAPrivateKey, curve: str | None, form: serialization.PrivateFormat
+) -> None:
+    key: Any = CURVES[curve]() if curve else rsa_key
+    text = pem(key, form)
+    for spelled in (text, text.replace("\n", "\\n"), text.replace("\n", " "), f"\n{text}\n"):
+        authentication = key_configuration(spelled).client_authentication
+        assert isinstance(authentication, PrivateKeyJwt)
+        assert authentication.key.private_numbers() == key.private_numbers()
+        assert "key" not in repr(authentication)
+
+
+def test_a_key_that_is_not_fit_is_a_fault_that_says_nothing_of_it(rsa_key: rsa.RSAPrivateKey) -> None:
+    good = pem(rsa_key, PKCS8)
+    unfit = [
+        "not a key at all, however long the text may be that stands here",
+        good[:200],
+        good.replace("MII", "MIJ", 1),
+        pem(rsa_key, PKCS8, b"password"),
+        pem(rsa.generate_private_key(65537, 1024), PKCS8),  # noqa: S505 - too small is the point
+        pem(ec.generate_private_key(ec.SECP256K1()), PKCS8),
+        pem(ed25519.Ed25519PrivateKey.generate(), PKCS8),
+    ]
+    for value in unfit:
+        with pytest.raises(ConfigurationError) as caught:
+            key_configuration(value)
+        (fault,) = caught.value.faults
+        assert 'member "authnConfiguration.privateKeyEnvVarName"' in fault
+        assert value[40:60] not in fault
