@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from cachetools import LRUCache
+
 from identity.access_identity import AccessIdentity
 from identity.credential import CredentialNeed
 from identity.error_table import ErrorCode
@@ -29,8 +31,11 @@ class MCPService:
 
     A warm call is one request. After a 401 or 403 the credential is renewed, once; a session that the server
     has forgotten is opened anew, once. `seconds` bounds a whole call. At most `sessions` are kept; the least
-    recently used one ends when its calls have ended. After the server could not be reached, `tools` does not
-    try again for `pause_seconds`: chats that need no tool are not held up by a dead server. Calls always try.
+    recently used one ends when its calls have ended.
+
+    A dead server must not hold up chats that need none of its tools: `tools` waits `listing_seconds` at most,
+    tries again only `pause_seconds` after the server could not be reached, and meanwhile offers what was
+    listed before. Calls always try.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class MCPService:
         max_bytes: int = 1024 * 1024,
         sessions: int = 64,
         tools_seconds: float = 300.0,
+        listing_seconds: float = 5.0,
         pause_seconds: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,28 +64,36 @@ class MCPService:
         self._max_bytes = max_bytes
         self._most_sessions = sessions
         self._tools_seconds = tools_seconds
+        self._listing_seconds = listing_seconds
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._paused_until: float | None = None
         self._http = http_client(ssl_context, seconds)
         self._sessions: OrderedDict[str, asyncio.Task[MCPSession]] = OrderedDict()
+        self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """What the server lists for this credential. Raises `ServiceError` and the identity's errors."""
-        credential = await access.credential()
-        opening = self._sessions.get(_key(credential.secret))
+        key = _key((await access.credential()).secret)
+        opening = self._sessions.get(key)
         paused = self._paused_until is not None and self._clock() < self._paused_until
         if paused and (opening is None or not _usable(opening)):
+            if known := self._listed.get(key):
+                return known
             raise ServiceError(self.failure, f'"{self.name}" could not be reached a moment ago')
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
-            return [tool.schema for tool in (await session.tools()).values()]
+            tools = [tool.schema for tool in (await session.tools()).values()]
+            self._listed[_key(session.secret)] = tools
+            return tools
 
         try:
-            tools = await self._with_session(access, listed)
+            tools = await self._with_session(access, listed, min(self._listing_seconds, self._seconds))
         except ServiceError as error:
             if error.status is None:
                 self._paused_until = self._clock() + self._pause_seconds
+            if error.status not in (401, 403) and (known := self._listed.get(key)):
+                return known
             raise
         self._paused_until = None
         return tools
@@ -97,7 +111,7 @@ class MCPService:
                 return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False)
             return await session.call(tool, arguments)
 
-        result = await self._with_session(access, called)
+        result = await self._with_session(access, called, self._seconds)
         return ToolResult(presentable(result.text, presented), result.ok)
 
     async def aclose(self) -> None:
@@ -111,15 +125,15 @@ class MCPService:
         await self._http.aclose()
 
     async def _with_session(
-        self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]
+        self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]], seconds: float
     ) -> _Answer:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 return await self._attempts(access, work)
         except MCPFailure as failure:
             detail, status = failure.detail, failure.status
         except TimeoutError:
-            detail, status = f"no answer within {self._seconds:g} s", None
+            detail, status = f"no answer within {seconds:g} s", None
         raise ServiceError(self.failure, f'"{self.name}": {detail}', status=status)
 
     async def _attempts(self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]) -> _Answer:

@@ -8,7 +8,7 @@ import pytest
 from mcp.server.fastmcp import FastMCP
 from mcp.types import ImageContent, TextContent
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from identity.credential import ApiKey
 from identity.error_table import ErrorCode
@@ -404,6 +404,37 @@ async def test_after_a_failure_listing_pauses_but_calls_try(serve, service_at, k
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert await service.tools(access)
     assert server.counts["initialize"] == 2
+
+
+async def test_what_was_listed_before_is_offered_while_the_server_is_down(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    tools = await service.tools(access)
+    service._drop(next(iter(service._sessions)))
+    server.answer = Response("x", media_type="text/html")
+    assert await service.tools(access) == tools
+    requests = server.counts.total()
+    assert await service.tools(access) == tools  # paused: no request
+    assert server.counts.total() == requests
+    server.keys.clear()
+    service._paused_until = None
+    assert (await failure_of(service.tools(access))).status == 401  # a refused key is offered nothing
+
+
+async def test_a_server_that_hangs_delays_the_listing_only_so_long(serve, service_at, key_ring):
+    server = Server()
+    server.answer = StreamingResponse(_never(), media_type="text/event-stream")
+    service = service_at(await serve(server), listing_seconds=0.1)
+    await failure_of(service.tools(key_ring("K1")))
+    started = asyncio.get_running_loop().time()
+    await failure_of(service.tools(key_ring("K1")))
+    assert asyncio.get_running_loop().time() - started < 0.1
+
+
+async def _never():
+    await asyncio.Event().wait()
+    yield b""
 
 
 async def test_an_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):
