@@ -1,0 +1,78 @@
+"""What the tests of IDaaS share: forms for the token endpoint, and a look at its answers."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
+
+Post = Callable[..., httpx.Response]
+
+ENTERPRISE = f"{ENTERPRISE_AUDIENCE}|service.invoke"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+
+
+@pytest.fixture
+def client(sandbox) -> Iterator[httpx.Client]:
+    """Trusts the sandbox and follows no redirect."""
+    with httpx.Client(verify=sandbox.ssl_context) as client:
+        yield client
+
+
+@pytest.fixture
+def token(sandbox, client) -> Post:
+    """Posts a form to the token endpoint, by default as the agent with its secret; None drops a member."""
+
+    def post(headers=None, **form):
+        defaults = {"client_id": AGENT, "client_secret": sandbox.cloud.secrets.agent_client_secret}
+        members = {name: value for name, value in (defaults | form).items() if value is not None}
+        return client.post(sandbox.cloud.addresses.token_endpoint, data=members, headers=headers)
+
+    return post
+
+
+@pytest.fixture
+def machine(token) -> Post:
+    """Client credentials for the enterprise service, unless other members are given."""
+    return lambda **form: token(**({"grant_type": "client_credentials", "scope": ENTERPRISE} | form))
+
+
+@pytest.fixture
+def exchange(sandbox, token) -> Post:
+    """Exchanges alice's token for the enterprise service, unless other members are given."""
+
+    def post(**form):
+        defaults = {"grant_type": EXCHANGE, "scope": ENTERPRISE, "subject_token_type": ACCESS_TOKEN}
+        if "subject_token" not in form:
+            defaults["subject_token"] = sandbox.access_token()
+        return token(**(defaults | form))
+
+    return post
+
+
+@pytest.fixture
+def claims_of() -> Callable[[httpx.Response], dict]:
+    """The claims of the access token in an answer."""
+
+    def decode(response):
+        payload = response.json()["access_token"].split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(payload + "=="))
+
+    return decode
+
+
+@pytest.fixture
+def refusal() -> Callable[[httpx.Response], tuple[int, str]]:
+    """Status and code of an error answer, whose shape is checked."""
+
+    def read(response):
+        body = response.json()
+        assert set(body) == {"error", "error_description", "request_id"}
+        assert response.headers["cache-control"] == "no-store"
+        return response.status_code, body["error"]
+
+    return read

@@ -1,0 +1,111 @@
+"""Token exchange: for whom, of what, and how often."""
+
+import pytest
+from joserfc import jwk, jwt
+
+from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+
+
+def test_an_exchanged_token_stands_for_the_user_alone(sandbox, exchange, claims_of) -> None:
+    response = exchange(requested_token_type=ACCESS_TOKEN, audience=ENTERPRISE_AUDIENCE)
+    assert response.status_code == 200
+    assert response.json()["issued_token_type"] == ACCESS_TOKEN
+    assert response.json()["expires_at"] == int(sandbox.clock.now) + 1200
+    claims = claims_of(response)
+    assert (claims["sub"], claims["aud"], claims["scope"]) == (
+        "user_alice01",
+        ENTERPRISE_AUDIENCE,
+        "service.invoke",
+    )
+    assert "act" not in claims
+    assert "client_id" not in claims
+
+
+def test_lifetime_audience_form_and_actor_can_be_set(sandbox, exchange, claims_of) -> None:
+    sandbox.cloud.settings.access_token_lifetime = 60
+    sandbox.cloud.settings.audience_as_array = True
+    sandbox.cloud.settings.actor_claim = True
+    response = exchange()
+    assert response.json()["expires_in"] == 60
+    assert claims_of(response)["aud"] == [ENTERPRISE_AUDIENCE]
+    assert claims_of(response)["act"] == {"sub": AGENT}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"subject_token": None},
+        {"subject_token_type": None},
+        {"subject_token_type": "urn:ietf:params:oauth:token-type:id_token"},
+        {"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+        {"audience": LEAVE_AUDIENCE},
+        {"actor_token": "x", "actor_token_type": ACCESS_TOKEN},
+    ],
+)
+def test_a_malformed_exchange_is_an_invalid_request(exchange, form, refusal) -> None:
+    assert refusal(exchange(**form)) == (400, "invalid_request")
+
+
+def test_an_expired_subject_token_is_refused_and_counted(sandbox, exchange, refusal) -> None:
+    subject = sandbox.access_token(lifetime=60)
+    sandbox.clock.advance(60)
+    assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
+    assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
+
+
+def test_a_subject_token_that_is_not_ours_is_refused(sandbox, exchange, refusal) -> None:
+    foreign_key = jwk.RSAKey.generate_key(2048, {"kid": sandbox.cloud.keys.current.kid})
+    claims = {
+        "iss": sandbox.issuer,
+        "sub": "user_alice01",
+        "aud": AGENT_AUDIENCE,
+        "exp": sandbox.clock.now + 60,
+    }
+    forged = jwt.encode({"alg": "RS256", "kid": foreign_key.kid}, claims, foreign_key)
+    for subject in (forged, "nonsense", sandbox.access_token(iss="https://elsewhere.example")):
+        assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
+    assert "idaas:expired_credential" not in sandbox.cloud.counters.snapshot()
+
+
+def test_a_subject_token_without_expiry_is_refused(sandbox, exchange, refusal) -> None:
+    assert refusal(exchange(subject_token=sandbox.access_token(exp=None))) == (400, "invalid_grant")
+
+
+def test_only_a_token_that_was_addressed_to_the_caller_is_exchanged(sandbox, exchange, refusal) -> None:
+    elsewhere = sandbox.access_token(audience=ENTERPRISE_AUDIENCE, permissions=("service.invoke",))
+    assert refusal(exchange(subject_token=elsewhere)) == (400, "invalid_grant")
+    sandbox.cloud.settings.exchange_only_own = False
+    assert exchange(subject_token=elsewhere).status_code == 200
+
+
+def test_a_machine_token_cannot_be_exchanged(sandbox, exchange, refusal) -> None:
+    machine = sandbox.cloud.machine_token(AGENT_AUDIENCE, ("agent.access",))
+    assert refusal(exchange(subject_token=machine)) == (400, "invalid_grant")
+
+
+def test_the_chain_of_exchanges_has_an_end(sandbox, exchange, refusal) -> None:
+    sandbox.cloud.settings.exchange_only_own = False
+    sandbox.cloud.settings.exchange_depth = 2
+    subject = sandbox.access_token()
+    for _ in range(2):
+        response = exchange(subject_token=subject)
+        assert response.status_code == 200
+        subject = response.json()["access_token"]
+    assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
+
+
+def test_the_token_of_a_disabled_user_is_not_exchanged(sandbox, exchange, refusal) -> None:
+    sandbox.cloud.directory.disabled.add("user_alice01")
+    assert refusal(exchange()) == (403, "access_denied")
+
+
+def test_a_token_under_a_withdrawn_key_is_refused_and_under_an_overlapping_one_is_not(
+    sandbox, exchange, refusal
+) -> None:
+    subject = sandbox.access_token()
+    sandbox.cloud.keys.rotate(overlap=True)
+    assert exchange(subject_token=subject).status_code == 200
+    sandbox.cloud.keys.rotate(overlap=False)
+    assert refusal(exchange(subject_token=subject)) == (400, "invalid_grant")
