@@ -1,0 +1,212 @@
+"""The whole way: real identity, real graph, real tools and model client, against the sandbox."""
+
+import asyncio
+import ssl
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from langchain_core.messages import ToolMessage
+
+from graph.agent_graph import build_graph
+from graph.context import AgentContext
+from graph.model import qwen_chat
+from identity.access_identity import AccessIdentity
+from identity.access_token_verifier import AccessTokenVerifier
+from identity.credential import ApiKey
+from identity.credential_broker import CredentialBroker
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, CredentialError
+from identity.idaas_client import IDaaSClient
+from identity.jwks import Jwks
+from identity.sdk_configuration import read_sdk_configuration
+from identity.secret import Secret
+from sandbox.faults import Fault
+from tools.amap import amap
+from tools.enterprise import enterprise
+from tools.leave import leave
+
+WEATHER = "What is the weather in Hangzhou right now?"
+ENTERPRISE = "Call my enterprise service"
+LEAVE = "How many days of leave do I have left?"
+
+
+class Agent:
+    """An agent of the sandbox, made as the composition root makes it."""
+
+    def __init__(self, sandbox, access_identity: AccessIdentity, llm_api_key: str = "llm_api_key") -> None:
+        variables = sandbox.environment
+        tls: ssl.SSLContext = sandbox.ssl_context
+        configuration = read_sdk_configuration(Path(variables["CLOUD_IDAAS_CONFIG_PATH"]), variables)
+        self.sandbox = sandbox
+        self.http = httpx.AsyncClient(verify=tls)
+        self.jwks = Jwks(variables["JWKS_ENDPOINT"], self.http, clock=sandbox.clock)
+        self.broker = CredentialBroker(
+            IDaaSClient(configuration, self.http, clock=sandbox.clock), clock=sandbox.clock
+        )
+        self.model = qwen_chat(
+            base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0
+        )
+        self.services = [
+            amap(variables["EXTERNAL_SERVER_URL"], "amap_api_key", ssl_context=tls),
+            enterprise(
+                variables["ENTERPRISE_SERVICE_URL"], variables["ENTERPRISE_SERVICE_SCOPE"], ssl_context=tls
+            ),
+            leave(variables["LEAVE_SERVICE_URL"], variables["LEAVE_SERVICE_SCOPE"], ssl_context=tls),
+        ]
+        self.graph = build_graph(
+            model=self.model,
+            services=self.services,
+            verifier=AccessTokenVerifier(
+                issuer=sandbox.issuer,
+                audience=variables["AGENT_AUDIENCE"],
+                scope=variables["AGENT_SCOPE"],
+                keys=self.jwks,
+                clock=sandbox.clock,
+            ),
+            credentials=self.broker,
+            access_identity=access_identity,
+            llm_api_key=ApiKey(llm_api_key, ErrorCode.LLM_API_KEY_UNAVAILABLE),
+            clock=sandbox.clock,
+        )
+
+    async def aclose(self) -> None:
+        for service in self.services:
+            await service.aclose()
+        await self.broker.aclose()
+        await self.jwks.aclose()
+        await self.model.http_async_client.aclose()
+        await self.http.aclose()
+
+    async def ask(self, question: str, token: str | None = None) -> list:
+        context = AgentContext(Secret(token or self.sandbox.access_token("alice")))
+        result = await self.graph.ainvoke({"messages": [("user", question)]}, context=context)
+        return result["messages"][1:]
+
+    def counts(self) -> Counter:
+        """What the cloud was asked since the last look."""
+        counted = Counter(self.sandbox.cloud.counters.snapshot())
+        self.sandbox.cloud.counters.reset()
+        return counted
+
+
+@pytest.fixture
+async def agent(sandbox):
+    async with AsyncExitStack() as stack:
+
+        def make(access_identity, **options):
+            agent = Agent(sandbox, access_identity, **options)
+            stack.push_async_callback(agent.aclose)
+            return agent
+
+        yield make
+
+
+def idaas_requests(counts: Counter) -> dict[str, int]:
+    return {name: n for name, n in counts.items() if name.startswith(("idaas:", "developer_api:"))}
+
+
+IDENTITIES = pytest.mark.parametrize("identity", list(AccessIdentity))
+
+
+@IDENTITIES
+async def test_the_weather_is_answered_and_a_warm_run_asks_idaas_nothing(agent, identity):
+    a = agent(identity)
+    token = a.sandbox.access_token("alice")
+    *_, result, answer = await a.ask(WEATHER, token)
+    assert isinstance(result, ToolMessage)
+    assert (result.status, result.artifact["access_identity"]) == ("success", identity)
+    assert "杭州" in answer.text or "Hangzhou" in answer.text
+    a.counts()
+    *_, answer = await a.ask(WEATHER, token)
+    assert answer.usage_metadata["total_tokens"] > 0
+    assert a.counts() == {"model_studio:chat.completions": 2, "amap:tools/call": 1}
+
+
+@IDENTITIES
+async def test_the_enterprise_service_sees_whose_identity_was_used(agent, identity):
+    *_, result, _ = await agent(identity).ask(ENTERPRISE)
+    assert result.status == "success"
+    assert ("alice" in result.text) is (identity is AccessIdentity.HUMAN)
+    assert ("app_agent01" in result.text) or identity is AccessIdentity.HUMAN
+
+
+async def test_leave_is_read_as_the_employee_even_where_the_agent_is_a_machine(agent):
+    a = agent(AccessIdentity.MACHINE)
+    *_, result, _ = await a.ask(LEAVE)
+    assert (result.status, result.artifact["access_identity"]) == ("success", "Human")
+    *_, result, _ = await a.ask(LEAVE, a.sandbox.access_token("bob"))
+    assert (result.status, result.artifact["error"]) == ("error", "token_exchange_failed")
+
+
+@IDENTITIES
+async def test_a_hundred_first_chats_fetch_each_credential_once(agent, identity):
+    a = agent(identity)
+    token = a.sandbox.access_token("alice")
+    answers = await asyncio.gather(*(a.ask("hello", token) for _ in range(100)))
+    assert all(messages[-1].text for messages in answers)
+    counts = idaas_requests(a.counts())
+    tokens = counts.pop("idaas:token.client_credentials", 0), counts.pop("idaas:token.token_exchange", 0)
+    # PAM and enterprise under the agent's identity; the leave service's always under the user's.
+    assert tokens == ((2, 1) if identity is AccessIdentity.MACHINE else (0, 3))
+    assert counts == {"idaas:jwks": 1, "developer_api:ObtainCredential": 2}
+
+
+async def test_a_key_replaced_at_idaas_is_taken_up_without_a_restart(agent):
+    a = agent(AccessIdentity.MACHINE)
+    await a.ask(WEATHER)
+    for identifier in ("llm_api_key", "amap_api_key"):
+        credential = a.sandbox.cloud.vault.find(identifier)
+        credential.former_keys.append(credential.api_key)
+        credential.api_key = "sk-" + "new" * 10
+    *_, result, answer = await a.ask(WEATHER)
+    assert result.status == "success"
+    assert answer.text
+
+
+async def test_a_wrong_identifier_of_the_models_key_fails_with_its_code(agent):
+    with pytest.raises(CredentialError) as caught:
+        await agent(AccessIdentity.MACHINE, llm_api_key="no_such_key").ask("hello")
+    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+
+
+async def test_a_wrong_audience_or_an_expired_token_is_refused(agent):
+    a = agent(AccessIdentity.MACHINE)
+    for token in (
+        a.sandbox.access_token("alice", audience="https://other.example"),
+        a.sandbox.access_token("alice", exp=1),
+    ):
+        with pytest.raises(AccessTokenError):
+            await a.ask("hello", token)
+    assert idaas_requests(a.counts()) == {}
+
+
+async def test_a_dead_map_server_does_not_fail_a_chat_that_needs_no_map(agent):
+    a = agent(AccessIdentity.MACHINE)
+    a.sandbox.cloud.faults.set("amap", Fault(status=503))
+    assert (await a.ask("hello"))[-1].text
+    *_, result, _ = await a.ask(ENTERPRISE)
+    assert result.status == "success"
+    a.sandbox.cloud.faults.clear()
+    *_, result, _ = await a.ask(WEATHER)
+    assert result.status == "success"
+
+
+async def test_with_idaas_down_a_warm_agent_goes_on(agent):
+    a = agent(AccessIdentity.MACHINE)
+    token = a.sandbox.access_token("alice")
+    await a.ask(WEATHER, token)
+    for service in ("idaas.token", "idaas.jwks", "developer_api"):
+        a.sandbox.cloud.faults.set(service, Fault(status=503))
+    *_, result, answer = await a.ask(WEATHER, token)
+    assert result.status == "success"
+    assert answer.text
+
+
+async def test_no_credential_reaches_a_prompt(agent):
+    a = agent(AccessIdentity.HUMAN)
+    for question in (WEATHER, ENTERPRISE, LEAVE):
+        await a.ask(question)
+    assert a.counts()["model_studio:credential_in_prompt"] == 0
