@@ -25,6 +25,7 @@ from langchain_core.messages import (
     HumanMessage,
     SystemMessage,
     ToolMessage,
+    message_chunk_to_message,
 )
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
@@ -98,6 +99,14 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
     return router
 
 
+class _Facade(RunnableGenerator[Any, AIMessageChunk]):
+    """A generator whose pieces, where they are added up, make a message and not a piece."""
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's shape
+        """The answer whole."""
+        return message_chunk_to_message(await super().ainvoke(input, config, **kwargs))
+
+
 def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
     async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
         async for given in inputs:
@@ -117,7 +126,7 @@ def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
             finally:
                 run.cancel()
 
-    return RunnableGenerator(agent)  # type: ignore[arg-type]  # its type knows no config parameter
+    return _Facade(agent)  # type: ignore[arg-type]  # its type knows no config parameter
 
 
 def _last_piece(end: Finished) -> AIMessageChunk:

@@ -1,0 +1,68 @@
+"""The entry for LangGraph Server and Studio (`langgraph.json`): the graph, and who may use what.
+
+The same verifier as on the other surfaces, and the caller's token by reference (`agent.server_callers`).
+Threads, their runs and state belong to the user who made the thread; others do not see them. Assistants can
+be read by all and changed by nobody; schedules and the store are closed, because no run may outlive its
+caller's token and nothing of ours uses them.
+"""
+
+from typing import Any
+
+from langgraph.pregel import Pregel
+from langgraph_sdk import Auth
+
+from agent.authentication import bearer_token
+from agent.server_callers import REFERENCE, agent_of_this_loop, held_tokens, identity_of
+from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
+
+auth = Auth()
+
+
+async def agent() -> Pregel[Any, Any, Any, Any]:
+    """The graph. Nothing is read or opened before the server first asks for it."""
+    return (await agent_of_this_loop()).graph
+
+
+@auth.authenticate
+async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDict:
+    """Who calls, by `Authorization: Bearer <access token>`. The token itself does not leave this function."""
+    values = [value.decode("latin-1") for name, value in headers.items() if name.lower() == b"authorization"]
+    try:
+        verifier = (await agent_of_this_loop()).verifier
+        token = await verifier.verify(bearer_token(values))
+    except AgentError as error:
+        status = 503
+        if isinstance(error, AccessTokenError):
+            status = 403 if isinstance(error, InsufficientScopeError) else 401
+        raise Auth.exceptions.HTTPException(status_code=status, detail=str(error)) from None
+    return {  # type: ignore[typeddict-unknown-key]  # further members are allowed, and reach the run
+        "identity": identity_of(token),
+        "is_authenticated": True,
+        REFERENCE: held_tokens.hold(token),
+    }
+
+
+@auth.on
+async def refuse(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - anything not listed below
+    """Everything that is not allowed below."""
+    return False
+
+
+@auth.on.threads
+async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.FilterType:  # noqa: ANN401 - of many shapes
+    """A thread is marked with its owner, and seen by nobody else; its runs and state with it."""
+    if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
+        value["metadata"] = {**(value.get("metadata") or {}), "owner": ctx.user.identity}
+    return {"owner": ctx.user.identity}
+
+
+@auth.on.assistants.read
+async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - for everybody
+    """The graph may be looked at."""
+    return True
+
+
+@auth.on.assistants.search
+async def search_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - for everybody
+    """The graph may be found."""
+    return True

@@ -1,0 +1,99 @@
+"""What the LangGraph Server entry keeps in memory: the callers' access tokens, and the agent.
+
+The server stores whatever its auth handler returns, on disk too. So the handler returns a reference, and the
+token stays here until it expires. A reference means something in this process only; after a restart a caller
+shows his token again.
+
+The server loads `agent/langgraph_server.py` once for the graph and once for the auth handler; both import
+this module, so that it exists once.
+"""
+
+import asyncio
+import hmac
+import os
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from langgraph.runtime import Runtime
+
+from agent.composition import Agent
+from agent.settings import read_settings
+from graph.context import AgentContext
+from identity.access_token import VerifiedAccessToken
+from identity.secret import Secret
+
+REFERENCE: Final = "access_token_reference"
+
+
+class HeldTokens:
+    """Verified tokens by reference, at most `capacity`; the least recently used goes first."""
+
+    def __init__(self, *, capacity: int = 10_000, clock: Callable[[], float] = time.time) -> None:
+        self._capacity = capacity
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._tokens: OrderedDict[str, VerifiedAccessToken] = OrderedDict()
+
+    def hold(self, token: VerifiedAccessToken) -> str:
+        """A reference to the token; the same one for the same token."""
+        reference = hmac.digest(self._key, token.fingerprint.encode(), "sha256").hex()
+        self._tokens[reference] = token
+        self._tokens.move_to_end(reference)
+        while len(self._tokens) > self._capacity:
+            self._tokens.popitem(last=False)
+        return reference
+
+    def find(self, reference: object, identity: object) -> Secret | None:
+        """The token, if it is held, still good, and that of `identity` (see `identity_of`)."""
+        token = self._tokens.get(reference) if isinstance(reference, str) else None
+        if token is None or identity != identity_of(token):
+            return None
+        if token.expires_at <= self._clock():
+            del self._tokens[str(reference)]
+            return None
+        return token.token
+
+
+def identity_of(token: VerifiedAccessToken) -> str:
+    """How the server knows a caller: the subject, unique within the one issuer that the agent trusts."""
+    return token.principal.subject
+
+
+held_tokens: Final = HeldTokens()
+
+_agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]]] = WeakKeyDictionary()
+
+
+async def agent_of_this_loop() -> Agent:
+    """The agent, as this process's environment configures it: made at first use, one for each event loop.
+
+    Raises `ConfigurationError`.
+    """
+    loop = asyncio.get_running_loop()
+    made = _agents.get(loop)
+    if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+        # In a thread, because files are read: the configuration, and the authorities to trust.
+        made = _agents[loop] = loop.create_task(asyncio.to_thread(_make_agent))
+    return await asyncio.shield(made)
+
+
+def _make_agent() -> Agent:
+    return Agent(read_settings(os.environ), caller=token_of_user)
+
+
+def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
+    """The access token of the user whom the auth handler found (`graph.context.TokenLookup`).
+
+    What clients send as `context`, `configurable` or input is not looked at.
+    """
+    user: Any = runtime.server_info.user if runtime.server_info is not None else None
+    if user is None:
+        return None
+    try:
+        return held_tokens.find(user[REFERENCE], user.identity)
+    except (KeyError, AttributeError):
+        return None
