@@ -1,20 +1,20 @@
 """The Developer API's answer to `ObtainCredential`."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from identity.secret import Secret
-from identity.strict_json import read_object
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it will stand in a header
 
 
-def read_api_key(body: bytes, identifier: str) -> Secret:
+def read_api_key(answer: Mapping[str, Any], identifier: str) -> Secret:
     """The API key in the answer for the credential `identifier`.
 
     Raises `ValueError`, without a value of the answer, if the credential is another one, disabled, or none
     of type `api_key`.
     """
-    answer = read_object(body)
     if answer.get("credentialIdentifier", identifier) != identifier:
         raise ValueError("the answer is for another credential")
     if answer.get("status", "enabled") != "enabled":

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +23,7 @@ from identity.refusal import read_refusal
 from identity.retry import RetryPolicy
 from identity.sdk_configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.strict_json import read_object
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"
@@ -86,8 +88,9 @@ class IDaaSClient:
         answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
         about = f'credential "{need.identifier}"'
         if answer.status == 200:
+            body = _object(answer, "Developer API")
             try:
-                return read_api_key(answer.body, need.identifier)
+                return read_api_key(body, need.identifier)
             except ValueError as error:
                 raise ApiKeyRefusedError(need.error_code, f"{about}: {error}") from None
         refusal = read_refusal(answer)
@@ -103,8 +106,9 @@ class IDaaSClient:
         asked_at = self._clock()
         answer = await self._ask(make_request, "token endpoint")
         if answer.status == 200:
+            body = _object(answer, "token endpoint")
             try:
-                return read_issued_token(answer.body, asked_at)
+                return read_issued_token(body, asked_at)
             except ValueError as error:
                 detail = f"token endpoint: the answer {error}"
                 raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
@@ -167,6 +171,14 @@ class IDaaSClient:
             },
             timeout=self._timeout,
         )
+
+
+def _object(answer: Answer, whom: str) -> Mapping[str, Any]:
+    """A body that is broken is no refusal: asking again later may help."""
+    try:
+        return read_object(answer.body)
+    except ValueError as error:
+        raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: the answer {error}") from None
 
 
 def _unusable(whom: str, answer: Answer) -> UnreachableError:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.secret import Secret
-from identity.strict_json import read_object
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
@@ -20,13 +19,12 @@ class IssuedToken:
     expires_at: float
 
 
-def read_issued_token(body: bytes, asked_at: float) -> IssuedToken:
+def read_issued_token(answer: Mapping[str, Any], asked_at: float) -> IssuedToken:
     """Validates the answer to a request that was sent at `asked_at`. Raises `ValueError` without a value.
 
     The lifetime counts from before the request was sent, so that the agent thinks of the end too early
     rather than too late. IDaaS's extension `expires_at` can only bring it forward.
     """
-    answer = read_object(body)
     token = answer.get("access_token")
     if not isinstance(token, str) or not _B68TOKEN.fullmatch(token):
         raise ValueError('has no usable "access_token"')

@@ -54,18 +54,13 @@ def endpoint(rsa_key: rsa.RSAPrivateKey, jwk_of: Any) -> Endpoint:
 
 
 @pytest.fixture
-async def origin(endpoint: Endpoint, serve: Any) -> str:
-    origin: str = await serve(Starlette(routes=[Route("/{path:path}", endpoint.answer)]))
-    return origin
-
-
-@pytest.fixture
-async def make(origin: str, clock: Any) -> AsyncIterator[Callable[..., Jwks]]:
+async def make(endpoint: Endpoint, clock: Any) -> AsyncIterator[Callable[..., Jwks]]:
     made: list[Jwks] = []
-    async with httpx.AsyncClient(trust_env=False) as http:
+    application = Starlette(routes=[Route("/{path:path}", endpoint.answer)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http:
 
         def make(**arguments: Any) -> Jwks:
-            made.append(Jwks(f"{origin}/jwks", http, clock=clock, **arguments))
+            made.append(Jwks("https://idaas.example/jwks", http, clock=clock, **arguments))
             return made[-1]
 
         yield make
@@ -268,8 +263,8 @@ async def test_too_many_keys_are_refused(make: Any, endpoint: Endpoint, rsa_key:
     assert "at most" in await unavailable(make())
 
 
-async def test_a_redirect_is_not_followed(make: Any, endpoint: Endpoint, origin: str) -> None:
-    endpoint.redirect = f"{origin}/elsewhere"
+async def test_a_redirect_is_not_followed(make: Any, endpoint: Endpoint) -> None:
+    endpoint.redirect = "https://idaas.example/elsewhere"
     assert "307" in await unavailable(make())
     assert endpoint.requests == 1
 
