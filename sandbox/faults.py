@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.tampered_bodies import dripping, flooding
 
 if TYPE_CHECKING:
     from sandbox.cloud import Cloud
@@ -34,16 +37,20 @@ class Fault:
     """What goes wrong. Members combine: wait `latency`, then the first that is set of the others.
 
     `hang` never answers; `drop` cuts the connection without an answer; `status` answers with that status
-    (and `Retry-After: retry_after`, if given) without reaching the service; `broken_body` lets the service
-    answer and cuts the first piece of the body in half. `times` limits the fault to that many requests.
-    Times are in seconds.
+    (and `Retry-After: retry_after`, if given) without reaching the service; `redirect` answers 307 with that
+    `Location`; `broken_body` lets the service answer and cuts the first piece of the body in half; `drip`
+    sends its body byte by byte, so many seconds apart; `flood` sends so many bytes more than the body has.
+    `times` limits the fault to that many requests. Times are in seconds.
     """
 
     status: int | None = None
     latency: float = 0.0
     hang: bool = False
     drop: bool = False
+    redirect: str | None = None
     broken_body: bool = False
+    drip: float = 0.0
+    flood: int = 0
     retry_after: int | str | None = None
     times: int | None = None
 
@@ -126,8 +133,10 @@ def observed(
             _drop(scope)
         elif fault.status is not None:
             await _refuse(send, fault, error_body(fault.status))
+        elif fault.redirect is not None:
+            await RedirectResponse(fault.redirect)(scope, receive, send)
         else:
-            await app(scope, receive, _half(send) if fault.broken_body else send)
+            await app(scope, receive, _tampering(send, fault))
 
     return middleware
 
@@ -152,6 +161,14 @@ async def _refuse(send: Send, fault: Fault, body: object) -> None:
     headers.append((b"content-length", str(len(content)).encode()))
     await send({"type": "http.response.start", "status": fault.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+def _tampering(send: Send, fault: Fault) -> Send:
+    if fault.broken_body:
+        return _half(send)
+    if fault.drip:
+        return dripping(send, fault.drip)
+    return flooding(send, fault.flood) if fault.flood else send
 
 
 def _half(send: Send) -> Send:
