@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from sandbox.amap.endpoint import PATH, Endpoint
 from sandbox.amap.sessions import Serving, Sessions
@@ -17,7 +18,7 @@ from sandbox.cloud import Cloud
 from sandbox.faults import observed
 
 
-def application(cloud: Cloud) -> Starlette:
+def application(cloud: Cloud) -> ASGIApp:
     """Serves `/api/v1/mcps/amap-maps/mcp`; its lifespan must run. Faults are those of the service `amap`."""
 
     def serving() -> Serving:

@@ -1,11 +1,47 @@
-"""Placeholder, to be replaced shortly."""
+"""Function Compute: an HTTP trigger with JWT authentication in front of the company's web functions.
+
+`/enterprise` and `/leave` need a token that IDaaS signed with a key of the pasted JWKS
+(`cloud.function_compute_jwks`; `cloud.paste_jwks()` after a rotation); `/healthz` needs none.
+"""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
+from sandbox.faults import observed
+from sandbox.function_compute.caller import claims_for_functions
+from sandbox.function_compute.http_trigger import HttpTrigger
+from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup
+from sandbox.function_compute.web_functions import enterprise, health, leave
 
 
-def application(cloud: Cloud) -> ASGIApp:  # noqa: ARG001  # until it serves
-    """Serves nothing yet."""
-    return Starlette()
+def application(cloud: Cloud) -> ASGIApp:
+    """Serves the functions. Faults of the service `function_compute` strike before the trigger."""
+
+    def lookups() -> tuple[TokenLookup, ...]:
+        return (TokenLookup("header", "Authorization", cloud.settings.function_compute_token_prefix),)
+
+    authentication = JwtAuthentication(
+        jwks=lambda: cloud.function_compute_jwks,
+        lookups=lookups,
+        claims=claims_for_functions(),
+        whitelist=("/healthz",),
+    )
+    return Starlette(
+        routes=[
+            Route("/enterprise", enterprise(cloud), methods=["GET", "POST"]),
+            Route("/leave", leave(cloud), methods=["GET"]),
+            Route("/healthz", health),
+        ],
+        middleware=[
+            Middleware(observed, cloud, "function_compute", error_body=_error_body),
+            Middleware(HttpTrigger, authentication, cloud.counters, cloud.clock),
+        ],
+    )
+
+
+def _error_body(status: int) -> object:
+    """The general error form of Function Compute."""
+    return {"errorCode": "FunctionUnhandledError", "errorMessage": f"injected fault, status {status}"}

@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
 from sandbox.faults import observed
@@ -12,7 +13,7 @@ from sandbox.model_studio.rejection import error_body
 BASE = "/compatible-mode/v1"
 
 
-def application(cloud: Cloud) -> Starlette:
+def application(cloud: Cloud) -> ASGIApp:
     """Serves `/compatible-mode/v1/chat/completions` and `/models`.
 
     Faults: `model_studio` before the answer, `model_studio.stream` in the middle of a stream (there a
