@@ -1,9 +1,11 @@
-"""The page in a real browser: headless Chromium, the page server, and an agent that says what a test tells it.
+"""The page in a real browser: headless Chromium, the page server, and an agent that says what it is told to.
 
-One browser for each test process, on an event loop that outlives a test; a fresh context (cookies, storage) for each
-test. The browser resolves `localhost:9001`, the page's registered address, to wherever the page server listens.
+One browser for each test process, on an event loop that outlives a test; a fresh context (cookies, storage)
+for each test. The browser resolves `localhost:9001`, the page's registered address, to wherever the page
+server listens.
 """
 
+import asyncio
 import json
 import shutil
 from collections import deque
@@ -54,7 +56,7 @@ class ScriptedAgent:
     origin: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
-    clients_left: int = 0
+    client_left: asyncio.Event = field(default_factory=asyncio.Event)
     _answers: deque[tuple[int, list[str], bool]] = field(default_factory=deque)
 
     def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
@@ -90,7 +92,8 @@ class ScriptedAgent:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
         while hold and (await receive())["type"] != "http.disconnect":
             pass
-        self.clients_left += hold
+        if hold:
+            self.client_left.set()
         await send({"type": "http.response.body", "body": b""})
 
 

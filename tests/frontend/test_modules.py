@@ -14,9 +14,9 @@ NODE = shutil.which("node") or "node"
 
 
 def node(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - our own files
         [NODE, *arguments], cwd=FRONTEND, capture_output=True, text=True, timeout=60, check=False
-    )  # noqa: S603 - our own files
+    )
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (FRONTEND / "tests").glob("*.test.js")))

@@ -1,0 +1,178 @@
+"""Model and tool output that wants to run, to load, to look like something else, or to lead astray."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+PAGE = "http://localhost:9001/"
+ELSEWHERE = "http://127.0.0.1:9"
+"""Where the payloads want to connect to. Nothing listens; a request would be seen before it is sent."""
+
+_CORPUS = Path(__file__).with_name("hostile_output.json").read_text()
+PAYLOADS: list[str] = json.loads(_CORPUS.replace("{elsewhere}", ELSEWHERE))
+# fmt: off
+LET_PASS = {
+    "A", "BLOCKQUOTE", "BR", "BUTTON", "CODE", "DEL", "DIV", "EM", "H3", "H4", "H5", "H6", "HR", "LI", "OL",
+    "P", "PRE", "SPAN", "STRONG", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path", "svg",
+}
+# fmt: on
+"""The elements that a drawn answer may consist of, the page's own copy buttons included."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
+    page_switch[0].configure(
+        {
+            "API_URL": scripted_agent.origin,
+            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
+            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
+            "CLIENT_ID": "app_client01",
+            "SCOPE": "https://agent.sandbox.example|agent.access",
+        }
+    )
+    session = '{"accessToken": "at", "subject": "user_alice01", "name": "user_alice01"}'
+    await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
+    await page.goto(PAGE)
+    return page
+
+
+async def ask(page: Page) -> Any:
+    question = page.get_by_role("textbox", name="Your question")
+    await question.fill("go")
+    await question.press("Enter")
+    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    return page.get_by_role("article", name="Agent").last
+
+
+async def test_no_payload_runs_loads_or_leads_anywhere(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    for payload in PAYLOADS:
+        scripted_agent.will_answer({"reasoning_content": payload}, text=payload)
+    scripted_agent.will_answer(*({"content": character} for character in "\n\n".join(PAYLOADS)))
+    for _ in range(len(PAYLOADS) + 1):
+        await ask(signed_in)
+
+    facts = await signed_in.evaluate(
+        """() => {
+          const within = [...document.querySelectorAll('.prose *')];
+          const links = within.filter((node) => node.matches('a'));
+          const attributes = within.flatMap((node) => node.getAttributeNames());
+          return {
+            pwned: window.pwned ?? null,
+            elements: [...new Set(within.map((node) => node.tagName))],
+            schemes: [...new Set(links.map((link) => link.protocol))],
+            handlers: attributes.filter((name) => /^(on|style$|id$|name$|src)/.test(name)),
+          };
+        }"""
+    )
+    assert facts["pwned"] is None
+    assert set(facts["elements"]) <= LET_PASS
+    assert set(facts["schemes"]) <= {"http:", "https:"}
+    assert facts["handlers"] == []
+    assert browser_context.origins == {"http://localhost:9001", scripted_agent.origin}
+
+
+async def test_the_second_barrier_alone_lets_nothing_pass(signed_in: Page, browser_context: Any):
+    """The payloads as HTML, past the parser, into what DOMPurify is asked for."""
+    facts = await signed_in.evaluate(
+        """async (payloads) => {
+          const { blockFragment } = await import('/view/markdown.js');
+          const place = document.createElement('div');
+          document.body.append(place);
+          place.append(...payloads.map((payload) => blockFragment({ html: () => payload })));
+          const within = [...place.querySelectorAll('*')];
+          return {
+            pwned: window.pwned ?? null,
+            elements: [...new Set(within.map((node) => node.tagName))],
+            attributes: [...new Set(within.flatMap((node) => node.getAttributeNames()))],
+          };
+        }""",
+        PAYLOADS,
+    )
+    assert facts["pwned"] is None
+    assert set(facts["elements"]) <= LET_PASS - {"BUTTON", "SPAN", "DIV", "path", "svg"}
+    assert set(facts["attributes"]) <= {"href", "target", "rel", "start", "align"}
+    assert browser_context.origins == {"http://localhost:9001"}
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        ("[https://bank.example](https://elsewhere.example/x)", "https://bank.example (elsewhere.example)"),
+        ("[Sign in again](https://elsewhere.example)", "Sign in again (elsewhere.example)"),
+        ("[bank.example/elsewhere.example](https://elsewhere.example)", "(elsewhere.example)"),
+        ("[x](https://xn--bnk-9na.example/)", "(xn--bnk-9na.example)"),
+        ("https://example.com/page", "https://example.com/page"),
+    ],
+)
+async def test_a_link_shows_where_it_leads(
+    signed_in: Page, browser_context: Any, scripted_agent: Any, markdown: str, shown: str
+):
+    scripted_agent.will_answer(text=markdown)
+    link = (await ask(signed_in)).get_by_role("link")
+    await expect(link).to_contain_text(shown)
+    await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+    await expect(link).to_have_attribute("target", "_blank")
+
+
+async def test_an_address_in_disguise_is_no_link(signed_in: Page, browser_context: Any, scripted_agent: Any):
+    scripted_agent.will_answer(text="https://bank.example@elsewhere.example/ and [x](//elsewhere.example)")
+    await expect((await ask(signed_in)).get_by_role("link")).to_have_count(0)
+
+
+async def test_hostile_tool_events_and_errors_are_text(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    markup = "<img src=x onerror='window.pwned = 1'>"
+    event = {
+        "type": "tool_finished",
+        "tool": markup,
+        "service": markup,
+        "access_identity": markup,
+        "ok": False,
+    }
+    scripted_agent.will_answer(
+        {"agent_event": {**event, "duration_ms": 1, "error": markup, "scope": markup}}, text="x"
+    )
+    scripted_agent.will_refuse(502, markup, symptom=markup, cause=markup, remedy=markup)
+    answer = await ask(signed_in)
+    await expect(answer).to_contain_text(markup)
+    await expect(answer).to_contain_text("identity not told")
+    await expect(await ask(signed_in)).to_contain_text(markup)
+    assert await signed_in.evaluate("[window.pwned ?? null, document.querySelectorAll('img').length]") == [
+        None,
+        1,
+    ]
+
+
+async def test_inline_scripts_and_markup_sinks_are_closed_by_the_policy(
+    signed_in: Page, browser_context: Any
+):
+    violations = await signed_in.evaluate(
+        """async () => {
+          const seen = [];
+          const connection = new Promise((resolve) => {
+            document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+              if (effectiveDirective === 'connect-src') resolve(effectiveDirective);
+            });
+          });
+          const refused = async (name, attempt) => {
+            try { await attempt(); } catch { seen.push(name); }
+          };
+          const script = document.createElement('script');
+          await refused('script', () => { script.text = 'window.pwned = 1'; document.head.append(script); });
+          await refused('innerHTML', () => { document.createElement('div').innerHTML = '<b>x</b>'; });
+          await refused('onclick', () => { document.body.setAttribute('onclick', 'window.pwned = 1'); });
+          await refused('fetch', () => fetch('https://elsewhere.example/'));
+          document.body.click();
+          seen.push(await connection);
+          return { seen, pwned: window.pwned ?? null };
+        }"""
+    )
+    assert violations["pwned"] is None
+    assert set(violations["seen"]) >= {"script", "innerHTML", "onclick", "fetch", "connect-src"}
