@@ -75,6 +75,7 @@ WireMessage = Annotated[
 
 _MESSAGES: Final = TypeAdapter(list[WireMessage])
 
+_TAGS: Final = frozenset({"system", "developer", "user", "assistant", "tool", "str"})
 _ROLES: Final = {
     "human": "user",
     "HumanMessageChunk": "user",
@@ -127,7 +128,8 @@ def first_fault(error: ValidationError, within: str | None = None) -> RequestErr
     """OpenAI's way to report a bad body: the first fault, by the path of its member."""
     fault = error.errors(include_url=False, include_input=False)[0]
     # A union's path also names the variant that was tried; OpenAI's clients know members and indices only.
-    path = ".".join(str(step) for step in fault["loc"] if isinstance(step, int) or step.islower())
+    steps = (step for step in fault["loc"] if isinstance(step, int) or (step.islower() and step not in _TAGS))
+    path = ".".join(map(str, steps))
     path = ".".join(part for part in (within, path) if part)
     text = str(fault["msg"]).removeprefix("Value error, ")
     return RequestError(path or None, f"{text[:1].lower()}{text[1:]}")

@@ -52,7 +52,10 @@ async def refuse(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN4
 async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.FilterType:  # noqa: ANN401 - of many shapes
     """A thread is marked with its owner, and seen by nobody else; its runs and state with it."""
     if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
-        value["metadata"] = {**(value.get("metadata") or {}), "owner": ctx.user.identity}
+        # In place: the server goes on with the dictionary that it gave us.
+        if not isinstance(value.get("metadata"), dict):
+            value["metadata"] = {}
+        value["metadata"]["owner"] = ctx.user.identity
     return {"owner": ctx.user.identity}
 
 

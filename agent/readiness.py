@@ -46,6 +46,10 @@ class Readiness:
             self._round = asyncio.create_task(self._run())
         return await asyncio.shield(self._round)
 
+    def forget(self) -> None:
+        """The next `failures` checks anew, however soon it is asked."""
+        self._checked_at = float("-inf")
+
     async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Checks until all is well, then does `then` once. Never raises; for a task in the background."""
         attempt = 0

@@ -1,0 +1,141 @@
+"""Who gets in, and what those who do not are told."""
+
+import httpx
+import pytest
+
+from agent.authentication import PUBLIC_PATHS
+from tests.agent.conftest import AgentServer
+
+CHAT = "/openai/v1/chat/completions"
+
+
+async def test_every_route_but_the_public_ones_is_protected(agent_server: AgentServer) -> None:
+    paths = (await agent_server.client().get("/openapi.json")).json()["paths"]
+    assert len(paths) > 5
+    others = ["/agent/invoke", "/agent/stream", "/agent/batch", "/agent/stream_log", "/agent/stream_events"]
+    others += ["/agent/playground/", "/agent/playground/assets/index.js", "/agent/c/N4XyA/invoke"]
+    others += [
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+        "/nothing",
+        "/",
+        "//health",
+        "/health/",
+        "/HEALTH",
+        "/ready/x",
+    ]
+    async with agent_server.client(None) as client:
+        for path in [*paths, *others]:
+            for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND"):
+                response = await client.request(method, path)
+                public = path in PUBLIC_PATHS and method in ("GET", "HEAD")
+                assert response.status_code == (200 if public else 401), (method, path)
+
+
+async def test_a_verified_token_gets_in(agent_server: AgentServer) -> None:
+    async with agent_server.client() as client:
+        assert (await client.get("/openai/v1/models")).status_code == 200
+
+
+async def test_without_a_token_the_challenge_has_no_error_code(agent_server: AgentServer) -> None:
+    response = await agent_server.client(None).post(CHAT, json={})
+    challenge = response.headers["www-authenticate"]
+    assert response.json()["error"]["code"] == "access_token_missing"
+    assert challenge.startswith("Bearer ")
+    assert "error=" not in challenge
+    metadata = challenge.partition('resource_metadata="')[2].partition('"')[0]
+    assert (await agent_server.client(None).get(metadata)).json()[
+        "resource"
+    ] == "https://agent.sandbox.example"
+
+
+@pytest.mark.parametrize(
+    ("audience", "permissions", "status", "code", "error"),
+    [
+        ("https://other.example", ("agent.access",), 401, "access_token_invalid", "invalid_token"),
+        ("https://agent.sandbox.example", ("agent.other",), 403, "insufficient_scope", "insufficient_scope"),
+    ],
+)
+async def test_a_refused_token_is_told_why(
+    agent_server: AgentServer, audience: str, permissions: tuple[str, ...], status: int, code: str, error: str
+) -> None:
+    token = agent_server.sandbox.access_token("alice", audience=audience, permissions=permissions)
+    response = await agent_server.client(None).post(
+        CHAT, json={}, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert response.status_code == status
+    body = response.json()["error"]
+    assert body["code"] == code
+    assert body["symptom"]
+    assert body["remedy"]
+    assert f'error="{error}"' in response.headers["www-authenticate"]
+    assert token not in response.text
+
+
+async def test_a_token_that_expires_is_refused_from_then_on(agent_server: AgentServer) -> None:
+    async with agent_server.client() as client:
+        assert (await client.get("/openai/v1/models")).status_code == 200
+        agent_server.sandbox.clock.advance(1200 + 31)
+        response = await client.get("/openai/v1/models")
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "access_token_invalid"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Authorization", "Basic YTpi")],
+        [("Authorization", "Bearer")],
+        [("Authorization", "{token}")],
+        [("Authorization", "Bearer {token}"), ("Authorization", "Bearer {token}")],
+        [("Authorization", "Bearer {token}, Bearer {token}")],
+        [("Authorization", "Bearer {token} {token}")],
+        [("X-Forwarded-User", "alice"), ("X-AgentRun-Session-ID", "alice")],
+    ],
+)
+async def test_only_one_bearer_header_counts(
+    agent_server: AgentServer, headers: list[tuple[str, str]]
+) -> None:
+    token = agent_server.sandbox.access_token("alice")
+    filled = [(name, value.format(token=token)) for name, value in headers]
+    response = await agent_server.client(None).get("/openai/v1/models", headers=httpx.Headers(filled))
+    assert response.status_code == 401
+
+
+async def test_a_token_in_query_or_form_does_not_count(agent_server: AgentServer) -> None:
+    token = agent_server.sandbox.access_token("alice")
+    async with agent_server.client(None) as client:
+        assert (await client.get("/openai/v1/models", params={"access_token": token})).status_code == 401
+        assert (await client.post(CHAT, data={"access_token": token})).status_code == 401
+
+
+async def test_keys_that_cannot_be_had_are_a_503(agent_server: AgentServer) -> None:
+    from sandbox.faults import Fault
+
+    sandbox = agent_server.sandbox
+    sandbox.clock.advance(2 * 86_400)
+    sandbox.cloud.faults.set("idaas.jwks", Fault(status=500))
+    async with agent_server.client() as client:
+        response = await client.get("/openai/v1/models")
+        assert response.status_code == 503
+        assert response.json()["error"]["code"] == "jwks_unavailable"
+        assert "www-authenticate" not in response.headers
+        sandbox.cloud.faults.clear()
+        sandbox.clock.advance(60)
+        assert (await client.get("/openai/v1/models")).status_code == 200
+
+
+async def test_a_page_of_a_listed_origin_may_call_and_read_refusals(agent_server: AgentServer) -> None:
+    origin = {"Origin": "http://localhost:9001"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with agent_server.client(None) as client:
+        preflight = await client.options(CHAT, headers=origin | asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == origin["Origin"]
+        refused = await client.post(CHAT, json={}, headers=origin)
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == origin["Origin"]
+        foreign = await client.options(CHAT, headers={"Origin": "http://localhost:9001.evil.example"} | asked)
+        assert foreign.status_code == 400
+        assert "access-control-allow-origin" not in foreign.headers

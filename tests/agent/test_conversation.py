@@ -1,0 +1,145 @@
+"""What clients send as a conversation, and what becomes of it."""
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.chat_request import ChatRequest, read_chat_request
+from agent.conversation import langchain_conversation
+from agent.error_responses import RequestError
+
+ASK = {"role": "user", "content": "hello"}
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "maps_weather", "arguments": '{"city": "杭州"}'},
+}
+
+
+def read(**body: Any) -> ChatRequest:
+    return read_chat_request(json.dumps(body).encode(), max_messages=10)
+
+
+def refused(**body: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        read(**body)
+    assert caught.value.status == 400
+    return caught.value
+
+
+def test_all_roles_are_read_whole() -> None:
+    request = read(
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            {
+                "role": "developer",
+                "content": [{"type": "text", "text": "Be "}, {"type": "text", "text": "kind."}],
+            },
+            {"role": "user", "content": "Weather?", "name": "alice"},
+            {"role": "assistant", "content": None, "tool_calls": [CALL], "refusal": None},
+            {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+            {"role": "assistant", "content": "Sunny.", "reasoning_content": "I looked."},
+            {"role": "user", "content": "And tomorrow?"},
+        ],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    assert request.stream
+    assert request.include_usage
+    assert [type(message) for message in request.messages] == [
+        SystemMessage,
+        SystemMessage,
+        HumanMessage,
+        AIMessage,
+        ToolMessage,
+        AIMessage,
+        HumanMessage,
+    ]
+    assert request.messages[1].content == "Be kind."
+    called = request.messages[3]
+    assert isinstance(called, AIMessage)
+    assert called.tool_calls[0]["args"] == {"city": "杭州"}
+
+
+def test_what_a_client_adds_to_a_message_is_dropped() -> None:
+    message = {**ASK, "id": "m1", "additional_kwargs": {"tool_calls": [CALL]}, "response_metadata": {"x": 1}}
+    (read_back,) = read(messages=[message]).messages
+    assert read_back.id is None
+    assert read_back.additional_kwargs == {}
+    assert read_back.response_metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("param", "body"),
+    [
+        ("messages", {}),
+        ("messages", {"messages": []}),
+        ("messages", {"messages": [ASK] * 11}),
+        ("messages.0", {"messages": ["hello"]}),
+        ("messages.0", {"messages": [{"role": "function", "content": "x"}]}),
+        ("messages.0.content", {"messages": [{"role": "user"}]}),
+        ("messages.1", {"messages": [ASK, {"role": "tool", "tool_call_id": "call_1", "content": "x"}]}),
+        ("messages.0", {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}),
+        ("messages.1", {"messages": [{"role": "assistant", "tool_calls": [CALL]}, ASK]}),
+        ("stream", {"messages": [ASK], "stream": "sometimes"}),
+        ("n", {"messages": [ASK], "n": 2}),
+        ("tools", {"messages": [ASK], "tools": [{"type": "function", "function": {"name": "f"}}]}),
+        ("tool_choice", {"messages": [ASK], "tool_choice": "required"}),
+        ("response_format", {"messages": [ASK], "response_format": {"type": "json_object"}}),
+        ("stop", {"messages": [ASK], "stop": ["."]}),
+        ("configurable", {"messages": [ASK], "configurable": {"thread_id": "1"}}),
+    ],
+)
+def test_a_bad_request_names_its_member(param: str, body: dict[str, Any]) -> None:
+    assert refused(**body).param == param
+
+
+def test_an_image_is_refused_clearly() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    assert (refused(messages=[{"role": "user", "content": [image]}]).param or "").startswith("messages.0")
+
+
+def test_arguments_that_are_no_json_object_are_refused() -> None:
+    call = {**CALL, "function": {"name": "f", "arguments": "[1]"}}
+    answer = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
+    error = refused(messages=[{"role": "assistant", "tool_calls": [call]}, answer])
+    assert error.param == "messages.0.tool_calls"
+
+
+def test_what_only_tunes_the_model_is_ignored() -> None:
+    read(
+        messages=[ASK],
+        model="any",
+        temperature=0.2,
+        max_tokens=10,
+        user="alice",
+        metadata={"a": "b"},
+        n=1,
+        tools=[],
+        tool_choice=None,
+        response_format={"type": "text"},
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"messages": ' + b"[" * 5000])
+def test_a_body_that_is_no_json_object_is_a_bad_request(body: bytes) -> None:
+    with pytest.raises(RequestError):
+        read_chat_request(body, max_messages=10)
+
+
+def test_langchains_forms_are_read() -> None:
+    messages = langchain_conversation(
+        [
+            HumanMessage("one").model_dump(),
+            AIMessage(
+                "", tool_calls=[{"name": "f", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]
+            ).model_dump(),
+            ToolMessage("two", tool_call_id="c1").model_dump(),
+            ("human", "three"),
+            ["ai", "four"],
+            {"role": "user", "content": "five"},
+        ]
+    )
+    assert [message.content for message in messages] == ["one", "", "two", "three", "four", "five"]

@@ -1,0 +1,59 @@
+"""`/health`, `/ready`, and how a client learns where to sign in."""
+
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+
+async def test_health_needs_nothing(agent_server: AgentServer) -> None:
+    agent_server.sandbox.cloud.faults.set("idaas.token", Fault(status=500))
+    response = await agent_server.client(None).get("/health")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_ready_when_keys_and_the_machines_credentials_are_at_hand(agent_server: AgentServer) -> None:
+    response = await agent_server.client(None).get("/ready")
+    assert response.status_code == 200
+    assert set(response.json()["checks"]) == {"signing_keys", "model", "amap", "enterprise"}
+
+
+async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
+    human_agent_server: AgentServer,
+) -> None:
+    response = await human_agent_server.client(None).get("/ready")
+    assert response.json() == {"status": "ready", "checks": {"signing_keys": {"ok": True}}}
+    assert human_agent_server.sandbox.cloud.counters.snapshot().get("idaas:token.client_credentials", 0) == 0
+
+
+async def test_the_agent_starts_without_idaas_and_heals_by_itself(sandbox: Sandbox) -> None:
+    for service in ("idaas.token", "idaas.jwks", "developer_api"):
+        sandbox.cloud.faults.set(service, Fault(status=500))
+    with running_agent(sandbox, ACCESS_IDENTITY="Machine") as server:
+        async with server.client(None) as client:
+            response = await client.get("/ready")
+            assert response.status_code == 503
+            checks = response.json()["checks"]
+            assert checks["signing_keys"]["code"] == "jwks_unavailable"
+            assert checks["model"]["code"] == "idaas_unreachable"
+            assert checks["model"]["remedy"]
+            sandbox.cloud.faults.clear()
+            server.agent.readiness.forget()
+            assert (await client.get("/ready")).status_code == 200
+
+
+async def test_a_ready_agent_asks_idaas_nothing_when_it_is_asked(agent_server: AgentServer) -> None:
+    async with agent_server.client(None) as client:
+        assert (await client.get("/ready")).status_code == 200
+        agent_server.sandbox.cloud.counters.reset()
+        agent_server.agent.readiness.forget()
+        assert (await client.get("/ready")).status_code == 200
+    counted = agent_server.sandbox.cloud.counters.snapshot()
+    assert not [key for key in counted if key.startswith(("idaas:", "developer_api:"))]
+
+
+async def test_a_client_learns_where_to_sign_in(agent_server: AgentServer) -> None:
+    response = await agent_server.client(None).get("/.well-known/oauth-protected-resource")
+    body = response.json()
+    assert body["resource"] == "https://agent.sandbox.example"
+    assert body["authorization_servers"] == [agent_server.sandbox.issuer]
+    assert body["scopes_supported"] == ["https://agent.sandbox.example|agent.access"]

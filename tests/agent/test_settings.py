@@ -1,0 +1,135 @@
+"""Settings: read from a mapping, every fault at once and by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.settings import read_settings, variables
+from identity.access_identity import AccessIdentity
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+
+SECRET = "CSnever-shown"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    path = tmp_path / "client-config.json"
+    path.write_text(
+        json.dumps(
+            {
+                "idaasInstanceId": "idaas_1",
+                "clientId": "app_agent",
+                "issuer": "https://idaas.example/api/v2/iauths_system/oauth2",
+                "tokenEndpoint": "https://idaas.example/api/v2/iauths_system/oauth2/token",
+                "scope": "urn:cloud:idaas:pam|.all",
+                "developerApiEndpoint": "eiam-developerapi.example",
+                "authnConfiguration": {
+                    "identityType": "CLIENT",
+                    "authnMethod": "CLIENT_SECRET_POST",
+                    "clientSecretEnvVarName": "IDAAS_CLIENT_SECRET",
+                },
+            }
+        )
+    )
+    return {
+        "CLOUD_IDAAS_CONFIG_PATH": str(path),
+        "IDAAS_CLIENT_SECRET": SECRET,
+        "AGENT_AUDIENCE": "https://agent.example",
+        "AGENT_SCOPE": "agent.access",
+        "LLM_API_KEY_IDENTIFIER": "llm",
+        "EXTERNAL_SERVER_API_KEY_IDENTIFIER": "amap",
+        "ENTERPRISE_SERVICE_SCOPE": "https://svc.example|svc.read",
+        "ENTERPRISE_SERVICE_URL": "https://svc.example/",
+    }
+
+
+def faults(environment: dict[str, str]) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(environment)
+    return caught.value
+
+
+def test_the_tutorials_variables_are_enough(environment: dict[str, str]) -> None:
+    settings = read_settings(environment)
+    assert settings.access_identity is AccessIdentity.MACHINE
+    assert settings.llm_base_url == "https://dashscope.aliyuncs.com/compatible-mode/v1"
+    assert settings.external_server_url == "https://dashscope.aliyuncs.com/api/v1/mcps/amap-maps/mcp"
+    assert settings.jwks_url == "https://idaas.example/api/v2/iauths_system/oauth2/jwks"
+    assert settings.agent_port == 9002
+
+
+def test_every_missing_variable_is_named_at_once() -> None:
+    error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
+    assert error.code is ErrorCode.SETTINGS_INVALID
+    for name in (
+        "AGENT_AUDIENCE",
+        "AGENT_SCOPE",
+        "LLM_API_KEY_IDENTIFIER",
+        "EXTERNAL_SERVER_API_KEY_IDENTIFIER",
+        "ENTERPRISE_SERVICE_SCOPE",
+        "ENTERPRISE_SERVICE_URL",
+        "/nowhere/config.json",
+    ):
+        assert any(name in fault for fault in error.faults), name
+
+
+def test_a_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict[str, str]) -> None:
+    Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).write_text("{}")
+    error = faults(environment)
+    assert error.code is ErrorCode.SDK_CONFIG_UNREADABLE
+    assert any("clientId" in fault for fault in error.faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LLM_BASE_URL", "http://models.example/v1"),
+        ("ENTERPRISE_SERVICE_URL", "ftp://svc.example"),
+        ("EXTERNAL_SERVER_URL", "https://user:pass@mcp.example"),
+        ("JWKS_ENDPOINT", "idaas.example/jwks"),
+        ("ACCESS_IDENTITY", "human"),
+        ("ENTERPRISE_SERVICE_SCOPE", "svc.read"),
+        ("CORS_ALLOWED_ORIGINS", "*"),
+        ("CORS_ALLOWED_ORIGINS", "http://localhost:9001/"),
+        ("AGENT_PORT", "90020"),
+        ("RUN_TIMEOUT_SECONDS", "nan"),
+        ("MAX_BODY_BYTES", "0"),
+        ("SSL_CERT_FILE", "/nowhere/bundle.pem"),
+        ("LEAVE_SERVICE_URL", "https://leave.example"),
+        ("LLM_ENABLE_THINKING", "perhaps"),
+        ("AGENT_AUDIENCE", "two words"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(environment: dict[str, str], name: str, value: str) -> None:
+    error = faults(environment | {name: value})
+    assert error.code is ErrorCode.SETTINGS_INVALID
+    assert [fault for fault in error.faults if name in fault]
+    assert len(error.faults) == 1
+
+
+def test_http_is_allowed_to_loopback(environment: dict[str, str]) -> None:
+    settings = read_settings(environment | {"LLM_BASE_URL": "http://127.0.0.1:8000/v1"})
+    assert settings.llm_base_url == "http://127.0.0.1:8000/v1"
+
+
+def test_an_empty_variable_counts_as_not_set(environment: dict[str, str]) -> None:
+    assert read_settings(environment | {"LLM_MODEL": " "}).llm_model == "qwen-plus"
+
+
+def test_the_scope_may_be_written_as_idaas_writes_it(environment: dict[str, str]) -> None:
+    scope = "https://agent.example|agent.access"
+    assert read_settings(environment | {"AGENT_SCOPE": scope}).agent_scope == "agent.access"
+
+
+def test_no_secret_shows_in_settings_or_faults(environment: dict[str, str]) -> None:
+    settings = read_settings(environment)
+    broken = faults(environment | {"AGENT_PORT": "x", "LLM_BASE_URL": f"http://{SECRET}.example"})
+    for text in (repr(settings), settings.model_dump_json(), str(broken), repr(broken.faults)):
+        assert SECRET not in text
+
+
+def test_variables_describe_themselves() -> None:
+    assert all(description for description, _ in variables().values())
+    assert variables()["AGENT_AUDIENCE"][1] is ...
