@@ -4,6 +4,8 @@ import json
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sandbox.amap.catalogue import TOOLS
 from sandbox.amap.failure import ToolError
@@ -367,3 +369,35 @@ def test_strange_schema_is_no_obstacle(schema):
     assert first_calls("Call my enterprise service", tools=[Tool("enterprise", "", schema)]) == [
         ("enterprise", {})
     ]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        "weather",
+        "Hangzhou",
+        "杭州",
+        "天气",
+        "和",
+        "from",
+        "to",
+        "到",
+        "西湖",
+        "and",
+        "distance",
+        "距离",
+        ",",
+        "？",
+        '"',
+        "'",
+        "120.1,30.2",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(FRAGMENTS, max_size=12).map(" ".join)))
+def test_whatever_is_asked_the_planner_comes_to_an_answer(question):
+    answers = {t.name: '{"greeting": "Hello"}' for t in (ENTERPRISE, LEAVE, ORDER, COLLEAGUE, ROOM)}
+    rounds, text = converse(question, answers=answers)
+    assert text
+    assert len(rounds) <= 4

@@ -11,10 +11,7 @@ from sandbox.model_studio.planner.conversation import Call, Conversation, Outcom
 from sandbox.model_studio.planner.geocoding import Geocoder, Point, locate
 from sandbox.model_studio.planner.places import cities_in, known_places
 from sandbox.model_studio.planner.roles import End, Role, end, role
-
-_TO = re.compile(
-    r"\bto\s+(?:the\s+)?(.+?)\s*(?:[?.!,;]|$)|(?:到|去|至)\s*(.+?)(?=[，。？！?!,]|的|怎么|$)", re.IGNORECASE
-)
+from sandbox.model_studio.planner.ways import place_in, side_of_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def _value(
     if found is Role.STRUCTURE:
         return _list(name, schema, material) if required else None
     if side := end(name, schema):
-        return _side(side, found, material) if required or found is Role.CITY else None
+        return side_of_way(side, found, material.texts) if required or found is Role.CITY else None
     return _text(found, schema, material, required=required)
 
 
@@ -133,7 +130,7 @@ def _point(
     if written:
         point = Point(written[-1] if side is End.DESTINATION else written[0])
     else:
-        place = _side(side, Role.ADDRESS, material) if side else _here(material)
+        place = side_of_way(side, Role.ADDRESS, material.texts) if side else place_in(material.texts)
         point = locate(place, material.geocoder, material.conversation) if place else Point()
     if point.first and point.first not in filling.first:
         filling.first.append(point.first)
@@ -143,41 +140,6 @@ def _point(
         return None
     longitude, _, latitude = point.text.partition(",")
     return {Role.LONGITUDE: longitude, Role.LATITUDE: latitude}.get(found, point.text)
-
-
-def _here(material: Material) -> str | None:
-    return next((place for text in material.texts if (place := wanted.address(text))), None)
-
-
-def _side(side: End, found: Role, material: Material) -> str | None:
-    """One end of the way: its city for `CITY`, else its name as written."""
-    for text in material.texts:
-        pair = _pair(text)
-        if pair is None:
-            continue
-        place = pair[0] if side is End.ORIGIN else pair[1]
-        if found is not Role.CITY:
-            return place or None
-        cities = cities_in(place) or cities_in(text)
-        if cities:
-            return cities[0] if side is End.ORIGIN or len(cities_in(place)) else cities[-1]
-    return None
-
-
-def _pair(text: str) -> tuple[str, str] | None:
-    """Both ends; the start is empty if only a destination is named."""
-    pair = passages.ends(text)
-    if pair and all(pair):
-        return pair
-    places = known_places(text)
-    if len(places) >= 2:
-        return places[0].name, places[1].name
-    if pair:
-        return pair
-    if places:
-        return "", places[0].name
-    found = _TO.search(text)
-    return ("", found[1] or found[2]) if found else None
 
 
 def _cities(material: Material, *, required: bool) -> list[str]:
