@@ -1,0 +1,231 @@
+"""The parts together, against the sandbox: sign-in token → verifier → broker → IDaaS."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+from identity.access_token_verifier import AccessTokenVerifier
+from identity.credential import AccessToken, ApiKey
+from identity.credential_broker import CredentialBroker
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
+from identity.idaas_client import IDaaSClient
+from identity.jwks import Jwks
+from identity.retry import RetryPolicy
+from identity.sdk_configuration import read_sdk_configuration
+from sandbox.faults import Fault
+
+MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
+LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKey("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+ENTERPRISE = AccessToken("https://enterprise.sandbox.example|service.invoke")
+LEAVE = AccessToken("https://leave.sandbox.example|leave.read")
+
+
+async def at_once(_seconds: float) -> None:
+    """A sleep that is over at once."""
+
+
+@dataclass
+class Identity:
+    """The identity layer as the agent composes it."""
+
+    sandbox: Any
+    verifier: AccessTokenVerifier
+    jwks: Jwks
+    broker: CredentialBroker
+
+    async def caller(self, name: str = "alice", **claims: Any) -> VerifiedAccessToken:
+        return await self.verifier.verify(self.sandbox.access_token(name, **claims))
+
+    async def settled(self) -> None:
+        while flights := [*self.broker._flights._flights.values(), *self.jwks._flight._flights.values()]:
+            await asyncio.wait(flights)
+
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = self.sandbox.cloud.counters.snapshot()
+        return counts
+
+
+@pytest.fixture
+async def identity(sandbox: Any) -> AsyncIterator[Identity]:
+    environment = sandbox.environment
+    configuration = read_sdk_configuration(
+        Path(environment["CLOUD_IDAAS_CONFIG_PATH"]), environment, clock=sandbox.clock
+    )
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+        jwks = Jwks(environment["JWKS_ENDPOINT"], http, clock=sandbox.clock)
+        verifier = AccessTokenVerifier(
+            issuer=configuration.issuer,
+            audience=environment["AGENT_AUDIENCE"],
+            scope=environment["AGENT_SCOPE"],
+            keys=jwks,
+            clock=sandbox.clock,
+        )
+        client = IDaaSClient(configuration, http, clock=sandbox.clock, retries=RetryPolicy(sleep=at_once))
+        broker = CredentialBroker(client, clock=sandbox.clock)
+        yield Identity(sandbox, verifier, jwks, broker)
+        await broker.aclose()
+        await jwks.aclose()
+
+
+async def test_a_signed_in_user_is_known(identity: Identity) -> None:
+    alice = await identity.caller("alice")
+    assert (alice.principal.issuer, alice.principal.subject) == (identity.sandbox.issuer, "user_alice01")
+
+
+async def test_an_audience_in_an_array_is_understood(identity: Identity) -> None:
+    identity.sandbox.cloud.settings.audience_as_array = True
+    assert await identity.caller("alice")
+
+
+async def test_tokens_for_others_and_without_the_permission_are_refused(identity: Identity) -> None:
+    with pytest.raises(AccessTokenError):
+        await identity.caller(audience="https://enterprise.sandbox.example")
+    with pytest.raises(InsufficientScopeError):
+        await identity.caller(permissions=())
+    with pytest.raises(AccessTokenError):
+        await identity.verifier.verify(identity.sandbox.cloud.machine_token("urn:cloud:idaas:pam", (".all",)))
+
+
+async def test_a_rotation_with_overlap_keeps_everybody_signed_in(identity: Identity) -> None:
+    before = identity.sandbox.access_token()
+    await identity.verifier.verify(before)
+    identity.sandbox.cloud.keys.rotate(overlap=True)
+    assert await identity.caller("bob")
+    assert await identity.verifier.verify(before)
+    assert identity.counts()["idaas:jwks"] == 2
+
+
+async def test_a_hard_rotation_ends_what_was_signed_before(identity: Identity) -> None:
+    before = identity.sandbox.access_token()
+    await identity.verifier.verify(before)
+    identity.sandbox.cloud.keys.rotate(overlap=False)
+    assert await identity.caller("bob")
+    with pytest.raises(AccessTokenError):
+        await identity.verifier.verify(before)
+
+
+@pytest.mark.parametrize("access_identity", [MACHINE, HUMAN])
+async def test_first_requests_of_a_hundred_make_one_request_for_each_credential(
+    identity: Identity, access_identity: AccessIdentity
+) -> None:
+    token = identity.sandbox.access_token()
+    callers = await asyncio.gather(*(identity.verifier.verify(token) for _ in range(100)))
+    await asyncio.gather(
+        *(
+            identity.broker.obtain(need, access_identity, c)
+            for c in callers
+            for need in (LLM, AMAP, ENTERPRISE)
+        )
+    )
+    grant = "client_credentials" if access_identity is MACHINE else "token_exchange"
+    expected = {f"idaas:token.{grant}": 2, "developer_api:ObtainCredential": 2, "idaas:jwks": 1}
+    assert identity.counts() == expected
+    for caller in callers:
+        for need in (LLM, AMAP, ENTERPRISE):
+            await identity.broker.obtain(need, access_identity, caller)
+    assert identity.counts() == expected
+
+
+async def test_a_human_credential_stands_for_the_user(identity: Identity) -> None:
+    verify = identity.sandbox.cloud.access_tokens.verify
+    for name, subject in (("alice", "user_alice01"), ("bob", "user_bob01")):
+        credential = await identity.broker.obtain(ENTERPRISE, HUMAN, await identity.caller(name))
+        assert verify(credential.secret.reveal()).subject == subject
+    credential = await identity.broker.obtain(ENTERPRISE, MACHINE, await identity.caller("alice"))
+    assert verify(credential.secret.reveal()).subject == "app_agent01"
+
+
+async def test_a_user_gains_nothing_through_the_agent(identity: Identity) -> None:
+    assert await identity.broker.obtain(LEAVE, HUMAN, await identity.caller("alice"))
+    for access_identity, code in (
+        (HUMAN, ErrorCode.TOKEN_EXCHANGE_FAILED),
+        (MACHINE, ErrorCode.MACHINE_TOKEN_FAILED),
+    ):
+        with pytest.raises(CredentialError) as caught:
+            await identity.broker.obtain(LEAVE, access_identity, await identity.caller("bob"))
+        assert caught.value.code is code
+
+
+@pytest.mark.parametrize("access_identity", [MACHINE, HUMAN])
+async def test_with_tokens_of_a_minute_five_minutes_pass_without_an_expired_one(
+    identity: Identity, access_identity: AccessIdentity
+) -> None:
+    sandbox = identity.sandbox
+    sandbox.cloud.settings.access_token_lifetime = 60
+    alice = await identity.caller("alice", lifetime=3600)
+    for _ in range(100):
+        sandbox.clock.advance(3)
+        for need in (LLM, ENTERPRISE):
+            credential = await identity.broker.obtain(need, access_identity, alice)
+            if need is ENTERPRISE:
+                sandbox.cloud.access_tokens.verify(credential.secret.reveal())  # raises if it has expired
+        await identity.settled()
+    assert not [name for name in identity.counts() if "expired" in name]
+    grant = "client_credentials" if access_identity is MACHINE else "token_exchange"
+    assert 5 <= identity.counts()[f"idaas:token.{grant}"] <= 22
+
+
+async def test_idaas_down_at_first_recovers_without_a_restart(identity: Identity) -> None:
+    faults = identity.sandbox.cloud.faults
+    for service in ("idaas.jwks", "idaas.token", "developer_api"):
+        faults.set(service, Fault(status=503))
+    with pytest.raises(UnreachableError) as caught:
+        await identity.caller()
+    assert caught.value.code is ErrorCode.JWKS_UNAVAILABLE
+    faults.clear("idaas.jwks")
+    alice = await identity.caller()
+    for service in ("idaas.token", "developer_api"):
+        with pytest.raises(UnreachableError) as caught:
+            await identity.broker.obtain(LLM, MACHINE, alice)
+        assert caught.value.code is ErrorCode.IDAAS_UNREACHABLE
+        faults.clear(service)
+    assert await identity.broker.obtain(LLM, MACHINE, alice)
+
+
+async def test_idaas_down_when_warm_is_not_noticed(identity: Identity) -> None:
+    alice = await identity.caller()
+    for need in (LLM, ENTERPRISE):
+        await identity.broker.obtain(need, HUMAN, alice)
+    for service in ("idaas.jwks", "idaas.token", "developer_api"):
+        identity.sandbox.cloud.faults.set(service, Fault(drop=True))
+    for _ in range(30):
+        identity.sandbox.clock.advance(30)
+        assert await identity.caller("bob", lifetime=60)
+        for need in (LLM, ENTERPRISE):
+            assert await identity.broker.obtain(need, HUMAN, alice)
+        await identity.settled()
+
+
+async def test_a_rotated_api_key_is_fetched_after_its_service_refused_the_old_one(identity: Identity) -> None:
+    alice, cloud = await identity.caller(), identity.sandbox.cloud
+    old = await identity.broker.obtain(LLM, MACHINE, alice)
+    cloud.vault.rotate("llm_api_key", now=identity.sandbox.clock())
+    identity.broker.invalidate(old, alice)
+    new = await identity.broker.obtain(LLM, MACHINE, alice)
+    assert cloud.accepts_api_key(new.secret.reveal(), "llm_api_key")
+
+
+async def test_a_withdrawn_api_key_is_out_of_use_after_its_next_reading(identity: Identity) -> None:
+    alice, cloud = await identity.caller(), identity.sandbox.cloud
+    await identity.broker.obtain(LLM, HUMAN, alice)
+    cloud.vault.find("llm_api_key").readers.discard("user_alice01")
+    identity.sandbox.clock.advance(601)
+    with pytest.raises(CredentialError) as caught:
+        await identity.broker.obtain(LLM, HUMAN, alice)
+    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+
+
+async def test_a_wrong_identifier_has_the_needs_row(identity: Identity) -> None:
+    for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
+        with pytest.raises(CredentialError) as caught:
+            await identity.broker.obtain(ApiKey("wrong", code), MACHINE, None)
+        assert caught.value.code is code
