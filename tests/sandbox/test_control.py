@@ -1,0 +1,179 @@
+"""The control endpoint: what people can see and change, and who they must be."""
+
+import httpx
+import pytest
+
+from sandbox.control import application
+from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
+from sandbox.faults import Fault
+
+
+@pytest.fixture
+def control(sandbox):
+    with httpx.Client(base_url=sandbox.url("/__sandbox__", "idaas_plain")) as control:
+        yield control
+
+
+def test_a_user_token_can_be_had(sandbox, control) -> None:
+    response = control.post("/access-tokens", json={"user": "bob"})
+    assert response.headers["cache-control"] == "no-store"
+    token = sandbox.cloud.access_tokens.verify(response.json()["access_token"])
+    assert (token.subject, token.permissions) == ("user_bob01", ("agent.access",))
+    body = {"audience": "https://x.example", "permissions": ["a", "b"], "lifetime": 60}
+    token = sandbox.cloud.access_tokens.verify(
+        control.post("/access-tokens", json=body).json()["access_token"]
+    )
+    assert (token.subject, token.audience, token.permissions) == (
+        "user_alice01",
+        "https://x.example",
+        ("a", "b"),
+    )
+    assert token.expires_at == sandbox.clock.now + 60
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"user": "mallory"}, 404),
+        ({"use": "alice"}, 400),
+        ({"permissions": "a"}, 400),
+        ({"lifetime": "1"}, 400),
+    ],
+)
+def test_a_wrong_request_for_a_token_is_refused(control, body, status) -> None:
+    response = control.post("/access-tokens", json=body)
+    assert response.status_code == status
+    assert response.json()["error"]
+
+
+def test_counters_can_be_read_and_reset(sandbox, control, client) -> None:
+    client.get(sandbox.cloud.addresses.jwks)
+    assert control.get("/counters").json() == {"idaas:jwks": 1}
+    assert control.delete("/counters").json() == {}
+    assert sandbox.cloud.counters.snapshot() == {}
+
+
+def test_events_can_be_read(control, machine) -> None:
+    machine()
+    (event,) = control.get("/events").json()
+    assert (event["event"], event["result"], event["client"]) == (
+        "token.client_credentials",
+        "success",
+        AGENT,
+    )
+
+
+def test_faults_can_be_set_and_cleared(sandbox, control) -> None:
+    control.put("/faults/amap", json={"status": 503, "times": 2})
+    control.put("/faults/developer_api", json={"latency": 1.5})
+    assert sandbox.cloud.faults.snapshot() == {
+        "amap": Fault(status=503, times=2),
+        "developer_api": Fault(latency=1.5),
+    }
+    assert set(control.delete("/faults/amap").json()) == {"developer_api"}
+    assert control.delete("/faults").json() == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "body", "status"),
+    [
+        ("nonsense", {}, 404),
+        ("amap", {"stats": 500}, 400),
+        ("amap", {"status": "bad"}, 400),
+        ("amap", [], 400),
+    ],
+)
+def test_a_wrong_fault_is_refused(sandbox, control, service, body, status) -> None:
+    response = control.put(f"/faults/{service}", json=body)
+    assert response.status_code == status
+    assert sandbox.cloud.faults.snapshot() == {}
+
+
+def test_settings_can_be_changed_one_by_one(sandbox, control) -> None:
+    changed = control.patch("/settings", json={"access_token_lifetime": 60, "audience_as_array": True}).json()
+    assert (changed["access_token_lifetime"], changed["id_token_lifetime"]) == (60, 300)
+    assert sandbox.cloud.settings.audience_as_array is True
+    assert control.get("/settings").json() == changed
+    assert control.patch("/settings", json={"access_token_lifetime": "long"}).status_code == 400
+    assert control.patch("/settings", json={"access_token_life": 1}).status_code == 400
+
+
+def test_keys_rotate_with_overlap_unless_told_otherwise(sandbox, control) -> None:
+    assert len(control.post("/keys/rotate").json()["keys"]) == 2
+    assert len(control.post("/keys/rotate", json={"overlap": False}).json()["keys"]) == 1
+    assert sandbox.cloud.function_compute_jwks != sandbox.cloud.jwks()
+    assert control.post("/function-compute/jwks").json() == sandbox.cloud.jwks()
+
+
+def test_an_api_key_can_be_rotated_and_disabled_without_being_shown(sandbox, control) -> None:
+    old = sandbox.cloud.secrets.llm_api_key
+    assert control.post("/credentials/llm_api_key/rotate").json() == {"identifier": "llm_api_key"}
+    assert not sandbox.cloud.accepts_api_key(old, "llm_api_key")
+    control.post("/credentials/llm_api_key/rotate", json={"api_key": "sk-mine"})
+    assert sandbox.cloud.accepts_api_key("sk-mine", "llm_api_key")
+    control.post("/credentials/llm_api_key/disable")
+    assert not sandbox.cloud.accepts_api_key("sk-mine", "llm_api_key")
+    assert control.post("/credentials/nonsense/rotate").status_code == 404
+
+
+def test_data_authorization_can_be_revoked(sandbox, control) -> None:
+    response = control.post("/credentials/llm_api_key/revoke", json={"holder": "user_bob01"})
+    assert response.json()["readers"] == [AGENT, "user_alice01"]
+    again = control.post("/credentials/llm_api_key/revoke", json={"holder": "user_bob01"})
+    assert again.status_code == 404
+
+
+def test_a_permission_can_be_revoked(sandbox, control, machine, refusal) -> None:
+    grant = {"holder": AGENT, "audience": ENTERPRISE_AUDIENCE, "permission": "service.invoke"}
+    assert control.post("/permissions/revoke", json=grant).status_code == 200
+    assert refusal(machine()) == (400, "invalid_scope")
+    assert control.post("/permissions/revoke", json=grant).status_code == 404
+
+
+def test_everything_can_be_reset_and_a_service_restarted(sandbox, control) -> None:
+    sandbox.cloud.settings.access_token_lifetime = 5
+    assert control.post("/restart/amap").status_code == 200
+    assert control.post("/restart/nonsense").status_code == 404
+    assert control.post("/reset").status_code == 200
+    assert sandbox.cloud.settings.access_token_lifetime == 1200
+
+
+# Who may use it
+
+
+def test_it_is_on_the_plain_port_only(sandbox, client) -> None:
+    for listener in ("idaas", "model_studio", "function_compute"):
+        assert client.get(sandbox.url("/__sandbox__/counters", listener)).status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example:9400"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://localhost:9001"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+    ],
+)
+def test_no_web_page_gets_a_token(control, headers) -> None:
+    response = control.post("/access-tokens", content=b'{"user": "alice"}', headers=headers)
+    assert response.status_code == 403
+    assert "access_token" not in response.text
+
+
+@pytest.mark.parametrize("address", ["192.168.1.7", "10.0.0.1", "2001:db8::1", "nonsense"])
+async def test_no_other_machine_gets_in(sandbox, address) -> None:
+    transport = httpx.ASGITransport(application(sandbox.cloud), client=(address, 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9400") as stranger:
+        response = await stranger.get("/__sandbox__/counters")
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_this_machine_gets_in(sandbox, address) -> None:
+    transport = httpx.ASGITransport(application(sandbox.cloud), client=(address, 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9400") as friend:
+        assert (await friend.get("/__sandbox__/counters")).status_code == 200
