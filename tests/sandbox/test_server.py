@@ -1,0 +1,152 @@
+"""Starting and stopping: files, ports, certificates, restarts."""
+
+import asyncio
+import datetime as dt
+import json
+import shlex
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+
+from sandbox.certificates import LIFETIME, kept_certificates
+from sandbox.cloud import Cloud
+from sandbox.generated_secrets import kept_secrets
+from sandbox.listener import PortInUseError
+from sandbox.server import SandboxOptions, serve, start_sandbox
+
+
+def anywhere(folder: Path, **options) -> SandboxOptions:
+    ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
+    return SandboxOptions(folder=folder, **(ports | options))
+
+
+def test_everything_secret_is_for_its_owner_only(sandbox) -> None:
+    folder = sandbox.running.folder
+    for name in ("secrets.json", "agent.env", "client-config.json", "localhost-key.pem"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    assert "PRIVATE KEY" not in (folder / "ca.pem").read_text() + (folder / "ca-bundle.pem").read_text()
+
+
+def test_agent_env_is_what_a_shell_reads(sandbox) -> None:
+    script = f'set -a; . {shlex.quote(str(sandbox.running.folder / "agent.env"))}; exec "$0" -c "$1"'
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    done = subprocess.run(  # noqa: S603  # our own script
+        ["/bin/sh", "-c", script, sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={},
+        timeout=30,
+    )
+    seen = json.loads(done.stdout)
+    assert {name: seen[name] for name in sandbox.environment} == sandbox.environment
+
+
+def test_the_environment_names_everything_that_an_agent_needs(sandbox) -> None:
+    environment, addresses = sandbox.environment, sandbox.cloud.addresses
+    assert environment["JWKS_ENDPOINT"] == f"{sandbox.issuer}/jwks"
+    assert environment["AGENT_AUDIENCE"] == "https://agent.sandbox.example"
+    assert environment["ENTERPRISE_SERVICE_SCOPE"] == "https://enterprise.sandbox.example|service.invoke"
+    assert environment["LLM_BASE_URL"] == f"{addresses.model_studio}/compatible-mode/v1"
+    assert environment["EXTERNAL_SERVER_URL"] == f"{addresses.model_studio}/api/v1/mcps/amap-maps/mcp"
+    assert environment["ENTERPRISE_SERVICE_URL"] == f"{addresses.function_compute}/enterprise"
+    for name in ("CLOUD_IDAAS_CONFIG_PATH", "SSL_CERT_FILE"):
+        assert Path(environment[name]).is_absolute()
+    configuration = json.loads(Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
+    assert configuration["issuer"] == sandbox.issuer
+    assert configuration["developerApiEndpoint"] == addresses.idaas.removeprefix("https://")
+    assert environment["IDAAS_CLIENT_SECRET"] not in json.dumps(configuration)
+
+
+def test_a_port_in_use_is_named_and_nothing_is_written(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError) as caught:
+            start_sandbox(anywhere(tmp_path / "s", model_studio_port=port))
+    assert caught.value.port == port
+    assert str(port) in str(caught.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_restart_keeps_secrets_keys_and_tokens(tmp_path) -> None:
+    with start_sandbox(anywhere(tmp_path)) as first:
+        token, jwks = first.cloud.user_token(), first.cloud.jwks()
+        ports = first.cloud.addresses.idaas.rsplit(":", 1)[1]
+        environment = first.environment
+    with start_sandbox(anywhere(tmp_path, idaas_port=int(ports))) as second:
+        assert second.cloud.jwks() == jwks
+        assert second.cloud.access_tokens.verify(token).subject == "user_alice01"
+        assert second.environment["IDAAS_CLIENT_SECRET"] == environment["IDAAS_CLIENT_SECRET"]
+
+
+def test_a_closed_sandbox_frees_its_ports_although_somebody_still_waits(tmp_path) -> None:
+    running = start_sandbox(anywhere(tmp_path))
+    address = running.cloud.addresses.jwks
+    with httpx.Client(verify=running.ssl_context) as client:
+        assert client.get(address).status_code == 200
+        running.close()
+        running.close()
+        with pytest.raises(httpx.TransportError):
+            client.get(address)
+
+
+async def test_it_also_serves_in_the_callers_event_loop(tmp_path) -> None:
+    ready: asyncio.Future[Cloud] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(anywhere(tmp_path), lambda made: ready.set_result(made.cloud)))
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    cloud = ready.result()
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    async with httpx.AsyncClient(verify=trust) as client:
+        assert (await client.get(cloud.addresses.discovery)).json()["issuer"] == cloud.addresses.issuer
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_the_page_may_be_moved(tmp_path) -> None:
+    with start_sandbox(anywhere(tmp_path, page_origins=("http://localhost:7001",))) as running:
+        page = running.cloud.directory.applications["app_client01"]
+    assert page.redirect_uris == page.post_logout_redirect_uris == ("http://localhost:7001/",)
+
+
+def test_certificates_are_kept_and_renewed_in_time(tmp_path) -> None:
+    now = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    paths = kept_certificates(tmp_path, now=now)
+    first = paths.certificate.read_bytes()
+    kept_certificates(tmp_path, now=now + LIFETIME - dt.timedelta(days=31))
+    assert paths.certificate.read_bytes() == first
+    kept_certificates(tmp_path, now=now + LIFETIME - dt.timedelta(days=29))
+    assert paths.certificate.read_bytes() != first
+    assert paths.authority.read_text() in paths.bundle.read_text()
+
+
+def test_the_certificate_is_for_this_machine_only(tmp_path) -> None:
+    paths = kept_certificates(tmp_path)
+    leaf = x509.load_pem_x509_certificate(paths.certificate.read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    authority = x509.load_pem_x509_certificate(paths.authority.read_bytes())
+    leaf.verify_directly_issued_by(authority)
+
+
+def test_secrets_are_made_once(tmp_path) -> None:
+    first = kept_secrets(tmp_path)
+    assert kept_secrets(tmp_path) == first
+    assert first.agent_client_secret not in repr(first)
+
+
+def test_importing_the_server_starts_and_writes_nothing(tmp_path) -> None:
+    code = "import sandbox.server, sys; print(len([m for m in sys.modules if m.split('.')[0] == 'mcp']))"
+    done = subprocess.run(  # noqa: S603  # our own script
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=30
+    )
+    assert done.stdout.strip() == "0"
+    assert list(tmp_path.iterdir()) == []
