@@ -3,7 +3,7 @@ export const zh = Object.freeze({
   'app.name': 'IDaaS 智能体',
   'app.skip': '跳到输入框',
 
-  'welcome.title': '每一步都有明确身份的智能体',
+  'welcome.title': '智能体的每一步，都有明确身份',
   'welcome.lead': '问问天气，或让它调用企业服务。每一步都会显示用的是谁的权限。',
   'welcome.you': '你用公司账号登录，本页面不会接触你的密码。',
   'welcome.agent': '智能体先验证你的身份，再在需要的那一刻从 IDaaS 获取每个凭据。',

@@ -33,6 +33,11 @@ test('tables, code and task lists come out', () => {
   assert.match(html('- [x] done'), /☑ done/);
 });
 
+test('headings begin at level 3 and leave none out', () => {
+  assert.match(html('## a\n\n#### b\n\n## c'), /<h3>a<\/h3>[^]*<h4>b<\/h4>[^]*<h3>c<\/h3>/);
+  assert.match(html('# a\n\n### b'), /<h3>a<\/h3>[^]*<h4>b<\/h4>/);
+});
+
 test('while a text grows only its last blocks change', () => {
   const before = markdownBlocks('# Title\n\nFirst paragraph.\n\nSecond par');
   const after = markdownBlocks('# Title\n\nFirst paragraph.\n\nSecond paragraph.\n\n- item');

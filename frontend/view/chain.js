@@ -27,11 +27,9 @@ export class ChainView {
     if (state === this.#shown) return;
     this.#shown = state;
     const { language } = this;
-    this.list.replaceChildren(
-      this.#link('person', this.name, language.text('chain.you')),
-      this.#link('agent', language.text('app.name'), language.text('chain.agent')),
-      ...uses.map((use) => this.#use(use)),
-    );
+    const agent = this.#link('agent', language.text('app.name'), language.text('chain.agent'));
+    if (uses.length > 0) agent.append(element('ul', { class: 'uses' }, ...uses.map((use) => this.#use(use))));
+    this.list.replaceChildren(this.#link('person', this.name, language.text('chain.you')), agent);
     this.short.replaceChildren(...uses.map(({ accessIdentity }) => identityBadge(language, accessIdentity)));
     const answered = turn && turn.answer.status !== 'streaming';
     this.note.textContent = uses.length > 0 ? '' : language.text(answered ? 'chain.no_tools' : 'chain.none');
@@ -45,12 +43,10 @@ export class ChainView {
 
   #use({ service, accessIdentity, count, failed }) {
     const { language } = this;
-    return element('li', { class: 'link link-service' }, element('span', { class: 'dot' }, icon('service')),
-      element('div', {},
-        element('strong', {}, serviceName(language, service)),
-        identityBadge(language, accessIdentity),
-        count > 1 && element('span', {}, language.text('chain.calls', { count })),
-        failed && element('span', { class: 'failed' }, language.text('chain.failed'))));
+    return element('li', {}, element('strong', {}, serviceName(language, service)),
+      identityBadge(language, accessIdentity),
+      count > 1 && element('span', {}, language.text('chain.calls', { count })),
+      failed && element('span', { class: 'failed' }, language.text('chain.failed')));
   }
 }
 

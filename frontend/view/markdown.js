@@ -28,9 +28,7 @@ const marked = new Marked({
   renderer: {
     html: ({ text }) => escaped(text),
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
-    heading({ tokens, depth }) {
-      // The page's own headings come first: an answer begins at level 3.
-      const level = Math.min(depth + 2, 6);
+    heading({ tokens, depth, level = Math.min(depth + 2, 6) }) {
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
     },
     link({ href, tokens }) {
@@ -50,12 +48,18 @@ const marked = new Marked({
  * The blocks of a Markdown text (paragraphs, lists, code …): each has its source and a way to its HTML, which is
  * **not sanitized**. A text that grows changes its last blocks only.
  *
+ * The page's own headings are of level 1 and 2: those of a text begin at 3 and leave no level out, whatever depths it uses.
+ *
  * @returns {{source: string, html: () => string}[]}
  */
 export function markdownBlocks(text) {
-  return marked.lexer(text)
-    .filter(({ type }) => type !== 'space' && type !== 'def')
-    .map((token) => ({ source: token.raw, html: () => marked.parser([token]) }));
+  const tokens = marked.lexer(text).filter(({ type }) => type !== 'space' && type !== 'def');
+  const depths = [...new Set(tokens.filter(({ type }) => type === 'heading').map(({ depth }) => depth))].sort();
+  return tokens.map((token) => {
+    if (token.type !== 'heading') return { source: token.raw, html: () => marked.parser([token]) };
+    const level = Math.min(3 + depths.indexOf(token.depth), 6);
+    return { source: `${level} ${token.raw}`, html: () => marked.parser([{ ...token, level }]) };
+  });
 }
 
 /** The block as harmless elements. For browsers: needs a document. */

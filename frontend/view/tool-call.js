@@ -4,6 +4,7 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, serviceName } from './identity.js';
 
+const SENTENCES = new Set(['tool.identity', 'tool.outcome', 'tool.remedy']);
 const OUTCOME_ICONS = { ok: 'check', failed: 'cross', unknown: 'question' };
 
 export class ToolCall {
@@ -32,7 +33,7 @@ export class ToolCall {
       icon('chevron'),
     );
     this.particulars.replaceChildren(...this.#rows(call).flatMap(([label, value]) => [
-      element('dt', {}, language.text(label)), element('dd', {}, value),
+      element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
   }
 

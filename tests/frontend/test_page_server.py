@@ -1,5 +1,6 @@
 """The page server: its files and nothing else, under a strict policy."""
 
+import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -180,3 +181,9 @@ async def test_everything_that_the_page_imports_is_served():
             for target in imports.findall(source.read_text()):
                 path = (source.parent / target).resolve().relative_to(FRONTEND)
                 assert (await http.get(f"/{path}")).status_code == 200, path
+
+
+def test_all_scripts_together_stay_under_150_kb_compressed():
+    own = [file for file in FRONTEND.rglob("*.js") if not {"node_modules", "tests"} & set(file.parts)]
+    packages = [FRONTEND / name for name in PACKAGE_FILES]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in [*own, *packages]) < 150_000

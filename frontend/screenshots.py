@@ -1,0 +1,164 @@
+"""Pictures of the page, with the sandbox, the agent and Chromium: `python frontend/screenshots.py FOLDER`.
+
+Look at them after a change of the page. `chat.png` is the README's picture (`docs/images/chat.png`).
+"""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from agent.app import create_app
+from agent.composition import Agent
+from agent.page_server import page_application
+from agent.settings import read_settings
+from agent.web_server import listen, web_server
+from sandbox.faults import Fault
+from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
+
+FRONTEND = Path(__file__).resolve().parent
+DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+WEATHER = "What is the weather in Hangzhou right now?"
+ENTERPRISE = "Call my enterprise service"
+LEAVE = "How many days of leave do I have left?"
+
+
+class Photographer:
+    """Takes the pictures, one browser context for each look of the page."""
+
+    def __init__(self, browser: Browser, page_url: str, sandbox: RunningSandbox, folder: Path) -> None:
+        self.browser = browser
+        self.page_url = page_url
+        self.sandbox = sandbox
+        self.folder = folder
+
+    async def page(self, look: Mapping[str, Any] = MappingProxyType({})) -> Page:
+        context = await self.browser.new_context(**{"locale": "en-US", "viewport": DESKTOP} | look)
+        page: Page = await context.new_page()
+        await page.goto(self.page_url)
+        return page
+
+    async def shoot(self, page: Page, name: str) -> None:
+        await page.wait_for_timeout(250)  # transitions
+        await page.screenshot(path=self.folder / f"{name}.png")
+
+    async def sign_in(self, page: Page) -> None:
+        await page.locator("button.large").click()
+        await page.get_by_label("User name").fill("alice")
+        await page.get_by_label("Password").fill(self.sandbox.cloud.secrets.alice_password)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.locator("#question").wait_for()
+
+    async def ask(self, page: Page, question: str) -> None:
+        await page.locator("#question").fill(question)
+        await page.keyboard.press("Enter")
+        await page.locator(".turn:last-child .actions").wait_for()
+
+    async def take_all(self) -> None:
+        page = await self.page()
+        await self.shoot(page, "welcome")
+        await page.locator("button.large").click()
+        await page.get_by_label("User name").wait_for()
+        await self.shoot(page, "sign-in")
+
+        page = await self.page()
+        await self.sign_in(page)
+        await self.shoot(page, "first-questions")
+        await self.ask(page, WEATHER)
+        await self.ask(page, f"{ENTERPRISE}. {LEAVE}")
+        await self.shoot(page, "two-tools")
+        self.sandbox.cloud.faults.set("function_compute", Fault(status=500))
+        await self.ask(page, ENTERPRISE)
+        await page.locator(".turn:last-child .tool summary").first.click()
+        await self.shoot(page, "tool-failed")
+        self.sandbox.cloud.faults.clear()
+        self.sandbox.cloud.faults.set("model_studio", Fault(status=500))
+        await self.ask(page, "Hello")
+        await self.shoot(page, "error")
+        self.sandbox.cloud.faults.clear()
+
+        for name, look in {
+            "dark": {"color_scheme": "dark"},
+            "phone": {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+            "phone-zh-dark": {
+                "viewport": PHONE,
+                "color_scheme": "dark",
+                "locale": "zh-CN",
+                "device_scale_factor": 2,
+            },
+            "narrow": {"viewport": {"width": 360, "height": 740}},
+            "wide": {"viewport": {"width": 1920, "height": 1080}},
+        }.items():
+            page = await self.page(look)
+            await self.shoot(page, f"{name}-welcome")
+            await self.sign_in(page)
+            await self.shoot(page, f"{name}-first-questions")
+            chinese = look.get("locale") == "zh-CN"
+            await self.ask(page, "杭州现在天气怎么样？" if chinese else WEATHER)
+            await self.ask(page, "调用我的企业服务" if chinese else ENTERPRISE)
+            await self.shoot(page, name)
+
+        page = await self.page({"viewport": {"width": 1280, "height": 940}})
+        await self.sign_in(page)
+        await self.ask(page, f"{LEAVE} And {WEATHER[0].lower()}{WEATHER[1:]}")
+        await page.locator(".tool", has_text="leave").locator("summary").click()
+        await page.mouse.move(0, 0)
+        await self.shoot(page, "chat")
+
+        page = await self.page()
+        await page.goto("about:blank")
+        await page.goto(f"{self.page_url}#access_token=x&state=forged")
+        await self.shoot(page, "forged")
+
+
+async def main(folder: Path) -> None:
+    """Starts everything on free ports, takes the pictures, stops everything."""
+    listeners = [listen("127.0.0.1", 0, purpose, "nothing") for purpose in ("the agent", "the page")]
+    agent_port, page_port = (listener.getsockname()[1] for listener in listeners)
+    page_url = f"http://localhost:{page_port}/"
+    options = SandboxOptions(
+        Path(tempfile.mkdtemp()),
+        page_origins=(page_url.rstrip("/"),),
+        **dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0),
+    )
+    with start_sandbox(options) as sandbox:
+        sign_in = f"{sandbox.cloud.addresses.idaas_plain}/login/app/common/oauth2"
+        settings = read_settings(
+            sandbox.environment | {"ACCESS_IDENTITY": "Machine", "CORS_ALLOWED_ORIGINS": page_url.rstrip("/")}
+        )
+        page = page_application(
+            FRONTEND,
+            {
+                "API_URL": f"http://localhost:{agent_port}",
+                "IDAAS_AUTHORIZE_ENDPOINT": f"{sign_in}/authorize",
+                "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
+                "CLIENT_ID": "app_client01",
+                "SCOPE": f"{settings.agent_audience}|{settings.agent_scope}",
+            },
+        )
+        servers = [web_server(create_app(settings, Agent(settings))), web_server(page, lifespan=False)]
+        serving = [
+            asyncio.create_task(server.serve(sockets=[listener]))
+            for server, listener in zip(servers, listeners, strict=True)
+        ]
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            await Photographer(browser, page_url, sandbox, folder).take_all()
+            await browser.close()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
+
+
+if __name__ == "__main__":
+    pictures = Path(sys.argv[1])
+    pictures.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(pictures))
