@@ -6,6 +6,8 @@ import pytest
 from agent.authentication import PUBLIC_PATHS
 from tests.agent.conftest import AgentServer
 
+pytestmark = pytest.mark.promise("verified-caller")
+
 CHAT = "/openai/v1/chat/completions"
 
 

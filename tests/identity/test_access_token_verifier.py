@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import string
+import traceback
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from identity.error_table import ErrorCode
-from identity.errors import AccessTokenError, InsufficientScopeError, UnreachableError
+from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, UnreachableError
 from identity.secret import Secret
+
+pytestmark = pytest.mark.promise("verified-caller")
 
 NESTED = b'{"iss":' + b"[" * 3000 + b"]" * 3000 + b"}"
 
@@ -104,6 +107,7 @@ WRONG_CLAIMS = [
 
 
 @pytest.mark.parametrize(("claim", "value"), WRONG_CLAIMS)
+@pytest.mark.promise("cheap-refusal")
 async def test_a_wrong_claim_is_refused_by_its_name_before_a_key_is_asked_for(
     issuer: Any, claim: str, value: Any
 ) -> None:
@@ -184,6 +188,7 @@ async def test_a_forged_token_without_the_scope_is_invalid_rather_than_insuffici
         {"kid": ["rsa-1"]},
     ],
 )
+@pytest.mark.promise("cheap-refusal")
 async def test_a_wrong_header_is_refused_by_its_name_before_a_key_is_asked_for(
     issuer: Any, header: dict[str, Any]
 ) -> None:
@@ -304,6 +309,26 @@ async def test_no_refusal_repeats_the_token(issuer: Any) -> None:
     token = issuer.token(sub="user_canary", aud="https://canary.example", iss="https://canary.example")
     assert "canary" not in await refused(issuer, token)
     assert token.split(".")[1] not in await refused(issuer, token)
+
+
+@pytest.mark.parametrize("case", ["expired", "other audience", "other scope", "no key", "outage", "no token"])
+async def test_no_frame_of_a_refusal_holds_the_token(issuer: Any, case: str) -> None:
+    verifier = issuer.verifier(keys=BrokenKeys()) if case == "outage" else issuer.verifier()
+    claims: dict[str, dict[str, Any]] = {
+        "expired": {"exp": 1},
+        "other audience": {"aud": "x"},
+        "other scope": {"scope": ""},
+    }
+    token = issuer.token(**claims.get(case, {}), header={"kid": "unknown"} if case == "no key" else None)
+    if case == "no token":
+        token = token.rsplit(".", 1)[0]
+    with pytest.raises(AgentError) as caught:
+        await verifier.verify(Secret(token))
+    # The frame of this test has the token, so begin below it.
+    below = caught.value.with_traceback(caught.tb.tb_next)
+    shown = "".join(traceback.TracebackException.from_exception(below, capture_locals=True).format())
+    assert "_verify" in shown
+    assert token.split(".")[1] not in shown
 
 
 class BrokenKeys:

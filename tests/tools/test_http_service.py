@@ -69,6 +69,7 @@ async def failure_of(call) -> ServiceError:
     return caught.value
 
 
+@pytest.mark.promise("model-cannot-steer")
 async def test_the_credential_is_attached_to_the_services_own_url(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("hello"))
     service = service_at(await serve(recorder.app) + "/base?version=1")
@@ -78,6 +79,7 @@ async def test_the_credential_is_attached_to_the_services_own_url(serve, service
     assert (request.url.path, request.url.query, bearer(request)) == ("/base", "version=1", "K1")
 
 
+@pytest.mark.promise("model-cannot-steer")
 async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
     service = service_at(await serve(recorder.app) + "/base/?version=1")
@@ -144,6 +146,7 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
     assert "canary" not in str(error)
 
 
+@pytest.mark.promise("model-cannot-steer")
 async def test_redirects_are_not_followed(serve, service_at, key_ring):
     elsewhere = Recorder(lambda _: Response("stolen"))
     target = await serve(elsewhere.app)
@@ -153,6 +156,7 @@ async def test_redirects_are_not_followed(serve, service_at, key_ring):
     assert elsewhere.requests == []
 
 
+@pytest.mark.promise("no-secret-leaves")
 async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda r: JSONResponse({"you sent": dict(r.headers)}))
     service = service_at(await serve(recorder.app))
@@ -161,6 +165,7 @@ async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, 
     assert "Bearer **redacted**" in result.text
 
 
+@pytest.mark.promise("users-never-cross")
 async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok", headers={"Set-Cookie": "session=alice; Path=/"}))
     service = service_at(await serve(recorder.app))
@@ -244,6 +249,7 @@ async def test_a_service_without_a_credential_is_called_without_one(serve, key_r
         "x",
     ],
 )
+@pytest.mark.promise("model-cannot-steer")
 def test_urls_to_which_no_credential_may_be_sent_are_refused(url):
     with pytest.raises(ValueError, match="service URL"):
         HTTPService("x", url)
