@@ -72,16 +72,21 @@ class AccessTokenVerifier:
         `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be had now.
         No other exception comes from any input.
         """
-        text = token.reveal() if isinstance(token, Secret) else token
-        # Before hashing, so that a huge text costs nothing. The encoded form of a JWT is ASCII.
-        if len(text) > self._max_bytes:
-            raise AccessTokenError(
-                _INVALID, f"expected at most {self._max_bytes} characters, found {len(text)}"
-            )
-        if not text.isascii():
+        # No frame that an error passes through may hold the token in clear: tools that report errors show
+        # local variables.
+        secret = token if isinstance(token, Secret) else Secret(token)
+        del token
+        digest = self._digest(secret)
+        return self._recall(digest) or await self._verify(secret, digest)
+
+    def _digest(self, secret: Secret) -> bytes:
+        length = len(secret.reveal())
+        # Before hashing, so that a huge text costs nothing. The compact serialization is ASCII.
+        if length > self._max_bytes:
+            raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
+        if not secret.reveal().isascii():
             raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
-        digest = hashlib.sha256(text.encode("ascii")).digest()
-        return self._recall(digest) or await self._verify(text, digest)
+        return hashlib.sha256(secret.reveal().encode("ascii")).digest()
 
     def _recall(self, digest: bytes) -> VerifiedAccessToken | None:
         found = self._remembered.get(digest)
@@ -95,10 +100,10 @@ class AccessTokenVerifier:
         self._remembered.move_to_end(digest)
         return verified
 
-    async def _verify(self, text: str, digest: bytes) -> VerifiedAccessToken:
+    async def _verify(self, secret: Secret, digest: bytes) -> VerifiedAccessToken:
         # All that needs no key comes first: a token that cannot pass must not cause a fetch.
         try:
-            jws = parse_compact_jws(text)
+            jws = parse_compact_jws(secret.reveal())
             header = read_header(jws.header, self._algorithms)
             claims = read_claims(jws.payload)
             self._check(claims)
@@ -116,12 +121,12 @@ class AccessTokenVerifier:
                 ErrorCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
         verified = assume_verified(
-            principal=Principal(claims.issuer, claims.subject),
+            principal=Principal(self._issuer, claims.subject),
             audience=claims.audience,
             scopes=claims.scopes,
             expires_at=claims.expires_at,
             fingerprint=digest.hex(),
-            token=Secret(text),
+            token=secret,
         )
         self._remember(digest, verified, key, header.kid)
         return verified

@@ -7,7 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from identity.strict_json import read_object
@@ -21,8 +21,8 @@ class CompactJws:
 
     header: Mapping[str, Any]
     payload: Mapping[str, Any]
-    signing_input: bytes
-    signature: bytes
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
 
 def parse_compact_jws(token: str) -> CompactJws:

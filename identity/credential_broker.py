@@ -88,7 +88,7 @@ class CredentialBroker:
         now = self._clock()
         if now >= entry.stale_at:
             return None
-        if now >= entry.refresh_at and now >= entry.retry_at:
+        if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
             self._flights.start(key, partial(self._fetch, key, access_identity, subject))
         return entry.credential
 

@@ -72,7 +72,7 @@ class Jwks:
         now = self._clock()
         if now - self._fetched_at > self._max_stale:
             return None
-        if now >= self._stale_at and now >= self._next_refresh:
+        if now >= self._stale_at and now >= self._next_refresh and not self._flight.is_closed:
             self._next_refresh = now + self._cooldown
             self._flight.start(_THE_JWKS, self._fetch)
         return self._keys.get((kid, algorithm))

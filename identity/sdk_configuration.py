@@ -115,7 +115,12 @@ def _client_authentication(
         authn.fault("identityType", 'must be "CLIENT"')
 
     def secret() -> Secret:
-        return Secret(authn.variable("clientSecretEnvVarName", environment))
+        value = authn.variable("clientSecretEnvVarName", environment)
+        if "-----BEGIN" in value:
+            authn.fault(
+                "clientSecretEnvVarName", "names a variable that holds a key or certificate, not a secret"
+            )
+        return Secret(value)
 
     def private_key() -> ClientAuthentication:
         pem = authn.variable("privateKeyEnvVarName", environment)

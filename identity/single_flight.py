@@ -23,7 +23,7 @@ class SingleFlight(Generic[T]):
     def __init__(self, closed: Callable[[], AgentError]) -> None:
         """`closed` makes the error that waiters get once `aclose` was called."""
         self._closed = closed
-        self._is_closed = False
+        self.is_closed = False
         self._flights: dict[Hashable, asyncio.Task[T]] = {}
 
     def __contains__(self, key: Hashable) -> bool:
@@ -34,7 +34,7 @@ class SingleFlight(Generic[T]):
         """Joins the flight for `key`, or starts it. Needs a running event loop."""
         flight = self._flights.get(key)
         if flight is None:
-            if self._is_closed:
+            if self.is_closed:
                 raise self._closed()
             flight = asyncio.get_running_loop().create_task(fetch(), context=Context())
             self._flights[key] = flight
@@ -54,7 +54,7 @@ class SingleFlight(Generic[T]):
 
     async def aclose(self) -> None:
         """Cancels the flights and waits until they are gone. Nothing can be started after it."""
-        self._is_closed = True
+        self.is_closed = True
         flights = list(self._flights.values())
         for flight in flights:
             flight.cancel()

@@ -441,6 +441,17 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     assert [broker.held(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [True] * 3
 
 
+async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=2)
+    alice, bob, carol = map(caller, ("alice", "bob", "carol"))
+    credential = await broker.obtain(TOKEN, HUMAN, alice)
+    await broker.obtain(TOKEN, HUMAN, bob)
+    assert broker.held(TOKEN, HUMAN, alice) is credential
+    await broker.obtain(TOKEN, HUMAN, carol)
+    assert broker.held(TOKEN, HUMAN, alice) is credential
+    assert broker.held(TOKEN, HUMAN, bob) is None
+
+
 async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock)
     for number in range(10):

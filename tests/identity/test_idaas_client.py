@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -174,7 +175,7 @@ async def test_attempts_are_few(sandbox: Any, client: IDaaSClient, waits: Waits)
 
 
 async def test_a_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
-    sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=60))
+    sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=10))
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is ErrorCode.IDAAS_UNREACHABLE
     assert waits.seconds == []
@@ -234,14 +235,24 @@ async def test_an_untrusted_certificate_is_no_connection(
     assert "certificate" in error.detail
 
 
-async def test_no_error_holds_the_request(sandbox: Any, client: IDaaSClient, configuration: Any) -> None:
-    secret = sandbox.environment["IDAAS_CLIENT_SECRET"]
-    sandbox.cloud.faults.set("idaas.token", Fault(drop=True))
-    error: BaseException | None = await refusal(client.machine_token(PAM), UnreachableError)
-    while error is not None:
-        assert secret not in str(error)
-        assert not isinstance(error, httpx.HTTPError)
-        error = error.__cause__ or error.__context__
+@pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=500), Fault(broken_body=True), None])
+async def test_no_frame_of_an_error_holds_a_secret(
+    sandbox: Any, client: IDaaSClient, fault: Fault | None
+) -> None:
+    secret, user_token = sandbox.environment["IDAAS_CLIENT_SECRET"], sandbox.access_token("bob")
+    if fault:
+        sandbox.cloud.faults.set("idaas.token", fault)
+    error = await refusal(client.exchange(Secret(user_token), LEAVE), AgentError)
+    inner: BaseException | None = error
+    while inner is not None:
+        assert not isinstance(inner, httpx.HTTPError)
+        inner = inner.__cause__ or inner.__context__
+    assert error.__traceback__ is not None
+    below = error.with_traceback(error.__traceback__.tb_next)
+    shown = "".join(traceback.TracebackException.from_exception(below, capture_locals=True).format())
+    assert "_token" in shown
+    assert secret not in shown
+    assert user_token not in shown
 
 
 CANARY = "upstream-canary-text"

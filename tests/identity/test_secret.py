@@ -109,6 +109,11 @@ def test_the_model_itself_dumps_to_nothing() -> None:
     assert CANARY not in json.dumps(Model.model_json_schema())
 
 
+def test_what_shows_it_shows_the_constant() -> None:
+    secret = Secret(CANARY)
+    assert {str(secret), repr(secret), f"{secret}", f"{secret:>40}", f"{secret!s}"} == {REDACTED}
+
+
 def test_reveal_gives_the_value_back() -> None:
     assert Secret(CANARY).reveal() == CANARY
 
