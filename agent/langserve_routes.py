@@ -10,6 +10,7 @@ body is 422, and a stream's run has begun, or failed with its own status, before
 LangServe is deprecated by its makers; nothing outside of this file knows it.
 """
 
+import asyncio
 import json
 import warnings
 from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from agent.authentication import caller_of
 from agent.conversation import first_fault, langchain_conversation
-from agent.disconnect import while_connected
+from agent.disconnect import ClientLeftError, left, while_connected
 from agent.error_responses import RequestError
 from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
 from identity.access_token import VerifiedAccessToken
@@ -42,7 +43,10 @@ from identity.access_token import VerifiedAccessToken
 _MAX_BATCH: Final = 32
 
 _CALLER: Final[ContextVar[VerifiedAccessToken]] = ContextVar("langserve_caller")
-_STARTED: Final[ContextVar[Run | None]] = ContextVar("langserve_started", default=None)
+_AHEAD: Final[ContextVar[Run | None]] = ContextVar("langserve_ahead", default=None)
+"""The run of a stream, which began before LangServe did."""
+_STARTED: Final[ContextVar[list[Run]]] = ContextVar("langserve_started")
+"""All runs of a request, to be cancelled when it ends or its client leaves."""
 
 
 def _converted(given: object) -> list[AnyMessage]:
@@ -69,19 +73,24 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
 
     async def prepared(request: Request) -> AsyncIterator[None]:
         _CALLER.set(caller_of(request.scope))
-        run: Run | None = None
-        if request.method == "POST":
-            action = request.url.path.rpartition("/")[2]
-            conversations = _inputs(await request.body(), batch=action == "batch", max_messages=max_messages)
-            if action.startswith("stream"):
-                run = runs.start(conversations[0], caller_of(request.scope), streaming=True)
-                await while_connected(run, run.first(), request.receive)
-                _STARTED.set(run)
+        if request.method != "POST":
+            yield
+            return
+        action = request.url.path.rpartition("/")[2]
+        conversations = _inputs(await request.body(), batch=action == "batch", max_messages=max_messages)
+        started: list[Run] = []
+        _STARTED.set(started)
+        if action.startswith("stream"):
+            run = runs.start(conversations[0], caller_of(request.scope), streaming=True)
+            await while_connected(run, run.first(), request.receive)
+            started.append(run)
+            _AHEAD.set(run)
+        watch = asyncio.create_task(left(request.receive))
+        watch.add_done_callback(lambda _: _cancel_all(started))
         try:
             yield
         finally:
-            if run is not None:
-                run.cancel()
+            watch.cancel()
 
     router = APIRouter(prefix="/agent")
     with warnings.catch_warnings():
@@ -110,8 +119,9 @@ class _Facade(RunnableGenerator[Any, AIMessageChunk]):
 def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
     async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
         async for given in inputs:
-            started = _STARTED.get()
-            run = started or runs.start(given["messages"], _CALLER.get(), streaming=True)
+            run = _AHEAD.get() or runs.start(given["messages"], _CALLER.get(), streaming=True)
+            _STARTED.get().append(run)
+            end: Finished | None = None
             try:
                 async for event in run:
                     match event:
@@ -122,11 +132,19 @@ def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
                         case ToolEvent(activity):
                             await adispatch_custom_event(activity["type"], activity, config=config)
                         case Finished():
-                            yield _last_piece(event)
+                            end = event
             finally:
                 run.cancel()
+            if end is None:
+                raise ClientLeftError
+            yield _last_piece(end)
 
     return _Facade(agent)  # type: ignore[arg-type]  # its type knows no config parameter
+
+
+def _cancel_all(runs: list[Run]) -> None:
+    for run in runs:
+        run.cancel()
 
 
 def _last_piece(end: Finished) -> AIMessageChunk:

@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+import warnings
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
@@ -104,3 +105,5 @@ def set_up_logging(level: int = logging.INFO) -> None:
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.getLogger("uvicorn.access").disabled = True
+    # Deprecations within libraries are for those who maintain this project, not for those who run it.
+    warnings.simplefilter("ignore", DeprecationWarning)

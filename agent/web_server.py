@@ -24,7 +24,8 @@ class PortInUseError(OSError):
 def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
     """A bound socket, so that a busy port is known before anything starts. Raises `PortInUseError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small answers at once (TCP_NODELAY) only on sockets that name their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

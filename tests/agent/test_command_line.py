@@ -1,0 +1,217 @@
+"""The commands, as processes or by Typer's runner, against the sandbox."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from agent.cli import app
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer
+from tests.conftest import Sandbox
+
+EXTERNAL = "EXTERNAL_SERVER_API_KEY_IDENTIFIER"
+COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
+PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
+
+
+@contextlib.asynccontextmanager
+async def process(
+    *arguments: str, folder: Path, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    started = await asyncio.create_subprocess_exec(
+        COMMAND,
+        *arguments,
+        cwd=folder,
+        env=environment | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
+
+
+async def said_until(started: asyncio.subprocess.Process, word: str) -> str:
+    assert started.stdout is not None
+    said = ""
+    async with asyncio.timeout(60):
+        while word not in said:
+            line = (await started.stdout.readline()).decode()
+            assert line, said
+            said += line
+    return said
+
+
+async def test_up_answers_a_question_and_leaves_no_port_behind(tmp_path: Path) -> None:
+    ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
+    async with process("up", *ports, folder=tmp_path) as up:
+        said = await said_until(up, "ready")
+        page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", said, re.MULTILINE)
+        plain = re.findall(r"http://localhost:\d+", said.partition("IDaaS")[2])[0]
+        async with process("token", "--sandbox-url", plain, folder=tmp_path) as token:
+            access_token = (await token.communicate())[0].decode().strip()
+        async with process("chat", "--url", agent, "Call my enterprise service", folder=tmp_path,
+                           IDAAS_AGENT_ACCESS_TOKEN=access_token) as chat:  # fmt: skip
+            answer = (await chat.communicate())[0].decode()
+        assert chat.returncode == 0
+        assert "[Machine] ok" in answer
+        assert "app_agent01" in answer
+        async with httpx.AsyncClient() as http:
+            assert agent in (await http.get(f"{page}/config.js")).text
+        up.send_signal(signal.SIGINT)
+        async with asyncio.timeout(15):
+            assert await up.wait() == 0
+    for url in (page, agent, plain):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0))
+
+
+async def test_up_names_a_busy_port_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        for name in PORTS:
+            ports = [
+                argument for each in PORTS for argument in (f"--{each}-port", "0" if each != name else port)
+            ]
+            async with process("up", *ports, folder=tmp_path) as up:
+                said = (await up.communicate())[0].decode()
+            assert up.returncode == 1
+            assert f"port {port}" in said
+            assert "Traceback" not in said
+    assert not (tmp_path / ".sandbox").exists()
+
+
+async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) -> None:
+    async with process("serve", folder=tmp_path, AGENT_PORT="x") as serve:
+        said = (await serve.communicate())[0].decode()
+    assert serve.returncode == 1
+    assert "AGENT_PORT" in said
+    assert "AGENT_AUDIENCE" in said
+    assert "Traceback" not in said
+
+
+async def test_serve_runs_several_workers_and_stops(sandbox: Sandbox, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ("serve", "--port", str(port), "--workers", "2")
+    async with process(*arguments, folder=tmp_path, **sandbox.environment) as serve:
+        async with httpx.AsyncClient() as http, asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if (await http.get(f"http://127.0.0.1:{port}/ready")).status_code == 200:
+                        break
+                await asyncio.sleep(0.1)  # other processes: there is no event to wait for
+        serve.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await serve.wait()
+
+
+def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
+    url = sandbox.url("", "idaas_plain")
+    result = CliRunner().invoke(app, ["token", "--user", "bob", "--sandbox-url", url])
+    assert result.exit_code == 0
+    assert result.stdout.count(".") == 2
+
+
+def test_token_knows_only_the_sandboxs_users(sandbox: Sandbox) -> None:
+    url = sandbox.url("", "idaas_plain")
+    result = CliRunner().invoke(app, ["token", "--user", "mallory", "--sandbox-url", url])
+    assert result.exit_code == 1
+
+
+def test_chat_shows_the_identity_of_each_call(human_agent_server: AgentServer, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(human_agent_server.sandbox.access_token("alice"))
+    arguments = [
+        "chat",
+        "--url",
+        human_agent_server.url,
+        "--token-file",
+        str(file),
+        "Call my enterprise service",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "user_alice01" in result.stdout
+    assert "[Human]" in result.stderr
+
+
+def test_chat_says_what_to_do_when_it_is_refused(agent_server: AgentServer) -> None:
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": "nonsense"}
+    result = CliRunner().invoke(app, ["chat", "--url", agent_server.url, "hello"], env=variables)
+    assert result.exit_code == 1
+    assert "sign in again" in result.stderr
+
+
+def doctor(sandbox: Sandbox, **variables: str) -> tuple[int, dict[str, tuple[str, str | None]]]:
+    environment = dict.fromkeys(os.environ) | sandbox.environment | variables
+    result = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
+    steps = json.loads(result.stdout)["steps"]
+    return result.exit_code, {step["step"]: (step["outcome"], step.get("code")) for step in steps}
+
+
+def test_doctor_finds_a_healthy_agent_healthy(sandbox: Sandbox) -> None:
+    status, steps = doctor(sandbox, ACCESS_IDENTITY="Machine")
+    assert status == 0
+    assert {outcome for outcome, _ in steps.values()} == {"ok", "skipped"}
+    assert steps["service enterprise"] == ("ok", None)
+
+
+def test_doctor_checks_a_users_steps_with_a_users_token(sandbox: Sandbox) -> None:
+    token = sandbox.access_token("alice")
+    status, steps = doctor(sandbox, ACCESS_IDENTITY="Human", IDAAS_AGENT_ACCESS_TOKEN=token)
+    assert status == 0
+    assert {outcome for outcome, _ in steps.values()} == {"ok"}
+    assert steps["service leave"] == ("ok", None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "service", "step", "code"),
+    [
+        ({"AGENT_SCOPE": ""}, None, "configuration", "settings_invalid"),
+        ({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}, None, "configuration", "sdk_config_unreadable"),
+        ({}, "idaas.jwks", "signing keys", "jwks_unavailable"),
+        ({}, "idaas.token", "agent's own token", "idaas_unreachable"),
+        ({"IDAAS_CLIENT_SECRET": "wrong"}, None, "agent's own token", "client_authentication_failed"),
+        ({"LLM_API_KEY_IDENTIFIER": "none"}, None, "credential of model", "llm_api_key_unavailable"),
+        ({EXTERNAL: "none"}, None, "credential of amap", "external_api_key_unavailable"),
+        (
+            {"ENTERPRISE_SERVICE_SCOPE": "https://no|x"},
+            None,
+            "credential of enterprise",
+            "machine_token_failed",
+        ),
+        ({}, "model_studio", "model", "model_call_failed"),
+        ({}, "amap", "service amap", "external_service_failed"),
+        ({}, "function_compute", "service enterprise", "enterprise_service_failed"),
+    ],
+)
+def test_doctor_names_the_step_that_fails(
+    sandbox: Sandbox, variables: dict[str, str], service: str | None, step: str, code: str
+) -> None:
+    if service is not None:
+        sandbox.cloud.faults.set(service, Fault(status=500))
+    status, steps = doctor(sandbox, **variables)
+    assert status == 1
+    assert steps[step] == ("failed", code)
+
+
+def test_doctor_tells_a_trigger_with_an_old_jwks_apart(sandbox: Sandbox) -> None:
+    sandbox.cloud.keys.rotate(overlap=False)
+    _, steps = doctor(sandbox)
+    assert steps["service enterprise"] == ("failed", "enterprise_jwt_rejected")

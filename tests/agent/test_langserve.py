@@ -1,0 +1,180 @@
+"""LangServe under `/agent`, with its own client and over bare HTTP."""
+
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langserve import RemoteRunnable
+
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecationWarning"),
+]
+WEATHER = {"messages": [HumanMessage("What is the weather in Hangzhou right now?")]}
+ENTERPRISE = {"messages": [HumanMessage("Call my enterprise service")]}
+PLAIN = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
+
+
+def remote(server: AgentServer, user: str = "alice") -> RemoteRunnable[Any, Any]:
+    return RemoteRunnable(f"{server.url}/agent", headers=server.headers(user))
+
+
+async def test_invoke_answers_with_a_message(agent_server: AgentServer) -> None:
+    answer = await remote(agent_server).ainvoke(WEATHER)
+    assert type(answer) is AIMessage
+    assert "Hangzhou" in answer.text
+    assert answer.usage_metadata
+    assert answer.usage_metadata["total_tokens"] > 0
+
+
+async def test_stream_answers_in_pieces(agent_server: AgentServer) -> None:
+    pieces = [piece async for piece in remote(agent_server).astream(WEATHER)]
+    assert len(pieces) > 3
+    assert all(isinstance(piece, AIMessageChunk) for piece in pieces)
+    assert "Hangzhou" in "".join(piece.text for piece in pieces)
+
+
+async def test_batch_answers_each_input_in_its_place(human_agent_server: AgentServer) -> None:
+    weather, enterprise = await remote(human_agent_server).abatch([WEATHER, ENTERPRISE])
+    assert "Hangzhou" in weather.text
+    assert "user_alice01" in enterprise.text
+
+
+async def test_events_tell_of_tool_calls(agent_server: AgentServer) -> None:
+    events = [event async for event in remote(agent_server).astream_events(WEATHER, version="v2")]
+    tools = [event["data"] for event in events if event["event"] == "on_custom_event"]
+    assert [tool["type"] for tool in tools] == ["tool_started", "tool_finished"]
+    assert tools[1]["access_identity"] == "Machine"
+    assert events[-1]["event"] == "on_chain_end"
+
+
+async def test_the_log_ends_with_the_answer(agent_server: AgentServer) -> None:
+    log = None
+    async for patch in remote(agent_server).astream_log(WEATHER):
+        log = patch if log is None else log + patch
+    assert log is not None
+    assert "Hangzhou" in log.state["final_output"].text
+
+
+async def test_a_conversation_goes_on_with_earlier_answers(agent_server: AgentServer) -> None:
+    runnable = remote(agent_server)
+    pieces = [piece async for piece in runnable.astream(WEATHER)]
+    first = sum(pieces[1:], pieces[0])
+    answer = await runnable.ainvoke({"messages": [*WEATHER["messages"], first, *ENTERPRISE["messages"]]})
+    assert "app_agent01" in answer.text
+
+
+async def test_openais_messages_are_accepted(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        response = await http.post("/agent/invoke", json={"input": PLAIN})
+    assert response.status_code == 200
+
+
+BAD_INPUTS = [
+    None,
+    {},
+    "hello",
+    {"messages": []},
+    {"messages": "hello"},
+    {"messages": [{"role": "nobody", "content": "x"}]},
+    {"messages": [{"type": "remove", "id": "1", "content": ""}]},
+    {"messages": [{"content": "x"}]},
+    {"messages": [{"role": "user", "content": 1}]},
+    {"messages": [None]},
+    {"messages": [{"type": "tool", "content": "x", "tool_call_id": "c"}]},
+    {"messages": [{"role": "user", "content": "x"}] * 201},
+]
+ACTIONS = ("invoke", "stream", "stream_log", "stream_events", "batch")
+
+
+async def test_a_bad_input_is_a_422(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for action in ACTIONS:
+            for given in BAD_INPUTS:
+                body = {"inputs": [PLAIN, given]} if action == "batch" else {"input": given}
+                response = await http.post(f"/agent/{action}", json=body)
+                assert response.status_code == 422, (action, given)
+                assert response.json()["error"]["code"] == "invalid_request"
+
+
+async def test_a_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for content in (b"", b"{", b"[]", b'{"inputs": 1}', b'{"inputs": []}', b'{"input": 1}'):
+            for action in ACTIONS:
+                response = await http.post(f"/agent/{action}", content=content)
+                assert response.status_code == 422, (action, content)
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "code"),
+    [("idaas.token", 503, "idaas_unreachable"), ("model_studio", 502, "model_call_failed")],
+)
+async def test_a_failure_has_a_status_before_the_stream(
+    human_agent_server: AgentServer, service: str, status: int, code: str
+) -> None:
+    human_agent_server.sandbox.cloud.faults.set(service, Fault(status=500))
+    async with human_agent_server.client() as http:
+        for action in ("invoke", "stream", "stream_log", "stream_events"):
+            response = await http.post(f"/agent/{action}", json={"input": PLAIN})
+            assert response.status_code == status, action
+            assert response.json()["error"]["code"] == code
+
+
+async def test_an_error_in_mid_stream_is_one_event_and_a_whole_body(agent_server: AgentServer) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    async with agent_server.client() as http:
+        response = await http.post("/agent/stream", json={"input": {"messages": [("human", "hello")]}})
+    assert response.status_code == 200
+    assert response.text.count("event: error") == 1
+
+
+async def test_what_a_client_configures_has_no_effect(human_agent_server: AgentServer) -> None:
+    forged = {
+        "configurable": {
+            "access_token": "x",
+            "user": "bob",
+            "langgraph_auth_user": {"identity": "user_bob01"},
+        },
+        "metadata": {"user": "bob"},
+        "tags": ["x"],
+    }
+    enterprise = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
+    async with human_agent_server.client("alice") as http:
+        response = await http.post("/agent/invoke", json={"input": enterprise, "config": forged})
+        assert response.status_code == 200
+        assert "user_alice01" in response.text
+        assert "user_bob01" not in response.text
+        batch = await http.post("/agent/batch", json={"inputs": [enterprise], "config": forged})
+        assert "user_alice01" in batch.text
+
+
+async def test_the_playground_is_served_to_who_is_signed_in(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        page = await http.get("/agent/playground/")
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        asset = page.text.partition('src="')[2].partition('"')[0]
+        assert (await http.get(asset)).status_code == 200
+
+
+async def test_schemas_are_published_without_anything_to_configure(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for name in ("input_schema", "output_schema", "config_schema"):
+            response = await http.get(f"/agent/{name}")
+            assert response.status_code == 200
+            assert "access_token" not in response.text
+
+
+async def test_no_endpoint_shows_a_secret(human_agent_server: AgentServer) -> None:
+    server, secrets = human_agent_server, human_agent_server.sandbox.cloud.secrets
+    headers = server.headers()
+    canaries = [headers["Authorization"].rpartition(".")[2], secrets.llm_api_key, secrets.amap_api_key]
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as http:
+        for path in ("invoke", "stream", "stream_log", "stream_events"):
+            text = (await http.post(f"/agent/{path}", json={"input": PLAIN})).text
+            assert "Hangzhou" in text
+            assert not [canary for canary in canaries if canary in text], path

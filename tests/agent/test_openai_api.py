@@ -1,0 +1,201 @@
+"""The OpenAI-compatible API, with the official client and over bare HTTP."""
+
+import json
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+CHAT = "/openai/v1/chat/completions"
+WEATHER = [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]
+ENTERPRISE = [{"role": "user", "content": "Call my enterprise service"}]
+
+
+def client(server: AgentServer, user: str = "alice") -> openai.AsyncOpenAI:
+    token = server.sandbox.access_token(user)
+    return openai.AsyncOpenAI(base_url=f"{server.url}/openai/v1", api_key=token, max_retries=0)
+
+
+def events(text: str) -> list[Any]:
+    lines = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
+    return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+async def test_the_official_client_gets_a_whole_answer(agent_server: AgentServer) -> None:
+    async with client(agent_server) as official:
+        answer = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]
+    assert "Hangzhou" in (answer.choices[0].message.content or "")
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.choices[0].message.tool_calls is None
+    assert answer.model == "qwen-plus"
+    assert answer.usage
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+
+
+async def test_the_official_client_streams(agent_server: AgentServer) -> None:
+    text, usage = "", None
+    async with client(agent_server) as official:
+        stream = await official.chat.completions.create(
+            model="qwen-plus",
+            messages=WEATHER,  # type: ignore[arg-type]
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        async for chunk in stream:
+            usage = chunk.usage or usage
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                assert choice.delta.tool_calls is None
+    assert "Hangzhou" in text
+    assert usage
+    assert usage.total_tokens > 0
+
+
+async def test_a_stream_has_the_contracts_form(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *chunks, done = events(response.text)
+    assert done == "[DONE]"
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert [c["choices"][0]["finish_reason"] for c in chunks if c["choices"][0]["finish_reason"]] == ["stop"]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert not [chunk for chunk in chunks if "usage" in chunk]
+    started, finished = (chunk for chunk in chunks if "agent_event" in chunk)
+    assert started["choices"][0]["delta"] == finished["choices"][0]["delta"] == {}
+    activity = finished["agent_event"]
+    assert activity["duration_ms"] >= 0
+    assert {name: activity[name] for name in ("type", "tool", "service", "access_identity", "ok")} == {
+        "type": "tool_finished",
+        "tool": "maps_weather",
+        "service": "amap",
+        "access_identity": "Machine",
+        "ok": True,
+    }
+
+
+async def test_thinking_comes_as_reasoning_content(sandbox: Sandbox) -> None:
+    with running_agent(sandbox, LLM_ENABLE_THINKING="true") as server:
+        async with server.client() as http:
+            response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
+    deltas = [chunk["choices"][0]["delta"] for chunk in events(response.text)[:-1]]
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas)
+    assert "Hangzhou" in "".join(delta.get("content", "") for delta in deltas)
+
+
+async def test_the_enterprise_service_names_who_called(
+    agent_server: AgentServer, human_agent_server: AgentServer
+) -> None:
+    for server, caller in ((agent_server, "app_agent01"), (human_agent_server, "user_alice01")):
+        async with server.client("alice") as http:
+            answer = (await http.post(CHAT, json={"messages": ENTERPRISE})).json()
+        assert caller in answer["choices"][0]["message"]["content"]
+
+
+async def test_there_is_one_model(agent_server: AgentServer) -> None:
+    async with client(agent_server) as official:
+        assert [model.id async for model in official.models.list()] == ["qwen-plus"]
+        assert (await official.models.retrieve("qwen-plus")).id == "qwen-plus"
+        with pytest.raises(openai.NotFoundError):
+            await official.models.retrieve("gpt-9")
+
+
+async def test_the_official_client_understands_refusals(agent_server: AgentServer) -> None:
+    async with client(agent_server) as official:
+        with pytest.raises(openai.BadRequestError) as bad:
+            await official.chat.completions.create(model="any", messages=WEATHER, n=2)  # type: ignore[arg-type]
+        assert (bad.value.param, bad.value.code) == ("n", "unsupported_value")
+    async with openai.AsyncOpenAI(
+        base_url=f"{agent_server.url}/openai/v1", api_key="sk-x", max_retries=0
+    ) as stranger:
+        with pytest.raises(openai.AuthenticationError) as refused:
+            await stranger.models.list()
+        assert refused.value.code == "access_token_invalid"
+
+
+@pytest.mark.parametrize(
+    ("service", "fault", "status", "code"),
+    [
+        ("idaas.token", Fault(status=500), 503, "idaas_unreachable"),
+        ("idaas.token", Fault(drop=True), 503, "idaas_unreachable"),
+        ("developer_api", Fault(status=500), 503, "idaas_unreachable"),
+        ("model_studio", Fault(status=500), 502, "model_call_failed"),
+        ("model_studio", Fault(status=400), 502, "model_call_failed"),
+        ("model_studio", Fault(status=429), 429, "model_call_failed"),
+        ("model_studio", Fault(drop=True), 503, "model_call_failed"),
+    ],
+)
+async def test_a_failure_downstream_has_a_status_before_the_stream(
+    human_agent_server: AgentServer, service: str, fault: Fault, status: int, code: str
+) -> None:
+    human_agent_server.sandbox.cloud.faults.set(service, fault)
+    async with human_agent_server.client() as http:
+        for stream in (True, False):
+            response = await http.post(CHAT, json={"messages": WEATHER, "stream": stream})
+            assert response.status_code == status
+            assert response.headers["content-type"] == "application/json"
+            error = response.json()["error"]
+            assert error["code"] == code
+            assert set(error) == {"message", "type", "code", "param", "symptom", "cause", "remedy"}
+            assert ("retry-after" in response.headers) == (status in (429, 503))
+
+
+async def test_a_refused_credential_is_a_502_with_its_row(sandbox: Sandbox) -> None:
+    with running_agent(sandbox, LLM_API_KEY_IDENTIFIER="nobody_knows") as server:
+        async with server.client() as http:
+            response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "llm_api_key_unavailable"
+
+
+async def test_an_error_in_mid_stream_is_one_event_and_the_end(agent_server: AgentServer) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    body = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
+    async with agent_server.client() as http:
+        response = await http.post(CHAT, json=body)
+    assert response.status_code == 200
+    *chunks, last = events(response.text)
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert last["error"]["code"] == "model_call_failed"
+    assert last["error"]["remedy"]
+
+
+async def test_the_official_client_raises_an_error_of_mid_stream(agent_server: AgentServer) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    async with client(agent_server) as official:
+        stream = await official.chat.completions.create(
+            model="any", messages=[{"role": "user", "content": "hello"}], stream=True
+        )
+        with pytest.raises(openai.APIError) as failed:
+            async for _ in stream:
+                pass
+    assert failed.value.code == "model_call_failed"
+
+
+async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
+    sandbox.cloud.settings.model_first_token_delay = 60
+    with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
+        async with server.client() as http:
+            response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "run_timed_out"
+
+
+async def test_each_answer_names_its_request(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        ids = [(await http.get("/openai/v1/models")).headers["x-request-id"] for _ in range(2)]
+    assert ids[0] != ids[1]
+
+
+async def test_a_conversation_goes_on_with_its_history(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        first = (await http.post(CHAT, json={"messages": WEATHER})).json()["choices"][0]["message"]
+        messages = [*WEATHER, first, {"role": "user", "content": "Call my enterprise service"}]
+        response = await http.post(CHAT, json={"messages": messages})
+    assert response.status_code == httpx.codes.OK
+    assert "app_agent01" in response.json()["choices"][0]["message"]["content"]
