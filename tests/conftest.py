@@ -87,7 +87,9 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
 
 @asynccontextmanager
 async def served(application: Any) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    # the protocol is named because asyncio sets TCP_NODELAY only then
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(application, log_level="critical", lifespan="on")
     config.load()
     server = uvicorn.Server(config)
