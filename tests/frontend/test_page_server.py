@@ -104,6 +104,16 @@ def test_a_path_that_leads_elsewhere_has_no_file(folder: Path, path: str):
     assert servable_file(folder.resolve(), path) is None
 
 
+async def test_a_file_that_the_browser_has_is_not_sent_again_until_it_changes(folder: Path):
+    async with client(folder) as http:
+        tag = (await http.get("/view/page.js")).headers["etag"]
+        again = await http.get("/view/page.js", headers={"if-none-match": tag})
+        (folder / "view/page.js").write_text("changed")
+        changed = await http.get("/view/page.js", headers={"if-none-match": tag})
+    assert (again.status_code, again.text) == (304, "")
+    assert (changed.status_code, changed.text) == (200, "changed")
+
+
 async def test_other_methods_are_refused(folder: Path):
     async with client(folder) as http:
         assert (await http.post("/config.js")).status_code == 405
@@ -170,6 +180,23 @@ def test_a_page_without_its_packages_is_refused_at_start(folder: Path, missing: 
     (folder / missing).unlink()
     with pytest.raises(PageIncompleteError, match="npm ci"):
         page_application(folder)
+
+
+def imported_by(module: Path, found: set[Path]) -> set[Path]:
+    for target in re.findall(r"""^import (?:[^';]+ from )?'(\.[^']+)';""", module.read_text(), re.MULTILINE):
+        file = (module.parent / target).resolve()
+        if file not in found:
+            found.add(file)
+            imported_by(file, found)
+    return found
+
+
+def test_every_module_is_preloaded_so_that_they_arrive_side_by_side():
+    modules = {file.relative_to(FRONTEND).as_posix() for file in imported_by(FRONTEND / "main.js", set())}
+    preloaded = re.findall(
+        r'<link rel="modulepreload" href="([^"]+)">', (FRONTEND / "index.html").read_text()
+    )
+    assert sorted(preloaded) == sorted(modules)
 
 
 async def test_everything_that_the_page_imports_is_served():
