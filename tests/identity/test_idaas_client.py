@@ -194,6 +194,16 @@ async def test_a_retry_after_that_is_a_date_is_understood(
         assert waits.seconds == waited
 
 
+async def test_a_wait_beyond_the_deadline_is_not_begun(
+    sandbox: Any, configuration: SdkConfiguration, waits: Waits
+) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=4))
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+        client = IDaaSClient(configuration, http, retries=RetryPolicy(deadline=3.0, sleep=waits))
+        await refusal(client.machine_token(PAM), UnreachableError)
+    assert waits.seconds == []
+
+
 async def test_refusals_are_not_asked_again(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     await refusal(client.machine_token(LEAVE))
     assert waits.seconds == []
