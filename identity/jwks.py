@@ -32,7 +32,7 @@ class Jwks:
     - An unknown `kid` fetches once; further unknown ones fetch nothing for `cooldown` seconds, so that
       forged tokens cannot turn the agent against IDaaS. (They can delay the first use of a key that was
       rotated in without overlap by as much.)
-    - A key that IDaaS withdrew is dropped at the next fetch: after `max_age` at the latest, while IDaaS answers.
+    - A key that IDaaS withdrew is dropped at the next fetch: after `max_age`, while IDaaS answers.
     - However many callers wait, one request is under way.
     - While the endpoint fails, keys are used until they are `max_stale` seconds old, then no more.
 
