@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -136,6 +136,9 @@ async def browser(page_switch: tuple[PageSwitch, str]) -> AsyncIterator[Browser]
         await launched.close()
 
 
+expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
+
+
 @dataclass
 class Watched:
     """A browser context, and what went wrong or went out in it."""
@@ -146,7 +149,7 @@ class Watched:
 
     async def new_page(self) -> Page:
         page = await self.context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         return page
 

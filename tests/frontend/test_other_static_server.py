@@ -1,0 +1,47 @@
+"""The page as the tutorial serves it: by any static server, here Python's own."""
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+@pytest.fixture
+def static_server() -> Iterator[str]:
+    handler = functools.partial(QuietHandler, directory=str(FRONTEND))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+async def test_the_page_starts_and_tells_that_the_example_values_are_still_there(
+    browser_context: Any, page: Page, static_server: str
+):
+    await page.goto(static_server)
+    alert = page.get_by_role("alert")
+    for key in ("IDAAS_AUTHORIZE_ENDPOINT", "IDAAS_LOGOUT_ENDPOINT", "CLIENT_ID"):
+        await expect(alert).to_contain_text(f"{key} still has the placeholder")
+
+
+async def test_its_policy_holds_there_too(browser_context: Any, page: Page, static_server: str):
+    await page.goto(static_server)
+    await expect(page.get_by_role("alert")).to_be_visible()
+    refused = await page.evaluate(
+        """() => {
+          try { document.createElement('div').innerHTML = '<b>x</b>'; return false; } catch { return true; }
+        }"""
+    )
+    assert refused
