@@ -4,11 +4,13 @@
  * Every fault is reported, each by its key. URLs must be https, except to loopback addresses.
  */
 
+import { LANGUAGES } from './language/language.js';
+
 const REQUIRED = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'CLIENT_ID', 'SCOPE'];
 const CHOICES = {
   RESPONSE_TYPE: ['token', 'code'],
   TOKEN_STORAGE: ['session', 'memory'],
-  LANGUAGE: ['en', 'zh'],
+  LANGUAGE: Object.keys(LANGUAGES),
 };
 const URLS = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'TOKEN_ENDPOINT', 'ISSUER', 'REDIRECT_URI'];
 const CHAT_ROUTE = '/openai/v1/chat/completions';
