@@ -104,15 +104,15 @@ class Jwks:
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
+        asked_at = self._clock()  # an answer is as old as its question
         try:
             keys, max_age = await self._request()
         except UnreachableError as error:
             self._failure = error
             raise
-        now = self._clock()
         self._failure = None
         self._keys = self._keep_known(keys)
-        self._fetched_at, self._stale_at = now, now + max_age
+        self._fetched_at, self._stale_at = asked_at, asked_at + max_age
 
     async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
         request = self._http.build_request(

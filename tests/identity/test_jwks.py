@@ -211,6 +211,17 @@ async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
 
 
 @pytest.mark.promise("cheap-refusal")
+async def test_keys_are_as_old_as_the_request_for_them(make: Any, endpoint: Endpoint, clock: Any) -> None:
+    endpoint.gate = asyncio.Event()
+    jwks = make(max_stale=86_400)
+    waiter = asyncio.create_task(jwks.find("one", "RS256"))
+    await endpoint.arrived.wait()
+    clock.advance(86_401)
+    endpoint.gate.set()
+    assert await waiter is not None
+    assert jwks.held("one", "RS256") is None
+
+
 async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint, clock: Any) -> None:
     jwks = make(max_age=300, cooldown=10)
     await jwks.find("one", "RS256")
