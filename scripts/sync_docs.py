@@ -60,11 +60,11 @@ def configuration() -> str:
 CONFIGURATION = """# Configuration
 
 Every environment variable of the agent. Faults stop the start, all at once, each by the variable's name;
-`idaas-agent doctor` checks what the values lead to. URLs must be https, except to loopback addresses. A variable
-that is set to nothing counts as not set.
+`idaas-agent doctor` checks what the values lead to. URLs must be https, except to loopback addresses.
+A variable that is set to nothing counts as not set.
 
-The agent's own secret is in none of these: the SDK configuration file names the variable that holds it
-(`clientSecretEnvVarName`, usually `IDAAS_CLIENT_SECRET`, or `privateKeyEnvVarName`, usually `ENV_PRIVATE_KEY`).
+The agent's own secret is in none of these: the SDK configuration file names the variable that holds
+it (`clientSecretEnvVarName`, usually `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarName`, usually `ENV_PRIVATE_KEY`).
 
 | variable | default | what it is |
 |---|---|---|
