@@ -64,7 +64,7 @@ Every environment variable of the agent. Faults stop the start, all at once, eac
 A variable that is set to nothing counts as not set.
 
 The agent's own secret is in none of these: the SDK configuration file names the variable that holds
-it (`clientSecretEnvVarName`, usually `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarName`, usually `ENV_PRIVATE_KEY`).
+it (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarName`, `ENV_PRIVATE_KEY`).
 
 | variable | default | what it is |
 |---|---|---|
