@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]  # has no stubs of its own
-from jsonschema.protocols import Validator  # type: ignore[import-untyped]  # as above
-from jsonschema.validators import validator_for  # type: ignore[import-untyped]  # as above
+from jsonschema.exceptions import SchemaError
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from langchain_core.tools import BaseTool
 from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourceContents
 from pydantic_core import to_json
