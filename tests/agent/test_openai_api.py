@@ -70,12 +70,14 @@ async def test_a_stream_has_the_contracts_form(agent_server: AgentServer) -> Non
     assert started["choices"][0]["delta"] == finished["choices"][0]["delta"] == {}
     activity = finished["agent_event"]
     assert activity["duration_ms"] >= 0
-    assert {name: activity[name] for name in ("type", "tool", "service", "access_identity", "ok")} == {
+    members = ("type", "tool", "service", "access_identity", "ok", "credential")
+    assert {name: activity[name] for name in members} == {
         "type": "tool_finished",
         "tool": "maps_weather",
         "service": "amap",
         "access_identity": "Machine",
         "ok": True,
+        "credential": "amap_api_key",
     }
 
 

@@ -1,0 +1,78 @@
+"""What the log says of requests, and what it never says."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from agent.request_log import JsonLines
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer
+
+CHAT = "/openai/v1/chat/completions"
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [json.loads(JsonLines().format(r)) for r in caplog.records if r.name == "idaas_agent.request"]
+
+
+async def test_a_request_is_one_line_without_query_and_headers(
+    agent_server: AgentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with agent_server.client() as http:
+        response = await http.get("/openai/v1/models", params={"secret": "in-the-query"})
+    agent_server.stop()
+    (line,) = [line for line in lines(caplog) if line["path"] == "/openai/v1/models"]
+    assert line["status"] == 200
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert "in-the-query" not in json.dumps(line)
+
+
+async def test_no_logger_shows_a_credential_in_a_run(
+    human_agent_server: AgentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="idaas_agent")
+    headers = human_agent_server.headers()
+    secrets = human_agent_server.sandbox.cloud.secrets
+    body = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
+    async with human_agent_server.client() as http:
+        await http.post(CHAT, json=body)
+        human_agent_server.sandbox.cloud.faults.set("model_studio", Fault(status=500))
+        await http.post(CHAT, json=body)
+    text = "\n".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("idaas_agent")
+    )
+    for canary in (headers["Authorization"].partition(".")[2], secrets.llm_api_key, secrets.amap_api_key):
+        assert canary not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abc.def-1",
+        "token eyJhbGciOiJSUzI1NiJ9.eyJzdWIi.c2ln",
+        "key sk-0123456789abcdef",
+    ],
+)
+def test_what_looks_like_a_credential_is_masked(text: str) -> None:
+    record = logging.LogRecord("any", logging.INFO, "", 0, text, None, None)
+    shown = json.loads(JsonLines().format(record))["message"]
+    assert "[masked]" in shown
+    assert not {"abc.def-1", "c2ln", "0123456789abcdef"} & set(shown.replace(".", " ").split())
+
+
+async def test_a_client_that_leaves_is_no_failure(
+    agent_server: AgentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    agent_server.sandbox.cloud.settings.model_token_delay = 0.05
+    body = {"input": {"messages": [{"role": "user", "content": "hello"}]}}
+    async with agent_server.client() as http, http.stream("POST", "/agent/stream", json=body) as response:
+        async for text in response.aiter_text():
+            if "event: data" in text:
+                break
+    agent_server.stop()
+    (line,) = [line for line in lines(caplog) if line["path"] == "/agent/stream"]
+    assert line["level"] == "info"
