@@ -13,7 +13,7 @@ from graph.access import Accesses, RunAccess
 from graph.caller import Callers, record
 from graph.context import AgentContext
 from graph.conversation import failure_text, pending
-from graph.events import ToolFinished, ToolStarted
+from graph.events import ToolFinished, ToolStarted, declared_credential
 from graph.state import AgentState
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, ServiceError
@@ -32,6 +32,7 @@ class CallService:
         self._accesses = accesses
         self._seconds = seconds
         self._access_identity = requirement.access_identity.value if requirement else None
+        self._declared = declared_credential(service.needs)
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
@@ -51,12 +52,17 @@ class CallService:
         call_id = call["id"] or ""
         writer(
             ToolStarted(
-                type="tool_started", tool=tool, service=service, access_identity=identity, call_id=call_id
+                type="tool_started",
+                tool=tool,
+                service=service,
+                access_identity=identity,
+                call_id=call_id,
+                **self._declared,
             )
         )
         started = time.perf_counter()
         result, code = await self._outcome(call, access)
-        finished = ToolFinished(
+        finished = ToolFinished(  # type: ignore[typeddict-item]  # what is declared has no "error" (PEP 728)
             type="tool_finished",
             tool=tool,
             service=service,
@@ -64,6 +70,7 @@ class CallService:
             call_id=call_id,
             ok=result.ok,
             duration_ms=round((time.perf_counter() - started) * 1000),
+            **self._declared,
         )
         if code is not None:
             finished["error"] = code.value

@@ -5,7 +5,7 @@
  * @typedef {{type: 'reasoning' | 'text', text: string}} TextPart
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'ok' | 'failed' | 'unknown', durationMs?: number, error?: string,
- *   audience?: string, scope?: string}} ToolPart
+ *   audience?: string, scope?: string, credential?: string}} ToolPart
  * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', parts: (TextPart | ToolPart)[],
  *   failure?: object}} Answer
  * @typedef {{question: string, answer: Answer}} Turn
@@ -66,7 +66,7 @@ function isCallOf(part, event) {
 
 function toolMembers(event) {
   const members = { tool: event.tool, service: event.service, accessIdentity: event.access_identity };
-  for (const optional of ['audience', 'scope']) {
+  for (const optional of ['audience', 'scope', 'credential']) {
     if (typeof event[optional] === 'string') members[optional] = event[optional];
   }
   return members;

@@ -71,6 +71,7 @@ export const en = Object.freeze({
   'tool.identity': 'Identity',
   'tool.audience': 'Audience',
   'tool.scope': 'Permission',
+  'tool.credential': 'Credential',
   'tool.duration': 'Duration',
   'tool.outcome': 'Outcome',
   'tool.outcome_running': 'running',

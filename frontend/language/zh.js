@@ -71,6 +71,7 @@ export const zh = Object.freeze({
   'tool.identity': '身份',
   'tool.audience': '受众',
   'tool.scope': '权限',
+  'tool.credential': '凭据标识',
   'tool.duration': '耗时',
   'tool.outcome': '结果',
   'tool.outcome_running': '进行中',

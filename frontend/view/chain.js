@@ -41,21 +41,24 @@ export class ChainView {
       element('div', {}, element('strong', {}, title), element('span', {}, detail)));
   }
 
-  #use({ service, accessIdentity, count, failed }) {
+  #use({ service, accessIdentity, audience, scope, credential, count, failed }) {
     const { language } = this;
+    const carried = audience === undefined && scope === undefined ? credential : [audience, scope].filter(Boolean).join(' | ');
     return element('li', {}, element('strong', {}, serviceName(language, service)),
       identityBadge(language, accessIdentity),
+      carried && element('code', { class: 'carried' }, carried),
       count > 1 && element('span', {}, language.text('chain.calls', { count })),
       failed && element('span', { class: 'failed' }, language.text('chain.failed')));
   }
 }
 
-/** One entry for each service and identity, in the order of first use. `failed`: no call of it succeeded. */
+/** One entry for each service and what its calls carried, in the order of first use. `failed`: no call of it succeeded. */
 export function serviceUses(turn) {
   const uses = new Map();
-  for (const { service, accessIdentity, outcome } of turn ? toolCalls(turn.answer) : []) {
-    const key = `${service} ${accessIdentity}`;
-    const use = uses.get(key) ?? { service, accessIdentity, count: 0, failed: true };
+  for (const { service, accessIdentity, audience, scope, credential, outcome } of turn ? toolCalls(turn.answer) : []) {
+    const carried = { service, accessIdentity, audience, scope, credential };
+    const key = JSON.stringify(carried);
+    const use = uses.get(key) ?? { ...carried, count: 0, failed: true };
     uses.set(key, { ...use, count: use.count + 1, failed: use.failed && outcome === 'failed' });
   }
   return [...uses.values()];

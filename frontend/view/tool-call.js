@@ -48,6 +48,7 @@ export class ToolCall {
       ['tool.identity', language.text(`identity.${identityKind(call.accessIdentity)}_long`)],
       ['tool.audience', call.audience],
       ['tool.scope', call.scope],
+      ['tool.credential', call.credential],
       ['tool.duration', call.durationMs === undefined ? undefined : language.duration(call.durationMs)],
       ['tool.outcome', language.has(symptom) ? `${language.text(symptom)} (${call.error})` : outcome],
     ];

@@ -10,11 +10,14 @@ from playwright.async_api import Page, expect
 
 PAGE = "http://localhost:9001/"
 WEATHER = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
+WEATHER["credential"] = "amap_api_key"
 ENTERPRISE = {
     "tool": "call_enterprise_service",
     "service": "enterprise",
     "access_identity": "Human",
     "call_id": "call_2",
+    "audience": "https://enterprise.sandbox.example",
+    "scope": "service.invoke",
 }
 
 
@@ -90,14 +93,18 @@ async def test_each_tool_call_says_whose_identity_it_used(
     await expect(enterprise.get_by_text("The agent acted on your behalf")).to_be_hidden()
     await enterprise.locator("summary").click()
     await expect(enterprise.get_by_text("The agent acted on your behalf")).to_be_visible()
+    for words in ("https://enterprise.sandbox.example", "service.invoke"):
+        await expect(enterprise.get_by_text(words, exact=True)).to_be_visible()
     await weather.locator("summary").click()
+    await expect(weather.get_by_text("amap_api_key", exact=True)).to_be_visible()
     await expect(weather.get_by_text("External service call failed")).to_be_visible()
 
     chain = signed_in.locator(".chain li")
     await expect(chain).to_have_count(4)
     await expect(chain.nth(0)).to_contain_text("user_alice01")
-    await expect(chain.nth(2)).to_contain_text(re.compile("Amap.*as itself.*failed", re.DOTALL))
+    await expect(chain.nth(2)).to_contain_text(re.compile("Amap.*as itself.*amap_api_key.*failed", re.DOTALL))
     await expect(chain.nth(3)).to_contain_text("on your behalf")
+    await expect(chain.nth(3)).to_contain_text("https://enterprise.sandbox.example | service.invoke")
 
 
 async def test_stop_ends_the_request_and_keeps_what_had_come(

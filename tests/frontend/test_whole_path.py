@@ -63,9 +63,14 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
     weather = await answer_to(page, "What is the weather in Hangzhou right now?")
     await expect(weather).to_contain_text(re.compile("Hangzhou|杭州"))
     await expect(weather.locator("details.tool-ok")).to_contain_text(as_whom)
+    await expect(weather.locator("details.tool-ok dl")).to_contain_text("amap_api_key")
 
     enterprise = await answer_to(page, "Call my enterprise service")
     await expect(enterprise.locator("details.tool-ok")).to_contain_text(as_whom)
+    await expect(enterprise.locator("details.tool-ok dl")).to_contain_text(
+        "https://enterprise.sandbox.example"
+    )
+    await expect(enterprise.locator("details.tool-ok dl")).to_contain_text("service.invoke")
     await expect(enterprise).to_contain_text(who_called)
 
     leave = await answer_to(page, "How many days of leave do I have left?")

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
 from graph.model import qwen_chat
+from identity.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -27,6 +28,7 @@ async def test_tools_and_text_are_told_in_order_without_arguments_or_results(
     b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
     events = await b.events()
     about = {"tool": "weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
+    about["credential"] = amap_key.identifier
     assert events == [
         *({"type": "content", "text": f"{word} "} for word in ("let", "me", "see")),
         {"type": "tool_started", **about},
@@ -50,6 +52,25 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
     started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
     assert (finished["ok"], finished.get("error")) == (False, code)
     assert started["access_identity"] is None  # the service needs no credential
+
+
+@pytest.mark.parametrize(
+    ("need", "told"),
+    [
+        (AccessToken("https://a.example|a.read"), {"audience": "https://a.example", "scope": "a.read"}),
+        (AccessToken("a.read"), {"scope": "a.read"}),
+        (ApiKey("amap_api_key"), {"credential": "amap_api_key"}),
+        (None, {}),
+    ],
+)
+async def test_both_ends_of_a_call_tell_what_credential_it_carries_and_never_the_secret(
+    bench, echo, call_tools, need, told
+):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", need, weather="sunny"))
+    tools = [event for event in await b.events() if event["type"].startswith("tool")]
+    members = ("audience", "scope", "credential")
+    assert [{name: event[name] for name in members if name in event} for event in tools] == [told, told]
+    assert "-of-machine-" not in str(tools)
 
 
 async def test_without_streaming_only_tools_are_told(bench, echo, call_tools):
