@@ -62,7 +62,7 @@ class CallService:
         )
         started = time.perf_counter()
         result, code = await self._outcome(call, access)
-        finished = ToolFinished(  # type: ignore[typeddict-item]  # what is declared has no "error" (PEP 728)
+        finished = ToolFinished(
             type="tool_finished",
             tool=tool,
             service=service,
@@ -70,7 +70,7 @@ class CallService:
             call_id=call_id,
             ok=result.ok,
             duration_ms=round((time.perf_counter() - started) * 1000),
-            **self._declared,
+            **self._declared,  # type: ignore[typeddict-item]  # it cannot say that it has no "error" (PEP 728)
         )
         if code is not None:
             finished["error"] = code.value
