@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
+from identity.access_token import Principal, VerifiedAccessToken
 from identity.credential import Credential, CredentialNeed, CredentialSource
 from identity.errors import CredentialError
 
@@ -64,11 +64,17 @@ class RunAccess:
         self._held = self.renewed = obtained
         return obtained
 
+    def _subject(self) -> Principal | None:
+        """Whose a credential must be to be used here: never another user's, whatever the state holds."""
+        human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
+        return self._caller.principal if human else None
+
     def _is_good(self, held: Credential) -> bool:
         return (
             self._requirement is not None
             and held.need == self._requirement.need
             and held.access_identity == self._requirement.access_identity
+            and held.subject == self._subject()
             and held.expires_at - _SKEW > self._clock()
         )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
+from identity.access_token import Principal, VerifiedAccessToken
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 
@@ -37,13 +37,15 @@ class Credential:
 
     `expires_at`, in unix seconds, is the end of its use: never later than the token's own `exp` or, under
     Human identity, the end of the user's access token. For an API key, which has no end of its own, it is
-    the time until which it may be used without IDaaS confirming it.
+    the time until which it may be used without IDaaS confirming it. `subject` is the user whose rights it
+    has, or `None` for the machine's own.
     """
 
     need: CredentialNeed
     access_identity: AccessIdentity
     secret: Secret
     expires_at: float
+    subject: Principal | None = None
 
 
 class CredentialSource(Protocol):

@@ -209,8 +209,9 @@ def _entry(
     freshness: Freshness,
 ) -> HeldCredential:
     end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
+    holder = None if access_identity is AccessIdentity.MACHINE else _caller(subject).principal
     return HeldCredential(
-        Credential(need, access_identity, secret, min(freshness.expires_at, end)),
+        Credential(need, access_identity, secret, min(freshness.expires_at, end), holder),
         refresh_at=freshness.refresh_at,
         stale_at=min(freshness.stale_at, end),
     )

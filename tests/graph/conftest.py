@@ -135,7 +135,8 @@ class Vault:
         if name in self.failures:
             raise self.failures[name]
         secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
-        return Credential(need, access_identity, secret, time.time() + self.lifetime)
+        holder = None if access_identity is AccessIdentity.MACHINE else subject.principal
+        return Credential(need, access_identity, secret, time.time() + self.lifetime, holder)
 
     def invalidate(self, credential: Credential, _subject) -> None:
         self.invalidated.append(credential)

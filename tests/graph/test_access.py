@@ -1,0 +1,56 @@
+"""A credential of the state is used for its own need and its own user alone."""
+
+import pytest
+
+from graph.access import Accesses, Requirement
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal
+from identity.credential import ApiKey, Credential
+from identity.secret import Secret
+
+NEED = ApiKey("key")
+HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE
+ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
+
+
+@pytest.fixture
+def vault(bench):
+    return bench([]).vault
+
+
+@pytest.fixture
+def verifier(bench):
+    return bench([]).tokens
+
+
+async def used(vault, verifier, access_identity, held):
+    """The secret that alice's access hands out while the state holds `held`."""
+    caller = await verifier.verify(Secret("alice-1"))
+    accesses = Accesses({"amap": Requirement(NEED, access_identity)}, vault, lambda: 0.0)
+    access = accesses.of(caller, "amap", {"credentials": {"amap": held}})
+    return (await access.credential()).secret.reveal()
+
+
+@pytest.mark.parametrize(
+    ("access_identity", "held_identity", "holder", "reused"),
+    [
+        (HUMAN, HUMAN, ALICE, True),
+        (HUMAN, HUMAN, BOB, False),
+        (HUMAN, MACHINE, None, False),
+        (MACHINE, MACHINE, None, True),
+        (MACHINE, HUMAN, ALICE, False),
+    ],
+)
+@pytest.mark.promise("users-never-cross")
+async def test_a_held_credential_is_used_only_by_whom_it_was_issued_for(
+    vault, verifier, access_identity, held_identity, holder, reused
+):
+    held = Credential(NEED, held_identity, Secret("held"), 1000.0, holder)
+    assert (await used(vault, verifier, access_identity, held) == "held") is reused
+
+
+async def test_a_held_credential_near_its_end_or_for_another_need_is_obtained_anew(vault, verifier):
+    ending = Credential(NEED, MACHINE, Secret("held"), 29.0)
+    other = Credential(ApiKey("other"), MACHINE, Secret("held"), 1000.0)
+    assert await used(vault, verifier, MACHINE, ending) == "key-of-machine-0"
+    assert await used(vault, verifier, MACHINE, other) == "key-of-machine-0"
