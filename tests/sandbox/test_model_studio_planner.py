@@ -327,12 +327,14 @@ def test_any_json_is_put_into_words_with_what_was_asked_first():
             "employee": "alice",
             "days_left": 12,
             "next_leave": {"from": "2026-12-21"},
-            "all": [{"a": 1}, {"a": 2}],
+            "all": [{"a": 1, "b": None}, {"a": 2}],
+            "actor": None,
         }
     )
     _, text = converse("How many days of leave do I have left?", answers={"leave_balance": result})
     lines = text.splitlines()
     assert "- days left: 12" in lines
+    assert "null" not in text
     assert lines.index("- days left: 12") < lines.index("- employee: alice")
     assert "  - from: 2026-12-21" in lines
     assert "  - a: 1" in lines

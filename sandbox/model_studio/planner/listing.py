@@ -1,4 +1,4 @@
-"""Any JSON as a Markdown list, what was asked for first."""
+"""Any JSON as a Markdown list, what was asked for first; what is null is not worth saying."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ def listed(content: Mapping[str, Any], question: str, chinese: bool) -> str:
     asked = words(question)
     spoken = [content[key] for key in _SPOKEN if isinstance(content.get(key), str)]
     rest = [key for key in content if key not in _SPOKEN or not isinstance(content[key], str)]
+    rest = [key for key in rest if content[key] is not None]
     rest.sort(key=lambda key: -len(asked & {stem(word) for word in words_of(key)}))
     lines = [line for key in rest for line in _bullet(key, content[key], 0)]
     lead = spoken or ["工具返回：" if chinese else "The tool answered:"]
@@ -49,11 +50,14 @@ def _bullet(key: str, value: object, depth: int) -> list[str]:
     indent = "  " * depth
     label = f"{indent}- {' '.join(words_of(key)) or key}:"
     if isinstance(value, Mapping):
-        return [label, *(line for k, v in value.items() for line in _bullet(str(k), v, depth + 1))]
+        told = ((str(name), member) for name, member in value.items() if member is not None)
+        return [label, *(line for name, member in told for line in _bullet(name, member, depth + 1))]
     if rows(value):
         return [label, *(f"{indent}  - {_inline(row)}" for row in value[:MAX_ROWS])]
     return [f"{label} {scalar(value)}"]
 
 
 def _inline(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{' '.join(words_of(key))}: {scalar(value)}" for key, value in row.items())
+    return ", ".join(
+        f"{' '.join(words_of(key))}: {scalar(value)}" for key, value in row.items() if value is not None
+    )
