@@ -14,7 +14,8 @@ window.APP_CONFIG = {
   // The Client node. This page's URL must be among its redirect URIs and its logout callback URLs.
   CLIENT_ID: 'app_…',
 
-  // The agent's audience and permission: audience|permission
+  // The agent's audience and permission: audience|permission. With `openid ` before it an ID token comes too: the page
+  // then shows the person's name, and checks the token's nonce, issuer, audience and expiry. Without, `state` stands alone.
   SCOPE: 'https://agent.example.com|agent.access',
 
   // Optional. With the five keys above the page signs in by the implicit grant.

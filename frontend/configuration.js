@@ -5,6 +5,7 @@
  */
 
 import { LANGUAGES } from './language/language.js';
+import { asksForIdToken } from './sign-in/authorization-request.js';
 
 const REQUIRED = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'CLIENT_ID', 'SCOPE'];
 const CHOICES = {
@@ -53,6 +54,8 @@ export function readConfiguration(appConfig, page) {
   const responseType = text('RESPONSE_TYPE') || 'token';
   if (responseType === 'code' && text('TOKEN_ENDPOINT') === '' && text('ISSUER') === '') {
     fault('TOKEN_ENDPOINT', 'missing_for_code');
+  } else if (responseType === 'code' && text('ISSUER') === '' && asksForIdToken({ scope: text('SCOPE') })) {
+    fault('ISSUER', 'missing_for_openid'); // the ID token's `iss` must equal it
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
 

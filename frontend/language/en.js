@@ -104,6 +104,7 @@ export const en = Object.freeze({
   'configuration.reason.choice': 'has a value that is not one of the choices',
   'configuration.reason.url': 'is not a URL',
   'configuration.reason.insecure': 'must begin with https:// (http:// is allowed for localhost only)',
+  'configuration.reason.missing_for_openid': 'is needed for RESPONSE_TYPE "code" with "openid" in SCOPE',
   'configuration.reason.missing_for_code': 'is needed for RESPONSE_TYPE "code", unless ISSUER is set',
 
   'sign_in_error.title': 'Sign-in did not succeed',
@@ -118,6 +119,8 @@ export const en = Object.freeze({
   'sign_in_error.insecure_context.remedy': 'Open the page over https, or at http://localhost.',
   'sign_in_error.code_refused': 'IDaaS did not exchange the authorization code for an access token.',
   'sign_in_error.code_refused.remedy': 'Sign in again. If it repeats, check that the Client node allows public clients and PKCE.',
+  'sign_in_error.id_token_invalid': 'The ID token does not belong to this sign-in, and the answer was refused.',
+  'sign_in_error.id_token_invalid.remedy': 'Sign in again. If it repeats, check CLIENT_ID and ISSUER in config.js, and the clock of this computer.',
   'sign_in_error.token_endpoint_unreachable': 'The token endpoint of IDaaS could not be reached from this page.',
   'sign_in_error.token_endpoint_unreachable.remedy': 'Check TOKEN_ENDPOINT, and that IDaaS allows this page\'s origin (CORS).',
   'sign_in_error.access_denied': 'Access was denied.',

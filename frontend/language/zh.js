@@ -104,6 +104,7 @@ export const zh = Object.freeze({
   'configuration.reason.choice': '的值不在可选范围内',
   'configuration.reason.url': '不是 URL',
   'configuration.reason.insecure': '必须以 https:// 开头（仅 localhost 可用 http://）',
+  'configuration.reason.missing_for_openid': '在 RESPONSE_TYPE 为 "code" 且 SCOPE 含 "openid" 时必填',
   'configuration.reason.missing_for_code': '在 RESPONSE_TYPE 为 "code" 时必填，除非已设置 ISSUER',
 
   'sign_in_error.title': '登录未成功',
@@ -118,6 +119,8 @@ export const zh = Object.freeze({
   'sign_in_error.insecure_context.remedy': '请通过 https 或 http://localhost 打开本页面。',
   'sign_in_error.code_refused': 'IDaaS 未能用授权码换取访问令牌。',
   'sign_in_error.code_refused.remedy': '请重新登录。如反复出现，检查 Client 节点是否允许公共客户端和 PKCE。',
+  'sign_in_error.id_token_invalid': 'ID Token 不属于本次登录，已拒绝该响应。',
+  'sign_in_error.id_token_invalid.remedy': '请重新登录。如果反复出现，请检查 config.js 中的 CLIENT_ID 与 ISSUER，以及本机时钟。',
   'sign_in_error.token_endpoint_unreachable': '本页面无法访问 IDaaS 的令牌端点。',
   'sign_in_error.token_endpoint_unreachable.remedy': '检查 TOKEN_ENDPOINT，以及 IDaaS 是否允许本页面的来源（CORS）。',
   'sign_in_error.access_denied': '访问被拒绝。',

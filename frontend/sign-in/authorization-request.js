@@ -13,17 +13,19 @@ export async function codeChallenge(verifier, crypto = globalThis.crypto) {
 /**
  * A fresh request: the URL to go to, and what to remember until the answer comes.
  *
- * `nonce` is sent only when an ID token is asked for (scope `openid`): nothing else carries it back.
+ * With `openid` in the scope an ID token is asked for, and `nonce` is sent, which must come back in it: nothing else
+ * carries it. With the tutorial's five keys alone there is none of either, and `state` stands alone.
  */
 export async function authorizationRequest(configuration, crypto = globalThis.crypto) {
   const pending = { state: randomValue(crypto), redirectUri: configuration.redirectUri };
   const url = new URL(configuration.authorizeEndpoint);
   url.searchParams.set('client_id', configuration.clientId);
-  url.searchParams.set('response_type', configuration.responseType);
+  const openid = asksForIdToken(configuration);
+  url.searchParams.set('response_type', openid && configuration.responseType === 'token' ? 'id_token token' : configuration.responseType);
   url.searchParams.set('scope', configuration.scope);
   url.searchParams.set('redirect_uri', configuration.redirectUri);
   url.searchParams.set('state', pending.state);
-  if (configuration.scope.split(' ').includes('openid')) {
+  if (openid) {
     pending.nonce = randomValue(crypto);
     url.searchParams.set('nonce', pending.nonce);
   }
@@ -33,6 +35,11 @@ export async function authorizationRequest(configuration, crypto = globalThis.cr
     url.searchParams.set('code_challenge_method', 'S256');
   }
   return { url: url.href, pending };
+}
+
+/** Whether the scope asks who the person is (OpenID Connect Core, section 3.1.2.1). */
+export function asksForIdToken({ scope }) {
+  return scope.split(' ').includes('openid');
 }
 
 function base64url(bytes) {

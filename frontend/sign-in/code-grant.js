@@ -5,11 +5,19 @@ import { SignInError } from './sign-in-error.js';
 
 // Loaded only by pages that are configured for this grant.
 const loadOauth = () => import('../node_modules/oauth4webapi/build/index.js');
+const FAULTS = {
+  OAUTH_JWT_CLAIM_COMPARISON_FAILED: 'id_token_invalid',
+  OAUTH_JWT_TIMESTAMP_CHECK_FAILED: 'id_token_invalid',
+  OAUTH_INVALID_RESPONSE: 'response_malformed',
+};
 
 /**
  * Redeems the code of an answer that `checkAuthorizationResponse` has accepted. The client is public: no secret.
  *
- * @returns {Promise<{accessToken: string, expiresIn: number | undefined}>} `expiresIn` in seconds
+ * If an ID token was asked for, it must be there, with the `nonce` sent, the configured issuer, this client, and not expired.
+ *
+ * @returns {Promise<{accessToken: string, expiresIn: number | undefined, identity: object | undefined}>} `expiresIn` in
+ *   seconds; `identity` are the ID token's claims, if one was asked for
  * @throws {SignInError}
  */
 export async function tokenFromCode({ parameters, inFragment }, pending, configuration, fetch = globalThis.fetch) {
@@ -25,8 +33,10 @@ export async function tokenFromCode({ parameters, inFragment }, pending, configu
     );
     const token = await oauth.processAuthorizationCodeResponse(server, client, response, {
       expectedNonce: pending.nonce ?? oauth.expectNoNonce,
+      requireIdToken: pending.nonce !== undefined,
     });
-    return { accessToken: token.access_token, expiresIn: token.expires_in };
+    const identity = pending.nonce === undefined ? undefined : oauth.getValidatedIdTokenClaims(token);
+    return { accessToken: token.access_token, expiresIn: token.expires_in, identity };
   } catch (error) {
     throw signInError(error, oauth);
   }
@@ -45,5 +55,6 @@ function signInError(error, oauth) {
   if (error instanceof oauth.ResponseBodyError) {
     return new SignInError('code_refused', error.error_description ?? error.error);
   }
-  return new SignInError(error instanceof TypeError ? 'token_endpoint_unreachable' : 'code_refused');
+  if (error instanceof TypeError) return new SignInError('token_endpoint_unreachable');
+  return new SignInError(FAULTS[error.code] ?? 'code_refused');
 }

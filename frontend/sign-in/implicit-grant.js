@@ -1,5 +1,6 @@
 /** The implicit grant (RFC 6749, section 4.2): the access token arrives in the fragment. */
 
+import { idTokenClaims } from './id-token.js';
 import { SignInError } from './sign-in-error.js';
 
 /**
@@ -7,15 +8,17 @@ import { SignInError } from './sign-in-error.js';
  *
  * Not checked: the token itself. It is the agent's to verify; the page only carries it.
  *
- * @returns {{accessToken: string, expiresIn: number | undefined}} `expiresIn` in seconds
+ * @returns {{accessToken: string, expiresIn: number | undefined, identity: object | undefined}} `expiresIn` in seconds;
+ *   `identity` are the ID token's claims, if one was asked for
  * @throws {SignInError}
  */
-export function tokenFromFragment({ parameters, inFragment }) {
+export function tokenFromFragment({ parameters, inFragment }, pending, configuration) {
   const accessToken = parameters.get('access_token');
   const tokenType = parameters.get('token_type');
   // A token in the query has been in logs on its way: only the fragment will do.
   if (!inFragment || !accessToken) throw new SignInError('response_malformed');
   if (tokenType !== null && tokenType.toLowerCase() !== 'bearer') throw new SignInError('response_malformed');
   const expiresIn = Number(parameters.get('expires_in') ?? NaN);
-  return { accessToken, expiresIn: Number.isFinite(expiresIn) ? expiresIn : undefined };
+  const identity = pending.nonce === undefined ? undefined : idTokenClaims(parameters.get('id_token'), pending, configuration);
+  return { accessToken, expiresIn: Number.isFinite(expiresIn) ? expiresIn : undefined, identity };
 }

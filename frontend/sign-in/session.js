@@ -5,25 +5,35 @@
  * never in localStorage, which every tab and every later visit could read.
  */
 
+import { SignInError } from './sign-in-error.js';
+
 const KEY = 'idaas-agent.session';
 
 /**
  * @typedef {object} Session
  * @property {string} accessToken
- * @property {string} subject `sub`, for display and for keeping conversations apart
+ * @property {string} subject `sub`, for display
+ * @property {string | undefined} person issuer and subject, which keep people's conversations apart; `undefined` if unknown
  * @property {string} name what to call the person
  * @property {number | undefined} expiresAt milliseconds since 1970
  */
 
-/** @returns {Session} */
-export function newSession({ accessToken, expiresIn }, now = Date.now()) {
+/**
+ * @param {{accessToken: string, expiresIn?: number, identity?: object}} token `identity`: the claims of an ID token
+ * @returns {Session}
+ * @throws {SignInError} the ID token and the access token are of two people
+ */
+export function newSession({ accessToken, expiresIn, identity }, now = Date.now()) {
   const claims = unverifiedClaims(accessToken);
-  const subject = typeof claims.sub === 'string' ? claims.sub : '';
-  const named = [claims.name, claims.preferred_username, claims.username].find((name) => typeof name === 'string' && name);
+  if (identity && typeof claims.sub === 'string' && claims.sub !== identity.sub) throw new SignInError('id_token_invalid');
+  const { sub, iss, name, preferred_username: userName, username } = { ...claims, ...identity };
+  const subject = typeof sub === 'string' ? sub : '';
+  const named = [name, userName, username].find((candidate) => typeof candidate === 'string' && candidate);
   const expiresAt = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined;
   return {
     accessToken,
     subject,
+    person: subject === '' ? undefined : JSON.stringify([typeof iss === 'string' ? iss : '', subject]),
     name: named ?? subject,
     expiresAt: expiresIn === undefined ? expiresAt : Math.min(now + expiresIn * 1000, expiresAt ?? Infinity),
   };

@@ -25,7 +25,7 @@ export async function completeSignIn(response, configuration, pendingSignIn, fet
   checkAuthorizationResponse(response, pending, configuration);
   const token = configuration.responseType === 'code'
     ? await tokenFromCode(response, pending, configuration, fetch)
-    : tokenFromFragment(response);
+    : tokenFromFragment(response, pending, configuration);
   return newSession(token);
 }
 

@@ -171,6 +171,59 @@ test('a refused code is told apart from an unreachable token endpoint', async ()
   await assert.rejects(redeem(async () => { throw new TypeError('Failed to fetch'); }), refusedWith('token_endpoint_unreachable'));
 });
 
+const OPENID = { scope: `openid ${IMPLICIT.scope}` };
+const ISSUER = CODE.issuer;
+const identity = (claims = {}) => jwt({
+  iss: ISSUER, sub: 'user_alice01', aud: 'app_client01', nonce: 'n1', iat: Date.now() / 1000 - 5, exp: Date.now() / 1000 + 300, name: 'Alice', ...claims,
+});
+
+/** Signs in with this ID token, by each grant. */
+const SIGN_IN_WITH = {
+  implicit: (idToken) => completeSignIn(
+    answer({ access_token: ALICE, state: 's1', ...(idToken && { id_token: idToken }) }),
+    { ...IMPLICIT, ...OPENID, issuer: ISSUER }, pendingWith({ state: 's1', nonce: 'n1' })),
+  code: (idToken) => completeSignIn(
+    answer({ code: 'c1', state: 's1', iss: ISSUER }, false), { ...CODE, ...OPENID }, pendingWith({ state: 's1', nonce: 'n1', codeVerifier: 'v' }),
+    async () => Response.json({ access_token: ALICE, token_type: 'Bearer', expires_in: 1200, ...(idToken && { id_token: idToken }) })),
+};
+
+test('the implicit request asks for both tokens where the scope has openid, and sends a nonce', async () => {
+  const { url, pending } = await authorizationRequest({ ...IMPLICIT, ...OPENID });
+  const { searchParams } = new URL(url);
+  assert.equal(searchParams.get('response_type'), 'id_token token');
+  assert.equal(searchParams.get('nonce'), pending.nonce);
+});
+
+for (const [grant, signInWith] of Object.entries(SIGN_IN_WITH)) {
+  test(`the ID token of the ${grant} grant gives the person's name`, async () => {
+    const session = await signInWith(identity());
+    assert.deepEqual([session.name, session.person], ['Alice', JSON.stringify([ISSUER, 'user_alice01'])]);
+  });
+
+  for (const [name, claims] of [
+    ['another nonce', { nonce: 'n2' }],
+    ['another issuer', { iss: 'https://evil.example.com' }],
+    ['another client as audience', { aud: 'app_other' }],
+    ['further audiences and no azp', { aud: ['app_client01', 'app_other'] }],
+    ['an end in the past', { exp: Date.now() / 1000 - 60 }],
+    ['another person than the access token', { sub: 'user_bob01' }],
+  ]) {
+    test(`an ID token of the ${grant} grant with ${name} is refused`, async () => {
+      await assert.rejects(signInWith(identity(claims)), refusedWith('id_token_invalid'));
+    });
+  }
+
+  test(`an answer of the ${grant} grant without the ID token, or the nonce in it, that was asked for is refused`, async () => {
+    for (const idToken of [undefined, identity({ nonce: undefined }), 'opaque']) await assert.rejects(signInWith(idToken), SignInError);
+  });
+}
+
+test('people are told apart by issuer and subject, and a person who is not known is nobody', () => {
+  const person = (claims) => newSession({ accessToken: jwt(claims) }).person;
+  assert.notEqual(person({ iss: 'https://a', sub: 'u' }), person({ iss: 'https://b', sub: 'u' }));
+  assert.equal(newSession({ accessToken: 'opaque' }).person, undefined);
+});
+
 test('a session ends when the token does, or earlier when the server says so', () => {
   assert.equal(newSession({ accessToken: ALICE, expiresIn: 1200 }, 1000).expiresAt, 1_201_000);
   assert.equal(newSession({ accessToken: ALICE }, 1000).expiresAt, 2_000_000_000_000);

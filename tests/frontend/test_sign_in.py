@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 PAGE = "http://localhost:9001/"
 FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
@@ -78,6 +78,41 @@ async def test_the_code_grant_with_pkce_needs_no_secret_and_no_server_of_ours(
     await expect(question(page)).to_be_visible()
     assert page.url == PAGE
     assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
+
+
+@pytest.mark.parametrize("grant", ["token", "code"])
+async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_name(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    scope = "openid https://agent.sandbox.example|agent.access"
+    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await sign_in(page)
+    name = sandbox.cloud.directory.users["alice"].display_name
+    await expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
+    assert any("&nonce=" in url for url in asked)
+
+
+@pytest.mark.parametrize("grant", ["token", "code"])
+async def test_an_answer_to_another_nonce_is_refused(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+):
+    """Another request's answer, put in the place of this one's: the state is right, the nonce is not."""
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    scope = "openid https://agent.sandbox.example|agent.access"
+    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
+
+    async def with_another_nonce(route: Route) -> None:
+        url = re.sub(r"nonce=[^&]+", "nonce=another", route.request.url)
+        await route.fulfill(status=302, headers={"location": url})
+
+    authorize = re.compile(r"/oauth2/authorize\?.*nonce=(?!another)")
+    await page.route(authorize, with_another_nonce)
+    await sign_in(page)
+    await expect(page.get_by_role("alert")).to_contain_text("The ID token does not belong to this sign-in")
+    await expect(question(page)).to_have_count(0)
 
 
 async def test_no_token_stays_in_the_address_the_history_or_local_storage(
