@@ -13,6 +13,7 @@ from identity.error_table import ErrorCode
 from identity.errors import (
     AccessTokenError,
     AgentError,
+    AuditError,
     ConfigurationError,
     InsufficientScopeError,
     ServiceError,
@@ -56,7 +57,7 @@ def status_of(error: AgentError) -> int:
             return 403
         case AccessTokenError():
             return 401
-        case UnreachableError() | ConfigurationError():
+        case UnreachableError() | AuditError() | ConfigurationError():
             return 503
         case AgentError(code=ErrorCode.RUN_TIMED_OUT):
             return 504

@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     JWKS_UNAVAILABLE = "jwks_unavailable"
     IDAAS_UNREACHABLE = "idaas_unreachable"
     RUN_TIMED_OUT = "run_timed_out"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
     SETTINGS_INVALID = "settings_invalid"
 
 
@@ -122,6 +123,11 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             "The answer took too long",
             "the model and the tools together needed more than the time that one run may take",
             "ask for less at once, or raise RUN_TIMEOUT_SECONDS",
+        ),
+        ErrorCode.AUDIT_UNAVAILABLE: ErrorRow(
+            "The audit log could not be written",
+            "the disk is full, or AUDIT_LOG_FILE names a file that the agent may not write",
+            "make AUDIT_LOG_FILE writable: the agent goes on by itself; the log of the agent has the reason",
         ),
         ErrorCode.SDK_CONFIG_UNREADABLE: ErrorRow(
             "Failed to load the SDK configuration",

@@ -6,6 +6,7 @@
     │   └── InsufficientScopeError    403: signing in again is not enough
     ├── CredentialError               the step that needs the credential fails; the caller cannot mend it
     ├── UnreachableError              temporary: try again later
+    ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
 
 Texts are lower case, put the thing in quotes, and say what was expected and what was found. They never
@@ -56,6 +57,10 @@ class CredentialError(AgentError):
 
 class UnreachableError(AgentError):
     """IDaaS did not answer, or not with anything usable. Trying again later may help."""
+
+
+class AuditError(AgentError):
+    """The audit log cannot be written, and records are required: nothing goes on without one."""
 
 
 class ServiceError(AgentError):
