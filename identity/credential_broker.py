@@ -8,6 +8,8 @@ from typing import Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
+from identity.audit_event import REQUEST_ID
+from identity.audit_trail import AuditTrail
 from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError, UnreachableError
@@ -51,6 +53,8 @@ class CredentialBroker:
     - An API key has no end of its own. It is read again after `api_key_max_age` seconds, and used for up to
       `api_key_max_stale` if IDaaS does not answer. If IDaaS refuses it, it is forgotten at once.
     - Users' credentials are bounded to `capacity` in number.
+    - What is asked of IDaaS is on record (`audit`) before anybody has the credential, with the request that
+      was the first to need it.
 
     For one event loop; not thread-safe.
     """
@@ -64,6 +68,7 @@ class CredentialBroker:
         api_key_max_age: float = 600.0,
         api_key_max_stale: float = 3600.0,
         capacity: int = 40_000,
+        audit: AuditTrail | None = None,
     ) -> None:
         """`jitter` gives numbers from 0 to 1, by which refreshes of many agents are spread."""
         self._issuer = issuer
@@ -72,6 +77,7 @@ class CredentialBroker:
         self._api_key_max_age = api_key_max_age
         self._api_key_max_stale = api_key_max_stale
         self._held = HeldCredentials(capacity)
+        self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed)
 
     def held(
@@ -89,7 +95,7 @@ class CredentialBroker:
         if now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
-            self._flights.start(key, partial(self._fetch, key, access_identity, subject))
+            self._flights.start(key, partial(self._fetch, key, access_identity, subject, REQUEST_ID.get()))
         return entry.credential
 
     async def obtain(
@@ -107,7 +113,8 @@ class CredentialBroker:
         if stale is not None and now < stale.retry_at and now < stale.credential.expires_at:
             return stale.credential
         try:
-            return await self._flights.run(key, partial(self._fetch, key, access_identity, subject))
+            fetch = partial(self._fetch, key, access_identity, subject, REQUEST_ID.get())
+            return await self._flights.run(key, fetch)
         except UnreachableError:
             stale = self._held.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -131,8 +138,13 @@ class CredentialBroker:
         await self._flights.aclose()
 
     async def _fetch(
-        self, key: HolderKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+        self,
+        key: HolderKey,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
+        request_id: str | None,
     ) -> Credential:
+        REQUEST_ID.set(request_id)  # a flight has a context of its own
         need = key[1]
         try:
             if isinstance(need, ApiKey):
@@ -152,10 +164,11 @@ class CredentialBroker:
         self, need: AccessToken, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
     ) -> HeldCredential:
         asked_at = self._clock()
+        step = self._audit.issue(need, access_identity, subject)
         if access_identity is AccessIdentity.MACHINE:
-            issued = await self._issuer.machine_token(need.scope)
+            issued = await step.around(self._issuer.machine_token(need.scope))
         else:
-            issued = await self._issuer.exchange(_caller(subject).token, need.scope)
+            issued = await step.around(self._issuer.exchange(_caller(subject).token, need.scope))
         freshness = token_freshness(asked_at, issued.expires_at, self._jitter())
         return _entry(need, access_identity, subject, issued.token, freshness)
 
@@ -164,12 +177,14 @@ class CredentialBroker:
     ) -> HeldCredential:
         pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
         asked_at = self._clock()
+        step = self._audit.issue(need, access_identity, subject)
         try:
-            api_key = await self._issuer.obtain_api_key(pam_token.secret, need)
+            api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
         except PamTokenRefusedError:
             self.invalidate(pam_token, subject)
             pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
-            api_key = await self._issuer.obtain_api_key(pam_token.secret, need)
+            step = self._audit.issue(need, access_identity, subject)
+            api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
         freshness = api_key_freshness(
             asked_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
         )

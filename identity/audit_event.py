@@ -1,0 +1,93 @@
+"""What is put on record about the use of identities and credentials. No value here is a secret.
+
+`docs/audit-log.md` describes each member for those who read the log.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal
+from identity.error_table import ErrorCode
+
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
+"""The id of the request that is being served. Whoever starts a task in a context of its own passes it on."""
+
+
+class AuditedAction(StrEnum):
+    """What was done."""
+
+    AUTHENTICATION = "authentication"
+    """A caller's access token was verified, or refused."""
+
+    TOKEN_EXCHANGE = "token_exchange"  # noqa: S105 - a name, no secret
+    """IDaaS was asked for an access token of the user (RFC 8693)."""
+
+    MACHINE_TOKEN = "machine_token"  # noqa: S105 - a name, no secret
+    """IDaaS was asked for an access token of the agent itself (RFC 6749, section 4.4)."""
+
+    API_KEY_ISSUE = "api_key_issue"
+    """IDaaS was asked for an API key (Developer API, `ObtainCredential`)."""
+
+    TOOL_CALL = "tool_call"
+    """A service was called with the credential that it declared. On record twice: begun, and ended."""
+
+
+class AuditOutcome(StrEnum):
+    """How it went."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    """Somebody decided against it: the verifier, IDaaS."""
+    FAILED = "failed"
+    """Nobody decided: no answer, no usable answer, a fault."""
+    CANCELLED = "cancelled"
+    """The client left, or the agent shut down, before it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One line of the record. `None`: not known, or of no meaning for the action.
+
+    `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
+    token (see `AuditTrail`): equal for equal tokens while the process lives, and of no use to anybody else.
+    """
+
+    time: float
+    action: AuditedAction
+    outcome: AuditOutcome
+    request_id: str | None = None
+    principal: Principal | None = None
+    token_hash: str | None = None
+    client: str | None = None
+    access_identity: AccessIdentity | None = None
+    audience: str | None = None
+    scope: str | None = None
+    credential: str | None = None
+    service: str | None = None
+    tool: str | None = None
+    call_id: str | None = None
+    error: ErrorCode | None = None
+    duration: float | None = None
+
+
+class AuditSink(Protocol):
+    """Where events go; `agent.audit_log.AuditLog` is the real one."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Takes the event; an event is taken before the first await, so that a cancellation loses none.
+
+        Raises `AuditError` if the sink guarantees records and cannot write this one: then whatever the event
+        is about must not go on.
+        """
+        ...
+
+
+class Unrecorded:
+    """The sink that keeps nothing, for parts that are used on their own."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Nothing."""

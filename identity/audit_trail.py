@@ -1,0 +1,179 @@
+"""Puts decisions on record where they are made: who, what, with which credential, and how it went."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+from identity.audit_event import (
+    REQUEST_ID,
+    AuditedAction,
+    AuditEvent,
+    AuditOutcome,
+    AuditSink,
+    Unrecorded,
+)
+from identity.credential import AccessToken, ApiKey, CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, AgentError, CredentialError
+from identity.secret import Secret
+
+T = TypeVar("T")
+
+
+class AuditedStep:
+    """One thing that is being done. Each method puts one event on record; `AuditError` as sinks raise it."""
+
+    def __init__(self, sink: AuditSink, clock: Callable[[], float], event: AuditEvent) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._event = event
+        self._began = time.perf_counter()
+
+    async def started(self) -> None:
+        """It is about to be done."""
+        await self._sink.record(self._event)
+
+    async def ended(
+        self,
+        outcome: AuditOutcome,
+        error: ErrorCode | None = None,
+        *,
+        caller: VerifiedAccessToken | None = None,
+    ) -> None:
+        """It was done. `caller` is told here if the step is what found out."""
+        principal = self._event.principal if caller is None else caller.principal
+        duration = time.perf_counter() - self._began
+        await self._sink.record(
+            replace(
+                self._event,
+                time=self._clock(),
+                outcome=outcome,
+                error=error,
+                principal=principal,
+                duration=duration,
+            )
+        )
+
+    async def ended_by(self, error: BaseException) -> None:
+        """It was not done: `refused` if `error` is a decision, else `failed` or `cancelled`."""
+        if isinstance(error, AgentError):
+            decided = isinstance(error, AccessTokenError | CredentialError)
+            await self.ended(AuditOutcome.REFUSED if decided else AuditOutcome.FAILED, error.code)
+        elif isinstance(error, asyncio.CancelledError):
+            await self.ended(AuditOutcome.CANCELLED)
+        else:
+            await self.ended(AuditOutcome.FAILED)
+
+    async def around(self, work: Awaitable[T]) -> T:
+        """Awaits `work` and puts its end on record before anybody has its result."""
+        try:
+            result = await work
+        except BaseException as error:
+            await self.ended_by(error)
+            raise
+        await self.ended(AuditOutcome.SUCCEEDED)
+        return result
+
+
+class AuditTrail:
+    """Makes the steps of one agent.
+
+    Of a token only a keyed hash is recorded: HMAC-SHA-256 of its SHA-256, by a random key that never leaves
+    the process, cut to 128 bits. It joins the lines of one token, and cannot be compared with anything that
+    somebody else has seen.
+    """
+
+    def __init__(
+        self,
+        sink: AuditSink | None = None,
+        *,
+        client: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`client` is the agent's own client id in IDaaS."""
+        self._sink = sink or Unrecorded()
+        self._client = client
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+
+    def authentication(self, presented: Secret | None, audience: str, scope: str) -> AuditedStep:
+        """Of a request that presents a token, or none. `audience` and `scope` are what is required."""
+        token_hash = None
+        if presented is not None:
+            digest = hashlib.sha256(presented.reveal().encode(errors="surrogatepass"))
+            token_hash = self._hash(digest.hexdigest())
+        return self._step(AuditedAction.AUTHENTICATION, audience=audience, scope=scope, token_hash=token_hash)
+
+    def issue(
+        self, need: CredentialNeed, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
+    ) -> AuditedStep:
+        """Of a credential by IDaaS. Under Machine identity it belongs to the agent, whoever asked first."""
+        human = access_identity is AccessIdentity.HUMAN
+        if isinstance(need, ApiKey):
+            action = AuditedAction.API_KEY_ISSUE
+        else:
+            action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
+        return self._use(action, need, access_identity, caller if human else None, client=self._client)
+
+    def tool_call(
+        self,
+        service: str,
+        tool: str,
+        call_id: str,
+        need: CredentialNeed | None,
+        access_identity: AccessIdentity | None,
+        caller: VerifiedAccessToken,
+    ) -> AuditedStep:
+        """Of a tool of `service`, with what the service needs, for `caller`."""
+        return self._use(
+            AuditedAction.TOOL_CALL,
+            need,
+            access_identity,
+            caller,
+            service=service,
+            tool=tool,
+            call_id=call_id,
+        )
+
+    def _use(
+        self,
+        action: AuditedAction,
+        need: CredentialNeed | None,
+        access_identity: AccessIdentity | None,
+        caller: VerifiedAccessToken | None,
+        **members: str | None,
+    ) -> AuditedStep:
+        match need:
+            case AccessToken(scope):
+                audience, bar, permission = scope.rpartition("|")
+                members |= {"audience": audience if bar else None, "scope": permission}
+            case ApiKey(identifier):
+                members["credential"] = identifier
+        if caller is not None:
+            members["token_hash"] = self._hash(caller.fingerprint)
+        return self._step(
+            action,
+            access_identity=access_identity,
+            principal=None if caller is None else caller.principal,
+            **members,
+        )
+
+    def _step(self, action: AuditedAction, **members: object) -> AuditedStep:
+        event = AuditEvent(
+            time=self._clock(),
+            action=action,
+            outcome=AuditOutcome.STARTED,
+            request_id=REQUEST_ID.get(),
+            **members,  # type: ignore[arg-type]  # members of AuditEvent, by the methods above
+        )
+        return AuditedStep(self._sink, self._clock, event)
+
+    def _hash(self, fingerprint: str) -> str:
+        return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]
