@@ -1,0 +1,152 @@
+"""Every token of `tokens/*.json` is refused, for its reason and at its price, by the verifier and by HTTP.
+
+RFC 8725 and RFC 9068. `expect.keys` says whether a key had to be asked for; where it is false, none was.
+"""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from identity.access_token_verifier import AccessTokenVerifier
+from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.signing_key import SigningKey, signing_key
+from sandbox.directory import AGENT_AUDIENCE
+from tests.security.forge import Forge, public_jwk
+
+pytestmark = [pytest.mark.promise("verified-caller"), pytest.mark.promise("cheap-refusal")]
+
+VECTORS = {
+    f"{file.stem}: {vector['name']}": vector
+    for file in sorted((Path(__file__).parent / "tokens").glob("*.json"))
+    for vector in json.loads(file.read_text(encoding="utf-8"))
+}
+NOW = 1_795_526_961
+DAY = 86_400
+
+
+class OneKey:
+    """A key source that counts how often it was asked for a key."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self.key = key
+        self.asked = 0
+
+    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        return self.key if kid in (None, self.key.kid) and algorithm == self.key.algorithm else None
+
+    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
+        self.asked += 1
+        return self.held(kid, algorithm)
+
+
+@pytest.fixture(scope="module")
+def forge() -> Forge:
+    return Forge(
+        issuer="https://idaas.example/oauth2",
+        audience=AGENT_AUDIENCE,
+        kid="key-1",
+        now=NOW,
+        key=rsa.generate_private_key(65537, 2048),
+        own_key=rsa.generate_private_key(65537, 2048),
+        own_ec_key=ec.generate_private_key(ec.SECP256R1()),
+    )
+
+
+def checked_by(forge: Forge) -> tuple[AccessTokenVerifier, OneKey]:
+    key = signing_key(public_jwk(forge.key) | {"kid": forge.kid})
+    assert key is not None
+    keys = OneKey(key)
+    verifier = AccessTokenVerifier(
+        issuer=forge.issuer, audience=forge.audience, scope="agent.access", keys=keys, clock=lambda: NOW
+    )
+    return verifier, keys
+
+
+async def refusal(verifier: AccessTokenVerifier, token: str) -> AccessTokenError:
+    with pytest.raises(AccessTokenError) as caught:
+        await verifier.verify(token)
+    return caught.value
+
+
+async def test_the_forge_makes_a_good_token_unless_a_recipe_says_otherwise(forge):
+    verifier, _ = checked_by(forge)
+    assert (await verifier.verify(forge.token({}))).principal.subject == "user_alice01"
+
+
+@pytest.mark.parametrize("name", VECTORS)
+async def test_the_verifier_refuses_it_for_its_reason_and_asks_for_no_key_in_vain(forge, name):
+    vector = VECTORS[name]
+    verifier, keys = checked_by(forge)
+    error = await refusal(verifier, forge.token(vector))
+    expected = vector["expect"]
+    assert error.code == expected["code"]
+    assert isinstance(error, InsufficientScopeError) == (expected["status"] == 403)
+    assert expected["reason"] in error.detail
+    assert keys.asked == int(expected["keys"])
+
+
+async def test_no_refusal_costs_more_than_a_few_verifications(forge):
+    """The processor's time, the best of three: what a busy machine adds does not count."""
+
+    async def cost(recipe: dict[str, Any]) -> float:
+        token, times = forge.token(recipe), []
+        for _ in range(3):
+            verifier, _ = checked_by(forge)
+            began = time.process_time()
+            with contextlib.suppress(AccessTokenError):
+                await verifier.verify(token)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    costs = {name: await cost(vector) for name, vector in VECTORS.items()}
+    dearest = max(costs, key=costs.__getitem__)
+    assert costs[dearest] < 10 * await cost({}) + 0.001, dearest
+
+
+async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fetches_one(
+    start_agent, sandbox, forge
+):
+    agent = await start_agent()
+    await agent.warm()
+    # The keys at hand are too old to be used from here on: whoever asks for one causes a fetch.
+    sandbox.clock.advance(DAY + 60)
+    sandbox.cloud.counters.reset()
+    here = Forge(
+        issuer=sandbox.issuer,
+        audience=AGENT_AUDIENCE,
+        kid=sandbox.cloud.keys.current.kid,
+        now=int(sandbox.clock.now),
+        key=sandbox.cloud.keys.current.private_key,
+        own_key=forge.own_key,
+        own_ec_key=forge.own_ec_key,
+    )
+    wrong: dict[str, object] = {}
+    for needs_key in (False, True):
+        for name, vector in VECTORS.items():
+            expected = vector["expect"]
+            if expected["keys"] is not needs_key:
+                continue
+            token = here.token(vector)
+            response = await agent.http.get(
+                f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {token}"}
+            )
+            error = response.json()["error"]
+            found = (response.status_code, error["code"], expected["reason"] in error["message"])
+            if found != (expected["status"], expected["code"], True):
+                wrong[name] = (found, error["message"])
+            assert len(token) < 40 or token not in response.text
+            assert "error=" in response.headers["www-authenticate"]
+        if not needs_key:
+            assert "idaas:jwks" not in sandbox.cloud.counters.snapshot()
+    assert wrong == {}
+    # The first that needed a key, and one search for the unknown names: no further within the cooldown.
+    assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 2
+    good = await agent.http.get(
+        f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {here.token({})}"}
+    )
+    assert good.status_code == 200
