@@ -6,6 +6,7 @@
 
 import { streamAnswer } from './chat/chat-completions.js';
 import { Chat } from './chat/chat.js';
+import { ConversationDatabase } from './chat/conversation-database.js';
 import { KeptConversation } from './chat/kept-conversation.js';
 import { chooseLanguage } from './language/language.js';
 import { PendingSignIn } from './sign-in/pending-sign-in.js';
@@ -28,15 +29,18 @@ export class Application extends EventTarget {
    * @param {import('./language/language.js').Language} surroundings.language
    * @param {Storage | undefined} surroundings.languageStorage
    * @param {Storage} surroundings.tabStorage sessionStorage
+   * @param {IDBFactory | undefined} surroundings.indexedDB
    * @param {Location} surroundings.location
    * @param {BroadcastChannel} surroundings.otherTabs
    */
-  constructor({ configuration, language, languageStorage, tabStorage, location, otherTabs }) {
+  constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, otherTabs }) {
     super();
     Object.assign(this, { configuration, language, languageStorage, tabStorage, location, otherTabs });
     this.sessions = new SessionStore(configuration.tokenStorage === 'session' ? tabStorage : undefined);
     this.pendingSignIn = new PendingSignIn(tabStorage);
-    this.kept = new KeptConversation(tabStorage);
+    const inBrowser = configuration.conversationStorage === 'indexeddb' && indexedDB;
+    this.kept = new KeptConversation(
+      configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
     this.chat = new Chat((request) => this.#stream(request));
     this.chat.addEventListener('turns', () => this.#keep());
     this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
@@ -61,7 +65,7 @@ export class Application extends EventTarget {
     const before = this.sessions.restore();
     this.expired = hadSession && !before;
     if (response) await this.#complete(response);
-    if (this.session) this.#resume();
+    if (this.session) await this.#resume();
     this.#changed();
   }
 
@@ -81,9 +85,9 @@ export class Application extends EventTarget {
   }
 
   /** Forgets everything here and in the other tabs, then ends the session at IDaaS. */
-  signOut() {
-    this.#forget();
+  async signOut() {
     this.otherTabs.postMessage(SIGNED_OUT);
+    await this.#forget();
     this.location.assign(logoutUrl(this.configuration));
   }
 
@@ -121,8 +125,11 @@ export class Application extends EventTarget {
     }
   }
 
-  #resume() {
-    this.chat.turns = this.kept.restore(this.session.subject);
+  async #resume() {
+    const { session } = this;
+    const turns = await this.kept.restore(session.person);
+    if (this.session !== session) return; // signed out in another tab meanwhile
+    this.chat.turns = turns;
     this.draft = this.tabStorage.getItem(DRAFT) ?? '';
     this.tabStorage.removeItem(DRAFT);
   }
@@ -133,17 +140,18 @@ export class Application extends EventTarget {
   }
 
   #keep() {
-    if (this.session) this.kept.keep(this.session.subject, this.chat.turns);
+    if (this.session) this.kept.keep(this.session.person, this.chat.turns);
   }
 
-  #forget() {
+  async #forget() {
+    const person = this.session?.person;
     this.sessions.clear();
     this.chat.clear();
-    this.kept.forget();
     this.tabStorage.removeItem(DRAFT);
     this.draft = '';
     this.expired = false;
     this.#changed();
+    await this.kept.forget(person);
   }
 
   #fail(error) {

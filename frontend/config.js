@@ -25,6 +25,8 @@ window.APP_CONFIG = {
   // ISSUER: 'https://{host}/api/v2/iauths_system/oauth2',  // finds the token endpoint; `iss` in answers must equal it
   // REDIRECT_URI: 'https://chat.example.com/',             // default: the address of this page
   // TOKEN_STORAGE: 'memory',      // default 'session': the access token survives a reload, in this tab only
+  // CONVERSATION_STORAGE: 'indexeddb', // default 'session': the conversation is kept for the tab; 'memory': until a reload
+  //                               // or a new sign-in; 'indexeddb': in the browser, for its person, until he signs out
   // MODEL: 'qwen-plus',           // sent as `model`; default: the agent's own
   // LANGUAGE: 'en',               // or 'zh'; default: the browser's
 };

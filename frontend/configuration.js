@@ -11,6 +11,7 @@ const REQUIRED = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT'
 const CHOICES = {
   RESPONSE_TYPE: ['token', 'code'],
   TOKEN_STORAGE: ['session', 'memory'],
+  CONVERSATION_STORAGE: ['session', 'memory', 'indexeddb'],
   LANGUAGE: Object.keys(LANGUAGES),
 };
 const URLS = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'TOKEN_ENDPOINT', 'ISSUER', 'REDIRECT_URI'];
@@ -70,6 +71,7 @@ export function readConfiguration(appConfig, page) {
     issuer: text('ISSUER') || undefined,
     redirectUri: text('REDIRECT_URI') || pageAddress(page),
     tokenStorage: text('TOKEN_STORAGE') || 'session',
+    conversationStorage: text('CONVERSATION_STORAGE') || 'session',
     model: text('MODEL') || undefined,
     language: text('LANGUAGE') || undefined,
   });

@@ -21,6 +21,7 @@ try {
     language,
     languageStorage,
     tabStorage: sessionStorage,
+    indexedDB: allowed(() => indexedDB),
     location,
     otherTabs: new BroadcastChannel('idaas-agent'),
   });
@@ -32,7 +33,7 @@ try {
   showUnconfigured(root, language, error.faults);
 }
 
-/** Storage can be forbidden by the browser's settings; the language is then not remembered. */
+/** Storage can be forbidden by the browser's settings; nothing is then remembered in it. */
 function allowed(storage) {
   try {
     return storage();

@@ -4,8 +4,6 @@ import { AgentFailure } from '../chat/agent-failure.js';
 import { streamAnswer } from '../chat/chat-completions.js';
 import { Chat } from '../chat/chat.js';
 import { addEvent, chatMessages, endAnswer, newTurn, toolCalls } from '../chat/conversation.js';
-import { KeptConversation } from '../chat/kept-conversation.js';
-import { MemoryStorage } from './memory-storage.js';
 
 const REQUEST = { url: 'http://localhost:9002/openai/v1/chat/completions', accessToken: 'at', messages: [{ role: 'user', content: 'hi' }] };
 const delta = (members) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: members }] })}\n\n`;
@@ -181,23 +179,4 @@ test('a failed answer keeps its failure, and the question can be taken back', as
   assert.deepEqual([chat.turns[0].answer.failure.code, chat.turns[0].answer.failure.signInAgain], ['access_token_invalid', true]);
   assert.equal(chat.takeBack(), 'q');
   assert.deepEqual(chat.turns, []);
-});
-
-test('a conversation is restored for the person whose it is, and forgotten for anybody else', () => {
-  const storage = new MemoryStorage();
-  const kept = new KeptConversation(storage);
-  const turn = newTurn('q');
-  addEvent(turn.answer, { type: 'text', text: 'a' });
-  kept.keep('user_alice01', [turn]);
-  const [restored] = kept.restore('user_alice01');
-  assert.equal(restored.question, 'q');
-  assert.equal(restored.answer.status, 'stopped');
-  assert.deepEqual(kept.restore('user_bob01'), []);
-  assert.equal(storage.size, 0);
-});
-
-test('a conversation that cannot be read is forgotten', () => {
-  const storage = new MemoryStorage();
-  storage.setItem('idaas-agent.conversation', '{"subject": "u", "turns": [1]}');
-  assert.deepEqual(new KeptConversation(storage).restore('u'), []);
 });

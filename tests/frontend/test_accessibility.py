@@ -9,7 +9,9 @@ from playwright.async_api import Page, expect
 AXE = (Path(__file__).resolve().parents[2] / "frontend/node_modules/axe-core/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGE = "http://localhost:9001/"
-SESSION = '{"accessToken": "at", "subject": "user_alice01", "name": "user_alice01", "expiresAt": %s}'
+SESSION = (
+    '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01", "expiresAt": %s}'
+)
 TOOL = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "1"}
 FAILED = {"tool": "leave_balance", "service": "leave", "access_identity": "Human", "call_id": "2"}
 MARKDOWN = (

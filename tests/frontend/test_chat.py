@@ -33,7 +33,9 @@ async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted
             "SCOPE": "https://agent.sandbox.example|agent.access",
         }
     )
-    session = '{"accessToken": "an-access-token", "subject": "user_alice01", "name": "user_alice01"}'
+    session = (
+        '{"accessToken": "an-access-token", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
+    )
     await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
     await page.goto(PAGE)
     return page

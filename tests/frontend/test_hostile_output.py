@@ -34,7 +34,7 @@ async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted
             "SCOPE": "https://agent.sandbox.example|agent.access",
         }
     )
-    session = '{"accessToken": "at", "subject": "user_alice01", "name": "user_alice01"}'
+    session = '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
     await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
     await page.goto(PAGE)
     return page

@@ -1,5 +1,6 @@
 """Signing in and out in a real browser against the sandbox's IDaaS."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -259,6 +260,45 @@ async def test_another_person_does_not_see_the_conversation(
     await sign_in(page, "bob")
     await expect(page.get_by_text("user_bob01")).not_to_have_count(0)
     await expect(page.get_by_text("For alice only.")).to_have_count(0)
+
+
+KEPT = """() => new Promise((resolve) => {
+  const request = indexedDB.open('idaas-agent', 1);
+  request.onsuccess = () => {
+    const all = request.result.transaction('conversations').objectStore('conversations').getAll();
+    all.onsuccess = () => { request.result.close(); resolve(JSON.stringify(all.result)); };
+  };
+})"""
+
+
+async def test_in_the_browsers_database_a_conversation_waits_for_its_person_until_he_signs_out(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, scripted_agent: Any
+):
+    sandbox_config(CONVERSATION_STORAGE="indexeddb")
+    await sign_in(page)
+    scripted_agent.will_answer(text="For alice only.")
+    await question(page).fill("hello")
+    await question(page).press("Enter")
+    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    async with asyncio.timeout(10):
+        while "For alice only." not in await page.evaluate(KEPT):
+            pass
+    await page.close()
+
+    page = await browser_context.new_page()
+    await page.goto(PAGE)
+    await page.get_by_role("button", name="Sign in with IDaaS").click()
+    await expect(page.get_by_text("For alice only.").first).to_be_visible()
+
+    other = await browser_context.new_page()
+    await browser_context.context.clear_cookies()
+    await sign_in(other, "bob")
+    await expect(question(other)).to_be_visible()
+    await expect(other.get_by_text("For alice only.")).to_have_count(0)
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("button", name="Sign in with IDaaS")).to_be_visible()
+    assert await page.evaluate(KEPT) == "[]"
 
 
 async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IDBFactory } from 'fake-indexeddb';
+import { addEvent, newTurn } from '../chat/conversation.js';
+import { ConversationDatabase } from '../chat/conversation-database.js';
+import { KeptConversation } from '../chat/kept-conversation.js';
+import { MemoryStorage } from './memory-storage.js';
+
+const ALICE = '["https://idaas.example.com","user_alice01"]';
+const BOB = '["https://idaas.example.com","user_bob01"]';
+
+function turnOf(question) {
+  const turn = newTurn(question);
+  addEvent(turn.answer, { type: 'text', text: `answer to ${question}` });
+  return turn;
+}
+
+const questions = (turns) => turns.map(({ question }) => question);
+
+/** A tab of the browser whose IndexedDB this is. */
+function tabOf(browser) {
+  return new KeptConversation(new MemoryStorage(), new ConversationDatabase(browser));
+}
+
+test('a conversation is restored for the person whose it is, and forgotten for anybody else', async () => {
+  const storage = new MemoryStorage();
+  const kept = new KeptConversation(storage);
+  await kept.keep(ALICE, [turnOf('q')]);
+  const [restored] = await kept.restore(ALICE);
+  assert.equal(restored.question, 'q');
+  assert.equal(restored.answer.status, 'stopped');
+  assert.deepEqual(await kept.restore(BOB), []);
+  assert.equal(storage.size, 0);
+});
+
+test('a conversation that cannot be read is forgotten', async () => {
+  for (const broken of ['{', 'null', JSON.stringify({ person: ALICE, turns: [1] }), JSON.stringify({ person: ALICE, turns: 3 })]) {
+    const storage = new MemoryStorage();
+    storage.setItem('idaas-agent.conversation', broken);
+    assert.deepEqual(await new KeptConversation(storage).restore(ALICE), []);
+    assert.equal(storage.size, 0);
+  }
+});
+
+test('nothing is kept of a person who is not known, nor anything in memory mode', async () => {
+  const storage = new MemoryStorage();
+  await new KeptConversation(storage).keep(undefined, [turnOf('q')]);
+  assert.equal(storage.size, 0);
+  const memory = new KeptConversation(undefined);
+  await memory.keep(ALICE, [turnOf('q')]);
+  assert.deepEqual(await memory.restore(ALICE), []);
+});
+
+test('with a database a later tab goes on with the conversation, each person with his own', async () => {
+  const browser = new IDBFactory();
+  await tabOf(browser).keep(ALICE, [turnOf('of alice')]);
+  await tabOf(browser).keep(BOB, [turnOf('of bob')]);
+  assert.deepEqual(questions(await tabOf(browser).restore(ALICE)), ['of alice']);
+  assert.deepEqual(questions(await tabOf(browser).restore(BOB)), ['of bob']);
+});
+
+test('what this tab has comes before what another tab has written, an empty conversation too', async () => {
+  const browser = new IDBFactory();
+  const [first, second] = [tabOf(browser), tabOf(browser)];
+  await first.keep(ALICE, []);
+  await second.keep(ALICE, [turnOf('elsewhere')]);
+  assert.deepEqual(await first.restore(ALICE), []);
+});
+
+test('what is kept last is what is found, however fast it comes', async () => {
+  const browser = new IDBFactory();
+  const tab = tabOf(browser);
+  const turns = [];
+  await Promise.all(Array.from({ length: 20 }, (_, index) => {
+    turns.push(turnOf(`q${index}`));
+    return tab.keep(ALICE, [...turns]);
+  }));
+  assert.equal((await tabOf(browser).restore(ALICE)).length, 20);
+});
+
+test('sign-out forgets the person here and in the database, and leaves others alone', async () => {
+  const browser = new IDBFactory();
+  const tab = tabOf(browser);
+  await tab.keep(ALICE, [turnOf('of alice')]);
+  await tabOf(browser).keep(BOB, [turnOf('of bob')]);
+  await tab.forget(ALICE);
+  assert.deepEqual(await tabOf(browser).restore(ALICE), []);
+  assert.deepEqual(await tab.restore(ALICE), []);
+  assert.deepEqual(questions(await tabOf(browser).restore(BOB)), ['of bob']);
+});
+
+test('a browser that refuses its storage costs the memory of the conversation, not the conversation', async () => {
+  const refuses = { open() { throw new DOMException('no', 'SecurityError'); } };
+  const storage = { setItem() { throw new DOMException('full', 'QuotaExceededError'); }, getItem: () => null, removeItem() {} };
+  const kept = new KeptConversation(storage, new ConversationDatabase(refuses));
+  await kept.keep(ALICE, [turnOf('q')]);
+  assert.deepEqual(await kept.restore(ALICE), []);
+  await kept.forget(ALICE);
+});
