@@ -1,5 +1,52 @@
-"""What attacks share: the real agent on the sandbox, as the end-to-end tests start it."""
+"""What attacks share: the real agent on the sandbox, as the end-to-end tests start it, and its requests to
+IDaaS on record."""
 
-from tests.end_to_end.conftest import start_agent
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from identity.retry import RetryPolicy
+from tests.end_to_end.conftest import RunningAgent, start_agent
 
 __all__ = ["start_agent"]
+
+
+@dataclass
+class IdentityRequests:
+    """What an agent asked IDaaS for: also what a fault kept from arriving, which no counter there sees."""
+
+    grants: list[str] = field(default_factory=list)
+
+    async def record(self, request: httpx.Request) -> None:
+        """An event hook of the agent's client."""
+        if request.method == "POST":
+            form = parse_qs((await request.aread()).decode())
+            self.grants += form["grant_type"]
+
+
+@dataclass(frozen=True)
+class ImpatientAgent:
+    """An agent that asks IDaaS again at once, and what it asked for."""
+
+    agent: RunningAgent
+    requests: IdentityRequests
+
+
+@pytest.fixture
+def start_impatient_agent(
+    start_agent: Callable[..., Awaitable[RunningAgent]],
+) -> Callable[..., Awaitable[ImpatientAgent]]:
+    """Like `start_agent`; the waits between attempts take no time."""
+
+    async def start(access_identity: str, **variables: str) -> ImpatientAgent:
+        agent = await start_agent(access_identity, **variables)
+        agent.composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+        requests = IdentityRequests()
+        agent.composed.http.event_hooks = {"request": [requests.record]}
+        return ImpatientAgent(agent, requests)
+
+    return start
