@@ -71,7 +71,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 max_age=600,
             ),
             Middleware(RequestLog),
-            Middleware(Authentication, verify=composed.verifier.verify, challenge=challenge),
+            Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers={

@@ -75,17 +75,17 @@ class Challenge:
 
 
 class Authentication:
-    """The middleware. `verify` raises the identity layer's errors."""
+    """The middleware. `admit` verifies `Authorization` headers; it raises the identity layer's errors."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        verify: Callable[[Secret], Awaitable[VerifiedAccessToken]],
+        admit: Callable[[Iterable[str]], Awaitable[VerifiedAccessToken]],
         challenge: Challenge,
     ) -> None:
         self._app = app
-        self._verify = verify
+        self._admit = admit
         self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class Authentication:
             headers = (
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
-            scope[_CALLER] = await self._verify(bearer_token(headers))
+            scope[_CALLER] = await self._admit(headers)
         except AgentError as error:
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)

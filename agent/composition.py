@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from agent.admission import Admission
+from agent.audit_log import AuditLog
 from agent.readiness import Check, Readiness
 from agent.run import Runs
 from agent.services import services
@@ -19,6 +21,7 @@ from graph.model import qwen_chat
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
 from identity.access_token_verifier import AccessTokenVerifier
+from identity.audit_trail import AuditTrail
 from identity.credential import ApiKey, Credential, CredentialNeed
 from identity.credential_broker import CredentialBroker
 from identity.error_table import ErrorCode
@@ -43,6 +46,10 @@ class Agent:
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
         self.http: Final = http_client(tls, _HTTP_SECONDS)
+        self.audit_log: Final = AuditLog(
+            settings.audit_log_file, required=settings.audit_required, clock=clock
+        )
+        audit = AuditTrail(self.audit_log, client=settings.idaas.client_id, clock=clock)
         self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock)
         self.verifier: Final = AccessTokenVerifier(
             issuer=settings.idaas.issuer,
@@ -51,8 +58,11 @@ class Agent:
             keys=self.jwks,
             clock=clock,
         )
+        self.admission: Final = Admission(
+            self.verifier.verify, audit, audience=settings.agent_audience, scope=settings.agent_scope
+        )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
-        self.broker: Final = CredentialBroker(self.idaas, clock=clock)
+        self.broker: Final = CredentialBroker(self.idaas, clock=clock, audit=audit)
         self.services: Final = services(settings, tls)
         self.llm_api_key: Final = ApiKey(settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE)
         self.model: Final = qwen_chat(
@@ -76,6 +86,7 @@ class Agent:
             ),
             caller=caller,
             clock=clock,
+            audit=audit,
         )
         self.runs: Final = Runs(self.graph, timeout=settings.run_timeout_seconds)
         self.readiness: Final = Readiness(self._checks())
@@ -105,6 +116,7 @@ class Agent:
         await self.http.aclose()
         if self.model.http_async_client is not None:
             await self.model.http_async_client.aclose()
+        await self.audit_log.aclose()
 
     def needs(self) -> list[tuple[str, CredentialNeed, AccessIdentity]]:
         """What the model and the services need, and as whom, by the names of the graph's nodes."""
@@ -122,8 +134,8 @@ class Agent:
         return CallerAccess(self.broker, found, caller)
 
     def _checks(self) -> dict[str, Check]:
-        """What must be at hand for a request: the signing keys, and whatever is obtained as the machine."""
-        checks: dict[str, Check] = {"signing_keys": self.jwks.load}
+        """What a request needs: the audit log, the signing keys, and whatever is obtained as the machine."""
+        checks: dict[str, Check] = {"audit_log": self.audit_log.check, "signing_keys": self.jwks.load}
         for name, need, identity in self.needs():
             if identity is AccessIdentity.MACHINE:
                 checks[name] = partial(self.broker.obtain, need, identity, None)

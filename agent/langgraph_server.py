@@ -11,7 +11,6 @@ from typing import Any
 from langgraph.pregel import Pregel
 from langgraph_sdk import Auth
 
-from agent.authentication import bearer_token
 from agent.server_callers import REFERENCE, agent_of_this_loop, held_tokens, identity_of
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 
@@ -28,8 +27,7 @@ async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDic
     """Who calls, by `Authorization: Bearer <access token>`. The token itself does not leave this function."""
     values = [value.decode("latin-1") for name, value in headers.items() if name.lower() == b"authorization"]
     try:
-        verifier = (await agent_of_this_loop()).verifier
-        token = await verifier.verify(bearer_token(values))
+        token = await (await agent_of_this_loop()).admission.admit(values)
     except AgentError as error:
         status = 503
         if isinstance(error, AccessTokenError):

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_responses import internal_error_body
+from identity.audit_event import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 _TALKATIVE: Final = (
@@ -36,7 +37,7 @@ _SECRET: Final = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]{8,}(?:\.[\w-
 
 
 class RequestLog:
-    """A pure ASGI middleware. Gives each answer an `X-Request-Id`, which is also in the log."""
+    """A pure ASGI middleware. Gives each answer an `X-Request-Id`, which is also in the logs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,6 +48,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id, started, status = secrets.token_hex(8), time.monotonic(), 0
+        outer = REQUEST_ID.set(request_id)
 
         async def marked(message: Message) -> None:
             nonlocal status
@@ -68,6 +70,7 @@ class RequestLog:
             else:  # an answer has begun: end it
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            REQUEST_ID.reset(outer)
             line = {
                 "method": scope["method"],
                 "path": scope["path"],

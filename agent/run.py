@@ -2,8 +2,8 @@
 
 The graph runs in a task of its own: whoever reads the events may be cancelled again and again (a client that
 leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in peace. The
-task starts in an empty context with no callbacks and with tracing off, so that nothing of a surface's
-libraries, such as LangServe's event recorder, ever sees the inside of a run.
+task starts in a context that has the request's id and nothing else, with no callbacks and with tracing off,
+so that nothing of a surface's libraries, such as LangServe's event recorder, ever sees the inside of a run.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from graph.context import AgentContext
 from graph.events import AgentEvent, ToolFinished, ToolStarted
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token import VerifiedAccessToken
+from identity.audit_event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
 
@@ -98,8 +99,10 @@ class Run:
         self._error: Exception | None = None
         self._ahead: list[RunEvent] = []
         self._cancelled = False
+        context = contextvars.Context()
+        context.run(REQUEST_ID.set, REQUEST_ID.get())
         loop = asyncio.get_running_loop()
-        self.task: Final = loop.create_task(self._work(), name="run", context=contextvars.Context())
+        self.task: Final = loop.create_task(self._work(), name="run", context=context)
 
     async def first(self) -> None:
         """Waits for the first event, which stays to be read. Raises what a run raises before it."""

@@ -60,6 +60,12 @@ def _existing_file(value: Path) -> Path:
     return value
 
 
+def _file_to_write(value: Path) -> Path:
+    if value.is_dir() or not value.parent.is_dir():
+        raise ValueError("must name a file in a folder that exists")
+    return value
+
+
 def _listed(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -145,6 +151,14 @@ class Variables(BaseModel):
     run_timeout_seconds: Seconds = Field(180, description="The time that one run may take altogether.")
     model_timeout_seconds: Seconds = Field(90, description="The time that one call of the model may take.")
     tool_timeout_seconds: Seconds = Field(30, description="The time that one call of a tool may take.")
+    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = Field(
+        None,
+        description="The file of the audit log (`docs/audit-log.md`). Without it: only the logger.",
+    )
+    audit_required: bool = Field(
+        default=False,
+        description="Whether a request that cannot be put on record is refused. With `AUDIT_LOG_FILE`.",
+    )
     shutdown_seconds: Seconds = Field(
         10, description="How long running answers may go on after a stop signal."
     )
@@ -163,6 +177,12 @@ class Variables(BaseModel):
     def _example_tool_whole(self) -> Self:
         if (self.leave_service_url is None) != (self.leave_service_scope is None):
             raise ValueError("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+        return self
+
+    @model_validator(mode="after")
+    def _record_somewhere(self) -> Self:
+        if self.audit_required and self.audit_log_file is None:
+            raise ValueError("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
         return self
 
 

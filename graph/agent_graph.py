@@ -20,6 +20,7 @@ from graph.model_node import AskModel
 from graph.service_node import CallService
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
+from identity.audit_trail import AuditTrail
 from identity.credential import ApiKey, CredentialSource
 from tools.service import Service
 
@@ -37,13 +38,15 @@ def build_graph(
     limits: Limits | None = None,
     caller: TokenLookup = token_in_context,
     clock: Callable[[], float] = time.time,
+    audit: AuditTrail | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
     """The agent as a compiled LangGraph graph.
 
     Run it with `context=AgentContext(Secret(access_token))`; its input is `{"messages": […]}`. A run raises
     `AccessTokenError` for its caller, `CredentialError` or `UnreachableError` for the model's key, and
-    `ServiceError` for the model; whatever happens to a tool goes back to the model as a result.
+    `ServiceError` for the model; whatever happens to a tool goes back to the model as a result. `AuditError`
+    ends it if `audit` must have a record of a call, and cannot.
 
     `access_identity` is the default of the services that declare none, and that of the model.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
@@ -61,6 +64,7 @@ def build_graph(
             )
     callers = Callers(verifier, caller)
     accesses = Accesses(requirements, credentials, clock)
+    audit = audit or AuditTrail(clock=clock)
 
     graph = StateGraph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
@@ -72,7 +76,7 @@ def build_graph(
     graph.add_edge("authenticate", "credentials")
     graph.add_edge("credentials", MODEL)
     for service in services:
-        graph.add_node(service.name, CallService(service, callers, accesses, limits.tool_seconds))
+        graph.add_node(service.name, CallService(service, callers, accesses, limits.tool_seconds, audit))
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names), [*names, MODEL, END])
     steps = 4 + 2 * (limits.tool_rounds + 1)

@@ -12,7 +12,7 @@ from graph.state import AgentState, Unavailable
 from identity.access_token import VerifiedAccessToken
 from identity.credential import Credential
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, UnreachableError
+from identity.errors import AgentError, AuditError, UnreachableError
 
 MODEL = "model"
 """The model's node, and the name of its key among the credentials."""
@@ -35,8 +35,9 @@ class ResolveCredentials:
         names = list(self._accesses.requirements)
         outcomes = await asyncio.gather(*(self._resolve(caller, name, state) for name in names))
         resolved = dict(zip(names, outcomes, strict=True))
-        if isinstance(failure := resolved[MODEL], AgentError):
-            raise failure
+        for name, outcome in resolved.items():
+            if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
+                raise outcome
         return {
             "credentials": {
                 name: Unavailable(outcome.code, outcome.detail)

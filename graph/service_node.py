@@ -15,18 +15,28 @@ from graph.context import AgentContext
 from graph.conversation import failure_text, pending
 from graph.events import ToolFinished, ToolStarted, declared_credential
 from graph.state import AgentState
+from identity.access_token import VerifiedAccessToken
+from identity.audit_event import AuditOutcome
+from identity.audit_trail import AuditedStep, AuditTrail
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, ServiceError
+from identity.errors import AgentError, AuditError, ServiceError
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)
 
 
 class CallService:
-    """Every call ends in a result for the model: what the tool returned, or the error table's words."""
+    """Every call ends in a result for the model: what the tool returned, or the error table's words.
 
-    def __init__(self, service: Service, callers: Callers, accesses: Accesses, seconds: float) -> None:
+    A call is put on record before it is made, and when it has ended. Raises `AuditError` if it cannot be.
+    """
+
+    def __init__(
+        self, service: Service, callers: Callers, accesses: Accesses, seconds: float, audit: AuditTrail
+    ) -> None:
         requirement = accesses.requirements.get(service.name)
+        self._requirement = requirement
+        self._audit = audit
         self._service = service
         self._callers = callers
         self._accesses = accesses
@@ -40,16 +50,25 @@ class CallService:
         offered = state.get("offered") or {}
         calls = [call for call in pending(state["messages"]) if offered.get(call["name"]) == name]
         access = self._accesses.of(caller, name, state)
-        results = await asyncio.gather(*(self._run(call, access, runtime.stream_writer) for call in calls))
+        runs = (self._run(call, caller, access, runtime.stream_writer) for call in calls)
+        results = await asyncio.gather(*runs, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         return {
             "messages": results,
             "principal": record(caller),
             "credentials": {name: access.renewed} if access.renewed else {},
         }
 
-    async def _run(self, call: ToolCall, access: RunAccess, writer: StreamWriter) -> ToolMessage:
+    async def _run(
+        self, call: ToolCall, caller: VerifiedAccessToken, access: RunAccess, writer: StreamWriter
+    ) -> ToolMessage:
         tool, service, identity = call["name"], self._service.name, self._access_identity
         call_id = call["id"] or ""
+        acts_as = self._requirement.access_identity if self._requirement else None
+        step = self._audit.tool_call(service, tool, call_id, self._service.needs, acts_as, caller)
+        await step.started()
         writer(
             ToolStarted(
                 type="tool_started",
@@ -61,7 +80,7 @@ class CallService:
             )
         )
         started = time.perf_counter()
-        result, code = await self._outcome(call, access)
+        result, code = await self._recorded(step, call, access)
         finished = ToolFinished(
             type="tool_finished",
             tool=tool,
@@ -83,12 +102,28 @@ class CallService:
             artifact={"service": service, "access_identity": identity, "error": code and code.value},
         )
 
-    async def _outcome(self, call: ToolCall, access: RunAccess) -> tuple[ToolResult, ErrorCode | None]:
+    async def _recorded(
+        self, step: AuditedStep, call: ToolCall, access: RunAccess
+    ) -> tuple[ToolResult, ErrorCode | None]:
+        try:
+            result, error = await self._outcome(call, access)
+        except BaseException as end:
+            await step.ended_by(end)
+            raise
+        if error is None:
+            await step.ended(AuditOutcome.SUCCEEDED if result.ok else AuditOutcome.FAILED)
+            return result, None
+        await step.ended_by(error)
+        return result, error.code
+
+    async def _outcome(self, call: ToolCall, access: RunAccess) -> tuple[ToolResult, AgentError | None]:
         service = self._service
         error: AgentError
         try:
             async with asyncio.timeout(self._seconds):
                 return await service.call(call["name"], call["args"], access), None
+        except AuditError:
+            raise
         except AgentError as failure:
             error = failure
         except TimeoutError:
@@ -101,4 +136,4 @@ class CallService:
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
             error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
-        return ToolResult(failure_text(error.code, error.detail), ok=False), error.code
+        return ToolResult(failure_text(error.code, error.detail), ok=False), error

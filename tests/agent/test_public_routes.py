@@ -14,14 +14,17 @@ async def test_health_needs_nothing(agent_server: AgentServer) -> None:
 async def test_ready_when_keys_and_the_machines_credentials_are_at_hand(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).get("/ready")
     assert response.status_code == 200
-    assert set(response.json()["checks"]) == {"signing_keys", "model", "amap", "enterprise"}
+    assert set(response.json()["checks"]) == {"audit_log", "signing_keys", "model", "amap", "enterprise"}
 
 
 async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
     human_agent_server: AgentServer,
 ) -> None:
     response = await human_agent_server.client(None).get("/ready")
-    assert response.json() == {"status": "ready", "checks": {"signing_keys": {"ok": True}}}
+    assert response.json() == {
+        "status": "ready",
+        "checks": {"audit_log": {"ok": True}, "signing_keys": {"ok": True}},
+    }
     assert human_agent_server.sandbox.cloud.counters.snapshot().get("idaas:token.client_credentials", 0) == 0
 
 

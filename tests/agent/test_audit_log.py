@@ -1,0 +1,212 @@
+"""The file of the audit log on disks that are full, gone, slow or rotated: real ones."""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from agent.audit_log import AuditLog
+from identity.audit_event import AuditedAction, AuditEvent, AuditOutcome
+from identity.error_table import ErrorCode
+from identity.errors import AuditError
+
+pytestmark = pytest.mark.promise("on-record")
+
+FULL = Path("/dev/full")
+
+
+def event(call_id: str = "call_1") -> AuditEvent:
+    return AuditEvent(
+        time=1_795_526_961.25,
+        action=AuditedAction.TOOL_CALL,
+        outcome=AuditOutcome.STARTED,
+        service="amap",
+        tool="maps_weather",
+        call_id=call_id,
+    )
+
+
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines() if line]
+
+
+async def until_it_fails(log: AuditLog) -> AuditError:
+    """Waits for the thread to find out."""
+    while True:
+        try:
+            await log.check()
+        except AuditError as error:
+            return error
+        await asyncio.sleep(0)
+
+
+async def until_it_works(log: AuditLog) -> None:
+    while True:
+        try:
+            await log.check()
+        except AuditError:
+            await asyncio.sleep(0)
+        else:
+            return
+
+
+async def test_each_event_is_a_line_of_a_file_that_only_its_owner_reads(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(file)
+    for number in range(1200):
+        await log.record(event(f"call_{number}"))
+    await log.aclose()
+    assert [line["call_id"] for line in lines(file)] == [f"call_{number}" for number in range(1200)]
+    assert lines(file)[0]["time"] == "2026-11-24T13:29:21.250Z"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_required_record_is_in_the_file_when_record_returns(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(file, required=True)
+    for number in range(5):
+        await log.record(event())
+        assert len(lines(file)) == number + 1
+    await log.aclose()
+
+
+async def test_a_name_from_outside_cannot_make_a_line_of_its_own(tmp_path):
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog(file)
+    await log.record(event('x"}\n{"event":"authentication"}\u2028\r\n'))
+    await log.aclose()
+    assert len(file.read_bytes().splitlines()) == 1
+    assert len(file.read_text().splitlines()) == 1
+
+
+async def test_on_a_full_disk_a_required_record_is_refused_and_the_log_says_why(caplog):
+    log = AuditLog(FULL, required=True, retry_seconds=60)
+    for _ in range(3):
+        with pytest.raises(AuditError) as caught:
+            await log.record(event())
+        assert caught.value.code is ErrorCode.AUDIT_UNAVAILABLE
+    with pytest.raises(AuditError):
+        await log.check()
+    await log.aclose()
+    reports = [
+        record
+        for record in caplog.records
+        if record.name == "idaas_agent.audit_log" and "cannot" in record.getMessage()
+    ]
+    assert [record.levelno for record in reports] == [logging.ERROR]
+    assert "No space left on device" in reports[0].getMessage()
+
+
+async def test_on_a_full_disk_other_records_do_not_hold_up_the_caller_and_are_not_lost_silently(caplog):
+    log = AuditLog(FULL, capacity=10, retry_seconds=60)
+    for _ in range(25):
+        await log.record(event())
+    assert (await until_it_fails(log)).code is ErrorCode.AUDIT_UNAVAILABLE
+    await log.aclose()
+    assert "the audit log ends without 25 records" in [record.getMessage() for record in caplog.records]
+
+
+async def test_a_file_that_cannot_be_made_is_known_before_the_first_record(tmp_path):
+    log = AuditLog(tmp_path / "gone" / "audit.jsonl", retry_seconds=60)
+    assert (await until_it_fails(log)).code is ErrorCode.AUDIT_UNAVAILABLE
+    await log.aclose()
+
+
+async def test_records_wait_in_bounded_memory_and_the_gap_is_on_record(tmp_path):
+    folder = tmp_path / "gone"
+    log = AuditLog(folder / "audit.jsonl", capacity=2, retry_seconds=0.001)
+    await until_it_fails(log)
+    for number in range(5):
+        await log.record(event(f"call_{number}"))
+    folder.mkdir()
+    await until_it_works(log)
+    await log.record(event("call_5"))
+    await log.aclose()
+    written = lines(folder / "audit.jsonl")
+    kept = [line["call_id"] for line in written if line["event"] == "tool_call"]
+    assert kept == ["call_0", "call_1", "call_5"]
+    assert sum(line["lost"] for line in written if line["event"] == "audit_resumed") == 3
+
+
+async def test_a_required_log_heals_without_a_record_to_write(tmp_path):
+    folder = tmp_path / "gone"
+    log = AuditLog(folder / "audit.jsonl", required=True, retry_seconds=0.001)
+    with pytest.raises(AuditError):
+        await log.record(event("call_refused"))
+    folder.mkdir()
+    await until_it_works(log)
+    await log.record(event("call_1"))
+    await log.aclose()
+    written = lines(folder / "audit.jsonl")
+    assert {line["event"] for line in written[:-1]} == {"audit_resumed"}
+    assert written[-1]["call_id"] == "call_1"
+
+
+async def test_a_file_that_is_moved_away_is_followed_by_a_new_one(tmp_path):
+    file, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
+    log = AuditLog(file, required=True)
+    await log.record(event("call_1"))
+    file.rename(moved)
+    await log.record(event("call_2"))
+    file.unlink()
+    await log.record(event("call_3"))
+    await log.aclose()
+    assert [line["call_id"] for line in lines(moved)] == ["call_1"]
+    assert [line["call_id"] for line in lines(file)] == ["call_3"]
+
+
+async def test_a_disk_that_goes_away_while_it_is_used_is_noticed(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    log = AuditLog(folder / "audit.jsonl", required=True, retry_seconds=60)
+    await log.record(event())
+    shutil.rmtree(folder)
+    with pytest.raises(AuditError):
+        await log.record(event())
+    await log.aclose()
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path, required):
+    pipe = tmp_path / "audit.jsonl"
+    os.mkfifo(pipe)  # opening it waits for a reader
+    log = AuditLog(pipe, required=required, capacity=3, seconds=0.01)
+    for _ in range(5):
+        if required:
+            with pytest.raises(AuditError):
+                await log.record(event())
+        else:
+            await log.record(event())
+    with pytest.raises(AuditError):
+        await log.check()
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    await log.aclose()
+    os.close(reader)
+
+
+async def test_what_is_recorded_after_the_end_is_reported(tmp_path, caplog):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    await log.record(event())
+    await log.aclose()
+    await log.record(event())
+    with pytest.raises(AuditError):
+        await log.check()
+
+
+async def test_without_a_file_the_logger_has_every_record(caplog):
+    caplog.set_level(logging.INFO, "idaas_agent.audit")
+    log = AuditLog()
+    await log.record(event())
+    await log.aclose()
+    [record] = [record for record in caplog.records if record.name == "idaas_agent.audit"]
+    assert record.__dict__["fields"]["tool"] == "maps_weather"
+
+
+def test_records_cannot_be_required_of_a_logger():
+    with pytest.raises(ValueError, match="file"):
+        AuditLog(required=True)

@@ -1,0 +1,214 @@
+"""What the broker puts on record of each credential that it asks IDaaS for."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal, assume_verified
+from identity.audit_event import REQUEST_ID, AuditedAction, AuditOutcome
+from identity.audit_trail import AuditTrail
+from identity.credential import AccessToken, ApiKey
+from identity.credential_broker import CredentialBroker
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
+from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.issued_token import IssuedToken
+from identity.secret import Secret
+from tests.identity.conftest import FakeClock
+
+pytestmark = pytest.mark.promise("on-record")
+
+MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
+TOKEN = AccessToken("https://enterprise.example|service.invoke")
+KEY = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+ALICE = Principal("https://idaas.example", "user_alice01")
+REFUSED = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
+DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
+
+
+class Memory:
+    """A sink that keeps events, and fails if it is told to."""
+
+    def __init__(self):
+        self.events = []
+        self.broken = False
+
+    async def record(self, event):
+        if self.broken:
+            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "broken")
+        self.events.append(event)
+
+    @property
+    def told(self):
+        return [(event.action.value, event.outcome.value) for event in self.events]
+
+
+class Issuer:
+    """Issues, or raises what `errors` has next."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.errors: list[AgentError] = []
+        self.gate: asyncio.Event | None = None
+
+    async def _issue(self, secret):
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        return Secret(secret)
+
+    async def machine_token(self, _scope):
+        return IssuedToken(await self._issue("canary-machine"), self.clock() + 1200)
+
+    async def exchange(self, _subject_token, _scope):
+        return IssuedToken(await self._issue("canary-exchanged"), self.clock() + 1200)
+
+    async def obtain_api_key(self, _pam_token, _need):
+        return await self._issue("canary-key")
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def memory():
+    return Memory()
+
+
+@pytest.fixture
+def issuer(clock):
+    return Issuer(clock)
+
+
+@pytest.fixture
+async def broker(issuer, memory, clock):
+    trail = AuditTrail(memory, client="app_agent01", clock=clock)
+    broker = CredentialBroker(issuer, clock=clock, audit=trail)
+    yield broker
+    await broker.aclose()
+
+
+def caller(clock, token="canary-at"):
+    return assume_verified(
+        principal=ALICE,
+        audience=("https://agent.example",),
+        scopes=frozenset({"agent.access"}),
+        expires_at=clock() + 1200,
+        fingerprint=hashlib.sha256(token.encode()).hexdigest(),
+        token=Secret(token),
+    )
+
+
+async def test_an_exchange_names_user_agent_audience_and_scope(broker, memory, clock):
+    await broker.obtain(TOKEN, HUMAN, caller(clock))
+    [event] = memory.events
+    assert event.action is AuditedAction.TOKEN_EXCHANGE
+    assert event.outcome is AuditOutcome.SUCCEEDED
+    assert event.principal == ALICE
+    assert event.client == "app_agent01"
+    assert event.access_identity is HUMAN
+    assert (event.audience, event.scope) == ("https://enterprise.example", "service.invoke")
+    assert event.time == clock()
+    assert event.duration >= 0
+
+
+async def test_the_machines_credentials_are_nobodys_whoever_asked(broker, memory, clock):
+    await broker.obtain(KEY, MACHINE, caller(clock))
+    assert memory.told == [("machine_token", "succeeded"), ("api_key_issue", "succeeded")]
+    assert {(event.principal, event.token_hash) for event in memory.events} == {(None, None)}
+    assert memory.events[1].credential == "llm_api_key"
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(REFUSED, AuditOutcome.REFUSED), (DOWN, AuditOutcome.FAILED)])
+async def test_a_failure_has_its_code_and_tells_a_decision_from_an_outage(
+    broker, issuer, memory, clock, error, outcome
+):
+    issuer.errors = [error]
+    with pytest.raises(type(error)):
+        await broker.obtain(TOKEN, HUMAN, caller(clock))
+    [event] = memory.events
+    assert (event.outcome, event.error) == (outcome, error.code)
+
+
+async def test_a_refused_key_is_on_record(broker, issuer, memory, clock):
+    await broker.obtain(AccessToken("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
+    issuer.errors = [ApiKeyRefusedError(KEY.error_code, "refused")]
+    with pytest.raises(ApiKeyRefusedError):
+        await broker.obtain(KEY, HUMAN, caller(clock))
+    assert memory.told[1:] == [("api_key_issue", "refused")]
+
+
+async def test_each_attempt_at_a_key_is_on_record(broker, issuer, memory, clock):
+    await broker.obtain(AccessToken("urn:cloud:idaas:pam|.all"), MACHINE, None)
+    issuer.errors = [PamTokenRefusedError(KEY.error_code, "token refused")]
+    await broker.obtain(KEY, MACHINE, None)
+    assert memory.told[1:] == [
+        ("api_key_issue", "refused"),
+        ("machine_token", "succeeded"),
+        ("api_key_issue", "succeeded"),
+    ]
+
+
+async def test_what_is_held_is_not_asked_for_and_not_on_record_again(broker, memory, clock):
+    for _ in range(3):
+        await broker.obtain(TOKEN, MACHINE, None)
+    assert memory.told == [("machine_token", "succeeded")]
+
+
+async def test_an_issue_carries_the_request_that_was_first(broker, issuer, memory, clock):
+    issuer.gate = asyncio.Event()
+
+    async def request(name):
+        REQUEST_ID.set(name)
+        await broker.obtain(KEY, HUMAN, caller(clock))
+
+    requests = [asyncio.create_task(request(name)) for name in ("first", "second")]
+    await asyncio.sleep(0)
+    issuer.gate.set()
+    await asyncio.gather(*requests)
+    assert [event.request_id for event in memory.events] == ["first", "first"]
+    assert REQUEST_ID.get() is None
+
+
+async def test_a_credential_that_is_not_on_record_is_given_to_nobody(broker, memory, clock):
+    memory.broken = True
+    for identity in (MACHINE, HUMAN):
+        with pytest.raises(AuditError):
+            await broker.obtain(TOKEN, identity, caller(clock))
+        assert broker.held(TOKEN, identity, caller(clock)) is None
+    memory.broken = False
+    await broker.obtain(TOKEN, HUMAN, caller(clock))
+
+
+async def test_an_issue_that_is_cut_off_is_on_record(broker, issuer, memory, clock):
+    issuer.gate = asyncio.Event()
+    waiting = asyncio.create_task(broker.obtain(TOKEN, HUMAN, caller(clock)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await broker.aclose()
+    with pytest.raises(UnreachableError):
+        await waiting
+    assert memory.told == [("token_exchange", "cancelled")]
+
+
+async def test_the_hash_joins_one_token_in_one_process_and_nothing_else(memory, clock):
+    trails = [AuditTrail(memory, clock=clock) for _ in range(2)]
+    for trail, token in ((trails[0], "a"), (trails[0], "b"), (trails[1], "a")):
+        await trail.tool_call("s", "t", "c", TOKEN, HUMAN, caller(clock, token)).started()
+    await trails[0].authentication(Secret("a"), "audience", "scope").started()
+    first, other_token, other_process, presented = (event.token_hash for event in memory.events)
+    assert first == presented
+    assert len({first, other_token, other_process}) == 3
+    assert caller(clock, "a").fingerprint[:32] not in {first, other_process}
+
+
+async def test_no_event_holds_a_secret(broker, memory, clock):
+    await broker.obtain(KEY, HUMAN, caller(clock))
+    await broker.obtain(KEY, MACHINE, None)
+    assert "canary" not in repr(memory.events)
+    assert caller(clock).fingerprint not in repr(memory.events)
