@@ -15,6 +15,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from agent.app import create_app
+from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.composition import Agent
 from agent.page_server import page_application
 from agent.settings import read_settings
@@ -128,20 +129,16 @@ async def main(folder: Path) -> None:
         **dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0),
     )
     with start_sandbox(options) as sandbox:
-        sign_in = f"{sandbox.cloud.addresses.idaas_plain}/login/app/common/oauth2"
         settings = read_settings(
             sandbox.environment | {"ACCESS_IDENTITY": "Machine", "CORS_ALLOWED_ORIGINS": page_url.rstrip("/")}
         )
-        page = page_application(
-            FRONTEND,
-            {
-                "API_URL": f"http://localhost:{agent_port}",
-                "IDAAS_AUTHORIZE_ENDPOINT": f"{sign_in}/authorize",
-                "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
-                "CLIENT_ID": "app_client01",
-                "SCOPE": f"{settings.agent_audience}|{settings.agent_scope}",
-            },
+        config = sandbox_page_config(
+            sandbox.cloud.addresses,
+            PageGrant.CODE,
+            agent_url=f"http://localhost:{agent_port}",
+            scope=f"{settings.agent_audience}|{settings.agent_scope}",
         )
+        page = page_application(FRONTEND, config)
         servers = [web_server(create_app(settings, Agent(settings))), web_server(page, lifespan=False)]
         serving = [
             asyncio.create_task(server.serve(sockets=[listener]))

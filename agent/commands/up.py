@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, settings_or_stop, stop
 from agent.settings import Settings
 from identity.access_identity import AccessIdentity
@@ -36,6 +37,9 @@ def up(
     function_compute_port: Annotated[
         int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
     ] = 9445,
+    page_grant: Annotated[
+        PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
+    ] = PageGrant.CODE,
     folder: Annotated[Path, typer.Option(help="Where the sandbox keeps what it makes.")] = Path(".sandbox"),
 ) -> None:
     """Runs sandbox, agent and page. Open the page, sign in as alice. Ctrl-C stops all."""
@@ -71,7 +75,7 @@ def up(
             "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
             "CORS_ALLOWED_ORIGINS": ",".join(origins),
         }
-        asyncio.run(_run(variables, sandbox, agent_listener, page_listener))
+        asyncio.run(_run(variables, sandbox, agent_listener, page_listener, page_grant))
     out.print("stopped")
 
 
@@ -80,6 +84,7 @@ async def _run(
     sandbox: "RunningSandbox",
     agent_listener: socket.socket,
     page_listener: socket.socket,
+    page_grant: PageGrant,
 ) -> None:
     from agent.app import create_app
     from agent.composition import Agent
@@ -91,7 +96,13 @@ async def _run(
     set_up_logging(logging.ERROR)
     agent = Agent(settings)
     try:
-        page = page_application(_FRONTEND, _page_config(settings, sandbox))
+        config = sandbox_page_config(
+            sandbox.cloud.addresses,
+            page_grant,
+            agent_url=settings.agent_public_url or "",
+            scope=f"{settings.agent_audience}|{settings.agent_scope}",
+        )
+        page = page_application(_FRONTEND, config)
     except PageIncompleteError as error:
         stop(str(error))
     servers = {
@@ -108,20 +119,6 @@ async def _run(
         out.print("\n[bold green]ready[/] (Ctrl-C stops all)")
 
     await serve_until_stopped(servers, started)
-
-
-def _page_config(settings: Settings, sandbox: "RunningSandbox") -> dict[str, str]:
-    """What the page is told: the vendor tutorial's five keys."""
-    from sandbox.directory import PAGE
-
-    sign_in = f"{sandbox.cloud.addresses.idaas_plain}/login/app/common/oauth2"
-    return {
-        "API_URL": settings.agent_public_url or "",
-        "IDAAS_AUTHORIZE_ENDPOINT": f"{sign_in}/authorize",
-        "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
-        "CLIENT_ID": PAGE,
-        "SCOPE": f"{settings.agent_audience}|{settings.agent_scope}",
-    }
 
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int) -> None:

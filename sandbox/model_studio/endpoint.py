@@ -27,7 +27,8 @@ _FAULT_AFTER = 3
 
 class Endpoint:
     """Counted are `model_studio:chat.completions`, `…:models`, `…:refused_credential`, `…:revoked_credential`
-    (a key that used to be good) and `…:credential_in_prompt`, which must stay 0.
+    (a key that used to be good), `…:client_left` (while a stream hung by a fault) and
+    `…:credential_in_prompt`, which must stay 0.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -71,7 +72,12 @@ class Endpoint:
         for i, chunk in enumerate(chunks):
             if fault and i == min(_FAULT_AFTER, len(chunks) - 1):
                 self._count("fault")
-                if event := await _strike(fault, request):
+                try:
+                    event = await _strike(fault, request)
+                finally:
+                    if fault.hang:
+                        self._count("client_left")
+                if event:
                     yield event
                 if fault.status is not None or fault.drop or fault.hang:
                     return

@@ -1,40 +1,44 @@
 """From the page to the services and back: the page, the agent and the sandbox, in both access identities."""
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 
 PAGE = "http://localhost:9001/"
 
 
-@pytest.fixture(params=["Machine", "Human"])
-def access_identity(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+Serve = Callable[[str, PageGrant], AgentServer]
 
 
 @pytest.fixture
-def agent(sandbox: Any, access_identity: str, page_switch: Any) -> Iterator[AgentServer]:
-    """An agent that the page may call, and the page configured for it as `idaas-agent up` does."""
-    with running_agent(
-        sandbox, ACCESS_IDENTITY=access_identity, CORS_ALLOWED_ORIGINS=PAGE.rstrip("/")
-    ) as server:
-        sign_in = sandbox.url("/login/app/common/oauth2", "idaas_plain")
-        page_switch[0].configure(
-            {
-                "API_URL": server.url,
-                "IDAAS_AUTHORIZE_ENDPOINT": f"{sign_in}/authorize",
-                "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
-                "CLIENT_ID": "app_client01",
-                "SCOPE": "https://agent.sandbox.example|agent.access",
-            }
-        )
-        yield server
+def serve_agent(sandbox: Any, page_switch: Any) -> Iterator[Serve]:
+    """Starts an agent that the page may call, and configures the page for it as `idaas-agent up` does."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(access_identity: str, grant: PageGrant) -> AgentServer:
+            server = stack.enter_context(
+                running_agent(sandbox, ACCESS_IDENTITY=access_identity, CORS_ALLOWED_ORIGINS=PAGE.rstrip("/"))
+            )
+            page_switch[0].configure(
+                sandbox_page_config(
+                    sandbox.cloud.addresses,
+                    grant,
+                    agent_url=server.url,
+                    scope="https://agent.sandbox.example|agent.access",
+                )
+            )
+            return server
+
+        yield serve
 
 
 async def sign_in(page: Page, sandbox: Any) -> None:
@@ -53,12 +57,24 @@ async def answer_to(page: Page, question: str) -> Any:
     return page.get_by_role("article", name="Agent").last
 
 
+@pytest.mark.parametrize(
+    ("access_identity", "grant"), [("Machine", PageGrant.CODE), ("Human", PageGrant.IMPLICIT)]
+)
 async def test_alice_signs_in_gets_her_answers_and_signs_out(
-    browser_context: Any, page: Page, sandbox: Any, agent: AgentServer, access_identity: str
+    browser_context: Any,
+    page: Page,
+    sandbox: Any,
+    serve_agent: Serve,
+    access_identity: str,
+    grant: PageGrant,
 ):
+    agent = serve_agent(access_identity, grant)
     as_whom = {"Machine": "as itself", "Human": "on your behalf"}[access_identity]
     who_called = {"Machine": "app_agent01", "Human": "user_alice01"}[access_identity]
     await sign_in(page, sandbox)
+    await expect(page.get_by_label("Your question")).to_be_visible()
+    redeemed = sandbox.cloud.counters.snapshot().get("idaas:token.authorization_code", 0)
+    assert redeemed == (grant is PageGrant.CODE)
 
     weather = await answer_to(page, "What is the weather in Hangzhou right now?")
     await expect(weather).to_contain_text(re.compile("Hangzhou|杭州"))
@@ -84,9 +100,44 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
     }
 
 
-async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversation_goes_on(
-    browser_context: Any, page: Page, sandbox: Any, agent: AgentServer
+async def test_stop_ends_the_models_work_too(
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
+    serve_agent("Machine", PageGrant.CODE)
+    await sign_in(page, sandbox)
+    sandbox.cloud.faults.set("model_studio.stream", Fault(hang=True))
+    box = page.get_by_role("textbox", name="Your question")
+    await box.fill("Hello")
+    await box.press("Enter")
+    await counted(page, sandbox, "model_studio:fault")
+    assert "model_studio:client_left" not in sandbox.cloud.counters.snapshot()
+    await page.get_by_role("button", name="Stop").click()
+    await counted(page, sandbox, "model_studio:client_left")
+    await expect(page.get_by_text("Stopped. What had come so far is kept.")).to_be_visible()
+
+
+async def test_who_may_not_use_the_agent_is_told_so_and_no_token_is_issued(
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+):
+    serve_agent("Human", PageGrant.CODE)
+    sandbox.cloud.directory.people.discard(("user_alice01", "https://agent.sandbox.example", "agent.access"))
+    await sign_in(page, sandbox)
+    await expect(page.get_by_role("alert")).to_contain_text("Access was denied")
+    await expect(page.get_by_role("textbox", name="Your question")).to_have_count(0)
+    assert "idaas:token.authorization_code" not in sandbox.cloud.counters.snapshot()
+
+
+async def counted(page: Page, sandbox: Any, operation: str) -> None:
+    """Returns when the sandbox has counted `operation`, which another thread does: asks once in a frame."""
+    async with asyncio.timeout(10):
+        while operation not in sandbox.cloud.counters.snapshot():
+            await page.evaluate("new Promise(requestAnimationFrame)")
+
+
+async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversation_goes_on(
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+):
+    serve_agent("Human", PageGrant.CODE)
     await sign_in(page, sandbox)
     await answer_to(page, "What is the weather in Hangzhou right now?")
     sandbox.clock.advance(
@@ -102,8 +153,9 @@ async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversat
 
 
 async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_remedy(
-    browser_context: Any, page: Page, sandbox: Any, agent: AgentServer
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
+    serve_agent("Machine", PageGrant.CODE)
     await sign_in(page, sandbox)
     sandbox.cloud.faults.set("function_compute", Fault(status=500))
     answer = await answer_to(page, "Call my enterprise service")
