@@ -4,7 +4,9 @@ import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
@@ -163,6 +165,66 @@ async def test_a_forged_answer_changes_nothing_for_a_person_who_is_signed_in(
     await page.goto(f"{PAGE}#access_token={FORGED}&state=forged")
     await expect(page.get_by_text("user_alice01")).not_to_have_count(0)
     await expect(page.get_by_text("user_mallory")).to_have_count(0)
+
+
+async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, TOKEN_STORAGE="memory")
+    answers: list[str] = []
+    page.on("request", lambda request: answers.append(request.url) if "?code=" in request.url else None)
+    await sign_in(page)
+    await expect(question(page)).to_be_visible()
+    (answer,) = answers
+    other = await browser_context.new_page()
+    for tab in (page, other):
+        await tab.goto(answer)
+        await expect(tab.get_by_role("alert")).to_contain_text("was refused")
+        await expect(question(tab)).to_have_count(0)
+        assert tab.url == PAGE
+    assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
+
+
+async def test_a_code_that_somebody_else_has_presented_is_refused_by_idaas_and_the_page_says_so(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    statuses: list[int] = []
+
+    async def present_first(route: Route) -> None:
+        form = dict(parse_qsl(route.request.post_data or "")) | {"code_verifier": "a" * 43}
+        async with httpx.AsyncClient() as thief:
+            statuses.append((await thief.post(token, data=form)).status_code)
+        await route.continue_()
+
+    await page.route(token, present_first)
+    await sign_in(page)
+    await expect(page.get_by_role("alert")).to_contain_text("did not exchange the authorization code")
+    await expect(question(page)).to_have_count(0)
+    assert statuses == [400]
+
+
+@pytest.mark.parametrize("grant", ["token", "code"])
+async def test_back_and_forward_meet_no_spent_answer_and_keep_the_sign_in(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    await sign_in(page)
+    await expect(question(page)).to_be_visible()
+    await page.evaluate("location.assign('/icon.svg')")
+    await page.wait_for_url("**/icon.svg")
+    await page.go_back()
+    await expect(question(page)).to_be_visible()
+    assert page.url == PAGE
+    while await page.evaluate("navigation.currentEntry.index") > 0:
+        await page.go_back()
+        assert "code=" not in page.url
+        assert "access_token=" not in page.url
+    await page.go_forward()
+    assert "code=" not in page.url
 
 
 async def test_a_refusal_of_idaas_is_told_in_words_with_a_remedy(
