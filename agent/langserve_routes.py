@@ -60,12 +60,20 @@ def _converted(given: object) -> list[AnyMessage]:
         raise ValueError(error.message) from None
 
 
+_Message = Annotated[
+    HumanMessage | AIMessage | SystemMessage | ToolMessage,
+    Field(
+        discriminator="type"
+    ),  # else each is tried as every kind, and `AIMessage` fails on another's object
+]
+
+
 class ChatInput(BaseModel):
     """A conversation, in LangChain's messages or in OpenAI's."""
 
-    messages: Annotated[
-        list[HumanMessage | AIMessage | SystemMessage | ToolMessage], BeforeValidator(_converted)
-    ] = Field(json_schema_extra={"widget": {"type": "chat", "input": "messages"}})
+    messages: Annotated[list[_Message], BeforeValidator(_converted)] = Field(
+        json_schema_extra={"widget": {"type": "chat", "input": "messages"}}
+    )
 
 
 def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
