@@ -51,6 +51,22 @@ def faults(environment: dict[str, str]) -> ConfigurationError:
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"AUDIT_LOG_FILE": "/nowhere/audit.jsonl"}, "AUDIT_LOG_FILE must name a file"),
+        ({"AUDIT_LOG_FILE": "/"}, "AUDIT_LOG_FILE must name a file"),
+        ({"AUDIT_REQUIRED": "true"}, "AUDIT_LOG_FILE must be set"),
+        ({"AUDIT_REQUIRED": "perhaps", "AUDIT_LOG_FILE": "audit.jsonl"}, "AUDIT_REQUIRED "),
+    ],
+)
+def test_an_audit_log_that_cannot_be_is_a_fault(
+    environment: dict[str, str], variables: dict[str, str], fault: str
+) -> None:
+    [found] = faults(environment | variables).faults
+    assert found.startswith(fault)
+
+
 def test_the_tutorials_variables_are_enough(environment: dict[str, str]) -> None:
     settings = read_settings(environment)
     assert settings.access_identity is AccessIdentity.MACHINE

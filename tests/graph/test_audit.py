@@ -1,0 +1,126 @@
+"""A tool call is on record before it is made and when it has ended, whatever ends it."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from identity.access_identity import AccessIdentity
+from identity.audit_event import AuditOutcome
+from identity.audit_trail import AuditTrail
+from identity.error_table import ErrorCode
+from identity.errors import AuditError, CredentialError, ServiceError
+from tools.service import ToolResult
+
+pytestmark = pytest.mark.promise("on-record")
+
+DONE = AIMessage("done")
+UNAVAILABLE = AuditError(ErrorCode.AUDIT_UNAVAILABLE, "broken")
+
+
+class Memory:
+    """A sink that keeps events, and breaks at the event of number `breaks_at`."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.events = []
+        self.breaks_at = breaks_at
+
+    async def record(self, event):
+        if len(self.events) == self.breaks_at:
+            raise UNAVAILABLE
+        self.events.append(event)
+
+
+async def test_a_call_names_caller_tool_service_and_credential_and_nothing_of_its_content(
+    bench, echo, call_tools, enterprise_scope
+):
+    memory = Memory()
+    b = bench(
+        [call_tools(("hours", {"week": "canary"})), DONE],
+        echo("enterprise", enterprise_scope, hours="canary"),
+        access_identity=AccessIdentity.HUMAN,
+        audit=AuditTrail(memory),
+    )
+    await b.ask()
+    begun, ended = memory.events
+    for event in memory.events:
+        assert event.principal.subject == "alice"
+        assert (event.service, event.tool, event.call_id) == ("enterprise", "hours", "call_1")
+        assert event.access_identity is AccessIdentity.HUMAN
+        assert (event.audience, event.scope) == ("https://enterprise.example", "service.invoke")
+    assert (begun.outcome, begun.duration) == (AuditOutcome.STARTED, None)
+    assert ended.outcome is AuditOutcome.SUCCEEDED
+    assert ended.duration > 0
+    assert "canary" not in repr(memory.events)
+    assert "alice-at" not in repr(memory.events)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "error"),
+    [
+        (ToolResult("no such city", ok=False), AuditOutcome.FAILED, None),
+        (
+            ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, "down"),
+            AuditOutcome.FAILED,
+            ErrorCode.EXTERNAL_SERVICE_FAILED,
+        ),
+        (
+            CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused"),
+            AuditOutcome.REFUSED,
+            ErrorCode.TOKEN_EXCHANGE_FAILED,
+        ),
+        (RuntimeError("a fault"), AuditOutcome.FAILED, ErrorCode.EXTERNAL_SERVICE_FAILED),
+    ],
+)
+async def test_how_a_call_ended_is_on_record(bench, echo, call_tools, answer, outcome, error):
+    memory = Memory()
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(memory))
+    await b.ask()
+    assert (memory.events[-1].outcome, memory.events[-1].error) == (outcome, error)
+
+
+async def test_a_call_that_is_cut_off_is_on_record(bench, echo, call_tools):
+    memory, called = Memory(), asyncio.Event()
+
+    async def hang():
+        called.set()
+        await asyncio.Event().wait()
+
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=hang), audit=AuditTrail(memory))
+    run = asyncio.create_task(b.ask())
+    await called.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    assert [event.outcome for event in memory.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
+
+
+async def test_a_call_that_cannot_be_put_on_record_is_not_made_and_ends_the_run(
+    bench, echo, call_tools, amap_key
+):
+    service = echo("amap", amap_key, weather="sunny")
+    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(Memory(breaks_at=0)))
+    with pytest.raises(AuditError):
+        await b.ask()
+    assert service.calls == []
+    assert len(b.model.asked) == 1
+
+
+async def test_a_call_whose_end_cannot_be_put_on_record_ends_the_run(bench, echo, call_tools):
+    b = bench(
+        [call_tools(("weather", {})), DONE],
+        echo("amap", weather="sunny"),
+        audit=AuditTrail(Memory(breaks_at=1)),
+    )
+    with pytest.raises(AuditError):
+        await b.ask()
+    assert len(b.model.asked) == 1
+
+
+async def test_a_credential_that_is_not_on_record_ends_the_run_and_is_no_answer_for_the_model(
+    bench, echo, call_tools, amap_key
+):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="sunny"))
+    b.vault.failures["amap_api_key"] = UNAVAILABLE
+    with pytest.raises(AuditError):
+        await b.ask()
+    assert b.model.asked == []
