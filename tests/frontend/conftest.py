@@ -1,8 +1,8 @@
 """The page in a real browser: headless Chromium, the page server, and an agent that says what it is told to.
 
-One browser for each test process, on an event loop that outlives a test; a fresh context (cookies, storage)
-for each test. The browser resolves `localhost:9001`, the page's registered address, to wherever the page
-server listens.
+One browser for each test process, on an event loop that outlives a test. The page's files stay cached;
+cookies, storage, permissions and tabs are cleared after each test. The browser resolves `localhost:9001`,
+the page's registered address, to wherever the page server listens.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.page_server import page_application
 
@@ -46,7 +47,14 @@ class PageSwitch:
         self.application = page_application(FRONTEND, app_config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.application(scope, receive, send)
+        """Lets the browser keep the files that are the same in every test."""
+
+        async def send_cacheable(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["path"] not in ("/", "/config.js"):
+                MutableHeaders(scope=message)["cache-control"] = "max-age=3600"
+            await send(message)
+
+        await self.application(scope, receive, send_cacheable)
 
 
 @dataclass
@@ -157,14 +165,27 @@ class Watched:
         self.origins.add("/".join(request.url.split("/")[:3]))
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_context(browser: Browser) -> BrowserContext:
+    """Tests use `browser_context`."""
+    return await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser_context(browser: Browser) -> AsyncIterator[Watched]:
-    """A fresh context. A script error in any of its pages fails the test."""
-    context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
-    watched = Watched(context)
-    context.on("request", watched._requested)
+async def browser_context(shared_context: BrowserContext) -> AsyncIterator[Watched]:
+    """A context without cookies, storage and pages. A script error in any of its pages fails the test."""
+    watched = Watched(shared_context)
+    shared_context.on("request", watched._requested)
     yield watched
-    await context.close()
+    shared_context.remove_listener("request", watched._requested)
+    for number, page in enumerate(shared_context.pages):
+        if number == 0:
+            devtools = await shared_context.new_cdp_session(page)
+            everything = {"origin": PAGE_ORIGIN, "storageTypes": "all"}
+            await devtools.send("Storage.clearDataForOrigin", everything)
+        await page.close()
+    await shared_context.clear_cookies()
+    await shared_context.clear_permissions()
     assert watched.faults == []
 
 

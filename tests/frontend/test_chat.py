@@ -52,7 +52,7 @@ async def ask(page: Page, text: str) -> None:
 
 async def answered(page: Page) -> Any:
     """The last answer, when it has ended."""
-    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    await page.get_by_role("button", name="Ask again").wait_for()
     return page.get_by_role("article", name="Agent").last
 
 
@@ -94,12 +94,12 @@ async def test_each_tool_call_says_whose_identity_it_used(
     await expect(enterprise).to_contain_text("85 ms")
     await expect(enterprise.get_by_text("The agent acted on your behalf")).to_be_hidden()
     await enterprise.locator("summary").click()
-    await expect(enterprise.get_by_text("The agent acted on your behalf")).to_be_visible()
+    await enterprise.get_by_text("The agent acted on your behalf").wait_for()
     for words in ("https://enterprise.sandbox.example", "service.invoke"):
-        await expect(enterprise.get_by_text(words, exact=True)).to_be_visible()
+        await enterprise.get_by_text(words, exact=True).wait_for()
     await weather.locator("summary").click()
-    await expect(weather.get_by_text("amap_api_key", exact=True)).to_be_visible()
-    await expect(weather.get_by_text("External service call failed")).to_be_visible()
+    await weather.get_by_text("amap_api_key", exact=True).wait_for()
+    await weather.get_by_text("External service call failed").wait_for()
 
     chain = signed_in.locator(".chain li")
     await expect(chain).to_have_count(4)
@@ -116,7 +116,7 @@ async def test_stop_ends_the_request_and_keeps_what_had_come(
         {"agent_event": {"type": "tool_started", **WEATHER}}, {"content": "So far"}
     )
     await ask(signed_in, "a long story")
-    await expect(signed_in.get_by_text("So far")).to_be_visible()
+    await signed_in.get_by_text("So far").wait_for()
     await signed_in.get_by_role("button", name="Stop").click()
     answer = await answered(signed_in)
     await expect(answer).to_contain_text("So far")
@@ -134,7 +134,7 @@ async def test_thinking_is_folded_apart_from_the_answer(
     answer = await answered(signed_in)
     await expect(answer.get_by_text("The user wants tea.")).to_be_hidden()
     await answer.get_by_text("Thoughts").click()
-    await expect(answer.get_by_text("The user wants tea.")).to_be_visible()
+    await answer.get_by_text("The user wants tea.").wait_for()
 
 
 async def test_markdown_is_drawn_while_it_streams(signed_in: Page, browser_context: Any, scripted_agent: Any):
@@ -142,8 +142,8 @@ async def test_markdown_is_drawn_while_it_streams(signed_in: Page, browser_conte
     scripted_agent.will_answer(*({"content": text[start : start + 3]} for start in range(0, len(text), 3)))
     await ask(signed_in, "draw")
     answer = await answered(signed_in)
-    await expect(answer.get_by_role("heading", name="Plan")).to_be_visible()
-    await expect(answer.get_by_role("cell", name="24")).to_be_visible()
+    await answer.get_by_role("heading", name="Plan").wait_for()
+    await answer.get_by_role("cell", name="24").wait_for()
     await expect(answer.get_by_role("listitem")).to_have_text(["one", "two"])
     await browser_context.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await answer.get_by_role("button", name="Copy code").click()
@@ -237,7 +237,7 @@ async def test_the_conversation_survives_a_reload_and_ends_with_a_new_one(
     await signed_in.get_by_role("button", name="New conversation").click()
     await expect(signed_in.get_by_text("Noted.")).to_have_count(0)
     await signed_in.reload()
-    await expect(signed_in.get_by_text("What can I do for you?")).to_be_visible()
+    await signed_in.get_by_text("What can I do for you?").wait_for()
 
 
 async def test_everything_can_be_done_from_the_keyboard(
@@ -249,7 +249,7 @@ async def test_everything_can_be_done_from_the_keyboard(
     await signed_in.keyboard.press("Shift+Enter")
     await signed_in.keyboard.type("second line")
     await signed_in.keyboard.press("Enter")
-    await expect(signed_in.get_by_text("So far")).to_be_visible()
+    await signed_in.get_by_text("So far").wait_for()
     await signed_in.keyboard.press("Escape")
     await answered(signed_in)
     assert scripted_agent.requests[0]["messages"][0]["content"] == "first line\nsecond line"
@@ -279,14 +279,14 @@ async def test_the_language_can_be_changed_in_mid_answer(
         {"agent_event": {"type": "tool_started", **WEATHER}}, {"content": "So far"}
     )
     await ask(signed_in, "go")
-    await expect(signed_in.get_by_text("So far")).to_be_visible()
+    await signed_in.get_by_text("So far").wait_for()
     await signed_in.get_by_role("button", name="中文").click()
     await expect(signed_in.get_by_role("article", name="智能体")).to_contain_text("以自身身份")
     await expect(signed_in.locator("html")).to_have_attribute("lang", "zh")
     await signed_in.get_by_role("button", name="停止").click()
-    await expect(signed_in.get_by_text("已停止，已生成的内容保留在上方。")).to_be_visible()
+    await signed_in.get_by_text("已停止，已生成的内容保留在上方。").wait_for()
     await signed_in.reload()
-    await expect(signed_in.get_by_role("button", name="新对话")).to_be_visible()
+    await signed_in.get_by_role("button", name="新对话").wait_for()
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1600])

@@ -44,7 +44,7 @@ async def ask(page: Page) -> Any:
     question = page.get_by_role("textbox", name="Your question")
     await question.fill("go")
     await question.press("Enter")
-    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    await page.get_by_role("button", name="Ask again").wait_for()
     return page.get_by_role("article", name="Agent").last
 
 

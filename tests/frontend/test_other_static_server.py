@@ -38,7 +38,7 @@ async def test_the_page_starts_and_tells_that_the_example_values_are_still_there
 
 async def test_its_policy_holds_there_too(browser_context: Any, page: Page, static_server: str):
     await page.goto(static_server)
-    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_role("alert").wait_for()
     refused = await page.evaluate(
         """() => {
           try { document.createElement('div').innerHTML = '<b>x</b>'; return false; } catch { return true; }

@@ -78,7 +78,7 @@ async def test_the_code_grant_with_pkce_needs_no_secret_and_no_server_of_ours(
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     assert page.url == PAGE
     assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
 
@@ -94,7 +94,7 @@ async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_nam
     page.on("request", lambda request: asked.append(request.url))
     await sign_in(page)
     name = sandbox.cloud.directory.users["alice"].display_name
-    await expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
+    await page.get_by_text(f"Signed in as {name}").wait_for()
     assert any("&nonce=" in url for url in asked)
 
 
@@ -114,6 +114,7 @@ async def test_an_answer_to_another_nonce_is_refused(
     authorize = re.compile(r"/oauth2/authorize\?.*nonce=(?!another)")
     await page.route(authorize, with_another_nonce)
     await sign_in(page)
+    await page.get_by_role("alert").wait_for()
     await expect(page.get_by_role("alert")).to_contain_text("The ID token does not belong to this sign-in")
     await expect(question(page)).to_have_count(0)
 
@@ -125,7 +126,7 @@ async def test_no_token_stays_in_the_address_the_history_or_local_storage(
     addresses: list[str] = []
     page.on("framenavigated", lambda frame: addresses.append(frame.url))
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     assert any("access_token=" in address for address in addresses), "the answer did come in the fragment"
     assert await page.evaluate("location.href") == PAGE
     assert await stored(page) == {}
@@ -138,9 +139,9 @@ async def test_a_wrong_password_stays_at_idaas_and_the_right_one_goes_on(
 ):
     sandbox_config()
     await sign_in(page, "alice", "wrong")
-    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_role("alert").wait_for()
     await fill_form(page, "alice", sandbox.cloud.secrets.alice_password)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
 
 
 @pytest.mark.parametrize("fragment", ["&state=forged", "", "&state="])
@@ -149,6 +150,7 @@ async def test_a_token_that_nobody_here_asked_for_is_refused(
 ):
     sandbox_config()
     await page.goto(f"{PAGE}#access_token={FORGED}&token_type=Bearer&expires_in=1200{fragment}")
+    await page.get_by_role("alert").wait_for()
     await expect(page.get_by_role("alert")).to_contain_text("was refused")
     await expect(question(page)).to_have_count(0)
     assert page.url == PAGE
@@ -160,7 +162,7 @@ async def test_a_forged_answer_changes_nothing_for_a_person_who_is_signed_in(
 ):
     sandbox_config()
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     await page.goto("about:blank")
     await page.goto(f"{PAGE}#access_token={FORGED}&state=forged")
     await expect(page.get_by_text("user_alice01")).not_to_have_count(0)
@@ -175,11 +177,12 @@ async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
     answers: list[str] = []
     page.on("request", lambda request: answers.append(request.url) if "?code=" in request.url else None)
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     (answer,) = answers
     other = await browser_context.new_page()
     for tab in (page, other):
         await tab.goto(answer)
+        await tab.get_by_role("alert").wait_for()
         await expect(tab.get_by_role("alert")).to_contain_text("was refused")
         await expect(question(tab)).to_have_count(0)
         assert tab.url == PAGE
@@ -201,6 +204,7 @@ async def test_a_code_that_somebody_else_has_presented_is_refused_by_idaas_and_t
 
     await page.route(token, present_first)
     await sign_in(page)
+    await page.get_by_role("alert").wait_for()
     await expect(page.get_by_role("alert")).to_contain_text("did not exchange the authorization code")
     await expect(question(page)).to_have_count(0)
     assert statuses == [400]
@@ -213,11 +217,11 @@ async def test_back_and_forward_meet_no_spent_answer_and_keep_the_sign_in(
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     await page.evaluate("location.assign('/icon.svg')")
     await page.wait_for_url("**/icon.svg")
     await page.go_back()
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     assert page.url == PAGE
     while await page.evaluate("navigation.currentEntry.index") > 0:
         await page.go_back()
@@ -243,13 +247,13 @@ async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(
 ):
     sandbox_config()
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     await page.reload()
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     other = await browser_context.new_page()
     await other.goto(PAGE)
     await other.get_by_role("button", name="Sign in with IDaaS").click()
-    await expect(question(other)).to_be_visible()  # IDaaS knows the person: no password
+    await question(other).wait_for()  # IDaaS knows the person: no password
 
 
 async def test_with_memory_storage_nothing_of_the_token_is_stored(
@@ -257,10 +261,10 @@ async def test_with_memory_storage_nothing_of_the_token_is_stored(
 ):
     sandbox_config(TOKEN_STORAGE="memory")
     await sign_in(page)
-    await expect(question(page)).to_be_visible()
+    await question(page).wait_for()
     assert "eyJ" not in await page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
     await page.reload()
-    await expect(page.get_by_role("button", name="Sign in with IDaaS")).to_be_visible()
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
 
 
 async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
@@ -271,16 +275,16 @@ async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
     other = await browser_context.new_page()
     await other.goto(PAGE)
     await other.get_by_role("button", name="Sign in with IDaaS").click()
-    await expect(question(other)).to_be_visible()
+    await question(other).wait_for()
 
     await page.get_by_role("button", name="Sign out").click()
     begin = page.get_by_role("button", name="Sign in with IDaaS")
-    await expect(begin).to_be_visible()
+    await begin.wait_for()
     assert page.url == PAGE
-    await expect(other.get_by_role("button", name="Sign in with IDaaS")).to_be_visible()
+    await other.get_by_role("button", name="Sign in with IDaaS").wait_for()
     assert await page.evaluate("JSON.stringify({...sessionStorage})") == "{}"
     await begin.click()
-    await expect(page.get_by_label("Password")).to_be_visible()
+    await page.get_by_label("Password").wait_for()
 
 
 async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
@@ -294,13 +298,13 @@ async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
     for text in ("one", "two"):
         await question(page).fill(text)
         await question(page).press("Enter")
-        await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
-    await expect(page.get_by_text("Access token validation failed").first).to_be_visible()
+        await page.get_by_role("button", name="Ask again").wait_for()
+    await page.get_by_text("Access token validation failed").first.wait_for()
     await page.get_by_role("button", name="Sign in again").click()
 
-    await expect(page.get_by_text("The first answer.").first).to_be_visible()
+    await page.get_by_text("The first answer.").first.wait_for()
     await page.get_by_role("button", name="Ask again").click()
-    await expect(page.get_by_text("The second answer.").first).to_be_visible()
+    await page.get_by_text("The second answer.").first.wait_for()
     assert [message["content"] for message in scripted_agent.requests[-1]["messages"]] == [
         "one",
         "The first answer.",
@@ -316,7 +320,7 @@ async def test_another_person_does_not_see_the_conversation(
     scripted_agent.will_answer(text="For alice only.")
     await question(page).fill("hello")
     await question(page).press("Enter")
-    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    await page.get_by_role("button", name="Ask again").wait_for()
     await page.evaluate("sessionStorage.removeItem('idaas-agent.session')")
     await browser_context.context.clear_cookies()
     await sign_in(page, "bob")
@@ -341,7 +345,7 @@ async def test_in_the_browsers_database_a_conversation_waits_for_its_person_unti
     scripted_agent.will_answer(text="For alice only.")
     await question(page).fill("hello")
     await question(page).press("Enter")
-    await expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    await page.get_by_role("button", name="Ask again").wait_for()
     async with asyncio.timeout(10):
         while "For alice only." not in await page.evaluate(KEPT):
             pass
@@ -350,16 +354,16 @@ async def test_in_the_browsers_database_a_conversation_waits_for_its_person_unti
     page = await browser_context.new_page()
     await page.goto(PAGE)
     await page.get_by_role("button", name="Sign in with IDaaS").click()
-    await expect(page.get_by_text("For alice only.").first).to_be_visible()
+    await page.get_by_text("For alice only.").first.wait_for()
 
     other = await browser_context.new_page()
     await browser_context.context.clear_cookies()
     await sign_in(other, "bob")
-    await expect(question(other)).to_be_visible()
+    await question(other).wait_for()
     await expect(other.get_by_text("For alice only.")).to_have_count(0)
 
     await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_role("button", name="Sign in with IDaaS")).to_be_visible()
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
     assert await page.evaluate(KEPT) == "[]"
 
 
@@ -369,12 +373,12 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
     sandbox.cloud.settings.access_token_lifetime = 100
     sandbox_config()
     await sign_in(page)
-    await expect(page.get_by_text("Your sign-in expires soon.")).to_be_visible()
-    await expect(page.get_by_text(re.compile(r"\d+ s left"))).to_be_visible()
+    await page.get_by_text("Your sign-in expires soon.").wait_for()
+    await page.get_by_text(re.compile(r"\d+ s left")).wait_for()
     await question(page).fill("a question that is not sent yet")
     sandbox.cloud.settings.access_token_lifetime = 1200
     await page.get_by_role("button", name="Renew sign-in").click()
-    await expect(page.get_by_text(re.compile(r"\d+ min left"))).to_be_visible()
+    await page.get_by_text(re.compile(r"\d+ min left")).wait_for()
     await expect(question(page)).to_have_value("a question that is not sent yet")
 
 

@@ -53,7 +53,7 @@ async def answer_to(page: Page, question: str) -> Any:
     box = page.get_by_role("textbox", name="Your question")
     await box.fill(question)
     await box.press("Enter")
-    await expect(page.get_by_role("button", name="Ask again")).to_be_visible(timeout=15_000)
+    await page.get_by_role("button", name="Ask again").wait_for()
     return page.get_by_role("article", name="Agent").last
 
 
@@ -72,7 +72,7 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
     as_whom = {"Machine": "as itself", "Human": "on your behalf"}[access_identity]
     who_called = {"Machine": "app_agent01", "Human": "user_alice01"}[access_identity]
     await sign_in(page, sandbox)
-    await expect(page.get_by_label("Your question")).to_be_visible()
+    await page.get_by_label("Your question").wait_for()
     redeemed = sandbox.cloud.counters.snapshot().get("idaas:token.authorization_code", 0)
     assert redeemed == (grant is PageGrant.CODE)
 
@@ -93,7 +93,7 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
     await expect(leave.locator("details.tool-ok")).to_contain_text("on your behalf")  # Human, always
 
     await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_role("button", name="Sign in with IDaaS")).to_be_visible()
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
     assert {origin for origin in browser_context.origins if "localhost:9001" not in origin} == {
         agent.url,
         sandbox.url("", "idaas_plain"),
@@ -113,7 +113,7 @@ async def test_stop_ends_the_models_work_too(
     assert "model_studio:client_left" not in sandbox.cloud.counters.snapshot()
     await page.get_by_role("button", name="Stop").click()
     await counted(page, sandbox, "model_studio:client_left")
-    await expect(page.get_by_text("Stopped. What had come so far is kept.")).to_be_visible()
+    await page.get_by_text("Stopped. What had come so far is kept.").wait_for()
 
 
 async def test_who_may_not_use_the_agent_is_told_so_and_no_token_is_issued(
@@ -122,6 +122,7 @@ async def test_who_may_not_use_the_agent_is_told_so_and_no_token_is_issued(
     serve_agent("Human", PageGrant.CODE)
     sandbox.cloud.directory.people.discard(("user_alice01", "https://agent.sandbox.example", "agent.access"))
     await sign_in(page, sandbox)
+    await page.get_by_role("alert").wait_for()
     await expect(page.get_by_role("alert")).to_contain_text("Access was denied")
     await expect(page.get_by_role("textbox", name="Your question")).to_have_count(0)
     assert "idaas:token.authorization_code" not in sandbox.cloud.counters.snapshot()
