@@ -1,6 +1,7 @@
 """Pictures of the page, with the sandbox, the agent and Chromium: `python frontend/screenshots.py FOLDER`.
 
-Look at them after a change of the page. `chat.png` is the README's picture (`docs/images/chat.png`).
+Look at them after a change of the page. Into `docs/images` go `chat.png` (the README's picture), `dark.png`,
+`phone.png`, `error.png`, and `welcome.png` as `sign-in.png`.
 """
 
 import asyncio
@@ -86,12 +87,12 @@ class Photographer:
 
         for name, look in {
             "dark": {"color_scheme": "dark"},
-            "phone": {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+            "phone": {"viewport": PHONE, "device_scale_factor": 1.5, "is_mobile": True, "has_touch": True},
             "phone-zh-dark": {
                 "viewport": PHONE,
                 "color_scheme": "dark",
                 "locale": "zh-CN",
-                "device_scale_factor": 2,
+                "device_scale_factor": 1.5,
             },
             "narrow": {"viewport": {"width": 360, "height": 740}},
             "wide": {"viewport": {"width": 1920, "height": 1080}},

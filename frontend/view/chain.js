@@ -43,13 +43,17 @@ export class ChainView {
 
   #use({ service, accessIdentity, audience, scope, credential, count, failed }) {
     const { language } = this;
-    const carried = audience === undefined && scope === undefined ? credential : [audience, scope].filter(Boolean).join(' | ');
     return element('li', {}, element('strong', {}, serviceName(language, service)),
       identityBadge(language, accessIdentity),
-      carried && element('code', { class: 'carried' }, carried),
+      ...[audience, scope, credential].filter(Boolean).map((carried) => element('code', { class: 'carried' }, ...pieces(carried))),
       count > 1 && element('span', {}, language.text('chain.calls', { count })),
       failed && element('span', { class: 'failed' }, language.text('chain.failed')));
   }
+}
+
+/** A long name with places to break it: after a dot or a slash. */
+function pieces(name) {
+  return name.split(/(?<=[./])(?![./])/).flatMap((piece) => [piece, element('wbr')]);
 }
 
 /** One entry for each service and what its calls carried, in the order of first use. `failed`: no call of it succeeded. */

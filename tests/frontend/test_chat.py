@@ -106,7 +106,9 @@ async def test_each_tool_call_says_whose_identity_it_used(
     await expect(chain.nth(0)).to_contain_text("user_alice01")
     await expect(chain.nth(2)).to_contain_text(re.compile("Amap.*as itself.*amap_api_key.*failed", re.DOTALL))
     await expect(chain.nth(3)).to_contain_text("on your behalf")
-    await expect(chain.nth(3)).to_contain_text("https://enterprise.sandbox.example | service.invoke")
+    await expect(chain.nth(3)).to_contain_text(
+        re.compile("https://enterprise.sandbox.example *service.invoke")
+    )
 
 
 async def test_stop_ends_the_request_and_keeps_what_had_come(
