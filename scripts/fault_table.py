@@ -16,7 +16,7 @@ them, and the model is told so. `200, tool:` is an answer in which a tool's fail
 the model and to the client (`agent_event`). Everything else is a status and the code of the error table,
 before the first byte of a stream; 429 and 503 carry `Retry-After`. Nothing has to be restarted: the next
 request after the fault is served. (If the MCP server hung while its session was opened, its tools are back
-only when that attempt has been given up, after at most 25 seconds.) Measured under Human identity by
+only when that attempt has been given up, after at most 5 seconds.) Measured under Human identity by
 `tests/security/test_faults.py`; made by `scripts/fault_table.py`.
 """
 

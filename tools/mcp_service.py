@@ -180,7 +180,13 @@ class MCPService:
             self._http, self._url, secret, seconds=self._seconds, max_bytes=self._max_bytes
         )
         session = MCPSession(transport, secret, tools_seconds=self._tools_seconds, clock=self._clock)
-        await session.open()
+        # Others wait for this opening: one that hangs must not keep them once the server is well again.
+        seconds = min(self._listing_seconds, self._seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await session.open()
+        except TimeoutError:
+            raise MCPFailure(f"no session within {seconds:g} s") from None
         return session
 
     def _evict(self) -> None:

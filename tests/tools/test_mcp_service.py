@@ -432,6 +432,18 @@ async def test_a_server_that_hangs_delays_the_listing_only_so_long(serve, servic
     assert asyncio.get_running_loop().time() - started < 0.1
 
 
+@pytest.mark.promise("heals-by-itself")
+async def test_an_opening_that_hangs_does_not_hold_up_calls_once_the_server_is_well(
+    serve, service_at, key_ring
+):
+    server = Server()
+    server.answer = StreamingResponse(_never(), media_type="text/event-stream")
+    service = service_at(await serve(server), listing_seconds=0.1)
+    await failure_of(service.call("weather", {"city": "x"}, key_ring("K1")))
+    server.answer = None
+    assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
+
+
 async def _never():
     await asyncio.Event().wait()
     yield b""
