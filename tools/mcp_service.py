@@ -186,7 +186,8 @@ class MCPService:
             async with asyncio.timeout(seconds):
                 await session.open()
         except TimeoutError:
-            raise MCPFailure(f"no session within {seconds:g} s") from None
+            late = f"no session within {seconds:g} s"
+            raise MCPFailure(late) from None
         return session
 
     def _evict(self) -> None:
