@@ -59,6 +59,8 @@ def status_of(error: AgentError) -> int:
             return 401
         case UnreachableError() | AuditError() | ConfigurationError():
             return 503
+        case AgentError(code=ErrorCode.SHUTTING_DOWN):
+            return 503
         case AgentError(code=ErrorCode.RUN_TIMED_OUT):
             return 504
         case ServiceError(status=429):

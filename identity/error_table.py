@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     JWKS_UNAVAILABLE = "jwks_unavailable"
     IDAAS_UNREACHABLE = "idaas_unreachable"
     RUN_TIMED_OUT = "run_timed_out"
+    SHUTTING_DOWN = "shutting_down"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     SETTINGS_INVALID = "settings_invalid"
 
@@ -123,6 +124,11 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             "The answer took too long",
             "the model and the tools together needed more than the time that one run may take",
             "ask for less at once, or raise RUN_TIMEOUT_SECONDS",
+        ),
+        ErrorCode.SHUTTING_DOWN: ErrorRow(
+            "The agent is being stopped",
+            "whoever runs the agent stopped it or is replacing it before the answer was complete",
+            "ask again in a moment; tool calls of this answer may already have taken effect",
         ),
         ErrorCode.AUDIT_UNAVAILABLE: ErrorRow(
             "The audit log could not be written",
