@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from identity.secret import REDACTED, Secret
+from identity.echo import without_echo
+from identity.secret import Secret
 
 MAX_CHARACTERS = 20_000
 
@@ -10,12 +11,9 @@ MAX_CHARACTERS = 20_000
 def presentable(text: str, presented: Iterable[Secret], limit: int = MAX_CHARACTERS) -> str:
     """`text` without the credentials that were `presented` to the service, and no longer than `limit`.
 
-    A service that echoes its request would otherwise put the credential into the conversation. Only the
-    credential as it was sent is found, not one that the service has changed.
+    A service that echoes its request would otherwise put the credential into the conversation.
     """
-    for secret in presented:
-        if value := secret.reveal():
-            text = text.replace(value, REDACTED)
+    text = without_echo(text, presented)
     if len(text) <= limit:
         return text
     return f"{text[:limit]}\n[cut after {limit} of {len(text)} characters]"
