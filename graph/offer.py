@@ -27,10 +27,14 @@ async def offer(services: Sequence[Service], accesses: Mapping[str, RunAccess], 
     """Asks every service for its tools, side by side.
 
     A service that cannot say in time is left out and the model is told why; the others are not held up by it.
-    Of two tools with one name, the one of the service listed first is offered.
+    Of two tools with one name, ours goes before one that an outside server lists, which could otherwise draw
+    to itself what is meant for ours; else the one of the service that comes first.
     """
     found = await asyncio.gather(*(_tools(service, accesses[service.name], seconds) for service in services))
     offered = Offer([], {}, [])
+    ours = {
+        tool.name for tools in found if not isinstance(tools, AgentError) for tool in tools if not tool.listed
+    }
     for service, tools in zip(services, found, strict=True):
         if isinstance(tools, AgentError):
             offered.notes.append(
@@ -39,13 +43,8 @@ async def offer(services: Sequence[Service], accesses: Mapping[str, RunAccess], 
             )
             continue
         for tool in tools:
-            if tool.name in offered.services:
-                logger.warning(
-                    'tool "%s" of "%s" is hidden by the one of "%s"',
-                    tool.name,
-                    service.name,
-                    offered.services[tool.name],
-                )
+            if tool.name in offered.services or (tool.listed and tool.name in ours):
+                logger.warning('tool "%s" of "%s" is hidden by another of its name', tool.name, service.name)
                 continue
             offered.services[tool.name] = service.name
             offered.tools.append(

@@ -152,15 +152,22 @@ class MCPTransport:
             raise _NoAnswerError("the answer broke off or is of an unexpected kind")
 
     async def _deliver(self, data: str, request_id: RequestId, to_session: _ToSession) -> bool:
-        """Hands a message to the session; true if it is the answer to `request_id`."""
+        """Hands the answer to `request_id` to the session; false for any other message.
+
+        Of those the session gets pings alone. The others would do nothing here but have their text logged by
+        the library, if it is odd, and the text may have the credential in it.
+        """
         message = JSONRPCMessage.model_validate_json(data)
-        is_answer = isinstance(message.root, JSONRPCResponse | JSONRPCError)
-        if is_answer and message.root.id != request_id:  # type: ignore[union-attr]  # answers have an id
+        if isinstance(message.root, JSONRPCRequest) and message.root.method == "ping":
+            ping = JSONRPCRequest(jsonrpc="2.0", id=message.root.id, method="ping")
+            await to_session.send(SessionMessage(JSONRPCMessage(ping)))
+            return False
+        if not isinstance(message.root, JSONRPCResponse | JSONRPCError) or message.root.id != request_id:
             return False
         if isinstance(message.root, JSONRPCResponse) and self._protocol_version is None:
             self._protocol_version = str(message.root.result.get("protocolVersion", ""))
         await to_session.send(SessionMessage(message))
-        return is_answer
+        return True
 
     def _headers(self) -> dict[str, str]:
         headers = {

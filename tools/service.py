@@ -23,11 +23,15 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
-    """A tool as the model sees it. `parameters` is a JSON Schema object: no credential, URL or identity."""
+    """A tool as the model sees it. `parameters` is a JSON Schema object: no credential, URL or identity.
+
+    `listed` is true if it was the service that named it: such a tool never takes the place of one of ours.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
