@@ -4,7 +4,6 @@ From the outside in: CORS (answers preflights; a refused page can read why), the
 authentication, the body limit, the routes. What stands outside of authentication looks at no body.
 """
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,8 +22,9 @@ from agent.error_responses import RequestError, error_response
 from agent.langserve_routes import langserve_routes
 from agent.openai_api import openai_routes
 from agent.public_routes import public_routes
-from agent.request_log import RequestLog, set_up_logging
-from agent.settings import Settings, read_settings
+from agent.request_log import RequestLog
+from agent.settings import Settings
+from agent.shutdown import LastWord
 from identity.errors import AgentError
 
 
@@ -71,6 +71,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 max_age=600,
             ),
             Middleware(RequestLog),
+            Middleware(LastWord, shutdown=composed.shutdown),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
@@ -91,9 +92,3 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
-
-
-def production_app() -> FastAPI:
-    """For uvicorn's `--factory`: the application as this process's environment configures it."""
-    set_up_logging()
-    return create_app(read_settings(os.environ))

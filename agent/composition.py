@@ -14,6 +14,7 @@ from agent.readiness import Check, Readiness
 from agent.run import Runs
 from agent.services import services
 from agent.settings import Settings
+from agent.shutdown import Shutdown, shutting_down
 from graph.agent_graph import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.limits import Limits
@@ -90,6 +91,9 @@ class Agent:
         )
         self.runs: Final = Runs(self.graph, timeout=settings.run_timeout_seconds)
         self.readiness: Final = Readiness(self._checks())
+        self.shutdown: Final = Shutdown(
+            told=lambda: self.readiness.end(shutting_down()), end_runs=lambda: self.runs.end(shutting_down)
+        )
         self._warm_up: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -109,8 +113,7 @@ class Agent:
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
         await self.runs.aclose()
-        for service in self.services:
-            await service.aclose()
+        await asyncio.gather(*(service.aclose() for service in self.services))
         await self.broker.aclose()
         await self.jwks.aclose()
         await self.http.aclose()

@@ -37,14 +37,21 @@ class Readiness:
         self._clock = clock
         self._round: asyncio.Task[Mapping[str, AgentError | None]] | None = None
         self._checked_at = float("-inf")
+        self._ended_by: AgentError | None = None
 
     async def failures(self) -> Mapping[str, AgentError | None]:
         """By check: its failure, or `None`."""
+        if self._ended_by is not None:
+            return {"shutdown": self._ended_by}
         fresh = self._clock() - self._checked_at < self._remembered_seconds
         if self._round is None or (self._round.done() and not fresh):
             self._checked_at = self._clock()
             self._round = asyncio.create_task(self._run())
         return await asyncio.shield(self._round)
+
+    def end(self, reason: AgentError) -> None:
+        """From now on not ready, for `reason`."""
+        self._ended_by = reason
 
     def forget(self) -> None:
         """The next `failures` checks anew, however soon it is asked."""

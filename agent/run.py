@@ -9,7 +9,8 @@ so that nothing of a surface's libraries, such as LangServe's event recorder, ev
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias, cast
 
@@ -92,7 +93,7 @@ class Run:
     Raises `AgentError`, or, for a fault of our own, a `RuntimeError` that says nothing of its cause.
     """
 
-    def __init__(self, events: AsyncIterator[RunEvent], seconds: float) -> None:
+    def __init__(self, events: AsyncGenerator[RunEvent], seconds: float) -> None:
         self._events = events
         self._seconds = seconds
         self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
@@ -103,6 +104,8 @@ class Run:
         context.run(REQUEST_ID.set, REQUEST_ID.get())
         loop = asyncio.get_running_loop()
         self.task: Final = loop.create_task(self._work(), name="run", context=context)
+        # However it ends, even before it began, its reader learns of it.
+        self.task.add_done_callback(lambda _: self._send.close())
 
     async def first(self) -> None:
         """Waits for the first event, which stays to be read. Raises what a run raises before it."""
@@ -123,6 +126,12 @@ class Run:
             self._cancelled = True
             self.task.cancel()
 
+    def end(self, error: AgentError) -> None:
+        """Stops the run like `cancel`, and raises `error` to its reader after what he has not read yet."""
+        if not self._cancelled and not self.task.done():
+            self._error = error
+            self.cancel()
+
     def __aiter__(self) -> Self:
         return self
 
@@ -141,21 +150,22 @@ class Run:
 
     async def _work(self) -> None:
         limit = asyncio.timeout(self._seconds)
-        with self._send as send:
-            try:
-                async with limit:
-                    with tracing_context(enabled=False):
-                        async for event in self._events:
-                            await send.send(event)
-            except AgentError as error:
-                self._error = error
-            except Exception as error:  # noqa: BLE001 - the boundary: its text may hold anything, only its type goes on
-                if limit.expired():
-                    text = f"the run took more than {self._seconds:g} seconds"
-                    self._error = AgentError(ErrorCode.RUN_TIMED_OUT, text)
-                else:
-                    _LOG.error("run failed unexpectedly: %s at %s", type(error).__name__, _place(error))
-                    self._error = RuntimeError(f"run failed: {type(error).__name__}")
+        try:
+            async with limit:
+                with tracing_context(enabled=False):
+                    # Closed here, not whenever it is collected: it may be cancelled while its reader lags.
+                    async with aclosing(self._events) as events:
+                        async for event in events:
+                            await self._send.send(event)
+        except AgentError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001 - the boundary: its text may hold anything, only its type goes on
+            if limit.expired():
+                text = f"the run took more than {self._seconds:g} seconds"
+                self._error = AgentError(ErrorCode.RUN_TIMED_OUT, text)
+            else:
+                _LOG.error("run failed unexpectedly: %s at %s", type(error).__name__, _place(error))
+                self._error = RuntimeError(f"run failed: {type(error).__name__}")
 
 
 class Runs:
@@ -164,24 +174,35 @@ class Runs:
     def __init__(self, graph: AgentGraph, *, timeout: float) -> None:
         self._graph = graph
         self._timeout = timeout
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[Run] = set()
+        self._over: Callable[[], AgentError] | None = None
 
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
         """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`."""
+        if self._over is not None:
+            raise self._over()
         context = AgentContext(access_token=caller.token, streaming=streaming)
         run = Run(self._events(messages, context), self._timeout)
-        self._tasks.add(run.task)
-        run.task.add_done_callback(self._tasks.discard)
+        self._running.add(run)
+        run.task.add_done_callback(lambda _: self._running.discard(run))
         return run
+
+    def end(self, reason: Callable[[], AgentError]) -> None:
+        """Ends what runs; whoever reads it, or starts another, is told `reason`. Does not wait."""
+        self._over = reason
+        for run in list(self._running):
+            run.end(reason())
 
     async def aclose(self) -> None:
         """Cancels what still runs, and waits until it is gone."""
-        running = list(self._tasks)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        running = list(self._running)
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*(run.task for run in running), return_exceptions=True)
 
-    async def _events(self, messages: Sequence[AnyMessage], context: AgentContext) -> AsyncIterator[RunEvent]:
+    async def _events(
+        self, messages: Sequence[AnyMessage], context: AgentContext
+    ) -> AsyncGenerator[RunEvent]:
         usage, last = Usage(), AIMessage("")
         stream = self._graph.astream(
             {"messages": list(messages)},
@@ -189,14 +210,15 @@ class Runs:
             context=context,
             stream_mode=["custom", "updates"],
         )
-        async for mode, part in cast(AsyncIterator[tuple[str, Any]], stream):
-            if mode == "custom":
-                yield _event(part)
-                continue
-            for update in part.values():
-                for message in (update or {}).get("messages", ()):
-                    if isinstance(message, AIMessage):
-                        usage, last = usage.plus(message), message
+        async with aclosing(cast(AsyncGenerator[tuple[str, Any]], stream)) as parts:
+            async for mode, part in parts:
+                if mode == "custom":
+                    yield _event(part)
+                    continue
+                for update in part.values():
+                    for message in (update or {}).get("messages", ()):
+                        if isinstance(message, AIMessage):
+                            usage, last = usage.plus(message), message
         yield Finished(
             text=last.text,
             reasoning=str(last.additional_kwargs.get("reasoning_content") or ""),

@@ -160,7 +160,9 @@ class Variables(BaseModel):
         description="Whether a request that cannot be put on record is refused. With `AUDIT_LOG_FILE`.",
     )
     shutdown_seconds: Seconds = Field(
-        10, description="How long running answers may go on after a stop signal."
+        10,
+        description="How long answers may go on after a stop signal; then they end with an error."
+        " The process is gone a few seconds later.",
     )
 
     @model_validator(mode="before")

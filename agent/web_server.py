@@ -1,15 +1,21 @@
-"""How the agent's servers listen: quiet, without banners, and with an end to waiting."""
+"""How the agent's servers listen and stop: quiet, without banners, and with an end to waiting."""
 
 import asyncio
 import contextlib
 import errno
+import math
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Final, Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_CUT_SECONDS: Final = 2.0
+"""How long after the end of its answers a server waits for clients that do not read them."""
+_AT_ONCE_SECONDS: Final = 0.5
 
 
 class PortInUseError(OSError):
@@ -39,69 +45,124 @@ def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
     return listener
 
 
-def server_options(shutdown_seconds: float) -> dict[str, Any]:
-    """Uvicorn's options for every server of ours."""
-    return {
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-        "ws": "none",
-        "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": max(1, round(shutdown_seconds)),
-        "h11_max_incomplete_event_size": 32 * 1024,
-    }
+class Ending(Protocol):
+    """What an application does about its answers that are under way; `agent.shutdown.Shutdown` is the one."""
+
+    def begin(self, seconds: float) -> None:
+        """The server stops: answers may go on for `seconds`. May be called again."""
+        ...
+
+    def end(self) -> None:
+        """Ends them now, well-formed. May be called again."""
+        ...
 
 
 class WebServer(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop, so that several can share one."""
+    """Leaves signals to whoever runs the event loop, so that several can share one.
+
+    Stopping, it accepts no more, and lets answers go on for `seconds`. Then `ending` ends them, and after
+    that the connections of clients that do not read are cut: uvicorn would cancel their handlers in the
+    midst of anything. The lifespan ends last.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, seconds: float, ending: Ending | None) -> None:
+        super().__init__(config)
+        self._seconds = seconds
+        self._ending = ending
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Captures none."""
         yield
 
+    def stop(self) -> None:
+        """Begins to stop, in the event loop."""
+        self.should_exit = True
+        if self._ending is not None:
+            self._ending.begin(self._seconds)
 
-def web_server(app: ASGIApp, *, shutdown_seconds: float = 3.0, lifespan: bool = True) -> WebServer:
+    def stop_at_once(self) -> None:
+        """Stops, and leaves answers a moment to end."""
+        self.stop()
+        if self._ending is not None:
+            self._ending.end()
+        asyncio.get_running_loop().call_later(_AT_ONCE_SECONDS, self._cut)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; `should_exit` may also have been set by hand."""
+        self.stop()
+        cut = asyncio.get_running_loop().call_later(self._seconds + _CUT_SECONDS, self._cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def web_server(
+    app: ASGIApp, *, shutdown_seconds: float = 3.0, ending: Ending | None = None, lifespan: bool = True
+) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
-    options = server_options(shutdown_seconds)
-    return WebServer(uvicorn.Config(app, lifespan="on" if lifespan else "off", **options))
+    config = uvicorn.Config(
+        app,
+        lifespan="on" if lifespan else "off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=math.ceil(shutdown_seconds + _CUT_SECONDS) + 1,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    return WebServer(config, seconds=shutdown_seconds, ending=ending)
 
 
 async def serve_until_stopped(
-    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]]
+    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None = None
 ) -> None:
     """Runs the servers until SIGINT or SIGTERM, or until one of them ends. Calls `started` once all accept.
 
-    The first signal ends running answers within the servers' time for it; the second ends them at once.
+    The first signal lets answers go on within the servers' time for it; the second ends all at once.
     """
-    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    serving = [loop.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
 
     def stop() -> None:
         if stopping.is_set():
             for server in servers.values():
-                server.force_exit = True
+                server.stop_at_once()
+            for task in serving:  # which may be within the lifespan's end
+                loop.call_later(2 * _AT_ONCE_SECONDS, task.cancel)
+        for server in servers.values():
+            server.stop()
         stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
-    serving = [asyncio.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
-    announcing = asyncio.create_task(_announce(servers, started))
-    waiting = asyncio.create_task(stopping.wait())
+    announcing = loop.create_task(_announce(servers, started))
+    waiting = loop.create_task(stopping.wait())
     await asyncio.wait([*serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     for task in (announcing, waiting):
         task.cancel()
     for server in servers.values():
-        server.should_exit = True
-    await asyncio.gather(*serving, return_exceptions=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
+        server.stop()
+    ends = await asyncio.gather(*serving, return_exceptions=True)
+    for number in _SIGNALS:
         loop.remove_signal_handler(number)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 async def _announce(
-    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]]
+    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None
 ) -> None:
     while not all(server.started for server in servers.values()):  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.02)
-    await started()
+    if started is not None:
+        await started()

@@ -117,11 +117,7 @@ class MCPService:
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
         openings, self._sessions = list(self._sessions.values()), OrderedDict()
-        for opening in openings:
-            opening.cancel()
-            await asyncio.wait([opening])
-            if not opening.cancelled() and opening.exception() is None:
-                await opening.result().close()
+        await asyncio.gather(*map(_closed, openings))
         await self._http.aclose()
 
     async def _with_session(
@@ -202,6 +198,13 @@ class MCPService:
             opening.result().retire()
         elif not opening.done():
             opening.add_done_callback(lambda done: done.result().retire() if _usable(done) else None)
+
+
+async def _closed(opening: "asyncio.Task[MCPSession]") -> None:
+    opening.cancel()
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        await opening.result().close()
 
 
 def _usable(opening: "asyncio.Task[MCPSession]") -> bool:

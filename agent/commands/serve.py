@@ -1,14 +1,18 @@
 """`idaas-agent serve`: the agent alone, configured by the environment. This is production."""
 
+import asyncio
+import logging
 import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from agent.commands.terminal import environment, settings_or_stop
-from agent.web_server import listen, server_options
+from agent.commands.terminal import environment, settings_or_stop, stop
+from agent.settings import Settings, read_settings
+
+_LOG = logging.getLogger("idaas_agent.serve")
 
 
 def serve(
@@ -20,20 +24,46 @@ def serve(
     ] = None,
 ) -> None:
     """Runs the agent, configured by the environment."""
+    from agent.request_log import set_up_logging
+    from agent.web_server import PortInUseError, listen
+    from agent.workers import Workers
+
     variables = environment(env_file)
     if host is not None:
         variables["AGENT_HOST"] = host
     if port is not None:
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables)
-    # Workers are new processes that read the environment for themselves.
-    os.environ.update(variables)
-    listen(settings.agent_host, settings.agent_port, "the agent", "--port or AGENT_PORT").close()
-    uvicorn.run(
-        "agent.app:production_app",
-        factory=True,
-        host=settings.agent_host,
-        port=settings.agent_port,
-        workers=workers,
-        **server_options(settings.shutdown_seconds),
+    set_up_logging()
+    try:
+        listener = listen(settings.agent_host, settings.agent_port, "the agent", "--port or AGENT_PORT")
+    except PortInUseError as error:
+        stop(error.strerror or str(error))
+    with listener:
+        _LOG.info("listening on %s, port %d", *listener.getsockname()[:2])
+        if workers == 1:
+            _serve(settings, listener)
+        else:
+            os.environ.update(variables)  # workers are new processes that read it for themselves
+            raise typer.Exit(Workers(workers, listener, serve_on).run())
+
+
+def serve_on(listener: socket.socket) -> None:
+    """Runs the agent on a socket, configured by this process's environment, until SIGTERM."""
+    from agent.request_log import set_up_logging
+
+    set_up_logging()
+    _serve(read_settings(os.environ), listener)
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    from agent.app import create_app
+    from agent.composition import Agent
+    from agent.web_server import serve_until_stopped, web_server
+
+    agent = Agent(settings)
+    server = web_server(
+        create_app(settings, agent), shutdown_seconds=settings.shutdown_seconds, ending=agent.shutdown
     )
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve_until_stopped({listener: server}))

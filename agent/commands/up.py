@@ -68,7 +68,7 @@ def up(
     except SandboxPortInUseError as error:
         stop(error.strerror or str(error), "idaas-agent up --help lists the options that move ports")
     with sandbox, agent_listener, page_listener:
-        variables = environment() | sandbox.environment
+        variables = {"SHUTDOWN_SECONDS": "3"} | environment() | sandbox.environment
         variables |= {
             "ACCESS_IDENTITY": access_identity.value,
             "AGENT_PORT": str(agent_port),
@@ -106,7 +106,9 @@ async def _run(
     except PageIncompleteError as error:
         stop(str(error))
     servers = {
-        agent_listener: web_server(create_app(settings, agent)),
+        agent_listener: web_server(
+            create_app(settings, agent), shutdown_seconds=settings.shutdown_seconds, ending=agent.shutdown
+        ),
         page_listener: web_server(page, lifespan=False),
     }
 

@@ -1,0 +1,72 @@
+"""A model that never ends its answer, for tests of what ends it."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from agent.web_server import listen, web_server
+
+MESSAGES = [{"role": "user", "content": "hello"}]
+CHUNK = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "qwen-plus",
+    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Once"}, "finish_reason": None}],
+}
+
+
+@dataclass
+class EndlessModel:
+    """It says one word at most, and then notices only whether its caller is still there."""
+
+    words: bool = True
+    asked: threading.Event = field(default_factory=threading.Event)
+    questions: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released once for each question."""
+    left: threading.Event = field(default_factory=threading.Event)
+    prompts: list[list[dict[str, Any]]] = field(default_factory=list)
+    """The messages of each question."""
+    url: str = ""
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        self.prompts.append(json.loads(body)["messages"])
+        if self.words:
+            headers = [(b"content-type", b"text/event-stream")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            body = f"data: {json.dumps(CHUNK)}\n\n".encode()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        self.asked.set()
+        self.questions.release()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left.set()
+
+
+@contextlib.contextmanager
+def endless_model() -> Iterator[EndlessModel]:
+    """One that is served on loopback."""
+    endless = EndlessModel()
+    listener = listen("127.0.0.1", 0, "the model", "nothing")
+    endless.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    server = web_server(endless, lifespan=False)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    yield endless
+    server.should_exit = True
+    thread.join()
+
+
+async def happens(event: threading.Event) -> bool:
+    """Whether it happens soon."""
+    return await asyncio.to_thread(event.wait, 10)
