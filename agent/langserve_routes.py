@@ -5,19 +5,22 @@ yields only the pieces of the answer: whatever LangServe records or sends of its
 and its credentials are not in it. What a client sends as `config` has no effect.
 
 LangServe checks its input late and cannot give a stream a status, so a dependency does both before it: a bad
-body is 422, and a stream's run has begun, or failed with its own status, before the first byte.
+body is 422, and a stream's run has begun, or failed with its own status, before the first byte. What fails
+after it is an `error` event, to which a route of ours adds what every error of the agent has.
 
 LangServe is deprecated by its makers; nothing outside of this file knows it.
 """
 
 import asyncio
 import json
+import logging
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
 from langchain_core.callbacks import adispatch_custom_event
 from langchain_core.messages import (
     AIMessage,
@@ -32,14 +35,18 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langserve import add_routes
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from sse_starlette import EventSourceResponse
+from starlette.responses import Response
 
 from agent.authentication import caller_of
 from agent.conversation import first_fault, langchain_conversation
 from agent.disconnect import ClientLeftError, left, while_connected
-from agent.error_responses import RequestError
+from agent.error_responses import RequestError, error_body, internal_error_body, status_of
 from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
 from identity.access_token import VerifiedAccessToken
+from identity.errors import AgentError
 
+_LOG: Final = logging.getLogger("idaas_agent.langserve")
 _MAX_BATCH: Final = 32
 
 _CALLER: Final[ContextVar[VerifiedAccessToken]] = ContextVar("langserve_caller")
@@ -100,7 +107,7 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
         finally:
             watch.cancel()
 
-    router = APIRouter(prefix="/agent")
+    router = APIRouter(prefix="/agent", route_class=_Route)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         add_routes(
@@ -114,6 +121,43 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
             dependencies=[Depends(prepared)],
         )
     return router
+
+
+class _Route(APIRoute):
+    """Streams that end well, whatever happens in them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            response = await handler(request)
+            if isinstance(response, EventSourceResponse):
+                response.body_iterator = _ending_well(response.body_iterator)
+            return response
+
+        return handle
+
+
+async def _ending_well(events: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """LangServe's events. Its own `error` event says nothing, and is followed by what was raised."""
+    try:
+        async for event in events:
+            if not isinstance(event, dict) or event.get("event") != "error":
+                yield event
+    except AgentError as error:
+        yield _error_event(error_body(error), status_of(error))
+    except ClientLeftError:
+        return
+    except Exception as error:  # noqa: BLE001 - its text may hold anything
+        _LOG.error("stream failed unexpectedly: %s", type(error).__name__)
+        yield _error_event(internal_error_body(), 500)
+
+
+def _error_event(body: dict[str, Any], status: int) -> dict[str, str]:
+    """`status_code` and `message` are what LangServe's client makes its exception of."""
+    message = f"{body['error']['message']} ({body['error']['code']})"
+    data = {"status_code": status, "message": message, **body}
+    return {"event": "error", "data": json.dumps(data, ensure_ascii=False)}
 
 
 class _Facade(RunnableGenerator[Any, AIMessageChunk]):

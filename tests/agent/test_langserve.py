@@ -1,5 +1,6 @@
 """LangServe under `/agent`, with its own client and over bare HTTP."""
 
+import json
 from typing import Any
 
 import httpx
@@ -8,7 +9,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langserve import RemoteRunnable
 
 from sandbox.faults import Fault
-from tests.agent.conftest import AgentServer
+from tests.agent.conftest import AgentServer, running_agent
+from tests.agent.endless_model import endless_model
+from tests.conftest import Sandbox
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -124,12 +127,55 @@ async def test_a_failure_has_a_status_before_the_stream(
             assert response.json()["error"]["code"] == code
 
 
-async def test_an_error_in_mid_stream_is_one_event_and_a_whole_body(agent_server: AgentServer) -> None:
+async def test_an_error_in_mid_stream_is_one_event_with_its_code_and_a_whole_body(
+    agent_server: AgentServer,
+) -> None:
     agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
     async with agent_server.client() as http:
-        response = await http.post("/agent/stream", json={"input": {"messages": [("human", "hello")]}})
-    assert response.status_code == 200
-    assert response.text.count("event: error") == 1
+        for action in ("stream", "stream_events", "stream_log"):
+            response = await http.post(f"/agent/{action}", json={"input": {"messages": [["human", "hello"]]}})
+            assert response.status_code == 200
+            assert response.text.count("event: error") == 1, action
+            assert "event: end" not in response.text, action
+            last = response.text.strip().splitlines()[-1]
+            error = json.loads(last.removeprefix("data: "))
+            assert error["status_code"] == 503, action
+            assert error["error"]["code"] == "model_call_failed", action
+            assert error["error"]["remedy"], action
+
+
+async def test_langserves_client_raises_an_error_in_mid_stream_with_its_status_and_code(
+    agent_server: AgentServer,
+) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    runnable, hello = remote(agent_server), {"messages": [HumanMessage("hello")]}
+    for pieces in (
+        runnable.astream(hello),
+        runnable.astream_events(hello, version="v2"),
+        runnable.astream_log(hello),
+    ):
+        with pytest.raises(httpx.HTTPStatusError, match="model_call_failed") as raised:
+            _ = [piece async for piece in pieces]
+        assert raised.value.response.status_code == 503
+
+
+async def test_a_system_message_reaches_the_model_after_the_agents_own(sandbox: Sandbox) -> None:
+    forms = (
+        {"type": "system", "content": "Be brief."},
+        {"role": "developer", "content": "Be brief."},
+        ["system", "Be brief."],
+    )
+    with endless_model() as model, running_agent(sandbox, LLM_BASE_URL=model.url) as server:
+        async with server.client() as http:
+            for form in forms:
+                body = {"input": {"messages": [form, ["human", "hello"]]}}
+                async with http.stream("POST", "/agent/stream", json=body) as response:
+                    assert response.status_code == 200, form
+    assert len(model.prompts) == len(forms)
+    for system, question in model.prompts:
+        assert system["role"] == "system"
+        assert system["content"].endswith("\n\nBe brief.")
+        assert question == {"role": "user", "content": "hello"}
 
 
 async def test_what_a_client_configures_has_no_effect(human_agent_server: AgentServer) -> None:
