@@ -1,0 +1,72 @@
+"""A stream in which nothing happens says now and then that it is alive, and clients do not notice."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import httpx
+from openai import AsyncOpenAI
+from starlette.types import Message, Receive, Scope, Send
+
+from agent.completion import CompletionStream
+from agent.run import Content, Finished, Run, RunEvent
+
+
+class Quiet:
+    """An application that streams one run: "one", nothing until so many comments were sent, then "two"."""
+
+    def __init__(self, silence: float, comments: int = 2) -> None:
+        self._silence = silence
+        self._comments = comments
+        self._go_on = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        while (await receive())["more_body"]:
+            pass
+        run = Run(self._events(), 60)
+        stream = CompletionStream(run, model="m", created=1, include_usage=False, silence=self._silence)
+        sent = 0
+
+        async def counted(message: Message) -> None:
+            nonlocal sent
+            sent += message.get("body", b"").startswith(b":")
+            if sent == self._comments:
+                self._go_on.set()
+            await send(message)
+
+        await stream(scope, receive, counted)
+
+    async def _events(self) -> AsyncGenerator[RunEvent]:
+        yield Content("one")
+        await self._go_on.wait()
+        yield Content("two")
+        yield Finished()
+
+
+Serve = Callable[[Any], Awaitable[str]]
+
+
+async def test_a_silent_stream_has_comments_between_its_events(serve: Serve) -> None:
+    origin = await serve(Quiet(0.01))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.post(origin)).text
+    before, _, after = text.partition(": keep-alive\n\n")
+    assert '"one"' in before
+    assert '"two"' in after
+    assert text.endswith("data: [DONE]\n\n")
+    assert {event.partition(": ")[0] for event in text.removesuffix("\n\n").split("\n\n")} == {"", "data"}
+
+
+async def test_openais_client_does_not_see_them(serve: Serve) -> None:
+    client = AsyncOpenAI(base_url=await serve(Quiet(0.01)), api_key="none")
+    stream = await client.chat.completions.create(model="m", messages=[], stream=True)
+    assert [chunk.choices[0].delta.content async for chunk in stream] == ["", "one", "two", None]
+
+
+async def test_a_stream_that_is_not_silent_has_none(serve: Serve) -> None:
+    origin = await serve(Quiet(60, comments=0))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.post(origin)).text
+    assert text.count("\n\n") == text.count("data: ") == 5
