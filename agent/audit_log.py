@@ -48,8 +48,9 @@ class _Entry:
 class AuditLog:
     """An `AuditSink`.
 
-    Not `required`: `record` never waits. Records that cannot be written now stay, up to `capacity`, and are
-    written when it goes again; those beyond it are counted as lost.
+    Not `required`: `record` never waits. Records are written together, `gathering_seconds` after the first of
+    them. Those that cannot be written now stay, up to `capacity`, and are written when it goes again; those
+    beyond it are counted as lost.
 
     `required`: `record` returns when the line is written, and raises `AuditError` if it cannot be within
     `seconds`. Whoever records before he acts does nothing that is not on record.
@@ -65,6 +66,7 @@ class AuditLog:
         capacity: int = 10_000,
         seconds: float = 5.0,
         retry_seconds: float = 1.0,
+        gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing. Raises `ValueError` if records are required and no file is named."""
@@ -75,6 +77,7 @@ class AuditLog:
         self._capacity = capacity
         self._seconds = seconds
         self._retry_seconds = retry_seconds
+        self._gathering_seconds = gathering_seconds
         self._clock = clock
         self._changed = threading.Condition()
         self._entries: deque[_Entry] = deque()
@@ -121,7 +124,9 @@ class AuditLog:
                 return False
             self._entries.append(entry)
             self._start()
-            self._changed.notify_all()
+            # To wake a thread for each record would cost more than the record.
+            if self._required or len(self._entries) in (1, _AT_ONCE):
+                self._changed.notify_all()
             return True
 
     def _start(self) -> None:
@@ -156,12 +161,17 @@ class AuditLog:
                 self._after_success(entries, gap)
             with self._changed:
                 self._changed.wait_for(lambda: self._entries or self._closing or self._failure)
+                if not self._required:
+                    self._changed.wait_for(self._enough, self._gathering_seconds)
                 entries = list(islice(self._entries, _AT_ONCE))
                 gap = self._lost if self._failure else None
                 if self._closing and not entries:
                     break
         if self._file is not None:
             self._file.close()
+
+    def _enough(self) -> bool:
+        return self._closing or self._failure is not None or len(self._entries) >= _AT_ONCE
 
     def _append(self, entries: list[_Entry], gap: int | None) -> None:
         records = [entry.record for entry in entries]

@@ -5,9 +5,8 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
@@ -30,15 +29,16 @@ T = TypeVar("T")
 class AuditedStep:
     """One thing that is being done. Each method puts one event on record; `AuditError` as sinks raise it."""
 
-    def __init__(self, sink: AuditSink, clock: Callable[[], float], event: AuditEvent) -> None:
+    def __init__(self, sink: AuditSink, clock: Callable[[], float], members: Mapping[str, Any]) -> None:
+        """`members` are those of `AuditEvent` that are the same at its beginning and at its end."""
         self._sink = sink
         self._clock = clock
-        self._event = event
+        self._members = members
         self._began = time.perf_counter()
 
     async def started(self) -> None:
         """It is about to be done."""
-        await self._sink.record(self._event)
+        await self._sink.record(AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members))
 
     async def ended(
         self,
@@ -48,18 +48,15 @@ class AuditedStep:
         caller: VerifiedAccessToken | None = None,
     ) -> None:
         """It was done. `caller` is told here if the step is what found out."""
-        principal = self._event.principal if caller is None else caller.principal
-        duration = time.perf_counter() - self._began
-        await self._sink.record(
-            replace(
-                self._event,
-                time=self._clock(),
-                outcome=outcome,
-                error=error,
-                principal=principal,
-                duration=duration,
-            )
+        found = {} if caller is None else {"principal": caller.principal}
+        event = AuditEvent(
+            time=self._clock(),
+            outcome=outcome,
+            error=error,
+            duration=time.perf_counter() - self._began,
+            **{**self._members, **found},
         )
+        await self._sink.record(event)
 
     async def ended_by(self, error: BaseException) -> None:
         """It was not done: `refused` if `error` is a decision, else `failed` or `cancelled`."""
@@ -166,14 +163,9 @@ class AuditTrail:
         )
 
     def _step(self, action: AuditedAction, **members: object) -> AuditedStep:
-        event = AuditEvent(
-            time=self._clock(),
-            action=action,
-            outcome=AuditOutcome.STARTED,
-            request_id=REQUEST_ID.get(),
-            **members,  # type: ignore[arg-type]  # members of AuditEvent, by the methods above
-        )
-        return AuditedStep(self._sink, self._clock, event)
+        members["action"] = action
+        members["request_id"] = REQUEST_ID.get()
+        return AuditedStep(self._sink, self._clock, members)
 
     def _hash(self, fingerprint: str) -> str:
         return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]
