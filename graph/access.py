@@ -48,6 +48,14 @@ class RunAccess:
             return self._held
         return await self._obtain()
 
+    def at_hand(self) -> Credential | None:
+        """The credential, if nobody has to be asked for it."""
+        if isinstance(self._held, Credential) and self._is_good(self._held):
+            return self._held
+        if self._requirement is None:
+            return None
+        return self._source.held(self._requirement.need, self._requirement.access_identity, self._caller)
+
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, which is forgotten; once for all calls that were refused."""
         held = self._held

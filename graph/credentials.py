@@ -5,11 +5,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graph.access import Accesses
+from graph.access import Accesses, RunAccess
 from graph.caller import Callers
 from graph.context import AgentContext
 from graph.state import AgentState, Unavailable
-from identity.access_token import VerifiedAccessToken
 from identity.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, UnreachableError
@@ -32,9 +31,17 @@ class ResolveCredentials:
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
-        names = list(self._accesses.requirements)
-        outcomes = await asyncio.gather(*(self._resolve(caller, name, state) for name in names))
-        resolved = dict(zip(names, outcomes, strict=True))
+        accesses = {name: self._accesses.of(caller, name, state) for name in self._accesses.requirements}
+        resolved: dict[str, Credential | AgentError] = {}
+        wanted: list[str] = []
+        for name, access in accesses.items():
+            if (held := access.at_hand()) is not None:
+                resolved[name] = held
+            else:
+                wanted.append(name)
+        if wanted:
+            outcomes = await asyncio.gather(*(self._obtain(name, accesses[name]) for name in wanted))
+            resolved.update(zip(wanted, outcomes, strict=True))
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
@@ -47,12 +54,10 @@ class ResolveCredentials:
             }
         }
 
-    async def _resolve(
-        self, caller: VerifiedAccessToken, name: str, state: AgentState
-    ) -> Credential | AgentError:
+    async def _obtain(self, name: str, access: RunAccess) -> Credential | AgentError:
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._accesses.of(caller, name, state).credential()
+                return await access.credential()
         except AgentError as error:
             return error
         except TimeoutError:

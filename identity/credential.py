@@ -51,6 +51,12 @@ class Credential:
 class CredentialSource(Protocol):
     """Where services get credentials; `CredentialBroker` is the real one."""
 
+    def held(
+        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken
+    ) -> Credential | None:
+        """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""
+        ...
+
     async def obtain(
         self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken
     ) -> Credential:

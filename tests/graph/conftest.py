@@ -126,6 +126,9 @@ class Vault:
         self.lifetime = 600.0
         self.hang: set[str] = set()
 
+    def held(self, _need: CredentialNeed, _access_identity: AccessIdentity, _subject) -> None:
+        return None
+
     async def obtain(self, need: CredentialNeed, access_identity: AccessIdentity, subject) -> Credential:
         name = need.identifier if isinstance(need, ApiKey) else need.scope
         owner = "machine" if access_identity is AccessIdentity.MACHINE else subject.principal.subject
