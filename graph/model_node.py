@@ -127,7 +127,7 @@ class _Question:
         raise ServiceError(ErrorCode.MODEL_CALL_FAILED, f"no complete answer within {self._seconds:g} s")
 
     async def _streamed(self, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
-        whole: Any = None
+        pieces: list[Any] = []
         async with aclosing(cast(Any, self._model.astream(self._messages, **self._options))) as chunks:
             async for chunk in chunks:
                 if thought := chunk.additional_kwargs.get("reasoning_content"):
@@ -136,8 +136,9 @@ class _Question:
                 if text := str(chunk.text):
                     self._said = True
                     writer(TextEvent(type="content", text=text))
-                whole = chunk if whole is None else whole + chunk
-        return whole and message_chunk_to_message(whole)
+                pieces.append(chunk)
+        # Added up at once: piece by piece would copy the answer so far for each piece.
+        return message_chunk_to_message(pieces[0] + pieces[1:]) if pieces else None
 
 
 def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:
