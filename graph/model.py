@@ -14,10 +14,14 @@ from typing import Any, cast
 
 import httpx2
 import openai
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 from graph.api_key import api_key
+from graph.model_echo import without_key
+from identity.echo import without_echo
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 
@@ -28,12 +32,24 @@ class QwenChat(ChatOpenAI):
     Raises `ServiceError` (`model_call_failed`) in place of the client's own errors.
     """
 
-    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401 - the base class's shape
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,  # noqa: ANN401 - the base class's shape
+    ) -> AsyncIterator[ChatGenerationChunk]:
         failure: ServiceError | None = ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
         try:
-            async with aclosing(cast(Any, super()._astream(*args, **kwargs))) as chunks:
-                async for chunk in chunks:
+            # Callbacks are told here what is passed on, not by the base class what came in.
+            async with (
+                aclosing(cast(Any, super()._astream(messages, stop, None, **kwargs))) as chunks,
+                aclosing(cast(Any, without_key(chunks, api_key.get()))) as passed,
+            ):
+                async for chunk in passed:
                     failure = None
+                    if run_manager is not None:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
         except _FAILURES as error:
             failure = _scrubbed(error)
@@ -64,8 +80,10 @@ class QwenChat(ChatOpenAI):
     def _create_chat_result(
         self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
-        result = super()._create_chat_result(response, generation_info)
         whole = response if isinstance(response, dict) else response.model_dump()
+        if (said := without_echo(whole, [api_key.get()])) != whole:
+            response = whole = said
+        result = super()._create_chat_result(response, generation_info)
         for generation, choice in zip(result.generations, whole.get("choices") or [], strict=False):
             if thought := choice["message"].get("reasoning_content"):
                 generation.message.additional_kwargs["reasoning_content"] = thought
@@ -148,6 +166,8 @@ def _scrubbed(error: Exception) -> ServiceError:
         detail = "the connection to the model service failed"
     elif isinstance(error, openai.APIError):
         code = error.code if isinstance(error.code, str) and _CODE_WORD.fullmatch(error.code) else None
+        if code and without_echo(code, [api_key.get()]) != code:
+            code = None  # a key has the form of a word
         detail = "the model service answered with an error" if status is None else f"status {status}"
         detail += f' "{code}"' if code else ""
     else:
