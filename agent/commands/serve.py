@@ -59,11 +59,13 @@ def serve_on(listener: socket.socket) -> None:
 def _serve(settings: Settings, listener: socket.socket) -> None:
     from agent.app import create_app
     from agent.composition import Agent
+    from agent.garbage_collection import spare_what_lives_long
     from agent.web_server import serve_until_stopped, web_server
 
     agent = Agent(settings)
     server = web_server(
         create_app(settings, agent), shutdown_seconds=settings.shutdown_seconds, ending=agent.shutdown
     )
+    spare_what_lives_long()
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve_until_stopped({listener: server}))

@@ -1,0 +1,19 @@
+"""What is made at the start lives to the end: the garbage collector need not look at it again and again.
+
+Modules, schemas and the graph are half a million objects. With the interpreter's defaults a chat pays for
+walking them: a third of its CPU, and most of the slowest answers (`docs/performance.md`).
+"""
+
+import gc
+from typing import Final
+
+_THRESHOLDS: Final = (10_000, 20, 50)
+"""Collect the young after so many more allocations than releases (default 700): a chat makes thousands, and
+nearly all of them end with it, by their reference counts."""
+
+
+def spare_what_lives_long() -> None:
+    """Call it when all is imported and composed: what exists now is not looked at any more."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
