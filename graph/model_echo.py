@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from identity.echo import EchoFilter, without_echo
+from identity.echo import Echo, EchoFilter
 from identity.secret import Secret
 
 _PARTS = ("name", "args", "id")
@@ -32,7 +32,7 @@ class _Filters:
     """One for each text that an answer is made of: content, thinking, and the parts of each tool call."""
 
     def __init__(self, key: Secret) -> None:
-        self._key = key
+        self._echo = Echo([key])
         self._by_place: defaultdict[tuple[str, int | str | None], EchoFilter] = defaultdict(
             partial(EchoFilter, key)
         )
@@ -93,7 +93,7 @@ class _Filters:
         return self._by_place[part, index].passed(piece)
 
     def _whole(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        return without_echo(value, (self._key,)) if value else value
+        return self._echo.taken_out_of(value) if value else value
 
 
 def _call_chunk(index: Any, parts: dict[str, str], given: dict[str, Any] | None = None) -> ToolCallChunk:  # noqa: ANN401 - as it is given

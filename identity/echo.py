@@ -14,7 +14,18 @@ from identity.secret import REDACTED, Secret
 
 def without_echo(value: Any, presented: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
     """`value`, a text or a JSON value, without the credentials that were `presented` to its author."""
-    return _without(value, [form for secret in presented for form in _forms(secret)])
+    return Echo(presented).taken_out_of(value)
+
+
+class Echo:
+    """The same for many values: the forms of the credentials are made once."""
+
+    def __init__(self, presented: Iterable[Secret]) -> None:
+        self._forms = [form for secret in presented for form in _forms(secret)]
+
+    def taken_out_of(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """`value` without them."""
+        return _without(value, self._forms)
 
 
 class EchoFilter:
