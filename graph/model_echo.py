@@ -4,7 +4,7 @@ A key in an answer would be shown to the user, kept in the conversation, and sen
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ _PARTS = ("name", "args", "id")
 
 async def without_key(
     chunks: AsyncIterator[ChatGenerationChunk], key: Secret
-) -> AsyncIterator[ChatGenerationChunk]:
+) -> AsyncGenerator[ChatGenerationChunk, None]:
     """`chunks`, in which no text, thought or call has `key`, not even in several pieces."""
     filters = _Filters(key)
     async for chunk in chunks:
