@@ -5,6 +5,7 @@ Every error of every route has one body, OpenAI's, with the error table's row ad
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any, Final
 
 from starlette.responses import JSONResponse
@@ -21,7 +22,9 @@ from identity.errors import (
 )
 
 RETRY_AFTER_SECONDS: Final = 5
-"""What a caller is told to wait when something downstream is away or limits us."""
+"""What a caller is told to wait when something downstream is away or limits us, and did not say how long."""
+
+_LONGEST_RETRY_AFTER: Final = 3600
 
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -86,8 +89,14 @@ def error_response(
 ) -> JSONResponse:
     """The whole answer for `error`. Challenges of RFC 6750 are added by whoever knows the request."""
     status = error.status if isinstance(error, RequestError) else status_of(error)
-    added = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
+    added = {"Retry-After": str(_wait(error))} if status in (429, 503) else {}
     return JSONResponse(error_body(error), status, {**added, **(headers or {})})
+
+
+def _wait(error: AgentError | RequestError) -> int:
+    """Seconds: what the one downstream asked for, within bounds."""
+    asked_for = error.retry_after if isinstance(error, ServiceError | UnreachableError) else None
+    return ceil(min(asked_for, _LONGEST_RETRY_AFTER)) if asked_for else RETRY_AFTER_SECONDS
 
 
 def internal_error_body() -> dict[str, Any]:

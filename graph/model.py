@@ -25,6 +25,7 @@ from graph.model_echo import without_key
 from identity.echo import without_echo
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
+from identity.retry import retry_after
 
 
 class QwenChat(ChatOpenAI):
@@ -42,7 +43,9 @@ class QwenChat(ChatOpenAI):
     ) -> AsyncIterator[ChatGenerationChunk]:
         failure: ServiceError | None = ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
         try:
-            answer = await self._post(messages, stop, **kwargs, stream=True, stream_options={"include_usage": True})
+            answer = await self._post(
+                messages, stop, **kwargs, stream=True, stream_options={"include_usage": True}
+            )
             async with (
                 cast(AsyncStream[Any], answer) as events,
                 aclosing(self._chunks(events)) as chunks,
@@ -133,7 +136,8 @@ def qwen_chat(
     """The model `model` at `base_url`, without a key: `graph.api_key` has the caller's at each call.
 
     `timeout` (seconds) bounds the wait for each piece of an answer; the whole answer is bounded by the graph.
-    Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed.
+    Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed, unless
+    the service asks for a wait (`Retry-After`) of more than 5 seconds: the caller is told it instead.
     """
     client = httpx2.AsyncClient(
         verify=ssl_context if ssl_context is not None else True,
@@ -141,6 +145,7 @@ def qwen_chat(
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,
+        event_hooks={"response": [_not_again_soon]},
     )
     return QwenChat(
         model=model,
@@ -156,6 +161,12 @@ def qwen_chat(
         use_responses_api=False,
         extra_body={"enable_thinking": enable_thinking},
     )
+
+
+async def _not_again_soon(response: httpx2.Response) -> None:
+    """The client would sleep for up to two minutes before it asks again, with the caller waiting."""
+    if retry_after(response.headers) > _LONGEST_WAIT:
+        response.headers["x-should-retry"] = "false"  # the client's own word for it
 
 
 async def _callers_key() -> str:
@@ -182,15 +193,19 @@ def _mended(delta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_FAILURES = (openai.OpenAIError, httpx2.HTTPError, ValueError, KeyError, TypeError)
+_FAILURES = (openai.OpenAIError, httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError)
 """The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
+
+_LONGEST_WAIT = 5.0
 
 _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def _scrubbed(error: Exception) -> ServiceError:
     """The failure by its status and the service's code word, never its text."""
-    status = error.status_code if isinstance(error, openai.APIStatusError) else None
+    status, wait = None, None
+    if isinstance(error, openai.APIStatusError):
+        status, wait = error.status_code, retry_after(error.response.headers)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
         detail = "the model service did not answer in time"
     elif isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
@@ -203,4 +218,4 @@ def _scrubbed(error: Exception) -> ServiceError:
         detail += f' "{code}"' if code else ""
     else:
         detail = "the answer of the model service has an unexpected form"
-    return ServiceError(ErrorCode.MODEL_CALL_FAILED, detail, status=status)
+    return ServiceError(ErrorCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)

@@ -56,7 +56,14 @@ class CredentialError(AgentError):
 
 
 class UnreachableError(AgentError):
-    """IDaaS did not answer, or not with anything usable. Trying again later may help."""
+    """IDaaS did not answer, or not with anything usable. Trying again later may help.
+
+    `retry_after` is the wait that it asked for, in seconds, where it did.
+    """
+
+    def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
 
 
 class AuditError(AgentError):
@@ -64,8 +71,12 @@ class AuditError(AgentError):
 
 
 class ServiceError(AgentError):
-    """A downstream service failed. `status` is its HTTP status, where there was an answer."""
+    """A downstream service failed. `status` is its HTTP status, where there was an answer, and `retry_after`
+    the wait that it asked for, in seconds, where it did."""
 
-    def __init__(self, code: ErrorCode, detail: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, detail: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(code, detail)
         self.status = status
+        self.retry_after = retry_after

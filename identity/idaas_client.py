@@ -20,7 +20,7 @@ from identity.error_table import ErrorCode
 from identity.errors import CredentialError, UnreachableError
 from identity.issued_token import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
 from identity.refusal import read_refusal
-from identity.retry import RetryPolicy
+from identity.retry import RetryPolicy, retry_after
 from identity.sdk_configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.strict_json import read_object
@@ -128,7 +128,11 @@ class IDaaSClient:
         if isinstance(answer, NoAnswer):
             raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {answer.reason}")
         if answer.status == 429 or answer.status >= 500:
-            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {read_refusal(answer)}")
+            raise UnreachableError(
+                ErrorCode.IDAAS_UNREACHABLE,
+                f"{whom}: {read_refusal(answer)}",
+                retry_after=retry_after(answer.headers),
+            )
         return answer
 
     def _token_request(self, grant: Mapping[str, str]) -> httpx.Request:

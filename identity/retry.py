@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -53,13 +53,13 @@ class RetryPolicy:
 
     def _delay(self, attempt: int, answer: Answer | NoAnswer) -> float | None:
         backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
-        asked_for = _retry_after(answer) if isinstance(answer, Answer) else 0.0
+        asked_for = retry_after(answer.headers) if isinstance(answer, Answer) else 0.0
         return None if asked_for > self.longest_delay else max(backoff, asked_for)
 
 
-def _retry_after(answer: Answer) -> float:
-    """The wait that the answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none."""
-    value = answer.headers.get("retry-after", "").strip()
+def retry_after(headers: Mapping[str, str]) -> float:
+    """The wait that an answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none."""
+    value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit() and len(value) < 9:
         return float(value)
     try:
