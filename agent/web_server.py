@@ -126,7 +126,7 @@ async def serve_until_stopped(
 ) -> None:
     """Runs the servers until SIGINT or SIGTERM, or until one of them ends. Calls `started` once all accept.
 
-    The first signal lets answers go on within the servers' time for it; the second ends all at once.
+    The first signal lets answers go on within the servers' time for it; the second ends them at once.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -136,8 +136,6 @@ async def serve_until_stopped(
         if stopping.is_set():
             for server in servers.values():
                 server.stop_at_once()
-            for task in serving:  # which may be within the lifespan's end
-                loop.call_later(2 * _AT_ONCE_SECONDS, task.cancel)
         for server in servers.values():
             server.stop()
         stopping.set()

@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -56,7 +57,9 @@ class Workers:
         process = multiprocessing.get_context("spawn").Process(
             target=_worker, args=(self._work, self._listener)
         )
-        # Ctrl-C reaches all processes of a terminal; the parent alone decides what it means.
+        # Ctrl-C reaches all processes of a terminal; the parent alone decides what it means. The tracker's
+        # own start would unblock the signal.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()

@@ -105,22 +105,6 @@ async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) ->
     assert "Traceback" not in said
 
 
-async def test_serve_runs_several_workers_and_stops(sandbox: Sandbox, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    arguments = ("serve", "--port", str(port), "--workers", "2")
-    async with process(*arguments, folder=tmp_path, **sandbox.environment) as serve:
-        async with httpx.AsyncClient() as http, asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if (await http.get(f"http://127.0.0.1:{port}/ready")).status_code == 200:
-                        break
-                await asyncio.sleep(0.1)  # other processes: there is no event to wait for
-        serve.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
-            await serve.wait()
-
-
 def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
     url = sandbox.url("", "idaas_plain")
     result = CliRunner().invoke(app, ["token", "--user", "bob", "--sandbox-url", url])

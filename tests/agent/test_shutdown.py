@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from agent.app import create_app
 from agent.composition import Agent
 from agent.settings import read_settings
+from agent.web_server import listen, web_server
 from identity.error_table import ErrorCode
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.endless_model import MESSAGES, EndlessModel, endless_model, happens
@@ -95,6 +97,27 @@ async def test_a_request_that_is_not_a_run_yet_is_answered_too(server: AgentServ
     writer.close()
     assert b" 503 " in answer.splitlines()[0]
     assert ErrorCode.SHUTTING_DOWN.encode() in answer
+
+
+async def test_a_client_that_does_not_read_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    sending = asyncio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):  # more than the buffers of a connection hold
+            sending.set()
+            await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
+
+    listener = listen("127.0.0.1", 0, "the application", "nothing")
+    server = web_server(app, shutdown_seconds=0, lifespan=False)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    _, writer = await asyncio.open_connection(*listener.getsockname(), limit=1)
+    writer.write(b"GET / HTTP/1.1\r\nHost: application\r\n\r\n")
+    await sending.wait()
+    server.stop()
+    await serving
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_it_is_not_ready_from_the_first_moment_and_begins_nothing_when_time_is_up(

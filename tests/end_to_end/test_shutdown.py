@@ -1,0 +1,228 @@
+"""The real commands, stopped by signals while they answer: every answer has an end, and nothing stays."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.faults import Fault
+from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+
+pytestmark = pytest.mark.promise("shutdown-loses-nothing")
+COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
+
+
+@dataclass
+class Command:
+    """A running command, in a process group of its own, and what it has written so far."""
+
+    process: asyncio.subprocess.Process
+    said: str = ""
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            async with self._news:
+                self.said += line.decode()
+                self._news.notify_all()
+
+    async def says(self, text: str, times: int = 1) -> None:
+        async with asyncio.timeout(60), self._news:
+            await self._news.wait_for(lambda: self.said.count(text) >= times)
+
+    async def ends(self) -> int:
+        """Its exit status, when no process is left that it started: they all hold its output open."""
+        async with asyncio.timeout(30):
+            await self._reading
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[Command]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        COMMAND, *arguments, cwd=folder, env=environment | variables, start_new_session=True,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    command = Command(process)
+    try:
+        yield command
+        await command.ends()
+        assert "Traceback" not in command.said
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+@dataclass
+class Stream:
+    """An answer that is being streamed."""
+
+    response: httpx.Response
+    text: str = ""
+
+    async def until(self, word: str) -> None:
+        async for part in self._parts:
+            self.text += part
+            if word in self.text:
+                return
+        raise AssertionError(self.text)
+
+    async def end(self) -> str:
+        """Reads on to the end. Raises if the body does not end as it should."""
+        async for part in self._parts:
+            self.text += part
+        await self.response.aclose()
+        return self.text
+
+    @property
+    def last(self) -> dict:
+        return json.loads(self.text.strip().splitlines()[-1].removeprefix("data: "))
+
+    def __post_init__(self) -> None:
+        self._parts = self.response.aiter_text()
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks for streams as alice."""
+
+    http: httpx.AsyncClient
+    headers: dict[str, str]
+
+    async def post(self, path: str, body: dict) -> Stream:
+        """A stream in which a tool is being called."""
+        request = self.http.build_request("POST", path, json=body, headers=self.headers)
+        stream = Stream(await self.http.send(request, stream=True))
+        await stream.until("tool_started")
+        return stream
+
+    async def chat(self, question: str) -> Stream:
+        body = {"messages": [{"role": "user", "content": question}], "stream": True}
+        return await self.post("/openai/v1/chat/completions", body)
+
+    async def events(self, question: str) -> Stream:
+        return await self.post("/agent/stream_events", {"input": {"messages": [["human", question]]}})
+
+
+def client(origin: str, access_token: str):
+    http = httpx.AsyncClient(base_url=origin, timeout=60, trust_env=False)
+    return http, Client(http, {"Authorization": f"Bearer {access_token}"})
+
+
+def refused(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return False
+    return True
+
+
+def outcomes(audit_log: Path) -> dict[str, list[str]]:
+    """Of the tool calls on record: outcomes by tool's service."""
+    found: dict[str, list[str]] = {}
+    for line in audit_log.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record["event"] == "tool_call":
+            found.setdefault(record["service"], []).append(record["outcome"])
+    return found
+
+
+async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_closed(sandbox, tmp_path):
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Machine",
+        "AGENT_PORT": "0",
+        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
+        "SHUTDOWN_SECONDS": "0.5",
+    }
+    async with running("serve", folder=tmp_path, **variables) as agent:
+        await agent.says("startup complete")
+        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
+        sandbox.cloud.faults.set("function_compute", Fault(hang=True))
+        http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
+        async with http:
+            streams = [await alice.chat(ENTERPRISE), await alice.events(ENTERPRISE)]
+            agent.process.send_signal(signal.SIGTERM)
+            for stream in streams:
+                assert (await stream.end()).count("shutting_down") >= 1
+                assert stream.last["error"]["code"] == "shutting_down"
+        assert await agent.ends() == 0
+    assert refused(port)
+    assert outcomes(tmp_path / "audit.jsonl") == {"enterprise": ["started"] * 2 + ["cancelled"] * 2}
+    counts = sandbox.cloud.counters.snapshot()
+    assert counts["amap:DELETE"] == counts["amap:initialize"] > 0
+
+
+async def test_workers_finish_their_answers_and_a_second_signal_ends_them(sandbox, tmp_path):
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Machine",
+        "AGENT_PORT": "0",
+        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
+        "SHUTDOWN_SECONDS": "600",
+    }
+    async with running("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
+        await agent.says("startup complete", times=2)
+        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
+        sandbox.cloud.faults.set("function_compute", Fault(hang=True))
+        sandbox.cloud.faults.set("amap", Fault(latency=1))
+        http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
+        async with http:
+            in_time, too_late = await alice.chat(WEATHER), await alice.chat(ENTERPRISE)
+            os.killpg(agent.process.pid, signal.SIGINT)  # as Ctrl-C does
+            await agent.says("Shutting down", times=2)
+            assert (await in_time.end()).endswith("data: [DONE]\n\n")
+            assert refused(port)
+            agent.process.send_signal(signal.SIGTERM)
+            await too_late.end()
+            assert too_late.last["error"]["code"] == "shutting_down"
+        assert await agent.ends() == 0
+    assert outcomes(tmp_path / "audit.jsonl") == {
+        "amap": ["started", "succeeded"],
+        "enterprise": ["started", "cancelled"],
+    }
+
+
+async def test_a_worker_that_is_killed_is_replaced_and_a_killed_parent_leaves_none(sandbox, tmp_path):
+    variables = sandbox.environment | {"AGENT_PORT": "0"}
+    async with running("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
+        await agent.says("startup complete", times=2)
+        workers = [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", agent.said)]
+        os.kill(workers[0], signal.SIGKILL)
+        await agent.says("startup complete", times=3)
+        agent.process.kill()
+        await agent.says("Finished server process", times=2)
+        assert await agent.ends() == -signal.SIGKILL
+    assert "another takes its place" in agent.said
+
+
+async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
+    names = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
+    ports = [argument for name in names for argument in (f"--{name}-port", "0")]
+    async with running("up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
+        await up.says("ready")
+        _, origin = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.said, re.MULTILINE)
+        plain = re.findall(r"http://localhost:\d+", up.said.partition("IDaaS")[2])[0]
+        async with httpx.AsyncClient(trust_env=False) as control:
+            await control.put(f"{plain}/__sandbox__/faults/function_compute", json={"hang": True})
+            token = (await control.post(f"{plain}/__sandbox__/access-tokens")).json()["access_token"]
+        http, alice = client(origin, token)
+        async with http:
+            stream = await alice.chat(ENTERPRISE)
+            os.killpg(up.process.pid, signal.SIGINT)
+            await stream.end()
+        assert stream.last["error"]["code"] == "shutting_down"
+        assert await up.ends() == 0
+    assert all(refused(int(port)) for port in re.findall(r":(\d+)", up.said))
