@@ -1,0 +1,53 @@
+"""`python -m benchmarks [--quick] [--to FOLDER] [row …]` writes `table.md` and `results.json`."""
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import rows
+from benchmarks.laboratory import Laboratory
+from benchmarks.machine import machine
+from benchmarks.measurement import FULL, QUICK, Figure
+from benchmarks.table import HEADER, as_json, lines_of, markdown
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+
+
+def main() -> int:
+    """Fails only if a row could not be measured, whatever the figures are."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The measurements.")
+    parser.add_argument("rows", nargs="*", metavar="row", choices=[*NAMES, []], help=", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="only show that they run")
+    parser.add_argument("--to", type=Path, default=Path(__file__).parent / "results", metavar="FOLDER")
+    arguments = parser.parse_args()
+    where = machine()
+    results: dict[str, Sequence[Figure] | str] = {}
+    print(*(f"{name}: {value}" for name, value in where.items()), "", HEADER, sep="\n", flush=True)
+    with Laboratory(QUICK if arguments.quick else FULL) as laboratory:
+        for name in arguments.rows or NAMES:
+            started = time.monotonic()
+            results[name] = _measured(name, laboratory)
+            print(*lines_of(name, results[name]), sep="\n", flush=True)
+            print(f"{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    (arguments.to / "table.md").write_text(markdown(where, results))
+    (arguments.to / "results.json").write_text(json.dumps(as_json(where, results), indent=1) + "\n")
+    return any(isinstance(result, str) for result in results.values())
+
+
+def _measured(name: str, laboratory: Laboratory) -> Sequence[Figure] | str:
+    try:
+        return list(importlib.import_module(f"benchmarks.rows.{name}").measure(laboratory))
+    except Exception as error:  # noqa: BLE001 - the other rows can still be measured
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""What rows measure on: servers that are started when first asked for and stay until the run ends."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from benchmarks.measurement import Plan
+from benchmarks.servers.process import ServerProcess, free_port
+
+USERS: Final = 4000
+_LIFETIME: Final = 3600
+
+
+class Laboratory:
+    """`plan` says how much to measure. A context manager: leaving it ends all servers."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan: Final = plan
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        self._servers: dict[str, ServerProcess] = {}
+        self._users = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def stand_ins(self) -> ServerProcess:
+        """The model, MCP and the enterprise service (`servers.stand_ins`)."""
+        return self._server(
+            "stand-ins", lambda port: [sys.executable, "-m", "benchmarks.servers.stand_ins", str(port)], {}
+        )
+
+    @property
+    def cloud(self) -> ServerProcess:
+        """IDaaS (`servers.cloud`); this is its plain port, with the control endpoint."""
+        arguments = [sys.executable, "-m", "benchmarks.servers.cloud", str(self._folder / "cloud")]
+        return self._server(
+            "cloud", lambda port: [*arguments, str(port), str(USERS)], {}, path="/__sandbox__/counters"
+        )
+
+    def agent(self, access_identity: str, *, workers: int = 1, **variables: str) -> ServerProcess:
+        """`idaas-agent serve`, warm: `/ready` has answered. One for each set of arguments."""
+        name = " ".join(["agent", access_identity, str(workers), *variables.values()])
+        command = [str(Path(sys.executable).with_name("idaas-agent"))]
+        command += ["serve", "--workers", str(workers), "--port"]
+        environment = self.agent_environment | variables | {"ACCESS_IDENTITY": access_identity}
+        return self._server(name, lambda port: [*command, str(port)], environment, path="/ready")
+
+    def peer(self, name: str, **variables: str) -> ServerProcess:
+        """`benchmarks/peers/<name>.py` under uvicorn, with the agent's variables and a static key."""
+        environment = self.agent_environment | {"LLM_API_KEY": "sk-static"} | variables
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            f"benchmarks.peers.{name}:app",
+            "--factory",
+            "--no-access-log",
+        ]
+        command += ["--log-level", "warning", "--port"]
+        return self._server(
+            " ".join([name, *variables.values()]), lambda port: [*command, str(port)], environment
+        )
+
+    def stop(self, server: ServerProcess) -> None:
+        """Before the end of the run. It is started anew when it is asked for again."""
+        server.stop()
+        self._servers = {name: other for name, other in self._servers.items() if other is not server}
+
+    @cached_property
+    def agent_environment(self) -> dict[str, str]:
+        """The variables of an agent: the cloud's, with the stand-ins in place of the outside services.
+
+        A load test is one caller at once and without pause, so there are no limits of rate.
+        """
+        stand_ins = self.stand_ins.url
+        assert self.cloud
+        given = json.loads((self._folder / "cloud" / "environment.json").read_text())
+        return {name: value for name, value in given.items() if not name.startswith("LEAVE_")} | {
+            "LLM_BASE_URL": f"{stand_ins}/v1",
+            "EXTERNAL_SERVER_URL": f"{stand_ins}/mcp",
+            "ENTERPRISE_SERVICE_URL": f"{stand_ins}/enterprise",
+            "MAX_REQUESTS_PER_MINUTE": "0",
+            "MAX_CONCURRENT_RUNS": "0",
+        }
+
+    def access_token(self, user: str = "alice") -> str:
+        """An AT_u that outlives the run."""
+        answer = self.control("POST", "access-tokens", {"user": user, "lifetime": _LIFETIME})
+        token: str = answer["access_token"]
+        return token
+
+    def new_users(self, number: int) -> list[str]:
+        """Access tokens of users whom no agent has seen yet."""
+        first, self._users = self._users, self._users + number
+        return [self.access_token(f"user{index}") for index in range(first, self._users)]
+
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        """Asks the sandbox's control endpoint."""
+        url = f"{self.cloud.url}/__sandbox__/{path}"
+        answer = self._http.request(method, url, json=body).raise_for_status()
+        return answer.json()
+
+    def idaas_requests(self) -> dict[str, int]:
+        """What was asked of IDaaS and its Developer API since the last call."""
+        counters = self.control("GET", "counters")
+        self.control("DELETE", "counters")
+        return {
+            name: count for name, count in counters.items() if name.startswith(("idaas:", "developer_api:"))
+        }
+
+    def delay(self, **seconds: float) -> None:
+        """The stand-ins take their time: `first_token`, `token`, `mcp`; all others at once."""
+        delays = {"first_token": 0.0, "token": 0.0, "mcp": 0.0} | seconds
+        self._http.put(f"{self.stand_ins.url}/delays", json=delays).raise_for_status()
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        return self._stack.enter_context(httpx.Client(trust_env=False))
+
+    def _server(
+        self,
+        name: str,
+        arguments: Callable[[int], list[str]],
+        environment: Mapping[str, str],
+        path: str = "/health",
+    ) -> ServerProcess:
+        if name not in self._servers:
+            port = free_port()
+            log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
+            inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+            server = ServerProcess(arguments(port), inherited | environment, port, log, path)
+            self._stack.callback(server.stop)
+            server.wait_until_ready()
+            self._servers[name] = server
+        return self._servers[name]

@@ -1,0 +1,83 @@
+"""Load by wrk: so many connections, each sending its next request when the answer is there."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.servers.process import ServerProcess
+
+CONNECTIONS = 32
+
+_SCRIPT = """
+local body, tokens, requests, sent = %(body)s, %(tokens)s, {}, 0
+
+init = function()
+  for number, token in ipairs(tokens) do
+    local headers = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token}
+    requests[number] = wrk.format("POST", nil, headers, body)
+  end
+end
+
+request = function()
+  sent = sent + 1
+  return requests[sent %% #requests + 1]
+end
+
+done = function(summary, latency)
+  local failed = summary.errors
+  io.write(string.format(
+    '\\n{"requests": %%d, "seconds": %%f, "failed": %%d, "p50": %%f, "p99": %%f}\\n',
+    summary.requests, summary.duration / 1e6,
+    failed.connect + failed.read + failed.write + failed.status + failed.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of it. `cpu_ms` is the server's processor time for each request; times in milliseconds."""
+
+    per_second: float
+    cpu_ms: float
+    p50_ms: float
+    p99_ms: float
+
+
+def load(
+    server: ServerProcess,
+    path: str,
+    body: dict[str, Any],
+    *,
+    seconds: float,
+    tokens: Sequence[str] = ("static",),
+    connections: int = CONNECTIONS,
+) -> Load:
+    """POSTs `body` for `seconds` (whole ones: wrk's), the tokens in turn. Raises if any request failed."""
+    lua = {"body": _lua(json.dumps(body)), "tokens": f"{{{','.join(map(_lua, tokens))}}}"}
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_SCRIPT % lua)
+        script.flush()
+        before = server.cpu_seconds()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
+        output = subprocess.run(
+            [*command, "-s", script.name, server.url + path], check=True, capture_output=True, text=True
+        ).stdout
+        cpu = server.cpu_seconds() - before
+    told = json.loads(output.strip().splitlines()[-1])
+    if told["failed"] or not told["requests"]:
+        raise RuntimeError(f"{told['failed']} of {told['requests']} requests to {path} failed: {output}")
+    return Load(told["requests"] / told["seconds"], cpu * 1000 / told["requests"], told["p50"], told["p99"])
+
+
+def wrk_is_there() -> bool:
+    """Whether `scripts/ensure-wrk` has done its work."""
+    return any((Path(folder) / "wrk").exists() for folder in ("/usr/bin", "/usr/local/bin"))
+
+
+def _lua(text: str) -> str:
+    return json.dumps(text)  # a JSON string of ASCII without \\u or \\/ is a Lua string

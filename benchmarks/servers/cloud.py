@@ -1,0 +1,57 @@
+"""IDaaS: the sandbox as it is, with many users more.
+
+    python -m benchmarks.servers.cloud FOLDER PLAIN_PORT USERS
+
+The users are `user0`, `user1`, …, with bob's rights. `environment.json` in the folder is what an agent needs.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+from sandbox.cloud import Cloud
+from sandbox.directory import Directory, User
+from sandbox.server import SandboxOptions, install, running
+
+
+class LargeDirectory(Directory):
+    """Finds a user by subject without looking at all."""
+
+    def user_by_subject(self, subject: str) -> User | None:
+        """By the naming of `add_users`; others as before."""
+        return self.users.get(subject) or super().user_by_subject(subject)
+
+
+def add_users(cloud: Cloud, number: int) -> None:
+    """Users whose subject is their name, each with the rights that bob has."""
+    directory = cloud.directory
+    bob = directory.users["bob"].subject
+    rights = [(audience, permission) for holder, audience, permission in directory.people if holder == bob]
+    names = [f"user{index}" for index in range(number)]
+    directory.users.update((name, User(name, name, name, "")) for name in names)
+    directory.people.update((name, *right) for name in names for right in rights)
+    directory.__class__ = LargeDirectory
+    for identifier in ("llm_api_key", "amap_api_key"):
+        entry = cloud.vault.find(identifier)
+        assert entry is not None
+        entry.readers.update(names)
+
+
+async def serve(folder: Path, port: int, users: int) -> None:
+    """Serves on loopback until the process ends."""
+    installation = install(
+        SandboxOptions(
+            folder=folder, idaas_port=0, idaas_plain_port=port, model_studio_port=0, function_compute_port=0
+        )
+    )
+    add_users(installation.cloud, users)
+    (folder / "environment.json").write_text(json.dumps(installation.environment))
+    async with running(installation):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR)
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

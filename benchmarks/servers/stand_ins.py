@@ -1,0 +1,192 @@
+"""The model, an MCP server and the enterprise service, as bare protocols: what they cost is not the agent's.
+
+    python -m benchmarks.servers.stand_ins PORT
+
+`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They answer at once, until
+`PUT /delays` gives them times in seconds: `first_token`, `token`, `mcp`. The model answers with words; to a
+question that speaks of the weather or the enterprise service, with one call of the tool whose name does too.
+"""
+
+import asyncio
+import sys
+from functools import cache
+from typing import Any, cast
+
+import orjson
+import uvloop
+
+WORDS = 20
+"""The answer of the model: that many tokens, unless the question says `tokens=N`."""
+
+TOOL: dict[str, Any] = {
+    "name": "maps_weather",
+    "description": "The weather of a city.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"city": {"type": "string", "description": "The city's name."}},
+        "required": ["city"],
+    },
+}
+_ARGUMENTS = {"maps_weather": '{"city": "杭州"}'}
+_TOPICS = ("weather", "enterprise")
+_HEAD = {"id": "chatcmpl-1", "created": 1795526961, "model": "qwen-plus"}
+_USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40}
+
+
+class Delays:
+    """Seconds; all zero at the start."""
+
+    def __init__(self) -> None:
+        self.first_token = self.token = self.mcp = 0.0
+
+
+def model_answer(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
+    """The content type, and the pieces of the body: one, or the events of a stream."""
+    message, finish = _message(request)
+    if not request.get("stream"):
+        return b"application/json", [_whole(orjson.dumps(message), finish)]
+    with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
+    return b"text/event-stream", _events(orjson.dumps(message), finish, with_usage)
+
+
+def _message(request: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    last = request["messages"][-1]
+    question = str(last.get("content")) if last["role"] == "user" else ""
+    for topic in _TOPICS:
+        names = (tool["function"]["name"] for tool in request.get("tools") or ())
+        if topic in question and (name := next((name for name in names if topic in name), None)):
+            function = {"name": name, "arguments": _ARGUMENTS.get(name, "{}")}
+            call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+            return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    words = int(question.partition("tokens=")[2] or WORDS)
+    return {"role": "assistant", "content": "word " * words}, "stop"
+
+
+@cache
+def _whole(message: bytes, finish: str) -> bytes:
+    choice = {"index": 0, "message": orjson.loads(message), "finish_reason": finish, "logprobs": None}
+    return orjson.dumps({**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
+
+
+@cache
+def _events(message: bytes, finish: str, with_usage: bool) -> list[bytes]:
+    whole = orjson.loads(message)
+    deltas = [{"content": word} for word in (whole["content"] or "").split(" ") if word]
+    if not deltas:
+        deltas = [{"tool_calls": whole["tool_calls"]}]
+    deltas[0] |= {"role": "assistant"}
+    for delta in deltas[1:]:
+        delta["content"] = " " + delta["content"]
+    choices = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
+    choices.append([{"index": 0, "delta": {}, "finish_reason": finish}])
+    chunks = [{**_HEAD, "object": "chat.completion.chunk", "choices": choice} for choice in choices]
+    if with_usage:
+        chunks.append({**_HEAD, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE})
+    return [*(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
+
+
+def mcp_answer(request: dict[str, Any]) -> bytes | None:
+    """The JSON-RPC answer; `None` to a notification."""
+    result: dict[str, Any]
+    match request.get("method"):
+        case "initialize":
+            version = request["params"]["protocolVersion"]
+            server = {"name": "stand-in", "version": "1"}
+            result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": server}
+        case "tools/list":
+            result = {"tools": [TOOL]}
+        case "tools/call":
+            result = {"content": [{"type": "text", "text": "sunny, 21 °C"}], "isError": False}
+        case _:
+            result = {}
+    if "id" not in request:
+        return None
+    return orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result})
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 as far as clients here use it: bodies have a length, one request after the other."""
+
+    def __init__(self, delays: Delays) -> None:
+        self._delays = delays
+        self._received = b""
+        self._transport: asyncio.Transport
+        self._later: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's shape
+        if self._later is not None:
+            self._later.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            head = self._received[:end].lower()
+            mark = head.find(b"\r\ncontent-length:")
+            length = int(head[mark + 17 :].partition(b"\r\n")[0]) if mark >= 0 else 0
+            if len(self._received) < end + 4 + length:
+                return
+            body = self._received[end + 4 : end + 4 + length]
+            self._received = self._received[end + 4 + length :]
+            method, path = head.split(b" ", 2)[:2]
+            self._answer(method, path, body)
+
+    def _answer(self, method: bytes, path: bytes, body: bytes) -> None:
+        if path == b"/v1/chat/completions":
+            kind, pieces = model_answer(orjson.loads(body))
+            self._model(kind, pieces)
+        elif path == b"/mcp" and method == b"post":
+            answer = mcp_answer(orjson.loads(body))
+            status = b"200 OK" if answer is not None else b"202 Accepted"
+            self._send(status, b"application/json", answer or b"", self._delays.mcp)
+        elif path == b"/mcp":
+            self._send(b"405 Method Not Allowed", b"text/plain", b"")
+        elif path == b"/delays":
+            vars(self._delays).update(orjson.loads(body))
+            self._send(b"200 OK", b"application/json", b"{}")
+        else:
+            self._send(b"200 OK", b"application/json", b'{"employee":"stand-in","status":"ok"}')
+
+    def _model(self, kind: bytes, pieces: list[bytes]) -> None:
+        if len(pieces) == 1:
+            self._send(b"200 OK", kind, pieces[0], self._delays.first_token)
+            return
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+        if not self._delays.first_token and not self._delays.token:
+            self._transport.write(head + _chunk(b"".join(pieces)) + b"0\r\n\r\n")
+            return
+        self._transport.write(head)
+        self._stream([*map(_chunk, pieces), b"0\r\n\r\n"], 0, self._delays.first_token)
+
+    def _stream(self, pieces: list[bytes], position: int, delay: float) -> None:
+        def due() -> None:
+            self._transport.write(pieces[position])
+            if position + 1 < len(pieces):
+                self._stream(pieces, position + 1, self._delays.token)
+
+        self._later = asyncio.get_running_loop().call_later(delay, due)
+
+    def _send(self, status: bytes, kind: bytes, body: bytes, delay: float = 0.0) -> None:
+        head = b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (status, kind, len(body))
+        if delay:
+            loop = asyncio.get_running_loop()
+            self._later = loop.call_later(delay, self._transport.write, head + body)
+        else:
+            self._transport.write(head + body)
+
+
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+async def serve(port: int) -> None:
+    """Serves on loopback until the process ends."""
+    delays = Delays()
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(delays), "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -1,0 +1,84 @@
+"""The results as Markdown for people and as JSON for programs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.measurement import Figure, Series
+
+Results = Mapping[str, Sequence[Figure] | str]
+"""By row: its figures, or in words why it could not be measured."""
+
+HEADER = (
+    "| row | figure | value | beside it | its value | ratio | target | |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def markdown(machine: Mapping[str, str], results: Results) -> str:
+    """Medians, with the lowest and the highest round in parentheses."""
+    lines = ["# Benchmarks", "", *(f"- {name}: {value}" for name, value in machine.items()), "", HEADER]
+    for row, figures in results.items():
+        lines += lines_of(row, figures)
+    return "\n".join(lines) + "\n"
+
+
+def lines_of(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
+    """The lines of one row."""
+    if isinstance(figures, str):
+        yield f"| {row} | not measured: {figures} | | | | | | |"
+        return
+    for figure in figures:
+        target = f"{figure.target.bound} {_number(figure.target.limit)}" if figure.target else ""
+        met = {None: "", True: "met", False: "not met"}[figure.met]
+        against = _spread(figure.against, figure.unit) if figure.against else ""
+        ratio = _spread(figure.ratio) if figure.ratio else ""
+        cells = [
+            row,
+            figure.name,
+            _spread(figure.value, figure.unit),
+            figure.beside,
+            against,
+            ratio,
+            target,
+            met,
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def as_json(machine: Mapping[str, str], results: Results) -> dict[str, Any]:
+    """Every round's value."""
+    return {
+        "machine": dict(machine),
+        "rows": {
+            row: figures if isinstance(figures, str) else [_figure(figure) for figure in figures]
+            for row, figures in results.items()
+        },
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "name": figure.name,
+        "unit": figure.unit,
+        "values": figure.value.values,
+        "beside": figure.beside,
+        "against": figure.against and figure.against.values,
+        "ratio": figure.ratio and figure.ratio.median,
+        "target": figure.target and f"{figure.target.bound} {figure.target.limit}",
+        "met": figure.met,
+    }
+
+
+def _spread(values: Series, unit: str = "") -> str:
+    text = _number(values.median) + (f" {unit}" if unit else "")
+    if len(values.values) > 1:
+        text += f" ({_number(values.low)}–{_number(values.high)})"
+    return text
+
+
+def _number(value: float) -> str:
+    """Three significant digits, whole numbers as they are."""
+    if value == int(value) and abs(value) < 1e6:
+        return f"{int(value):,}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
