@@ -88,9 +88,8 @@ class IDaaSClient:
         answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
         about = f'credential "{need.identifier}"'
         if answer.status == 200:
-            body = _object(answer, "Developer API")
-            try:
-                return read_api_key(body, need.identifier)
+            try:  # no variable holds what was read: error reporters show the variables of a failure
+                return read_api_key(_object(answer, "Developer API"), need.identifier)
             except ValueError as error:
                 raise ApiKeyRefusedError(need.error_code, f"{about}: {error}") from None
         refusal = read_refusal(answer)
@@ -106,9 +105,8 @@ class IDaaSClient:
         asked_at = self._clock()
         answer = await self._ask(make_request, "token endpoint")
         if answer.status == 200:
-            body = _object(answer, "token endpoint")
             try:
-                return read_issued_token(body, asked_at)
+                return read_issued_token(_object(answer, "token endpoint"), asked_at)
             except ValueError as error:
                 detail = f"token endpoint: the answer {error}"
                 raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
