@@ -17,6 +17,9 @@ from sandbox.clock import SettableClock
 from sandbox.cloud import Cloud
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
+from tests.agent.langgraph_process import langgraph_server
+
+__all__ = ["langgraph_server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,17 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
 
 
 @asynccontextmanager
-async def served(application: Any) -> AsyncIterator[str]:
+async def served(application: Any, **options: Any) -> AsyncIterator[str]:
     # the protocol is named because asyncio sets TCP_NODELAY only then
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_level="critical", lifespan="on")
+    config = uvicorn.Config(application, log_level="critical", lifespan="on", **options)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if config.is_ssl else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.force_exit = True
         for connection in list(server.server_state.connections):
@@ -114,11 +117,11 @@ def serving() -> Callable[[Any], AbstractAsyncContextManager[str]]:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[Any], Awaitable[str]]]:
-    """Serves an application until the test ends, and tells its origin."""
+async def serve() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Serves an application until the test ends, and tells its origin; options are uvicorn's."""
     async with AsyncExitStack() as stack:
 
-        async def start(application: Any) -> str:
-            return await stack.enter_async_context(served(application))
+        async def start(application: Any, **options: Any) -> str:
+            return await stack.enter_async_context(served(application, **options))
 
         yield start

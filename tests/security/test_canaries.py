@@ -1,0 +1,249 @@
+"""Canaries: the secrets of whole runs, on every surface, however they end, in everything that leaves."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.tracers import context as tracers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from identity.errors import AgentError
+from identity.retry import RetryPolicy
+from identity.secret import Secret
+from sandbox.faults import Fault
+from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.security.canaries import leaks, secrets_of, with_locals
+
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
+AT_ONCE = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+
+
+@dataclass
+class Mirror:
+    """A service that answers with everything it was sent, and `status`. `answer` makes another body of it."""
+
+    status: int = 200
+    answer: Callable[[dict[str, Any]], Any] = lambda seen: seen
+    origin: str = ""
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        body = (await request.body()).decode()
+        self.seen.append({"headers": dict(request.headers), "url": str(request.url), "body": body})
+        answer = self.answer(self.seen[-1])
+        await (answer if isinstance(answer, Response) else JSONResponse(answer, self.status))(
+            scope, receive, send
+        )
+
+
+def oauth_error(seen: dict[str, Any]) -> dict[str, Any]:
+    """IDaaS's refusal, with all it was told in every member of it."""
+    told = f"{seen['body']} {seen['headers']}"
+    return {"error": "invalid_grant", "error_description": told, "error_uri": told, "request_id": told}
+
+
+def malformed_token(seen: dict[str, Any]) -> dict[str, Any]:
+    """A token, in an answer that cannot be used."""
+    return {"access_token": "eyJhbGciOiJub25l." + "eyJzdWIiOiJ4In0." + "s" * 60, "expires_in": seen["body"]}
+
+
+def openai_error(seen: dict[str, Any]) -> dict[str, Any]:
+    """A model service's refusal with the key in it, as OpenAI words it."""
+    key = seen["headers"]["authorization"].removeprefix("Bearer ")
+    error = {"message": f"Incorrect API key provided: {key}.", "code": key, "type": key, "param": key}
+    return {"error": error, "request_id": key, "message": key, "code": key}
+
+
+def spoken(seen: dict[str, Any]) -> Response:
+    """A model that says its own key, letter by letter."""
+    key = seen["headers"]["authorization"].removeprefix("Bearer ")
+    deltas = [{"content": letter, "reasoning_content": letter} for letter in f"Your key is {key}"]
+    deltas.append(
+        {"tool_calls": [{"index": 0, "id": key, "function": {"name": key, "arguments": f'"{key}"'}}]}
+    )
+    chunks = [{"id": key, "model": key, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    events = "".join(f"data: {json.dumps({'object': 'chat.completion.chunk', **c})}\n\n" for c in chunks)
+    return Response(f"{events}data: [DONE]\n\n", media_type="text/event-stream")
+
+
+async def chat(agent, question, headers, *, stream=False):
+    body = {"messages": [{"role": "user", "content": question}], "stream": stream}
+    return await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=headers)
+
+
+async def stream(agent, question, headers):
+    return await chat(agent, question, headers, stream=True)
+
+
+def langserve(route):
+    async def ask(agent, question, headers):
+        given = {"messages": [{"role": "user", "content": question}]}
+        body = {"inputs": [given, given]} if route == "batch" else {"input": given}
+        return await agent.http.post(f"{agent.origin}/agent/{route}", json=body, headers=headers)
+
+    ask.__name__ = route
+    return ask
+
+
+SURFACES = [
+    chat,
+    stream,
+    *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
+]
+
+
+class Heard(BaseCallbackHandler):
+    """A tracer that somebody has installed for the whole process: keeps what it is told."""
+
+    texts: ClassVar[list[tuple[str, str]]] = []
+
+    def __getattribute__(self, name):
+        if not name.startswith("on_"):
+            return super().__getattribute__(name)
+
+        def told(*args, **kwargs):
+            Heard.texts.append((f"callback {name}", repr(args) + repr(kwargs)))
+
+        return told
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """What every callback of LangChain in this process is told, wherever it comes from."""
+    Heard.texts = []
+    monkeypatch.setenv("TESTS_HEAR_ALL", "true")
+    monkeypatch.setattr(tracers, "_configure_hooks", list(tracers._configure_hooks))
+    tracers.register_configure_hook(tracers.run_collector_var, True, Heard, "TESTS_HEAR_ALL")
+    return Heard.texts
+
+
+@pytest.fixture
+def logged(caplog):
+    """All log records of all libraries at DEBUG, with whatever hangs on them."""
+    for name in [None, *logging.root.manager.loggerDict]:
+        caplog.set_level(logging.DEBUG, logger=name)
+    caplog.handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def texts():
+        for record in caplog.records:
+            shown = record.getMessage() + repr(vars(record))
+            if record.exc_info and record.exc_info[1]:
+                shown += with_locals(record.exc_info[1])
+            yield f"logger {record.name}", shown
+
+    return texts
+
+
+async def _answered(start, sandbox, identity, **_):
+    return await start(identity)
+
+
+def _mirrored(variable, answer=lambda seen: seen, status=200):
+    async def start_with(start, sandbox, identity, serve, **_):
+        origin = await serve(Mirror(status, answer))
+        return await start(identity, **{variable: f"{origin}/v1"})
+
+    return start_with
+
+
+def _idaas_mirrored(member, answer, status=400):
+    def configured(environment, path, origin):
+        configuration = json.loads(Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
+        configuration[member] = origin + ("/token" if member == "tokenEndpoint" else "")
+        path.write_text(json.dumps(configuration))
+        return str(path)
+
+    async def start_with(start, sandbox, identity, serve, tmp_path, **_):
+        folder = sandbox.running.folder
+        certificate = {"ssl_certfile": folder / "localhost.pem", "ssl_keyfile": folder / "localhost-key.pem"}
+        origin = await serve(Mirror(status, answer), **certificate)
+        path = configured(sandbox.environment, tmp_path / "idaas.json", origin)
+        return await start(identity, CLOUD_IDAAS_CONFIG_PATH=path)
+
+    return start_with
+
+
+def _faulty(service, fault, **variables):
+    async def start_with(start, sandbox, identity, **_):
+        sandbox.cloud.faults.set(service, fault)
+        return await start(identity, **variables)
+
+    return start_with
+
+
+OUTCOMES = {
+    "answered": _answered,
+    "the enterprise service echoes": _mirrored("ENTERPRISE_SERVICE_URL"),
+    "the enterprise service echoes with 401": _mirrored("ENTERPRISE_SERVICE_URL", status=401),
+    "the enterprise service echoes with 500": _mirrored("ENTERPRISE_SERVICE_URL", status=500),
+    "the MCP server echoes": _mirrored("EXTERNAL_SERVER_URL"),
+    "the MCP server echoes with 401": _mirrored("EXTERNAL_SERVER_URL", status=401),
+    "the model says its key": _mirrored("LLM_BASE_URL", spoken),
+    "the model refuses with the key": _mirrored("LLM_BASE_URL", openai_error, 401),
+    "the model's request is bad, says it with the key": _mirrored("LLM_BASE_URL", openai_error, 400),
+    "IDaaS refuses with the token": _idaas_mirrored("tokenEndpoint", oauth_error),
+    "IDaaS issues what cannot be used": _idaas_mirrored("tokenEndpoint", malformed_token, 200),
+    "the Developer API refuses with the token": _idaas_mirrored("developerApiEndpoint", oauth_error, 403),
+    "the connection breaks": _faulty("function_compute", Fault(drop=True)),
+    "the model's stream breaks": _faulty("model_studio.stream", Fault(drop=True)),
+    "IDaaS breaks off": _faulty("idaas.token", Fault(broken_body=True)),
+    "out of time": _faulty("function_compute", Fault(hang=True), RUN_TIMEOUT_SECONDS="0.25"),
+}
+UNDER_MACHINE = [surface for surface in SURFACES if surface.__name__ in ("chat", "stream", "stream_events")]
+"""Whatever fails, surfaces are the same under both identities; these show an answer, pieces, and events."""
+
+ENDS_WELL = {"answered", "the MCP server echoes", "the MCP server echoes with 401"}
+
+
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_no_secret_leaves_by_any_surface(
+    start_agent, sandbox, serve, tmp_path, logged, heard, outcome, access_identity
+):
+    token = sandbox.access_token()
+    canaries = secrets_of(sandbox, token)
+    audit = tmp_path / "audit.jsonl"
+
+    async def start(identity, **variables):
+        recorded = {"AUDIT_LOG_FILE": str(audit), "AUDIT_REQUIRED": "true", "MAX_TOOL_ROUNDS": "2"}
+        return await start_agent(identity, **recorded, **variables)
+
+    agent = await OUTCOMES[outcome](start, sandbox, access_identity, serve=serve, tmp_path=tmp_path)
+    agent.composed.http.event_hooks = {"response": [canaries.watch]}
+    agent.composed.idaas._retries = AT_ONCE
+    seen = []
+    for surface in SURFACES if access_identity == "Human" or outcome == "answered" else UNDER_MACHINE:
+        for question in (ENTERPRISE,) if outcome not in ENDS_WELL else (ENTERPRISE, WEATHER):
+            response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
+            seen.append((f"{surface.__name__} {question}", f"{response.headers} {response.text}"))
+            if outcome == "answered":
+                assert response.status_code == 200
+    failure = await failure_of(agent, sandbox, token)
+    seen += [("an exception", failure), ("/ready", (await agent.ready()).text)]
+    seen += [("the audit log", audit.read_text()), *logged(), *heard]
+    assert {place.split()[0] for place, _ in seen} >= {"logger", "callback", "chat"}
+    assert leaks(canaries, seen) == []
+    assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
+
+
+async def failure_of(agent, sandbox, token) -> str:
+    """How the run's exception would be reported, if the run has one."""
+    caller = await agent.composed.verifier.verify(Secret(token))
+    run = agent.composed.runs.start([("user", ENTERPRISE)], caller, streaming=True)
+    try:
+        await run.finished()
+    except (AgentError, RuntimeError) as error:
+        return with_locals(error, without=1)  # this frame, which knows the token
+    return ""
