@@ -19,10 +19,14 @@ RENEW_BEFORE = dt.timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Paths. `bundle` is the public roots plus the sandbox's authority: the value of `SSL_CERT_FILE`."""
+    """Paths. `bundle` is the public roots plus the sandbox's authority: the value of `SSL_CERT_FILE`.
+
+    `expired` is for the same key as `certificate`, by the same authority, and was good until yesterday.
+    """
 
     authority: Path
     certificate: Path
+    expired: Path
     key: Path
     bundle: Path
 
@@ -33,7 +37,11 @@ def kept_certificates(folder: Path, *, now: dt.datetime | None = None) -> Certif
     The authority's private key is used once and thrown away, so nobody can issue more with it.
     """
     paths = Certificates(
-        folder / "ca.pem", folder / "localhost.pem", folder / "localhost-key.pem", folder / "ca-bundle.pem"
+        authority=folder / "ca.pem",
+        certificate=folder / "localhost.pem",
+        expired=folder / "localhost-expired.pem",
+        key=folder / "localhost-key.pem",
+        bundle=folder / "ca-bundle.pem",
     )
     now = now or dt.datetime.now(dt.UTC)
     if not _good(paths, now):
@@ -45,7 +53,7 @@ def kept_certificates(folder: Path, *, now: dt.datetime | None = None) -> Certif
 
 
 def _good(paths: Certificates, now: dt.datetime) -> bool:
-    if not (paths.authority.exists() and paths.certificate.exists() and paths.key.exists()):
+    if not all(path.exists() for path in (paths.authority, paths.certificate, paths.expired, paths.key)):
         return False
     leaf = x509.load_pem_x509_certificate(paths.certificate.read_bytes())
     return leaf.not_valid_after_utc - now > RENEW_BEFORE
@@ -70,23 +78,30 @@ def _make(paths: Certificates, now: dt.datetime) -> None:
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
     leaf_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    leaf = (
-        _builder(leaf_name, leaf_key.public_key(), now)
-        .issuer_name(authority_name)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False
+
+    def signed(builder: x509.CertificateBuilder) -> str:
+        leaf = (
+            builder.issuer_name(authority_name)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False
+            )
+            .sign(authority_key, hashes.SHA256())
         )
-        .sign(authority_key, hashes.SHA256())
-    )
+        return leaf.public_bytes(serialization.Encoding.PEM).decode()
+
     key = leaf_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     write_private(paths.key, key.decode())
-    write_private(paths.certificate, leaf.public_bytes(serialization.Encoding.PEM).decode())
+    write_private(paths.certificate, signed(_builder(leaf_name, leaf_key.public_key(), now)))
+    write_private(
+        paths.expired,
+        signed(_builder(leaf_name, leaf_key.public_key(), now - LIFETIME - dt.timedelta(days=1))),
+    )
     write_private(paths.authority, authority.public_bytes(serialization.Encoding.PEM).decode())
 
 

@@ -86,7 +86,13 @@ class Control:
             self._cloud.faults.clear(service)
         else:
             body = await _body(request, {member.name for member in fields(Fault)})
-            self._cloud.faults.set(service, TypeAdapter(Fault).validate_python(body))
+            fault = TypeAdapter(Fault).validate_python(body)
+            try:
+                self._cloud.faults.set(service, fault)
+            except KeyError as error:
+                raise HTTPException(400, f"service {error} is unknown") from error
+            except ValueError as error:
+                raise HTTPException(400, str(error)) from error
         return self._faults()
 
     async def settings(self, request: Request) -> Response:

@@ -1,23 +1,8 @@
-"""Failures on demand: what is wrong with a service, and the ASGI middleware that makes it so."""
+"""What is wrong with a service: failures on demand."""
 
-import asyncio
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING
-
-from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from sandbox.tampered_bodies import dripping, flooding
-
-if TYPE_CHECKING:
-    from sandbox.cloud import Cloud
-
-DROP_EXTENSION = "sandbox.drop"
-"""The key in the scope's `extensions` under which the server offers to cut the connection."""
-
+from typing import Literal, Protocol
 
 SERVICES = (
     "idaas.token",
@@ -38,9 +23,16 @@ class Fault:
 
     `hang` never answers; `drop` cuts the connection without an answer; `status` answers with that status
     (and `Retry-After: retry_after`, if given) without reaching the service; `redirect` answers 307 with that
-    `Location`; `broken_body` lets the service answer and cuts the first piece of the body in half; `drip`
-    sends its body byte by byte, so many seconds apart; `flood` sends so many bytes more than the body has.
-    `times` limits the fault to that many requests. Times are in seconds.
+    `Location`; `web_page` answers 200 with a page of HTML, as a gateway does that wants somebody to sign in.
+    These let the service answer: `broken_body` ends after half of the first piece of the body, as if that
+    were all; `cut_body` sends as much, and cuts the connection; `drip` sends the body byte by byte, so many
+    seconds apart; `flood` sends so many bytes more than the body has.
+
+    Two concern the port, and so everything that is served there: `refuse` refuses connections,
+    `expired_certificate` shows one that has expired.
+
+    `times` limits the fault to that many requests. It begins when `after` requests have arrived, which are
+    served: requests to the same service, or to `after_service`. Times are in seconds.
     """
 
     status: int | None = None
@@ -48,26 +40,52 @@ class Fault:
     hang: bool = False
     drop: bool = False
     redirect: str | None = None
+    web_page: bool = False
     broken_body: bool = False
+    cut_body: bool = False
     drip: float = 0.0
     flood: int = 0
     retry_after: int | str | None = None
+    refuse: bool = False
+    expired_certificate: bool = False
     times: int | None = None
+    after: int = 0
+    after_service: str | None = None
+
+
+class ServicePort(Protocol):
+    """Where a service listens."""
+
+    def show(self, state: Literal["open", "shut", "expired"]) -> None:
+        """What whoever connects from now on meets."""
+        ...
 
 
 class Faults:
-    """The faults in force, one at most for each service name. Safe to use from several threads."""
+    """The faults in force or to come, one at most for each service name. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._faults: dict[str, Fault] = {}
+        self._ports: dict[str, ServicePort] = {}
+
+    def on_port(self, service: str, port: ServicePort) -> None:
+        """`service` listens there: faults of connections are made so."""
+        self._ports[service] = port
 
     def set(self, service: str, fault: Fault) -> None:
-        """From now on `service` has this fault, instead of any other. Raises KeyError if it is unknown."""
-        if service not in SERVICES:
-            raise KeyError(service)
+        """From now on `service` has this fault, instead of any other.
+
+        Raises KeyError if it is unknown, ValueError for a fault of connections if it has no port of its own.
+        """
+        for name in {service, fault.after_service or service}:
+            if name not in SERVICES:
+                raise KeyError(name)
+        if (fault.refuse or fault.expired_certificate) and service not in self._ports:
+            raise ValueError(f'service "{service}" has no port of its own')  # noqa: EM102
         with self._lock:
             self._faults[service] = fault
+        self._settle()
 
     def clear(self, service: str | None = None) -> None:
         """Mends `service`, or everything."""
@@ -76,114 +94,56 @@ class Faults:
                 self._faults.clear()
             else:
                 self._faults.pop(service, None)
+        self._settle()
 
     def snapshot(self) -> dict[str, Fault]:
-        """A copy of what is in force; `times` is what remains."""
+        """A copy of what is in force or to come; `times` and `after` are what remains."""
         with self._lock:
             return dict(self._faults)
 
     def take(self, service: str) -> Fault | None:
         """The fault for the request that just arrived; uses up one of its `times`."""
         with self._lock:
-            fault = self._faults.get(service)
-            if fault is None or fault.times is None:
-                return fault
-            if fault.times <= 1:
-                del self._faults[service]
-            else:
-                self._faults[service] = replace(fault, times=fault.times - 1)
-            return fault if fault.times > 0 else None
+            fault = self._strike(service)
+            begun = self._count_down(service)
+        if begun:
+            self._settle()
+        return fault
 
-
-ServiceName = str | Callable[[Scope], str | None]
-ErrorBody = Callable[[int], object]
-
-
-def _error_body(status: int) -> object:
-    """The common shape of IDaaS and its Developer API."""
-    error = "too_many_requests" if status == 429 else "server_error"
-    return {"error": error, "error_description": f"injected fault, status {status}", "request_id": "sandbox"}
-
-
-def observed(
-    app: ASGIApp, cloud: "Cloud", service: ServiceName, *, error_body: ErrorBody = _error_body
-) -> ASGIApp:
-    """Wraps `app` so that faults set for `service` take effect; also lifespan messages pass through.
-
-    `service` may be a function of the ASGI scope, for an application that is several services; it answers
-    None for requests that no fault shall touch. `error_body` makes the JSON of a `status` fault. The
-    service counts its operations itself, by `cloud.counters.count(service, operation)`.
-    """
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        name = service if isinstance(service, str) else service(scope)
-        fault = cloud.faults.take(name) if name else None
-        if name is None or fault is None:
-            await app(scope, receive, send)
-            return
-        cloud.counters.count(name, "fault")
-        if fault.latency:
-            await asyncio.sleep(fault.latency)
-        if fault.hang:
-            await _until_client_leaves(receive)
-        elif fault.drop:
-            _drop(scope)
-        elif fault.status is not None:
-            await _refuse(send, fault, error_body(fault.status))
-        elif fault.redirect is not None:
-            await RedirectResponse(fault.redirect)(scope, receive, send)
+    def _strike(self, service: str) -> Fault | None:
+        fault = self._faults.get(service)
+        if fault is None or fault.after > 0 or fault.refuse or fault.expired_certificate:
+            return None
+        if fault.times is None:
+            return fault
+        if fault.times <= 1:
+            del self._faults[service]
         else:
-            await app(scope, receive, _tampering(send, fault))
+            self._faults[service] = replace(fault, times=fault.times - 1)
+        return fault if fault.times > 0 else None
 
-    return middleware
+    def _count_down(self, service: str) -> bool:
+        """Whether a fault begins with this request."""
+        begun = False
+        for name, fault in self._faults.items():
+            if fault.after > 0 and (fault.after_service or name) == service:
+                self._faults[name] = replace(fault, after=fault.after - 1)
+                begun = begun or fault.after == 1
+        return begun
 
-
-async def _until_client_leaves(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _drop(scope: Scope) -> None:
-    drop = scope.get("extensions", {}).get(DROP_EXTENSION)
-    if drop is None:
-        raise ConnectionResetError("injected fault: connection dropped")
-    drop["abort"]()
-
-
-async def _refuse(send: Send, fault: Fault, body: object) -> None:
-    headers = [(b"content-type", b"application/json")]
-    if fault.retry_after is not None:
-        headers.append((b"retry-after", str(fault.retry_after).encode()))
-    content = json.dumps(body).encode()
-    headers.append((b"content-length", str(len(content)).encode()))
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-def _tampering(send: Send, fault: Fault) -> Send:
-    if fault.broken_body:
-        return _half(send)
-    if fault.drip:
-        return dripping(send, fault.drip)
-    return flooding(send, fault.flood) if fault.flood else send
-
-
-def _half(send: Send) -> Send:
-    """Passes on the status, and half of the first piece of the body; what follows is swallowed."""
-    ended = False
-
-    async def halved(message: Message) -> None:
-        nonlocal ended
-        if message["type"] == "http.response.start":
-            headers = [(k, v) for k, v in message["headers"] if k.lower() != b"content-length"]
-            await send({**message, "headers": headers})
-        elif message["type"] == "http.response.body" and not ended:
-            body = message.get("body", b"")
-            if body or not message.get("more_body", False):
-                ended = True
-                await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": False})
-
-    return halved
+    def _settle(self) -> None:
+        """Every port shows what the faults say. Not under the lock: a port waits for the servers' thread."""
+        faults = self.snapshot()
+        states: dict[ServicePort, Literal["open", "shut", "expired"]] = dict.fromkeys(
+            self._ports.values(), "open"
+        )
+        for service, port in self._ports.items():
+            fault = faults.get(service)
+            if fault is None or fault.after > 0:
+                continue
+            if fault.refuse:
+                states[port] = "shut"
+            elif fault.expired_certificate and states[port] == "open":
+                states[port] = "expired"
+        for port, state in states.items():
+            port.show(state)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.certificates import Certificates
-from sandbox.faults import DROP_EXTENSION
+from sandbox.failing_service import DROP_EXTENSION
 
 
 class PortInUseError(OSError):
@@ -24,14 +24,15 @@ class PortInUseError(OSError):
         self.purpose = purpose
 
 
-def bind(host: str, port: int, purpose: str) -> socket.socket:
-    """A listening socket; port 0 lets the system choose. Raises PortInUseError."""
+def bind(host: str, port: int, purpose: str, *, listen: bool = True) -> socket.socket:
+    """A listening socket, or one that is only bound; port 0 lets the system choose. Raises PortInUseError."""
     # the protocol is named because asyncio sets TCP_NODELAY only then
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(1024)
+        if listen:
+            listener.listen(1024)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -41,11 +42,14 @@ def bind(host: str, port: int, purpose: str) -> socket.socket:
 
 
 class DroppableProtocol(HttpToolsProtocol):
-    """Lets an application cut its connection without an answer, which ASGI alone cannot express."""
+    """Lets an application cut its connection without an answer, or in the middle of one, which ASGI alone
+    cannot express."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        extensions: dict[str, dict[object, object]] = {DROP_EXTENSION: {"abort": self.transport.abort}}
+        extensions: dict[str, dict[object, object]] = {
+            DROP_EXTENSION: {"abort": self.transport.abort, "close": self.transport.close}
+        }
         self.scope["extensions"] = extensions
 
 

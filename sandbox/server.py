@@ -29,6 +29,19 @@ from sandbox.cloud import Cloud
 from sandbox.generated_secrets import kept_secrets
 from sandbox.lifespan import lifespan
 from sandbox.listener import WebServer, bind, run, web_server
+from sandbox.port import Port
+
+LISTENERS = {
+    "idaas.token": "idaas",
+    "idaas.jwks": "idaas",
+    "idaas.discovery": "idaas",
+    "idaas.authorize": "idaas",
+    "developer_api": "idaas",
+    "model_studio": "model_studio",
+    "amap": "model_studio",
+    "function_compute": "function_compute",
+}
+"""Where each service is reached, by the names of faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class SandboxOptions:
     """Where to keep generated files and where to listen. Port 0 lets the system choose.
 
     `page_origins` are the origins (scheme, host, port) of the page: redirect URIs and CORS follow them.
+    `separate` are services, by the names of faults, that listen on a port of their own too: so that a fault
+    of connections is theirs alone. `RunningSandbox.ports` has the numbers.
     """
 
     folder: Path = Path(".sandbox")
@@ -46,6 +61,7 @@ class SandboxOptions:
     function_compute_port: int = 9445
     page_origins: tuple[str, ...] = ("http://localhost:9001", "http://127.0.0.1:9001")
     clock: Callable[[], float] = time.time
+    separate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,7 @@ class Installation:
     certificates: Certificates
     environment: dict[str, str]
     listeners: dict[str, socket.socket]
+    ports: dict[str, int]
 
     def close(self) -> None:
         """Frees the ports."""
@@ -70,19 +87,21 @@ def install(options: SandboxOptions) -> Installation:
     Raises PortInUseError before anything is written.
     """
     listeners: dict[str, socket.socket] = {}
-    ports = {
+    chosen = {
         "idaas": options.idaas_port,
         "idaas_plain": options.idaas_plain_port,
         "model_studio": options.model_studio_port,
         "function_compute": options.function_compute_port,
     }
     try:
-        for name, port in ports.items():
+        for name, port in chosen.items():
             listeners[name] = bind(options.host, port, f"sandbox {name}")
         origins = {
             name: f"{'http' if name == 'idaas_plain' else 'https'}://localhost:{listener.getsockname()[1]}"
             for name, listener in listeners.items()
         }
+        for service in set(options.separate) - set(listeners):
+            listeners[service] = bind(options.host, 0, f"sandbox {service}")
         addresses = Addresses(**origins, page_origins=options.page_origins)
         options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificates = kept_certificates(options.folder)
@@ -94,7 +113,8 @@ def install(options: SandboxOptions) -> Installation:
         for listener in listeners.values():
             listener.close()
         raise
-    return Installation(cloud, options.folder, certificates, environment, listeners)
+    ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
+    return Installation(cloud, options.folder, certificates, environment, listeners, ports)
 
 
 def _applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
@@ -130,6 +150,9 @@ def by_prefix(applications: dict[str, ASGIApp], otherwise: ASGIApp) -> ASGIApp:
 async def running(installation: Installation) -> AsyncIterator[Cloud]:
     """Serves within the block, in the running event loop."""
     applications, managed = _applications(installation.cloud)
+    applications |= {
+        name: applications[LISTENERS[name]] for name in installation.listeners if name in LISTENERS
+    }
     async with contextlib.AsyncExitStack() as stack:
         for app in managed:
             await stack.enter_async_context(lifespan(app))
@@ -146,12 +169,24 @@ async def running(installation: Installation) -> AsyncIterator[Cloud]:
         if task.done():
             waiting.cancel()
             task.result()
+        _join_faults(installation, servers)
         try:
             yield installation.cloud
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _join_faults(installation: Installation, servers: dict[socket.socket, WebServer]) -> None:
+    """From now on faults of connections are made at the listeners."""
+    ports = {
+        name: Port(listener, servers[listener], installation.certificates)
+        for name, listener in installation.listeners.items()
+        if name != "idaas_plain"
+    }
+    for service, listener in LISTENERS.items():
+        installation.cloud.faults.on_port(service, ports.get(service) or ports[listener])
 
 
 async def serve(options: SandboxOptions, ready: Callable[[Installation], None] = lambda _: None) -> None:
@@ -193,6 +228,11 @@ class RunningSandbox:
     @property
     def folder(self) -> Path:
         return self._installation.folder
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The numbers, by listener and by `separate` service."""
+        return dict(self._installation.ports)
 
     @property
     def ssl_context(self) -> ssl.SSLContext:

@@ -1,10 +1,44 @@
-"""Answers with a good status and a body that is a trial for the client: byte by byte, or without end."""
+"""Answers with a good status and a body that is a trial for the client: half, byte by byte, without end."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Message, Send
 
 _PIECE = 65_536
+
+
+def malformed(send: Send) -> Send:
+    """Half of the first piece of the body, as if that were all: a body, or an event, that is no JSON."""
+    ended, end = False, b""
+
+    async def halve(message: Message) -> None:
+        nonlocal ended, end
+        if message["type"] == "http.response.start":
+            is_stream = any(v.startswith(b"text/event-stream") for _, v in message["headers"])
+            end = b"\n\n" if is_stream else b""
+            await send(_without_length(message))
+        elif not ended and (half := _half(message)) is not None:
+            ended = True
+            await send({"type": "http.response.body", "body": half + end})
+
+    return halve
+
+
+def cut(send: Send, close: Callable[[], None]) -> Send:
+    """Half of the first piece of the body, then the end of the connection."""
+    ended = False
+
+    async def halve(message: Message) -> None:
+        nonlocal ended
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not ended and (half := _half(message)) is not None:
+            ended = True
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            close()
+
+    return halve
 
 
 def dripping(send: Send, seconds: float) -> Send:
@@ -42,6 +76,12 @@ def flooding(send: Send, size: int) -> Send:
         await send({"type": "http.response.body", "body": b""})
 
     return flood
+
+
+def _half(message: Message) -> bytes | None:
+    """Half of this piece; None for an empty one that is not the last."""
+    body: bytes = message.get("body", b"")
+    return body[: len(body) // 2] if body or not message.get("more_body", False) else None
 
 
 def _without_length(message: Message) -> Message:

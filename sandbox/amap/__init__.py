@@ -15,7 +15,7 @@ from sandbox.amap.endpoint import PATH, Endpoint
 from sandbox.amap.sessions import Serving, Sessions
 from sandbox.amap.tool_server import tool_server
 from sandbox.cloud import Cloud
-from sandbox.faults import observed
+from sandbox.failing_service import observed
 
 
 def application(cloud: Cloud) -> ASGIApp:

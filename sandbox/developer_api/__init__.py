@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
 from sandbox.developer_api.obtain_credential import ObtainCredential
-from sandbox.faults import observed
+from sandbox.failing_service import observed
 
 
 def application(cloud: Cloud) -> ASGIApp:

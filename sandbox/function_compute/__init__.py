@@ -10,7 +10,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
-from sandbox.faults import observed
+from sandbox.failing_service import observed
 from sandbox.function_compute.caller import claims_for_functions
 from sandbox.function_compute.http_trigger import HttpTrigger
 from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup

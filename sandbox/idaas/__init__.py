@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from sandbox.cloud import Cloud
-from sandbox.faults import observed
+from sandbox.failing_service import observed
 from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
 from sandbox.idaas.discovery import DiscoveryEndpoint, JwksEndpoint

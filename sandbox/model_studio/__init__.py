@@ -6,7 +6,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
-from sandbox.faults import observed
+from sandbox.failing_service import observed
 from sandbox.model_studio.endpoint import SERVICE, Endpoint
 from sandbox.model_studio.rejection import error_body
 

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox.amap.weather import today
 from sandbox.cloud import Cloud
-from sandbox.faults import DROP_EXTENSION, Fault
+from sandbox.failing_service import DROP_EXTENSION
+from sandbox.faults import Fault
 from sandbox.model_studio import rejection, wire
 from sandbox.model_studio.chat_request import read
 from sandbox.model_studio.completion import complete
