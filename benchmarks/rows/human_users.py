@@ -1,0 +1,217 @@
+"""Human identity with ten thousand users: the memory for each, and the rate of first requests.
+
+`python -m benchmarks.rows.human_users` measures the memory of its own process; `--traced`: by tracemalloc.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psutil
+
+from benchmarks.issuer import ISSUER, Issuer
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, Series, at_least, at_most, in_turns, series
+from benchmarks.servers.beside import serving
+from benchmarks.servers.instant_idaas import answer
+from identity.access_identity import AccessIdentity
+from identity.access_token_verifier import AccessTokenVerifier
+from identity.client_authentication import ClientSecretPost
+from identity.credential import AccessToken, ApiKey, CredentialNeed
+from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.idaas_client import IDaaSClient
+from identity.sdk_configuration import SdkConfiguration
+from identity.secret import Secret
+from tools.http_client import http_client
+
+FirstRequest = Callable[[Secret], Awaitable[object]]
+"""Of the user of an access token."""
+
+_KEYS: Final = (ApiKey("llm_api_key"), ApiKey("amap_api_key"))
+_ENTERPRISE: Final = AccessToken("https://enterprise.benchmark.example|service.invoke")
+_NEEDS: Final[tuple[CredentialNeed, ...]] = (*_KEYS, _ENTERPRISE)
+_CREDENTIALS: Final = 4
+"""A user's: the token that reads keys, two keys, the token for the enterprise service. One request each."""
+_USERS: Final = 10_000
+"""The bound of the verifier and, by their credentials, of the broker."""
+_SECONDS: Final = 30.0
+_AT_A_TIME: Final = 8
+"""Users of the client alone; with more it gets slower."""
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def measure(laboratory: Laboratory) -> Sequence[Figure]:
+    """Memory in processes of its own, of which one has the full number of users."""
+    users, traced = (200, 100) if laboratory.plan.quick else (_USERS, _USERS // 10)
+    resident, allocated = _memory_of(["--users", str(users)], ["--users", str(traced), "--traced"])
+    first, alone = _rates(laboratory)
+    return [
+        Figure(
+            f"memory of each of {users:,} users, resident", "B", series(resident[0]), target=at_most(4096)
+        ),
+        Figure(
+            f"memory of each of {traced:,} users, tracemalloc",
+            "B",
+            series(allocated[0]),
+            "their tokens and keys as text",
+            series(allocated[2]),
+        ),
+        Figure("growth for each user past the bound, resident", "B", series(resident[1]), target=at_most(64)),
+        Figure("growth for each user past the bound, tracemalloc", "B", series(allocated[1])),
+        Figure("requests to IDaaS of first requests", "/s", first, "the client alone", alone, at_least(0.8)),
+    ]
+
+
+class _Identity:
+    """Verifier and broker as the agent makes them, with room for so many users."""
+
+    def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
+        self._verifier: AccessTokenVerifier = issuer.verifier(remembered=users)
+        self._broker = CredentialBroker(client, capacity=users * _CREDENTIALS)
+
+    async def first_request(self, token: Secret) -> int:
+        """What a run does for a caller whom it has not seen. The length of what is kept as text."""
+        caller = await self._verifier.verify(token)
+        needs = (PAM_TOKEN, *_NEEDS)
+        obtained = (self._broker.obtain(need, AccessIdentity.HUMAN, caller) for need in needs)
+        credentials = await asyncio.gather(*obtained)
+        return len(token.reveal()) + sum(len(credential.secret.reveal()) for credential in credentials)
+
+
+def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
+    configuration = SdkConfiguration(
+        instance_id="idaas_benchmark",
+        client_id="app_agent",
+        issuer=ISSUER,
+        token_endpoint=f"{origin}/api/v2/iauths_system/oauth2/token",
+        developer_api_endpoint=origin,
+        scope="urn:cloud:idaas:pam|.all",
+        client_authentication=ClientSecretPost("app_agent", Secret("benchmark")),
+        connect_timeout=_SECONDS,
+        read_timeout=_SECONDS,
+    )
+    return IDaaSClient(configuration, http)
+
+
+# --- the rate of first requests ----------------------------------------------------------------------------
+
+
+def _rates(laboratory: Laboratory) -> tuple[Series, Series]:
+    """All users at once; the client alone as fast as it can, which is with a few at a time."""
+    plan = laboratory.plan
+    users = 20 if plan.quick else 200
+    issuer = Issuer()
+    tokens = [Secret(issuer.access_token(f"user_{number}")) for number in range(users)]
+
+    with serving("instant_idaas") as idaas:
+
+        def rate(of: Callable[[IDaaSClient], FirstRequest]) -> float:
+            return asyncio.run(_rate(idaas.url, tokens, of))
+
+        results = in_turns(
+            min(plan.rounds, 3),
+            {
+                "first": lambda: rate(lambda client: _Identity(issuer, client, users).first_request),
+                "alone": lambda: rate(_client_alone),
+            },
+        )
+    return Series(tuple(results["first"])), Series(tuple(results["alone"]))
+
+
+async def _rate(
+    origin: str,
+    tokens: Sequence[Secret],
+    of: Callable[[IDaaSClient], FirstRequest],
+) -> float:
+    async with http_client(None, _SECONDS) as http:
+        work = of(_client(origin, http))
+        began = time.perf_counter()
+        await asyncio.gather(*(work(token) for token in tokens))
+        return len(tokens) * _CREDENTIALS / (time.perf_counter() - began)
+
+
+def _client_alone(client: IDaaSClient) -> FirstRequest:
+    """The same requests in the same order, with nobody who verifies, keeps or shares."""
+    turn = asyncio.Semaphore(_AT_A_TIME)
+
+    async def keys(token: Secret) -> None:
+        pam_token = await client.exchange(token, PAM_TOKEN.scope)
+        await asyncio.gather(*(client.obtain_api_key(pam_token.token, need) for need in _KEYS))
+
+    async def work(token: Secret) -> None:
+        async with turn:
+            await asyncio.gather(keys(token), client.exchange(token, _ENTERPRISE.scope))
+
+    return work
+
+
+# --- memory ------------------------------------------------------------------------------------------------
+
+
+def _memory_of(*options: list[str]) -> list[tuple[float, float, float]]:
+    """Each in a process of its own, side by side."""
+    command = [sys.executable, "-m", __name__]
+    processes = [
+        subprocess.Popen([*command, *each], cwd=_ROOT, stdout=subprocess.PIPE, text=True) for each in options
+    ]
+    return [tuple(json.loads(process.communicate()[0])) for process in processes]
+
+
+async def _memory(used: Callable[[], int], users: int) -> tuple[float, float, float]:
+    """Bytes for each user up to the bound and, once that has settled, past it; bytes of text among them."""
+
+    async def answered(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=answer(request.url.path, request.url.query.decode()))
+
+    issuer = Issuer()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answered)) as http:
+        identity = _Identity(issuer, _client("http://127.0.0.1", http), users)
+        text = 0
+
+        async def come(first: int, last: int) -> float:
+            nonlocal text
+            before = used()
+            for number in range(first, last):
+                text = await identity.first_request(Secret(issuer.access_token(f"user_{number}")))
+            return (used() - before) / (last - first)
+
+        await come(0, users // 20)  # what the first users make for all is not theirs
+        below = await come(users // 20, users)
+        await come(users, users * 3 // 2)  # full dictionaries grow once more
+        return below, await come(users * 3 // 2, users * 7 // 4), text
+
+
+def _resident() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def main() -> None:
+    """Prints `_memory` of this process as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--users", type=int, default=_USERS)
+    parser.add_argument("--traced", action="store_true")
+    options = parser.parse_args()
+    if options.traced:
+        tracemalloc.start()
+    used = _traced if options.traced else _resident
+    print(json.dumps(asyncio.run(_memory(used, options.users))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Verifying a caller's access token: the first time, and when it is shown again."""
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from benchmarks.issuer import Issuer
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, at_most
+from benchmarks.micro import Cases, Timed, micro, timed, timed_async
+from identity.compact_jws import parse_compact_jws
+from identity.secret import Secret
+
+
+def _first_sight() -> Timed:
+    issuer = Issuer()
+    verifier, token = issuer.verifier(remembered=0), Secret(issuer.access_token())
+    return timed_async(lambda: verifier.verify(token))
+
+
+def _repeated() -> Timed:
+    issuer = Issuer()
+    verifier, token = issuer.verifier(), Secret(issuer.access_token())
+    return timed_async(lambda: verifier.verify(token))
+
+
+def _raw_rsa() -> Timed:
+    issuer = Issuer()
+    jws = parse_compact_jws(issuer.access_token())
+    key = issuer.key.public_key
+    assert isinstance(key, rsa.RSAPublicKey)
+    pkcs1, sha256 = padding.PKCS1v15(), hashes.SHA256()
+    return timed(lambda: key.verify(jws.signature, jws.signing_input, pkcs1, sha256))
+
+
+CASES: Cases = {"first sight": _first_sight, "raw RSA": _raw_rsa, "repeated": _repeated}
+
+
+def measure(laboratory: Laboratory) -> Sequence[Figure]:
+    """The first sight beside the bare signature check that it cannot do without."""
+    took = micro("verification", laboratory.plan)
+    return [
+        Figure(
+            "first sight of a token",
+            "µs",
+            took["first sight"],
+            "RSA verification by OpenSSL",
+            took["raw RSA"],
+            at_most(3.0),
+        ),
+        Figure("a token seen before", "µs", took["repeated"], target=at_most(5.0)),
+    ]

@@ -1,0 +1,25 @@
+"""A server of one row alone: `with serving("instant_idaas") as server`."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.servers.process import ServerProcess, free_port
+
+
+@contextmanager
+def serving(name: str) -> Iterator[ServerProcess]:
+    """`python -m benchmarks.servers.<name> PORT`, until the block ends."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", f"benchmarks.servers.{name}", str(port)]
+        environment = {"PATH": os.environ.get("PATH", "")}
+        server = ServerProcess(command, environment, port, Path(folder) / f"{name}.log")
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
