@@ -12,10 +12,11 @@ LangServe is deprecated by its makers; nothing outside of this file knows it.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Annotated, Any, Final, cast
 
@@ -35,6 +36,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langserve import add_routes
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import from_json
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
@@ -67,12 +69,8 @@ def _converted(given: object) -> list[AnyMessage]:
         raise ValueError(error.message) from None
 
 
-_Message = Annotated[
-    HumanMessage | AIMessage | SystemMessage | ToolMessage,
-    Field(
-        discriminator="type"
-    ),  # else each is tried as every kind, and `AIMessage` fails on another's object
-]
+# Without the discriminator each is tried as every kind, and `AIMessage` fails on another's object.
+_Message = Annotated[HumanMessage | AIMessage | SystemMessage | ToolMessage, Field(discriminator="type")]
 
 
 class ChatInput(BaseModel):
@@ -95,6 +93,7 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
         conversations = _inputs(await request.body(), batch=action == "batch", max_messages=max_messages)
         started: list[Run] = []
         _STARTED.set(started)
+        _AHEAD.set(None)
         if action.startswith("stream"):
             run = runs.start(conversations[0], caller_of(request.scope), streaming=True)
             await while_connected(run, run.first(), request.receive)
@@ -132,13 +131,14 @@ class _Route(APIRoute):
         async def handle(request: Request) -> Response:
             response = await handler(request)
             if isinstance(response, EventSourceResponse):
-                response.body_iterator = _ending_well(response.body_iterator)
+                events = cast(AsyncGenerator[Any], response.body_iterator)
+                response.body_iterator = _ending_well(events)
             return response
 
         return handle
 
 
-async def _ending_well(events: AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def _ending_well(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
     """LangServe's events. Its own `error` event says nothing, and is followed by what was raised."""
     try:
         async for event in events:
@@ -151,6 +151,9 @@ async def _ending_well(events: AsyncIterable[Any]) -> AsyncIterator[Any]:
     except Exception as error:  # noqa: BLE001 - its text may hold anything
         _LOG.error("stream failed unexpectedly: %s", type(error).__name__)
         yield _error_event(internal_error_body(), 500)
+    finally:
+        with contextlib.suppress(RuntimeError):  # LangServe's generator has an event to say to its end too
+            await events.aclose()
 
 
 def _error_event(body: dict[str, Any], status: int) -> dict[str, str]:
@@ -212,12 +215,14 @@ def _last_piece(end: Finished) -> AIMessageChunk:
 
 def _inputs(body: bytes, *, batch: bool, max_messages: int) -> list[list[AnyMessage]]:
     try:
-        given = json.loads(body)
+        given = from_json(body)  # bounded in depth, and no half characters, which nobody could send on
     except ValueError:
         raise RequestError(None, "body: must be JSON", status=422) from None
     name = "inputs" if batch else "input"
     if not isinstance(given, dict) or name not in given:
         raise RequestError(name, "must be given", status=422)
+    if given.get("config", {}) is None:
+        raise RequestError("config", "must be an object, or not given", status=422)
     inputs = given[name] if batch else [given[name]]
     if not isinstance(inputs, list) or not 0 < len(inputs) <= _MAX_BATCH:
         raise RequestError(name, f"must be a list of 1 to {_MAX_BATCH} inputs", status=422)

@@ -104,9 +104,22 @@ async def test_a_bad_input_is_a_422(agent_server: AgentServer) -> None:
                 assert response.json()["error"]["code"] == "invalid_request"
 
 
+BAD_BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"inputs": 1}',
+    b'{"inputs": []}',
+    b'{"input": 1}',
+    b'{"input": ' + b"[" * 100_000,
+    rb'{"input": {"messages": [["human", "\ud800"]]}, "inputs": [{"messages": [["human", "\ud800"]]}]}',
+    b'{"input": {"messages": [["human", "x"]]}, "inputs": [{"messages": [["human", "x"]]}], "config": null}',
+]
+
+
 async def test_a_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
-        for content in (b"", b"{", b"[]", b'{"inputs": 1}', b'{"inputs": []}', b'{"input": 1}'):
+        for content in BAD_BODIES:
             for action in ACTIONS:
                 response = await http.post(f"/agent/{action}", content=content)
                 assert response.status_code == 422, (action, content)
