@@ -13,11 +13,11 @@ import hmac
 import os
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from cachetools import TLRUCache
 from langgraph.runtime import Runtime
 
 from agent.composition import Agent
@@ -30,32 +30,28 @@ REFERENCE: Final = "access_token_reference"
 
 
 class HeldTokens:
-    """Verified tokens by reference, at most `capacity`; the least recently used goes first."""
+    """Verified tokens by reference, until they expire. Beyond `capacity` the least recently used one goes."""
 
     def __init__(self, *, capacity: int = 10_000, clock: Callable[[], float] = time.time) -> None:
-        self._capacity = capacity
-        self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._tokens: OrderedDict[str, VerifiedAccessToken] = OrderedDict()
+        self._tokens: TLRUCache[str, VerifiedAccessToken] = TLRUCache(
+            capacity, ttu=lambda _, token, __: token.expires_at, timer=clock
+        )
 
     def hold(self, token: VerifiedAccessToken) -> str:
         """A reference to the token; the same one for the same token."""
         reference = hmac.digest(self._key, token.fingerprint.encode(), "sha256").hex()
         self._tokens[reference] = token
-        self._tokens.move_to_end(reference)
-        while len(self._tokens) > self._capacity:
-            self._tokens.popitem(last=False)
         return reference
+
+    def __len__(self) -> int:
+        """How many are in memory."""
+        return len(self._tokens)
 
     def find(self, reference: object, identity: object) -> Secret | None:
         """The token, if it is held, still good, and that of `identity` (see `identity_of`)."""
         token = self._tokens.get(reference) if isinstance(reference, str) else None
-        if token is None or identity != identity_of(token):
-            return None
-        if token.expires_at <= self._clock():
-            del self._tokens[str(reference)]
-            return None
-        return token.token
+        return token.token if token is not None and identity == identity_of(token) else None
 
 
 def identity_of(token: VerifiedAccessToken) -> str:
