@@ -37,8 +37,14 @@ class AuditedStep:
         self._began = time.perf_counter()
 
     async def started(self) -> None:
-        """It is about to be done."""
-        await self._sink.record(AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members))
+        """It is about to be done. If that is cancelled before its record is safe, this is its end."""
+        try:
+            await self._sink.record(
+                AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members)
+            )
+        except asyncio.CancelledError as error:
+            await self.ended_by(error)
+            raise
 
     async def ended(
         self,

@@ -1,11 +1,14 @@
 """A client that leaves stops the run, and with it the call of the model that is under way."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
 
+from agent.run import Content, Run, RunEvent
+from identity.error_table import ErrorCode
+from identity.errors import AgentError
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.conftest import Sandbox
@@ -65,3 +68,28 @@ async def test_who_leaves_before_the_answer_stops_the_model(
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert await happens(model.left)
+
+
+async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:
+    try:
+        while True:
+            yield Content("more")
+    finally:
+        closed.set()
+
+
+async def test_a_run_that_is_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
+    closed = asyncio.Event()
+    run = Run(endless_events(closed), 60)
+    await run.first()
+    run.cancel()
+    await asyncio.wait([run.task])
+    assert closed.is_set()
+
+
+async def test_a_run_that_is_ended_before_it_began_tells_its_reader() -> None:
+    run = Run(endless_events(asyncio.Event()), 60)
+    run.end(AgentError(ErrorCode.SHUTTING_DOWN, "stop"))
+    with pytest.raises(AgentError) as raised:
+        await run.first()
+    assert raised.value.code is ErrorCode.SHUTTING_DOWN

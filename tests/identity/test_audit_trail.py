@@ -212,3 +212,29 @@ async def test_no_event_holds_a_secret(broker, memory, clock):
     await broker.obtain(KEY, MACHINE, None)
     assert "canary" not in repr(memory.events)
     assert caller(clock).fingerprint not in repr(memory.events)
+
+
+class Slow(Memory):
+    """Takes events at once, and has them safe only when `safe` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken, self.safe = asyncio.Event(), asyncio.Event()
+
+    async def record(self, event):
+        await super().record(event)
+        self.taken.set()
+        if event.outcome is AuditOutcome.STARTED:
+            await self.safe.wait()
+
+
+@pytest.mark.promise("shutdown-loses-nothing")
+async def test_what_is_cancelled_before_its_beginning_is_safe_has_an_end_on_record(clock):
+    slow = Slow()
+    step = AuditTrail(slow, clock=clock).tool_call("amap", "weather", "call_1", KEY, MACHINE, caller(clock))
+    starting = asyncio.create_task(step.started())
+    await slow.taken.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert slow.told == [("tool_call", "started"), ("tool_call", "cancelled")]
