@@ -15,7 +15,7 @@ serve = uvicorn.run
 
 
 def routes_of(routes: Iterable[Any], prefix: str = "") -> Iterator[str]:
-    """`METHOD /path/{parameter}`, `WEBSOCKET /path` or `MOUNT /path` for each route, of mounts and routers too.
+    """`METHOD /path/{parameter}`, `WEBSOCKET /path` or `MOUNT /path` for each route, however nested.
 
     HEAD goes with GET and is not listed.
     """

@@ -15,7 +15,7 @@ def stored(folder: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-async def test_a_signed_in_user_runs_the_graph(langgraph_server: Server, sandbox: Sandbox) -> None:
+async def test_a_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> None:
     client = langgraph_server.client(sandbox.access_token("alice"))
     thread = await client.threads.create()
     events = [
@@ -37,7 +37,7 @@ async def test_without_a_token_nothing_is_answered(langgraph_server: Server) -> 
             assert response.status_code == 401, headers
 
 
-async def test_a_thread_is_seen_by_its_owner_only(langgraph_server: Server, sandbox: Sandbox) -> None:
+async def test_a_thread_is_seen_by_its_owner_only(langgraph_server, sandbox) -> None:
     alice, bob = (langgraph_server.client(sandbox.access_token(user)) for user in ("alice", "bob"))
     thread = (await alice.threads.create())["thread_id"]
     assert [found["thread_id"] for found in await alice.threads.search(ids=[thread])] == [thread]
@@ -79,7 +79,7 @@ async def test_assistants_schedules_and_the_store_cannot_be_changed(
         assert refused.value.response.status_code in (403, 404)
 
 
-async def test_no_secret_is_stored_or_logged(langgraph_server: Server, sandbox: Sandbox) -> None:
+async def test_no_secret_is_stored_or_logged(langgraph_server, sandbox) -> None:
     token = sandbox.access_token("alice")
     client = langgraph_server.client(token)
     thread = (await client.threads.create())["thread_id"]
