@@ -1,0 +1,86 @@
+"""How often IDaaS is asked, and how many of its answers a first request waits for in a row."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from langchain_core.messages import HumanMessage
+
+from agent.composition import Agent
+from agent.settings import read_settings
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, at_most, series
+from identity.access_identity import AccessIdentity
+from identity.access_token import VerifiedAccessToken
+
+_CREDENTIALS: Final = 4
+"""The token that reads keys, two keys, the token for the enterprise service."""
+_LATENCY: Final = 0.1
+_QUESTIONS: Final = ("Hello!", "What is the weather?", "Call my enterprise service: enterprise")
+
+
+def measure(laboratory: Laboratory) -> Sequence[Figure]:
+    """Counts, by the sandbox: the agent whole, in this process, each time a new one."""
+    crowd = 10 if laboratory.plan.quick else 100
+    return asyncio.run(_figures(laboratory, crowd))
+
+
+async def _figures(laboratory: Laboratory, crowd: int) -> list[Figure]:
+    figures = []
+    for access_identity in AccessIdentity:
+        for at_once in (1, crowd):
+            first, warm, _ = await _requests(laboratory, access_identity, at_once)
+            figures.append(
+                Figure(
+                    f"cold, {access_identity}, {at_once} at once",
+                    "requests",
+                    series(first),
+                    "distinct credentials",
+                    series(_CREDENTIALS),
+                    at_most(1),
+                )
+            )
+        name = f"warm, {access_identity}, {len(_QUESTIONS) * crowd} chats"
+        figures.append(Figure(name, "requests", series(warm), target=at_most(0)))
+    for service in ("idaas.token", "developer_api"):
+        laboratory.control("PUT", f"faults/{service}", {"latency": _LATENCY})
+    try:
+        *_, took = await _requests(laboratory, AccessIdentity.HUMAN, 1)
+    finally:
+        laboratory.control("DELETE", "faults")
+    depth = round(took / _LATENCY, 2)
+    figures.append(
+        Figure(
+            f"cold, Human: time of a first chat at {_LATENCY * 1000:.0f} ms an answer",
+            "answers of IDaaS",
+            series(depth),
+            target=at_most(2.5),
+        )
+    )
+    return figures
+
+
+async def _requests(
+    laboratory: Laboratory, access_identity: AccessIdentity, at_once: int
+) -> tuple[int, int, float]:
+    """Requests to IDaaS of so many first chats and of warm ones; the seconds that the first ones took."""
+    settings = read_settings(laboratory.agent_environment | {"ACCESS_IDENTITY": access_identity.value})
+    agent = Agent(settings)
+    try:
+        # The signing keys belong to no credential, and are fetched before a request comes.
+        await agent.jwks.load()
+        caller = await agent.verifier.verify(laboratory.access_token())
+        laboratory.idaas_requests()
+        began = time.perf_counter()
+        await asyncio.gather(*(_chat(agent, caller, "Hello!") for _ in range(at_once)))
+        took = time.perf_counter() - began
+        first = sum(laboratory.idaas_requests().values())
+        await asyncio.gather(*(_chat(agent, caller, each) for each in _QUESTIONS * at_once))
+        return first, sum(laboratory.idaas_requests().values()), took
+    finally:
+        await agent.aclose()
+
+
+async def _chat(agent: Agent, caller: VerifiedAccessToken, question: str) -> None:
+    await agent.runs.start([HumanMessage(question)], caller, streaming=False).finished()
