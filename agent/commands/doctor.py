@@ -5,13 +5,19 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from agent.commands.chat import TOKEN_VARIABLE
 from agent.commands.terminal import environment, out
+from identity.errors import ConfigurationError
 from identity.secret import Secret
+
+if TYPE_CHECKING:
+    from agent.diagnosis.finding import Finding
+
+_MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skipped": "[dim]skipped[/]"}
 
 
 def doctor(
@@ -25,43 +31,41 @@ def doctor(
     In Human identity set IDAAS_AGENT_ACCESS_TOKEN to a user's access token, so that his steps can be checked.
     """
     logging.basicConfig(level=logging.CRITICAL)
-    findings = asyncio.run(_examine(environment(env_file), as_json=as_json))
-    well = all(finding["outcome"] != "failed" for finding in findings)
+    findings = asyncio.run(_examine(environment(env_file), show=not as_json))
+    failures = [finding for finding in findings if finding.error is not None]
     if as_json:
-        typer.echo(json.dumps({"ok": well, "steps": findings}, indent=2, ensure_ascii=False))
-    raise typer.Exit(0 if well else 1)
+        steps = [finding.members() for finding in findings]
+        typer.echo(json.dumps({"ok": not failures, "steps": steps}, indent=2, ensure_ascii=False))
+    else:
+        _sum_up(findings, failures)
+    raise typer.Exit(1 if failures else 0)
 
 
-async def _examine(variables: dict[str, str], *, as_json: bool) -> list[dict[str, Any]]:
-    from agent.diagnosis import Finding, Outcome, diagnose
+async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
+    from agent.diagnosis.examination import diagnose
 
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    marks = {
-        Outcome.OK: "[green]ok[/]     ",
-        Outcome.FAILED: "[red]failed[/] ",
-        Outcome.SKIPPED: "[dim]skipped[/]",
-    }
-    findings: list[dict[str, Any]] = []
-
-    def show(finding: Finding) -> None:
-        out.print(f"{marks[finding.outcome]} {finding.step}:", end=" ")
-        out.print(finding.detail, markup=False)
-        if finding.error is not None:
-            row = finding.error.row
-            for name, text in (("symptom", row.symptom), ("cause", row.cause), ("remedy", row.remedy)):
-                out.print(f"          {name}: {text}", markup=False)
-
+    findings = []
     async for finding in diagnose(variables, Secret(token) if token else None):
-        entry: dict[str, Any] = {"step": finding.step, "outcome": finding.outcome, "detail": finding.detail}
-        if finding.error is not None:
-            row = finding.error.row
-            entry |= {
-                "code": finding.error.code,
-                "symptom": row.symptom,
-                "cause": row.cause,
-                "remedy": row.remedy,
-            }
-        findings.append(entry)
-        if not as_json:
-            show(finding)
+        findings.append(finding)
+        if show:
+            _show(finding)
     return findings
+
+
+def _show(finding: "Finding") -> None:
+    out.print(f"{_MARKS[finding.outcome]} {finding.step}:", end=" ")
+    faults = finding.error.faults if isinstance(finding.error, ConfigurationError) else ()
+    out.print(f"{len(faults)} faults" if len(faults) > 1 else finding.detail, markup=False)
+    for line in finding.lines():
+        out.print(f"          {line}", markup=False)
+
+
+def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
+    out.print()
+    if failures:
+        out.print(f"{len(failures)} of {len(findings)} steps failed. Mend the first, then look again.")
+    elif undone := [finding.step for finding in findings if finding.outcome == "skipped"]:
+        out.print(f"All is well, as far as it was checked; {len(undone)} steps were skipped.")
+    else:
+        out.print("All is well.")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import signal
@@ -16,11 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
-from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer
 from tests.conftest import Sandbox
 
-EXTERNAL = "EXTERNAL_SERVER_API_KEY_IDENTIFIER"
 COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 PORTS = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
 
@@ -140,62 +137,3 @@ def test_chat_says_what_to_do_when_it_is_refused(agent_server: AgentServer) -> N
     result = CliRunner().invoke(app, ["chat", "--url", agent_server.url, "hello"], env=variables)
     assert result.exit_code == 1
     assert "sign in again" in result.stderr
-
-
-def doctor(sandbox: Sandbox, **variables: str) -> tuple[int, dict[str, tuple[str, str | None]]]:
-    environment = dict.fromkeys(os.environ) | sandbox.environment | variables
-    result = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
-    steps = json.loads(result.stdout)["steps"]
-    return result.exit_code, {step["step"]: (step["outcome"], step.get("code")) for step in steps}
-
-
-def test_doctor_finds_a_healthy_agent_healthy(sandbox: Sandbox) -> None:
-    status, steps = doctor(sandbox, ACCESS_IDENTITY="Machine")
-    assert status == 0
-    assert {outcome for outcome, _ in steps.values()} == {"ok", "skipped"}
-    assert steps["service enterprise"] == ("ok", None)
-
-
-def test_doctor_checks_a_users_steps_with_a_users_token(sandbox: Sandbox) -> None:
-    token = sandbox.access_token("alice")
-    status, steps = doctor(sandbox, ACCESS_IDENTITY="Human", IDAAS_AGENT_ACCESS_TOKEN=token)
-    assert status == 0
-    assert {outcome for outcome, _ in steps.values()} == {"ok"}
-    assert steps["service leave"] == ("ok", None)
-
-
-@pytest.mark.parametrize(
-    ("variables", "service", "step", "code"),
-    [
-        ({"AGENT_SCOPE": ""}, None, "configuration", "settings_invalid"),
-        ({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}, None, "configuration", "sdk_config_unreadable"),
-        ({}, "idaas.jwks", "signing keys", "jwks_unavailable"),
-        ({}, "idaas.token", "agent's own token", "idaas_unreachable"),
-        ({"IDAAS_CLIENT_SECRET": "wrong"}, None, "agent's own token", "client_authentication_failed"),
-        ({"LLM_API_KEY_IDENTIFIER": "none"}, None, "credential of model", "llm_api_key_unavailable"),
-        ({EXTERNAL: "none"}, None, "credential of amap", "external_api_key_unavailable"),
-        (
-            {"ENTERPRISE_SERVICE_SCOPE": "https://no|x"},
-            None,
-            "credential of enterprise",
-            "machine_token_failed",
-        ),
-        ({}, "model_studio", "model", "model_call_failed"),
-        ({}, "amap", "service amap", "external_service_failed"),
-        ({}, "function_compute", "service enterprise", "enterprise_service_failed"),
-    ],
-)
-def test_doctor_names_the_step_that_fails(
-    sandbox: Sandbox, variables: dict[str, str], service: str | None, step: str, code: str
-) -> None:
-    if service is not None:
-        sandbox.cloud.faults.set(service, Fault(status=500))
-    status, steps = doctor(sandbox, **variables)
-    assert status == 1
-    assert steps[step] == ("failed", code)
-
-
-def test_doctor_tells_a_trigger_with_an_old_jwks_apart(sandbox: Sandbox) -> None:
-    sandbox.cloud.keys.rotate(overlap=False)
-    _, steps = doctor(sandbox)
-    assert steps["service enterprise"] == ("failed", "enterprise_jwt_rejected")

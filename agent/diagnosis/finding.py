@@ -1,0 +1,76 @@
+"""What `doctor` says of one step, and the forms in which it is said."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from identity.errors import AgentError, ConfigurationError
+
+
+class Outcome(StrEnum):
+    """How a step ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why, narrower than the row of the error table. `reason` is stable, like the codes of the table."""
+
+    reason: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step. `detail` says what was found, or why it was skipped.
+
+    `error` and `why` are there if it failed; of a step that was skipped, `remedy` says how to have it done.
+    """
+
+    step: str
+    outcome: Outcome
+    detail: str
+    error: AgentError | None = None
+    why: Explanation | None = None
+    remedy: str = ""
+
+    def members(self) -> dict[str, Any]:
+        """For programs: a JSON object."""
+        members: dict[str, Any] = {"step": self.step, "outcome": self.outcome, "detail": self.detail}
+        if self.error is not None and self.why is not None:
+            members |= {
+                "code": self.error.code,
+                "reason": self.why.reason,
+                "symptom": self.error.row.symptom,
+                "cause": self.why.cause,
+                "remedy": self.why.remedy,
+            }
+        elif self.remedy:
+            members["remedy"] = self.remedy
+        return members
+
+    def lines(self) -> list[str]:
+        """For people: what goes below the line of the step."""
+        if self.error is None or self.why is None:
+            return [f"to check it: {self.remedy}"] if self.remedy else []
+        symptom = f"symptom: {self.error.row.symptom} ({self.error.code})"
+        faults = self.error.faults if isinstance(self.error, ConfigurationError) else ()
+        said = [f"fault:   {fault}" for fault in faults] if len(faults) > 1 else []
+        return [*said, symptom, f"cause:   {self.why.cause}", f"remedy:  {self.why.remedy}"]
+
+
+def failed(step: str, error: AgentError, why: Explanation | None = None) -> Finding:
+    """A step that failed; without `why`, the error table has the cause and the remedy."""
+    row = error.row
+    return Finding(
+        step, Outcome.FAILED, error.detail, error, why or Explanation(error.code, row.cause, row.remedy)
+    )
+
+
+def skipped(step: str, detail: str, remedy: str = "") -> Finding:
+    """A step that was not done, and how to have it done."""
+    return Finding(step, Outcome.SKIPPED, detail, remedy=remedy)

@@ -1,0 +1,51 @@
+"""Whether what IDaaS issues would pass the agent's own check, by the example of the agent's own token.
+
+A token that was issued this moment tells what no document does: the exact issuer, the key it is signed with,
+and the clock of IDaaS.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from identity.access_token_claims import AccessTokenClaims, read_claims
+from identity.compact_jws import parse_compact_jws
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError
+from identity.jose_header import JoseHeader, read_header
+from identity.jwks import Jwks
+from identity.secret import Secret
+from identity.signing_key import SUPPORTED_ALGORITHMS
+
+_LEEWAY: Final = 30.0
+
+
+async def check_issued(
+    token: Secret, *, issuer: str, keys: Jwks, clock: Callable[[], float], asked_at: float
+) -> str:
+    """What was found, in a few words. `asked_at` is when the token was asked for, by `clock`.
+
+    Raises `AccessTokenError` as the verifier would of a user's token: issuer, key, clock.
+    """
+    arrived_at = clock()
+    try:
+        jws = parse_compact_jws(token.reveal())
+        header: JoseHeader = read_header(jws.header, SUPPORTED_ALGORITHMS)
+        claims: AccessTokenClaims = read_claims(jws.payload)
+    except ValueError:
+        return "the agent's own token is opaque, which leaves issuer, keys and clock unchecked"
+    if claims.issuer != issuer:
+        raise _invalid("iss", f'of what IDaaS issues must be "{issuer}"')
+    if await keys.find(header.kid, header.algorithm) is None:
+        raise AccessTokenError(
+            ErrorCode.ACCESS_TOKEN_INVALID, 'header "kid" of what IDaaS issues names no key of the JWKS'
+        )
+    if claims.issued_at is not None:
+        behind, ahead = claims.issued_at - arrived_at, asked_at - claims.issued_at
+        if max(behind, ahead) > _LEEWAY:
+            where = "future" if behind > ahead else "past"
+            raise _invalid("iat", f"of what IDaaS issued now is {max(behind, ahead):.0f} s in the {where}")
+    return "by the configured issuer, signed by a key of the JWKS, and the clocks agree"
+
+
+def _invalid(claim: str, fault: str) -> AccessTokenError:
+    return AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, f'claim "{claim}" {fault}')
