@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test check format lock clean
+.PHONY: help up serve sandbox studio doctor test promises check format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -29,6 +29,9 @@ studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured clou
 test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need and run all of them
 	@scripts/ensure-chromium
 	@$(BIN)/pytest -n $(JOBS)
+
+promises: $(VENV)/.dev ## each promise of SECURITY.md, the tests that hold it, and how they went
+	@$(BIN)/python scripts/promises.py -n $(JOBS)
 
 check: $(VENV)/.dev ## lint, format, types and the import rule
 	$(BIN)/ruff check .

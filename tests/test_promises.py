@@ -1,18 +1,20 @@
-"""SECURITY.md and the tests name the same promises."""
+"""SECURITY.md and the tests name the same promises, and one command shows how they are kept."""
 
 import ast
 import re
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "scripts" / "promises.py"
+REGISTER = runpy.run_path(str(SCRIPT))
 
 
 def promised() -> set[str]:
     """The promises of SECURITY.md: the first column of its table."""
-    section = (
-        (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Promises")[2].partition("\n## ")[0]
-    )
-    return set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
+    return set(REGISTER["promised"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
 
 
 def held() -> dict[str, set[str]]:
@@ -26,9 +28,61 @@ def held() -> dict[str, set[str]]:
     return found
 
 
+def without_promise(file: Path) -> list[str]:
+    """The tests of `file` that name no promise: neither themselves nor by the file's `pytestmark`."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    if any(isinstance(node, ast.Assign) and "mark.promise" in ast.unparse(node) for node in body):
+        return []
+    return [
+        node.name
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and "mark.promise" not in " ".join(map(ast.unparse, node.decorator_list))
+    ]
+
+
 def test_every_promise_has_a_test():
     assert promised() - held().keys() == set()
 
 
 def test_every_test_that_names_a_promise_names_one_of_security_md():
     assert held().keys() - promised() == set()
+
+
+def test_every_test_of_security_names_a_promise():
+    files = sorted((ROOT / "tests" / "security").glob("test_*.py"))
+    assert files
+    assert {file.name: names for file in files if (names := without_promise(file))} == {}
+
+
+def test_a_promise_is_kept_only_if_a_test_of_it_passed_and_none_failed():
+    report = """<testsuites><testsuite>
+    <testcase classname="tests.test_a" name="test_one[1]">
+      <properties><property name="promise" value="kept"/></properties></testcase>
+    <testcase classname="tests.test_a" name="test_one[2]">
+      <properties><property name="promise" value="kept"/></properties></testcase>
+    <testcase classname="tests.test_b" name="test_two"><failure/>
+      <properties><property name="promise" value="broken"/></properties></testcase>
+    <testcase classname="tests.test_b" name="test_three"><skipped/>
+      <properties><property name="promise" value="skipped"/></properties></testcase>
+    <testcase classname="tests.test_b" name="test_four"/>
+    </testsuite></testsuites>"""
+    tests = REGISTER["held"](report)
+    assert REGISTER["register"]({"kept": "Words."}, [t for t in tests if "kept" in t.promises])[1]
+    page, kept = REGISTER["register"](
+        dict.fromkeys(("kept", "broken", "skipped", "untested"), "Words."), tests
+    )
+    assert not kept
+    assert "| `kept` | 2 | kept |" in page
+    for name in ("broken", "skipped", "untested"):
+        assert not re.search(rf"\| `{name}` \| \d \| kept \|", page)
+    assert not REGISTER["register"]({}, tests)[1]
+
+
+def test_the_command_runs_what_it_is_told_and_says_which_promises_that_leaves_without_a_test():
+    command = [sys.executable, str(SCRIPT), "tests/identity/test_echo.py", "--noconftest"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert ran.returncode == 1
+    assert re.search(r"\| `no-secret-leaves` \| [1-9]\d* \| kept \|", ran.stdout), ran.stdout + ran.stderr
+    assert "## verified-caller: NOT SHOWN" in ran.stdout
