@@ -26,17 +26,19 @@ def malformed(send: Send) -> Send:
 
 
 def cut(send: Send, close: Callable[[], None]) -> Send:
-    """Half of the first piece of the body, then the end of the connection."""
+    """Half of the first piece of the body, then the end of the connection. An empty body stays whole."""
     ended = False
 
     async def halve(message: Message) -> None:
         nonlocal ended
-        if message["type"] == "http.response.start":
-            await send(message)
-        elif not ended and (half := _half(message)) is not None:
+        if ended:
+            return
+        if body := message.get("body", b""):
             ended = True
-            await send({"type": "http.response.body", "body": half, "more_body": True})
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
             close()
+        else:
+            await send(message)
 
     return halve
 
