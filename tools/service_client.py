@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from pydantic_core import from_json
 
 from identity.credential import Credential
 from identity.error_table import ErrorCode
@@ -43,8 +44,8 @@ class ServiceClient:
 
     The credential is attached to every request and goes nowhere else: redirects are not followed, and path
     segments are encoded, so that an argument which the model chose cannot lead to another place. After a
-    401 or 403 the credential is renewed and the request sent once more. Any other failure, and a second
-    refusal, raises `ServiceError`.
+    401 or 403 the credential is renewed and the request sent once more. Any other failure, a second refusal,
+    a web page in place of an answer, and JSON that is none raise `ServiceError`.
     """
 
     def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
@@ -116,6 +117,8 @@ class ServiceClient:
         except httpx.HTTPError:
             detail = "the connection failed"
         else:
+            if response.is_success and (fault := _fault_of(response)):
+                raise ServiceError(self._address.failure, f'"{self._address.service}": {fault}')
             return response.status_code, presentable(response.text, presented, self._address.max_bytes)
         raise ServiceError(self._address.failure, f'"{self._address.service}": {detail}')
 
@@ -131,3 +134,18 @@ class ServiceClient:
                 ErrorCode.ENTERPRISE_JWT_REJECTED, f'the trigger of "{name}" refused the token', status=status
             )
         return ServiceError(self._address.failure, f'"{name}" answered with status {status}', status=status)
+
+
+def _fault_of(response: httpx.Response) -> str | None:
+    """Why this cannot be the service's own answer, whole, and must not be told to the model as if it were."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = response.content.lstrip()
+    # The type alone says little: a web framework's default for a plain text is HTML, too.
+    if kind == "text/html" and body[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, as of a gateway's sign-in, came in place of an answer"
+    if body and (kind == "application/json" or kind.endswith("+json")):
+        try:
+            from_json(body)
+        except ValueError:
+            return "the answer is not the JSON that it is said to be"
+    return None

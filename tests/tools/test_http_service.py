@@ -269,3 +269,35 @@ def test_two_tools_of_one_name_are_refused():
     service.tool(one)
     with pytest.raises(ValueError, match="already"):
         service.tool(one)
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; charset=utf-8", "\n<!DOCTYPE html><title>Sign in</title>"),
+        ("text/html", "<html><body>Sign in</body></html>"),
+        ("application/json", '{"orders": ['),
+        ("application/problem+json", "[" * 100_000),
+    ],
+)
+async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, service_at, key_ring, kind, body):
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    with pytest.raises(ServiceError) as caught:
+        await service.call("get", {}, key_ring("K1"))
+    assert caught.value.code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert "Sign in" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html", "3 orders"),
+        ("text/html", '{"orders": 3}'),
+        ("application/json", ""),
+        ("text/plain", "{"),
+    ],
+)
+async def test_an_answer_of_an_odd_type_is_told_as_it_is(serve, service_at, key_ring, kind, body):
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    assert (await service.call("get", {}, key_ring("K1"))).text == body
