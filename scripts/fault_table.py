@@ -1,4 +1,4 @@
-"""Writes docs/faults.md from `tests/security/faults.json`, which the tests hold the agent to.
+"""Writes the tables of docs/faults.md from `tests/security/faults.json`, which the tests hold the agent to.
 
 Run it after changing the expectations; a test fails while the two differ.
 """
@@ -7,29 +7,25 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-
-TOP = """# What the caller sees when something fails
-
-For each service and each fault: the answer to the first request of all, and to one that finds everything at
-hand. `200` is a whole answer; where the MCP server fails before its tools are known, it is given without
-them, and the model is told so. `200, tool:` is an answer in which a tool's failure, by its code, is told to
-the model and to the client (`agent_event`). Everything else is a status and the code of the error table,
-before the first byte of a stream; 429 and 503 carry `Retry-After`. Nothing has to be restarted: the next
-request after the fault is served. (If the MCP server hung while its session was opened, its tools are back
-only when that attempt has been given up, after at most 5 seconds.) Measured under Human identity by
-`tests/security/test_faults.py`; made by `scripts/fault_table.py`.
-"""
+PAGE = ROOT / "docs" / "faults.md"
+MARK = "<!-- made by scripts/fault_table.py: -->\n"
+COLUMNS = {"first": "first request", "warm": "warm", "mid": "in mid-run"}
 
 
 def fault_table() -> str:
-    """The page."""
+    """The page: what is written by hand above the mark, and the tables."""
+    lines = []
     text = (ROOT / "tests" / "security" / "faults.json").read_text(encoding="utf-8")
-    lines = [TOP]
     for service, faults in json.loads(text).items():
-        lines += [f"\n## {service}\n", "| fault | first request | warm |", "|---|---|---|"]
-        lines += [f"| {fault} | {seen['first']} | {seen['warm']} |" for fault, seen in faults.items()]
-    return "\n".join(lines) + "\n"
+        lines += [f"\n## {service}\n", _row("fault", *COLUMNS.values()), "|---|---|---|---|"]
+        lines += [_row(fault, *(seen[moment] for moment in COLUMNS)) for fault, seen in faults.items()]
+    by_hand = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
+    return by_hand + MARK + "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "faults.md").write_text(fault_table(), encoding="utf-8")
+    PAGE.write_text(fault_table(), encoding="utf-8")
