@@ -1,7 +1,8 @@
 """The HTTP application: every surface of the agent behind one authentication.
 
 From the outside in: CORS (answers preflights; a refused page can read why), the request log and last catch,
-authentication, the body limit, the routes. What stands outside of authentication looks at no body.
+the limit of headers, authentication, the limits of requests and of bodies, the routes. What stands outside of
+authentication looks at no body.
 """
 
 from collections.abc import AsyncIterator
@@ -19,9 +20,11 @@ from agent.body_limit import BodyLimit
 from agent.composition import Agent
 from agent.disconnect import ClientLeftError
 from agent.error_responses import RequestError, error_response
+from agent.header_limit import HeaderLimit
 from agent.langserve_routes import langserve_routes
 from agent.openai_api import openai_routes
 from agent.public_routes import public_routes
+from agent.rate_limit import RateLimit
 from agent.request_log import RequestLog
 from agent.settings import Settings
 from agent.shutdown import LastWord
@@ -72,7 +75,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             ),
             Middleware(RequestLog),
             Middleware(LastWord, shutdown=composed.shutdown),
+            Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
+            Middleware(RateLimit, rate=composed.request_rate),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers={
@@ -87,7 +92,11 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
     )
-    app.include_router(langserve_routes(composed.runs, max_messages=settings.max_messages))
+    app.include_router(
+        langserve_routes(
+            composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
+        )
+    )
     return app
 
 

@@ -21,12 +21,13 @@ PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
 """Compared with the whole path, exactly; only GET and HEAD."""
 
-_CALLER: Final = "idaas_agent.caller"
+CALLER: Final = "idaas_agent.caller"
+"""Where in an ASGI scope the verified access token is; absent on public paths."""
 
 
 def caller_of(scope: Mapping[str, Any]) -> VerifiedAccessToken:
     """The verified access token of the request with this ASGI scope."""
-    token: VerifiedAccessToken = scope[_CALLER]
+    token: VerifiedAccessToken = scope[CALLER]
     return token
 
 
@@ -97,7 +98,7 @@ class Authentication:
             headers = (
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
-            scope[_CALLER] = await self._admit(headers)
+            scope[CALLER] = await self._admit(headers)
         except AgentError as error:
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)

@@ -10,8 +10,10 @@ from typing import Final, Self
 
 from agent.admission import Admission
 from agent.audit_log import AuditLog
+from agent.rate_limit import RequestRate
 from agent.readiness import Check, Readiness
 from agent.run import Runs
+from agent.run_limit import RunLimit
 from agent.services import services
 from agent.settings import Settings
 from agent.shutdown import Shutdown, shutting_down
@@ -89,7 +91,17 @@ class Agent:
             clock=clock,
             audit=audit,
         )
-        self.runs: Final = Runs(self.graph, timeout=settings.run_timeout_seconds)
+        self.request_rate: Final = RequestRate(
+            settings.max_requests_per_minute,
+            audience=settings.agent_audience,
+            redis_url=settings.rate_limit_url,
+            cafile=str(settings.ssl_cert_file) if settings.ssl_cert_file else None,
+        )
+        self.runs: Final = Runs(
+            self.graph,
+            timeout=settings.run_timeout_seconds,
+            limit=RunLimit(per_caller=settings.max_concurrent_runs, altogether=settings.max_runs),
+        )
         self.readiness: Final = Readiness(self._checks())
         self.shutdown: Final = Shutdown(
             told=lambda: self.readiness.end(shutting_down()), end_runs=lambda: self.runs.end(shutting_down)
@@ -119,6 +131,7 @@ class Agent:
         await self.http.aclose()
         if self.model.http_async_client is not None:
             await self.model.http_async_client.aclose()
+        await self.request_rate.aclose()
         await self.audit_log.aclose()
 
     def needs(self) -> list[tuple[str, CredentialNeed, AccessIdentity]]:

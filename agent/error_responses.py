@@ -17,6 +17,7 @@ from identity.errors import (
     AuditError,
     ConfigurationError,
     InsufficientScopeError,
+    LimitError,
     ServiceError,
     UnreachableError,
 )
@@ -36,6 +37,7 @@ _TYPES: Final = {
     413: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
 }
 
 
@@ -62,11 +64,11 @@ def status_of(error: AgentError) -> int:
             return 401
         case UnreachableError() | AuditError() | ConfigurationError():
             return 503
-        case AgentError(code=ErrorCode.SHUTTING_DOWN):
+        case AgentError(code=ErrorCode.SHUTTING_DOWN | ErrorCode.OVERLOADED):
             return 503
         case AgentError(code=ErrorCode.RUN_TIMED_OUT):
             return 504
-        case ServiceError(status=429):
+        case LimitError() | ServiceError(status=429):
             return 429
         case ServiceError(status=None | 503):
             return 503
@@ -94,8 +96,9 @@ def error_response(
 
 
 def _wait(error: AgentError | RequestError) -> int:
-    """Seconds: what the one downstream asked for, within bounds."""
-    asked_for = error.retry_after if isinstance(error, ServiceError | UnreachableError) else None
+    """Seconds: what the limit or the one downstream asks for, within bounds."""
+    waiting = LimitError | ServiceError | UnreachableError
+    asked_for = error.retry_after if isinstance(error, waiting) else None
     return ceil(min(asked_for, _LONGEST_RETRY_AFTER)) if asked_for else RETRY_AFTER_SECONDS
 
 

@@ -34,6 +34,7 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
+from langchain_core.runnables.config import get_config_list
 from langserve import add_routes
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json
@@ -81,8 +82,11 @@ class ChatInput(BaseModel):
     )
 
 
-def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
-    """The routes. Everything under them needs the caller that the authentication middleware found."""
+def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -> APIRouter:
+    """The routes. Everything under them needs the caller that the authentication middleware found.
+
+    Of a batch, `batch_at_once` inputs are worked on at a time; 0: all.
+    """
 
     async def prepared(request: Request) -> AsyncIterator[None]:
         _CALLER.set(caller_of(request.scope))
@@ -111,7 +115,7 @@ def langserve_routes(runs: Runs, *, max_messages: int) -> APIRouter:
         warnings.simplefilter("ignore", DeprecationWarning)
         add_routes(
             router,
-            _facade(runs),
+            _facade(runs, batch_at_once),
             input_type=ChatInput,
             output_type=AIMessage,
             playground_type="chat",
@@ -166,12 +170,20 @@ def _error_event(body: dict[str, Any], status: int) -> dict[str, str]:
 class _Facade(RunnableGenerator[Any, AIMessageChunk]):
     """A generator whose pieces, where they are added up, make a message and not a piece."""
 
+    batch_at_once = 0
+
+    async def abatch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - the base class's shape
+        """The answers whole."""
+        at_once = {"max_concurrency": self.batch_at_once or None}
+        configs = [{**each, **at_once} for each in get_config_list(config, len(inputs))]
+        return await super().abatch(inputs, cast(list[RunnableConfig], configs), **kwargs)
+
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's shape
         """The answer whole."""
         return message_chunk_to_message(await super().ainvoke(input, config, **kwargs))
 
 
-def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
+def _facade(runs: Runs, batch_at_once: int) -> Runnable[Any, AIMessageChunk]:
     async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
         async for given in inputs:
             run = _AHEAD.get() or runs.start(given["messages"], _CALLER.get(), streaming=True)
@@ -194,7 +206,9 @@ def _facade(runs: Runs) -> Runnable[Any, AIMessageChunk]:
                 raise ClientLeftError
             yield _last_piece(end)
 
-    return _Facade(agent)  # type: ignore[arg-type]  # its type knows no config parameter
+    facade = _Facade(agent)  # type: ignore[arg-type]  # its type knows no config parameter
+    facade.batch_at_once = batch_at_once
+    return facade
 
 
 def _cancel_all(runs: list[Run]) -> None:

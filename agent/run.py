@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 from langsmith import tracing_context
 
+from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent, ToolFinished, ToolStarted
 from graph.state import AgentInput, AgentOutput, AgentState
@@ -171,18 +172,24 @@ class Run:
 class Runs:
     """Starts runs of one graph, and keeps hold of them until they end."""
 
-    def __init__(self, graph: AgentGraph, *, timeout: float) -> None:
+    def __init__(self, graph: AgentGraph, *, timeout: float, limit: RunLimit | None = None) -> None:
         self._graph = graph
         self._timeout = timeout
+        self._limit = limit or RunLimit()
         self._running: set[Run] = set()
         self._over: Callable[[], AgentError] | None = None
 
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
-        """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`."""
+        """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`.
+
+        Raises `LimitError` if there are too many.
+        """
         if self._over is not None:
             raise self._over()
+        self._limit.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming)
         run = Run(self._events(messages, context), self._timeout)
+        self._limit.count(caller.principal, run.task)
         self._running.add(run)
         run.task.add_done_callback(lambda _: self._running.discard(run))
         return run

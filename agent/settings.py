@@ -5,6 +5,7 @@ reference for people: `docs/configuration.md` is made from them.
 """
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
 from identity.sdk_configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.secret import Secret
 from identity.secure_url import is_secure_url
 
 _BEIJING: Final = "https://dashscope.aliyuncs.com"
@@ -54,6 +56,22 @@ def _permission_of_audience(value: str) -> str:
     return value
 
 
+def _redis_url(value: object) -> object:
+    """Without a query: there a Redis URL may say that certificates are not to be verified."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value)
+        whole = parts.hostname is not None and parts.port is not None
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in ("redis", "rediss") or parts.query or parts.fragment:
+        raise ValueError("must have the form redis://host:port or rediss://user:password@host:port/database")
+    if find_spec("redis") is None:
+        raise ValueError('needs the package "redis": pip install "idaas-agent[redis]"')
+    return Secret(value)
+
+
 def _existing_file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("must name a file, and there is none")
@@ -77,14 +95,15 @@ Scope = Annotated[str, AfterValidator(_permission_of_audience)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
 Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+RedisUrl = Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Variables(BaseModel):
     """What the environment tells the agent. A field's variable is its name in capitals.
 
-    Secrets are not among the fields: the SDK configuration names the variable that holds the client's secret
-    or key.
+    The client's secret or key is not among the fields: the SDK configuration names the variable that holds
+    it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,6 +163,30 @@ class Variables(BaseModel):
         None, description="The agent's own address as clients see it. Default: taken from each request."
     )
     max_body_bytes: int = Field(1_048_576, gt=0, description="The largest request body. Beyond it: 413.")
+    max_header_bytes: int = Field(
+        32_768, ge=4096, le=65_536, description="The largest request line and headers. Beyond them: 431."
+    )
+    max_requests_per_minute: int = Field(
+        120,
+        ge=0,
+        description="How many requests of one user are taken in a minute. Beyond them: 429. `0`: no limit.",
+    )
+    rate_limit_url: RedisUrl | None = Field(
+        None,
+        description="A Redis in which all processes count requests together, such as"
+        ' `rediss://user:password@host:6379`. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
+        " it is away, each process counts alone.",
+    )
+    max_concurrent_runs: int = Field(
+        10,
+        ge=0,
+        description="How many answers one user may have under way at once, in each process. `0`: no limit.",
+    )
+    max_runs: int = Field(
+        1000,
+        ge=0,
+        description="How many answers each process works on at once. Beyond them: 503. `0`: no limit.",
+    )
     max_messages: int = Field(200, gt=0, description="The longest conversation that a request may carry.")
     max_tool_rounds: int = Field(
         8, ge=0, le=64, description="How often in one run the model may ask for tools."

@@ -7,10 +7,13 @@ import math
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from agent.connection import Patience, PatientProtocol
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _CUT_SECONDS: Final = 2.0
@@ -103,11 +106,17 @@ class WebServer(uvicorn.Server):
 
 
 def web_server(
-    app: ASGIApp, *, shutdown_seconds: float = 3.0, ending: Ending | None = None, lifespan: bool = True
+    app: ASGIApp,
+    *,
+    shutdown_seconds: float = 3.0,
+    ending: Ending | None = None,
+    lifespan: bool = True,
+    patience: Patience = Patience(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
     config = uvicorn.Config(
         app,
+        http=cast(type[asyncio.Protocol], partial(PatientProtocol, patience)),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
@@ -116,7 +125,6 @@ def web_server(
         ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=math.ceil(shutdown_seconds + _CUT_SECONDS) + 1,
-        h11_max_incomplete_event_size=32 * 1024,
     )
     return WebServer(config, seconds=shutdown_seconds, ending=ending)
 

@@ -29,6 +29,9 @@ class ErrorCode(StrEnum):
     IDAAS_UNREACHABLE = "idaas_unreachable"
     RUN_TIMED_OUT = "run_timed_out"
     SHUTTING_DOWN = "shutting_down"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_RUNS = "too_many_runs"
+    OVERLOADED = "overloaded"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     SETTINGS_INVALID = "settings_invalid"
 
@@ -129,6 +132,21 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             "The agent is being stopped",
             "whoever runs the agent stopped it or is replacing it before the answer was complete",
             "ask again in a moment; tool calls of this answer may already have taken effect",
+        ),
+        ErrorCode.RATE_LIMITED: ErrorRow(
+            "Too many requests",
+            "the caller sent more requests in a minute than the agent takes from one",
+            "wait as long as Retry-After says, or raise MAX_REQUESTS_PER_MINUTE",
+        ),
+        ErrorCode.TOO_MANY_RUNS: ErrorRow(
+            "Too many answers at once",
+            "as many answers for this caller are under way as one may have",
+            "wait until one has ended, or raise MAX_CONCURRENT_RUNS",
+        ),
+        ErrorCode.OVERLOADED: ErrorRow(
+            "The agent is busy",
+            "as many answers are under way as the agent works on at once",
+            "try again in a moment; raise MAX_RUNS or run more processes if it repeats",
         ),
         ErrorCode.AUDIT_UNAVAILABLE: ErrorRow(
             "The audit log could not be written",

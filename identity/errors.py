@@ -6,6 +6,7 @@
     │   └── InsufficientScopeError    403: signing in again is not enough
     ├── CredentialError               the step that needs the credential fails; the caller cannot mend it
     ├── UnreachableError              temporary: try again later
+    ├── LimitError                    the caller, or all callers together, ask for too much: wait
     ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
 
@@ -60,6 +61,14 @@ class UnreachableError(AgentError):
 
     `retry_after` is the wait that it asked for, in seconds, where it did.
     """
+
+    def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
+class LimitError(AgentError):
+    """A limit of the agent's own is reached. `retry_after` is the wait, in seconds, if that is known."""
 
     def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, detail)
