@@ -4,8 +4,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from benchmarks.servers.process import ServerProcess, free_port
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
+_INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
 class Laboratory:
@@ -61,21 +62,16 @@ class Laboratory:
         environment = self.agent_environment | variables | {"ACCESS_IDENTITY": access_identity}
         return self._server(name, lambda port: [*command, str(port)], environment, path="/ready")
 
-    def peer(self, name: str, **variables: str) -> ServerProcess:
-        """`benchmarks/peers/<name>.py` under uvicorn, with the agent's variables and a static key."""
-        environment = self.agent_environment | {"LLM_API_KEY": "sk-static"} | variables
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            f"benchmarks.peers.{name}:app",
-            "--factory",
-            "--no-access-log",
-        ]
-        command += ["--log-level", "warning", "--port"]
-        return self._server(
-            " ".join([name, *variables.values()]), lambda port: [*command, str(port)], environment
-        )
+    def peer(self, name: str) -> ServerProcess:
+        """`benchmarks/peers/<name>.py`, with the agent's variables and a static key."""
+        return self.application(f"benchmarks.peers.{name}")
+
+    def application(self, module: str) -> ServerProcess:
+        """The `app()` of a module under uvicorn."""
+        command = [sys.executable, "-m", "uvicorn", f"{module}:app", "--factory"]
+        command += ["--no-access-log", "--log-level", "warning", "--port"]
+        environment = self.agent_environment | {"LLM_API_KEY": "static", "ACCESS_IDENTITY": "Machine"}
+        return self._server(module, lambda port: [*command, str(port)], environment)
 
     def stop(self, server: ServerProcess) -> None:
         """Before the end of the run. It is started anew when it is asked for again."""
@@ -124,10 +120,20 @@ class Laboratory:
             name: count for name, count in counters.items() if name.startswith(("idaas:", "developer_api:"))
         }
 
-    def delay(self, **seconds: float) -> None:
-        """The stand-ins take their time: `first_token`, `token`, `mcp`; all others at once."""
-        delays = {"first_token": 0.0, "token": 0.0, "mcp": 0.0} | seconds
-        self._http.put(f"{self.stand_ins.url}/delays", json=delays).raise_for_status()
+    @contextmanager
+    def far_away(self) -> Iterator[None]:
+        """Within the block IDaaS takes 30 ms, MCP 40 ms, the model 300 ms to begin and 10 ms for a token."""
+        for service in ("idaas.token", "developer_api"):
+            self.control("PUT", f"faults/{service}", {"latency": 0.03})
+        self._delay(first_token=0.3, token=0.01, mcp=0.04)
+        try:
+            yield
+        finally:
+            self.control("DELETE", "faults")
+            self._delay(first_token=0.0, token=0.0, mcp=0.0)
+
+    def _delay(self, **seconds: float) -> None:
+        self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -143,7 +149,7 @@ class Laboratory:
         if name not in self._servers:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
-            inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+            inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
             server = ServerProcess(arguments(port), inherited | environment, port, log, path)
             self._stack.callback(server.stop)
             server.wait_until_ready()

@@ -70,7 +70,8 @@ def load(
         cpu = server.cpu_seconds() - before
     told = json.loads(output.strip().splitlines()[-1])
     if told["failed"] or not told["requests"]:
-        raise RuntimeError(f"{told['failed']} of {told['requests']} requests to {path} failed: {output}")
+        fault = f"{told['failed']} of {told['requests']} requests to {path} failed: {output}"
+        raise RuntimeError(fault)
     return Load(told["requests"] / told["seconds"], cpu * 1000 / told["requests"], told["p50"], told["p99"])
 
 

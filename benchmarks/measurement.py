@@ -51,23 +51,24 @@ def series(*values: float) -> Series:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound of the ratio, or of the value itself where nothing is beside it."""
+    """A bound of the ratio; of the value itself if `absolute`, or where nothing is beside it."""
 
     bound: Literal["≤", "≥"]
     limit: float
+    absolute: bool = False
 
     def met_by(self, value: float) -> bool:
         return value <= self.limit if self.bound == "≤" else value >= self.limit
 
 
-def at_most(limit: float) -> Target:
+def at_most(limit: float, *, absolute: bool = False) -> Target:
     """`≤ limit`."""
-    return Target("≤", limit)
+    return Target("≤", limit, absolute)
 
 
-def at_least(limit: float) -> Target:
+def at_least(limit: float, *, absolute: bool = False) -> Target:
     """`≥ limit`."""
-    return Target("≥", limit)
+    return Target("≥", limit, absolute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,10 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the median is within the target; `None` if there is none."""
-        if self.target is None or (self.against is not None and self.ratio is None):
+        if self.target is None:
             return None
-        return self.target.met_by((self.ratio or self.value).median)
+        held = self.value if self.target.absolute or self.against is None else self.ratio
+        return None if held is None else self.target.met_by(held.median)
 
 
 def in_turns(rounds: int, subjects: Mapping[str, Callable[[], _T]]) -> dict[str, list[_T]]:

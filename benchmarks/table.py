@@ -27,7 +27,7 @@ def lines_of(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
         yield f"| {row} | not measured: {figures} | | | | | | |"
         return
     for figure in figures:
-        target = f"{figure.target.bound} {_number(figure.target.limit)}" if figure.target else ""
+        target = _bound(figure)
         met = {None: "", True: "met", False: "not met"}[figure.met]
         against = _spread(figure.against, figure.unit) if figure.against else ""
         ratio = _spread(figure.ratio) if figure.ratio else ""
@@ -63,9 +63,17 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "beside": figure.beside,
         "against": figure.against and figure.against.values,
         "ratio": figure.ratio and figure.ratio.median,
-        "target": figure.target and f"{figure.target.bound} {figure.target.limit}",
+        "target": _bound(figure),
         "met": figure.met,
     }
+
+
+def _bound(figure: Figure) -> str:
+    target = figure.target
+    if target is None:
+        return ""
+    of_the_value = target.absolute or figure.against is None
+    return f"{target.bound} {_number(target.limit)} {figure.unit if of_the_value else '×'}".rstrip()
 
 
 def _spread(values: Series, unit: str = "") -> str:

@@ -57,7 +57,8 @@ class ServerProcess:
                     return
             time.sleep(0.02)
         self.stop()
-        raise RuntimeError(f"{self._log.stem} did not start: {self._log.read_text()[-2000:]}")
+        fault = f"{self._log.stem} did not start: {self._log.read_text()[-2000:]}"
+        raise RuntimeError(fault)
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes that live."""

@@ -2,9 +2,9 @@
 
     python -m benchmarks.servers.stand_ins PORT
 
-`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They answer at once, until
-`PUT /delays` gives them times in seconds: `first_token`, `token`, `mcp`. The model answers with words; to a
-question that speaks of the weather or the enterprise service, with one call of the tool whose name does too.
+`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They answer at once,
+until `PUT /delays` gives them times in seconds: `first_token`, `token`, `mcp`. The model answers with words;
+to a question that speaks of the weather or the enterprise service, with one call of the tool whose name does.
 """
 
 import asyncio

@@ -1,0 +1,54 @@
+"""Time to the first words when everything is as far away as it really is.
+
+IDaaS answers in 30 ms a request, MCP in 40 ms, the model begins after 300 ms and takes 10 ms a token. Beside
+the model's own time, and beside the vendor's demo, which makes everything anew for each request.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from statistics import mean
+
+from benchmarks.chat import PATH, chat
+from benchmarks.client import one_after_another
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, Series, at_most, in_turns
+from benchmarks.servers.process import ServerProcess
+
+_BODY = chat("Say little: tokens=3", stream=True)
+_REQUESTS = 3
+
+
+def measure(laboratory: Laboratory) -> Iterable[Figure]:
+    """One caller, one request after the other; the mean of a round."""
+    known = laboratory.access_token()
+    requests = 1 if laboratory.plan.quick else _REQUESTS
+    machine, human, demo = laboratory.agent("Machine"), laboratory.agent("Human"), laboratory.peer("demo")
+    demo_paths = ("/machine/chat/completions", "/human/chat/completions")
+    for server, path in ((machine, PATH), (human, PATH), *((demo, path) for path in demo_paths)):
+        one_after_another(server, path, _BODY, [known])
+
+    def first(server: ServerProcess, path: str, tokens: Callable[[], list[str]]) -> float:
+        return 1000 * mean(answer.first for answer in one_after_another(server, path, _BODY, tokens()))
+
+    def again() -> list[str]:
+        return [known] * requests
+
+    with laboratory.far_away():
+        times = in_turns(
+            laboratory.plan.rounds,
+            {
+                "model": partial(first, laboratory.stand_ins, "/v1/chat/completions", again),
+                "Machine": partial(first, machine, PATH, again),
+                "Human, known user": partial(first, human, PATH, again),
+                "Human, new user": partial(first, human, PATH, lambda: laboratory.new_users(requests)),
+                "demo, Machine": partial(first, demo, demo_paths[0], again),
+                "demo, Human": partial(first, demo, demo_paths[1], again),
+            },
+        )
+
+    of = {name: Series(tuple(values)) for name, values in times.items()}
+    for name, limit in (("Machine", 1.03), ("Human, known user", 1.03), ("Human, new user", 1.25)):
+        yield Figure(name, "ms", of[name], "the model alone", of["model"], at_most(limit))
+    yield Figure("Machine", "ms", of["Machine"], "demo", of["demo, Machine"])
+    yield Figure("Human, known user", "ms", of["Human, known user"], "demo", of["demo, Human"])
+    yield Figure("Human, new user", "ms", of["Human, new user"], "demo", of["demo, Human"])

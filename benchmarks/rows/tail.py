@@ -1,0 +1,63 @@
+"""The slowest of a hundred chats while something changes at IDaaS, beside the same at rest.
+
+- Rotation: IDaaS signs with a new key, and half of the callers come with tokens of that key.
+- Refresh: the agent's own tokens live for 2 s, so that they are renewed in the background all the time.
+- Expiry: they had expired, unused, when the load begins.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from benchmarks.chat import PATH, chat
+from benchmarks.laboratory import Laboratory
+from benchmarks.load import Load, load
+from benchmarks.measurement import Figure, at_most, each, in_turns
+from benchmarks.servers.process import ServerProcess
+
+_CONNECTIONS = 4
+_LIFETIME = 2
+_ROUNDS, _SECONDS = 3, 3.0
+
+
+def measure(laboratory: Laboratory) -> Iterable[Figure]:
+    """p99 of chats that are not streamed, 4 at a time, under Machine identity."""
+    lasting = laboratory.agent("Machine")
+    laboratory.control("PATCH", "settings", {"access_token_lifetime": _LIFETIME})
+    brief = laboratory.agent("Machine", MAX_TOOL_ROUNDS="7")
+    token = laboratory.access_token()
+    seconds, rounds = (1.0, 1) if laboratory.plan.quick else (_SECONDS, _ROUNDS)
+
+    def under_load(server: ServerProcess, before: Callable[[], list[str]]) -> Load:
+        tokens = before()
+        return load(server, PATH, chat(), seconds=seconds, tokens=tokens, connections=_CONNECTIONS)
+
+    def rotation() -> list[str]:
+        laboratory.control("POST", "keys/rotate", {"overlap": True})
+        return [token, laboratory.access_token()]
+
+    def expiry() -> list[str]:
+        time.sleep(_LIFETIME + 0.1)
+        return [token]
+
+    def rest() -> list[str]:
+        return [token]
+
+    subjects = {
+        "at rest": partial(under_load, lasting, rest),
+        "while the signing key changes": partial(under_load, lasting, rotation),
+        "while credentials are refreshed": partial(under_load, brief, rest),
+        "from the expiry of credentials on": partial(under_load, brief, expiry),
+    }
+    try:
+        if not laboratory.plan.quick:
+            subjects["at rest"]()
+            subjects["while credentials are refreshed"]()
+        results = in_turns(rounds, subjects)
+    finally:
+        laboratory.control("PATCH", "settings", {"access_token_lifetime": 1200})
+        laboratory.stop(brief)
+    calm = each(results.pop("at rest"), lambda load: load.p99_ms)
+    for name, loads in results.items():
+        p99 = each(loads, lambda load: load.p99_ms)
+        yield Figure(f"p99 {name}", "ms", p99, "at rest", calm, at_most(1.2))

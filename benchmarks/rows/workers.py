@@ -1,0 +1,61 @@
+"""Several workers: what they add, what they hold, and what their start asks of IDaaS.
+
+Load generator and stand-ins run on the same cores, so the rate cannot grow with the number of workers alone.
+"""
+
+import time
+from collections.abc import Iterable
+
+from benchmarks.chat import PATH, Subject, beside, chat
+from benchmarks.client import one_after_another
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, at_least, at_most, series
+
+_WORKERS = 2
+_DISTINCT = 5
+"""What one worker asks for under Machine identity: signing keys, two tokens, two API keys."""
+_USERS = 20
+
+
+def measure(laboratory: Laboratory) -> Iterable[Figure]:
+    """Requests/s of two workers beside one, then counts at IDaaS."""
+    one = laboratory.agent("Machine")
+    laboratory.idaas_requests()
+    several = laboratory.agent("Machine", workers=_WORKERS)
+    time.sleep(1.0)  # the other worker may still be warming up
+    asked = sum(laboratory.idaas_requests().values())
+    yield Figure(
+        f"start of {_WORKERS} workers: requests to IDaaS",
+        "",
+        series(asked),
+        target=at_most(_DISTINCT * _WORKERS),
+    )
+    tokens = [laboratory.access_token()]
+    yield from beside(
+        laboratory.plan,
+        Subject(several, PATH, chat(), tokens),
+        Subject(one, PATH, chat(), tokens),
+        name="one worker",
+        target=at_least(1.5),
+        label=f"{_WORKERS} workers: ",
+    )
+    laboratory.stop(several)
+    yield from _bounded(laboratory)
+
+
+def _bounded(laboratory: Laboratory) -> Iterable[Figure]:
+    users = 2 if laboratory.plan.quick else _USERS
+    several = laboratory.agent("Human", workers=_WORKERS)
+    tokens = laboratory.new_users(users)
+    laboratory.idaas_requests()
+    for _ in range(4):
+        for token in tokens:
+            one_after_another(several, PATH, chat(), [token])
+    asked = laboratory.idaas_requests().get("idaas:token.token_exchange", 0)
+    laboratory.stop(several)
+    yield Figure(
+        f"{_WORKERS} workers, {users} users, {4 * users} requests: exchanges",
+        "",
+        series(asked),
+        target=at_most(2 * users * _WORKERS),
+    )

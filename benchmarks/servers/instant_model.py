@@ -1,0 +1,30 @@
+"""A chat model in the process that answers at once."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+_WORDS = ["word "] * 20
+_USAGE: Any = {"input_tokens": 20, "output_tokens": 20, "total_tokens": 40}
+
+
+class InstantModel(BaseChatModel):
+    """Says the same twenty words to everything."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "instant"
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ARG002 - the base class's shape
+        answer = AIMessage("".join(_WORDS), usage_metadata=_USAGE)
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return self._generate(*args, **kwargs)
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ARG002
+        for word in _WORDS:
+            yield ChatGenerationChunk(message=AIMessageChunk(word))
