@@ -1,6 +1,5 @@
 """The real commands, stopped by signals while they answer: every answer has an end, and nothing stays."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -8,65 +7,18 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from sandbox.faults import Fault
+from tests.command import running
 from tests.end_to_end.conftest import ENTERPRISE, WEATHER
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
-COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
-
-
-@dataclass
-class Command:
-    """A running command, in a process group of its own, and what it has written so far."""
-
-    process: asyncio.subprocess.Process
-    said: str = ""
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    def __post_init__(self) -> None:
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            async with self._news:
-                self.said += line.decode()
-                self._news.notify_all()
-
-    async def says(self, text: str, times: int = 1) -> None:
-        async with asyncio.timeout(60), self._news:
-            await self._news.wait_for(lambda: self.said.count(text) >= times)
-
-    async def ends(self) -> int:
-        """Its exit status, when no process is left that it started: they all hold its output open."""
-        async with asyncio.timeout(30):
-            await self._reading
-            return await self.process.wait()
-
-
-@contextlib.asynccontextmanager
-async def running(*arguments: str, folder: Path, **variables: str) -> AsyncIterator[Command]:
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        COMMAND, *arguments, cwd=folder, env=environment | variables, start_new_session=True,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    command = Command(process)
-    try:
-        yield command
-        await command.ends()
-        assert "Traceback" not in command.said
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 
 
 @dataclass
@@ -148,7 +100,7 @@ async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_cl
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
         "SHUTDOWN_SECONDS": "0.5",
     }
-    async with running("serve", folder=tmp_path, **variables) as agent:
+    async with running(AGENT, "serve", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete")
         port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
@@ -173,7 +125,7 @@ async def test_workers_finish_their_answers_and_a_second_signal_ends_them(sandbo
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
         "SHUTDOWN_SECONDS": "600",
     }
-    async with running("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
+    async with running(AGENT, "serve", "--workers", "2", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete", times=2)
         port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
@@ -195,23 +147,10 @@ async def test_workers_finish_their_answers_and_a_second_signal_ends_them(sandbo
     }
 
 
-async def test_a_worker_that_is_killed_is_replaced_and_a_killed_parent_leaves_none(sandbox, tmp_path):
-    variables = sandbox.environment | {"AGENT_PORT": "0"}
-    async with running("serve", "--workers", "2", folder=tmp_path, **variables) as agent:
-        await agent.says("startup complete", times=2)
-        workers = [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", agent.said)]
-        os.kill(workers[0], signal.SIGKILL)
-        await agent.says("startup complete", times=3)
-        agent.process.kill()
-        await agent.says("Finished server process", times=2)
-        assert await agent.ends() == -signal.SIGKILL
-    assert "another takes its place" in agent.said
-
-
 async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
     names = ("agent", "page", "idaas", "idaas-plain", "model-studio", "function-compute")
     ports = [argument for name in names for argument in (f"--{name}-port", "0")]
-    async with running("up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
+    async with running(AGENT, "up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
         await up.says("ready")
         _, origin = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.said, re.MULTILINE)
         plain = re.findall(r"http://localhost:\d+", up.said.partition("IDaaS")[2])[0]

@@ -1,0 +1,86 @@
+"""Processes that share a socket, with work that is as light as can be."""
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command, running
+
+pytestmark = pytest.mark.promise("shutdown-loses-nothing")
+
+PROGRAM = """
+import os, signal, socket, sys
+from agent.workers import Workers
+
+def work(listener):
+    told, tell = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"."))
+    print("at work", os.getpid(), flush=True)
+    if sys.argv[1] == "fail":
+        sys.exit(7)
+    for _ in range(int(sys.argv[1])):
+        os.read(told, 1)
+        print("told", flush=True)
+
+if __name__ == "__main__":
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sys.exit(Workers(2, listener, work).run())
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> tuple[str, str]:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    return sys.executable, str(file)
+
+
+def workers(command: Command) -> list[int]:
+    return [int(process) for process in re.findall(r"at work (\d+)", command.said)]
+
+
+async def test_ctrl_c_is_told_to_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        os.killpg(command.process.pid, signal.SIGINT)
+        assert await command.ends() == 0
+    assert command.said.count("told") == 2
+
+
+async def test_a_second_signal_is_told_too(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "2", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        command.process.send_signal(signal.SIGTERM)
+        await command.says("told", times=2)
+        command.process.send_signal(signal.SIGTERM)
+        assert await command.ends() == 0
+    assert command.said.count("told") == 4
+
+
+async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        os.kill(workers(command)[0], signal.SIGKILL)
+        await command.says("at work", times=3)
+        command.process.send_signal(signal.SIGTERM)
+        assert await command.ends() == 0
+    assert command.said.count("told") == 2
+
+
+async def test_a_worker_that_fails_stops_all_and_its_status_is_theirs(
+    program: tuple[str, str], tmp_path: Path
+) -> None:
+    async with running(*program, "fail", folder=tmp_path) as command:
+        assert await command.ends() == 7
+
+
+async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str], tmp_path: Path) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        command.process.kill()
+        assert await command.ends() == -signal.SIGKILL
+    assert command.said.count("told") == 2
