@@ -22,6 +22,7 @@ from agent.diagnosis.issued import check_issued
 from agent.diagnosis.obstacle import obstacle
 from agent.diagnosis.origins import Origin, origin_of
 from agent.diagnosis.record_file import check_writable
+from agent.diagnosis.shared_counters import check_redis
 from agent.settings import read_settings
 from graph.api_key import api_key
 from identity.access_identity import AccessIdentity
@@ -82,6 +83,8 @@ class Examination:
         """Every step, done or skipped."""
         agent = self._agent
         yield await self._audit_log()
+        if agent.settings.rate_limit_url is not None:
+            yield await self._shared_counters(agent.settings.rate_limit_url)
         keys = await self._step(_Step("signing keys"), agent.jwks.load(), f"from {agent.settings.jwks_url}")
         yield keys
         own = await self._own_token(keys_at_hand=keys.outcome is Outcome.OK)
@@ -108,6 +111,11 @@ class Examination:
             )
         checked = asyncio.to_thread(check_writable, path)
         return await self._step(_Step("audit log"), checked, f"{path} can be written")
+
+    async def _shared_counters(self, url: Secret) -> Finding:
+        cafile = self._agent.settings.ssl_cert_file
+        checked = check_redis(url, None if cafile is None else str(cafile))
+        return await self._step(_Step("shared counters"), checked, "the Redis of RATE_LIMIT_URL answers")
 
     async def _own_token(self, *, keys_at_hand: bool) -> list[Finding]:
         """Whether IDaaS takes the agent's client credential, and whether what it issues would pass."""

@@ -67,6 +67,12 @@ _SERVICE: Final[tuple[_Rule, ...]] = (
 )  # fmt: skip
 
 _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
+    ErrorCode.SETTINGS_INVALID: (
+        (r"Redis does not accept", "password_refused", "the Redis wants another user or password",
+         "correct them in RATE_LIMIT_URL; until then each process counts requests alone"),
+        (r"Redis", "no_redis", "what answers at RATE_LIMIT_URL is no Redis, or not for this client",
+         "correct RATE_LIMIT_URL; until then each process counts requests alone"),
+    ),
     ErrorCode.ACCESS_TOKEN_INVALID: (
         (r'claim "aud"', "another_audience", "the token is not for this agent",
          "sign in with a scope of this agent's audience, or correct AGENT_AUDIENCE"),

@@ -31,7 +31,7 @@ async def obstacle(
 ) -> Explanation | None:
     """What bars the way to `url`, which `setting` names; `None` if nothing does, or a proxy is in between."""
     parts = urlsplit(url)
-    host, secure = parts.hostname or "", parts.scheme == "https"
+    host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
     port = parts.port or (443 if secure else 80)
     if parts.scheme in getproxies() and not proxy_bypass(host):
         return None
@@ -54,11 +54,9 @@ async def obstacle(
             f"check scheme and port in {setting}",
         )
     except ConnectionRefusedError:
-        return Explanation(
-            "refused",
-            f"nothing listens at {host}:{port}",
-            f"check {setting}, and that the service is running (in the sandbox: idaas-agent sandbox)",
-        )
+        sandbox = " (in the sandbox: idaas-agent sandbox)" if host == "localhost" and secure else ""
+        remedy = f"check {setting}, and that the service is running{sandbox}"
+        return Explanation("refused", f"nothing listens at {host}:{port}", remedy)
     except TimeoutError:
         return Explanation(
             "no_route",

@@ -20,6 +20,8 @@ def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
     """Of a failure in `part`. `url` is empty if the error does not come from an address, or from a tool of
     one's own."""
     s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
+    if error.code is ErrorCode.SETTINGS_INVALID and s.rate_limit_url is not None:
+        return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
     if error.code is ErrorCode.JWKS_UNAVAILABLE:
         return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
     if error.code is ErrorCode.IDAAS_UNREACHABLE:

@@ -90,6 +90,9 @@ CASES = [
     Case("configuration", "sdk_config_unreadable", "sdk_config_unreadable",
          {"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}),
     Case("audit log", "audit_unavailable", "audit_unavailable", {"AUDIT_LOG_FILE": "{loop}"}),
+    Case("shared counters", "settings_invalid", "refused", {"RATE_LIMIT_URL": "redis://:sesame@localhost:1"}),
+    Case("shared counters", "settings_invalid", "no_redis",
+         {"RATE_LIMIT_URL": "redis://:sesame@localhost:{plain_port}"}),
     Case(KEYS, "jwks_unavailable", "certificate_not_trusted", {"SSL_CERT_FILE": ""}),
     Case(KEYS, "jwks_unavailable", "certificate_of_another_name",
          {"JWKS_ENDPOINT": "https://127.1:{idaas_port}/jwks"}),
@@ -223,7 +226,7 @@ async def test_what_is_wrong_is_found_with_code_reason_cause_and_remedy(
         assert members[name] in said
     shown = json.dumps([finding.members() for finding in found.values()]) + said
     secrets = sandbox.cloud.secrets
-    for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token):
+    for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token, "sesame"):
         assert not secret or secret not in shown
 
 

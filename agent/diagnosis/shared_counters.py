@@ -1,0 +1,33 @@
+"""Whether the Redis in which processes count requests together takes the agent in."""
+
+import contextlib
+from typing import Any
+
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.secret import Secret
+
+
+async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) -> None:
+    """Raises `ConfigurationError`, without the address: that may have a password.
+
+    The agent itself goes on without it: each process counts alone.
+    """
+    from redis.asyncio import Redis  # an optional dependency, which the settings have found
+    from redis.exceptions import AuthenticationError, RedisError
+
+    address = url.reveal()
+    trust: dict[str, Any] = {"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}
+    redis = Redis.from_url(address, socket_timeout=seconds, socket_connect_timeout=seconds, **trust)
+    fault = ""
+    try:
+        await redis.ping()
+    except AuthenticationError:
+        fault = "RATE_LIMIT_URL: Redis does not accept the user or the password"
+    except (RedisError, OSError):
+        fault = "RATE_LIMIT_URL: Redis does not answer"
+    finally:
+        with contextlib.suppress(RedisError, OSError):
+            await redis.aclose()
+    if fault:
+        raise ConfigurationError(ErrorCode.SETTINGS_INVALID, [fault])
