@@ -5,10 +5,11 @@ the limit of headers, authentication, the limits of requests and of bodies, the 
 authentication looks at no body.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,8 +21,8 @@ from agent.body_limit import BodyLimit
 from agent.composition import Agent
 from agent.disconnect import ClientLeftError
 from agent.error_responses import RequestError, error_response
+from agent.garbage_collection import spare_what_lives_long
 from agent.header_limit import HeaderLimit
-from agent.langserve_routes import langserve_routes
 from agent.openai_api import openai_routes
 from agent.public_routes import public_routes
 from agent.rate_limit import RateLimit
@@ -31,7 +32,7 @@ from agent.shutdown import LastWord
 from identity.errors import AgentError
 
 
-def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
+def create_app(settings: Settings, agent: Agent | None = None, *, langserve: bool = True) -> FastAPI:
     """The application. Nothing is read, opened or asked before its lifespan starts."""
     composed = agent or Agent(settings)
     challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
@@ -92,12 +93,49 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
     )
-    app.include_router(
-        langserve_routes(
-            composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
-        )
-    )
+    if langserve:
+        app.include_router(_langserve_router(settings, composed))
     return app
+
+
+class StagedApp:
+    """The application in two stages, for `agent.starting`: all but LangServe, which takes long to import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._agent = Agent(settings)
+        self.app: Final = create_app(settings, self._agent, langserve=False)
+
+    def lifespan(self) -> AbstractAsyncContextManager[Agent]:
+        """Opens the agent, and closes it."""
+        return self._agent
+
+    def complete(self) -> Callable[[], None]:
+        """Makes LangServe's routes, and returns what adds them."""
+        router = _langserve_router(self._settings, self._agent)
+
+        def add() -> None:
+            self.app.include_router(router)
+            self.app.openapi_schema = None
+            spare_what_lives_long()
+
+        return add
+
+    def begin(self, seconds: float) -> None:
+        """See `agent.web_server.Ending`."""
+        self._agent.shutdown.begin(seconds)
+
+    def end(self) -> None:
+        """See `agent.web_server.Ending`."""
+        self._agent.shutdown.end()
+
+
+def _langserve_router(settings: Settings, agent: Agent) -> APIRouter:
+    from agent.langserve_routes import langserve_routes
+
+    return langserve_routes(
+        agent.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
+    )
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

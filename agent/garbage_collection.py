@@ -14,6 +14,5 @@ nearly all of them end with it, by their reference counts."""
 
 def spare_what_lives_long() -> None:
     """Call it when all is imported and composed: what exists now is not looked at any more."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

@@ -5,12 +5,16 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.commands.terminal import environment, settings_or_stop, stop
 from agent.settings import Settings, read_settings
+from agent.starting import Starting
+
+if TYPE_CHECKING:
+    from agent.app import StagedApp
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -57,15 +61,23 @@ def serve_on(listener: socket.socket) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    from agent.app import create_app
-    from agent.composition import Agent
     from agent.garbage_collection import spare_what_lives_long
     from agent.web_server import serve_until_stopped, web_server
 
-    agent = Agent(settings)
-    server = web_server(
-        create_app(settings, agent), shutdown_seconds=settings.shutdown_seconds, ending=agent.shutdown
-    )
-    spare_what_lives_long()
+    def compose() -> "StagedApp":
+        from agent.app import StagedApp
+
+        composed = StagedApp(settings)
+        spare_what_lives_long()
+        return composed
+
+    starting = Starting(compose, late=_is_late, failed=lambda: server.stop())
+    server = web_server(starting, shutdown_seconds=settings.shutdown_seconds, ending=starting)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve_until_stopped({listener: server}))
+    if starting.failure is not None:
+        raise starting.failure
+
+
+def _is_late(path: str) -> bool:
+    return path.startswith("/agent") or path == "/openapi.json"
