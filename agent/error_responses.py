@@ -91,15 +91,15 @@ def error_response(
 ) -> JSONResponse:
     """The whole answer for `error`. Challenges of RFC 6750 are added by whoever knows the request."""
     status = error.status if isinstance(error, RequestError) else status_of(error)
-    added = {"Retry-After": str(_wait(error))} if status in (429, 503) else {}
+    added = {"Retry-After": retry_after(error)} if status in (429, 503) else {}
     return JSONResponse(error_body(error), status, {**added, **(headers or {})})
 
 
-def _wait(error: AgentError | RequestError) -> int:
-    """Seconds: what the limit or the one downstream asks for, within bounds."""
+def retry_after(error: AgentError | RequestError) -> str:
+    """Seconds, for the header of that name: what the limit or the one downstream asks for, within bounds."""
     waiting = LimitError | ServiceError | UnreachableError
     asked_for = error.retry_after if isinstance(error, waiting) else None
-    return ceil(min(asked_for, _LONGEST_RETRY_AFTER)) if asked_for else RETRY_AFTER_SECONDS
+    return str(ceil(min(asked_for, _LONGEST_RETRY_AFTER)) if asked_for else RETRY_AFTER_SECONDS)
 
 
 def internal_error_body() -> dict[str, Any]:

@@ -11,8 +11,10 @@ from typing import Any
 from langgraph.pregel import Pregel
 from langgraph_sdk import Auth
 
+from agent.error_responses import retry_after
 from agent.server_callers import REFERENCE, agent_of_this_loop, held_tokens, identity_of
-from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
+from identity.access_token import Principal
+from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 
 auth = Auth()
 
@@ -48,13 +50,27 @@ async def refuse(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN4
 
 @auth.on.threads
 async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.FilterType:  # noqa: ANN401 - of many shapes
-    """A thread is marked with its owner, and seen by nobody else; its runs and state with it."""
+    """A thread is marked with its owner, and seen by nobody else; its runs and state with it.
+
+    To create a run counts as a request; to look at threads, as Studio does all the time, does not.
+    """
+    if ctx.action == "create_run":
+        await _count(ctx.user)
     if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
         # In place: the server goes on with the dictionary that it gave us.
         if not isinstance(value.get("metadata"), dict):
             value["metadata"] = {}
         value["metadata"]["owner"] = ctx.user.identity
     return {"owner": ctx.user.identity}
+
+
+async def _count(user: Auth.types.BaseUser) -> None:
+    agent = await agent_of_this_loop()
+    try:
+        await agent.request_rate.count(Principal(agent.settings.idaas.issuer, user.identity))
+    except LimitError as error:
+        headers = {"Retry-After": retry_after(error)}
+        raise Auth.exceptions.HTTPException(429, str(error), headers) from None
 
 
 @auth.on.assistants.read
