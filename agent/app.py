@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from agent.api_document import api_document
 from agent.authentication import Authentication, Challenge
 from agent.body_limit import BodyLimit
 from agent.composition import Agent
@@ -89,6 +90,7 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
             ClientLeftError: client_left,
         },
     )
+    app.openapi = api_document(app)  # type: ignore[method-assign]  # the way that FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.conversation import WireMessage, conversation, first_fault
+from agent.conversation import WireMessage, conversation, first_fault, without_references
 from agent.error_responses import RequestError
 
 _IGNORED: Final = frozenset(
@@ -70,6 +70,11 @@ class _Body(BaseModel):
     messages: list[WireMessage] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
+
+
+def chat_request_schema() -> dict[str, Any]:
+    """The body's JSON Schema, for the API document: what is honoured. Nothing in it refers to elsewhere."""
+    return without_references(_Body.model_json_schema()) | {"title": "ChatRequest"}
 
 
 @dataclass(frozen=True, slots=True)

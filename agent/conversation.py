@@ -6,7 +6,7 @@ Only what is listed here is taken over: text, tool calls and their results. Memb
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -114,6 +114,34 @@ def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
     if open_calls:
         raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be answered by a tool message")
     return messages
+
+
+def conversation_schema() -> dict[str, Any]:
+    """The JSON Schema of a conversation in either form, for the API document, without references."""
+    ours = without_references(_MESSAGES.json_schema())
+    langchain = {
+        "type": "object",
+        "description": "LangChain's form of a message.",
+        "properties": {"type": {"enum": sorted({*_ROLES} - {"tool"})}, "content": {"type": "string"}},
+        "required": ["type", "content"],
+    }
+    return ours | {"minItems": 1, "items": {"anyOf": [*ours["items"]["oneOf"], langchain]}}
+
+
+def without_references(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema with its definitions in place."""
+    definitions = schema.get("$defs", {})
+
+    def inlined(part: Any) -> Any:  # noqa: ANN401 - a part of a schema
+        if isinstance(part, list):
+            return [inlined(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if reference := part.get("$ref"):
+            return inlined(definitions[reference.rpartition("/")[2]])
+        return {name: inlined(each) for name, each in part.items() if name not in ("$defs", "discriminator")}
+
+    return cast(dict[str, Any], inlined(schema))
 
 
 def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:

@@ -6,16 +6,21 @@ answer has a status of its own.
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from agent.api_document import EVENTS
 from agent.authentication import caller_of
-from agent.chat_request import read_chat_request
+from agent.chat_request import chat_request_schema, read_chat_request
 from agent.completion import CompletionStream, completion
 from agent.disconnect import while_connected
 from agent.error_responses import RequestError
 from agent.run import Runs
+from agent.wire_answers import Completion, ModelEntry, ModelList, answers
+
+_BODY: Final = {"schema": chat_request_schema()}
 
 
 def openai_routes(
@@ -25,7 +30,11 @@ def openai_routes(
     router = APIRouter(prefix="/openai/v1")
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
-    @router.post("/chat/completions")
+    @router.post(
+        "/chat/completions",
+        responses={200: {"model": Completion, "content": {"text/event-stream": EVENTS}}},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
+    )
     async def chat_completions(request: Request) -> Response:
         """Answers a conversation, whole or as a stream. Errors come before the first byte, with a status."""
         chat = read_chat_request(await request.body(), max_messages=max_messages)
@@ -37,12 +46,12 @@ def openai_routes(
         await while_connected(run, run.first(), request.receive)
         return CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
 
-    @router.get("/models")
+    @router.get("/models", responses=answers(ModelList))
     async def models() -> JSONResponse:
         """The one model."""
         return JSONResponse({"object": "list", "data": [entry]})
 
-    @router.get("/models/{name:path}")
+    @router.get("/models/{name:path}", responses=answers(ModelEntry))
     async def model_by_name(name: str) -> JSONResponse:
         """The one model; 404 for another name."""
         if name != model:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from agent.authentication import PROTECTED_RESOURCE_PATH
 from agent.readiness import Readiness
 from agent.settings import Settings
+from agent.wire_answers import Health, ProtectedResource, ReadinessAnswer, answers
 
 
 def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
@@ -15,13 +16,13 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     router = APIRouter()
 
     @router.head("/health", include_in_schema=False)
-    @router.get("/health")
+    @router.get("/health", responses=answers(Health))
     async def health() -> JSONResponse:
         """The process is up."""
         return JSONResponse({"status": "ok"})
 
     @router.head("/ready", include_in_schema=False)
-    @router.get("/ready")
+    @router.get("/ready", responses=answers(ReadinessAnswer, _503=ReadinessAnswer))
     async def ready() -> JSONResponse:
         """200 if a request could be served now; 503 with the error table's row of what is missing."""
         checks: dict[str, Any] = {}
@@ -43,7 +44,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         return JSONResponse(body, 200 if well else 503, None if well else {"Retry-After": "2"})
 
     @router.head(PROTECTED_RESOURCE_PATH, include_in_schema=False)
-    @router.get(PROTECTED_RESOURCE_PATH)
+    @router.get(PROTECTED_RESOURCE_PATH, responses=answers(ProtectedResource))
     async def protected_resource() -> JSONResponse:
         """RFC 9728, section 2. The scope is in the form that IDaaS wants to be asked in."""
         return JSONResponse(

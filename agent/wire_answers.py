@@ -1,0 +1,128 @@
+"""What the agent answers, as models: for the API document, and for whoever makes a client of it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Wire(BaseModel):
+    """Every member is listed: an answer has no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fault(_Wire):
+    """What went wrong. `symptom`, `cause` and `remedy` are the error table's, where it knows the code."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None
+    symptom: str | None = None
+    cause: str | None = None
+    remedy: str | None = None
+
+
+class ErrorAnswer(_Wire):
+    """Every error of every route."""
+
+    error: Fault
+
+
+class ReasoningTokens(_Wire):
+    """The part of the answer's tokens that the model thought with."""
+
+    reasoning_tokens: int
+
+
+class TokenUsage(_Wire):
+    """Tokens of all model calls of a run."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    completion_tokens_details: ReasoningTokens
+
+
+class AnswerMessage(_Wire):
+    """The answer. `reasoning_content` is what the model thought, if it did."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+    reasoning_content: str | None = None
+
+
+class Choice(_Wire):
+    """There is one."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: str
+    logprobs: None
+
+
+class Completion(_Wire):
+    """OpenAI's `chat.completion`."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: TokenUsage
+
+
+class ModelEntry(_Wire):
+    """OpenAI's `model`."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(_Wire):
+    """OpenAI's list of models: the one."""
+
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+class Health(_Wire):
+    """The process is up."""
+
+    status: Literal["ok"]
+
+
+class CheckResult(_Wire):
+    """One of the things that a request needs; the error table's row if it is missing."""
+
+    ok: bool
+    code: str | None = None
+    symptom: str | None = None
+    cause: str | None = None
+    remedy: str | None = None
+
+
+class ReadinessAnswer(_Wire):
+    """Whether a request could be served now."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, CheckResult]
+
+
+class ProtectedResource(_Wire):
+    """RFC 9728, section 2."""
+
+    resource: str
+    authorization_servers: list[str]
+    scopes_supported: list[str]
+    bearer_methods_supported: list[Literal["header"]]
+    resource_name: str
+
+
+def answers(model: type[BaseModel], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the model of status 200, and of others as `_503=…`."""
+    found: dict[int | str, dict[str, Any]] = {200: {"model": model}}
+    return found | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}
