@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test promises check format lock clean
+.PHONY: help up serve sandbox studio doctor test promises bench check format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -33,6 +33,10 @@ test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need a
 promises: $(VENV)/.dev ## each promise of SECURITY.md, the tests that hold it, and how they went
 	@$(BIN)/python scripts/promises.py -n $(JOBS)
 
+bench: $(VENV)/.dev ## measure everything beside its floor or peer; writes benchmarks/results/table.md
+	@scripts/ensure-wrk
+	@$(BIN)/python -m benchmarks
+
 check: $(VENV)/.dev ## lint, format, types and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,7 +49,7 @@ format: $(VENV)/.dev ## put the code into its format
 
 lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is written
 	$(BIN)/uv pip compile pyproject.toml --upgrade --group build $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group test --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 clean: ## remove what was installed and made

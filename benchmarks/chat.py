@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.load import Load, load
+from benchmarks.load import Load, few, load
 from benchmarks.measurement import Figure, Plan, Target, each, in_turns
 from benchmarks.servers.process import ServerProcess
 
@@ -25,16 +25,18 @@ class Subject:
     body: dict[str, Any]
     tokens: Sequence[str] = ("static",)
 
-    def under_load(self, seconds: float) -> Load:
-        """For so long, from the usual number of connections."""
-        return load(self.server, self.path, self.body, seconds=seconds, tokens=self.tokens)
+    def under_load(self, plan: Plan) -> Load:
+        """For one round, from the usual number of connections."""
+        if plan.quick:
+            return few(self.server, self.path, self.body, self.tokens)
+        return load(self.server, self.path, self.body, seconds=plan.seconds, tokens=self.tokens)
 
 
 def beside(
     plan: Plan, ours: Subject, peer: Subject, *, name: str, target: Target, label: str = ""
 ) -> Iterator[Figure]:
     """Requests/s and the server's processor time for each, in turns, after a turn that does not count."""
-    subjects = {"ours": lambda: ours.under_load(plan.seconds), "peer": lambda: peer.under_load(plan.seconds)}
+    subjects = {"ours": lambda: ours.under_load(plan), "peer": lambda: peer.under_load(plan)}
     if not plan.quick:
         in_turns(1, subjects)
     results = in_turns(plan.rounds, subjects)

@@ -55,12 +55,17 @@ class Laboratory:
         )
 
     def agent(self, access_identity: str, *, workers: int = 1, **variables: str) -> ServerProcess:
-        """`idaas-agent serve`, warm: `/ready` has answered. One for each set of arguments."""
+        """`idaas-agent serve`, warm: all is imported, `/ready` has answered. One for each arguments."""
         name = " ".join(["agent", access_identity, str(workers), *variables.values()])
         command = [str(Path(sys.executable).with_name("idaas-agent"))]
         command += ["serve", "--workers", str(workers), "--port"]
         environment = self.agent_environment | variables | {"ACCESS_IDENTITY": access_identity}
-        return self._server(name, lambda port: [*command, str(port)], environment, path="/ready")
+        started = name not in self._servers
+        server = self._server(name, lambda port: [*command, str(port)], environment, path="/ready")
+        for _ in range(4 * workers if started and not self.plan.quick else 0):
+            # What is imported late is there when this is answered, by whichever worker takes it.
+            httpx.get(f"{server.url}/openapi.json", trust_env=False, timeout=30)
+        return server
 
     def peer(self, name: str) -> ServerProcess:
         """`benchmarks/peers/<name>.py`, with the agent's variables and a static key."""

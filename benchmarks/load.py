@@ -1,16 +1,20 @@
-"""Load by wrk: so many connections, each sending its next request when the answer is there."""
+"""Load by wrk: so many connections, each sending its next request when the answer is there.
+
+https://github.com/wg/wrk
+"""
 
 import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from benchmarks.client import all_at_once
 from benchmarks.servers.process import ServerProcess
 
 CONNECTIONS = 32
+_FEW = 4
 
 _SCRIPT = """
 local body, tokens, requests, sent = %(body)s, %(tokens)s, {}, 0
@@ -75,9 +79,12 @@ def load(
     return Load(told["requests"] / told["seconds"], cpu * 1000 / told["requests"], told["p50"], told["p99"])
 
 
-def wrk_is_there() -> bool:
-    """Whether `scripts/ensure-wrk` has done its work."""
-    return any((Path(folder) / "wrk").exists() for folder in ("/usr/bin", "/usr/local/bin"))
+def few(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> Load:
+    """Four requests at once, without wrk: to show that they are answered."""
+    before = server.cpu_seconds()
+    seconds = all_at_once(server, path, body, [tokens[number % len(tokens)] for number in range(_FEW)])
+    cpu = server.cpu_seconds() - before
+    return Load(_FEW / seconds, cpu * 1000 / _FEW, seconds * 1000, seconds * 1000)
 
 
 def _lua(text: str) -> str:

@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.authentication import _CALLER
+from agent.authentication import CALLER
 from agent.body_limit import BodyLimit
 from agent.openai_api import openai_routes
 from agent.request_log import RequestLog, set_up_logging
@@ -89,11 +89,11 @@ class Everybody:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._caller = SimpleNamespace(token=None)
+        self._caller = SimpleNamespace(token=None, principal=None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets all in."""
-        scope[_CALLER] = self._caller
+        scope[CALLER] = self._caller
         await self._app(scope, receive, send)
 
 

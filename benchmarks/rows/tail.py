@@ -11,7 +11,7 @@ from functools import partial
 
 from benchmarks.chat import PATH, chat
 from benchmarks.laboratory import Laboratory
-from benchmarks.load import Load, load
+from benchmarks.load import Load, few, load
 from benchmarks.measurement import Figure, at_most, each, in_turns
 from benchmarks.servers.process import ServerProcess
 
@@ -24,20 +24,22 @@ def measure(laboratory: Laboratory) -> Iterable[Figure]:
     """p99 of chats that are not streamed, 4 at a time, under Machine identity."""
     lasting = laboratory.agent("Machine")
     laboratory.control("PATCH", "settings", {"access_token_lifetime": _LIFETIME})
-    brief = laboratory.agent("Machine", MAX_TOOL_ROUNDS="7")
+    quick = laboratory.plan.quick
+    brief = lasting if quick else laboratory.agent("Machine", MAX_TOOL_ROUNDS="7")
     token = laboratory.access_token()
-    seconds, rounds = (1.0, 1) if laboratory.plan.quick else (_SECONDS, _ROUNDS)
 
     def under_load(server: ServerProcess, before: Callable[[], list[str]]) -> Load:
         tokens = before()
-        return load(server, PATH, chat(), seconds=seconds, tokens=tokens, connections=_CONNECTIONS)
+        if quick:
+            return few(server, PATH, chat(), tokens)
+        return load(server, PATH, chat(), seconds=_SECONDS, tokens=tokens, connections=_CONNECTIONS)
 
     def rotation() -> list[str]:
         laboratory.control("POST", "keys/rotate", {"overlap": True})
         return [token, laboratory.access_token()]
 
     def expiry() -> list[str]:
-        time.sleep(_LIFETIME + 0.1)
+        time.sleep(0 if quick else _LIFETIME + 0.1)
         return [token]
 
     def rest() -> list[str]:
@@ -50,13 +52,14 @@ def measure(laboratory: Laboratory) -> Iterable[Figure]:
         "from the expiry of credentials on": partial(under_load, brief, expiry),
     }
     try:
-        if not laboratory.plan.quick:
+        if not quick:
             subjects["at rest"]()
             subjects["while credentials are refreshed"]()
-        results = in_turns(rounds, subjects)
+        results = in_turns(1 if quick else _ROUNDS, subjects)
     finally:
         laboratory.control("PATCH", "settings", {"access_token_lifetime": 1200})
-        laboratory.stop(brief)
+        if brief is not lasting:
+            laboratory.stop(brief)
     calm = each(results.pop("at rest"), lambda load: load.p99_ms)
     for name, loads in results.items():
         p99 = each(loads, lambda load: load.p99_ms)

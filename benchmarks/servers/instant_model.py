@@ -14,6 +14,9 @@ _USAGE: Any = {"input_tokens": 20, "output_tokens": 20, "total_tokens": 40}
 class InstantModel(BaseChatModel):
     """Says the same twenty words to everything."""
 
+    http_async_client: None = None
+    """It has none to be closed."""
+
     @property
     def _llm_type(self) -> str:
         return "instant"
