@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from identity.access_identity import AccessIdentity
 from identity.credential import CredentialNeed
@@ -34,8 +34,8 @@ class MCPService:
     recently used one ends when its calls have ended.
 
     A dead server must not hold up chats that need none of its tools: `tools` waits `listing_seconds` at most,
-    tries again only `pause_seconds` after the server could not be reached, and meanwhile offers what was
-    listed before. Calls always try.
+    tries again only `pause_seconds` after the server could not be reached, or refused this very credential;
+    in the first case it meanwhile offers what was listed before. Calls always try.
     """
 
     def __init__(
@@ -71,10 +71,13 @@ class MCPService:
         self._http = http_client(ssl_context, seconds)
         self._sessions: OrderedDict[str, asyncio.Task[MCPSession]] = OrderedDict()
         self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
+        self._refused: TTLCache[str, int] = TTLCache(sessions, pause_seconds, timer=clock)
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """What the server lists for this credential. Raises `ServiceError` and the identity's errors."""
         key = _key((await access.credential()).secret)
+        if (status := self._refused.get(key)) is not None:
+            raise ServiceError(self.failure, f'"{self.name}" refused this key a moment ago', status=status)
         opening = self._sessions.get(key)
         paused = self._paused_until is not None and self._clock() < self._paused_until
         if paused and (opening is None or not _usable(opening)):
@@ -153,6 +156,8 @@ class MCPService:
                     reopened = True
                     continue
                 else:
+                    if refused:
+                        self._refused[key] = failure.status or 401
                     raise
             credential = await access.renew(credential)
 
