@@ -1,7 +1,10 @@
 """What goes wrong has the contract's status and code, and mends without a restart."""
 
+import asyncio
+
 import pytest
 
+from sandbox.directory import ENTERPRISE_AUDIENCE
 from sandbox.faults import Fault
 from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
 
@@ -129,3 +132,55 @@ async def test_a_trigger_with_an_old_jwks_is_told_apart_until_somebody_pastes_th
     assert finished["error"] == "enterprise_jwt_rejected"
     sandbox.cloud.paste_jwks()
     assert "app_agent01" in (await agent.ask(ENTERPRISE, token)).text
+
+
+async def test_key_rotations_under_load_fail_no_valid_request(start_agent, sandbox):
+    agent = await start_agent(MAX_CONCURRENT_RUNS="0", MAX_REQUESTS_PER_MINUTE="0")
+    await agent.warm()
+    await agent.ask(GREETING, sandbox.access_token())
+    sandbox.cloud.counters.reset()
+    tokens, answers = [sandbox.access_token()], []
+    for _ in range(3):
+        sandbox.clock.advance(11)  # past the pause between two searches for unknown keys
+        waiting = [asyncio.create_task(agent.ask(GREETING, token)) for token in tokens * 2]
+        await asyncio.sleep(0)
+        sandbox.cloud.keys.rotate(overlap=True)
+        tokens.append(sandbox.access_token())
+        waiting += [asyncio.create_task(agent.ask(GREETING, token)) for token in tokens * 5]
+        answers += await asyncio.gather(*waiting)
+    assert len(answers) == 57
+    assert {answer.status for answer in answers} == {200}
+    assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 3
+
+
+KEY, TOKEN = "developer_api:ObtainCredential", "idaas:token.client_credentials"
+CREDENTIALS = {
+    "the model's key": ("model_studio", ENTERPRISE, KEY, "model_call_failed", "llm_api_key_unavailable"),
+    "Amap's key": ("amap", WEATHER, KEY, "external_service_failed", "external_api_key_unavailable"),
+    "AT_s": ("function_compute", ENTERPRISE, TOKEN, "enterprise_service_failed", "machine_token_failed"),
+}
+
+
+@pytest.mark.parametrize("fate", ["replaced", "refused again", "withdrawn"])
+@pytest.mark.parametrize("credential", CREDENTIALS)
+async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_reported(
+    start_agent, sandbox, credential, fate
+):
+    service, question, obtained, refused_again, withdrawn = CREDENTIALS[credential]
+    agent, token = await start_agent(), sandbox.access_token()
+    await agent.warm()
+    await agent.ask(question, token)
+    sandbox.cloud.counters.reset()
+    times = None if fate == "refused again" else 1
+    revoked = Fault(status=401, times=times, after=1, after_service="model_studio")
+    sandbox.cloud.faults.set(service, revoked)
+    if fate == "withdrawn":
+        sandbox.cloud.vault.find("llm_api_key").readers.clear()
+        sandbox.cloud.vault.find("amap_api_key").readers.clear()
+        sandbox.cloud.directory.revoke("app_agent01", ENTERPRISE_AUDIENCE, "service.invoke")
+    answer = await agent.ask(question, token, stream=True)
+    codes = [event["error"] for event in answer.tool_events if not event.get("ok", True)]
+    codes += [chunk["error"]["code"] for chunk in answer.chunks if "error" in chunk]
+    expected = {"replaced": [], "refused again": [refused_again], "withdrawn": [withdrawn]}
+    assert (answer.status, codes) == (200, expected[fate])
+    assert sandbox.cloud.counters.snapshot()[obtained] == 1
