@@ -1,0 +1,51 @@
+"""So many users at once, each new to the agent: `python -m benchmarks.crowd 1 10 100`.
+
+Prints the processor seconds for each number: callers verified, credentials obtained, runs of the graph to
+their ends. HTTP is not part of it: neither sockets nor the client that opens them are what is measured.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+
+from langchain_core.messages import HumanMessage
+
+from agent.garbage_collection import spare_what_lives_long
+from agent.run import Runs
+from benchmarks.instant import InstantIssuer, instant_graph
+from benchmarks.issuer import Issuer
+from identity.credential_broker import CredentialBroker
+
+
+async def _at_once(issuer: Issuer, tokens: Sequence[str]) -> float:
+    verifier, broker = issuer.verifier(), CredentialBroker(InstantIssuer())
+    runs = Runs(instant_graph(verifier, broker), timeout=600)
+
+    async def chat(token: str) -> None:
+        caller = await verifier.verify(token)
+        end = await runs.start([HumanMessage("Hello!")], caller, streaming=False).finished()
+        assert end.text
+
+    began = time.process_time()
+    await asyncio.gather(*map(chat, tokens))
+    took = time.process_time() - began
+    await broker.aclose()
+    return took
+
+
+def main() -> None:
+    """Prints a JSON array."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("users", type=int, nargs="+")
+    numbers = parser.parse_args().users
+    issuer = Issuer()
+    tokens = [issuer.access_token(f"user_{number}") for number in range(max(numbers))]
+    asyncio.run(_at_once(issuer, tokens[:10]))  # whatever is made at the first run
+    spare_what_lives_long()
+    print(json.dumps([asyncio.run(_at_once(issuer, tokens[:number])) for number in numbers]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Parts of an agent that answer at once, so that what stands around them is what counts."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from identity.access_identity import AccessIdentity
+from identity.credential import AccessToken, ApiKey, CredentialNeed, CredentialSource
+from identity.error_table import ErrorCode
+from identity.issued_token import IssuedToken
+from identity.secret import Secret
+from tools.service import Access, ToolResult, ToolSchema
+
+if TYPE_CHECKING:
+    from agent.run import AgentGraph
+    from graph.caller import Verifier
+
+LLM: Final = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP: Final = ApiKey("amap_api_key")
+ENTERPRISE: Final = AccessToken("https://enterprise.benchmark.example|service.invoke")
+NEEDS: Final[tuple[CredentialNeed, ...]] = (LLM, AMAP, ENTERPRISE)
+
+
+class InstantIssuer:
+    """A `CredentialIssuer`."""
+
+    async def machine_token(self, scope: str) -> IssuedToken:
+        """See `CredentialIssuer`."""
+        return IssuedToken(Secret(f"machine's for {scope}"), time.time() + 1200)
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:  # noqa: ARG002 - the protocol's
+        """See `CredentialIssuer`."""
+        return IssuedToken(Secret(f"user's for {scope}"), time.time() + 1200)
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:  # noqa: ARG002 - the protocol's
+        """See `CredentialIssuer`."""
+        return Secret(f"key {need.identifier}")
+
+
+class ToollessService:
+    """A `Service` that needs a credential and has no tools: only its share of the identity work counts."""
+
+    access_identity = None
+    failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+
+    def __init__(self, name: str, needs: CredentialNeed) -> None:
+        self.name = name
+        self.needs = needs
+
+    async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return ()
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
+        """Is never called."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Nothing."""
+
+
+def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "AgentGraph":
+    """The agent's graph under Human identity: two services, and a model that says hello."""
+    # Imported here: most that is measured in a process of its own does without, and starts the sooner.
+    from langchain_core.language_models.fake_chat_models import FakeListChatModel
+
+    from graph.agent_graph import build_graph
+
+    return build_graph(
+        model=FakeListChatModel(responses=["Hello."]),
+        services=[ToollessService("amap", AMAP), ToollessService("enterprise", ENTERPRISE)],
+        verifier=verifier,
+        credentials=credentials,
+        access_identity=AccessIdentity.HUMAN,
+        llm_api_key=LLM,
+    )

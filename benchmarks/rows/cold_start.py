@@ -1,0 +1,53 @@
+"""From the start of the process to its first answers."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.chat import PATH, chat
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, at_most, each, in_turns
+from benchmarks.servers.start import started
+
+_IMPORTS: Final = "import fastapi, langgraph.graph; print(flush=True)"
+_BARE: Final = ["-m", "uvicorn", "benchmarks.peers.bare:app", "--factory", "--log-level", "warning", "--port"]
+_MOST_ROUNDS: Final = 4
+
+
+def measure(laboratory: Laboratory) -> Sequence[Figure]:
+    """The floor is the import of the two libraries that every such agent needs."""
+    environment, token = laboratory.agent_environment, laboratory.access_token()
+    agent = [str(Path(sys.executable).with_name("idaas-agent")), "serve", "--port"]
+
+    def ours() -> tuple[float, float]:
+        with started(agent, environment) as start:
+            healthy = start.seconds_to("GET", "/health")
+            return healthy, start.seconds_to("POST", PATH, chat(), Authorization=f"Bearer {token}")
+
+    def bare() -> tuple[float, float]:
+        with started([sys.executable, *_BARE], environment | {"LLM_API_KEY": "sk-static"}) as start:
+            return start.seconds_to("GET", "/health"), start.seconds_to("POST", "/chat/completions", chat())
+
+    rounds = min(laboratory.plan.rounds, _MOST_ROUNDS)
+    took = in_turns(rounds, {"imports": _imported, "agent": ours, "bare": bare})
+    imports = each(took["imports"], lambda seconds: seconds[0])
+    health, answer = (each(took["agent"], lambda seconds, n=n: seconds[n]) for n in (0, 1))
+    bare_answer = each(took["bare"], lambda seconds: seconds[1])
+    floor = "import of fastapi and langgraph.graph"
+    return [
+        Figure("start to the first /health", "s", health, floor, imports, at_most(1.3)),
+        Figure("start to the first chat", "s", answer, floor, imports, at_most(2.0)),
+        Figure("start to the first chat", "s", answer, "bare", bare_answer, at_most(1.0)),
+    ]
+
+
+def _imported() -> tuple[float, float]:
+    began = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", _IMPORTS], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        took = time.perf_counter() - began
+    return took, took

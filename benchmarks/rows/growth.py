@@ -1,0 +1,139 @@
+"""How the cost of a chat grows with what is in it, and that of many with how many there are. All plotted."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from benchmarks.chat import PATH, chat
+from benchmarks.laboratory import Laboratory
+from benchmarks.measurement import Figure, Plan, Series, at_most, in_turns, series
+from benchmarks.plot import Points, exponent, growth_chart
+from benchmarks.servers.beside import serving
+from benchmarks.servers.process import ROOT, ServerProcess
+
+_IMAGES: Final = ROOT / "docs" / "images"
+_MESSAGES: Final = (1, 10, 100, 300, 1000)
+_TOOLS: Final = (2, 10, 50, 200)
+_TOKENS: Final = (10, 100, 1000, 10_000)
+_USERS: Final = (1, 10, 100, 1000, 10_000)
+_LINEAR: Final = 1.1
+"""The largest exponent that is still called linear: single rounds differ by as much."""
+_MOST_ROUNDS: Final = 3
+_FEWEST_CHATS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """What was measured: by size, the milliseconds of processor time of every round."""
+
+    name: str
+    across: str
+    cost: str
+    by_size: Mapping[int, Series]
+
+    def figures(self) -> Iterator[Figure]:
+        sizes = list(self.by_size)
+        least, most = sizes[0], sizes[-1]
+        first, last = self.by_size[least], self.by_size[most]
+        yield Figure(f"{self.cost}, {most:,} {self.across}", "ms", last, f"{least:,}", first)
+        before = self.by_size[sizes[-2]]
+        slopes = [
+            exponent([(sizes[-2], lower), (most, upper)])
+            for lower, upper in zip(before.values, last.values, strict=True)
+        ]
+        name = f"exponent, {sizes[-2]:,} to {most:,} {self.across}"
+        yield Figure(name, "", Series(tuple(slopes)), target=at_most(_LINEAR))
+
+    def chart(self) -> str:
+        points: Points = [(size, each.median) for size, each in self.by_size.items()]
+        title = f"{self.cost[:1].upper()}{self.cost[1:]}"
+        return growth_chart(points, title=title, across=self.across, up="ms of processor time")
+
+
+def measure(laboratory: Laboratory) -> Iterator[Figure]:
+    """The plots go to `docs/images`, unless it is quick."""
+    for growth in (_messages(laboratory), _tools(laboratory), _answer(laboratory), _users(laboratory.plan)):
+        chart = growth.chart()
+        if not laboratory.plan.quick:
+            (_IMAGES / f"growth-{growth.name}.svg").write_text(chart)
+        yield from growth.figures()
+
+
+def _agent(laboratory: Laboratory) -> ServerProcess:
+    """One that takes long conversations; quick, whose are short: the one of other rows."""
+    if laboratory.plan.quick:
+        return laboratory.agent("Machine")
+    return laboratory.agent("Machine", MAX_MESSAGES=str(max(_MESSAGES)))
+
+
+def _messages(laboratory: Laboratory) -> _Growth:
+    agent, token = _agent(laboratory), laboratory.access_token()
+
+    def body(size: int) -> dict[str, Any]:
+        """The last word is the user's."""
+        roles = ["assistant" if place % 2 else "user" for place in reversed(range(size))]
+        return chat() | {"messages": [{"role": role, "content": "Say something."} for role in roles]}
+
+    costs = _by_size(
+        laboratory.plan, _MESSAGES, lambda size: _cost(laboratory.plan, agent, body(size), token)
+    )
+    return _Growth("messages", "messages in the conversation", "a warm chat", costs)
+
+
+def _tools(laboratory: Laboratory) -> _Growth:
+    """One of them is the enterprise service's. Every number needs an agent of its own: it lists them once.
+
+    Quick: one agent for all, because starting them takes the time.
+    """
+    plan, token = laboratory.plan, laboratory.access_token()
+    sizes = _TOOLS[:2] if plan.quick else _TOOLS
+    with serving("many_tools") as tools:
+        urls = {size: f"{tools.url}/mcp/{sizes[0] if plan.quick else size - 1}" for size in sizes}
+        agents = {size: laboratory.agent("Machine", EXTERNAL_SERVER_URL=url) for size, url in urls.items()}
+        costs = _by_size(plan, sizes, lambda size: _cost(plan, agents[size], chat(), token))
+        for agent in agents.values():
+            laboratory.stop(agent)
+    return _Growth("tools", "tools offered", "a warm chat", costs)
+
+
+def _answer(laboratory: Laboratory) -> _Growth:
+    plan, agent, token = laboratory.plan, _agent(laboratory), laboratory.access_token()
+
+    def cost(size: int) -> float:
+        return _cost(plan, agent, chat(f"tokens={size}", stream=True), token)
+
+    return _Growth("answer", "tokens in the answer", "a warm stream", _by_size(plan, _TOKENS, cost))
+
+
+def _users(plan: Plan) -> _Growth:
+    """In one process and one round: all at once, each seen for the first time."""
+    sizes = _USERS[:2] if plan.quick else _USERS
+    command = [sys.executable, "-m", "benchmarks.crowd", *map(str, sizes)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    costs = {size: series(took * 1000) for size, took in zip(sizes, json.loads(told), strict=True)}
+    return _Growth("users", "users at once", "all runs of a crowd", costs)
+
+
+def _by_size(plan: Plan, sizes: Sequence[int], cost: Callable[[int], float]) -> dict[int, Series]:
+    chosen = sizes[:2] if plan.quick else sizes
+    subjects = {str(size): lambda size=size: cost(size) for size in chosen}
+    values = in_turns(min(plan.rounds, _MOST_ROUNDS), subjects)
+    return {size: Series(tuple(values[str(size)])) for size in chosen}
+
+
+def _cost(plan: Plan, server: ServerProcess, body: dict[str, Any], token: str) -> float:
+    """Milliseconds of the server's processor time for each chat, one after another."""
+    seconds, chats = min(plan.seconds, 0.7), 0
+    with httpx.Client(trust_env=False, timeout=60, headers={"Authorization": f"Bearer {token}"}) as http:
+        http.post(server.url + PATH, json=body).raise_for_status()
+        before, end = server.cpu_seconds(), time.monotonic() + seconds
+        while chats < _FEWEST_CHATS or time.monotonic() < end:
+            http.post(server.url + PATH, json=body).raise_for_status()
+            chats += 1
+        return (server.cpu_seconds() - before) * 1000 / chats
