@@ -87,9 +87,12 @@ class Jwks:
         now = self._clock()
         if now - self._fetched_at > self._max_stale:
             await self._flight.run(_THE_JWKS, self._fetch)
-        elif _THE_JWKS in self._flight or now >= self._next_search:
-            self._next_search = now + self._cooldown
+        elif (joined := _THE_JWKS in self._flight) or now >= self._next_search:
+            searches, self._next_search = now >= self._next_search, now + self._cooldown
             await self._flight.run(_THE_JWKS, self._fetch)
+            # What was under way may have been asked just before the key was rotated in.
+            if joined and (kid, algorithm) not in self._keys and (searches or _THE_JWKS in self._flight):
+                await self._flight.run(_THE_JWKS, self._fetch)
         elif self._failure is not None:
             raise UnreachableError(self._failure.code, self._failure.detail)
         return self._keys.get((kid, algorithm))

@@ -38,12 +38,13 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Response:
         self.requests += 1
+        body = self.body
         self.arrived.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.redirect and request.url.path == "/jwks":
             return RedirectResponse(self.redirect)
-        return Response(self.body, status_code=self.status, headers=self.headers)
+        return Response(body, status_code=self.status, headers=self.headers)
 
 
 @pytest.fixture
@@ -180,6 +181,25 @@ async def test_a_rotated_key_is_found_at_its_first_use(
     assert await jwks.find("two", "RS256") is not None
     assert jwks.held("one", "RS256") is None
     assert endpoint.requests == 2
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_a_key_rotated_in_while_the_keys_are_being_fetched_is_found_at_once(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make(max_age=300)
+    await jwks.find("one", "RS256")
+    clock.advance(300)
+    endpoint.arrived.clear()
+    endpoint.gate = asyncio.Event()
+    jwks.held("one", "RS256")
+    await endpoint.arrived.wait()
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    waiting = [asyncio.create_task(jwks.find("two", "RS256")) for _ in range(5)]
+    await asyncio.sleep(0)
+    endpoint.gate.set()
+    assert None not in await asyncio.gather(*waiting)
+    assert endpoint.requests == 3
 
 
 async def test_without_a_kid_the_only_key_is_found_and_none_of_several(
