@@ -12,6 +12,9 @@ from sandbox.settings import Settings
 from sandbox.signing_keys import SigningKeys
 
 
+_REGISTERED = 10_000
+
+
 class TokenRefusedError(Exception):
     """The token is not ours, malformed, or no longer good. The text never contains the token."""
 
@@ -62,6 +65,7 @@ class AccessTokens:
         self._clock = clock
         self._register: dict[str, IssuedToken] = {}
         self._revoked: set[str] = set()
+        self._most = _REGISTERED
 
     def mint(
         self,
@@ -144,8 +148,9 @@ class AccessTokens:
         self._revoked.clear()
 
     def _forget_expired(self, now: int) -> None:
-        if len(self._register) >= 10_000:
+        if len(self._register) >= self._most:
             self._register = {jti: t for jti, t in self._register.items() if t.expires_at > now}
+            self._most = max(_REGISTERED, 2 * len(self._register))  # not at every token while all are good
 
 
 def _present(members: dict[str, Any]) -> dict[str, Any]:
