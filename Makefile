@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test promises bench check format lock clean
+.PHONY: help up serve sandbox studio doctor test promises soak bench check format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -36,6 +36,9 @@ promises: $(VENV)/.dev ## each promise of SECURITY.md, the tests that hold it, a
 bench: $(VENV)/.dev ## measure everything beside its floor or peer; writes benchmarks/results/table.md
 	@scripts/ensure-wrk
 	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev ## 100,000 requests of 12,000 users: whether memory stays flat (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.soak
 
 check: $(VENV)/.dev ## lint, format, types and the import rule
 	$(BIN)/ruff check .
