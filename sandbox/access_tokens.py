@@ -11,7 +11,6 @@ from joserfc.errors import JoseError
 from sandbox.settings import Settings
 from sandbox.signing_keys import SigningKeys
 
-
 _REGISTERED = 10_000
 
 
