@@ -64,6 +64,11 @@ class PatientProtocol(HttpToolsProtocol):
         if self._between and self._head_bytes > self._patience.head_bytes:
             self._refuse(headers_too_large(self._patience.head_bytes))
 
+    def on_message_begin(self) -> None:
+        """Begins to wait for the headers; the first bytes of them may have come with another request."""
+        self._wait(self._patience.head_seconds)
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Begins to wait for the body."""
         self._between, self._head_bytes = False, 0

@@ -1,0 +1,137 @@
+"""A connection on which nothing comes, or nothing is read, is not kept for ever."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.connection import Patience
+from agent.web_server import listen, web_server
+
+pytestmark = pytest.mark.promise("bounded")
+
+SHORT = 0.05
+GET = b"GET / HTTP/1.1\r\nHost: agent\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 100000\r\n\r\n"
+
+
+class Application:
+    """Answers at once, whatever the body; endlessly, if it is asked to, until the client is gone."""
+
+    def __init__(self, *, endless: bool = False) -> None:
+        self._endless = endless
+        self.left = asyncio.Event()
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if self._endless:
+            watch = asyncio.create_task(self._watch(receive))
+            while not self.left.is_set():
+                await send({"type": "http.response.body", "body": b"a" * 65_536, "more_body": True})
+                await asyncio.sleep(0)
+            await watch
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left.set()
+
+
+@contextlib.asynccontextmanager
+async def connection(
+    app: ASGIApp, patience: Patience
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    listener = listen("127.0.0.1", 0, "the test", "nothing")
+    server = web_server(app, lifespan=False, patience=patience)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=2**16)
+        yield reader, writer
+    writer.transport.abort()
+    server.stop_at_once()
+    await serving
+
+
+async def test_who_sends_nothing_is_hung_up_on() -> None:
+    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_who_does_not_end_his_headers_is_told_that_it_took_too_long() -> None:
+    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+        writer.write(GET[:-2])
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(body)["error"]["code"] == "request_timeout"
+
+
+async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -> None:
+    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+        writer.write(GET)
+        assert b"done" in await reader.readuntil(b"0\r\n\r\n")
+        writer.write(b"\r\n")
+        await reader.read()  # ends
+
+
+async def test_who_does_not_end_his_body_is_hung_up_on_though_he_has_his_answer() -> None:
+    async with connection(Application(), Patience(body_seconds=SHORT)) as (reader, writer):
+        writer.write(POST + b"a")
+        assert b"done" in await ended(reader)
+
+
+async def test_who_reads_nothing_is_hung_up_on_and_the_application_learns_it() -> None:
+    app = Application(endless=True)
+    async with connection(app, Patience(read_seconds=SHORT)) as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
+        writer.write(GET)
+        await app.left.wait()
+
+
+async def test_headers_without_end_behind_an_answer_end_it() -> None:
+    app = Application(endless=True)
+    async with connection(app, Patience(head_bytes=1000)) as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"aaa")
+        writer.write(GET[:-2] + b"X: a\r\n" * 1000)
+        await ended(reader)
+        await app.left.wait()
+
+
+async def test_a_request_that_begins_behind_another_is_waited_for_no_longer() -> None:
+    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+        writer.write(GET + GET[:-2])
+        assert b"done" in await ended(reader)
+
+
+@pytest.mark.parametrize("patience", [Patience(body_seconds=SHORT), Patience(head_seconds=SHORT)])
+async def test_it_is_not_the_clients_fault_if_the_server_does_not_read(patience: Patience) -> None:
+    finished = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def slow(_: Scope, receive: Receive, send: Send) -> None:
+        loop.call_later(4 * SHORT, finished.set)
+        await finished.wait()
+        body = 0
+        while (message := await receive())["type"] == "http.request":
+            body += len(message["body"])
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d bytes" % body})
+
+    async with connection(slow, patience) as (reader, writer):
+        writer.write(POST + b"a" * 100_000)
+        assert b"100000 bytes" in await reader.readuntil(b"0\r\n\r\n")
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """What came until the connection ended, however it did."""
+    came = bytearray()
+    with contextlib.suppress(ConnectionError):
+        while piece := await reader.read(65_536):
+            came += piece
+    return bytes(came)

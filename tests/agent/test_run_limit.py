@@ -1,0 +1,213 @@
+"""So many runs at once and no more, for one caller and altogether. A run counts until it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from agent.run import AgentGraph, Run, Runs
+from agent.run_limit import RunLimit
+from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, LimitError
+from identity.secret import Secret
+from tests.agent.conftest import AgentServer, running_agent
+from tests.agent.endless_model import MESSAGES, EndlessModel, endless_model
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("bounded")
+
+CHAT = "/openai/v1/chat/completions"
+
+
+def caller(subject: str) -> VerifiedAccessToken:
+    return assume_verified(
+        principal=Principal("https://idaas.example", subject),
+        audience=("agent",),
+        scopes=frozenset({"agent.access"}),
+        expires_at=2e9,
+        fingerprint=subject,
+        token=Secret(subject),
+    )
+
+
+ALICE, BOB = caller("alice"), caller("bob")
+
+
+class Graph:
+    """Ends as it is told to."""
+
+    def __init__(self, end: BaseException | None = None, *, endless: bool = False, pieces: int = 1) -> None:
+        self._end = end
+        self._endless = endless
+        self._pieces = pieces
+
+    async def astream(self, *_: Any, **__: Any) -> AsyncIterator[tuple[str, Any]]:
+        for _ in range(self._pieces):
+            yield "custom", {"type": "content", "text": "Once"}
+        if self._endless:
+            await asyncio.Event().wait()
+        if self._end is not None:
+            raise self._end
+
+
+def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, altogether: int = 0) -> Runs:
+    limit = RunLimit(per_caller=per_caller, altogether=altogether)
+    return Runs(cast(AgentGraph, graph), timeout=seconds, limit=limit)
+
+
+def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> Run:
+    return runs.start([], who, streaming=True)
+
+
+async def test_one_more_is_refused_to_this_caller_only() -> None:
+    runs = runs_of(Graph(endless=True), per_caller=2)
+    start(runs), start(runs)
+    with pytest.raises(LimitError) as refused:
+        start(runs)
+    assert refused.value.code is ErrorCode.TOO_MANY_RUNS
+    start(runs, BOB)
+    await runs.aclose()
+
+
+async def test_one_more_altogether_is_refused_to_all() -> None:
+    runs = runs_of(Graph(endless=True), per_caller=0, altogether=2)
+    start(runs), start(runs)
+    for who in (ALICE, BOB):
+        with pytest.raises(LimitError) as refused:
+            start(runs, who)
+        assert refused.value.code is ErrorCode.OVERLOADED
+    await runs.aclose()
+
+
+async def test_zero_is_no_limit() -> None:
+    runs = runs_of(Graph(endless=True), per_caller=0)
+    for _ in range(50):
+        start(runs)
+    await runs.aclose()
+
+
+async def leaves(run: Run) -> None:
+    await run.first()
+    run.cancel()
+
+
+async def leaves_before_it_began(run: Run) -> None:
+    run.cancel()
+
+
+async def is_ended(run: Run) -> None:
+    run.end(AgentError(ErrorCode.SHUTTING_DOWN, "test"))
+
+
+async def reads(run: Run) -> None:
+    await run.finished()
+
+
+async def does_not_read(run: Run) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("graph", "reader"),
+    [
+        (Graph(), reads),
+        (Graph(), does_not_read),
+        (Graph(AgentError(ErrorCode.MODEL_CALL_FAILED, "test")), does_not_read),
+        (Graph(ZeroDivisionError()), does_not_read),
+        (Graph(asyncio.CancelledError()), does_not_read),
+        (Graph(endless=True), leaves),
+        (Graph(endless=True), leaves_before_it_began),
+        (Graph(endless=True), is_ended),
+        (Graph(endless=True), does_not_read),  # until its time is up
+        (Graph(pieces=10_000), does_not_read),  # it waits for its reader, until its time is up
+    ],
+)
+async def test_a_run_counts_until_it_ends_however_it_does(graph: Graph, reader: Any) -> None:
+    runs = runs_of(graph, seconds=0.05)
+    for _ in range(3):
+        run = start(runs)
+        with pytest.raises(LimitError):
+            start(runs)
+        await reader(run)
+        await asyncio.wait([run.task])
+    await runs.aclose()
+
+
+async def test_a_reader_that_lags_is_told_that_time_is_up_after_what_was_buffered() -> None:
+    run = start(runs_of(Graph(pieces=10_000), seconds=0.05))
+    await asyncio.wait([run.task])
+    read: list[object] = []
+
+    async def read_on() -> None:
+        async for event in run:
+            read.append(event)  # noqa: PERF401 - what comes before the error
+
+    with pytest.raises(AgentError) as late:
+        await read_on()
+    assert late.value.code is ErrorCode.RUN_TIMED_OUT
+    assert 0 < len(read) < 100
+
+
+# --- over HTTP ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model() -> Iterator[EndlessModel]:
+    with endless_model() as model:
+        yield model
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    assert int(answer.headers["Retry-After"]) >= 1
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def test_every_surface_refuses_one_more_and_others_go_on(sandbox: Sandbox, model: EndlessModel) -> None:
+    stream = {"messages": MESSAGES, "stream": True}
+    with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_CONCURRENT_RUNS="1", MAX_RUNS="2") as server:
+        async with (
+            server.client("alice") as alice,
+            server.client("bob") as bob,
+            alice.stream("POST", CHAT, json=stream),
+        ):
+            for path, body in (
+                (CHAT, {"messages": MESSAGES}),
+                (CHAT, stream),
+                ("/agent/invoke", {"input": {"messages": MESSAGES}}),
+                ("/agent/stream", {"input": {"messages": MESSAGES}}),
+                ("/agent/stream_events", {"input": {"messages": MESSAGES}}),
+                ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
+                ("/agent/batch", {"inputs": [{"messages": MESSAGES}]}),
+            ):
+                refused = await alice.post(path, json=body)
+                assert refusal(refused) == (429, ErrorCode.TOO_MANY_RUNS), path
+            async with bob.stream("POST", CHAT, json=stream) as other:
+                assert other.status_code == 200
+
+
+async def test_a_busy_agent_says_when_to_try_again(sandbox: Sandbox, model: EndlessModel) -> None:
+    stream = {"messages": MESSAGES, "stream": True}
+    with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_RUNS="1") as server:
+        async with (
+            server.client("alice") as alice,
+            server.client("bob") as bob,
+            alice.stream("POST", CHAT, json=stream),
+        ):
+            assert refusal(await bob.post(CHAT, json=stream)) == (503, ErrorCode.OVERLOADED)
+            invoked = await bob.post("/agent/invoke", json={"input": {"messages": MESSAGES}})
+            assert refusal(invoked) == (503, ErrorCode.OVERLOADED)
+
+
+async def test_a_batch_larger_than_the_limit_is_answered(sandbox: Sandbox) -> None:
+    with running_agent(sandbox, MAX_CONCURRENT_RUNS="2") as server:
+        answer = await batch_of(server, 5)
+    assert answer.status_code == 200
+    assert len(answer.json()["output"]) == 5
+
+
+async def batch_of(server: AgentServer, inputs: int) -> httpx.Response:
+    async with server.client() as http:
+        return await http.post("/agent/batch", json={"inputs": [{"messages": MESSAGES}] * inputs})
