@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.requests import Request
@@ -195,9 +196,9 @@ CITY = {"city": "Hangzhou"}
 @pytest.mark.parametrize(
     "schema",
     [
-        {"type": "object", "properties": {"city": {"$ref": "ORIGIN/city.json"}}},
-        {"type": "object", "properties": {"city": {"$dynamicRef": "ORIGIN/city.json#x"}}},
-        {"type": "object", "$id": "ORIGIN/id", "$schema": "ORIGIN/schema", "$ref": "other.json"},
+        {"type": "object", "properties": {"city": {"$ref": "ELSEWHERE"}}},
+        {"type": "object", "properties": {"city": {"$dynamicRef": "ELSEWHERE#x"}}},
+        {"type": "object", "$id": "ELSEWHERE", "$schema": "ELSEWHERE", "$ref": "jwks"},
         {"type": "object", "$ref": "#"},
         {"type": "object", "properties": {"city": {"pattern": "^(([A-z])+.?)+[0-9]$"}}},
         {"type": "object", "patternProperties": {"^((.)+.?)+[0-9]$": {}}, "additionalProperties": False},
@@ -205,27 +206,23 @@ CITY = {"city": "Hangzhou"}
     ],
     ids=["$ref", "$dynamicRef", "$id", "endless $ref", "pattern", "patternProperties", "deep"],
 )
-async def test_a_schema_makes_us_neither_fetch_nor_compute_without_end(against, serve, sandbox, schema):
-    visits = []
-
-    async def trap(scope, receive, send):
-        if scope["type"] == "http":
-            visits.append(scope["path"])
-            await Response("{}")(scope, receive, send)
-
-    origin = await serve(trap)
-    schema = json.loads(json.dumps(schema).replace("ORIGIN", origin))
+async def test_a_schema_makes_us_neither_fetch_nor_compute_without_end(against, sandbox, schema):
+    # In another thread, so that a fetch that blocks this event loop would be answered, and counted.
+    elsewhere = sandbox.url(urlsplit(sandbox.issuer).path + "/jwks", "idaas_plain")
+    schema = json.loads(json.dumps(schema).replace("ELSEWHERE", elsewhere))
     output = {**schema, "type": "object"}
     agent, server = await against(
         [shaped("maps_weather", schema, outputSchema=output)],
         result=lambda _: {**TEXT, "structuredContent": {"city": "a" * 60 + "!"}},
     )
+    await agent.warm()
     service = agent.composed.services[0]
     caller = await agent.composed.verifier.verify(Secret(sandbox.access_token()))
     access = agent.composed.access(service.name, caller)
+    sandbox.cloud.counters.reset()
     await service.tools(access)
     await service.call("maps_weather", {"city": "a" * 60 + "!", "a" * 60 + "!": ""}, access)
-    assert visits == []
+    assert "idaas:jwks" not in sandbox.cloud.counters.snapshot()
     assert len(server.calls()) == 1
 
 

@@ -6,11 +6,20 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from identity.held_credentials import HeldCredentials
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal, assume_verified
+from identity.credential import AccessToken, ApiKey, Credential
+from identity.credential_broker import _key
+from identity.error_table import ErrorCode
+from identity.held_credentials import HeldCredential, HeldCredentials
+from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault
 from tests.end_to_end.conftest import ENTERPRISE, LEAVE
+from tools.mcp_service import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")
 
@@ -70,6 +79,52 @@ async def test_in_a_crowd_everybody_is_answered_as_himself(start_agent, sandbox)
     assert left > 20
     assert answered > CROWD // 2
     assert failed > 0
+
+
+NEEDS = st.one_of(
+    st.builds(ApiKey, st.text(max_size=4), st.sampled_from(ErrorCode)),
+    st.builds(AccessToken, st.text(max_size=4)),
+)
+HOLDERS = st.one_of(st.none(), st.text(max_size=4))
+
+
+def asked(holder, need):
+    """Who asks for what, by all that a credential depends on; an error code is not part of it."""
+    return holder, type(need), need.identifier if isinstance(need, ApiKey) else need.scope
+
+
+@given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
+def test_what_is_held_for_one_is_found_for_nobody_else(pairs):
+    """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
+    held, model = HeldCredentials(1000), {}
+    for number, (holder, need) in enumerate(pairs):
+        human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
+        subject = None if holder is None else caller_with(holder)
+        credential = Credential(need, human, Secret(str(number)), 1e12)
+        held.put(_key(need, human, subject), HeldCredential(credential, 1e12, 1e12), now=0.0)
+        model[asked(holder, need)] = credential
+    for holder, need in pairs:
+        human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
+        found = held.get(_key(need, human, None if holder is None else caller_with(holder)))
+        assert found is not None
+        assert found.credential is model[asked(holder, need)]
+
+
+def caller_with(fingerprint):
+    return assume_verified(
+        principal=Principal("https://idaas.example", "the same for all"),
+        audience=("agent",),
+        scopes=frozenset(),
+        expires_at=1e12,
+        fingerprint=fingerprint,
+        token=Secret("the same for all"),
+    )
+
+
+@given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=2, unique=True))
+def test_two_keys_of_a_service_have_no_session_in_common(keys):
+    one, other = (session_key(Secret(key)) for key in keys)
+    assert one != other
 
 
 FORGED_HEADERS = {
