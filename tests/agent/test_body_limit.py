@@ -1,8 +1,16 @@
-"""The size of a request's body is counted, whatever its headers say."""
+"""The size of a request's body is counted, whatever its headers say, and it has to arrive in time."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from agent.body_limit import BodyLimit
 from tests.agent.conftest import AgentServer
+
+pytestmark = pytest.mark.promise("bounded")
 
 CHAT = "/openai/v1/chat/completions"
 LIMIT = 1_048_576
@@ -32,3 +40,44 @@ async def test_langserve_has_the_same_limit(agent_server: AgentServer) -> None:
 async def test_a_stranger_is_refused_before_the_body_is_read(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).post(CHAT, content=pieces(20))
     assert response.status_code == 401
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
+    pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not pieces:
+            await asyncio.Event().wait()
+        return pieces.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def application(_: Scope, __: Receive, ___: Send) -> None:
+        pytest.fail("the body was not whole")
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    await BodyLimit(application, max_bytes=LIMIT, seconds=0.02)(scope, receive, send)
+    start, body = sent
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert json.loads(body["body"])["error"]["code"] == "request_timeout"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "hello"}], "stream": True}),
+        ("/agent/invoke", {"input": {"messages": [{"role": "user", "content": "hello"}]}}),
+    ],
+)
+async def test_every_answer_to_too_much_has_one_shape(
+    agent_server: AgentServer, path: str, body: dict[str, object]
+) -> None:
+    async with agent_server.client() as http:
+        refused = await http.post(path, content=json.dumps(body | {"more": "a" * LIMIT}))
+    assert refused.status_code == 413
+    error = refused.json()["error"]
+    assert error.keys() == {"message", "type", "code", "param"}
+    assert (error["type"], error["code"]) == ("invalid_request_error", "request_too_large")

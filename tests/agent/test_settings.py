@@ -1,6 +1,7 @@
 """Settings: read from a mapping, every fault at once and by name."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,45 @@ def test_no_secret_shows_in_settings_or_faults(environment: dict[str, str]) -> N
 def test_variables_describe_themselves() -> None:
     assert all(description for description, _ in variables().values())
     assert variables()["AGENT_AUDIENCE"][1] is ...
+
+
+@pytest.mark.promise("no-secret-leaves")
+def test_the_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
+    url = "rediss://default:redis-password@redis.example:6380/3"
+    settings = read_settings(environment | {"RATE_LIMIT_URL": url})
+    assert settings.rate_limit_url is not None
+    assert settings.rate_limit_url.reveal() == url
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "redis-password" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://default:redis-password@redis.example:6379",
+        "redis://default:redis-password@redis.example",
+        "redis://default:redis-password@redis.example:port",
+        "redis://default:redis-password@[redis.example:6379",
+        "rediss://default:redis-password@redis.example:6379?ssl_cert_reqs=none",
+        "redis://default:redis-password@redis.example:6379#fragment",
+    ],
+)
+def test_another_url_of_redis_is_refused_without_being_shown(environment: dict[str, str], url: str) -> None:
+    error = faults(environment | {"RATE_LIMIT_URL": url})
+    [fault] = error.faults
+    assert fault.startswith("RATE_LIMIT_URL must have the form")
+    assert "redis-password" not in str(error)
+
+
+def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
+    [fault] = faults(environment | {"RATE_LIMIT_URL": "redis://redis.example:6379"}).faults
+    assert "idaas-agent[redis]" in fault
+
+
+@pytest.mark.parametrize(
+    "name", ["MAX_REQUESTS_PER_MINUTE", "MAX_CONCURRENT_RUNS", "MAX_RUNS", "MAX_HEADER_BYTES"]
+)
+def test_a_limit_below_nothing_is_a_fault(environment: dict[str, str], name: str) -> None:
+    [fault] = faults(environment | {name: "-1"}).faults
+    assert fault.startswith(name)
