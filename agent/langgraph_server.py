@@ -6,13 +6,14 @@ be read by all and changed by nobody; schedules and the store are closed, becaus
 caller's token and nothing of ours uses them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from langgraph.pregel import Pregel
 from langgraph_sdk import Auth
 
 from agent.error_responses import retry_after
-from agent.server_callers import REFERENCE, agent_of_this_loop, held_tokens, identity_of
+from agent.server_callers import REFERENCE, VERIFIED, agent_of_this_loop, held_tokens, identity_of
 from identity.access_token import Principal
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 
@@ -25,11 +26,15 @@ async def agent() -> Pregel[Any, Any, Any, Any]:
 
 
 @auth.authenticate
-async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDict:
-    """Who calls, by `Authorization: Bearer <access token>`. The token itself does not leave this function."""
-    values = [value.decode("latin-1") for name, value in headers.items() if name.lower() == b"authorization"]
+async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
+    """Who calls, as the wall found out, or by `Authorization: Bearer <access token>` where there is no wall.
+
+    The token itself does not leave this function.
+    """
+    headers = scope["headers"]
+    values = [value.decode("latin-1") for name, value in headers if name.lower() == b"authorization"]
     try:
-        token = await (await agent_of_this_loop()).admission.admit(values)
+        token = scope.get(VERIFIED) or await (await agent_of_this_loop()).admission.admit(values)
     except AgentError as error:
         status = 503
         if isinstance(error, AccessTokenError):

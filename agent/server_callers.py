@@ -28,6 +28,9 @@ from identity.secret import Secret
 
 REFERENCE: Final = "access_token_reference"
 
+VERIFIED: Final = "idaas_agent.verified_access_token"
+"""Where the wall (`agent.server_wall`) leaves a request's verified token, in the ASGI scope."""
+
 
 class HeldTokens:
     """Verified tokens by reference, until they expire. Beyond `capacity` the least recently used one goes."""

@@ -4,6 +4,9 @@ The server authenticates its threads, runs and assistants (`agent.langgraph_serv
 routes. `langgraph dev` has some that empty its memory, show anybody's thread, and start a deployment. So here
 everything is closed that is not listed. `langgraph.json` names `app` as `http.app`: its middleware is outside
 of all that the server serves.
+
+The wall looks at the token itself, and hands on what it found: the server's own way to refuse has no
+challenge, takes the last of several `Authorization` headers, and makes of an outage of IDaaS a 500.
 """
 
 from typing import Final
@@ -16,11 +19,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_responses import RequestError, error_body, error_response
-from agent.server_callers import agent_of_this_loop
+from agent.server_callers import VERIFIED, agent_of_this_loop
 from identity.errors import AccessTokenError, AgentError
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
-"""These and what is below them. The server asks the auth handler itself."""
+"""These and what is below them. The server asks the auth handler too, and who may do what."""
 
 FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
 """Read only. They tell versions and addresses, so that they are nobody else's business; Studio reads them."""
@@ -52,17 +55,18 @@ class ServerWall:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        if _left_to_the_server(scope) or _is_preflight(scope):
+        reads = scope["method"] in ("GET", "HEAD")
+        if (scope["path"] == PUBLIC and reads) or _is_preflight(scope):
             await self._app(scope, receive, marked)
             return
         try:
             values = Request(scope).headers.getlist("authorization")
-            await (await agent_of_this_loop()).admission.admit(values)
+            scope[VERIFIED] = await (await agent_of_this_loop()).admission.admit(values)
         except AgentError as error:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
             await error_response(error, challenge)(scope, receive, marked)
             return
-        if scope["path"] in FOR_VERIFIED_CALLERS and scope["method"] in ("GET", "HEAD"):
+        if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             await self._app(scope, receive, marked)
             return
         closed = RequestError(None, "there is nothing here", code="not_found", status=404)
@@ -71,8 +75,6 @@ class ServerWall:
 
 def _left_to_the_server(scope: Scope) -> bool:
     path: str = scope["path"]
-    if path == PUBLIC:
-        return scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
