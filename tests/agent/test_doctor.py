@@ -94,6 +94,8 @@ CASES = [
     Case("shared counters", "settings_invalid", "no_redis",
          {"RATE_LIMIT_URL": "redis://:sesame@localhost:{plain_port}"}),
     Case(KEYS, "jwks_unavailable", "certificate_not_trusted", {"SSL_CERT_FILE": ""}),
+    Case(KEYS, "jwks_unavailable", "certificate_expired",
+         change=fault("idaas.jwks", expired_certificate=True)),
     Case(KEYS, "jwks_unavailable", "certificate_of_another_name",
          {"JWKS_ENDPOINT": "https://127.1:{idaas_port}/jwks"}),
     Case(KEYS, "jwks_unavailable", "refused", {"JWKS_ENDPOINT": closed("/jwks")}),
