@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 import httpx
 
 from benchmarks.measurement import Plan
-from benchmarks.servers.process import ServerProcess, free_port
+from benchmarks.servers.nursery import Nursery
+from benchmarks.servers.process import ROOT, ServerProcess, free_port, own_process
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
@@ -141,6 +142,12 @@ class Laboratory:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()
 
     @cached_property
+    def _nursery(self) -> Nursery:
+        nursery = Nursery(ROOT)
+        self._stack.callback(nursery.close)
+        return nursery
+
+    @cached_property
     def _http(self) -> httpx.Client:
         return self._stack.enter_context(httpx.Client(trust_env=False))
 
@@ -155,7 +162,8 @@ class Laboratory:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-            server = ServerProcess(arguments(port), inherited | environment, port, log, path)
+            start = self._nursery.start if self.plan.quick else own_process
+            server = ServerProcess(arguments(port), inherited | environment, port, log, path, start)
             self._stack.callback(server.stop)
             server.wait_until_ready()
             self._servers[name] = server

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,16 @@ def free_port() -> int:
         return port
 
 
+Start = Callable[[Sequence[str], Mapping[str, str], Path], psutil.Process]
+"""Starts a command with an environment; its output goes to a file."""
+
+
+def own_process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
+    """The usual way."""
+    with log.open("wb") as output:
+        return psutil.Popen(command, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+
+
 class ServerProcess:
     """`command` must come to answer GET `path` on `port` with 200. Its output goes to `log`."""
 
@@ -32,16 +42,13 @@ class ServerProcess:
         port: int,
         log: Path,
         path: str = "/health",
+        start: Start = own_process,
     ) -> None:
         self.port: Final = port
         self.url: Final = f"http://127.0.0.1:{port}"
         self._log = log
         self._path = path
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-            )
-        self._tree = psutil.Process(self._process.pid)
+        self._process = start(command, environment, log)
 
     @property
     def pid(self) -> int:
@@ -51,7 +58,7 @@ class ServerProcess:
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Raises `RuntimeError` with the end of the log if it does not come up."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and self._lives():
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(self.url + self._path, trust_env=False).status_code == 200:
                     return
@@ -63,7 +70,7 @@ class ServerProcess:
     def cpu_seconds(self) -> float:
         """User and system time of all its processes that live."""
         total = 0.0
-        for process in [self._tree, *self._tree.children(recursive=True)]:
+        for process in [self._process, *self._process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 total += times.user + times.system
@@ -71,18 +78,23 @@ class ServerProcess:
 
     def memory_bytes(self) -> int:
         """Resident memory of all its processes; what they share counts for each."""
-        processes = [self._tree, *self._tree.children(recursive=True)]
+        processes = [self._process, *self._process.children(recursive=True)]
         return sum(process.memory_info().rss for process in processes)
 
     def stop(self) -> None:
         """Ends it, by force after five seconds. May be called twice."""
-        if self._process.poll() is not None:
+        if not self._lives():
             return
         self._process.terminate()
         try:
             self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            for child in self._tree.children(recursive=True):
-                child.kill()
-            self._process.kill()
+        except psutil.TimeoutExpired:
+            for process in [*self._process.children(recursive=True), self._process]:
+                process.kill()
             self._process.wait()
+
+    def _lives(self) -> bool:
+        try:
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False

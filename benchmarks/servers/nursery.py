@@ -1,0 +1,110 @@
+"""For the quick mode: servers are forked from one process that has imported everything once.
+
+    python -m benchmarks.servers.nursery
+
+reads a line of JSON for each server, `{"command", "environment", "log"}`, and answers with its process id.
+What a server does is the same; only what its start costs is not, so nothing is measured on it.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+_IMPORTED: Final = (
+    "agent.app",
+    "agent.cli",
+    "agent.commands.serve",
+    "agent.langserve_routes",
+    "benchmarks.peers.bare_langserve",
+    "benchmarks.peers.demo",
+    "benchmarks.peers.same_graph",
+    "benchmarks.servers.instant_agent",
+    "sandbox.amap",
+    "sandbox.control",
+    "sandbox.developer_api",
+    "sandbox.function_compute",
+    "sandbox.idaas",
+    "sandbox.model_studio",
+    "sandbox.server",
+    "uvicorn.main",
+    "uvloop",
+)
+
+
+class Nursery:
+    """Ends with all its servers when it is closed."""
+
+    def __init__(self, root: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.servers.nursery"],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
+        """A server, by the command that would start it anywhere."""
+        assert self._process.stdin
+        assert self._process.stdout
+        order = {"command": list(command), "environment": dict(environment), "log": str(log)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return psutil.Process(int(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """Whoever started a server stops it."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """Until the end of the input."""
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children that end are gone
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(order["command"], order["environment"], order["log"])
+        print(child, flush=True)
+
+
+def _become(command: list[str], environment: dict[str, str], log: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, other in ((0, nothing), (1, output), (2, output)):
+        os.dup2(other, descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        match command:
+            case [_, "-m", module, *arguments]:
+                sys.argv = [module, *arguments]
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            case [script, *arguments]:
+                sys.argv = [script, *arguments]
+                runpy.run_path(script, run_name="__main__")
+    except SystemExit:
+        pass
+    finally:
+        sys.stdout.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
