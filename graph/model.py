@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from openai import AsyncStream
+from pydantic import SecretStr
 
 from graph.api_key import api_key
 from graph.model_echo import without_key
@@ -145,12 +146,12 @@ def qwen_chat(
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,
-        event_hooks={"response": [_not_again_soon]},
+        event_hooks={"request": [_sign], "response": [_not_again_soon]},
     )
     return QwenChat(
         model=model,
         base_url=base_url,
-        api_key=_callers_key,
+        api_key=_NO_KEY,
         http_async_client=client,
         timeout=timeout,
         max_retries=max_retries,
@@ -169,8 +170,12 @@ async def _not_again_soon(response: httpx2.Response) -> None:
         response.headers["x-should-retry"] = "false"  # the client's own word for it
 
 
-async def _callers_key() -> str:
-    return api_key.get().reveal()
+_NO_KEY = SecretStr("the caller's, attached to each request")
+
+
+async def _sign(request: httpx2.Request) -> None:
+    """The client itself never has a key: it would keep the last caller's, for the next one to find."""
+    request.headers["Authorization"] = f"Bearer {api_key.get().reveal()}"
 
 
 def _mended(delta: dict[str, Any]) -> dict[str, Any]:
