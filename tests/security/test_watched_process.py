@@ -1,0 +1,162 @@
+"""What a process of the agent shows to those who watch it, and what its objects show of themselves."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from types import MethodType, ModuleType
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from sandbox.faults import Fault
+from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.security.canaries import leaks, secrets_of
+
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
+ROOT = Path(__file__).parents[2]
+CORE = ("agent.", "graph.", "identity.", "tools.", "httpx", "openai", "langchain", "langgraph", "mcp.")
+
+
+async def until(there, process) -> None:
+    """Waits for a file of another process, of which no event tells."""
+    for _ in range(600):
+        if there.exists() and there.read_text():
+            return
+        assert process.poll() is None
+        await asyncio.sleep(0.05)
+    pytest.fail("the process did not start")
+
+
+def arguments_of(process) -> str:
+    """What every user of the machine may read."""
+    told = Path(f"/proc/{process.pid}/cmdline")
+    return told.read_text() if told.exists() else " ".join(map(str, process.args))
+
+
+async def test_nothing_that_watches_a_process_sees_a_secret(sandbox, serve, tmp_path):
+    collected = []
+
+    async def collector(scope, receive, send):
+        """LangSmith's API, as far as a client needs it: takes everything."""
+        if scope["type"] == "http":
+            request = Request(scope, receive)
+            collected.append((await request.body()).decode("latin-1") + repr(request.url))
+            await JSONResponse({"batch_ingest_config": {"use_multipart_endpoint": False}})(
+                scope, receive, send
+            )
+
+    environment = {
+        **os.environ,
+        **sandbox.environment,
+        "ACCESS_IDENTITY": "Human",
+        "PYTHONPATH": str(ROOT),
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_ENDPOINT": await serve(collector),
+        "LANGSMITH_API_KEY": "none",
+        "LANGSMITH_DISABLE_RUN_COMPRESSION": "true",
+        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
+    }
+    token, told = sandbox.access_token(), tmp_path / "address"
+    command = [sys.executable, "-m", "tests.security.watched_agent", str(told)]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
+            command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err
+        )
+        try:
+            await until(told, process)
+            await conversation(told.read_text(), token, sandbox)
+            shown = arguments_of(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await asyncio.to_thread(process.wait, 20)
+    canaries = secrets_of(sandbox, token)
+    files = {name: (tmp_path / name).read_text() for name in ("out", "err", "audit.jsonl")}
+    assert "openai._base_client" in files["err"], "libraries were heard"
+    assert files["out"].count('"trace_id":') > 2, "spans were seen: the MCP library makes some"
+    seen = [*files.items(), ("arguments", shown), *(("LangSmith", text) for text in collected)]
+    assert leaks(canaries, seen) == []
+    assert not [text for text in collected if "enterprise" in text and "chat" in text]
+
+
+async def conversation(origin, token, sandbox) -> None:
+    """Requests that go well, and requests that do not."""
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        for fault in (None, Fault(status=401)):
+            if fault:
+                sandbox.cloud.faults.set("function_compute", fault)
+                sandbox.cloud.faults.set("amap", fault)
+            for question in (ENTERPRISE, WEATHER):
+                messages = [{"role": "user", "content": question}]
+                chat = {"messages": messages, "stream": fault is None}
+                await client.post(f"{origin}/openai/v1/chat/completions", json=chat)
+                await client.post(f"{origin}/agent/invoke", json={"input": {"messages": messages}})
+        await client.post(f"{origin}/agent/invoke", headers={"Authorization": f"Bearer {token}x"})
+        sandbox.cloud.faults.set("model_studio", Fault(status=401))
+        await client.post(f"{origin}/agent/stream", json={"input": {"messages": messages}})
+
+
+def parts(value: object) -> Iterator[object]:
+    """What hangs on an object: its attributes and items; of a function what it has closed over."""
+    if isinstance(value, dict):
+        yield from [*value.keys(), *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset | deque):
+        yield from list(value)
+    elif isinstance(value, asyncio.Future):
+        if value.done() and not value.cancelled() and value.exception() is None:
+            yield value.result()
+    elif isinstance(value, MethodType):
+        yield value.__self__
+    elif callable(value) and getattr(value, "__closure__", None):
+        for cell in value.__closure__:
+            try:
+                yield cell.cell_contents
+            except ValueError:  # empty
+                continue
+    else:
+        yield from list(getattr(value, "__dict__", {}).values())
+        for kind in type(value).__mro__:
+            slots = kind.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                try:
+                    yield object.__getattribute__(value, name)
+                except AttributeError:
+                    continue
+
+
+def reached(start: object, most: int = 200_000) -> list[object]:
+    """Objects that can be reached, modules and classes aside; each once."""
+    found, seen, waiting = [], set(), deque([start])
+    while waiting and len(found) < most:
+        value = waiting.popleft()
+        if id(value) in seen or isinstance(value, ModuleType | type):
+            continue
+        seen.add(id(value))
+        found.append(value)
+        waiting.extend(parts(value))
+    return found
+
+
+async def test_no_object_of_a_warm_agent_shows_a_secret(start_agent, sandbox):
+    agent = await start_agent("Human")
+    token = sandbox.access_token()
+    canaries = secrets_of(sandbox, token)
+    agent.composed.http.event_hooks = {"response": [canaries.watch]}
+    for question in (WEATHER, ENTERPRISE):
+        assert (await agent.ask(question, token)).status == 200
+    agent.composed.http.event_hooks = {}
+    everything = reached(agent.composed)
+    ours = [value for value in everything if type(value).__module__.startswith(CORE)]
+    kinds = {f"{type(value).__module__}.{type(value).__qualname__}" for value in ours}
+    assert {"identity.secret.Secret", "graph.model.QwenChat", "tools.mcp_session.MCPSession"} <= kinds
+    texts = [(type(value).__qualname__, f"{value!r} {value}") for value in ours]
+    # And what hangs on an object in clear, even if its repr is silent.
+    texts += [(f"text of {len(value)}", value) for value in everything if isinstance(value, str)]
+    assert leaks(canaries, texts) == []
