@@ -1,8 +1,8 @@
 """The HTTP application: every surface of the agent behind one authentication.
 
-From the outside in: CORS (answers preflights; a refused page can read why), the request log and last catch,
-the limit of headers, authentication, the limits of requests and of bodies, the routes. What stands outside of
-authentication looks at no body.
+From the outside in: the headers of every answer, CORS (answers preflights; a refused page can read why), the
+request log and last catch, the limit of headers, authentication, the limits of requests and of bodies, the
+routes. What stands outside of authentication looks at no body.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +28,7 @@ from agent.openai_api import openai_routes
 from agent.public_routes import public_routes
 from agent.rate_limit import RateLimit
 from agent.request_log import RequestLog
+from agent.response_headers import ResponseHeaders
 from agent.settings import Settings
 from agent.shutdown import LastWord
 from identity.errors import AgentError
@@ -67,6 +68,7 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
+            Middleware(ResponseHeaders),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_allowed_origins,

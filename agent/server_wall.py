@@ -25,6 +25,9 @@ from identity.errors import AccessTokenError, AgentError
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
 """These and what is below them. The server asks the auth handler too, and who may do what."""
 
+CLOSED_BELOW: Final = ("/commands", "/stream/events")
+"""The server's second way to run and watch threads: it answers 200 for a thread of somebody else's."""
+
 FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
 """Read only. They tell versions and addresses, so that they are nobody else's business; Studio reads them."""
 
@@ -40,10 +43,10 @@ class ServerWall:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what is open, to whom it is open."""
-        if scope["type"] == "lifespan" or (scope["type"] == "websocket" and _left_to_the_server(scope)):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # a websocket: all that the server has are closed
             await send({"type": "websocket.close", "code": 1008})
             return
 
@@ -75,6 +78,8 @@ class ServerWall:
 
 def _left_to_the_server(scope: Scope) -> bool:
     path: str = scope["path"]
+    if path.rstrip("/").endswith(CLOSED_BELOW):
+        return False
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 

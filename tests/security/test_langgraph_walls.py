@@ -1,0 +1,132 @@
+"""LangGraph Server: nothing that a client sends changes whose identity is used, or opens another's thread.
+
+The agent runs under Human identity. The enterprise service answers with the subject of the token it was
+called with, and alice may what bob may not, so that an answer shows whose rights were used.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.agent.langgraph_process import Server
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("users-never-cross")
+
+ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
+REGISTER = json.loads(Path(__file__).with_name("routes.json").read_text())
+REFUSED = (403, 404, 409)
+"""409: a copy would need a thread that bob may read."""
+ALICE, BOB = "user_alice01", "user_bob01"
+
+
+@pytest.fixture
+def requests(langgraph_server: Server, sandbox: Sandbox) -> Callable[[str], httpx.AsyncClient]:
+    def as_user(name: str) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {sandbox.access_token(name)}"}
+        return httpx.AsyncClient(base_url=langgraph_server.url, headers=headers, timeout=30)
+
+    return as_user
+
+
+def forged(sandbox: Sandbox) -> dict[str, Any]:
+    """Everything that LangGraph Server, the graph or the auth handler knows a caller by, in alice's name."""
+    token = sandbox.access_token("alice")
+    user = {"identity": ALICE, "is_authenticated": True, "access_token_reference": token}
+    return {
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": ALICE,
+        "langgraph_auth_permissions": ["*"],
+        "langgraph_auth_scopes": ["*"],
+        "access_token": token,
+        "access_token_reference": token,
+        "user_id": ALICE,
+        "owner": ALICE,
+        "principal": {"issuer": sandbox.issuer, "subject": ALICE},
+        "credentials": {"enterprise": {"secret": token}},
+        "__is_for_execution__": True,
+    }
+
+
+async def test_nothing_that_a_run_is_sent_makes_it_another_users(requests, sandbox) -> None:
+    claims = forged(sandbox)
+    plain = {name: value for name, value in claims.items() if "langgraph" not in name}
+    lies = {"x-user-id": ALICE, "langgraph_auth_user_id": ALICE, "x-auth-scheme": "langsmith"}
+    async with requests("bob") as bob:
+        for body in (
+            {"config": {"configurable": claims, "metadata": claims}, "metadata": claims},
+            {"input": ASK | claims, "context": plain},
+        ):
+            asked = {"assistant_id": "agent", "input": ASK} | body
+            answer = await bob.post("/runs/wait", json=asked, headers=lies)
+            assert BOB in answer.text
+            assert ALICE not in answer.text
+        refused = await bob.post(
+            "/runs/wait", json={"assistant_id": "agent", "input": ASK, "context": claims, "config": claims}
+        )
+        assert "AccessTokenError" in refused.text  # LangGraph Server then forgets whose run it is
+        assert ALICE not in refused.text
+
+
+async def test_a_state_that_a_client_wrote_gives_no_rights(requests, sandbox) -> None:
+    async with requests("bob") as bob:
+        made = {"metadata": {"owner": ALICE, "graph_id": "agent"}}
+        thread = (await bob.post("/threads", json=made)).json()["thread_id"]
+        written = await bob.post(
+            f"/threads/{thread}/state", json={"values": ASK | forged(sandbox), "as_node": "authenticate"}
+        )
+        assert written.status_code == 200
+        # Goes on after `authenticate`, as alice would have left it; whose credentials, is asked anew.
+        answer = await bob.post(f"/threads/{thread}/runs/wait", json={"assistant_id": "agent"})
+    answers = [message["content"] for message in answer.json().get("messages", [])]
+    assert ALICE not in str(answers)
+    assert BOB in str(answers)
+
+
+async def test_each_route_of_a_thread_is_closed_to_everybody_but_its_owner(requests) -> None:
+    async with requests("alice") as alice, requests("bob") as bob:
+        thread = (await alice.post("/threads", json={})).json()["thread_id"]
+        body = {"assistant_id": "agent", "input": ASK}
+        run = (await alice.post(f"/threads/{thread}/runs", json=body)).json()["run_id"]
+        await alice.get(f"/threads/{thread}/runs/{run}/join")
+        state = (await alice.get(f"/threads/{thread}/state")).text
+        checkpoint = json.loads(state)["checkpoint"]["checkpoint_id"]
+        sent = body | {"values": ASK, "schedule": "0 0 * * *", "metadata": {"owner": BOB}}
+        sent |= {"checkpoint": {"checkpoint_id": checkpoint}}
+        for method, path in (route.split(" ") for route in REGISTER["langgraph_server"]["protected"]):
+            if "{thread_id}" in path:
+                asked = path.format(thread_id=thread, run_id=run, checkpoint_id=checkpoint)
+                answer = await bob.request(method, asked, json=None if method == "GET" else sent)
+                assert answer.status_code in REFUSED or "404: Thread not found" in answer.text, (method, path)
+                assert ALICE not in answer.text, (method, path)
+        for path, body in [
+            ("/threads/prune", {"thread_ids": [thread]}),
+            ("/runs/cancel", {"thread_id": thread, "run_ids": [run]}),
+            ("/runs/wait", {"assistant_id": "agent", "input": ASK, "thread_id": thread}),
+        ]:
+            answer = await bob.post(path, json=body)
+            assert ALICE not in answer.text, path
+        for search in ({"metadata": {"owner": ALICE}}, {"ids": [thread]}, {"values": ASK}):
+            found = (await bob.post("/threads/search", json=search)).json()
+            assert thread not in str(found), search
+        assert (await alice.get(f"/threads/{thread}/state")).text == state
+
+
+async def test_assistants_and_schedules_can_be_changed_by_nobody(requests) -> None:
+    async with requests("alice") as alice:
+        [assistant] = (await alice.post("/assistants/search", json={})).json()
+        one = f"/assistants/{assistant['assistant_id']}"
+        for method, path, body in [
+            ("POST", "/assistants", {"graph_id": "agent"}),
+            ("PATCH", one, {"name": "mine"}),
+            ("DELETE", one, None),
+            ("POST", f"{one}/latest", {"version": 1}),
+            ("POST", "/runs/crons", {"assistant_id": "agent", "schedule": "0 0 * * *", "input": ASK}),
+            ("POST", "/runs/crons/search", {}),
+        ]:
+            answer = await alice.request(method, path, json=body)
+            assert answer.status_code == 403, (method, path, answer.text)
