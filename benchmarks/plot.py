@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT = 480, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 44, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 28, 44, 44
 
 _STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #57606a }

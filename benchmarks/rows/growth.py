@@ -99,7 +99,7 @@ def _tools(laboratory: Laboratory) -> _Growth:
         costs = _by_size(plan, sizes, lambda size: _cost(plan, agents[size], chat(), token))
         for agent in agents.values():
             laboratory.stop(agent)
-    return _Growth("tools", "tools offered", "a warm chat", costs)
+    return _Growth("tools", "tools listed", "a warm chat", costs)
 
 
 def _answer(laboratory: Laboratory) -> _Growth:
