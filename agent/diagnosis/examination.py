@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from langchain_core.messages import HumanMessage
-
 from agent.composition import Agent
 from agent.diagnosis.explanation import explanation
 from agent.diagnosis.finding import Explanation, Finding, Outcome, failed, skipped
@@ -23,8 +21,8 @@ from agent.diagnosis.obstacle import obstacle
 from agent.diagnosis.origins import Origin, origin_of
 from agent.diagnosis.record_file import check_writable
 from agent.diagnosis.shared_counters import check_redis
+from agent.diagnosis.trial import ask_model, use_service
 from agent.settings import read_settings
-from graph.api_key import api_key
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
 from identity.credential import Credential, CredentialNeed
@@ -32,7 +30,6 @@ from identity.credential_broker import PAM_TOKEN
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError
 from identity.secret import Secret
-from tools.service import Service
 
 _STEP_SECONDS: Final = 60.0
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
@@ -64,10 +61,12 @@ async def diagnose(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step's name, and the part of the agent that it is about: `idaas`, or a node's name."""
+    """A step's name; the part of the agent that it is about, `idaas` or a node's name; and the code of its
+    failure to come to an end."""
 
     name: str
     part: str = "idaas"
+    late: ErrorCode = ErrorCode.IDAAS_UNREACHABLE
 
 
 class Examination:
@@ -85,7 +84,11 @@ class Examination:
         yield await self._audit_log()
         if agent.settings.rate_limit_url is not None:
             yield await self._shared_counters(agent.settings.rate_limit_url)
-        keys = await self._step(_Step("signing keys"), agent.jwks.load(), f"from {agent.settings.jwks_url}")
+        keys = await self._step(
+            _Step("signing keys", late=ErrorCode.JWKS_UNAVAILABLE),
+            agent.jwks.load(),
+            f"from {agent.settings.jwks_url}",
+        )
         yield keys
         own = await self._own_token(keys_at_hand=keys.outcome is Outcome.OK)
         for finding in own:
@@ -97,11 +100,12 @@ class Examination:
             finding = await self._credential(name, need, identity, client_known=known)
             held |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
-        yield await self._use("model", held, self._ask_model)
+        model = _Step("model", "model", ErrorCode.MODEL_CALL_FAILED)
+        yield await self._use(model, partial(ask_model, agent, self._caller), held="model" in held)
         for service in agent.services:
-            yield await self._use(
-                service.name, held, partial(self._call, service), free=service.needs is None
-            )
+            step = _Step(f"service {service.name}", service.name, service.failure)
+            at_hand = service.name in held or service.needs is None
+            yield await self._use(step, partial(use_service, service, agent, self._caller), held=at_hand)
 
     async def _audit_log(self) -> Finding:
         path = self._agent.settings.audit_log_file
@@ -168,28 +172,10 @@ class Examination:
         obtained = self._agent.broker.obtain(need, identity, self._caller)
         return await self._step(step, obtained, f"obtained as {identity}")
 
-    async def _use(
-        self, part: str, held: set[str], work: Callable[[], Awaitable[str]], *, free: bool = False
-    ) -> Finding:
-        step = _Step("model" if part == "model" else f"service {part}", part)
-        if part not in held and not free:
+    async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, held: bool) -> Finding:
+        if not held:
             return skipped(step.name, "it cannot be asked without its credential")
         return await self._step(step, work())
-
-    async def _ask_model(self) -> str:
-        access = self._agent.access("model", self._caller)
-        api_key.set((await access.credential()).secret)
-        await self._agent.model.ainvoke([HumanMessage("Answer with the word: ready")])
-        return f"{self._agent.settings.llm_model} answered"
-
-    async def _call(self, service: Service) -> str:
-        """Lists the tools; a service whose only tool needs no argument is called as well."""
-        access = self._agent.access(service.name, self._caller)
-        tools = await service.tools(access)
-        if len(tools) == 1 and not tools[0].parameters.get("required"):
-            await service.call(tools[0].name, {}, access)
-            return f"{tools[0].name} answered"
-        return f"{len(tools)} tools"
 
     async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
         """Does `work`; what it returns, if it is a text, is what was found."""
@@ -199,8 +185,8 @@ class Examination:
         except AgentError as error:
             return failed(step.name, error, await self._why(step, error))
         except TimeoutError:
-            late = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"no answer within {_STEP_SECONDS:g} s")
-            return failed(step.name, late)
+            late = UnreachableError(step.late, f"no answer within {_STEP_SECONDS:g} s")
+            return failed(step.name, late, await self._why(step, late))
         return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
 
     async def _why(self, step: _Step, error: AgentError) -> Explanation | None:

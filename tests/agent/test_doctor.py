@@ -145,6 +145,8 @@ CASES = [
     Case("model", "model_call_failed", "no_such_address", {"LLM_BASE_URL": "{model_studio}/nothing"}),
     Case("model", "model_call_failed", "refused", {"LLM_BASE_URL": closed("/v1")}),
     Case("model", "model_call_failed", "service_down", change=fault("model_studio", status=503)),
+    Case("model", "model_call_failed", "too_slow", {"MODEL_TIMEOUT_SECONDS": "0.1"},
+         fault("model_studio", hang=True)),
     Case("service amap", "external_service_failed", "key_refused",
          {"EXTERNAL_SERVER_API_KEY_IDENTIFIER": "llm_api_key"}),
     Case("service amap", "external_service_failed", "no_such_address",

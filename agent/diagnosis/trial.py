@@ -1,0 +1,26 @@
+"""Using the model and the services once, as a run does."""
+
+from langchain_core.messages import HumanMessage
+
+from agent.composition import Agent
+from graph.api_key import api_key
+from identity.access_token import VerifiedAccessToken
+from tools.service import Service
+
+
+async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
+    """What was found. Raises `AgentError`."""
+    access = agent.access("model", caller)
+    api_key.set((await access.credential()).secret)
+    await agent.model.ainvoke([HumanMessage("Answer with the word: ready")])
+    return f"{agent.settings.llm_model} answered"
+
+
+async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToken | None) -> str:
+    """Lists the tools; a service whose only tool needs no argument is called as well. Raises `AgentError`."""
+    access = agent.access(service.name, caller)
+    tools = await service.tools(access)
+    if len(tools) == 1 and not tools[0].parameters.get("required"):
+        await service.call(tools[0].name, {}, access)
+        return f"{tools[0].name} answered"
+    return f"{len(tools)} tools"
