@@ -162,7 +162,8 @@ async def test_a_fault_is_seen_as_the_table_says_and_mends(start_agent, sandbox,
     asked = Asked(sandbox.running.ports[row.service])
     amap = next(service for service in composed.services if service.name == "amap")
     for http in (composed.http, composed.model.http_async_client, *(s._http for s in composed.services)):
-        http.event_hooks = {**http.event_hooks, "request": [asked.record]}
+        hooks = http.event_hooks
+        http.event_hooks = {**hooks, "request": [*hooks.get("request", ()), asked.record]}
 
     found, token = {}, sandbox.access_token()
     for moment in ("first", "warm", "mid"):
