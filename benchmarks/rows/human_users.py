@@ -119,7 +119,7 @@ def _rates(laboratory: Laboratory) -> tuple[Series, Series]:
             return asyncio.run(_rate(idaas.url, tokens, of))
 
         results = in_turns(
-            min(plan.rounds, 3),
+            min(plan.rounds, 2),
             {
                 "first": lambda: rate(lambda client: _Identity(issuer, client, users).first_request),
                 "alone": lambda: rate(_client_alone),
