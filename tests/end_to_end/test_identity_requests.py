@@ -36,7 +36,9 @@ async def test_a_warm_chat_makes_no_identity_request_and_a_tool_call_one_request
 
 @pytest.mark.promise("fetched-once")
 async def test_a_hundred_first_chats_in_machine_identity_fetch_each_credential_once(start_agent, sandbox):
-    agent = await start_agent("Machine", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
+    agent = await start_agent(
+        "Machine", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="", MAX_CONCURRENT_RUNS="0"
+    )
     tokens = [sandbox.access_token("alice", jti=f"token-{number}") for number in range(100)]
     answers = await asyncio.gather(*(agent.ask(GREETING, token) for token in tokens))
     assert {answer.status for answer in answers} == {200}
@@ -51,7 +53,7 @@ async def test_a_hundred_first_chats_in_machine_identity_fetch_each_credential_o
 async def test_a_hundred_first_chats_of_one_user_in_human_identity_fetch_each_credential_once(
     start_agent, sandbox
 ):
-    agent = await start_agent("Human")
+    agent = await start_agent("Human", MAX_CONCURRENT_RUNS="0")
     token = sandbox.access_token("alice")
     answers = await asyncio.gather(*(agent.ask(GREETING, token) for _ in range(100)))
     assert {answer.status for answer in answers} == {200}
@@ -85,7 +87,7 @@ async def test_with_tokens_of_sixty_seconds_no_expired_credential_is_presented_i
 
 @pytest.mark.promise("users-never-cross")
 async def test_users_who_ask_at_once_are_each_answered_as_themselves(start_agent, sandbox):
-    agent = await start_agent("Human")
+    agent = await start_agent("Human", MAX_CONCURRENT_RUNS="0")
     tokens = {user: sandbox.access_token(user) for user in ("alice", "bob")}
     users = ["alice", "bob"] * 15
     answers = await asyncio.gather(*(agent.ask(ENTERPRISE, tokens[user]) for user in users))
