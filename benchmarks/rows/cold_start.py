@@ -34,7 +34,8 @@ def measure(laboratory: Laboratory) -> Sequence[Figure]:
     rounds = min(laboratory.plan.rounds, _MOST_ROUNDS)
     took = in_turns(rounds, {"imports": _imported, "agent": ours, "bare": bare})
     imports = each(took["imports"], lambda seconds: seconds[0])
-    health, answer = (each(took["agent"], lambda seconds, n=n: seconds[n]) for n in (0, 1))
+    health = each(took["agent"], lambda seconds: seconds[0])
+    answer = each(took["agent"], lambda seconds: seconds[1])
     bare_answer = each(took["bare"], lambda seconds: seconds[1])
     floor = "import of fastapi and langgraph.graph"
     return [
