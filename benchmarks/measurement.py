@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 class Plan:
     """How much to measure: `rounds` turns of about `seconds` each; if `quick`, just to show that it runs."""
 
-    rounds: int = 5
+    rounds: int = 4
     seconds: float = 2.0
     quick: bool = False
 

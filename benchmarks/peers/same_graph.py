@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.authentication import CALLER
 from agent.body_limit import BodyLimit
+from agent.garbage_collection import spare_what_lives_long
 from agent.openai_api import openai_routes
 from agent.request_log import RequestLog, set_up_logging
 from agent.run import Runs
@@ -125,4 +126,5 @@ def app() -> FastAPI:
         return {"status": "ok"}
 
     server.include_router(openai_routes(runs, model=settings.llm_model, max_messages=settings.max_messages))
+    spare_what_lives_long()
     return server

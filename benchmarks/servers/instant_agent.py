@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from agent import composition
 from agent.app import create_app
+from agent.garbage_collection import spare_what_lives_long
 from agent.request_log import set_up_logging
 from agent.settings import read_settings
 from benchmarks.servers.instant_model import InstantModel
@@ -16,4 +17,6 @@ def app() -> FastAPI:
     set_up_logging()
     # The one place where the model is chosen; everything else stays as it is, whatever it comes to be.
     composition.qwen_chat = lambda **_: InstantModel()  # type: ignore[assignment]
-    return create_app(read_settings(os.environ))
+    server = create_app(read_settings(os.environ))
+    spare_what_lives_long()
+    return server
