@@ -16,6 +16,8 @@ from identity.access_identity import AccessIdentity
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
 DONE = AIMessage("done")
 CANARIES = ("-at-canary", "amap_api_key-of-", "llm_api_key-of-", "service.invoke-of-")
 MODES = ["values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"]

@@ -247,3 +247,23 @@ async def failure_of(agent, sandbox, token) -> str:
     except (AgentError, RuntimeError) as error:
         return with_locals(error, without=1)  # this frame, which knows the token
     return ""
+
+
+async def test_langgraph_server_keeps_no_secret_of_runs_that_fail(langgraph_server, sandbox):
+    token = sandbox.access_token()
+    canaries = secrets_of(sandbox, token)
+    client, seen = langgraph_server.client(token), []
+    for service in ("function_compute", "idaas.token", "model_studio"):
+        sandbox.cloud.faults.set(service, Fault(status=401))
+        thread = (await client.threads.create())["thread_id"]
+        question = {"messages": [{"role": "user", "content": ENTERPRISE}]}
+        modes = ["values", "updates", "messages-tuple", "custom", "debug", "events"]
+        parts = client.runs.stream(thread, "agent", input=question, stream_mode=modes)
+        seen += [(f"stream {part.event}", repr(part.data)) async for part in parts]
+        kept = (client.threads.get(thread), client.threads.get_state(thread), client.runs.list(thread))
+        seen += [("a thread", repr(await told)) for told in kept]
+        sandbox.cloud.faults.clear()
+    files = (file for file in langgraph_server.folder.rglob("*") if file.is_file())
+    seen += [(file.name, file.read_text(encoding="latin-1")) for file in files]
+    assert {"stream error", "stream custom", "log"} <= {place for place, _ in seen}
+    assert leaks(canaries, seen) == []
