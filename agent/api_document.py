@@ -14,7 +14,7 @@ from agent.authentication import PUBLIC_PATHS
 from agent.conversation import conversation_schema
 from agent.wire_answers import ErrorAnswer
 
-_RUNS: Final = ("invoke", "stream", "stream_log", "stream_events")
+_STREAMS: Final = ("stream", "stream_log", "stream_events")
 MAX_BATCH: Final = 32
 _SCHEME: Final = "access_token"
 EVENTS: Final = {
@@ -78,7 +78,7 @@ def _complete(made: dict[str, Any]) -> None:
     for path, operations in made["paths"].items():
         if path in langserve:
             operations["post"]["requestBody"] = langserve[path]
-            if path.startswith("/agent/stream"):
+            if path.endswith(_STREAMS):
                 events = {"description": "LangServe's events.", "content": {"text/event-stream": EVENTS}}
                 operations["post"]["responses"]["200"] = events
         for operation in operations.values():
@@ -95,7 +95,11 @@ def _langserve_bodies() -> dict[str, Any]:
         "required": ["messages"],
     }
     several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
-    bodies = {f"/agent/{name}": {"input": given} for name in _RUNS} | {"/agent/batch": {"inputs": several}}
+    bodies = {
+        f"/agent/{within}{name}": {"inputs": several} if name == "batch" else {"input": given}
+        for within in ("", "c/{config_hash}/")
+        for name in ("invoke", "batch", *_STREAMS)
+    }
     return {
         path: {
             "required": True,

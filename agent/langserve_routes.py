@@ -121,7 +121,7 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
             playground_type="chat",
             enable_feedback_endpoint=False,
             enable_public_trace_link_endpoint=False,
-            disabled_endpoints=["config_hashes", "token_feedback"],  # type: ignore[list-item]  # without effect here
+            disabled_endpoints=["token_feedback"],  # type: ignore[list-item]  # without effect here
             dependencies=[Depends(prepared)],
         )
     return router

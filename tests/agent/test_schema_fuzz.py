@@ -53,7 +53,7 @@ def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
         suppress_health_check=list(HealthCheck),
     )
     modes = [GenerationMode.POSITIVE]
-    if operation.body:
+    if operation.body and not operation.path_parameters:  # of which any text is a good one
         modes.append(GenerationMode.NEGATIVE)
     for mode in modes:
 
@@ -68,6 +68,8 @@ def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
 def test_a_signed_in_user_gets_documented_answers_to_whatever_he_sends(server: AgentServer) -> None:
     headers = server.headers()
     for operation in operations(server):
+        if operation.method == "post" and "config_hash" in operation.path:
+            continue  # the same handlers as without it
         ask(operation, 3, lambda case: case.call_and_validate(headers=headers, checks=CHECKS))
 
 
