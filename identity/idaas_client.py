@@ -3,6 +3,7 @@
 Requests equal those of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`), member for member.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ from identity.strict_json import read_object
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"
+_AT_ONCE = 24
+"""Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
+would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
 
 
 class ApiKeyRefusedError(CredentialError):
@@ -59,6 +63,7 @@ class IDaaSClient:
         self._http = http
         self._clock = clock
         self._retries = retries or RetryPolicy()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         # "pool" is the wait for a free connection of `http`: the agent's own queue, held to the read timeout.
         self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
 
@@ -122,7 +127,7 @@ class IDaaSClient:
 
     async def _ask(self, make_request: Callable[[], httpx.Request], whom: str) -> Answer:
         """An answer that is final: 200, or a refusal."""
-        answer = await self._retries.ask(self._http, make_request)
+        answer = await self._retries.ask(self._http, make_request, self._turns)
         if isinstance(answer, NoAnswer):
             raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {answer.reason}")
         if answer.status == 429 or answer.status >= 500:

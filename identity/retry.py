@@ -32,17 +32,18 @@ class RetryPolicy:
     random: Callable[[], float] = random.random
 
     async def ask(
-        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request]
+        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore
     ) -> Answer | NoAnswer:
         """The first answer that is not a temporary failure, or else the last one.
 
+        Each attempt waits for its turn; the deadline includes that.
         Every attempt has a request of its own, because a client assertion may be used once only.
         All requests of this package may be repeated: each issues or reads, none consumes.
         """
         now = asyncio.get_running_loop().time
         end = now() + self.deadline
         for attempt in range(self.attempts):
-            answer = await ask(http, make_request(), max_bytes=_MAX_BYTES, deadline=end - now())
+            answer = await _in_turn(http, make_request, turns, end)
             if isinstance(answer, Answer) and answer.status not in _TEMPORARY:
                 break
             delay = self._delay(attempt, answer)
@@ -55,6 +56,21 @@ class RetryPolicy:
         backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
         asked_for = retry_after(answer.headers) if isinstance(answer, Answer) else 0.0
         return None if asked_for > self.longest_delay else max(backoff, asked_for)
+
+
+async def _in_turn(
+    http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore, end: float
+) -> Answer | NoAnswer:
+    try:
+        async with asyncio.timeout_at(end):
+            await turns.acquire()
+    except TimeoutError:
+        return NoAnswer("no turn within the deadline: too many requests wait")
+    try:
+        seconds = end - asyncio.get_running_loop().time()
+        return await ask(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)
+    finally:
+        turns.release()
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
