@@ -80,7 +80,10 @@ def build_graph(
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names), [*names, MODEL, END])
     steps = 4 + 2 * (limits.tool_rounds + 1)
-    return graph.compile(checkpointer=checkpointer, name="agent").with_config(recursion_limit=steps)
+    compiled = graph.compile(checkpointer=checkpointer, name="agent")
+    # What is streamed, returned and kept as values. LangGraph Server pickles it, which a secret refuses.
+    compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
+    return compiled.with_config(recursion_limit=steps)
 
 
 def _after_model(services: Sequence[str]) -> Callable[[AgentState], list[str]]:

@@ -86,3 +86,5 @@ def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFact
             if process.poll() is None:
                 process.kill()
                 process.wait()
+    # It keeps threads on disk as it ends: whatever it holds of a run must be of a kind that it can keep.
+    assert "shutdown failed" not in (folder / "log").read_text(errors="replace")

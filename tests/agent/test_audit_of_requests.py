@@ -236,9 +236,9 @@ async def test_langgraph_server_lets_nobody_in_without_a_record(
     for name, value in {**sandbox.environment, "AUDIT_LOG_FILE": str(file)}.items():
         monkeypatch.setenv(name, value)
     token = sandbox.access_token("alice")
-    await authenticate({b"authorization": f"Bearer {token}".encode()})
+    await authenticate({"headers": [(b"authorization", f"Bearer {token}".encode())]})
     with pytest.raises(Auth.exceptions.HTTPException):
-        await authenticate({})
+        await authenticate({"headers": []})
     await (await agent_of_this_loop()).aclose()
     lines = lines_of(file)
     assert told(lines) == [

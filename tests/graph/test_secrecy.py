@@ -197,9 +197,28 @@ async def test_input_cannot_bring_credentials_or_a_principal(full):
     }
     updates = [u async for u in b.graph.astream(planted, context=context(), stream_mode="updates")]
     assert "planted" not in b.model.keys
-    parts = [part for update in updates for part in update.values()]
+    parts = [part for update in updates for part in update.values() if part]
     principals = {part["principal"]["subject"] for part in parts if "principal" in part}
     assert principals == {"alice"}
+
+
+async def test_credentials_are_no_part_of_what_a_run_shows_or_keeps(full, saver):
+    """Not even in the type that hides them: who keeps values by pickling them could keep nothing."""
+    b = full(checkpointer=saver[0])
+    config = {"configurable": {"thread_id": "1"}}
+    modes = ["values", "updates", "debug", "checkpoints"]
+    shown = [
+        part
+        async for part in b.graph.astream(
+            {"messages": [("user", "hi")]}, config, context=context(), stream_mode=modes
+        )
+    ]
+    assert b.vault.obtained
+    assert not any("Credential(" in repr(part) for part in shown if part[0] != "debug")
+    for mode, part in shown:
+        if mode in ("values", "checkpoints"):
+            assert "credentials" not in (part if mode == "values" else part["values"])
+    assert "credentials" not in (await b.graph.aget_state(config)).values
 
 
 async def test_a_second_run_on_a_thread_is_its_own_callers(full, saver):

@@ -26,6 +26,7 @@ VECTORS = {
     for vector in json.loads(file.read_text(encoding="utf-8"))
 }
 NOW = 1_795_526_961
+LONGEST_HEADERS = 32_768
 DAY = 86_400
 
 
@@ -132,6 +133,8 @@ async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fe
             if expected["keys"] is not needs_key:
                 continue
             token = here.token(vector)
+            if len(token) > LONGEST_HEADERS:
+                continue  # refused before anybody looks for a token: tests/agent/test_header_limit.py
             response = await agent.http.get(
                 f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {token}"}
             )

@@ -110,9 +110,11 @@ async def test_each_route_of_a_thread_is_closed_to_everybody_but_its_owner(reque
         ]:
             answer = await bob.post(path, json=body)
             assert ALICE not in answer.text, path
-        for search in ({"metadata": {"owner": ALICE}}, {"ids": [thread]}, {"values": ASK}):
+        for search in ({"metadata": {"owner": ALICE}}, {"ids": [thread]}):
             found = (await bob.post("/threads/search", json=search)).json()
             assert thread not in str(found), search
+        # The server fails on this one (500) if bob has a thread without values; that tells him nothing.
+        assert thread not in (await bob.post("/threads/search", json={"values": ASK})).text
         assert (await alice.get(f"/threads/{thread}/state")).text == state
 
 
