@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
@@ -54,7 +55,7 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     listed = value if isinstance(value, list) else [value]
     if not listed or not all(isinstance(audience, str) and audience for audience in listed):
         raise _wrong("aud", "must be a text or a list of texts", claims)
-    return tuple(listed)
+    return _shared(tuple(listed))
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -63,7 +64,20 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     value = claims["scope"]
     if not isinstance(value, str) or not (value == "" or _SCOPE.fullmatch(value)):
         raise _wrong("scope", "must be words separated by single spaces", claims)
-    return frozenset(value.split(" ")) if value else frozenset()
+    return _words(value)
+
+
+# Ten thousand users' tokens name a few audiences and scopes between them.
+
+
+@lru_cache(256)
+def _shared(audience: tuple[str, ...]) -> tuple[str, ...]:
+    return audience
+
+
+@lru_cache(256)
+def _words(scope: str) -> frozenset[str]:
+    return frozenset(scope.split(" ")) if scope else frozenset()
 
 
 def _required_moment(claims: Mapping[str, Any], name: str) -> float:

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from identity.access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.access_token_claims import AccessTokenClaims, read_claims
@@ -27,8 +28,9 @@ class AccessTokenVerifier:
     Not checked: whether IDaaS has revoked the token or disabled the user since (offline verification cannot
     see that), and `client_id`, `jti`, `act`, which IDaaS does not document.
 
-    A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash
-    and a look-up instead of a signature check. It is forgotten when its key leaves the key source.
+    A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash and
+    a look-up instead of a signature check; the token itself is not kept. It is forgotten when its key leaves
+    the key source.
     """
 
     def __init__(
@@ -61,9 +63,7 @@ class AccessTokenVerifier:
         self._max_bytes = max_bytes
         self._capacity = remembered
         self._clock = clock
-        self._remembered: OrderedDict[bytes, tuple[VerifiedAccessToken, SigningKey, str | None]] = (
-            OrderedDict()
-        )
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
 
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
         """The verified token.
@@ -76,31 +76,38 @@ class AccessTokenVerifier:
         # local variables.
         secret = token if isinstance(token, Secret) else Secret(token)
         del token
-        digest = self._digest(secret)
-        return self._recall(digest) or await self._verify(secret, digest)
+        fingerprint = self._fingerprint(secret)
+        return self._recall(secret, fingerprint) or await self._verify(secret, fingerprint)
 
-    def _digest(self, secret: Secret) -> bytes:
+    def _fingerprint(self, secret: Secret) -> str:
         length = len(secret.reveal())
         # Before hashing, so that a huge text costs nothing. The compact serialization is ASCII.
         if length > self._max_bytes:
             raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
         if not secret.reveal().isascii():
             raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
-        return hashlib.sha256(secret.reveal().encode("ascii")).digest()
+        return hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
 
-    def _recall(self, digest: bytes) -> VerifiedAccessToken | None:
-        found = self._remembered.get(digest)
+    def _recall(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken | None:
+        found = self._remembered.get(fingerprint)
         if found is None:
             return None
-        verified, key, kid = found
-        expired = self._clock() >= verified.expires_at + self._leeway
+        principal, audience, scopes, expires_at, key, kid = found
+        expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.held(kid, key.algorithm) is not key:
-            del self._remembered[digest]
+            del self._remembered[fingerprint]
             return None
-        self._remembered.move_to_end(digest)
-        return verified
+        self._remembered.move_to_end(fingerprint)
+        return assume_verified(
+            principal=principal,
+            audience=audience,
+            scopes=scopes,
+            expires_at=expires_at,
+            fingerprint=fingerprint,
+            token=secret,
+        )
 
-    async def _verify(self, secret: Secret, digest: bytes) -> VerifiedAccessToken:
+    async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
         # All that needs no key comes first: a token that cannot pass must not cause a fetch.
         try:
             jws = parse_compact_jws(secret.reveal())
@@ -120,16 +127,18 @@ class AccessTokenVerifier:
             raise InsufficientScopeError(
                 ErrorCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
-        verified = assume_verified(
-            principal=Principal(self._issuer, claims.subject),
+        principal = Principal(self._issuer, claims.subject)
+        self._remember(
+            fingerprint, (principal, claims.audience, claims.scopes, claims.expires_at, key, header.kid)
+        )
+        return assume_verified(
+            principal=principal,
             audience=claims.audience,
             scopes=claims.scopes,
             expires_at=claims.expires_at,
-            fingerprint=digest.hex(),
+            fingerprint=fingerprint,
             token=secret,
         )
-        self._remember(digest, verified, key, header.kid)
-        return verified
 
     def _check(self, claims: AccessTokenClaims) -> None:
         if claims.issuer != self._issuer:
@@ -145,12 +154,14 @@ class AccessTokenVerifier:
             if moment is not None and moment > now + self._leeway:
                 raise AccessTokenError(_INVALID, f'claim "{name}" is {moment - now:.0f} s in the future')
 
-    def _remember(
-        self, digest: bytes, verified: VerifiedAccessToken, key: SigningKey, kid: str | None
-    ) -> None:
-        self._remembered[digest] = (verified, key, kid)
+    def _remember(self, fingerprint: str, what: "_Remembered") -> None:
+        self._remembered[fingerprint] = what
         while len(self._remembered) > self._capacity:
             self._remembered.popitem(last=False)
+
+
+_Remembered: TypeAlias = tuple[Principal, tuple[str, ...], frozenset[str], float, SigningKey, str | None]
+"""Whose token it was, its `aud`, `scope` and `exp`, and the key that verified it, with its `kid`."""
 
 
 def _quoted(*words: str) -> str:

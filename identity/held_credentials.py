@@ -28,41 +28,63 @@ class HeldCredential:
 
 
 class HeldCredentials:
-    """By key. Users' credentials are bounded: the least recently used leave first. The agent's own, whose
-    number the configuration gives, are not, so that no crowd of users can push them out.
+    """By key. Users' credentials are bounded: those of the users who came longest ago leave first, a user's
+    all together. The agent's own, whose number the configuration gives, are not, so that no crowd of users
+    can push them out.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._machine: dict[HolderKey, HeldCredential] = {}
-        self._human: OrderedDict[HolderKey, HeldCredential] = OrderedDict()
+        self._machine: dict[CredentialNeed, HeldCredential] = {}
+        # A user has a handful: a list takes half of the room of entries by (user, need), and no longer.
+        self._users: OrderedDict[str, list[HeldCredential]] = OrderedDict()
+        self._of_users = 0
 
     def __len__(self) -> int:
-        return len(self._machine) + len(self._human)
+        return len(self._machine) + self._of_users
 
     def get(self, key: HolderKey) -> HeldCredential | None:
         """The entry, whatever its age."""
-        if key[0] is None:
-            return self._machine.get(key)
-        held = self._human.get(key)
-        if held is not None:
-            self._human.move_to_end(key)
-        return held
+        holder, need = key
+        if holder is None:
+            return self._machine.get(need)
+        entries = self._users.get(holder)
+        if entries is None:
+            return None
+        self._users.move_to_end(holder)
+        for entry in entries:
+            if entry.credential.need == need:
+                return entry
+        return None
 
     def put(self, key: HolderKey, held: HeldCredential, now: float) -> None:
         """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
-        if key[0] is None:
-            self._machine[key] = held
+        holder, need = key
+        if holder is None:
+            self._machine[need] = held
             return
-        self._human[key] = held
-        self._human.move_to_end(key)
-        while self._human:
-            oldest, entry = next(iter(self._human.items()))
-            if len(self._human) <= self._capacity and entry.credential.expires_at > now:
+        self.remove(key)
+        self._users.setdefault(holder, []).append(held)
+        self._users.move_to_end(holder)
+        self._of_users += 1
+        while self._users:
+            oldest, entries = next(iter(self._users.items()))
+            expired = all(entry.credential.expires_at <= now for entry in entries)
+            if self._of_users <= self._capacity and not expired:
                 break
-            del self._human[oldest]
+            del self._users[oldest]
+            self._of_users -= len(entries)
 
     def remove(self, key: HolderKey) -> None:
         """Forgets the entry, if there is one."""
-        entries = self._machine if key[0] is None else self._human
-        entries.pop(key, None)
+        holder, need = key
+        if holder is None:
+            self._machine.pop(need, None)
+            return
+        entries = self._users.get(holder, [])
+        kept = [entry for entry in entries if entry.credential.need != need]
+        self._of_users -= len(entries) - len(kept)
+        if kept:
+            self._users[holder] = kept
+        else:
+            self._users.pop(holder, None)

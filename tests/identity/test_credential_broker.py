@@ -452,6 +452,24 @@ async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, ca
     assert broker.held(TOKEN, HUMAN, bob) is None
 
 
+class OneKeyIssuer(HeldIssuer):
+    """IDaaS as it mostly is: whoever may read a key reads the same."""
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+        await super().obtain_api_key(pam_token, need)
+        return Secret("the-key-" + need.identifier)
+
+
+async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: Any) -> None:
+    broker = CredentialBroker(OneKeyIssuer(clock), clock=clock)
+    alice, bob = caller("alice"), caller("bob")
+    of_alice, of_bob = [await broker.obtain(LLM, HUMAN, subject) for subject in (alice, bob)]
+    assert of_alice.secret is of_bob.secret
+    broker.invalidate(of_alice, alice)
+    assert broker.held(LLM, HUMAN, alice) is None
+    assert broker.held(LLM, HUMAN, bob) is of_bob
+
+
 async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock)
     for number in range(10):
