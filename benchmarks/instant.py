@@ -51,6 +51,10 @@ class ToollessService:
         """None."""
         return ()
 
+    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return ()
+
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Is never called."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ from graph.conversation import identified, refusal, request, without_calls
 from graph.credentials import MODEL
 from graph.events import TextEvent
 from graph.limits import Limits
-from graph.offer import Offer, offer
+from graph.offer import Offer, Offers
 from graph.state import AgentState
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
@@ -45,6 +45,7 @@ class AskModel:
         self._callers = callers
         self._accesses = accesses
         self._limits = limits
+        self._offers = Offers(services, limits.tool_seconds)
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
@@ -52,7 +53,7 @@ class AskModel:
         names = [MODEL, *(service.name for service in self._services)]
         accesses = {name: self._accesses.of(caller, name, state) for name in names}
         if rounds < self._limits.tool_rounds:
-            offered = await offer(self._services, accesses, self._limits.tool_seconds)
+            offered = await self._offers.of(accesses)
         else:
             offered = Offer([], {}, [LAST_ROUND])
         ask = _Question(

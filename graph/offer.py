@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import LRUCache
+
 from graph.access import RunAccess
 from graph.conversation import failure_text
 from identity.errors import AgentError, ServiceError
@@ -13,24 +15,52 @@ from tools.service import Service, ToolSchema
 
 logger = logging.getLogger(__name__)
 
+_MADE = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Tools in the form of the model's API, the service of each, and what to tell the model of the others."""
+    """Tools in the form of the model's API, the service of each, and what to tell the model of the others.
+
+    Many runs share one: it is not changed.
+    """
 
     tools: list[dict[str, Any]]
     services: dict[str, str]
     notes: list[str]
 
 
-async def offer(services: Sequence[Service], accesses: Mapping[str, RunAccess], seconds: float) -> Offer:
-    """Asks every service for its tools, side by side.
+class Offers:
+    """Makes offers of the same services. What nobody has to be asked for is put together once."""
 
-    A service that cannot say in time is left out and the model is told why; the others are not held up by it.
-    Of two tools with one name, ours goes before one that an outside server lists, which could otherwise draw
-    to itself what is meant for ours; else the one of the service that comes first.
-    """
-    found = await asyncio.gather(*(_tools(service, accesses[service.name], seconds) for service in services))
+    def __init__(self, services: Sequence[Service], seconds: float) -> None:
+        """`seconds` is how long a service may take to say what it has."""
+        self._services = services
+        self._seconds = seconds
+        self._made: LRUCache[tuple[int, ...], tuple[list[Sequence[ToolSchema]], Offer]] = LRUCache(_MADE)
+
+    async def of(self, accesses: Mapping[str, RunAccess]) -> Offer:
+        """Asks every service for its tools, side by side.
+
+        A service that cannot say in time is left out and the model is told why; the others are not held up by
+        it. Of two tools with one name, ours goes before one that an outside server lists, which could
+        otherwise draw to itself what is meant for ours; else the one of the service that comes first.
+        """
+        at_hand: list[Sequence[ToolSchema]] = []
+        for service in self._services:
+            tools = service.tools_at_hand(accesses[service.name])
+            if tools is None:
+                asked = (_tools(each, accesses[each.name], self._seconds) for each in self._services)
+                return _offer(self._services, await asyncio.gather(*asked))
+            at_hand.append(tools)
+        key = tuple(map(id, at_hand))
+        known = self._made.get(key)
+        if known is None:  # the lists are kept, so that their ids stay theirs
+            known = self._made[key] = (at_hand, _offer(self._services, at_hand))
+        return known[1]
+
+
+def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> Offer:
     offered = Offer([], {}, [])
     ours = {
         tool.name for tools in found if not isinstance(tools, AgentError) for tool in tools if not tool.listed

@@ -6,6 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
@@ -105,6 +106,7 @@ class AuditTrail:
         self._client = client
         self._clock = clock
         self._key = secrets.token_bytes(32)
+        self._hash = lru_cache(1024)(self._keyed_hash)
 
     def authentication(self, presented: Secret | None, audience: str, scope: str) -> AuditedStep:
         """Of a request that presents a token, or none. `audience` and `scope` are what is required."""
@@ -173,5 +175,5 @@ class AuditTrail:
         members["request_id"] = REQUEST_ID.get()
         return AuditedStep(self._sink, self._clock, members)
 
-    def _hash(self, fingerprint: str) -> str:
+    def _keyed_hash(self, fingerprint: str) -> str:
         return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]

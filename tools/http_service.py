@@ -46,6 +46,7 @@ class HTTPService:
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
         self._tools: dict[str, ToolFunction] = {}
+        self._schemas: list[ToolSchema] = []
 
     def tool(self, function: _Function) -> _Function:
         """Decorator: makes an `async def` function, whose first parameter is the client, a tool."""
@@ -53,11 +54,16 @@ class HTTPService:
         if tool.schema.name in self._tools:
             raise ValueError(f'"{self.name}" has a tool "{tool.schema.name}" already')  # noqa: EM102
         self._tools[tool.schema.name] = tool
+        self._schemas = [*self._schemas, tool.schema]
         return function
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The functions, in the order of their definition."""
-        return [tool.schema for tool in self._tools.values()]
+        return self._schemas
+
+    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
+        """The same."""
+        return self._schemas
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""

@@ -101,6 +101,16 @@ class MCPService:
         self._paused_until = None
         return tools
 
+    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema] | None:
+        """What was listed for this credential, while the session is open and the list current."""
+        if (credential := access.at_hand()) is None:
+            return None
+        opening = self._sessions.get(key := _key(credential.secret))
+        if opening is None or not _usable(opening) or not opening.result().tools_are_current:
+            return None
+        self._sessions.move_to_end(key)
+        return self._listed.get(key)
+
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []

@@ -78,6 +78,11 @@ class MCPSession:
         """False once it is retired or closed."""
         return not self._retired and self._owner is not None and not self._owner.done()
 
+    @property
+    def tools_are_current(self) -> bool:
+        """Whether `tools` would ask nobody."""
+        return self._listed_at is not None and self._clock() - self._listed_at < self._tools_seconds
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keeps a retired session open until the block ends."""
@@ -108,7 +113,7 @@ class MCPSession:
         If listing again fails, the old list stays for as long again.
         """
         async with self._listing:
-            if self._listed_at is None or self._clock() - self._listed_at >= self._tools_seconds:
+            if not self.tools_are_current:
                 try:
                     listed = await self._raced(load_mcp_tools(self._connected()))
                     self._tools = listed_tools(listed, self.secret)

@@ -16,6 +16,10 @@ class Access(Protocol):
         """The credential that the service declared. Raises the identity layer's errors."""
         ...
 
+    def at_hand(self) -> Credential | None:
+        """The credential, if nobody has to be asked for it."""
+        ...
+
     async def renew(self, refused: Credential) -> Credential:
         """The service answered 401 or 403 to `refused`: forget it, and get a fresh one. Call it once."""
         ...
@@ -67,6 +71,10 @@ class Service(Protocol):
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """The tools that the service offers now."""
+        ...
+
+    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema] | None:
+        """The same, if nobody has to be asked: one object as long as nothing changes. Else ask `tools`."""
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:

@@ -38,6 +38,9 @@ class _Access:
     async def credential(self) -> Credential:
         return self._key
 
+    def at_hand(self) -> Credential:
+        return self._key
+
     async def renew(self, refused: Credential) -> Credential:
         raise NotImplementedError
 

@@ -158,6 +158,9 @@ class EchoService:
         self.listing: AgentError | Exception | None = None
         self.renew_first = False
 
+    def tools_at_hand(self, _access: Access) -> None:
+        return None
+
     async def tools(self, _access: Access) -> Sequence[ToolSchema]:
         if self.listing is not None:
             raise self.listing

@@ -20,6 +20,9 @@ class KeyRing:
     async def credential(self) -> Credential:
         return self._credential
 
+    def at_hand(self) -> Credential:
+        return self._credential
+
     async def renew(self, refused: Credential) -> Credential:
         self.renewals.append(refused)
         self._credential = self._next()
