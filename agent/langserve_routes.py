@@ -187,7 +187,8 @@ class _Facade(RunnableGenerator[Any, AIMessageChunk]):
 def _facade(runs: Runs, batch_at_once: int) -> Runnable[Any, AIMessageChunk]:
     async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
         async for given in inputs:
-            run = _AHEAD.get() or runs.start(given["messages"], _CALLER.get(), streaming=True)
+            ahead = _AHEAD.get()
+            run = ahead or runs.start(given["messages"], _CALLER.get(), streaming=False)
             _STARTED.get().append(run)
             end: Finished | None = None
             try:
@@ -205,7 +206,7 @@ def _facade(runs: Runs, batch_at_once: int) -> Runnable[Any, AIMessageChunk]:
                 run.cancel()
             if end is None:
                 raise ClientLeftError
-            yield _last_piece(end)
+            yield _last_piece(end, whole=ahead is None)
 
     facade = _Facade(agent)  # type: ignore[arg-type]  # its type knows no config parameter
     facade.batch_at_once = batch_at_once
@@ -217,14 +218,19 @@ def _cancel_all(runs: list[Run]) -> None:
         run.cancel()
 
 
-def _last_piece(end: Finished) -> AIMessageChunk:
+def _last_piece(end: Finished, *, whole: bool) -> AIMessageChunk:
+    """What ends a stream; `whole`: the answer, of which nothing was said before."""
     usage = UsageMetadata(
         input_tokens=end.usage.input_tokens,
         output_tokens=end.usage.output_tokens,
         total_tokens=end.usage.input_tokens + end.usage.output_tokens,
     )
+    thought = {"reasoning_content": end.reasoning} if whole and end.reasoning else {}
     return AIMessageChunk(
-        content="", usage_metadata=usage, response_metadata={"finish_reason": end.finish_reason}
+        content=end.text if whole else "",
+        additional_kwargs=thought,
+        usage_metadata=usage,
+        response_metadata={"finish_reason": end.finish_reason},
     )
 
 
