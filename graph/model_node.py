@@ -138,6 +138,7 @@ class _Question:
                     self._said = True
                     writer(TextEvent(type="content", text=text))
                 pieces.append(chunk)
+                await asyncio.sleep(0)  # pieces that come in one burst must not hold up who reads them
         # Added up at once: piece by piece would copy the answer so far for each piece.
         return message_chunk_to_message(pieces[0] + pieces[1:]) if pieces else None
 
