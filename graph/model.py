@@ -9,7 +9,6 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
 import httpx2
@@ -22,6 +21,7 @@ from openai import AsyncStream
 from pydantic import SecretStr
 
 from graph.api_key import api_key
+from graph.model_client import model_client
 from graph.model_echo import without_key
 from identity.echo import without_echo
 from identity.error_table import ErrorCode
@@ -140,19 +140,11 @@ def qwen_chat(
     Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed, unless
     the service asks for a wait (`Retry-After`) of more than 5 seconds: the caller is told it instead.
     """
-    client = httpx2.AsyncClient(
-        verify=ssl_context if ssl_context is not None else True,
-        timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
-        follow_redirects=False,
-        event_hooks={"request": [_sign], "response": [_not_again_soon]},
-    )
     return QwenChat(
         model=model,
         base_url=base_url,
         api_key=_NO_KEY,
-        http_async_client=client,
+        http_async_client=model_client(ssl_context, timeout),
         timeout=timeout,
         max_retries=max_retries,
         stream_usage=True,
@@ -164,18 +156,7 @@ def qwen_chat(
     )
 
 
-async def _not_again_soon(response: httpx2.Response) -> None:
-    """The client would sleep for up to two minutes before it asks again, with the caller waiting."""
-    if retry_after(response.headers) > _LONGEST_WAIT:
-        response.headers["x-should-retry"] = "false"  # the client's own word for it
-
-
 _NO_KEY = SecretStr("the caller's, attached to each request")
-
-
-async def _sign(request: httpx2.Request) -> None:
-    """The client itself never has a key: it would keep the last caller's, for the next one to find."""
-    request.headers["Authorization"] = f"Bearer {api_key.get().reveal()}"
 
 
 def _mended(delta: dict[str, Any]) -> dict[str, Any]:
@@ -200,8 +181,6 @@ def _mended(delta: dict[str, Any]) -> dict[str, Any]:
 
 _FAILURES = (openai.OpenAIError, httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError)
 """The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
-
-_LONGEST_WAIT = 5.0
 
 _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 

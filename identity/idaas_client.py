@@ -28,7 +28,7 @@ from identity.strict_json import read_object
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"
-_AT_ONCE = 24
+_AT_ONCE = 32
 """Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
 would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
 

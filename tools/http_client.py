@@ -3,10 +3,15 @@
 import ssl
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final, cast
+from urllib.request import getproxies
 
 import httpx
 
 from identity.secure_url import is_secure_url
+from tools.small_pools import CONNECTIONS, SmallPools
+
+_MOST_CONNECTIONS: Final = 200
 
 
 class AnswerTooLargeError(Exception):
@@ -29,14 +34,26 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
 
     `seconds` bounds connecting and each wait for bytes; the whole call needs a deadline of its own.
     """
+    trusted = ssl_context if ssl_context is not None else httpx.create_ssl_context()
+
+    def pool() -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(verify=trusted, limits=_limits(CONNECTIONS))
+
+    pools = SmallPools(pool, httpx.AsyncByteStream, most=_MOST_CONNECTIONS // CONNECTIONS)
     return httpx.AsyncClient(
-        verify=ssl_context if ssl_context is not None else True,
+        # A client that is given a transport does not look for the environment's proxies.
+        transport=None if getproxies() else cast(httpx.AsyncBaseTransport, pools),
+        verify=trusted,
+        limits=_limits(_MOST_CONNECTIONS),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
-        limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
     )
+
+
+def _limits(connections: int) -> httpx.Limits:
+    return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
 
 
 def checked_url(url: str) -> str:

@@ -1,0 +1,84 @@
+"""Many small connection pools in the place of a large one.
+
+For each request the HTTP library looks at every connection of its pool, and asks the system of every idle one
+whether it is still open: with a hundred connections that costs more than the request itself.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+CONNECTIONS: Final = 4
+"""Of each pool."""
+
+
+class SmallPools:
+    """A transport for `httpx.AsyncClient`, or for that of `httpx2`, which has the same shape.
+
+    `make` makes the transport of one pool, with room for `CONNECTIONS`; `stream` is the library's
+    `AsyncByteStream`. A request goes to the first pool that has room, so that few connections are kept warm;
+    if none has, and there are `most` of them, it waits in the shortest queue.
+    """
+
+    def __init__(self, make: Callable[[], Any], stream: type, *, most: int) -> None:
+        self._make = make
+        self._body = type("Body", (_Body, stream), {})
+        self._most = most
+        self._pools: list[_Pool] = []
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
+        """Sends the request, and counts it until its answer is closed."""
+        pool = self._pool()
+        pool.under_way += 1
+        try:
+            response = await pool.transport.handle_async_request(request)
+        except BaseException:
+            pool.under_way -= 1
+            raise
+        response.stream = self._body(response.stream, pool)
+        return response
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        for pool in self._pools:
+            await pool.transport.aclose()
+
+    async def __aenter__(self) -> "SmallPools":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _pool(self) -> "_Pool":
+        for pool in self._pools:
+            if pool.under_way < CONNECTIONS:
+                return pool
+        if len(self._pools) < self._most:
+            self._pools.append(_Pool(self._make()))
+            return self._pools[-1]
+        return min(self._pools, key=lambda pool: pool.under_way)
+
+
+class _Pool:
+    def __init__(self, transport: Any) -> None:  # noqa: ANN401 - of either library
+        self.transport = transport
+        self.under_way = 0
+
+
+class _Body:
+    """The body of an answer, which tells its pool when it is closed."""
+
+    def __init__(self, body: Any, pool: _Pool) -> None:  # noqa: ANN401 - of either library
+        self._body = body
+        self._pool: _Pool | None = pool
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            yield piece
+
+    async def aclose(self) -> None:
+        pool, self._pool = self._pool, None
+        try:
+            await self._body.aclose()
+        finally:
+            if pool is not None:
+                pool.under_way -= 1
