@@ -61,8 +61,10 @@ def serve_on(listener: socket.socket) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    from agent.garbage_collection import spare_what_lives_long
+    from agent.garbage_collection import hold_off, spare_what_lives_long
     from agent.web_server import serve_until_stopped, web_server
+
+    hold_off()
 
     def compose() -> "StagedApp":
         from agent.app import StagedApp

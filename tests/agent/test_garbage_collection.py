@@ -5,7 +5,10 @@ import sys
 
 SCRIPT = """
 import gc, weakref
-from agent.garbage_collection import spare_what_lives_long
+from agent.garbage_collection import hold_off, spare_what_lives_long
+
+hold_off()
+assert not gc.isenabled()
 
 class Node: pass
 
@@ -15,6 +18,7 @@ def cycle():
     return weakref.ref(node)
 
 spare_what_lives_long()
+assert gc.isenabled()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
 later = cycle()
 gc.collect()
