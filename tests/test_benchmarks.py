@@ -17,13 +17,20 @@ from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, in_
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_row_comes_out_with_figures(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--to", str(tmp_path)]
+ROWS = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+ALONE = {"broker", "cold_start", "growth", "human_users", "idaas_requests", "mcp_call", "resident_memory"}
+"""Those that start processes of their own; the others share theirs."""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_every_row_comes_out_with_figures(tmp_path: Path, alone: bool) -> None:
+    asked = [row for row in ROWS if (row in ALONE) is alone]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--to", str(tmp_path), *asked]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)  # noqa: S603 - our own command
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     results = json.loads((tmp_path / "results.json").read_text())["rows"]
-    assert set(results) == {module.name for module in pkgutil.iter_modules(rows.__path__)}
+    assert set(results) == set(asked)
     table = (tmp_path / "table.md").read_text()
     for row, figures in results.items():
         assert figures
