@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 class Plan:
     """How much to measure: `rounds` turns of about `seconds` each; if `quick`, just to show that it runs."""
 
-    rounds: int = 4
-    seconds: float = 2.0
+    rounds: int = 6
+    seconds: float = 1.5
     quick: bool = False
 
 

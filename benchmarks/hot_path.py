@@ -1,4 +1,4 @@
-"""Where the agent's time goes: `python -m benchmarks.profile [chat|stream|mcp|enterprise]`.
+"""Where the agent's time goes: `python -m benchmarks.hot_path [chat|stream|mcp|enterprise]`.
 
 Puts the real agent under load by wrk, watches it with py-spy, prints who spends how much, and writes a flame
 graph. Self time is that of the innermost Python frame: what compiled code takes counts for its caller.
@@ -110,7 +110,7 @@ def under_load(subject: Subject, seconds: float) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the tables; the flame graph is in `benchmarks/results`."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hot_path")
     parser.add_argument("chat", nargs="?", choices=list(_CHATS), default="chat")
     parser.add_argument("--access-identity", choices=["Machine", "Human"], default="Machine")
     parser.add_argument("--seconds", type=int, default=10)
