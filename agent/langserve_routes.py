@@ -36,7 +36,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.config import get_config_list
 from langserve import add_routes
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
@@ -82,6 +82,14 @@ class ChatInput(BaseModel):
     )
 
 
+class Answer(AIMessage):
+    """The answer. Its schema says twice that it is the model's: LangServe's chat playground looks for a choice
+    of messages with that one among them, and serves no other.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"properties": {"type": {"enum": ["ai"]}}}]})
+
+
 def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -> APIRouter:
     """The routes. Everything under them needs the caller that the authentication middleware found.
 
@@ -117,7 +125,7 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
             router,
             _facade(runs, batch_at_once),
             input_type=ChatInput,
-            output_type=AIMessage,
+            output_type=Answer,
             playground_type="chat",
             enable_feedback_endpoint=False,
             enable_public_trace_link_endpoint=False,

@@ -237,3 +237,12 @@ async def test_no_endpoint_shows_a_secret(human_agent_server: AgentServer) -> No
             text = (await http.post(f"/agent/{path}", json={"input": PLAIN})).text
             assert "Hangzhou" in text
             assert not [canary for canary in canaries if canary in text], path
+
+
+async def test_the_schemas_are_of_the_kind_that_the_chat_playground_takes(agent_server: AgentServer) -> None:
+    async with agent_server.client() as client:
+        given = (await client.get("/agent/input_schema")).json()
+        answered = (await client.get("/agent/output_schema")).json()
+    assert [member["type"] for member in given["properties"].values()] == ["array"]
+    choices = answered.get("anyOf") or answered.get("oneOf") or []
+    assert any("ai" in choice["properties"]["type"].get("enum", ()) for choice in choices)
