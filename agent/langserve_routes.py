@@ -83,8 +83,8 @@ class ChatInput(BaseModel):
 
 
 class Answer(AIMessage):
-    """The answer. Its schema says twice that it is the model's: LangServe's chat playground looks for a choice
-    of messages with that one among them, and serves no other.
+    """The answer. Its schema says twice that it is the model's: LangServe's chat playground looks for a
+    choice of messages with that one among them, and serves no other.
     """
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"properties": {"type": {"enum": ["ai"]}}}]})
