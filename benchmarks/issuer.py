@@ -21,8 +21,8 @@ class Issuer:
     """One RSA key of 2048 bits, as IDaaS has. A `KeySource` too: its key is always at hand."""
 
     def __init__(self) -> None:
-        self._private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        numbers = self._private_key.public_key().public_numbers()
+        self.private_key: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        numbers = self.private_key.public_key().public_numbers()
         members = {"kty": "RSA", "kid": "benchmark", "use": "sig"}
         members |= {"n": base64url(numbers.n.to_bytes(256, "big")), "e": base64url(b"\1\0\1")}
         key = signing_key(members)
@@ -43,7 +43,7 @@ class Issuer:
         }
         header = {"alg": "RS256", "typ": "JWT", "kid": self.key.kid}
         signing_input = f"{_part(header)}.{_part(claims)}"
-        signature = self._private_key.sign(signing_input.encode(), padding.PKCS1v15(), hashes.SHA256())
+        signature = self.private_key.sign(signing_input.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signing_input}.{base64url(signature)}"
 
     def verifier(self, *, remembered: int = 10_000) -> AccessTokenVerifier:
