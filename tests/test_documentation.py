@@ -25,3 +25,28 @@ def test_every_local_link_of_the_readme_leads_somewhere():
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_every_file_that_the_documents_name_is_there():
+    named = re.compile(
+        r"`((?:agent|benchmarks|docs|frontend|graph|identity|sandbox|scripts|tests|tools)/[\w/.-]+)`"
+    )
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    wrong = {
+        f"{document.name}: {name}"
+        for document in documents
+        for name in named.findall(document.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists() and "benchmarks/results" not in name
+    }
+    assert not wrong
+
+
+def test_every_link_of_the_documents_leads_somewhere():
+    link = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)")
+    wrong = {
+        f"{document.name}: {target}"
+        for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for target in link.findall(document.read_text(encoding="utf-8"))
+        if not (document.parent / target).exists()
+    }
+    assert not wrong
