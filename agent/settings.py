@@ -28,6 +28,9 @@ from identity.sdk_configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_
 from identity.secret import Secret
 from identity.secure_url import is_secure_url
 
+TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
+"""Of a user's access token, for the commands that ask as a user. The agent itself does not read it."""
+
 _BEIJING: Final = "https://dashscope.aliyuncs.com"
 
 

@@ -36,9 +36,9 @@ class DeclaredCredential(TypedDict, total=False):
 def declared_credential(need: CredentialNeed | None) -> DeclaredCredential:
     """The members of a tool's events that tell of `need`."""
     match need:
-        case AccessToken(scope):
-            audience, separator, permission = scope.rpartition("|")
-            return {"audience": audience, "scope": permission} if separator else {"scope": scope}
+        case AccessToken():
+            named: DeclaredCredential = {"audience": need.audience} if need.audience is not None else {}
+            return {**named, "scope": need.permission}
         case ApiKey(identifier):
             return {"credential": identifier}
         case None:

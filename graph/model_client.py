@@ -2,14 +2,13 @@
 
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, cast
-from urllib.request import getproxies
+from typing import Final
 
 import httpx2
 
 from graph.api_key import api_key
 from identity.retry import retry_after
-from tools.small_pools import CONNECTIONS, SmallPools
+from tools.small_pools import pooled
 
 _LONGEST_WAIT: Final = 5.0
 _MOST_CONNECTIONS: Final = 1000
@@ -17,26 +16,13 @@ _MOST_CONNECTIONS: Final = 1000
 
 def model_client(ssl_context: ssl.SSLContext | None, timeout: float) -> httpx2.AsyncClient:
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it."""
-    trusted = ssl_context if ssl_context is not None else httpx2.create_ssl_context()
-
-    def pool() -> httpx2.AsyncHTTPTransport:
-        return httpx2.AsyncHTTPTransport(verify=trusted, limits=_limits(CONNECTIONS))
-
-    pools = SmallPools(pool, httpx2.AsyncByteStream, most=_MOST_CONNECTIONS // CONNECTIONS)
     return httpx2.AsyncClient(
-        # A client that is given a transport does not look for the environment's proxies.
-        transport=None if getproxies() else cast(httpx2.AsyncBaseTransport, pools),
-        verify=trusted,
-        limits=_limits(_MOST_CONNECTIONS),
+        **pooled(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,
         event_hooks={"request": [_sign], "response": [_not_again_soon]},
     )
-
-
-def _limits(connections: int) -> httpx2.Limits:
-    return httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
 
 
 async def _sign(request: httpx2.Request) -> None:

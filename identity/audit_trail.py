@@ -156,9 +156,8 @@ class AuditTrail:
         **members: str | None,
     ) -> AuditedStep:
         match need:
-            case AccessToken(scope):
-                audience, bar, permission = scope.rpartition("|")
-                members |= {"audience": audience if bar else None, "scope": permission}
+            case AccessToken():
+                members |= {"audience": need.audience, "scope": need.permission}
             case ApiKey(identifier):
                 members["credential"] = identifier
         if caller is not None:

@@ -27,6 +27,17 @@ class AccessToken:
 
     scope: str
 
+    @property
+    def audience(self) -> str | None:
+        """Whom the token is for, if the scope says so."""
+        audience, bar, _ = self.scope.rpartition("|")
+        return audience if bar else None
+
+    @property
+    def permission(self) -> str:
+        """The scope without the audience."""
+        return self.scope.rpartition("|")[2]
+
 
 CredentialNeed: TypeAlias = ApiKey | AccessToken
 

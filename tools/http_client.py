@@ -3,13 +3,12 @@
 import ssl
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, cast
-from urllib.request import getproxies
+from typing import Final
 
 import httpx
 
 from identity.secure_url import is_secure_url
-from tools.small_pools import CONNECTIONS, SmallPools
+from tools.small_pools import pooled
 
 _MOST_CONNECTIONS: Final = 200
 
@@ -34,26 +33,13 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
 
     `seconds` bounds connecting and each wait for bytes; the whole call needs a deadline of its own.
     """
-    trusted = ssl_context if ssl_context is not None else httpx.create_ssl_context()
-
-    def pool() -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(verify=trusted, limits=_limits(CONNECTIONS))
-
-    pools = SmallPools(pool, httpx.AsyncByteStream, most=_MOST_CONNECTIONS // CONNECTIONS)
     return httpx.AsyncClient(
-        # A client that is given a transport does not look for the environment's proxies.
-        transport=None if getproxies() else cast(httpx.AsyncBaseTransport, pools),
-        verify=trusted,
-        limits=_limits(_MOST_CONNECTIONS),
+        **pooled(httpx, ssl_context, connections=_MOST_CONNECTIONS),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
     )
-
-
-def _limits(connections: int) -> httpx.Limits:
-    return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
 
 
 def checked_url(url: str) -> str:

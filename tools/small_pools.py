@@ -4,11 +4,34 @@ For each request the HTTP library looks at every connection of its pool, and ask
 whether it is still open: with a hundred connections that costs more than the request itself.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Callable
+from types import ModuleType
 from typing import Any, Final
+from urllib.request import getproxies
 
 CONNECTIONS: Final = 4
 """Of each pool."""
+
+
+def pooled(library: ModuleType, trusted: ssl.SSLContext | None, connections: int) -> dict[str, Any]:
+    """Arguments for the `AsyncClient` of `library` (`httpx` or `httpx2`), for so many connections altogether.
+
+    `trusted` is whom it trusts; `None`: the public authorities. Where the environment names a proxy it is one
+    large pool: a client that is given a transport does not look for proxies.
+    """
+    context = trusted if trusted is not None else library.create_ssl_context()
+
+    def limits(number: int) -> Any:  # noqa: ANN401 - of either library
+        return library.Limits(max_connections=number, max_keepalive_connections=number)
+
+    if getproxies():
+        return {"verify": context, "limits": limits(connections)}
+
+    def pool() -> Any:  # noqa: ANN401 - of either library
+        return library.AsyncHTTPTransport(verify=context, limits=limits(CONNECTIONS))
+
+    return {"transport": SmallPools(pool, library.AsyncByteStream, most=connections // CONNECTIONS)}
 
 
 class SmallPools:

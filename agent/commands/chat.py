@@ -11,8 +11,7 @@ import typer
 
 from agent.commands.access_token import sandbox_access_token
 from agent.commands.terminal import err, out, stop
-
-TOKEN_VARIABLE = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
+from agent.settings import TOKEN_VARIABLE
 
 
 def chat(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent.commands.chat import TOKEN_VARIABLE
 from agent.commands.terminal import environment, out
+from agent.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
 from identity.secret import Secret
 

@@ -22,7 +22,7 @@ from agent.diagnosis.origins import Origin, origin_of
 from agent.diagnosis.record_file import check_writable
 from agent.diagnosis.shared_counters import check_redis
 from agent.diagnosis.trial import ask_model, use_service
-from agent.settings import read_settings
+from agent.settings import TOKEN_VARIABLE, read_settings
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
 from identity.credential import Credential, CredentialNeed
@@ -32,7 +32,6 @@ from identity.errors import AgentError, ConfigurationError, UnreachableError
 from identity.secret import Secret
 
 _STEP_SECONDS: Final = 60.0
-TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 _HOW_TO_GET_A_TOKEN: Final = (
     f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
 )
