@@ -1,0 +1,62 @@
+"""Offers of tools: what is at hand is put together once, and never after it has changed."""
+
+import pytest
+
+from graph.offer import Offers
+from identity.error_table import ErrorCode
+from tools.service import ToolSchema
+
+
+class Listing:
+    """A service that has its tools at hand while `known`, and counts how often it is asked."""
+
+    failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+
+    def __init__(self, name, *tools):
+        self.name = name
+        self.known = True
+        self.asked = 0
+        self.list(*tools)
+
+    def list(self, *tools):
+        self.listed = [ToolSchema(tool, f"The tool {tool}.", {"type": "object"}) for tool in tools]
+
+    def tools_at_hand(self, _access):
+        return self.listed if self.known else None
+
+    async def tools(self, _access):
+        self.asked += 1
+        return self.listed
+
+
+@pytest.fixture
+def services():
+    return [Listing("amap", "weather"), Listing("enterprise", "greet")]
+
+
+@pytest.fixture
+def offers(services):
+    return Offers(services, seconds=5)
+
+
+ACCESSES = {"amap": None, "enterprise": None}
+
+
+async def test_what_is_at_hand_is_put_together_once_and_nobody_is_asked(services, offers):
+    first, second = await offers.of(ACCESSES), await offers.of(ACCESSES)
+    assert first is second
+    assert first.services == {"weather": "amap", "greet": "enterprise"}
+    assert [service.asked for service in services] == [0, 0]
+
+
+async def test_a_list_that_has_changed_is_offered_at_once(services, offers):
+    await offers.of(ACCESSES)
+    services[0].list("weather", "geo")
+    assert set((await offers.of(ACCESSES)).services) == {"weather", "geo", "greet"}
+
+
+async def test_what_is_not_at_hand_is_asked_for_and_not_remembered(services, offers):
+    services[1].known = False
+    first, second = await offers.of(ACCESSES), await offers.of(ACCESSES)
+    assert first == second
+    assert services[1].asked == 2
