@@ -21,6 +21,7 @@ class Manner(StrEnum):
     MCP = "mcp"
     ENTERPRISE = "enterprise"
     LEAVES = "left"
+    LEAVES_TOOL = "left a tool"
     BAD_TOKEN = "bad token"
 
 
@@ -29,15 +30,18 @@ _WEIGHTS: Final = {
     Manner.STREAM: 25,
     Manner.MCP: 10,
     Manner.ENTERPRISE: 10,
-    Manner.LEAVES: 10,
+    Manner.LEAVES: 5,
+    Manner.LEAVES_TOOL: 5,
     Manner.BAD_TOKEN: 5,
 }
 _WITH_TOOLS: Final = frozenset({Manner.MCP, Manner.ENTERPRISE})
-_STREAMED: Final = _WITH_TOOLS | {Manner.STREAM, Manner.LEAVES}
+_LEAVING: Final = frozenset({Manner.LEAVES, Manner.LEAVES_TOOL})
+_STREAMED: Final = _WITH_TOOLS | _LEAVING | {Manner.STREAM}
 _QUESTIONS: Final = {
     Manner.MCP: "What is the weather?",
     Manner.ENTERPRISE: "Call the enterprise service.",
     Manner.LEAVES: "tokens=200",
+    Manner.LEAVES_TOOL: "What is the weather?",
 }
 
 
@@ -85,7 +89,7 @@ class Visitor:
         self._writer.write(visit.request())
         try:
             async with asyncio.timeout(_SECONDS):
-                if visit.manner is Manner.LEAVES:
+                if visit.manner in _LEAVING:
                     await self._reader.read(1)
                     self.leave()
                     return visit.manner

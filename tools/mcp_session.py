@@ -4,23 +4,25 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import anyio
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import ClientSession, McpError
-from mcp.shared.message import MessageMetadata
+from mcp.shared.message import MessageMetadata, SessionMessage
 from mcp.shared.session import ProgressFnT
-from mcp.types import CallToolResult, ClientRequest, Implementation
+from mcp.types import CONNECTION_CLOSED, CallToolResult, ClientRequest, Implementation
 from pydantic import BaseModel
 
 from identity.secret import Secret
 from tools.mcp_tool import MCPTool, listed_tools, result_text
-from tools.mcp_transport import MCPTransport, TransportFailure
+from tools.mcp_transport import Incoming, MCPTransport, Outgoing, TransportFailure
 from tools.service import ToolResult
 
 _CLIENT = Implementation(name="idaas-agent", version="0.1.0")
+_CLOSED = "the session was closed"
 _Result = TypeVar("_Result", bound=BaseModel)
 _Outcome = TypeVar("_Outcome")
 
@@ -102,8 +104,7 @@ class MCPSession:
 
     async def close(self) -> None:
         """Ends it now. Calls in flight raise `MCPFailure`."""
-        self._retired = True
-        self._ended.set()
+        self._cut_off()
         if self._owner is not None:
             await asyncio.wait([self._owner])
 
@@ -128,7 +129,7 @@ class MCPSession:
         try:
             result = await self._raced(self._connected().call_tool(tool, dict(arguments)))
         except McpError as error:
-            if isinstance(error.error.data, TransportFailure):
+            if isinstance(error.error.data, TransportFailure) or _says_closed(error):
                 raise _failure(error) from None
             return ToolResult(f"error {error.error.code}: {error.error.message}", ok=False)
         except (RuntimeError, ValueError) as error:  # it is no result
@@ -143,24 +144,35 @@ class MCPSession:
             await asyncio.wait({call, self._owner}, return_when=asyncio.FIRST_COMPLETED)
             if call.done():
                 return call.result()
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass  # the same, seen by the call first
         finally:
             if not call.done():
                 call.cancel()
                 await asyncio.wait([call])
-        raise MCPFailure("the session was closed")
+        raise MCPFailure(_CLOSED)
 
     def _connected(self) -> "_Session":
         if self._session is None:
             raise RuntimeError("the session is not open")
         return self._session
 
+    def _made(self, incoming: Incoming, outgoing: Outgoing) -> "_Session":
+        session = _Session(incoming, outgoing, client_info=_CLIENT)
+        session.transport, session.ended = self._transport, self._cut_off
+        return session
+
+    def _cut_off(self) -> None:
+        """Ends it whoever uses it: nothing would be answered any more."""
+        self._retired = True
+        self._ended.set()
+
     async def _own(self, opened: "asyncio.Future[None]") -> None:
         try:
             async with (
                 self._transport.connected() as (incoming, outgoing),
-                _Session(incoming, outgoing, client_info=_CLIENT) as session,
+                self._made(incoming, outgoing) as session,
             ):
-                session.transport = self._transport
                 try:
                     await session.initialize()
                 except (McpError, RuntimeError, ValueError) as error:
@@ -173,7 +185,7 @@ class MCPSession:
                 await self._ended.wait()
         finally:
             if not opened.done():
-                opened.set_exception(MCPFailure("the session was closed"))
+                opened.set_exception(MCPFailure(_CLOSED))
 
 
 class _Session(ClientSession):
@@ -181,9 +193,25 @@ class _Session(ClientSession):
 
     A result is not held against the tool's output schema: the model reads it as text, and the schema's
     regular expressions are the server's, which may take years to match.
+
+    An answer may arrive in the moment in which its caller leaves. The library takes that for the end of the
+    connection: it stops reading for everybody, and says nothing. Here such an answer is dropped; and should
+    the reading end in any other way, the session knows it.
     """
 
     transport: MCPTransport
+    ended: Callable[[], None]
+    """Called when nothing is read any more."""
+
+    async def _handle_response(self, message: SessionMessage) -> None:
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            await super()._handle_response(message)
+
+    async def _receive_loop(self) -> None:
+        try:
+            await super()._receive_loop()
+        finally:
+            self.ended()
 
     async def _validate_tool_result(self, name: str, result: CallToolResult) -> None:
         """Nothing to check."""
@@ -206,10 +234,17 @@ class _Session(ClientSession):
             raise
 
 
+def _says_closed(error: McpError) -> bool:
+    """What the library answers to calls in flight when it stops reading."""
+    return (error.error.code, error.error.message) == (CONNECTION_CLOSED, "Connection closed")
+
+
 def _failure(error: Exception) -> MCPFailure:
     """Never with the server's text, which may have anything in it."""
     if isinstance(error, McpError):
         if isinstance(data := error.error.data, TransportFailure):
             return MCPFailure(data.detail, data.status)
+        if _says_closed(error):
+            return MCPFailure(_CLOSED)
         return MCPFailure(f"protocol error {error.error.code}")
     return MCPFailure("the answer is not of the MCP protocol")

@@ -5,6 +5,7 @@
 `/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They answer at once,
 until `PUT /delays` gives them times in seconds: `first_token`, `token`, `mcp`. The model answers with words;
 to a question that speaks of the weather or the enterprise service, with one call of the tool whose name does.
+If the tool then failed, the model does too: no load is measured that did not do its work.
 """
 
 import asyncio
@@ -29,6 +30,11 @@ TOOL: dict[str, Any] = {
 }
 _ARGUMENTS = {"maps_weather": '{"city": "杭州"}'}
 _TOPICS = ("weather", "enterprise")
+_WEATHER = "sunny, 21 °C"
+_ENTERPRISE = b'{"employee":"stand-in","status":"ok"}'
+_TOOL_FAILED = b'{"error":{"message":"the tool failed"}}'
+_RESULTS = (_WEATHER, "stand-in")
+"""What the tools' results have in them."""
 _HEAD = {"id": "chatcmpl-1", "created": 1795526961, "model": "qwen-plus"}
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40}
 
@@ -47,6 +53,12 @@ def model_answer(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
         return b"application/json", [_whole(orjson.dumps(message), finish)]
     with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
     return b"text/event-stream", _events(orjson.dumps(message), finish, with_usage)
+
+
+def tool_failed(request: dict[str, Any]) -> bool:
+    """Whether the question has the result of a tool, and not the one that the services here give."""
+    last = request["messages"][-1]
+    return last["role"] == "tool" and not any(result in str(last["content"]) for result in _RESULTS)
 
 
 def _message(request: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -96,7 +108,7 @@ def mcp_answer(request: dict[str, Any]) -> bytes | None:
         case "tools/list":
             result = {"tools": [TOOL]}
         case "tools/call":
-            result = {"content": [{"type": "text", "text": "sunny, 21 °C"}], "isError": False}
+            result = {"content": [{"type": "text", "text": _WEATHER}], "isError": False}
         case _:
             result = {}
     if "id" not in request:
@@ -135,8 +147,11 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, method: bytes, path: bytes, body: bytes) -> None:
         if path == b"/v1/chat/completions":
-            kind, pieces = model_answer(orjson.loads(body))
-            self._model(kind, pieces)
+            question = orjson.loads(body)
+            if tool_failed(question):
+                self._send(b"400 Bad Request", b"application/json", _TOOL_FAILED)
+                return
+            self._model(*model_answer(question))
         elif path == b"/mcp" and method == b"post":
             answer = mcp_answer(orjson.loads(body))
             status = b"200 OK" if answer is not None else b"202 Accepted"
@@ -147,7 +162,7 @@ class Connection(asyncio.Protocol):
             vars(self._delays).update(orjson.loads(body))
             self._send(b"200 OK", b"application/json", b"{}")
         else:
-            self._send(b"200 OK", b"application/json", b'{"employee":"stand-in","status":"ok"}')
+            self._send(b"200 OK", b"application/json", _ENTERPRISE)
 
     def _model(self, kind: bytes, pieces: list[bytes]) -> None:
         if len(pieces) == 1:
