@@ -5,9 +5,9 @@ import json
 
 import httpx
 import pytest
+from mcp import ClientSession
 
 from identity.secret import Secret
-from tools import mcp_session
 from tools.mcp_session import MCPFailure, MCPSession
 from tools.mcp_transport import MCPTransport
 
@@ -63,7 +63,7 @@ async def test_a_session_that_is_read_no_more_fails_its_calls_and_is_not_open(se
     async def odd(*_):
         raise RuntimeError("the library met something it did not expect")
 
-    monkeypatch.setattr(mcp_session.ClientSession, "_handle_response", odd)
+    monkeypatch.setattr(ClientSession, "_handle_response", odd)
     with pytest.raises(MCPFailure):
         await session.call("weather", {})
     assert not session.is_open
