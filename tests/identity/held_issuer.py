@@ -1,0 +1,111 @@
+"""An issuer that a test holds in its hand: each call waits until the test lets it land."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from identity.access_identity import AccessIdentity
+from identity.credential import AccessToken, ApiKey
+from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, CredentialError, UnreachableError
+from identity.idaas_client import ApiKeyRefusedError, IssuedToken
+from identity.secret import Secret
+
+MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
+TOKEN = AccessToken("https://enterprise.example|service.invoke")
+LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKey("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
+NO_TOKEN = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
+NO_KEY = ApiKeyRefusedError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "refused")
+
+
+@dataclass
+class Call:
+    """A call to the issuer. `owner` is the user's access token, or "machine"."""
+
+    owner: str
+    what: str
+    landed: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+    def land(self, error: AgentError | None = None) -> None:
+        if self.landed.done():
+            return
+        if error is None:
+            self.landed.set_result(None)
+        else:
+            self.landed.set_exception(error)
+
+
+class HeldIssuer:
+    """A `CredentialIssuer` whose secrets tell whose they are: `owner/what/number`."""
+
+    def __init__(self, clock: Any, *, lifetime: float = 1200.0, hold: bool = False) -> None:
+        self.clock = clock
+        self.lifetime = lifetime
+        self.hold = hold
+        self.calls: list[Call] = []
+        self.errors: dict[str, AgentError] = {}
+        self.expires: dict[str, float] = {}
+        self.faults: list[str] = []
+
+    @property
+    def in_flight(self) -> list[Call]:
+        return [call for call in self.calls if not call.landed.done()]
+
+    def count(self, what: str) -> int:
+        return sum(call.what == what for call in self.calls)
+
+    async def machine_token(self, scope: str) -> IssuedToken:
+        return await self._token("machine", scope)
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
+        return await self._token(subject_token.reveal(), scope)
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+        owner, what, _ = pam_token.reveal().rsplit("/", 2)
+        if what != PAM_TOKEN.scope.replace("/", "_"):
+            self.faults.append("a key was asked for with a token of another scope")
+        if self.clock() >= self.expires[pam_token.reveal()]:
+            self.faults.append("an expired token was presented")
+        return Secret(await self._land(owner, need.identifier))
+
+    async def _token(self, owner: str, scope: str) -> IssuedToken:
+        asked_at = self.clock()
+        name = await self._land(owner, scope)
+        self.expires[name] = asked_at + self.lifetime
+        return IssuedToken(Secret(name), self.expires[name])
+
+    async def _land(self, owner: str, what: str) -> str:
+        if any((call.owner, call.what) == (owner, what) for call in self.in_flight):
+            self.faults.append("two flights for one credential")
+        call = Call(owner, what)
+        self.calls.append(call)
+        if not self.hold:
+            call.land(self.errors.get(what))
+        await call.landed
+        return f"{owner}/{what.replace('/', '_')}/{len(self.calls)}"
+
+
+@pytest.fixture
+def issuer(clock: Any) -> HeldIssuer:
+    return HeldIssuer(clock)
+
+
+@pytest.fixture
+def broker(issuer: HeldIssuer, clock: Any) -> CredentialBroker:
+    return CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
+
+
+async def settled(broker: CredentialBroker) -> None:
+    """Lets flights without waiters land."""
+    while flights := list(broker._flights._flights.values()):
+        await asyncio.wait(flights)
+
+
+async def ticks() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
