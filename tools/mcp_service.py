@@ -17,8 +17,8 @@ from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tools.http_client import checked_url, http_client
-from tools.mcp_session import MCPFailure, MCPSession
-from tools.mcp_transport import MCPTransport
+from tools.mcp_session import MCPSession
+from tools.mcp_transport import MCPFailure, MCPTransport
 from tools.result_text import presentable
 from tools.service import Access, ToolResult, ToolSchema
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import json
 from collections import Counter
 
 import pytest
@@ -457,14 +458,18 @@ async def test_an_echoed_key_does_not_reach_the_model(serve, service_at, key_rin
     assert result.text == "sunny in **redacted**"
 
 
-async def test_the_session_does_not_see_the_variables_of_the_run_that_opened_it(serve, service_at, key_ring):
-    seen = set()
+async def test_what_is_shared_is_opened_without_the_variables_of_the_run_that_needed_it(
+    serve, service_at, key_ring
+):
+    seen = {}
 
     async def note(request):
-        seen.add(caller.get())
+        if request.method == "POST":
+            seen[json.loads(request.content)["method"]] = caller.get()
 
     service = service_at(await serve(Server()))
     service._http.event_hooks["request"] = [note]
     caller.set("alice")
     assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
-    assert seen == {"nobody"}
+    assert seen["initialize"] == seen["notifications/initialized"] == "nobody"
+    assert seen["tools/call"] == "alice"
