@@ -1,0 +1,80 @@
+"""A JWKS endpoint in memory, and sources of keys that ask it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from identity.error_table import ErrorCode
+from identity.errors import UnreachableError
+from identity.jwks import Jwks
+
+
+@dataclass
+class Endpoint:
+    """Answers with whatever a test puts here; `requests` counts."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+    gate: asyncio.Event | None = None
+    redirect: str | None = None
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def publish(self, *jwks: dict[str, Any]) -> None:
+        self.body = json.dumps({"keys": jwks}).encode()
+
+    async def answer(self, request: Request) -> Response:
+        self.requests += 1
+        body = self.body
+        self.arrived.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.redirect and request.url.path == "/jwks":
+            return RedirectResponse(self.redirect)
+        return Response(body, status_code=self.status, headers=self.headers)
+
+
+@pytest.fixture
+def endpoint(rsa_key: rsa.RSAPrivateKey, jwk_of: Any) -> Endpoint:
+    endpoint = Endpoint()
+    endpoint.publish(jwk_of(rsa_key, kid="one"))
+    return endpoint
+
+
+@pytest.fixture
+async def make(endpoint: Endpoint, clock: Any) -> AsyncIterator[Callable[..., Jwks]]:
+    made: list[Jwks] = []
+    application = Starlette(routes=[Route("/{path:path}", endpoint.answer)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http:
+
+        def make(**arguments: Any) -> Jwks:
+            made.append(Jwks("https://idaas.example/jwks", http, clock=clock, **arguments))
+            return made[-1]
+
+        yield make
+        for jwks in made:
+            await jwks.aclose()
+
+
+async def unavailable(jwks: Jwks, kid: str = "one") -> str:
+    with pytest.raises(UnreachableError) as caught:
+        await jwks.find(kid, "RS256")
+    assert caught.value.code is ErrorCode.JWKS_UNAVAILABLE
+    return caught.value.detail
+
+
+async def settled(jwks: Jwks) -> None:
+    """Waits for a refresh that is under way."""
+    if flights := list(jwks._flight._flights.values()):
+        await asyncio.wait(flights)
