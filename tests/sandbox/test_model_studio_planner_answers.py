@@ -1,0 +1,78 @@
+"""The stand-in model's words: what becomes of a tool's result or failure, and in which language."""
+
+import json
+
+import pytest
+
+from sandbox.model_studio.planner.wording import STAND_IN, STAND_IN_CHINESE
+from tests.sandbox.planner_session import converse
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "signature"),
+    [
+        ("What is the weather in Hangzhou?", "| Date |", STAND_IN),
+        ("杭州天气", "| 日期 |", STAND_IN_CHINESE),
+    ],
+)
+def test_answer_is_in_the_language_of_the_question_and_signed_by_the_stand_in(question, text, signature):
+    _, said = converse(question)
+    assert text in said
+    assert said.endswith(signature)
+
+
+def test_answer_about_tomorrow_begins_with_tomorrow():
+    _, said = converse("Will it rain in Hangzhou tomorrow?")
+    assert "2026-11-25" in said.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "Error: Cannot read properties of undefined (reading 'city')",
+        "Get weather failed: DAILY_QUERY_OVER_LIMIT",
+        "external_service_failed: External service call failed (no answer). Likely cause: x. Remedy: y.",
+        '{"error": "DAILY_QUERY_OVER_LIMIT", "message": "too much"}',
+        '{"ok": false, "message": "no"}',
+    ],
+)
+@pytest.mark.parametrize(("question", "said"), [("Weather in Hangzhou", "failed"), ("杭州天气", "失败")])
+def test_failure_of_a_tool_is_said_plainly_and_not_tried_again(result, question, said):
+    rounds, text = converse(question, answers={"maps_weather": result})
+    assert rounds == [["maps_weather"]]
+    assert said in text
+
+
+def test_one_failure_does_not_hide_the_other_answer():
+    answers = {
+        "maps_weather": "Get weather failed: X",
+        "call_enterprise_service": '{"greeting": "Hello, alice"}',
+    }
+    _, text = converse("Weather in Hangzhou and call my enterprise service", answers=answers, parallel=True)
+    assert "failed" in text
+    assert "Hello, alice" in text
+
+
+def test_any_json_is_put_into_words_with_what_was_asked_first():
+    result = json.dumps(
+        {
+            "employee": "alice",
+            "days_left": 12,
+            "next_leave": {"from": "2026-12-21"},
+            "all": [{"a": 1, "b": None}, {"a": 2}],
+            "actor": None,
+        }
+    )
+    _, text = converse("How many days of leave do I have left?", answers={"leave_balance": result})
+    lines = text.splitlines()
+    assert "- days left: 12" in lines
+    assert "null" not in text
+    assert lines.index("- days left: 12") < lines.index("- employee: alice")
+    assert "  - from: 2026-12-21" in lines
+    assert "  - a: 1" in lines
+
+
+@pytest.mark.parametrize("result", ["", "plain words", "[]", "12", "null", '["a", "b"]', '[{"a": 1}]'])
+def test_result_of_any_shape_has_an_answer(result):
+    _, text = converse("Call my enterprise service", answers={"call_enterprise_service": result})
+    assert text
