@@ -1,0 +1,71 @@
+"""Clients of the sandbox's Model Studio: raw HTTP for the quirks, the official one to survive them."""
+
+import json
+
+import httpx
+import httpx2
+import openai
+import pytest
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "city_weather",
+        "description": "The weather forecast of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "name of the city"}},
+            "required": ["city"],
+        },
+    },
+}
+SERVICE = {
+    "type": "function",
+    "function": {"name": "company_service", "description": "Calls the company's enterprise service."},
+}
+BOTH = "What is the weather in Hangzhou, and call my enterprise service"
+
+
+def request(question="What is the weather in Hangzhou right now?", **members):
+    return {"model": "qwen-plus", "messages": [{"role": "user", "content": question}], **members}
+
+
+@pytest.fixture
+async def http(sandbox):
+    headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.llm_api_key}"}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def official(sandbox):
+    async with openai.AsyncOpenAI(
+        base_url=sandbox.cloud.addresses.llm_base_url,
+        api_key=sandbox.cloud.secrets.llm_api_key,
+        http_client=httpx2.AsyncClient(verify=sandbox.ssl_context),
+        max_retries=0,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def url(sandbox):
+    return f"{sandbox.cloud.addresses.llm_base_url}/chat/completions"
+
+
+async def stream(http, url, body):
+    """The bodies of a stream's events, `[DONE]` included as text."""
+    events = []
+    async with http.stream("POST", url, json={**body, "stream": True}) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line:
+                assert line.startswith("data: ")
+                text = line.removeprefix("data: ")
+                events.append(text if text == "[DONE]" else json.loads(text))
+    return events
+
+
+def deltas(events):
+    return [event["choices"][0]["delta"] for event in events if event != "[DONE]" and event["choices"]]
