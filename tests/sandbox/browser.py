@@ -1,0 +1,59 @@
+"""What a browser does at IDaaS's sign-in page, and the page's request for the implicit grant."""
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from sandbox.directory import AGENT_AUDIENCE, PAGE
+
+REDIRECT = "http://localhost:9001/"
+IMPLICIT = {
+    "client_id": PAGE,
+    "response_type": "token",
+    "scope": f"{AGENT_AUDIENCE}|agent.access",
+    "redirect_uri": REDIRECT,
+}
+
+
+class Browser:
+    """Keeps cookies, follows nothing."""
+
+    def __init__(self, sandbox) -> None:
+        self.sandbox = sandbox
+        self.client = httpx.Client(base_url=sandbox.url("/login/app/common/oauth2", "idaas_plain"))
+
+    def authorize(self, **changes) -> httpx.Response:
+        return self.client.get("/authorize", params=_without_none(IMPLICIT | changes))
+
+    def sign_in(self, user="alice", password=None, *, csrf=None, headers=None, **changes) -> httpx.Response:
+        """Opens the page and posts its form."""
+        page = self.authorize(**changes)
+        assert page.status_code == 200
+        form = {
+            "csrf": csrf or re.search(r'name="csrf" value="([^"]+)"', page.text)[1],
+            "username": user,
+            "password": password or getattr(self.sandbox.cloud.secrets, f"{user}_password", ""),
+        }
+        action = re.search(r'action="([^"]+)"', page.text)[1].replace("&amp;", "&")
+        return self.client.post(self.sandbox.url(action, "idaas_plain"), data=form, headers=headers)
+
+
+def _without_none(members: dict) -> dict:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def fragment(response) -> dict[str, str]:
+    """The answer in the fragment of the redirect to the page."""
+    assert response.status_code in (302, 303)
+    location = response.headers["location"]
+    assert location.startswith(REDIRECT + "#")
+    return dict(parse_qsl(urlsplit(location).fragment))
+
+
+@pytest.fixture
+def browser(sandbox):
+    browser = Browser(sandbox)
+    with browser.client:
+        yield browser

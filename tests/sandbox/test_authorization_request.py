@@ -1,0 +1,86 @@
+"""Who may be sent to sign in, what for, and where an answer or an error may go."""
+
+import pytest
+
+from sandbox.directory import AGENT_AUDIENCE, PAGE
+from tests.sandbox.browser import IMPLICIT, browser, fragment
+
+__all__ = ["browser"]  # fixtures
+
+# Nothing is redirected to an address that is not registered for the client
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://evil.example/",
+        "http://localhost:9001",
+        "http://localhost:9001/?x=1",
+        "http://localhost:9001/callback",
+        "http://localhost:9001.evil.example/",
+        "http://LOCALHOST:9001/",
+        None,
+    ],
+)
+def test_an_unregistered_redirect_uri_is_never_followed(browser, redirect_uri) -> None:
+    browser.sign_in()
+    for response in (
+        browser.authorize(redirect_uri=redirect_uri),
+        browser.authorize(redirect_uri=redirect_uri, response_type="nonsense"),
+    ):
+        assert response.status_code == 400
+        assert "location" not in response.headers
+        assert response.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("client_id", ["app_nobody", None, "app_agent01"])
+def test_an_unknown_or_wrong_client_is_never_redirected(browser, client_id) -> None:
+    response = browser.authorize(client_id=client_id)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+def test_a_repeated_redirect_uri_is_refused(sandbox, browser) -> None:
+    pairs = [*IMPLICIT.items(), ("redirect_uri", "https://evil.example/")]
+    response = browser.client.get("/authorize", params=pairs)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+# Errors that go to the redirect URI
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": None}, "invalid_request"),
+        ({"response_type": "nonsense"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
+        ({"response_mode": "query"}, "invalid_request"),
+        ({"scope": None}, "invalid_scope"),
+        ({"scope": "openid"}, "invalid_scope"),
+        ({"scope": "agent.access"}, "invalid_scope"),
+        ({"response_type": "id_token", "nonce": "n"}, "invalid_request"),
+    ],
+)
+def test_a_malformed_request_is_reported_before_anybody_signs_in(browser, changes, error) -> None:
+    answer = fragment(browser.authorize(state="s", **changes))
+    assert (answer["error"], answer["state"]) == (error, "s")
+
+
+def test_the_client_must_be_authorized_for_the_agent(sandbox, browser) -> None:
+    sandbox.cloud.directory.delegated.discard((PAGE, AGENT_AUDIENCE, "agent.access"))
+    assert fragment(browser.sign_in())["error"] == "invalid_scope"
+
+
+def test_the_user_must_be_authorized_for_the_agent(sandbox, browser) -> None:
+    sandbox.cloud.directory.revoke("user_bob01", AGENT_AUDIENCE, "agent.access")
+    answer = fragment(browser.sign_in("bob", state="s"))
+    assert (answer["error"], answer["state"]) == ("access_denied", "s")
+    event = sandbox.cloud.events.snapshot()[-1]
+    assert (event.result, event.subject, event.error) == ("failed", "user_bob01", "access_denied")
+
+
+def test_a_disabled_application_gets_nothing(sandbox, browser) -> None:
+    sandbox.cloud.directory.disabled.add(PAGE)
+    assert fragment(browser.sign_in())["error"] == "access_denied"
