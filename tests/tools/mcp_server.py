@@ -1,0 +1,142 @@
+"""An official MCP server in this process, which the tests stop, restart and make fail."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from mcp.server.fastmcp import FastMCP
+from mcp.types import ImageContent, TextContent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from identity.credential import ApiKey
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tools.mcp_service import MCPService
+
+
+class Server:
+    """An MCP server behind a key check. `answer`, if set, is its answer to everything."""
+
+    def __init__(self, *, stateless=False, json=False):
+        self.options = {"stateless_http": stateless, "json_response": json}
+        self.counts = Counter()
+        self.keys = {"K1", "K2"}
+        self.refusal = 401
+        self.seen = []
+        self.answer = None
+        self.gate = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.left = asyncio.Event()
+        self.start()
+
+    def start(self):
+        """Forgets all sessions, if there were any."""
+        mcp = FastMCP("test", **self.options)
+
+        @mcp.tool(structured_output=False)
+        def weather(city: str) -> str:
+            """The weather of a city."""
+            return f"sunny in {city}"
+
+        @mcp.tool(structured_output=False)
+        def broken(city: str) -> str:
+            """Fails."""
+            raise ValueError("INVALID_USER_KEY")
+
+        @mcp.tool()
+        def structured(n: int) -> dict[str, int]:
+            """Answers with an object."""
+            return {"n": n}
+
+        @mcp.tool(structured_output=False)
+        def picture() -> list:
+            """Draws."""
+            return [
+                TextContent(type="text", text="here:"),
+                ImageContent(type="image", data="aGk=", mimeType="image/png"),
+            ]
+
+        @mcp.tool(structured_output=False)
+        async def waits() -> str:
+            """Waits for the test."""
+            self.entered.set()
+            await self.gate.wait()
+            return "done"
+
+        self.mcp = mcp
+        self.inner = mcp.streamable_http_app()
+
+    async def restart(self):
+        await self.stop()
+        self.start()
+        await self.run()
+
+    async def run(self):
+        up, self.down = asyncio.Event(), asyncio.Event()
+
+        async def hold():
+            async with self.mcp.session_manager.run():
+                up.set()
+                await self.down.wait()
+
+        self.running = asyncio.create_task(hold())
+        await up.wait()
+
+    async def stop(self):
+        self.down.set()
+        await self.running
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await self.run()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await self.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        method = (await request.json())["method"] if body else request.method
+        self.counts[method] += 1
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.seen.append((method, key, request.headers.get("mcp-session-id")))
+        if key not in self.keys:
+            response = Response(f'{{"code":"InvalidApiKey","message":"{key}"}}', self.refusal)
+        else:
+            response = self.answer
+        if response is not None:
+            await response(scope, receive, send)
+            return
+
+        async def replayed():
+            nonlocal body
+            if body is not None:
+                sent, body = body, None
+                return {"type": "http.request", "body": sent, "more_body": False}
+            message = await receive()
+            self.left.set()
+            return message
+
+        await self.inner(scope, replayed, send)
+
+
+@pytest.fixture
+async def service_at():
+    services = []
+
+    def make(origin, **options):
+        services.append(MCPService("maps", origin + "/mcp", ApiKey("key"), **options))
+        return services[-1]
+
+    yield make
+    for service in services:
+        await service.aclose()
+
+
+async def failure_of(call) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    assert caught.value.code is ErrorCode.EXTERNAL_SERVICE_FAILED
+    return caught.value
