@@ -1,0 +1,81 @@
+"""Model Studio's wire format, and a `QwenChat` that is led to whatever speaks it."""
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from graph.api_key import api_key
+from graph.model import qwen_chat
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from identity.secret import Secret
+
+USAGE = {
+    "prompt_tokens": 20,
+    "completion_tokens": 120,
+    "total_tokens": 140,
+    "completion_tokens_details": {"reasoning_tokens": 80},
+    "prompt_tokens_details": {"cached_tokens": 0},
+}
+
+
+def chunk(delta, **choice):
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1795526961,
+        "model": "qwen-plus",
+        "system_fingerprint": None,
+        "usage": None,
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, **choice}],
+    }
+
+
+def usage_chunk():
+    return {**chunk({}), "choices": [], "usage": USAGE}
+
+
+def answer(message, finish_reason="stop"):
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1795526961,
+        "model": "qwen-plus",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish_reason}
+        ],
+        "usage": USAGE,
+    }
+
+
+@pytest.fixture
+async def model_at():
+    models = []
+
+    def make(origin, **options):
+        options = {"model": "qwen-plus", "max_retries": 0, **options}
+        models.append(qwen_chat(base_url=f"{origin}/compatible-mode/v1", **options))
+        return models[-1]
+
+    api_key.set(Secret("sk-canary"))
+    yield make
+    for model in models:
+        await model.http_async_client.aclose()
+
+
+async def streamed(model, **options):
+    chunks = [part async for part in model.astream([HumanMessage("hi")], **options)]
+    whole = chunks[0]
+    for part in chunks[1:]:
+        whole += part
+    return chunks, whole
+
+
+async def failure_of(call) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    error = caught.value
+    assert error.code is ErrorCode.MODEL_CALL_FAILED
+    assert "canary" not in str(error)
+    assert error.__cause__ is None
+    assert error.__context__ is None, "the client's error has the service's text"
+    return error
