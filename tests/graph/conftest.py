@@ -28,6 +28,7 @@ from identity.secret import Secret
 from tools.service import Access, ToolResult, ToolSchema
 
 LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+DONE = AIMessage("done")
 Turn = AIMessage | Exception | Callable[[Sequence[AnyMessage]], AIMessage]
 
 

@@ -1,0 +1,139 @@
+"""Under whose identity a run acts: the token that it needs at each node, and the credentials that it uses."""
+
+import asyncio
+
+import pytest
+
+from graph.limits import Limits
+from identity.access_identity import AccessIdentity
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
+from tests.graph.conftest import DONE
+
+
+async def test_without_the_models_key_the_run_fails_with_the_reason(bench, echo):
+    b = bench([DONE], echo("amap"))
+    b.vault.failures["llm_api_key"] = CredentialError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "not granted")
+    with pytest.raises(CredentialError) as caught:
+        await b.ask()
+    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert b.model.asked == []
+
+
+async def test_credentials_that_take_too_long_are_unreachable(bench, echo, amap_key):
+    b = bench([DONE], echo("amap", amap_key, weather="x"), limits=Limits(credentials_seconds=0.05))
+    b.vault.hang = {"amap_api_key"}
+    b.services[0].listing = None
+    assert (await b.ask())[-1].text == "done"
+    b.vault.hang = {"llm_api_key"}
+    with pytest.raises(UnreachableError) as caught:
+        await b.ask()
+    assert caught.value.code is ErrorCode.IDAAS_UNREACHABLE
+
+
+async def test_without_a_token_nothing_is_asked_of_anybody(bench, echo):
+    b = bench([DONE], echo("amap"))
+    with pytest.raises(AccessTokenError) as caught:
+        await b.graph.ainvoke({"messages": [("user", "hi")]})
+    assert caught.value.code is ErrorCode.ACCESS_TOKEN_MISSING
+    assert (b.tokens.verified, b.vault.obtained, b.model.asked) == ([], [], [])
+
+
+async def test_a_token_given_as_plain_text_does_not_count(bench, echo):
+    b = bench([DONE], echo("amap"))
+    with pytest.raises(AccessTokenError):
+        await b.graph.ainvoke({"messages": [("user", "hi")]}, context={"access_token": "alice-at"})
+    assert b.tokens.verified == []
+
+
+async def test_a_refused_token_ends_the_run_before_credentials(bench, echo):
+    b = bench([DONE], echo("amap"))
+    b.tokens.refused.add("alice-at")
+    with pytest.raises(AccessTokenError):
+        await b.ask()
+    assert b.vault.obtained == []
+
+
+async def test_a_token_that_expires_during_a_run_stops_it_at_the_next_node(bench, echo, call_tools):
+    async def expire():
+        b.tokens.refused.add("alice-at")
+        return "sunny"
+
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=expire))
+    with pytest.raises(AccessTokenError):
+        await b.ask()
+    assert len(b.model.asked) == 1
+
+
+async def test_human_identity_uses_the_callers_credentials_and_never_the_machines(
+    bench, echo, call_tools, amap_key, enterprise_scope
+):
+    amap = echo("amap", amap_key, weather="x")
+    enterprise = echo("enterprise", enterprise_scope, access_identity=AccessIdentity.HUMAN, invoke="y")
+    b = bench(
+        [call_tools(("weather", {}), ("invoke", {})), DONE],
+        amap,
+        enterprise,
+        access_identity=AccessIdentity.HUMAN,
+    )
+    await b.ask(token="bob-at")
+    assert {owner for _, owner in b.vault.obtained} == {"bob"}
+    b.vault.failures[enterprise_scope.scope] = CredentialError(
+        ErrorCode.TOKEN_EXCHANGE_FAILED, "access_denied"
+    )
+    b.model.turns[:] = [call_tools(("invoke", {})), DONE]
+    _, result, _ = await b.ask(token="bob-at")
+    assert "token_exchange_failed" in result.text
+    assert {owner for _, owner in b.vault.obtained} == {"bob"}
+
+
+async def test_a_service_may_be_human_where_the_agent_is_machine(bench, echo, call_tools, enterprise_scope):
+    leave = echo("leave", enterprise_scope, access_identity=AccessIdentity.HUMAN, balance="5 days")
+    b = bench([call_tools(("balance", {})), DONE], leave)
+    _, result, _ = await b.ask()
+    assert sorted(b.vault.obtained) == [(enterprise_scope.scope, "alice"), ("llm_api_key", "machine")]
+    assert result.artifact["access_identity"] == "Human"
+
+
+async def test_a_renewed_credential_serves_the_rest_of_the_run(bench, echo, call_tools, amap_key):
+    amap = echo("amap", amap_key, weather="x")
+    amap.renew_first = True
+    b = bench([call_tools(("weather", {}), ("weather", {})), call_tools(("weather", {})), DONE], amap)
+    await b.ask()
+    assert len(b.vault.invalidated) == 2  # once in each of the two steps, not once for each call
+    assert [secret for _, _, secret in amap.calls] == [
+        "amap_api_key-of-machine-1", "amap_api_key-of-machine-1", "amap_api_key-of-machine-2",
+    ]  # fmt: skip
+
+
+async def test_a_credential_about_to_expire_is_asked_for_anew(bench, echo, call_tools, amap_key):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="x"))
+    b.vault.lifetime = 20
+    await b.ask()
+    assert b.vault.obtained.count(("amap_api_key", "machine")) == 2
+
+
+async def test_a_refused_model_key_is_renewed_once(bench, echo):
+    refused = ServiceError(ErrorCode.MODEL_CALL_FAILED, "status 401", status=401)
+    b = bench([refused, DONE], echo("amap"))
+    assert (await b.ask())[-1].text == "done"
+    assert b.model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]
+    b.model.turns[:] = [refused]
+    with pytest.raises(ServiceError):
+        await b.ask()
+    assert len(b.model.keys) == 4
+
+
+async def test_concurrent_users_each_use_their_own_key(bench, echo, call_tools, amap_key):
+    def turn(messages):
+        return DONE if messages[-1].type == "tool" else call_tools(("weather", {"who": messages[-1].text}))
+
+    amap = echo("amap", amap_key, weather="x")
+    b = bench([turn], amap, access_identity=AccessIdentity.HUMAN)
+    await asyncio.gather(*(b.ask(f"user{n}", token=f"user{n}-at") for n in range(20)))
+    assert sorted((arguments["who"], secret) for _, arguments, secret in amap.calls) == sorted(
+        (f"user{n}", f"amap_api_key-of-user{n}-0") for n in range(20)
+    )
+    for messages, key in zip(b.model.asked, b.model.keys, strict=True):
+        user = next(m.text for m in messages if m.type == "human")
+        assert key == f"llm_api_key-of-{user}-0"

@@ -1,0 +1,108 @@
+"""The model's tool calls: each is answered, with a result or with the reason for none."""
+
+import asyncio
+
+from langchain_core.messages import AIMessage, ToolMessage
+
+from graph.limits import Limits
+from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.errors import CredentialError, ServiceError
+from tests.graph.conftest import DONE
+from tools.service import ToolResult
+
+
+async def test_calls_past_the_limit_for_one_answer_are_refused_and_the_others_run(bench, echo, call_tools):
+    amap = echo("amap", weather="sunny")
+    b = bench([call_tools(*[("weather", {})] * 5), DONE], amap, limits=Limits(tool_calls=3))
+    results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
+    assert sorted((r.tool_call_id, r.status) for r in results) == [
+        ("call_1", "success"), ("call_2", "success"), ("call_3", "success"),
+        ("call_4", "error"), ("call_5", "error"),
+    ]  # fmt: skip
+    assert len(amap.calls) == 3
+
+
+async def test_a_call_of_an_unknown_tool_goes_back_to_the_model_as_an_error(bench, echo, call_tools):
+    b = bench([call_tools(("teleport", {})), DONE], echo("amap", weather="sunny"))
+    _, result, final = await b.ask()
+    assert (result.status, result.tool_call_id) == ("error", "call_1")
+    assert "teleport" in result.text
+    assert final.text == "done"
+
+
+async def test_unknown_and_known_tools_in_one_answer_are_each_answered(bench, echo, call_tools):
+    b = bench([call_tools(("teleport", {}), ("weather", {})), DONE], echo("amap", weather="sunny"))
+    results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
+    assert {(r.tool_call_id, r.status) for r in results} == {("call_1", "error"), ("call_2", "success")}
+
+
+async def test_arguments_that_are_no_json_are_refused_and_leave_the_conversation(bench, echo):
+    broken = AIMessage(
+        "",
+        invalid_tool_calls=[
+            {"name": "weather", "args": '{"city": ', "id": "", "error": None, "type": "invalid_tool_call"}
+        ],
+    )
+    amap = echo("amap", weather="sunny")
+    b = bench([broken, DONE], amap)
+    answer, result, _ = await b.ask()
+    assert amap.calls == []
+    assert result.status == "error"
+    assert answer.invalid_tool_calls == []
+    assert answer.tool_calls[0]["id"] == result.tool_call_id != ""
+
+
+async def test_a_failing_tool_is_a_result_with_the_codes_words(bench, echo, call_tools, amap_key):
+    failure = ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=failure))
+    _, result, final = await b.ask()
+    row = ERROR_TABLE[ErrorCode.EXTERNAL_SERVICE_FAILED]
+    assert result.status == "error"
+    assert all(
+        words in result.text for words in ("external_service_failed", row.symptom, row.remedy, "status 500")
+    )
+    assert result.artifact == {
+        "service": "amap", "access_identity": "Machine", "error": "external_service_failed",
+    }  # fmt: skip
+    assert final.text == "done"
+
+
+async def test_a_fault_in_a_tool_is_a_result_without_its_text(bench, echo, call_tools, caplog):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=KeyError("canary")))
+    _, result, _ = await b.ask()
+    assert result.status == "error"
+    assert "KeyError" in result.text
+    assert "canary" not in result.text + caplog.text
+    assert "KeyError" in caplog.text
+
+
+async def test_a_tools_own_error_is_passed_on_as_it_said_it(bench, echo, call_tools):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=ToolResult("no such city", ok=False)))
+    _, result, _ = await b.ask()
+    assert (result.text, result.status) == ("no such city", "error")
+
+
+async def test_a_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
+    async def hang():
+        await asyncio.Event().wait()
+
+    b = bench(
+        [call_tools(("weather", {})), DONE], echo("amap", weather=hang), limits=Limits(tool_seconds=0.05)
+    )
+    _, result, final = await b.ask()
+    assert "external_service_failed" in result.text
+    assert final.text == "done"
+
+
+async def test_an_unavailable_credential_of_a_service_answers_its_calls_only(
+    bench, echo, call_tools, amap_key
+):
+    enterprise = echo("enterprise", invoke="hi")
+    b = bench(
+        [call_tools(("weather", {}), ("invoke", {})), DONE], echo("amap", amap_key, weather="x"), enterprise
+    )
+    b.vault.failures["amap_api_key"] = CredentialError(ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted")
+    results = {m.name: m for m in await b.ask() if isinstance(m, ToolMessage)}
+    assert "external_api_key_unavailable" in results["weather"].text
+    assert results["invoke"].text == "hi"
+    assert b.vault.obtained.count(("amap_api_key", "machine")) == 1
