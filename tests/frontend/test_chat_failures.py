@@ -1,0 +1,72 @@
+"""An answer that fails or breaks off, in a real browser: what the page says of it, and the way to go on."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.frontend.chat_page import answered, ask, signed_in
+
+__all__ = ["signed_in"]  # fixtures
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (502, "llm_api_key_unavailable", "check LLM_API_KEY_IDENTIFIER"),
+        (403, "insufficient_scope", "check AGENT_SCOPE"),
+        (503, "idaas_unreachable", "check tokenEndpoint"),
+        (413, "request_too_large", "begin a new conversation"),
+    ],
+)
+async def test_a_failure_has_symptom_cause_remedy_and_a_way_to_go_on(
+    signed_in: Page, browser_context: Any, scripted_agent: Any, status: int, code: str, words: str
+):
+    scripted_agent.will_refuse(status, code)
+    scripted_agent.will_answer(text="Now it works.")
+    await ask(signed_in, "try")
+    answer = await answered(signed_in)
+    await expect(answer).to_contain_text(words)
+    await expect(answer).to_contain_text("Likely cause")
+    await expect(answer).to_contain_text(code)
+    await signed_in.get_by_role("button", name="Ask again").click()
+    await expect(await answered(signed_in)).to_contain_text("Now it works.")
+    assert scripted_agent.requests[0]["messages"] == scripted_agent.requests[1]["messages"]
+
+
+async def test_an_unknown_code_is_told_in_the_agents_own_words(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_refuse(
+        502, "my_service_failed", symptom="My service failed", cause="it sleeps", remedy="wake it"
+    )
+    await ask(signed_in, "try")
+    answer = await answered(signed_in)
+    for words in ("My service failed", "it sleeps", "wake it", "my_service_failed"):
+        await expect(answer).to_contain_text(words)
+
+
+async def test_an_answer_that_breaks_off_is_not_shown_as_complete(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_answer(text="Half of", done=False)
+    await ask(signed_in, "try")
+    await expect(await answered(signed_in)).to_contain_text(
+        re.compile("Half of.*The answer broke off", re.DOTALL)
+    )
+    scripted_agent.will_answer(
+        {"content": "A third"}, {"error": {"code": "model_call_failed", "message": "m"}}, done=False
+    )
+    await signed_in.get_by_role("button", name="Ask again").click()
+    await expect(await answered(signed_in)).to_contain_text(
+        re.compile("A third.*Large model call failed", re.DOTALL)
+    )
+
+
+async def test_an_agent_that_is_down_is_told_as_that(
+    signed_in: Page, browser_context: Any, page_switch: Any, scripted_agent: Any
+):
+    await signed_in.route(f"{scripted_agent.origin}/**", lambda route: route.abort("connectionrefused"))
+    await ask(signed_in, "anybody there?")
+    await expect(await answered(signed_in)).to_contain_text("The agent could not be reached")
