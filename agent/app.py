@@ -6,7 +6,7 @@ routes. What stands outside of authentication looks at no body.
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -22,6 +22,7 @@ from agent.body_limit import BodyLimit
 from agent.composition import Agent
 from agent.disconnect import ClientLeftError
 from agent.error_responses import RequestError, error_response
+from agent.free_memory import given_back
 from agent.garbage_collection import spare_what_lives_long
 from agent.header_limit import HeaderLimit
 from agent.openai_api import openai_routes
@@ -110,9 +111,11 @@ class StagedApp:
         self._agent = Agent(settings)
         self.app: Final = create_app(settings, self._agent, langserve=False)
 
-    def lifespan(self) -> AbstractAsyncContextManager[Agent]:
-        """Opens the agent, and closes it."""
-        return self._agent
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Opens the agent, and closes it; free memory is given back meanwhile."""
+        async with self._agent, given_back():
+            yield
 
     def complete(self) -> Callable[[], None]:
         """Makes LangServe's routes, and returns what adds them."""

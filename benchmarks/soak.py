@@ -56,17 +56,17 @@ class Sample:
     descriptors: int
     threads: int
     tasks: int
-    objects: int
+    blocks: int
 
     def row(self) -> str:
         """For the table."""
         return (
             f"{self.requests:>9,} {self.seconds:>7.0f} s {self.rss_mib:>9.1f} {self.descriptors:>12} "
-            f"{self.threads:>8} {self.tasks:>6} {self.objects:>10,}"
+            f"{self.threads:>8} {self.tasks:>6} {self.blocks:>10,}"
         )
 
 
-HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'objects':>10}"  # fmt: skip  # noqa: E501
+HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'blocks':>10}"  # fmt: skip  # noqa: E501
 
 
 class WatchedAgent:
@@ -95,7 +95,7 @@ class WatchedAgent:
             process.num_fds(),
             process.num_threads(),
             told["tasks"],
-            told["objects"],
+            told["blocks"],
         )
 
 

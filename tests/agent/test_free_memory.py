@@ -1,0 +1,45 @@
+"""Free memory goes back to the system while the agent serves, and nothing of that is left when it ends."""
+
+import asyncio
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from agent.free_memory import given_back
+
+_HOLE = """
+from agent.free_memory import trim
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+
+blocks = [b"x" * 100_000 for _ in range(400)]  # each below malloc's threshold for a mapping of its own
+last = blocks[-1]  # which keeps the heap from becoming shorter
+del blocks
+before = resident()
+trim()
+assert before - resident() > 5000, (before, resident())
+"""
+
+
+async def test_it_is_given_back_again_and_again_until_the_end():
+    loop, often, times = asyncio.get_running_loop(), asyncio.Event(), []
+
+    def note():
+        times.append(1)
+        if len(times) == 3:
+            loop.call_soon_threadsafe(often.set)
+
+    before = asyncio.all_tasks()
+    async with given_back(note, seconds=0):
+        await asyncio.wait_for(often.wait(), 10)
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library has malloc_trim")
+def test_a_hole_in_the_heap_is_given_back():
+    done = subprocess.run([sys.executable, "-c", _HOLE], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed script
+    assert done.returncode == 0, done.stderr
