@@ -42,7 +42,7 @@ COUNT_GROWTH: Final = 16
 """Of descriptors, threads and tasks: idle connections come and go."""
 JUDGED_FROM: Final = 20_000
 _REST_SECONDS: Final = 6.0
-"""Before a look: what was left early ends, the audit log is written, idle connections are closed."""
+"""Before a look: what was left early ends, and the audit log is written."""
 _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 

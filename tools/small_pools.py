@@ -12,6 +12,10 @@ from urllib.request import getproxies
 
 CONNECTIONS: Final = 4
 """Of each pool."""
+IDLE_SECONDS: Final = 30.0
+"""How long a connection without requests is kept. The libraries' 5 seconds would have nearly every visitor of
+a quiet agent wait for new TLS connections, two round trips each. One that the other side closes earlier is
+seen to be closed before it is used."""
 
 
 def pooled(library: ModuleType, trusted: ssl.SSLContext | None, connections: int) -> dict[str, Any]:
@@ -23,7 +27,9 @@ def pooled(library: ModuleType, trusted: ssl.SSLContext | None, connections: int
     context = trusted if trusted is not None else library.create_ssl_context()
 
     def limits(number: int) -> Any:  # noqa: ANN401 - of either library
-        return library.Limits(max_connections=number, max_keepalive_connections=number)
+        return library.Limits(
+            max_connections=number, max_keepalive_connections=number, keepalive_expiry=IDLE_SECONDS
+        )
 
     if getproxies():
         return {"verify": context, "limits": limits(connections)}

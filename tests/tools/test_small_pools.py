@@ -2,15 +2,17 @@
 
 import asyncio
 from contextlib import suppress
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from httpcore._async import http11
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tools.http_client import http_client
-from tools.small_pools import CONNECTIONS, SmallPools
+from tools.small_pools import CONNECTIONS, IDLE_SECONDS, SmallPools
 
 
 class Held:
@@ -49,6 +51,17 @@ async def test_requests_one_after_another_use_one_connection(serve, held):
         for _ in range(CONNECTIONS * 3):
             assert (await client.get(url)).text == "answered"
     assert len(set(held.ports)) == 1
+
+
+async def test_a_connection_is_kept_for_a_visitor_who_comes_a_little_later(serve, held, monkeypatch):
+    held.go.set()
+    async with http_client(None, 10) as client:
+        url = await serve(held.app)
+        for seconds in (0, IDLE_SECONDS - 1, 2 * IDLE_SECONDS):
+            monkeypatch.setattr(http11, "time", SimpleNamespace(monotonic=lambda now=seconds: now))
+            assert (await client.get(url)).text == "answered"
+    first, kept, anew = held.ports
+    assert first == kept != anew
 
 
 async def test_a_crowd_is_spread_and_each_is_answered(serve, held):
