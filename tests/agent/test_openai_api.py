@@ -179,13 +179,15 @@ async def test_the_official_client_raises_an_error_of_mid_stream(agent_server: A
     assert failed.value.code == "model_call_failed"
 
 
+@pytest.mark.promise("bounded")
 async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
     sandbox.cloud.settings.model_first_token_delay = 60
     with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
         async with server.client() as http:
-            response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
-    assert response.status_code == 504
-    assert response.json()["error"]["code"] == "run_timed_out"
+            for stream in (False, True):
+                response = await http.post(CHAT, json={"messages": WEATHER, "stream": stream})
+                assert response.status_code == 504
+                assert response.json()["error"]["code"] == "run_timed_out"
 
 
 async def test_each_answer_names_its_request(agent_server: AgentServer) -> None:
