@@ -1,0 +1,124 @@
+"""Answers to a sign-in that are forged, replayed or stolen, in a real browser: the page takes none."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.frontend.chat_page import PAGE, question
+from tests.frontend.sandbox_sign_in import sandbox_config, sign_in
+
+__all__ = ["sandbox_config", "sign_in"]  # fixtures
+
+FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
+
+
+@pytest.mark.parametrize("grant", ["token", "code"])
+async def test_an_answer_to_another_nonce_is_refused(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+):
+    """Another request's answer, put in the place of this one's: the state is right, the nonce is not."""
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    scope = "openid https://agent.sandbox.example|agent.access"
+    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
+
+    async def with_another_nonce(route: Route) -> None:
+        url = re.sub(r"nonce=[^&]+", "nonce=another", route.request.url)
+        await route.fulfill(status=302, headers={"location": url})
+
+    authorize = re.compile(r"/oauth2/authorize\?.*nonce=(?!another)")
+    await page.route(authorize, with_another_nonce)
+    await sign_in(page)
+    await page.get_by_role("alert").wait_for()
+    await expect(page.get_by_role("alert")).to_contain_text("The ID token does not belong to this sign-in")
+    await expect(question(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("fragment", ["&state=forged", "", "&state="])
+async def test_a_token_that_nobody_here_asked_for_is_refused(
+    browser_context: Any, page: Page, sandbox_config: Any, fragment: str
+):
+    sandbox_config()
+    await page.goto(f"{PAGE}#access_token={FORGED}&token_type=Bearer&expires_in=1200{fragment}")
+    await page.get_by_role("alert").wait_for()
+    await expect(page.get_by_role("alert")).to_contain_text("was refused")
+    await expect(question(page)).to_have_count(0)
+    assert page.url == PAGE
+    assert await page.evaluate("JSON.stringify({...sessionStorage})") == "{}"
+
+
+async def test_a_forged_answer_changes_nothing_for_a_person_who_is_signed_in(
+    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+):
+    sandbox_config()
+    await sign_in(page)
+    await question(page).wait_for()
+    await page.goto("about:blank")
+    await page.goto(f"{PAGE}#access_token={FORGED}&state=forged")
+    await expect(page.get_by_text("user_alice01")).not_to_have_count(0)
+    await expect(page.get_by_text("user_mallory")).to_have_count(0)
+
+
+async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, TOKEN_STORAGE="memory")
+    answers: list[str] = []
+    page.on("request", lambda request: answers.append(request.url) if "?code=" in request.url else None)
+    await sign_in(page)
+    await question(page).wait_for()
+    (answer,) = answers
+    other = await browser_context.new_page()
+    for tab in (page, other):
+        await tab.goto(answer)
+        await tab.get_by_role("alert").wait_for()
+        await expect(tab.get_by_role("alert")).to_contain_text("was refused")
+        await expect(question(tab)).to_have_count(0)
+        assert tab.url == PAGE
+    assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
+
+
+async def test_a_code_that_somebody_else_has_presented_is_refused_by_idaas_and_the_page_says_so(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE="code", TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    statuses: list[int] = []
+
+    async def present_first(route: Route) -> None:
+        form = dict(parse_qsl(route.request.post_data or "")) | {"code_verifier": "a" * 43}
+        async with httpx.AsyncClient() as thief:
+            statuses.append((await thief.post(token, data=form)).status_code)
+        await route.continue_()
+
+    await page.route(token, present_first)
+    await sign_in(page)
+    await page.get_by_role("alert").wait_for()
+    await expect(page.get_by_role("alert")).to_contain_text("did not exchange the authorization code")
+    await expect(question(page)).to_have_count(0)
+    assert statuses == [400]
+
+
+@pytest.mark.parametrize("grant", ["token", "code"])
+async def test_back_and_forward_meet_no_spent_answer_and_keep_the_sign_in(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer)
+    await sign_in(page)
+    await question(page).wait_for()
+    await page.evaluate("location.assign('/icon.svg')")
+    await page.wait_for_url("**/icon.svg")
+    await page.go_back()
+    await question(page).wait_for()
+    assert page.url == PAGE
+    while await page.evaluate("navigation.currentEntry.index") > 0:
+        await page.go_back()
+        assert "code=" not in page.url
+        assert "access_token=" not in page.url
+    await page.go_forward()
+    assert "code=" not in page.url

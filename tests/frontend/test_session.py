@@ -1,0 +1,152 @@
+"""A session in a real browser: what keeps it, what ends it, and whose conversation it shows."""
+
+import asyncio
+import re
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from tests.frontend.chat_page import PAGE, question
+from tests.frontend.sandbox_sign_in import sandbox_config, sign_in
+
+__all__ = ["sandbox_config", "sign_in"]  # fixtures
+
+
+async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(
+    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+):
+    sandbox_config()
+    await sign_in(page)
+    await question(page).wait_for()
+    await page.reload()
+    await question(page).wait_for()
+    other = await browser_context.new_page()
+    await other.goto(PAGE)
+    await other.get_by_role("button", name="Sign in with IDaaS").click()
+    await question(other).wait_for()  # IDaaS knows the person: no password
+
+
+async def test_with_memory_storage_nothing_of_the_token_is_stored(
+    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+):
+    sandbox_config(TOKEN_STORAGE="memory")
+    await sign_in(page)
+    await question(page).wait_for()
+    assert "eyJ" not in await page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+    await page.reload()
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
+
+
+async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
+    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
+):
+    sandbox_config()
+    await sign_in(page)
+    other = await browser_context.new_page()
+    await other.goto(PAGE)
+    await other.get_by_role("button", name="Sign in with IDaaS").click()
+    await question(other).wait_for()
+
+    await page.get_by_role("button", name="Sign out").click()
+    begin = page.get_by_role("button", name="Sign in with IDaaS")
+    await begin.wait_for()
+    assert page.url == PAGE
+    await other.get_by_role("button", name="Sign in with IDaaS").wait_for()
+    assert await page.evaluate("JSON.stringify({...sessionStorage})") == "{}"
+    await begin.click()
+    await page.get_by_label("Password").wait_for()
+
+
+async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
+    browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any, scripted_agent: Any
+):
+    sandbox_config()
+    await sign_in(page)
+    scripted_agent.will_answer(text="The first answer.")
+    scripted_agent.will_refuse(401, "access_token_invalid")
+    scripted_agent.will_answer(text="The second answer.")
+    for text in ("one", "two"):
+        await question(page).fill(text)
+        await question(page).press("Enter")
+        await page.get_by_role("button", name="Ask again").wait_for()
+    await page.get_by_text("Access token validation failed").first.wait_for()
+    await page.get_by_role("button", name="Sign in again").click()
+
+    await page.get_by_text("The first answer.").first.wait_for()
+    await page.get_by_role("button", name="Ask again").click()
+    await page.get_by_text("The second answer.").first.wait_for()
+    assert [message["content"] for message in scripted_agent.requests[-1]["messages"]] == [
+        "one",
+        "The first answer.",
+        "two",
+    ]
+
+
+async def test_another_person_does_not_see_the_conversation(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, scripted_agent: Any
+):
+    sandbox_config()
+    await sign_in(page)
+    scripted_agent.will_answer(text="For alice only.")
+    await question(page).fill("hello")
+    await question(page).press("Enter")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    await page.evaluate("sessionStorage.removeItem('idaas-agent.session')")
+    await browser_context.context.clear_cookies()
+    await sign_in(page, "bob")
+    await expect(page.get_by_text("user_bob01")).not_to_have_count(0)
+    await expect(page.get_by_text("For alice only.")).to_have_count(0)
+
+
+KEPT = """() => new Promise((resolve) => {
+  const request = indexedDB.open('idaas-agent', 1);
+  request.onsuccess = () => {
+    const all = request.result.transaction('conversations').objectStore('conversations').getAll();
+    all.onsuccess = () => { request.result.close(); resolve(JSON.stringify(all.result)); };
+  };
+})"""
+
+
+async def test_in_the_browsers_database_a_conversation_waits_for_its_person_until_he_signs_out(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, scripted_agent: Any
+):
+    sandbox_config(CONVERSATION_STORAGE="indexeddb")
+    await sign_in(page)
+    scripted_agent.will_answer(text="For alice only.")
+    await question(page).fill("hello")
+    await question(page).press("Enter")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    async with asyncio.timeout(10):
+        while "For alice only." not in await page.evaluate(KEPT):
+            pass
+    await page.close()
+
+    page = await browser_context.new_page()
+    await page.goto(PAGE)
+    await page.get_by_role("button", name="Sign in with IDaaS").click()
+    await page.get_by_text("For alice only.").first.wait_for()
+
+    other = await browser_context.new_page()
+    await browser_context.context.clear_cookies()
+    await sign_in(other, "bob")
+    await question(other).wait_for()
+    await expect(other.get_by_text("For alice only.")).to_have_count(0)
+
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
+    assert await page.evaluate(KEPT) == "[]"
+
+
+async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    sandbox.cloud.settings.access_token_lifetime = 100
+    sandbox_config()
+    await sign_in(page)
+    await page.get_by_text("Your sign-in expires soon.").wait_for()
+    await page.get_by_text(re.compile(r"\d+ s left")).wait_for()
+    await question(page).fill("a question that is not sent yet")
+    sandbox.cloud.settings.access_token_lifetime = 1200
+    await page.get_by_role("button", name="Renew sign-in").click()
+    await page.get_by_text(re.compile(r"\d+ min left")).wait_for()
+    await expect(question(page)).to_have_value("a question that is not sent yet")
