@@ -132,7 +132,8 @@ async def test_in_the_browsers_database_a_conversation_waits_for_its_person_unti
     await question(other).wait_for()
     await expect(other.get_by_text("For alice only.")).to_have_count(0)
 
-    await page.get_by_role("button", name="Sign out").click()
+    async with page.expect_navigation(url=f"{PAGE}**"):  # back from IDaaS: before, the page is about to leave
+        await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
     assert await page.evaluate(KEPT) == "[]"
 
