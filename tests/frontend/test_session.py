@@ -47,7 +47,8 @@ async def test_signing_out_ends_the_session_here_in_other_tabs_and_at_idaas(
     await other.get_by_role("button", name="Sign in with IDaaS").click()
     await question(other).wait_for()
 
-    await page.get_by_role("button", name="Sign out").click()
+    async with page.expect_navigation(url=f"{PAGE}**"):
+        await page.get_by_role("button", name="Sign out").click()
     begin = page.get_by_role("button", name="Sign in with IDaaS")
     await begin.wait_for()
     assert page.url == PAGE
