@@ -49,6 +49,23 @@ async def test_a_held_credential_costs_no_call(
     assert (credential.need, credential.access_identity) == (need, identity)
 
 
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+async def test_what_is_two_round_trips_away_sets_off_first(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, identity: AccessIdentity
+) -> None:
+    issuer.hold = True
+    needs = (LLM, AMAP, TOKEN)
+    everything = asyncio.gather(*(broker.obtain(need, identity, caller("alice")) for need in needs))
+    await ticks()
+    assert [call.what for call in issuer.calls] == [PAM_TOKEN.scope, TOKEN.scope]
+    while issuer.in_flight:
+        for call in issuer.in_flight:
+            call.land()
+        await ticks()
+    assert [credential.need for credential in await everything] == list(needs)
+    assert issuer.count(PAM_TOKEN.scope) == 1
+
+
 async def test_human_and_machine_are_never_taken_for_each_other(
     broker: CredentialBroker, issuer: HeldIssuer, caller: Any
 ) -> None:
