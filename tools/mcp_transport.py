@@ -3,11 +3,13 @@
 The official client's transport ends the whole session, with every call in flight, on one 401 or 500; it waits
 for ever for an answer whose stream broke off, and opens a listening stream, for which an agent that takes no
 requests from servers has no use. Here each request is one POST with exactly one outcome: the server's answer,
-or `MCPFailure`. A request that nobody waits for any more ends with whoever asked: its connection is closed.
+or `MCPFailure`. A request that nobody waits for any more ends with whoever asked: its connection is closed,
+and the server is told, because by the protocol a closed connection does not say so.
 https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 """
 
 import asyncio
+import contextvars
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
@@ -46,6 +48,7 @@ class MCPTransport:
         self._max_bytes = max_bytes
         self._session_id: str | None = None
         self._protocol_version: str | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: JSONRPCRequest) -> MCPAnswer:
         """The server's answer to `request`. Raises `MCPFailure`, which never has the server's text."""
@@ -54,7 +57,11 @@ class MCPTransport:
                 return await self._answer(request)
         except (AnswerTooLargeError, EncodedAnswerError) as error:
             detail = str(error)
+        except asyncio.CancelledError:
+            self._withdraw(request)
+            raise
         except TimeoutError:
+            self._withdraw(request)
             detail = f"no answer within {self._seconds:g} s"
         except httpx.TimeoutException:
             detail = "no answer in time"
@@ -69,18 +76,28 @@ class MCPTransport:
         try:
             async with asyncio.timeout(self._seconds), self._post(message):
                 pass
-        except (httpx.HTTPError, TimeoutError):
+        except (httpx.HTTPError, TimeoutError, RuntimeError):  # the last: the client itself is closed
             pass
 
     async def end(self) -> None:
-        """Ends the session at the server, as far as it answers. Never raises."""
-        if self._session_id is None:
-            return
+        """Says what is still to be said, and ends the session at the server, as far as it answers."""
         try:
             async with asyncio.timeout(_ENDING_SECONDS):
-                await self._http.delete(self._url, headers=self._headers())
-        except (httpx.HTTPError, TimeoutError, RuntimeError):  # the last: the client itself is closed
+                await asyncio.gather(*self._telling)
+                if self._session_id is not None:
+                    await self._http.delete(self._url, headers=self._headers())
+        except (httpx.HTTPError, TimeoutError, RuntimeError):
             pass
+
+    def _withdraw(self, request: JSONRPCRequest) -> None:
+        """Nobody waits for the answer any more. (An `initialize` may not be withdrawn.)"""
+        if request.method == "initialize":
+            return
+        params = {"requestId": request.id, "reason": "nobody waits for the answer any more"}
+        message = JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params)
+        task = asyncio.create_task(self.tell(message), context=contextvars.Context())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _post(self, message: BaseModel) -> AbstractAsyncContextManager[httpx.Response]:
         content = message.model_dump_json(by_alias=True, exclude_none=True)

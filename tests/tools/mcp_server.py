@@ -28,6 +28,7 @@ class Server:
         self.gate = asyncio.Event()
         self.entered = asyncio.Event()
         self.left = asyncio.Event()
+        self.stopped = asyncio.Event()
         self.start()
 
     def start(self):
@@ -61,7 +62,11 @@ class Server:
         async def waits() -> str:
             """Waits for the test."""
             self.entered.set()
-            await self.gate.wait()
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                self.stopped.set()
+                raise
             return "done"
 
         self.mcp = mcp

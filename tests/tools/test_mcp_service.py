@@ -125,8 +125,11 @@ async def test_a_slow_tool_ends_at_the_deadline_and_its_connection_is_closed(ser
     await asyncio.wait_for(server.left.wait(), 5)
 
 
-async def test_a_cancelled_call_closes_its_connection_and_leaves_the_session(serve, service_at, key_ring):
-    server = Server()
+@pytest.mark.parametrize("json", [False, True])
+async def test_a_cancelled_call_is_stopped_at_the_server_and_leaves_the_session(
+    serve, service_at, key_ring, json
+):
+    server = Server(json=json)
     service = service_at(await serve(server))
     access = key_ring("K1")
     waiting = asyncio.create_task(service.call("waits", {}, access))
@@ -135,7 +138,9 @@ async def test_a_cancelled_call_closes_its_connection_and_leaves_the_session(ser
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(server.left.wait(), 5)
+    if not json:  # with JSON, the official server does not look whether somebody is still there
+        await asyncio.wait_for(server.left.wait(), 5)
+    await asyncio.wait_for(server.stopped.wait(), 5)
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert server.counts["initialize"] == 1
 
