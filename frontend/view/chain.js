@@ -31,7 +31,7 @@ export class ChainView {
     if (uses.length > 0) agent.append(element('ul', { class: 'uses' }, ...uses.map((use) => this.#use(use))));
     this.list.replaceChildren(this.#link('person', this.name, language.text('chain.you')), agent);
     this.short.replaceChildren(...uses.map(({ accessIdentity }) => identityBadge(language, accessIdentity)));
-    const answered = turn && turn.answer.status !== 'streaming';
+    const answered = turn?.answer.status === 'done'; // one that failed or was stopped may have needed one
     this.note.textContent = uses.length > 0 ? '' : language.text(answered ? 'chain.no_tools' : 'chain.none');
     this.note.hidden = uses.length > 0;
   }

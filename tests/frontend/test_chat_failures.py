@@ -30,8 +30,11 @@ async def test_a_failure_has_symptom_cause_remedy_and_a_way_to_go_on(
     await expect(answer).to_contain_text(words)
     await expect(answer).to_contain_text("Likely cause")
     await expect(answer).to_contain_text(code)
+    # An answer that failed did not show that it needed no service.
+    await expect(signed_in.locator(".chain .note")).to_contain_text("When the agent calls a service")
     await signed_in.get_by_role("button", name="Ask again").click()
     await expect(await answered(signed_in)).to_contain_text("Now it works.")
+    await expect(signed_in.locator(".chain .note")).to_contain_text("needed no service")
     assert scripted_agent.requests[0]["messages"] == scripted_agent.requests[1]["messages"]
 
 
