@@ -1,0 +1,47 @@
+"""Callers who leave, at whichever moment of a run, take nothing with them that others need."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from agent.composition import Agent
+from agent.run import ToolEvent
+from agent.settings import read_settings
+
+pytestmark = pytest.mark.promise("heals-by-itself")
+
+QUESTIONS = ("What is the weather in Hangzhou right now?", "Call my enterprise service")
+MOMENTS = 60
+
+
+def under_way(client) -> int:
+    """The requests for which `client` takes a connection to be in use."""
+    return sum(pool.under_way for pool in client._transport._pools)
+
+
+async def outcomes(agent, caller, question) -> list[bool]:
+    """How the tools' calls of one answer went."""
+    run = agent.runs.start([HumanMessage(question)], caller, streaming=True)
+    events = [event.event async for event in run if isinstance(event, ToolEvent)]
+    return [event["ok"] for event in events if event["type"] == "tool_finished"]
+
+
+async def test_whoever_leaves_at_any_moment_leaves_all_to_the_others(sandbox):
+    settings = read_settings(sandbox.environment | {"ACCESS_IDENTITY": "Human"})
+    async with Agent(settings, clock=sandbox.clock) as agent:
+        alice = await agent.verifier.verify(sandbox.access_token("alice"))
+        left = 0
+        for moment in range(MOMENTS):
+            question = HumanMessage(QUESTIONS[moment % 2])
+            run = agent.runs.start([question], alice, streaming=moment % 3 > 0)
+            for _ in range(moment**2):  # steps of the event loop: from before the run begins to after its end
+                await asyncio.sleep(0)
+            left += not run.task.done()
+            run.cancel()
+            await asyncio.wait([run.task])
+        assert left > MOMENTS // 8
+        assert [await outcomes(agent, alice, question) for question in QUESTIONS] == [[True], [True]]
+        assert (agent.runs._limit._total, len(agent.runs._running)) == (0, 0)
+        clients = (agent.http, agent.model.http_async_client, *(service._http for service in agent.services))
+        assert [under_way(client) for client in clients] == [0] * len(clients)
