@@ -9,7 +9,7 @@ than are remembered (`make soak`).
 import asyncio
 import ctypes
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 _SECONDS: Final = 60.0
@@ -18,10 +18,10 @@ _SECONDS: Final = 60.0
 def trim() -> None:
     """Gives back every page that is free as a whole: `malloc_trim` of glibc, a fraction of a millisecond.
 
-    Other C libraries have nothing of the kind; there it does nothing.
+    Other C libraries have nothing of the kind, and some systems no way to it; there it does nothing.
     """
-    if _MALLOC_TRIM is not None:
-        _MALLOC_TRIM(0)
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @asynccontextmanager
@@ -39,14 +39,3 @@ async def given_back(trim: Callable[[], None] = trim, *, seconds: float = _SECON
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-def _malloc_trim() -> Callable[[int], int] | None:
-    try:
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # not glibc, or a system without `dlopen` of oneself
-        return None
-    return found
-
-
-_MALLOC_TRIM: Final = _malloc_trim()

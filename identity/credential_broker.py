@@ -2,9 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.access_token import VerifiedAccessToken
@@ -96,7 +96,7 @@ class CredentialBroker:
         if now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
-            self._flights.start(key, partial(self._fetch, key, access_identity, subject, REQUEST_ID.get()))
+            self._flights.start(key, self._fetching(key, access_identity, subject))
         return entry.credential
 
     async def obtain(
@@ -113,11 +113,10 @@ class CredentialBroker:
         stale = self._held.get(key)
         if stale is not None and now < stale.retry_at and now < stale.credential.expires_at:
             return stale.credential
-        if isinstance(need, ApiKey):
-            self._begin_with_its_token(access_identity, subject)
         try:
-            fetch = partial(self._fetch, key, access_identity, subject, REQUEST_ID.get())
-            return await self._flights.run(key, fetch)
+            if isinstance(need, ApiKey):
+                self._begin_with_its_token(access_identity, subject)
+            return await self._flights.run(key, self._fetching(key, access_identity, subject))
         except UnreachableError:
             stale = self._held.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -146,7 +145,13 @@ class CredentialBroker:
         """An API key is two round trips away: the first one sets off before what takes one alone."""
         key = _key(PAM_TOKEN, access_identity, subject)
         if self._held.get(key) is None:
-            self._flights.start(key, partial(self._fetch, key, access_identity, subject, REQUEST_ID.get()))
+            self._flights.start(key, self._fetching(key, access_identity, subject))
+
+    def _fetching(
+        self, key: HolderKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> Callable[[], Coroutine[Any, Any, Credential]]:
+        """What a flight does, on record with the request that was the first to need it."""
+        return partial(self._fetch, key, access_identity, subject, REQUEST_ID.get())
 
     async def _fetch(
         self,

@@ -10,7 +10,7 @@ https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 
 import asyncio
 import contextvars
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeAlias
 
 import httpx
@@ -23,7 +23,10 @@ from tools.http_client import AnswerTooLargeError, EncodedAnswerError, limited
 
 MCPAnswer: TypeAlias = JSONRPCResponse | JSONRPCError
 
-_ENDING_SECONDS = 2.0
+_PARTING_SECONDS = 2.0
+"""For what is said to a server when nobody waits for it."""
+_NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError)
+"""The last of them: the client itself is closed."""
 
 
 class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
@@ -73,21 +76,17 @@ class MCPTransport:
 
     async def tell(self, message: JSONRPCNotification | JSONRPCResponse) -> None:
         """Sends what has no answer. Whether it arrived is nobody's concern: the next request will show it."""
-        try:
+        with suppress(*_NOT_ARRIVED):
             async with asyncio.timeout(self._seconds), self._post(message):
-                pass
-        except (httpx.HTTPError, TimeoutError, RuntimeError):  # the last: the client itself is closed
-            pass
+                return
 
     async def end(self) -> None:
         """Says what is still to be said, and ends the session at the server, as far as it answers."""
-        try:
-            async with asyncio.timeout(_ENDING_SECONDS):
+        with suppress(*_NOT_ARRIVED):
+            async with asyncio.timeout(_PARTING_SECONDS):
                 await asyncio.gather(*self._telling)
                 if self._session_id is not None:
                     await self._http.delete(self._url, headers=self._headers())
-        except (httpx.HTTPError, TimeoutError, RuntimeError):
-            pass
 
     def _withdraw(self, request: JSONRPCRequest) -> None:
         """Nobody waits for the answer any more. (An `initialize` may not be withdrawn.)"""
@@ -95,9 +94,15 @@ class MCPTransport:
             return
         params = {"requestId": request.id, "reason": "nobody waits for the answer any more"}
         message = JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params)
-        task = asyncio.create_task(self.tell(message), context=contextvars.Context())
+        task = asyncio.create_task(self._tell_soon(message), context=contextvars.Context())
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    async def _tell_soon(self, message: JSONRPCNotification) -> None:
+        """A server that hangs must not keep a connection for each caller who has left."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING_SECONDS):
+                await self.tell(message)
 
     def _post(self, message: BaseModel) -> AbstractAsyncContextManager[httpx.Response]:
         content = message.model_dump_json(by_alias=True, exclude_none=True)
