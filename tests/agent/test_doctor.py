@@ -6,7 +6,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,8 @@ from agent.diagnosis.finding import Finding, Outcome
 from agent.diagnosis.obstacle import obstacle
 from identity.error_table import ErrorCode
 from identity.secret import Secret
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
-from sandbox.faults import Fault
+from tests.agent.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
-
-HUMAN = {"ACCESS_IDENTITY": "Human"}
-ALICE = "user_alice01"
 
 NOT_MET: Mapping[str, str] = {
     "access_token_missing": "doctor is not a request: without a token the user's steps are skipped, with how",
@@ -39,133 +34,6 @@ NOT_MET: Mapping[str, str] = {
     "overloaded": "of a process with many runs at once; doctor makes no run",
 }
 """Codes that doctor can by its nature not meet, and why."""
-
-
-def nothing(sandbox: Sandbox) -> None:
-    """Only the variables differ."""
-
-
-def fault(service: str, **members: object) -> Callable[[Sandbox], None]:
-    return lambda sandbox: sandbox.cloud.faults.set(service, Fault(**members))
-
-
-def revoked(*grant: str) -> Callable[[Sandbox], None]:
-    return lambda sandbox: sandbox.cloud.directory.revoke(*grant)
-
-
-def no_reader(identifier: str, holder: str) -> Callable[[Sandbox], None]:
-    return lambda sandbox: sandbox.cloud.vault.find(identifier).readers.discard(holder)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is made wrong, and what doctor must say: the step, the code, the reason."""
-
-    step: str
-    code: str
-    reason: str
-    variables: Mapping[str, str] = field(default_factory=dict)
-    change: Callable[[Sandbox], None] = nothing
-    configuration: Mapping[str, str] = field(default_factory=dict)
-    """Members of the SDK configuration."""
-    token: Mapping[str, object] | None = None
-    """The user's token: keywords of `sandbox.access_token`."""
-    clock: float = 0.0
-    """Seconds by which the agent's clock is ahead."""
-
-    def __str__(self) -> str:
-        return f"{self.step}: {self.reason}".replace(" ", "_")
-
-
-def closed(path: str) -> str:
-    """An address at which nothing listens: port 1 is nobody's."""
-    return f"https://localhost:1{path}"
-
-
-OWN, KEYS, ISSUED, USER = "agent's own token", "signing keys", "what IDaaS issues", "user's access token"
-LLM, AMAP, ENTERPRISE = "credential of model", "credential of amap", "credential of enterprise"
-
-CASES = [
-    Case("configuration", "settings_invalid", "settings_invalid", {"AGENT_SCOPE": ""}),
-    Case("configuration", "sdk_config_unreadable", "sdk_config_unreadable",
-         {"CLOUD_IDAAS_CONFIG_PATH": "/nowhere"}),
-    Case("audit log", "audit_unavailable", "audit_unavailable", {"AUDIT_LOG_FILE": "{loop}"}),
-    Case("shared counters", "settings_invalid", "refused", {"RATE_LIMIT_URL": "redis://:sesame@localhost:1"}),
-    Case("shared counters", "settings_invalid", "no_redis",
-         {"RATE_LIMIT_URL": "redis://:sesame@localhost:{plain_port}"}),
-    Case(KEYS, "jwks_unavailable", "certificate_not_trusted", {"SSL_CERT_FILE": ""}),
-    Case(KEYS, "jwks_unavailable", "certificate_expired",
-         change=fault("idaas.jwks", expired_certificate=True)),
-    Case(KEYS, "jwks_unavailable", "certificate_of_another_name",
-         {"JWKS_ENDPOINT": "https://127.1:{idaas_port}/jwks"}),
-    Case(KEYS, "jwks_unavailable", "refused", {"JWKS_ENDPOINT": closed("/jwks")}),
-    Case(KEYS, "jwks_unavailable", "no_tls", {"JWKS_ENDPOINT": "https://localhost:{plain_port}/jwks"}),
-    Case(KEYS, "jwks_unavailable", "no_such_address", {"JWKS_ENDPOINT": "{issuer}/nothing"}),
-    Case(KEYS, "jwks_unavailable", "no_jwks", {"JWKS_ENDPOINT": "{issuer}/.well-known/openid-configuration"}),
-    Case(KEYS, "jwks_unavailable", "service_down", change=fault("idaas.jwks", status=500)),
-    Case(KEYS, "jwks_unavailable", "cut", change=fault("idaas.jwks", drop=True)),
-    Case(OWN, "idaas_unreachable", "refused", configuration={"tokenEndpoint": "localhost:1/token"}),
-    Case(OWN, "idaas_unreachable", "service_down", change=fault("idaas.token", status=503, retry_after=60)),
-    Case(OWN, "idaas_unreachable", "not_idaas", change=fault("idaas.token", redirect="https://localhost/")),
-    Case(OWN, "idaas_unreachable", "clock", clock=7200),
-    Case(OWN, "client_authentication_failed", "client_authentication_failed", {"IDAAS_CLIENT_SECRET": "x"}),
-    Case(OWN, "machine_token_failed", "no_credential_store",
-         change=lambda sandbox: [sandbox.cloud.directory.revoke(AGENT, PAM_AUDIENCE, permission)
-                                 for permission in sandbox.cloud.directory.resource_servers[PAM_AUDIENCE]
-                                 .permissions]),
-    Case(ISSUED, "access_token_invalid", "another_issuer", configuration={"issuer": "other.example"}),
-    Case(ISSUED, "access_token_invalid", "another_jwks", {"JWKS_ENDPOINT": "{other_jwks}"}),
-    Case(ISSUED, "access_token_invalid", "clock", clock=-600),
-    Case(USER, "access_token_invalid", "expired", HUMAN, token={"exp": 1_000_000_000}),
-    Case(USER, "access_token_invalid", "another_audience", HUMAN, token={"audience": ENTERPRISE_AUDIENCE}),
-    Case(USER, "access_token_invalid", "another_issuer", HUMAN, token={"iss": "https://other.example"}),
-    Case(USER, "access_token_invalid", "another_jwks", HUMAN, token={"header": {"kid": "other"}}),
-    Case(USER, "access_token_invalid", "clock", HUMAN, token={"iat": 9_000_000_000}),
-    Case(USER, "access_token_invalid", "no_token", HUMAN, token={"header": {"typ": "secevent+jwt"}}),
-    Case(USER, "insufficient_scope", "insufficient_scope", HUMAN, token={"permissions": ("other",)}),
-    Case(LLM, "llm_api_key_unavailable", "unknown_identifier", {"LLM_API_KEY_IDENTIFIER": "none"}),
-    Case(LLM, "llm_api_key_unavailable", "not_granted", change=no_reader("llm_api_key", AGENT)),
-    Case(LLM, "llm_api_key_unavailable", "no_permission",
-         change=revoked(AGENT, PAM_AUDIENCE, "credential:obtain")),
-    Case(LLM, "llm_api_key_unavailable", "unknown_instance", configuration={"idaasInstanceId": "idaas_x"}),
-    Case(LLM, "idaas_unreachable", "refused", configuration={"developerApiEndpoint": "localhost:1"}),
-    Case(LLM, "idaas_unreachable", "service_down",
-         change=fault("developer_api", status=503, retry_after=60)),
-    Case(AMAP, "external_api_key_unavailable", "unknown_identifier",
-         {"EXTERNAL_SERVER_API_KEY_IDENTIFIER": "none"}),
-    Case(AMAP, "external_api_key_unavailable", "not_granted", HUMAN, no_reader("amap_api_key", ALICE),
-         token={}),
-    Case(ENTERPRISE, "machine_token_failed", "not_granted", {"ENTERPRISE_SERVICE_SCOPE": "https://no|x"}),
-    Case(ENTERPRISE, "token_exchange_failed", "not_granted", HUMAN,
-         revoked(ALICE, ENTERPRISE_AUDIENCE, "service.invoke"), token={}),
-    Case(LLM, "token_exchange_failed", "user_disabled", HUMAN,
-         lambda sandbox: sandbox.cloud.directory.disabled.add(ALICE), token={}),
-    Case("model", "model_call_failed", "key_refused", {"LLM_API_KEY_IDENTIFIER": "amap_api_key"}),
-    Case("model", "model_call_failed", "no_such_model", {"LLM_MODEL": "none"}),
-    Case("model", "model_call_failed", "no_such_address", {"LLM_BASE_URL": "{model_studio}/nothing"}),
-    Case("model", "model_call_failed", "refused", {"LLM_BASE_URL": closed("/v1")}),
-    Case("model", "model_call_failed", "service_down", change=fault("model_studio", status=503)),
-    Case("model", "model_call_failed", "too_slow", {"MODEL_TIMEOUT_SECONDS": "0.1"},
-         fault("model_studio", hang=True)),
-    Case("service amap", "external_service_failed", "key_refused",
-         {"EXTERNAL_SERVER_API_KEY_IDENTIFIER": "llm_api_key"}),
-    Case("service amap", "external_service_failed", "no_such_address",
-         {"EXTERNAL_SERVER_URL": "{model_studio}/api/v1/mcps/none/mcp"}),
-    Case("service amap", "external_service_failed", "refused", {"EXTERNAL_SERVER_URL": closed("/mcp")}),
-    Case("service amap", "external_service_failed", "service_down", change=fault("amap", status=500)),
-    Case("service enterprise", "enterprise_jwt_rejected", "enterprise_jwt_rejected",
-         change=lambda sandbox: sandbox.cloud.keys.rotate(overlap=False)),
-    Case("service enterprise", "enterprise_service_failed", "token_refused",
-         {"ENTERPRISE_SERVICE_SCOPE": f"{PAM_AUDIENCE}|credential:obtain"}),
-    Case("service enterprise", "enterprise_service_failed", "no_such_address",
-         {"ENTERPRISE_SERVICE_URL": "{function_compute}/nothing"}),
-    Case("service enterprise", "enterprise_service_failed", "refused",
-         {"ENTERPRISE_SERVICE_URL": closed("/")}),
-    Case("service enterprise", "enterprise_service_failed", "redirected",
-         change=fault("function_compute", redirect="https://localhost/")),
-    Case("service enterprise", "enterprise_service_failed", "service_down",
-         change=fault("function_compute", status=500)),
-]  # fmt: skip
 
 
 async def other_jwks(request: Request) -> JSONResponse:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page, expect
 
-PAGE = "http://localhost:9001/"
+from tests.frontend import chat_page
+from tests.frontend.chat_page import answered, signed_in
+
+__all__ = ["signed_in"]  # fixtures
+
 ELSEWHERE = "http://127.0.0.1:9"
 """Where the payloads want to connect to. Nothing listens; a request would be seen before it is sent."""
 
@@ -23,29 +26,9 @@ LET_PASS = {
 """The elements that a drawn answer may consist of, the page's own copy buttons included."""
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
-    page_switch[0].configure(
-        {
-            "API_URL": scripted_agent.origin,
-            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
-            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
-            "CLIENT_ID": "app_client01",
-            "SCOPE": "https://agent.sandbox.example|agent.access",
-        }
-    )
-    session = '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
-    await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
-    await page.goto(PAGE)
-    return page
-
-
 async def ask(page: Page) -> Any:
-    question = page.get_by_role("textbox", name="Your question")
-    await question.fill("go")
-    await question.press("Enter")
-    await page.get_by_role("button", name="Ask again").wait_for()
-    return page.get_by_role("article", name="Agent").last
+    await chat_page.ask(page, "go")
+    return await answered(page)
 
 
 async def test_no_payload_runs_loads_or_leads_anywhere(

@@ -1,4 +1,4 @@
-"""The graph's seams in memory, and a model service that speaks the wire protocol."""
+"""The graph's seams in memory."""
 
 import asyncio
 import hashlib
@@ -13,8 +13,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from graph.agent_graph import build_graph
 from graph.api_key import api_key
@@ -25,6 +23,7 @@ from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError
 from identity.secret import Secret
+from tests.graph.wire_model import WireModel
 from tools.service import Access, ToolResult, ToolSchema
 
 LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
@@ -255,48 +254,6 @@ def amap_key() -> ApiKey:
 @pytest.fixture
 def enterprise_scope() -> AccessToken:
     return AccessToken("https://enterprise.example|service.invoke")
-
-
-class WireModel:
-    """A chat-completions endpoint. An answer is a list of chunks to stream, a body, or a response."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str] = []
-        self.answers: list[Any] = []
-        self.left = asyncio.Event()
-        self.streaming = asyncio.Event()
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        request = Request(scope, receive)
-        self.requests.append(await request.json())
-        self.keys.append(request.headers["authorization"].removeprefix("Bearer "))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if callable(answer) and not isinstance(answer, Response):
-            answer = answer(self.requests[-1], self.keys[-1])
-        if isinstance(answer, dict):
-            answer = JSONResponse(answer)
-        elif isinstance(answer, list):
-            answer = StreamingResponse(self.chunks(answer), media_type="text/event-stream")
-        try:
-            await answer(scope, receive, send)
-        finally:
-            self.left.set()
-
-    async def chunks(self, chunks):
-        for chunk in chunks:
-            if chunk == "hang":
-                self.streaming.set()
-                await asyncio.Event().wait()
-            else:
-                yield chunk if isinstance(chunk, str) else f"data: {json.dumps(chunk)}\n\n"
-        yield "data: [DONE]\n\n"
 
 
 @pytest.fixture

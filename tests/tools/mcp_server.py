@@ -12,6 +12,7 @@ from starlette.responses import Response
 from identity.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
+from tests.tools import service_failure
 from tools.mcp_service import MCPService
 
 
@@ -141,7 +142,7 @@ async def service_at():
 
 
 async def failure_of(call) -> ServiceError:
-    with pytest.raises(ServiceError) as caught:
-        await call
-    assert caught.value.code is ErrorCode.EXTERNAL_SERVICE_FAILED
-    return caught.value
+    """As `service_failure`, of a service of the kind that is tested here."""
+    error = await service_failure.failure_of(call)
+    assert error.code is ErrorCode.EXTERNAL_SERVICE_FAILED
+    return error

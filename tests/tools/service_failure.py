@@ -1,0 +1,11 @@
+"""How a call of a service fails."""
+
+import pytest
+
+from identity.errors import ServiceError
+
+
+async def failure_of(call) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    return caught.value
