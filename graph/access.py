@@ -44,7 +44,7 @@ class RunAccess:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         if isinstance(self._held, Unavailable):
             raise CredentialError(self._held.code, self._held.detail)
-        if self._held is not None and self._is_good(self._held):
+        if isinstance(self._held, Credential) and self._is_good(self._held):
             return self._held
         return await self._obtain()
 
@@ -55,6 +55,10 @@ class RunAccess:
         if self._requirement is None:
             return None
         return self._source.held(self._requirement.need, self._requirement.access_identity, self._caller)
+
+    def known(self) -> Credential | Unavailable | None:
+        """The credential, or why there is none, as far as no request is needed; else `None`."""
+        return self._held if isinstance(self._held, Unavailable) else self.at_hand()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, which is forgotten; once for all calls that were refused."""

@@ -1,7 +1,12 @@
-"""The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node."""
+"""The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node.
+
+From the model the way to a service leads through `credentials` if the service's credential has to be fetched,
+and straight there if it is known: a warm run has no step more than it needs.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from typing import TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
@@ -13,7 +18,7 @@ from graph.access import Accesses, Requirement
 from graph.authenticate import Authenticate
 from graph.caller import Callers, Verifier
 from graph.context import AgentContext, TokenLookup, token_in_context
-from graph.conversation import pending
+from graph.conversation import called_services
 from graph.credentials import MODEL, ResolveCredentials
 from graph.limits import Limits
 from graph.model_node import AskModel
@@ -70,29 +75,45 @@ def build_graph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
     )
     graph.add_node("authenticate", Authenticate(callers))
-    graph.add_node("credentials", ResolveCredentials(callers, accesses, limits.credentials_seconds))
+    resolve = ResolveCredentials(services, callers, accesses, limits.credentials_seconds)
+    graph.add_node("credentials", resolve)
     graph.add_node(MODEL, AskModel(model, services, callers, accesses, limits))
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
-    graph.add_edge("credentials", MODEL)
+    graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
     for service in services:
         graph.add_node(service.name, CallService(service, callers, accesses, limits.tool_seconds, audit))
         graph.add_edge(service.name, MODEL)
-    graph.add_conditional_edges(MODEL, _after_model(names), [*names, MODEL, END])
-    steps = 4 + 2 * (limits.tool_rounds + 1)
+    graph.add_conditional_edges(MODEL, _after_model(names, requirements), ["credentials", *names, MODEL, END])
+    steps = 4 + 3 * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
     # What is streamed, returned and kept as values. LangGraph Server pickles it, which a secret refuses.
     compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
     return compiled.with_config(recursion_limit=steps)
 
 
-def _after_model(services: Sequence[str]) -> Callable[[AgentState], list[str]]:
+Route: TypeAlias = Callable[[AgentState], list[str]]
+
+
+def _after_credentials(services: Sequence[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """The services that the answer calls, all in one step; the model again if all calls were refused."""
-        offered = state.get("offered") or {}
-        called = {offered.get(call["name"]) for call in pending(state["messages"])}
+        """The services that are called, all in one step; the model if no call waits."""
+        called = called_services(state)
+        return [name for name in services if name in called] or [MODEL]
+
+    return route
+
+
+def _after_model(services: Sequence[str], requirements: Container[str]) -> Route:
+    def route(state: AgentState) -> list[str]:
+        """The services that the answer calls, all in one step, by way of `credentials` if one of theirs is
+        to be fetched; the model again if all calls were refused.
+        """
+        called = called_services(state)
         if nodes := [name for name in services if name in called]:
-            return nodes
+            known = state.get("credentials") or {}
+            fetch = any(name in requirements and known.get(name) is None for name in nodes)
+            return ["credentials"] if fetch else nodes
         return [MODEL] if isinstance(state["messages"][-1], ToolMessage) else [END]
 
     return route

@@ -17,4 +17,4 @@ class Authenticate:
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG002 - LangGraph's shape of a node
         caller = await self._callers.of(runtime)
-        return {"principal": record(caller), "rounds": 0, "offered": {}}
+        return {"principal": record(caller), "rounds": 0, "accepted": {}}

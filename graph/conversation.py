@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
+from graph.state import AgentState
 from identity.error_table import ERROR_TABLE, ErrorCode
 
 SYSTEM_PROMPT = (
@@ -37,6 +38,19 @@ def pending(messages: Sequence[AnyMessage]) -> list[ToolCall]:
         else:
             break
     return []
+
+
+def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
+    """The calls that wait to be run, each with its service: what the model node of this run accepted."""
+    accepted = state.get("accepted") or {}
+    if not accepted:
+        return []
+    return [(call, accepted[call["id"]]) for call in pending(state["messages"]) if call["id"] in accepted]
+
+
+def called_services(state: AgentState) -> set[str]:
+    """The services of those calls."""
+    return {service for _, service in accepted_calls(state)}
 
 
 def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:

@@ -1,6 +1,7 @@
-"""The node `credentials`: everything that the model and the services declare is obtained, side by side."""
+"""The node `credentials`: what the next step needs is obtained, side by side, and nothing else."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -8,23 +9,29 @@ from langgraph.runtime import Runtime
 from graph.access import Accesses, RunAccess
 from graph.caller import Callers
 from graph.context import AgentContext
+from graph.conversation import called_services
 from graph.state import AgentState, Unavailable
 from identity.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, UnreachableError
+from tools.service import Service
 
 MODEL = "model"
 """The model's node, and the name of its key among the credentials."""
 
 
 class ResolveCredentials:
-    """Without the model's key there is no answer: that failure ends the run.
+    """Before the model: its key, and the credential of each service that must be asked for its tools.
+    Before services: the credentials of those that are called.
 
-    A service's failure is noted, and its calls are answered with it: a question that does not need the
-    service is still answered.
+    Without the model's key there is no answer: that failure ends the run. A service's failure is noted, and
+    its calls in this run are answered with it: a question that does not need the service is still answered.
     """
 
-    def __init__(self, callers: Callers, accesses: Accesses, seconds: float) -> None:
+    def __init__(
+        self, services: Sequence[Service], callers: Callers, accesses: Accesses, seconds: float
+    ) -> None:
+        self._services = services
         self._callers = callers
         self._accesses = accesses
         self._seconds = seconds
@@ -32,11 +39,11 @@ class ResolveCredentials:
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
         accesses = {name: self._accesses.of(caller, name, state) for name in self._accesses.requirements}
-        resolved: dict[str, Credential | AgentError] = {}
+        resolved: dict[str, Credential | Unavailable | AgentError] = {}
         wanted: list[str] = []
-        for name, access in accesses.items():
-            if (held := access.at_hand()) is not None:
-                resolved[name] = held
+        for name in self._needed(state, accesses):
+            if (known := accesses[name].known()) is not None:
+                resolved[name] = known
             else:
                 wanted.append(name)
         if wanted:
@@ -53,6 +60,17 @@ class ResolveCredentials:
                 for name, outcome in resolved.items()
             }
         }
+
+    def _needed(self, state: AgentState, accesses: dict[str, RunAccess]) -> list[str]:
+        """The names of what the next step needs, among those that need a credential at all."""
+        if called := called_services(state):
+            return [name for name in accesses if name in called]
+        to_be_asked = (
+            service.name
+            for service in self._services
+            if service.name in accesses and service.tools_at_hand(accesses[service.name]) is None
+        )
+        return [MODEL, *to_be_asked]
 
     async def _obtain(self, name: str, access: RunAccess) -> Credential | AgentError:
         try:

@@ -61,12 +61,23 @@ class AskModel:
         )
         answer = await ask.answer(accesses[MODEL], _writer(runtime))
         answer, refusals = self._judged(answer, offered)
+        refused = {message.tool_call_id for message in refusals}
+        accepted = {
+            str(call["id"]): offered.services[call["name"]]
+            for call in answer.tool_calls
+            if call["id"] not in refused
+        }
+        # For each service that is called: what is known of its credential now. `None` is to be resolved.
+        called = {
+            name: accesses[name].known() for name in accepted.values() if name in self._accesses.requirements
+        }
+        renewed = {name: access.renewed for name, access in accesses.items() if access.renewed}
         return {
             "messages": [answer, *refusals],
-            "offered": offered.services,
+            "accepted": accepted,
             "rounds": rounds + bool(answer.tool_calls),
             "principal": record(caller),
-            "credentials": {name: access.renewed for name, access in accesses.items() if access.renewed},
+            "credentials": renewed | called,
         }
 
     def _judged(self, answer: AIMessage, offered: Offer) -> tuple[AIMessage, list[ToolMessage]]:

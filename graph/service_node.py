@@ -12,7 +12,7 @@ from langgraph.types import StreamWriter
 from graph.access import Accesses, RunAccess
 from graph.caller import Callers, record
 from graph.context import AgentContext
-from graph.conversation import failure_text, pending
+from graph.conversation import accepted_calls, failure_text
 from graph.events import ToolFinished, ToolStarted, declared_credential
 from graph.state import AgentState
 from identity.access_token import VerifiedAccessToken
@@ -47,8 +47,7 @@ class CallService:
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
         name = self._service.name
-        offered = state.get("offered") or {}
-        calls = [call for call in pending(state["messages"]) if offered.get(call["name"]) == name]
+        calls = [call for call, service in accepted_calls(state) if service == name]
         access = self._accesses.of(caller, name, state)
         runs = (self._run(call, caller, access, runtime.stream_writer) for call in calls)
         results = await asyncio.gather(*runs, return_exceptions=True)

@@ -25,8 +25,8 @@ class Unavailable:
     detail: str
 
 
-Credentials: TypeAlias = Mapping[str, Credential | Unavailable]
-"""By node name: `model`, and each service's."""
+Credentials: TypeAlias = Mapping[str, Credential | Unavailable | None]
+"""By node name: `model`, and each service's. `None`: not resolved, or no longer good."""
 
 
 class CredentialsChannel(UntrackedValue[Credentials]):
@@ -64,8 +64,8 @@ class AgentState(AgentInput, total=False):
     """What nodes read and write."""
 
     principal: Annotated[PrincipalRecord, _latest]
-    offered: dict[str, str]
-    """The tools that the model could choose from in its latest answer: tool name → service name."""
+    accepted: dict[str, str]
+    """The calls in the model's latest answer that may be run: call id → service name. Others never are."""
     rounds: int
     """How many answers with tool calls the model has given in this run."""
     credentials: Annotated[Credentials, CredentialsChannel]

@@ -1,10 +1,11 @@
 """How often IDaaS is asked, counted by the sandbox."""
 
 import asyncio
+import json
 
 import pytest
 
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
+from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
 
 IDAAS = ("idaas:", "developer_api:")
 
@@ -59,9 +60,43 @@ async def test_a_hundred_first_chats_of_one_user_in_human_identity_fetch_each_cr
     assert {answer.status for answer in answers} == {200}
     assert identity_requests(sandbox.cloud.counters) == {
         "idaas:jwks": 1,
-        "idaas:token.token_exchange": 3,  # for PAM, the enterprise service and the leave service
-        "developer_api:ObtainCredential": 2,
+        "idaas:token.token_exchange": 1,  # for PAM
+        "developer_api:ObtainCredential": 2,  # the model's key and the map service's
     }
+
+
+@pytest.mark.promise("fetched-once")
+async def test_a_greeting_of_a_new_user_asks_for_no_token_of_a_service(start_agent, sandbox, tmp_path):
+    """Bob may not use the leave service: a refusal that he did not cause would be on record."""
+    audit = tmp_path / "audit.jsonl"
+    agent = await start_agent("Human", AUDIT_LOG_FILE=str(audit), AUDIT_REQUIRED="true")
+    token = sandbox.access_token("bob")
+    assert (await agent.ask(GREETING, token)).status == 200
+    assert identity_requests(sandbox.cloud.counters) == {
+        "idaas:jwks": 1,
+        "idaas:token.token_exchange": 1,  # for PAM
+        "developer_api:ObtainCredential": 2,  # the model's key and the map service's
+    }
+    records = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert {record["outcome"] for record in records} == {"succeeded"}
+    assert not [record for record in records if "enterprise" in str(record) or "leave" in str(record)]
+    sandbox.cloud.counters.reset()
+    assert (await agent.ask(LEAVE, token)).status == 200
+    assert identity_requests(sandbox.cloud.counters).keys() <= {
+        "idaas:token.token_exchange", "idaas:token.refused",
+    }  # fmt: skip
+    outcomes = [json.loads(line)["outcome"] for line in audit.read_text().splitlines()[len(records) :]]
+    assert "refused" in outcomes
+
+
+@pytest.mark.promise("fetched-once")
+async def test_a_service_is_asked_for_when_it_is_called(start_agent, sandbox):
+    agent = await start_agent("Human")
+    token = sandbox.access_token("alice")
+    await agent.ask(GREETING, token)
+    sandbox.cloud.counters.reset()
+    assert "alice" in (await agent.ask(ENTERPRISE, token)).text
+    assert identity_requests(sandbox.cloud.counters) == {"idaas:token.token_exchange": 1}
 
 
 @pytest.mark.promise("never-expired")

@@ -125,9 +125,11 @@ class Vault:
         self.failures: dict[str, AgentError] = {}
         self.lifetime = 600.0
         self.hang: set[str] = set()
+        self.kept: dict[tuple[CredentialNeed, str], Credential] = {}
+        """What is known without a request, by need and user."""
 
-    def held(self, _need: CredentialNeed, _access_identity: AccessIdentity, _subject) -> None:
-        return None
+    def held(self, need: CredentialNeed, _access_identity: AccessIdentity, subject) -> Credential | None:
+        return self.kept.get((need, subject.principal.subject))
 
     async def obtain(self, need: CredentialNeed, access_identity: AccessIdentity, subject) -> Credential:
         name = need.identifier if isinstance(need, ApiKey) else need.scope
@@ -146,7 +148,10 @@ class Vault:
 
 
 class EchoService:
-    """A service with tools that answer by `answers`; it notes under which secret each call was made."""
+    """A service with tools that answer by `answers`; it notes under which secret each call was made.
+
+    Its tools are known without asking, unless `listed_by_its_server` is set or listing them fails.
+    """
 
     def __init__(self, name: str, need=None, *, access_identity=None, **answers: Any) -> None:
         self.name = name
@@ -157,17 +162,20 @@ class EchoService:
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []
         self.listing: AgentError | Exception | None = None
         self.renew_first = False
+        self.listed_by_its_server = False
+        self.schemas = [
+            ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}}) for tool in answers
+        ]
 
-    def tools_at_hand(self, _access: Access) -> None:
-        return None
+    def tools_at_hand(self, _access: Access) -> Sequence[ToolSchema] | None:
+        return None if self.listed_by_its_server or self.listing is not None else self.schemas
 
-    async def tools(self, _access: Access) -> Sequence[ToolSchema]:
+    async def tools(self, access: Access) -> Sequence[ToolSchema]:
         if self.listing is not None:
             raise self.listing
-        return [
-            ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}})
-            for tool in self.answers
-        ]
+        if self.listed_by_its_server:
+            await access.credential()
+        return self.schemas
 
     async def call(self, tool: str, arguments, access: Access) -> ToolResult:
         secret = None

@@ -119,8 +119,9 @@ async def test_a_call_whose_end_cannot_be_put_on_record_ends_the_run(bench, echo
 async def test_a_credential_that_is_not_on_record_ends_the_run_and_is_no_answer_for_the_model(
     bench, echo, call_tools, amap_key
 ):
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="sunny"))
+    amap = echo("amap", amap_key, weather="sunny")
+    b = bench([call_tools(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = UNAVAILABLE
     with pytest.raises(AuditError):
         await b.ask()
-    assert b.model.asked == []
+    assert (len(b.model.asked), amap.calls) == (1, [])

@@ -1,0 +1,122 @@
+"""The node `credentials` resolves what the next step needs, and nothing else."""
+
+import asyncio
+import time
+
+import pytest
+
+from graph.context import AgentContext
+from identity.access_identity import AccessIdentity
+from identity.access_token import Principal
+from identity.credential import AccessToken, Credential
+from identity.error_table import ErrorCode
+from identity.errors import CredentialError
+from identity.secret import Secret
+from tests.graph.conftest import DONE
+
+LEAVE = AccessToken("https://leave.example|leave.read")
+
+
+async def nodes(b, token: str = "alice-at") -> list[str]:
+    """The nodes of a run, in the order in which they ended."""
+    stream = b.graph.astream(
+        {"messages": [("user", "hi")]}, context=AgentContext(Secret(token)), stream_mode="updates"
+    )
+    return [name async for part in stream for name in part]
+
+
+async def test_a_question_without_tools_needs_the_models_key_only(bench, echo, enterprise_scope):
+    services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
+    b = bench([DONE], *services, access_identity=AccessIdentity.HUMAN)
+    assert await nodes(b) == ["authenticate", "credentials", "model"]
+    assert b.vault.obtained == [("llm_api_key", "alice")]
+    assert b.model.tools == [["invoke", "balance"]]
+
+
+async def test_a_service_whose_server_lists_its_tools_is_resolved_before_the_model(bench, echo, amap_key):
+    amap = echo("amap", amap_key, weather="sunny")
+    amap.listed_by_its_server = True
+    b = bench([DONE], amap, echo("leave", LEAVE, balance="5"))
+    assert await nodes(b) == ["authenticate", "credentials", "model"]
+    assert sorted(b.vault.obtained) == [("amap_api_key", "machine"), ("llm_api_key", "machine")]
+
+
+async def test_a_called_service_is_resolved_by_the_node_and_only_once(
+    bench, echo, call_tools, enterprise_scope
+):
+    call = call_tools(("invoke", {}))
+    services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
+    b = bench([call, call, DONE], *services)
+    assert await nodes(b) == [
+        "authenticate", "credentials", "model", "credentials", "enterprise", "model", "enterprise", "model",
+    ]  # fmt: skip
+    assert b.vault.obtained == [("llm_api_key", "machine"), (enterprise_scope.scope, "machine")]
+
+
+async def test_a_credential_that_is_held_is_used_without_a_visit_of_the_node(
+    bench, echo, call_tools, enterprise_scope
+):
+    enterprise = echo("enterprise", enterprise_scope, invoke="hi")
+    b = bench([call_tools(("invoke", {})), DONE], enterprise, access_identity=AccessIdentity.HUMAN)
+    alice = Principal("https://idaas.example", "alice")
+    secret = Secret("held-for-alice")
+    b.vault.kept[enterprise_scope, "alice"] = Credential(
+        enterprise_scope, AccessIdentity.HUMAN, secret, time.time() + 600, alice
+    )
+    assert await nodes(b) == ["authenticate", "credentials", "model", "enterprise", "model"]
+    assert [secret for _, _, secret in enterprise.calls] == ["held-for-alice"]
+    assert b.vault.obtained == [("llm_api_key", "alice")]
+
+
+async def test_several_called_services_are_resolved_side_by_side(
+    bench, echo, call_tools, amap_key, enterprise_scope
+):
+    both = asyncio.Barrier(2)
+    b = bench(
+        [call_tools(("weather", {}), ("invoke", {})), DONE],
+        echo("amap", amap_key, weather="sunny"),
+        echo("enterprise", enterprise_scope, invoke="hi"),
+    )
+    obtain = b.vault.obtain
+
+    class Meeting:
+        held, invalidate = b.vault.held, b.vault.invalidate
+
+        async def obtain(self, need, *more):
+            if need in (amap_key, enterprise_scope):
+                await asyncio.wait_for(both.wait(), 5)
+            return await obtain(need, *more)
+
+    b.vault = Meeting()
+    b.__post_init__()
+    assert [message.type for message in await b.ask()] == ["ai", "tool", "tool", "ai"]
+
+
+async def test_a_refused_credential_answers_the_call_and_is_not_asked_for_again_in_the_run(
+    bench, echo, call_tools
+):
+    leave = echo("leave", LEAVE, balance="5")
+    call = call_tools(("balance", {}))
+    b = bench([call, call, DONE], leave, access_identity=AccessIdentity.HUMAN)
+    b.vault.failures[LEAVE.scope] = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "access_denied")
+    _, first, _, second, _ = await b.ask()
+    assert [first.artifact["error"], second.artifact["error"]] == ["token_exchange_failed"] * 2
+    assert leave.calls == []
+    assert b.vault.obtained.count((LEAVE.scope, "alice")) == 1
+
+
+async def test_a_service_without_a_credential_is_called_at_once(bench, echo, call_tools):
+    b = bench([call_tools(("greet", {})), DONE], echo("greeter", greet="hello"))
+    assert await nodes(b) == ["authenticate", "credentials", "model", "greeter", "model"]
+
+
+@pytest.mark.parametrize("seconds", [20.0, -5.0])
+async def test_a_credential_that_ran_out_since_the_last_call_is_resolved_by_the_node(
+    bench, echo, call_tools, enterprise_scope, seconds
+):
+    call = call_tools(("invoke", {}))
+    b = bench([call, call, DONE], echo("enterprise", enterprise_scope, invoke="hi"))
+    b.vault.lifetime = seconds
+    visited = await nodes(b)
+    assert visited.count("credentials") == 3
+    assert [name for name, _ in b.vault.obtained].count(enterprise_scope.scope) == 4
