@@ -27,12 +27,12 @@ from agent.garbage_collection import spare_what_lives_long
 from agent.header_limit import HeaderLimit
 from agent.openai_api import openai_routes
 from agent.public_routes import public_routes
-from agent.rate_limit import RateLimit
+from agent.rate_limit import RateLimit, counted_request
 from agent.request_log import RequestLog
 from agent.response_headers import ResponseHeaders
 from agent.settings import Settings
 from agent.shutdown import LastWord
-from identity.errors import AgentError
+from identity.errors import AgentError, LimitError
 
 
 def create_app(settings: Settings, agent: Agent | None = None, *, langserve: bool = True) -> FastAPI:
@@ -46,6 +46,8 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
             yield
 
     async def agent_error(request: Request, error: AgentError) -> Response:
+        if isinstance(error, LimitError) and (counted := counted_request(request.scope)):
+            await counted.as_none()
         return error_response(error, challenge.headers(error, request.scope))
 
     async def request_error(_: Request, error: RequestError) -> Response:
@@ -82,7 +84,7 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
             Middleware(LastWord, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
-            Middleware(RateLimit, rate=composed.request_rate),
+            Middleware(RateLimit, rate=composed.request_rate, room=composed.runs.check),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers={

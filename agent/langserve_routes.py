@@ -45,6 +45,7 @@ from agent.authentication import caller_of
 from agent.conversation import first_fault, langchain_conversation
 from agent.disconnect import ClientLeftError, left, while_connected
 from agent.error_responses import RequestError, error_body, internal_error_body, status_of
+from agent.rate_limit import counted_request
 from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
 from identity.access_token import VerifiedAccessToken
 from identity.errors import AgentError
@@ -102,7 +103,12 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
             yield
             return
         action = request.url.path.rpartition("/")[2]
-        conversations = _inputs(await request.body(), batch=action == "batch", max_messages=max_messages)
+        counted = counted_request(request.scope)
+        most = min(_MAX_BATCH, (counted and counted.most) or _MAX_BATCH)
+        name, inputs = _inputs(await request.body(), batch=action == "batch", most=most)
+        if counted is not None and action == "batch":
+            await counted.as_many(len(inputs))
+        conversations = [_conversation(each, name, max_messages) for each in inputs]
         started: list[Run] = []
         _STARTED.set(started)
         _AHEAD.set(None)
@@ -242,7 +248,8 @@ def _last_piece(end: Finished, *, whole: bool) -> AIMessageChunk:
     )
 
 
-def _inputs(body: bytes, *, batch: bool, max_messages: int) -> list[list[AnyMessage]]:
+def _inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
+    """The name of the member with the inputs, and the inputs. They are validated after they are counted."""
     try:
         given = from_json(body)  # bounded in depth, and no half characters, which nobody could send on
     except ValueError:
@@ -253,16 +260,17 @@ def _inputs(body: bytes, *, batch: bool, max_messages: int) -> list[list[AnyMess
     if given.get("config", {}) is None:
         raise RequestError("config", "must be an object, or not given", status=422)
     inputs = given[name] if batch else [given[name]]
-    if not isinstance(inputs, list) or not 0 < len(inputs) <= _MAX_BATCH:
-        raise RequestError(name, f"must be a list of 1 to {_MAX_BATCH} inputs", status=422)
-    conversations: list[list[AnyMessage]] = []
-    for each in inputs:
-        try:
-            messages = ChatInput.model_validate(each).messages
-        except ValidationError as error:
-            fault = first_fault(error, within=name)
-            raise RequestError(fault.param, fault.problem, status=422) from None
-        if len(messages) > max_messages:
-            raise RequestError(name, f"at most {max_messages} messages, found {len(messages)}", status=422)
-        conversations.append(cast(list[AnyMessage], messages))
-    return conversations
+    if not isinstance(inputs, list) or not 0 < len(inputs) <= most:
+        raise RequestError(name, f"must be a list of 1 to {most} inputs", status=422)
+    return name, inputs
+
+
+def _conversation(given: object, name: str, max_messages: int) -> list[AnyMessage]:
+    try:
+        messages = ChatInput.model_validate(given).messages
+    except ValidationError as error:
+        fault = first_fault(error, within=name)
+        raise RequestError(fault.param, fault.problem, status=422) from None
+    if len(messages) > max_messages:
+        raise RequestError(name, f"at most {max_messages} messages, found {len(messages)}", status=422)
+    return cast(list[AnyMessage], messages)

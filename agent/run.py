@@ -23,7 +23,7 @@ from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent, ToolFinished, ToolStarted
 from graph.state import AgentInput, AgentOutput, AgentState
-from identity.access_token import VerifiedAccessToken
+from identity.access_token import Principal, VerifiedAccessToken
 from identity.audit_event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
@@ -179,14 +179,18 @@ class Runs:
         self._running: set[Run] = set()
         self._over: Callable[[], AgentError] | None = None
 
+    def check(self, caller: Principal) -> None:
+        """Raises what `start` would raise now, so that a request is refused before its body is read."""
+        if self._over is not None:
+            raise self._over()
+        self._limit.check(caller)
+
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
         """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`.
 
         Raises `LimitError` if there are too many.
         """
-        if self._over is not None:
-            raise self._over()
-        self._limit.check(caller.principal)
+        self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming)
         run = Run(self._events(messages, context), self._timeout)
         self._limit.count(caller.principal, run.task)

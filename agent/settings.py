@@ -172,7 +172,8 @@ class Variables(BaseModel):
     max_requests_per_minute: int = Field(
         120,
         ge=0,
-        description="How many requests of one user are taken in a minute. Beyond them: 429. `0`: no limit.",
+        description="How many requests of one user are admitted in a minute; each input of a batch counts,"
+        " and what is refused does not. Beyond them: 429. `0`: no limit.",
     )
     rate_limit_url: RedisUrl | None = Field(
         None,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -47,9 +48,9 @@ def signed_in(sandbox: Sandbox, user: str = "alice") -> dict[str, str]:
 async def until_refused(
     http: httpx.AsyncClient, sandbox: Sandbox, user: str = "alice", *, within: int
 ) -> httpx.Response:
-    """The first answer that is no success. A few more than the limit may pass as a minute ends."""
+    """The first answer that is no success."""
     headers = signed_in(sandbox, user)
-    for _ in range(2 * within):
+    for _ in range(within + 1):
         response = await http.get(MODELS, headers=headers)
         if response.status_code != 200:
             return response
@@ -58,7 +59,7 @@ async def until_refused(
 
 async def spent(rate: RequestRate, principal: Principal, *, within: int) -> LimitError:
     """The refusal of the first request that is one too many."""
-    for _ in range(2 * within):
+    for _ in range(within + 1):
         try:
             await rate.count(principal)
         except LimitError as error:
@@ -129,13 +130,100 @@ async def test_who_is_refused_is_refused_before_his_body_is_read(sandbox: Sandbo
         assert refused.status_code == 429
 
 
-async def test_counters_of_the_past_are_forgotten() -> None:
-    rate = RequestRate(5, audience="agent")
-    counters = rate._alone.storage
-    counters.expirations.update({f"old{number}": 1.0 for number in range(100)})
-    counters.storage.update({f"old{number}": 1 for number in range(100)})
-    await rate.count(ALICE)
-    assert len(counters.storage) == len(counters.expirations) == 1
+# --- work, not requests ------------------------------------------------------------------------
+
+
+def batch_of(inputs: int, content: object = "hello") -> dict[str, object]:
+    return {"inputs": [{"messages": [{"role": "user", "content": content}]}] * inputs}
+
+
+async def left(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
+    """How many requests are admitted until one is refused."""
+    headers, admitted = signed_in(sandbox), 0
+    while (await http.get(MODELS, headers=headers)).status_code == 200:
+        admitted += 1
+    return admitted
+
+
+async def test_each_input_of_a_batch_counts(sandbox: Sandbox) -> None:
+    async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
+        answer = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(4))
+        assert answer.status_code == 200
+        assert [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
+        assert await left(http, sandbox) == 6
+
+
+async def test_a_refused_batch_counts_nothing_and_works_nothing(sandbox: Sandbox) -> None:
+    async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="5") as http:
+        assert (await http.get(MODELS, headers=signed_in(sandbox))).status_code == 200
+        for _ in range(10):
+            refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(5))
+            assert refused.status_code == 429
+            assert refused.json()["error"]["code"] == ErrorCode.RATE_LIMITED
+            assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert not [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
+        assert await left(http, sandbox) == 4
+
+
+async def test_a_batch_that_never_fits_is_a_422_that_names_how_many_do(sandbox: Sandbox) -> None:
+    async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="5") as http:
+        refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(6))
+        assert refused.status_code == 422
+        assert "1 to 5" in refused.json()["error"]["message"]
+        assert await left(http, sandbox) == 4
+
+
+async def test_a_bad_batch_counts_as_what_it_asked_for(sandbox: Sandbox) -> None:
+    async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
+        refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(4, content=1))
+        assert refused.status_code == 422
+        assert await left(http, sandbox) == 6
+
+
+async def test_what_is_refused_because_too_much_runs_does_not_count_nor_is_its_body_read(
+    sandbox: Sandbox,
+) -> None:
+    settings = read_settings(
+        sandbox.environment | {"MAX_REQUESTS_PER_MINUTE": "3", "MAX_CONCURRENT_RUNS": "1"}
+    )
+    agent = Agent(settings, clock=sandbox.clock)
+    headers = signed_in(sandbox)
+    alice = await agent.admission.admit([headers["Authorization"]])
+    running = asyncio.create_task(asyncio.Event().wait())
+    agent.runs._limit.count(alice.principal, running)
+    read = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append("body")
+        yield b"{}"
+
+    transport = httpx.ASGITransport(create_app(settings, agent))
+    async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
+        for _ in range(5):
+            for path in (CHAT, "/agent/invoke", "/agent/batch", "/agent/stream", "/agent/stream_log"):
+                refused = await http.post(path, content=body())
+                assert refused.status_code == 429, path
+                assert refused.json()["error"]["code"] == ErrorCode.TOO_MANY_RUNS, path
+        assert read == []
+        assert await left(http, sandbox) == 3
+    running.cancel()
+    await agent.aclose()
+
+
+async def test_who_retries_politely_gets_out() -> None:
+    clock = Clock()
+    rate = RequestRate(10, audience="agent", monotonic=clock)
+    waiting = dict.fromkeys(range(50), 0.0)  # when each asks next
+    while waiting:
+        clock.now = max(clock.now, min(waiting.values()))
+        for client in [client for client, at in waiting.items() if at <= clock.now]:
+            try:
+                await rate.count(ALICE)
+            except LimitError as error:
+                waiting[client] = clock.now + math.ceil(error.retry_after or 0)
+            else:
+                del waiting[client]
+    assert clock.now <= 1000 + 4 * 60 + 1
 
 
 # --- Redis -------------------------------------------------------------------------------------

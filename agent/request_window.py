@@ -1,0 +1,122 @@
+"""What each caller was admitted to in the last minute, and when there is room again: a sliding window.
+
+The window is exact: at most the limit in any 60 seconds, each unit free again 60 seconds after it was
+admitted. What is refused takes no room. Each unit has a name, so that it can be given back.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+WINDOW_SECONDS: Final = 60
+
+
+class Window(Protocol):
+    """The units of all callers. Each method is atomic."""
+
+    async def take(self, caller: str, name: str, amount: int, instead_of: str) -> float:
+        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …; first gives back the unit
+        `instead_of`, if there is one.
+
+        Returns 0; or takes none and returns the seconds after which there is room, if no others are taken.
+        """
+
+    async def give_back(self, caller: str, unit: str) -> None:
+        """Makes room of one unit, if it is still in the window."""
+
+
+class LocalWindow:
+    """In this process's memory. Nothing suspends, so each method is atomic without a lock."""
+
+    def __init__(self, limit: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._monotonic = monotonic
+        self._callers: dict[str, dict[str, float]] = {}
+        self._swept_at = monotonic()
+
+    def __len__(self) -> int:
+        """How many callers are in memory."""
+        return len(self._callers)
+
+    async def take(self, caller: str, name: str, amount: int, instead_of: str = "") -> float:
+        """See `Window`."""
+        now = self._monotonic()
+        self._sweep(now)
+        taken = self._callers.setdefault(caller, {})
+        for unit in [*_before(taken, now - WINDOW_SECONDS), instead_of]:
+            taken.pop(unit, None)
+        if (over := len(taken) + amount - self._limit) > 0:
+            return max(0.001, next(islice(taken.values(), over - 1, None)) + WINDOW_SECONDS - now)
+        taken.update({f"{name}.{number}": now for number in range(amount)})
+        return 0
+
+    async def give_back(self, caller: str, unit: str) -> None:
+        """See `Window`."""
+        self._callers.get(caller, {}).pop(unit, None)
+
+    def _sweep(self, now: float) -> None:
+        """Forgets callers of the past, once in a window."""
+        if now < self._swept_at + WINDOW_SECONDS:
+            return
+        self._swept_at = now
+        past = now - WINDOW_SECONDS
+        self._callers = {
+            caller: taken
+            for caller, taken in self._callers.items()
+            if taken and next(reversed(taken.values())) > past
+        }
+
+
+def _before(taken: dict[str, float], past: float) -> list[str]:
+    units = []
+    for unit, at in taken.items():
+        if at > past:
+            break
+        units.append(unit)
+    return units
+
+
+class RedisWindow:
+    """In a Redis (5 or newer) that several processes share; its clock counts. Raises the client's errors."""
+
+    def __init__(self, limit: int, redis: "Redis") -> None:
+        self._limit = limit
+        self._redis = redis
+        self._take = redis.register_script(_TAKE)
+
+    async def take(self, caller: str, name: str, amount: int, instead_of: str = "") -> float:
+        """See `Window`."""
+        arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, instead_of]
+        return int(await self._take(keys=[_key(caller)], args=arguments)) / 1000
+
+    async def give_back(self, caller: str, unit: str) -> None:
+        """See `Window`."""
+        await self._redis.zrem(_key(caller), unit)
+
+
+def _key(caller: str) -> str:
+    return f"idaas-agent:minute:{caller}"
+
+
+# Only what is admitted renews the key's life: even if Redis's clock is set back, it is gone in a minute.
+_TAKE: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local key, span, limit, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', key, '-inf', now - span)
+redis.call('ZREM', key, ARGV[5])
+local over = redis.call('ZCARD', key) + amount - limit
+if over > 0 then
+  local last = redis.call('ZRANGE', key, over - 1, over - 1, 'WITHSCORES')
+  return math.max(1, math.min(span, last[2] + span - now))
+end
+for number = 0, amount - 1 do
+  redis.call('ZADD', key, now, ARGV[4] .. '.' .. number)
+end
+redis.call('PEXPIRE', key, span)
+return 0
+"""
