@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from agent.authentication import PUBLIC_PATHS
 from agent.conversation import conversation_schema
-from agent.wire_answers import ErrorAnswer
+from agent.wire_answers import CompletionChunk, ErrorAnswer
 
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
 MAX_BATCH: Final = 32
@@ -22,6 +23,19 @@ EVENTS: Final = {
 }
 """Server-sent events, each as what its fields are."""
 _SCHEMAS: Final = "#/components/schemas/"
+CHAT_EVENTS: Final = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": f"{_SCHEMAS}{CompletionChunk.__name__}"},
+            }
+        },
+    },
+}
+"""The chat's events. The last one's `data` is `[DONE]`, or an error like that of an answer with a status."""
 _ERRORS: Final = {
     401: "No access token, or one that is not good. See `WWW-Authenticate`.",
     403: "The access token lacks the scope.",
@@ -65,7 +79,11 @@ def api_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def _complete(made: dict[str, Any]) -> None:
     components = made.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    _, ours = models_json_schema([(ErrorAnswer, "serialization")], ref_template=_SCHEMAS + "{model}")
+    more: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (ErrorAnswer, "serialization"),
+        (CompletionChunk, "serialization"),
+    ]
+    _, ours = models_json_schema(more, ref_template=_SCHEMAS + "{model}")
     schemas |= ours["$defs"]
     components["securitySchemes"] = {
         _SCHEME: {

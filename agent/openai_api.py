@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from agent.api_document import EVENTS
+from agent.api_document import CHAT_EVENTS
 from agent.authentication import caller_of
 from agent.chat_request import chat_request_schema, read_chat_request
 from agent.completion import CompletionStream, completion
@@ -32,7 +32,7 @@ def openai_routes(
 
     @router.post(
         "/chat/completions",
-        responses={200: {"model": Completion, "content": {"text/event-stream": EVENTS}}},
+        responses={200: {"model": Completion, "content": {"text/event-stream": CHAT_EVENTS}}},
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
     )
     async def chat_completions(request: Request) -> Response:

@@ -73,6 +73,69 @@ class Completion(_Wire):
     usage: TokenUsage
 
 
+class _ToolCallEvent(_Wire):
+    tool: str
+    service: str
+    access_identity: Literal["Machine", "Human"] | None
+    call_id: str
+    audience: str | None = None
+    scope: str | None = None
+    credential: str | None = None
+
+
+class ToolStartedEvent(_ToolCallEvent):
+    """A tool is about to be called. `audience` and `scope`, or `credential`, are what its service declared.
+
+    `arguments` are the model's, or `{"…": "too long to show"}` beyond 4,000 characters of JSON.
+    """
+
+    type: Literal["tool_started"]
+    arguments: dict[str, Any]
+
+
+class ToolFinishedEvent(_ToolCallEvent):
+    """The call ended. `called` is false if no request was made of the service: its credential could not be
+    obtained, or the arguments were refused. `result` is what the model is given, at most 4,000 characters and
+    then "…". `error` is a code of the error table.
+    """
+
+    type: Literal["tool_finished"]
+    ok: bool
+    called: bool
+    duration_ms: int
+    result: str
+    error: str | None = None
+
+
+class ChunkDelta(_Wire):
+    """What is added to the answer; empty in a chunk with `agent_event` and in the last one."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class ChunkChoice(_Wire):
+    """There is one, or none in the chunk with `usage`."""
+
+    index: int
+    delta: ChunkDelta
+    finish_reason: str | None
+    logprobs: None
+
+
+class CompletionChunk(_Wire):
+    """OpenAI's `chat.completion.chunk`, and what the agent adds to it."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: TokenUsage | None = None
+    agent_event: ToolStartedEvent | ToolFinishedEvent | None = None
+
+
 class ModelEntry(_Wire):
     """OpenAI's `model`."""
 

@@ -91,6 +91,29 @@ class RunAccess:
         )
 
 
+class CallAccess:
+    """The same for one call, which knows whether the call could be made (`tools.service.Access`)."""
+
+    def __init__(self, access: RunAccess) -> None:
+        self._access = access
+        self.given = False
+        """Whether the call had its credential, without which no request is made."""
+
+    async def credential(self) -> Credential:
+        """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
+        credential = await self._access.credential()
+        self.given = True
+        return credential
+
+    def at_hand(self) -> Credential | None:
+        """The credential, if no request is needed for it."""
+        return self._access.at_hand()
+
+    async def renew(self, refused: Credential) -> Credential:
+        """A credential in place of `refused`."""
+        return await self._access.renew(refused)
+
+
 class Accesses:
     """Makes the accesses of a run, by the names of its nodes."""
 

@@ -3,16 +3,33 @@
     {"type": "content", "text": "Sunny"}
     {"type": "reasoning", "text": "The user asks"}
     {"type": "tool_started", "tool": "maps_weather", "service": "amap", "access_identity": "Machine",
-     "call_id": "call_0bdc", "credential": "amap_api_key"}
-    {"type": "tool_finished", …the same…, "ok": False, "duration_ms": 12, "error": "external_service_failed"}
+     "call_id": "call_0bdc", "credential": "amap_api_key", "arguments": {"city": "Hangzhou"}}
+    {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
+     "duration_ms": 12, "result": "…", "error": "external_service_failed"}
 
-`content` and `reasoning` come only if the run's context asks for streaming. No event has a tool's arguments
-or result, and none has a secret: of the credential that a call carries they tell what the service declared.
+`content` and `reasoning` come only if the run's context asks for streaming. No event has a secret: of the
+credential that a call carries the events tell what the service declared, and the credentials of the run and
+the caller's token are taken out of arguments and results.
 """
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+
+from langgraph.types import StreamWriter
 
 from identity.credential import AccessToken, ApiKey, CredentialNeed
+from identity.echo import Echo
+from identity.error_table import ErrorCode
+from identity.secret import Secret
+from tools.service import ToolResult
+
+MAX_CHARACTERS: Final = 4_000
+"""Of a call's arguments, as JSON, and of its result."""
+
+TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
+"""Stands in an event for arguments that are longer than that."""
 
 
 class TextEvent(TypedDict):
@@ -46,20 +63,26 @@ def declared_credential(need: CredentialNeed | None) -> DeclaredCredential:
 
 
 class ToolStarted(DeclaredCredential):
-    """A tool is about to run. `access_identity` is `None` for a service that needs no credential."""
+    """A tool is about to run. `access_identity` is `None` for a service that needs no credential.
+
+    `arguments` are the model's, or `TOO_LONG`.
+    """
 
     type: Literal["tool_started"]
     tool: str
     service: str
     access_identity: str | None
     call_id: str
+    arguments: dict[str, Any]
 
 
 class ToolFinished(DeclaredCredential):
     """The tool named by `call_id` ended.
 
     `ok` is false if it failed. `error` is a code of the error table; it is absent where the tool itself
-    reported the failure, such as an unknown city.
+    reported the failure, such as an unknown city. `called` is false if no request was made of the service,
+    because its credential could not be obtained or the arguments were refused. `result` is what the model is
+    given, cut after `MAX_CHARACTERS`, which ends it with "…".
     """
 
     type: Literal["tool_finished"]
@@ -68,8 +91,57 @@ class ToolFinished(DeclaredCredential):
     access_identity: str | None
     call_id: str
     ok: bool
+    called: bool
     duration_ms: int
+    result: str
     error: NotRequired[str]
+
+
+class ToolCallEvents:
+    """Writes both events of one call of a tool, without `secrets`."""
+
+    def __init__(
+        self,
+        writer: StreamWriter,
+        secrets: Iterable[Secret],
+        *,
+        tool: str,
+        service: str,
+        access_identity: str | None,
+        call_id: str,
+        declared: DeclaredCredential,
+    ) -> None:
+        self._writer = writer
+        self._echo = Echo(secrets)
+        self._about: dict[str, Any] = {
+            "tool": tool,
+            "service": service,
+            "access_identity": access_identity,
+            "call_id": call_id,
+            **declared,
+        }
+        self._began = time.perf_counter()
+
+    def started(self, arguments: Mapping[str, Any]) -> None:
+        """The call begins now."""
+        shown = self._echo.taken_out_of(dict(arguments))
+        if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
+            shown = dict(TOO_LONG)
+        self._began = time.perf_counter()
+        self._writer({"type": "tool_started", **self._about, "arguments": shown})
+
+    def finished(self, result: ToolResult, error: ErrorCode | None) -> None:
+        """The call ended."""
+        text = self._echo.taken_out_of(result.text)
+        event = {
+            "type": "tool_finished",
+            **self._about,
+            "ok": result.ok,
+            "called": result.called,
+            "duration_ms": round((time.perf_counter() - self._began) * 1000),
+            "result": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
+        }
+        self._writer(event if error is None else event | {"error": error.value})
 
 
 AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished

@@ -2,24 +2,26 @@
 
 import asyncio
 import logging
-import time
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.access import Accesses, RunAccess
+from graph.access import Accesses, CallAccess, RunAccess
 from graph.caller import Callers, record
 from graph.context import AgentContext
 from graph.conversation import accepted_calls, failure_text
-from graph.events import ToolFinished, ToolStarted, declared_credential
+from graph.events import ToolCallEvents, declared_credential
 from graph.state import AgentState
 from identity.access_token import VerifiedAccessToken
 from identity.audit_event import AuditOutcome
 from identity.audit_trail import AuditedStep, AuditTrail
+from identity.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
+from identity.secret import Secret
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,10 @@ class CallService:
         name = self._service.name
         calls = [call for call, service in accepted_calls(state) if service == name]
         access = self._accesses.of(caller, name, state)
-        runs = (self._run(call, caller, access, runtime.stream_writer) for call in calls)
+        credentials = (state.get("credentials") or {}).values()
+        secrets = [each.secret for each in credentials if isinstance(each, Credential)]
+        writer = runtime.stream_writer
+        runs = (self._run(call, caller, access, writer, [*secrets, caller.token]) for call in calls)
         results = await asyncio.gather(*runs, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -61,38 +66,30 @@ class CallService:
         }
 
     async def _run(
-        self, call: ToolCall, caller: VerifiedAccessToken, access: RunAccess, writer: StreamWriter
+        self,
+        call: ToolCall,
+        caller: VerifiedAccessToken,
+        access: RunAccess,
+        writer: StreamWriter,
+        secrets: Sequence[Secret],
     ) -> ToolMessage:
         tool, service, identity = call["name"], self._service.name, self._access_identity
         call_id = call["id"] or ""
         acts_as = self._requirement.access_identity if self._requirement else None
         step = self._audit.tool_call(service, tool, call_id, self._service.needs, acts_as, caller)
         await step.started()
-        writer(
-            ToolStarted(
-                type="tool_started",
-                tool=tool,
-                service=service,
-                access_identity=identity,
-                call_id=call_id,
-                **self._declared,
-            )
-        )
-        started = time.perf_counter()
-        result, code = await self._recorded(step, call, access)
-        finished = ToolFinished(
-            type="tool_finished",
+        events = ToolCallEvents(
+            writer,
+            secrets,
             tool=tool,
             service=service,
             access_identity=identity,
             call_id=call_id,
-            ok=result.ok,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-            **self._declared,  # type: ignore[typeddict-item]  # it cannot say that it has no "error" (PEP 728)
+            declared=self._declared,
         )
-        if code is not None:
-            finished["error"] = code.value
-        writer(finished)
+        events.started(call["args"])
+        result, code = await self._recorded(step, call, access)
+        events.finished(result, code)
         return ToolMessage(
             result.text,
             tool_call_id=call_id,
@@ -117,10 +114,11 @@ class CallService:
 
     async def _outcome(self, call: ToolCall, access: RunAccess) -> tuple[ToolResult, AgentError | None]:
         service = self._service
+        of_call = CallAccess(access)
         error: AgentError
         try:
             async with asyncio.timeout(self._seconds):
-                return await service.call(call["name"], call["args"], access), None
+                return await service.call(call["name"], call["args"], of_call), None
         except AuditError:
             raise
         except AgentError as failure:
@@ -135,4 +133,5 @@ class CallService:
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
             error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
-        return ToolResult(failure_text(error.code, error.detail), ok=False), error
+        called = of_call.given or self._requirement is None
+        return ToolResult(failure_text(error.code, error.detail), ok=False, called=called), error

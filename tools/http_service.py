@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
@@ -68,7 +69,7 @@ class HTTPService:
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
         if (function := self._tools.get(tool)) is None:
-            return ToolResult(f'there is no tool "{tool}"', ok=False)
+            return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
         client = ServiceClient(self._http, self._address, None if self.needs is None else access)
         try:
             async with asyncio.timeout(self._seconds):
@@ -76,7 +77,7 @@ class HTTPService:
         except TimeoutError:
             pass
         else:
-            return ToolResult(presentable(result.text, ()), result.ok)
+            return replace(result, text=presentable(result.text, ()))
         raise ServiceError(self.failure, f'"{self.name}" did not answer within {self._seconds:g} s')
 
     async def aclose(self) -> None:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
@@ -119,13 +120,13 @@ class MCPService:
             presented.append(session.secret)
             listed = (await session.tools()).get(tool)
             if listed is None:
-                return ToolResult(f'there is no tool "{tool}"', ok=False)
+                return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.faults(arguments):
-                return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False)
+                return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
             return await session.call(tool, arguments)
 
         result = await self._with_session(access, called, self._seconds)
-        return ToolResult(presentable(result.text, presented), result.ok)
+        return replace(result, text=presentable(result.text, presented))
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""

@@ -40,10 +40,14 @@ class ToolSchema:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered, for the model. `ok` is false if the tool itself reported an error."""
+    """What a tool answered, for the model. `ok` is false if the tool itself reported an error.
+
+    `called` is false if the call was refused before a request was made of the service.
+    """
 
     text: str
     ok: bool = True
+    called: bool = True
 
 
 class Service(Protocol):

@@ -52,7 +52,7 @@ class ToolFunction:
                 f'"{".".join(map(str, fault["loc"]))}": {fault["msg"]}'
                 for fault in error.errors(include_url=False, include_input=False, include_context=False)
             ]
-            return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False)
+            return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
         named = {name: getattr(valid, field) for field, name in self._fields.items()}
         answer = await self._function(client, **named)
         if isinstance(answer, ToolResult):

@@ -7,6 +7,7 @@ import httpx
 import openai
 import pytest
 
+from agent.wire_answers import CompletionChunk
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -66,17 +67,21 @@ async def test_a_stream_has_the_contracts_form(agent_server: AgentServer) -> Non
     assert [c["choices"][0]["finish_reason"] for c in chunks if c["choices"][0]["finish_reason"]] == ["stop"]
     assert len({chunk["id"] for chunk in chunks}) == 1
     assert not [chunk for chunk in chunks if "usage" in chunk]
+    assert [CompletionChunk.model_validate(chunk) for chunk in chunks]
     started, finished = (chunk for chunk in chunks if "agent_event" in chunk)
     assert started["choices"][0]["delta"] == finished["choices"][0]["delta"] == {}
     activity = finished["agent_event"]
     assert activity["duration_ms"] >= 0
-    members = ("type", "tool", "service", "access_identity", "ok", "credential")
+    assert "杭州" in activity["result"]
+    assert started["agent_event"]["arguments"]
+    members = ("type", "tool", "service", "access_identity", "ok", "called", "credential")
     assert {name: activity[name] for name in members} == {
         "type": "tool_finished",
         "tool": "maps_weather",
         "service": "amap",
         "access_identity": "Machine",
         "ok": True,
+        "called": True,
         "credential": "amap_api_key",
     }
 

@@ -21,18 +21,23 @@ def piece(**delta):
     return {"id": "chatcmpl-1", "model": "qwen-plus", "choices": [{"index": 0, "delta": delta}]}
 
 
-async def test_tools_and_text_are_told_in_order_without_arguments_or_results(
-    bench, echo, call_tools, amap_key
-):
-    asked = call_tools(("weather", {"city": "a secret plan"}), text="let me see")
+async def test_tools_and_text_are_told_in_order(bench, echo, call_tools, amap_key):
+    asked = call_tools(("weather", {"city": "Hangzhou"}), text="let me see")
     b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
     events = await b.events()
     about = {"tool": "weather", "service": "amap", "access_identity": "Machine", "call_id": "call_1"}
     about["credential"] = amap_key.identifier
     assert events == [
         *({"type": "content", "text": f"{word} "} for word in ("let", "me", "see")),
-        {"type": "tool_started", **about},
-        {"type": "tool_finished", **about, "ok": True, "duration_ms": events[4]["duration_ms"]},
+        {"type": "tool_started", **about, "arguments": {"city": "Hangzhou"}},
+        {
+            "type": "tool_finished",
+            **about,
+            "ok": True,
+            "called": True,
+            "duration_ms": events[4]["duration_ms"],
+            "result": "sunny",
+        },
         {"type": "reasoning", "text": "hm"},
         *({"type": "content", "text": f"{word} "} for word in ("all", "is", "done")),
     ]

@@ -73,7 +73,7 @@ async def test_bad_arguments_are_a_failed_result_that_names_them(arguments, name
         raise AssertionError("must not run")
 
     result = await run(book, arguments)
-    assert not result.ok
+    assert (result.ok, result.called) == (False, False)
     assert f'"{named}"' in result.text
 
 

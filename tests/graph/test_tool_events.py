@@ -1,0 +1,111 @@
+"""What a surface is told of a tool call: its arguments, its result, and whether the service was called."""
+
+import asyncio
+import json
+
+import pytest
+from langchain_core.messages import ToolMessage
+
+from graph.events import TOO_LONG
+from graph.limits import Limits
+from identity.access_identity import AccessIdentity
+from identity.error_table import ErrorCode
+from identity.errors import CredentialError, ServiceError, UnreachableError
+from tests.graph.conftest import DONE
+from tools.service import ToolResult
+
+
+async def ends(b) -> tuple[dict, dict]:
+    """Both events of the one call of a run."""
+    started, finished = (event for event in await b.events() if event["type"].startswith("tool"))
+    return started, finished
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({}, {}),
+        ({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}),
+        ({"text": "x" * 3_988}, {"text": "x" * 3_988}),
+        ({"text": "x" * 3_989}, TOO_LONG),
+    ],
+)
+async def test_arguments_are_shown_up_to_4000_characters_of_json(bench, echo, call_tools, arguments, shown):
+    b = bench([call_tools(("weather", arguments)), DONE], echo("amap", weather="sunny"))
+    started, _ = await ends(b)
+    assert started["arguments"] == shown
+    assert len(json.dumps(started["arguments"], ensure_ascii=False)) <= 4_000
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("sunny", "sunny"), ("x" * 4_000, "x" * 4_000), ("x" * 4_001, "x" * 4_000 + "…")]
+)
+async def test_a_result_is_shown_as_the_model_gets_it_up_to_4000_characters(
+    bench, echo, call_tools, text, shown
+):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=text))
+    _, finished = await ends(b)
+    assert (finished["result"], finished["called"]) == (shown, True)
+    assert [m.text for m in b.model.asked[-1] if isinstance(m, ToolMessage)] == [text]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CredentialError(ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted"),
+        UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "no answer"),
+    ],
+)
+async def test_without_its_credential_a_service_is_not_called(bench, echo, call_tools, amap_key, failure):
+    amap = echo("amap", amap_key, weather="sunny")
+    b = bench([call_tools(("weather", {})), DONE], amap)
+    b.vault.failures["amap_api_key"] = failure
+    _, finished = await ends(b)
+    assert (finished["called"], finished["ok"], finished["error"]) == (False, False, failure.code.value)
+    assert finished["result"] == next(m.text for m in b.model.asked[-1] if isinstance(m, ToolMessage))
+    assert amap.calls == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "called"),
+    [
+        (ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500), True),
+        (ToolResult("no such city", ok=False), True),
+        (ToolResult("invalid arguments", ok=False, called=False), False),
+        (CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
+    ],
+)
+async def test_a_failure_tells_whether_the_service_was_called(
+    bench, echo, call_tools, amap_key, answer, called
+):
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=answer))
+    _, finished = await ends(b)
+    assert (finished["called"], finished["ok"]) == (called, False)
+
+
+async def test_a_credential_that_does_not_come_in_time_is_no_call(bench, echo, call_tools, amap_key):
+    amap = echo("amap", amap_key, weather="sunny")
+    b = bench([call_tools(("weather", {})), DONE], amap, limits=Limits(tool_seconds=0.05))
+    b.vault.lifetime = 20.0  # too short: the service's node asks once more
+    obtain = b.vault.obtain
+
+    async def once(need, *more):
+        if need == amap_key and ("amap_api_key", "machine") in b.vault.obtained:
+            await asyncio.Event().wait()
+        return await obtain(need, *more)
+
+    b.vault.obtain = once
+    _, finished = await ends(b)
+    assert (finished["called"], amap.calls) == (False, [])
+
+
+async def test_no_event_shows_a_credential_of_the_run_or_the_callers_token(bench, echo, call_tools, amap_key):
+    planted = {"q": "amap_api_key-of-alice-0", "llm_api_key-of-alice-0": ["alice-at"]}
+    b = bench(
+        [call_tools(("weather", planted)), DONE],
+        echo("amap", amap_key, weather="amap_api_key-of-alice-0 llm_api_key-of-alice-0 alice-at"),
+        access_identity=AccessIdentity.HUMAN,
+    )
+    events = await ends(b)
+    for secret in ("amap_api_key-of-alice-0", "llm_api_key-of-alice-0", "alice-at"):
+        assert secret not in str(events)
