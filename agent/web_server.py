@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from agent.connection import Patience, PatientProtocol
+from agent.lingering import Lingering, LingerLimits
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _CUT_SECONDS: Final = 2.0
@@ -112,11 +113,12 @@ def web_server(
     ending: Ending | None = None,
     lifespan: bool = True,
     patience: Patience = Patience(),  # noqa: B008 - a value that does not change
+    linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
     config = uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(PatientProtocol, patience)),
+        http=cast(type[asyncio.Protocol], partial(PatientProtocol, patience, Lingering(linger))),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
