@@ -69,7 +69,7 @@ class Challenge:
         if error.code is not ErrorCode.ACCESS_TOKEN_MISSING:
             narrow = isinstance(error, InsufficientScopeError)
             parts["error"] = "insufficient_scope" if narrow else "invalid_token"
-            parts["error_description"] = error.detail
+            parts["error_description"] = _DESCRIPTIONS[narrow]
         parts["scope"] = self._required_scope
         told = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
         return {"WWW-Authenticate": f"Bearer {told}"}
@@ -106,6 +106,13 @@ class Authentication:
                 await error_response(error, self._challenge.headers(error, scope))(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+_DESCRIPTIONS: Final = {
+    False: "The access token is expired or not valid for this resource",
+    True: "The access token lacks the required scope",
+}
+"""By whether it is the scope. Which claim was refused, and what was expected, is for the log."""
 
 
 def _is_public(scope: Scope) -> bool:

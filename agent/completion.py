@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from agent.disconnect import left
-from agent.error_responses import error_body, internal_error_body
+from agent.error_responses import internal_error_body, reported_body
 from agent.run import Content, Finished, Reasoning, Run, RunEvent, ToolEvent, Usage
 from identity.errors import AgentError
 
@@ -99,7 +99,7 @@ class CompletionStream(Response):
                 for text in self._event(event):
                     yield text
         except AgentError as error:
-            yield f"data: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
+            yield f"data: {json.dumps(reported_body(error), ensure_ascii=False)}\n\n"
         except RuntimeError:
             yield f"data: {json.dumps(internal_error_body())}\n\n"
 

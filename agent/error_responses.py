@@ -1,7 +1,9 @@
 """The error tree and the error table as HTTP answers: the one place that knows their statuses.
 
-Every error of every route has one body, OpenAI's, with the error table's row added:
-`{"error": {"message", "type", "code", "param", "symptom", "cause", "remedy"}}`.
+Every error of every route has one body, OpenAI's with the request's id:
+`{"error": {"message", "type", "code", "param", "request_id"}}`, with `"service"` if it is about a service,
+and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the person
+who asked. What operators need goes to the log, under the same id (`identity.failure_log`).
 """
 
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
+from identity.audit_event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import (
     AccessTokenError,
@@ -21,11 +24,14 @@ from identity.errors import (
     ServiceError,
     UnreachableError,
 )
+from identity.failure_log import log_failure
 
 RETRY_AFTER_SECONDS: Final = 5
 """What a caller is told to wait when something downstream is away or limits us, and did not say how long."""
 
 _LONGEST_RETRY_AFTER: Final = 3600
+
+_WITH_RETRY_AFTER: Final = (429, 503)
 
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -77,22 +83,32 @@ def status_of(error: AgentError) -> int:
 
 
 def error_body(error: AgentError | RequestError) -> dict[str, Any]:
-    """The body for `error`. It has no upstream text and no secret, because errors have none."""
+    """The body for `error`. Of an `AgentError` it has the person's text, nothing for operators."""
     if isinstance(error, RequestError):
         return _body(error.status, error.message, error.code, error.param)
-    row = error.row
-    body = _body(status_of(error), f"{row.symptom}: {error.detail}", error.code.value, None)
-    body["error"] |= {"symptom": row.symptom, "cause": row.cause, "remedy": row.remedy}
+    status = status_of(error)
+    body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, None)
+    if error.service is not None:
+        body["error"]["service"] = error.service
+    if status in _WITH_RETRY_AFTER:
+        body["error"]["retry_after"] = int(retry_after(error))
     return body
+
+
+def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
+    """The body for `error`, about which operators read in the log. For the one answer that it gets."""
+    if isinstance(error, AgentError):
+        log_failure(error)
+    return error_body(error)
 
 
 def error_response(
     error: AgentError | RequestError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The whole answer for `error`. Challenges of RFC 6750 are added by whoever knows the request."""
+    """The whole answer for `error`, and the operators' line. Challenges (RFC 6750) come as `headers`."""
     status = error.status if isinstance(error, RequestError) else status_of(error)
-    added = {"Retry-After": retry_after(error)} if status in (429, 503) else {}
-    return JSONResponse(error_body(error), status, {**added, **(headers or {})})
+    added = {"Retry-After": retry_after(error)} if status in _WITH_RETRY_AFTER else {}
+    return JSONResponse(reported_body(error), status, {**added, **(headers or {})})
 
 
 def retry_after(error: AgentError | RequestError) -> str:
@@ -104,9 +120,13 @@ def retry_after(error: AgentError | RequestError) -> str:
 
 def internal_error_body() -> dict[str, Any]:
     """The body for a fault of our own: it says nothing of what happened; the log does."""
-    return _body(500, "the agent failed unexpectedly", "internal_error", None)
+    reference = REQUEST_ID.get()
+    message = "The agent failed unexpectedly. Try again, or ask your administrator"
+    message += f"; reference {reference}." if reference else "."
+    return _body(500, message, "internal_error", None)
 
 
 def _body(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:
     kind = _TYPES.get(status, "server_error")
-    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+    members = {"message": message, "type": kind, "code": code, "param": param}
+    return {"error": members | {"request_id": REQUEST_ID.get()}}

@@ -16,6 +16,7 @@ from agent.error_responses import retry_after
 from agent.server_callers import REFERENCE, VERIFIED, agent_of_this_loop, held_tokens, identity_of
 from identity.access_token import Principal
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
+from identity.failure_log import log_failure
 
 auth = Auth()
 
@@ -36,6 +37,7 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
     try:
         token = scope.get(VERIFIED) or await (await agent_of_this_loop()).admission.admit(values)
     except AgentError as error:
+        log_failure(error)
         status = 503
         if isinstance(error, AccessTokenError):
             status = 403 if isinstance(error, InsufficientScopeError) else 401
@@ -74,6 +76,7 @@ async def _count(user: Auth.types.BaseUser) -> None:
     try:
         await agent.request_rate.count(Principal(agent.settings.idaas.issuer, user.identity))
     except LimitError as error:
+        log_failure(error)
         headers = {"Retry-After": retry_after(error)}
         raise Auth.exceptions.HTTPException(429, str(error), headers) from None
 

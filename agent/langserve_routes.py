@@ -44,7 +44,7 @@ from starlette.responses import Response
 from agent.authentication import caller_of
 from agent.conversation import first_fault, langchain_conversation
 from agent.disconnect import ClientLeftError, left, while_connected
-from agent.error_responses import RequestError, error_body, internal_error_body, status_of
+from agent.error_responses import RequestError, internal_error_body, reported_body, status_of
 from agent.rate_limit import counted_request
 from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
 from identity.access_token import VerifiedAccessToken
@@ -164,7 +164,7 @@ async def _ending_well(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
             if not isinstance(event, dict) or event.get("event") != "error":
                 yield event
     except AgentError as error:
-        yield _error_event(error_body(error), status_of(error))
+        yield _error_event(reported_body(error), status_of(error))
     except ClientLeftError:
         return
     except Exception as error:  # noqa: BLE001 - its text may hold anything

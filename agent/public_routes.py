@@ -24,7 +24,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     @router.head("/ready", include_in_schema=False)
     @router.get("/ready", responses=answers(ReadinessAnswer, _503=ReadinessAnswer))
     async def ready() -> JSONResponse:
-        """200 if a request could be served now; 503 with the error table's row of what is missing."""
+        """200 if a request could be served now; 503 with what is missing, in the operators' words."""
         checks: dict[str, Any] = {}
         for name, error in (await readiness.failures()).items():
             row = error.row if error else None
@@ -32,6 +32,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
                 {
                     "ok": False,
                     "code": error.code,
+                    "detail": error.public_detail,
                     "symptom": row.symptom,
                     "cause": row.cause,
                     "remedy": row.remedy,

@@ -65,13 +65,13 @@ class Readiness:
             if not failures:
                 break
             for error in failures:
-                _LOG.warning("not ready: %s", error)
+                _LOG.warning("not ready: %s: %s", error.code, error.detail)
             await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
             attempt += 1
         try:
             await then()
         except AgentError as error:
-            _LOG.warning("warm-up: %s", error)
+            _LOG.warning("warm-up: %s: %s", error.code, error.detail)
 
     async def aclose(self) -> None:
         """Stops a round that is under way."""

@@ -165,7 +165,10 @@ class Run:
                 text = f"the run took more than {self._seconds:g} seconds"
                 self._error = AgentError(ErrorCode.RUN_TIMED_OUT, text)
             else:
-                _LOG.error("run failed unexpectedly: %s at %s", type(error).__name__, _place(error))
+                where, fields = _place(error), {"request_id": REQUEST_ID.get()}
+                _LOG.error(
+                    "run failed unexpectedly: %s at %s", type(error).__name__, where, extra={"fields": fields}
+                )
                 self._error = RuntimeError(f"run failed: {type(error).__name__}")
 
 

@@ -9,6 +9,7 @@ The wall looks at the token itself, and hands on what it found: the server's own
 challenge, takes the last of several `Authorization` headers, and makes of an outage of IDaaS a 500.
 """
 
+import secrets
 from typing import Final
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_responses import RequestError, error_body, error_response
 from agent.server_callers import VERIFIED, agent_of_this_loop
+from identity.audit_event import REQUEST_ID
 from identity.errors import AccessTokenError, AgentError
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
@@ -50,9 +52,13 @@ class ServerWall:
             await send({"type": "websocket.close", "code": 1008})
             return
 
+        request_id = secrets.token_hex(8)
+        REQUEST_ID.set(request_id)
+
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Request-Id", request_id)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Referrer-Policy", "no-referrer")
                 headers.setdefault("Cache-Control", "no-store")

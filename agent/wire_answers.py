@@ -12,15 +12,18 @@ class _Wire(BaseModel):
 
 
 class Fault(_Wire):
-    """What went wrong. `symptom`, `cause` and `remedy` are the error table's, where it knows the code."""
+    """What went wrong. `message` is for the person who asked; operators find the rest in the log, by the id.
+
+    `service` is there if it is about a service, `retry_after` (seconds) with the `Retry-After` header.
+    """
 
     message: str
     type: str
     code: str
     param: str | None
-    symptom: str | None = None
-    cause: str | None = None
-    remedy: str | None = None
+    request_id: str | None
+    service: str | None = None
+    retry_after: int | None = None
 
 
 class ErrorAnswer(_Wire):
@@ -159,10 +162,11 @@ class Health(_Wire):
 
 
 class CheckResult(_Wire):
-    """One of the things that a request needs; the error table's row if it is missing."""
+    """One of the things that a request needs; if it is missing, why, in the operators' words."""
 
     ok: bool
     code: str | None = None
+    detail: str | None = None
     symptom: str | None = None
     cause: str | None = None
     remedy: str | None = None

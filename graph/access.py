@@ -7,7 +7,7 @@ from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
 from identity.access_token import Principal, VerifiedAccessToken
 from identity.credential import Credential, CredentialNeed, CredentialSource
-from identity.errors import CredentialError
+from identity.errors import CredentialError, UnreachableError
 
 _SKEW = 30.0
 """Seconds before its expiry at which a credential of the state is asked for anew; the source is the judge."""
@@ -31,7 +31,10 @@ class RunAccess:
         source: CredentialSource,
         held: Credential | Unavailable | None,
         clock: Callable[[], float],
+        name: str | None = None,
     ) -> None:
+        """`name` is the node's, by which errors name the service."""
+        self._name = name
         self._requirement = requirement
         self._caller = caller
         self._source = source
@@ -43,7 +46,7 @@ class RunAccess:
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         if isinstance(self._held, Unavailable):
-            raise CredentialError(self._held.code, self._held.detail)
+            raise CredentialError(self._held.code, self._held.detail.reveal(), service=self._name)
         if isinstance(self._held, Credential) and self._is_good(self._held):
             return self._held
         return await self._obtain()
@@ -72,7 +75,10 @@ class RunAccess:
         if self._requirement is None:
             raise LookupError("the service declares no credential")
         need, access_identity = self._requirement.need, self._requirement.access_identity
-        obtained = await self._source.obtain(need, access_identity, self._caller)
+        try:
+            obtained = await self._source.obtain(need, access_identity, self._caller)
+        except (CredentialError, UnreachableError) as error:
+            raise (error if self._name is None else error.of(self._name)) from None
         self._held = self.renewed = obtained
         return obtained
 
@@ -127,4 +133,4 @@ class Accesses:
     def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunAccess:
         """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
         held = (state.get("credentials") or {}).get(name)
-        return RunAccess(self.requirements.get(name), caller, self._source, held, self._clock)
+        return RunAccess(self.requirements.get(name), caller, self._source, held, self._clock, name)

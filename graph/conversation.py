@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
 from graph.state import AgentState
-from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.audit_event import REQUEST_ID
+from identity.errors import AgentError
 
 SYSTEM_PROMPT = (
     "You are an enterprise assistant. Answer in the language of the user. "
@@ -16,10 +17,9 @@ SYSTEM_PROMPT = (
 )
 
 
-def failure_text(code: ErrorCode, detail: str) -> str:
-    """A failure as the model reads it: code, symptom, detail, cause and remedy of the error table."""
-    row = ERROR_TABLE[code]
-    return f"{code}: {row.symptom} ({detail}). Likely cause: {row.cause}. Remedy: {row.remedy}."
+def failure_text(error: AgentError, service: str) -> str:
+    """A failure of `service` as the model reads it: the code, and the person's text with the request id."""
+    return f"{error.code}: {error.of(service).for_person(REQUEST_ID.get())}"
 
 
 def refusal(call: ToolCall, text: str) -> ToolMessage:

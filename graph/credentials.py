@@ -14,6 +14,7 @@ from graph.state import AgentState, Unavailable
 from identity.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, UnreachableError
+from identity.secret import Secret
 from tools.service import Service
 
 MODEL = "model"
@@ -54,7 +55,7 @@ class ResolveCredentials:
                 raise outcome
         return {
             "credentials": {
-                name: Unavailable(outcome.code, outcome.detail)
+                name: Unavailable(outcome.code, Secret(outcome.detail))
                 if isinstance(outcome, AgentError)
                 else outcome
                 for name, outcome in resolved.items()
@@ -82,4 +83,4 @@ class ResolveCredentials:
             return UnreachableError(
                 ErrorCode.IDAAS_UNREACHABLE,
                 f'the credential of "{name}" was not issued within {self._seconds:g} s',
-            )
+            ).of(name)

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from graph.access import RunAccess
 from graph.conversation import failure_text
 from identity.errors import AgentError, ServiceError
+from identity.failure_log import log_failure
 from tools.service import Service, ToolSchema
 
 logger = logging.getLogger(__name__)
@@ -67,9 +68,10 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
     }
     for service, tools in zip(services, found, strict=True):
         if isinstance(tools, AgentError):
+            log_failure(tools.of(service.name))
             offered.notes.append(
                 f'The tools of the service "{service.name}" cannot be used now: '
-                f"{failure_text(tools.code, tools.detail)} If the user needs them, say this."
+                f"{failure_text(tools, service.name)} If the user needs them, say this."
             )
             continue
         for tool in tools:

@@ -21,6 +21,7 @@ from identity.audit_trail import AuditedStep, AuditTrail
 from identity.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
+from identity.failure_log import log_failure
 from identity.secret import Secret
 from tools.service import Service, ToolResult
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class CallService:
-    """Every call ends in a result for the model: what the tool returned, or the error table's words.
+    """Every call ends in a result for the model: what the tool returned, or the person's text of a failure.
 
     A call is put on record before it is made, and when it has ended. Raises `AuditError` if it cannot be.
     """
@@ -133,5 +134,6 @@ class CallService:
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
             error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
+        log_failure(error.of(service.name), tool=call["name"])
         called = of_call.given or self._requirement is None
-        return ToolResult(failure_text(error.code, error.detail), ok=False, called=called), error
+        return ToolResult(failure_text(error, service.name), ok=False, called=called), error

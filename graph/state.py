@@ -15,14 +15,18 @@ from typing_extensions import TypedDict  # pydantic makes schemas of no other be
 
 from identity.credential import Credential
 from identity.error_table import ErrorCode
+from identity.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A service's credential could not be had: its calls in this run are answered with this."""
+    """A service's credential could not be had: its calls in this run are answered with this.
+
+    `detail` is for operators. Streams of the state show its place only, like that of a secret.
+    """
 
     code: ErrorCode
-    detail: str
+    detail: Secret
 
 
 Credentials: TypeAlias = Mapping[str, Credential | Unavailable | None]

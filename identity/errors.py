@@ -10,11 +10,14 @@
     ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
 
-Texts are lower case, put the thing in quotes, and say what was expected and what was found. They never
-contain a token, a secret or the body of an upstream answer, so they may be logged and shown.
+An error has words for two readers. `for_person`, and so `str(error)`, is what callers, the page and the model
+may read. `detail` and the `row` are for operators: lower case, the thing in quotes, expected then found. They
+may name clients, scopes, credentials and settings, but never contain a token, a secret or the body of an
+upstream answer, so they may be logged. A traceback shows them as a note.
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 from identity.error_table import ERROR_TABLE, ErrorCode, ErrorRow
 
@@ -22,18 +25,35 @@ from identity.error_table import ERROR_TABLE, ErrorCode, ErrorRow
 class AgentError(Exception):
     """Base of all errors of this project.
 
-    `code` is stable; `detail` says what happened this time; `row` has symptom, cause and remedy.
+    `code` is stable. `detail` says to operators what happened this time; `public_detail` says it without
+    `about`, which names what it happened to: a client, a scope, a credential. `service` is the name of the
+    service that the error is about, or `None`. `row` has the words of the error table.
     """
 
-    def __init__(self, code: ErrorCode, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
+    def __init__(self, code: ErrorCode, detail: str, *, about: str = "", service: str | None = None) -> None:
         self.code = code
-        self.detail = detail
+        self.public_detail = detail
+        self.detail = f"{about}: {detail}" if about else detail
+        self.service = service or self.row.service
+        super().__init__(f"{code}: {self.for_person()}")
+        self.add_note(f"{self.detail} (cause: {self.row.cause}; remedy: {self.row.remedy})")
 
     @property
     def row(self) -> ErrorRow:
-        """Symptom, likely cause and remedy, from the error table."""
+        """The words of the error table."""
         return ERROR_TABLE[self.code]
+
+    def for_person(self, reference: str | None = None) -> str:
+        """What a person reads. `reference` is the id of their request."""
+        return self.row.for_person(self.service, reference)
+
+    def of(self, service: str) -> Self:
+        """The same error, of `service`. The original is unchanged: several requests may share it."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.service = service
+        copied.args = (f"{copied.code}: {copied.for_person()}",)
+        return copied
 
 
 class ConfigurationError(AgentError):

@@ -20,7 +20,7 @@ from identity.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError, UnreachableError
 from identity.issued_token import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
-from identity.refusal import read_refusal
+from identity.refusal import exchange_refusal, read_refusal
 from identity.retry import RetryPolicy, retry_after
 from identity.sdk_configuration import SdkConfiguration
 from identity.secret import Secret
@@ -78,8 +78,9 @@ class IDaaSClient:
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         """An access token of the user, for `scope`, in exchange for the user's (RFC 8693, section 2.1).
 
-        IDaaS impersonates: the new token says nothing of the agent. Refusal: `token_exchange_failed`, or
-        `client_authentication_failed`.
+        IDaaS impersonates: the new token says nothing of the agent. Refusal: `user_token_refused`,
+        `agent_exchange_refused`, `token_exchange_failed` if IDaaS does not say whose permission is missing,
+        or `client_authentication_failed`.
         """
         request = partial(self._exchange_request, subject_token, scope)
         return await self._token(request, scope, ErrorCode.TOKEN_EXCHANGE_FAILED)
@@ -96,12 +97,12 @@ class IDaaSClient:
             try:  # no variable holds what was read: error reporters show the variables of a failure
                 return read_api_key(_object(answer, "Developer API"), need.identifier)
             except ValueError as error:
-                raise ApiKeyRefusedError(need.error_code, f"{about}: {error}") from None
+                raise ApiKeyRefusedError(need.error_code, str(error), about=about) from None
         refusal = read_refusal(answer)
         if answer.status == 401:
-            raise PamTokenRefusedError(need.error_code, f"{about}: access token refused: {refusal}")
+            raise PamTokenRefusedError(need.error_code, f"access token refused: {refusal}", about=about)
         if refusal.code:
-            raise ApiKeyRefusedError(need.error_code, f"{about}: {refusal}")
+            raise ApiKeyRefusedError(need.error_code, str(refusal), about=about)
         raise _unusable("Developer API", answer)
 
     async def _token(
@@ -117,12 +118,11 @@ class IDaaSClient:
                 raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
         refusal = read_refusal(answer)
         if refusal.code == "invalid_client" or answer.status == 401:
-            raise CredentialError(
-                ErrorCode.CLIENT_AUTHENTICATION_FAILED,
-                f'client "{self._configuration.client_id}": {refusal}',
-            )
+            about = f'client "{self._configuration.client_id}"'
+            raise CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
         if refusal.code:
-            raise CredentialError(refused, f'scope "{scope}": {refusal}')
+            code = exchange_refusal(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
+            raise CredentialError(code, str(refusal), about=f'scope "{scope}"')
         raise _unusable("token endpoint", answer)
 
     async def _ask(self, make_request: Callable[[], httpx.Request], whom: str) -> Answer:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from identity.answer import Answer
+from identity.error_table import ErrorCode
 from identity.strict_json import read_object
 
 # A code is a word; anything else could be a value that was echoed.
@@ -39,6 +40,25 @@ def read_refusal(answer: Answer) -> Refusal:
         code=_word(body, ("error", "Code"), _CODE),
         request_id=_word(body, ("request_id", "RequestId"), _REQUEST_ID),
     )
+
+
+_EXCHANGE: Final[Mapping[str, ErrorCode]] = {
+    "invalid_grant": ErrorCode.USER_TOKEN_REFUSED,
+    "unauthorized_client": ErrorCode.AGENT_EXCHANGE_REFUSED,
+    "unsupported_grant_type": ErrorCode.AGENT_EXCHANGE_REFUSED,
+}
+
+
+def exchange_refusal(code: str) -> ErrorCode:
+    """Whom IDaaS refused an exchange by `code`.
+
+    `invalid_grant` is about the user's token; `unauthorized_client` and `unsupported_grant_type` are about
+    the agent (RFC 6749, section 5.2). Of the others it cannot be known whose permission is missing:
+    `invalid_scope` is the answer to a user without the permission and to an agent without it,
+    `access_denied` to either being disabled, and `invalid_request` to a malformed request and to a bad user
+    token (RFC 8693, section 2.2.2).
+    """
+    return _EXCHANGE.get(code, ErrorCode.TOKEN_EXCHANGE_FAILED)
 
 
 def _word(body: Mapping[str, Any], names: tuple[str, ...], shape: re.Pattern[str]) -> str:

@@ -1,7 +1,8 @@
-"""Writes what the documentation copies: parts of README.md, and docs/configuration.md from the settings.
+"""Writes what the documentation copies: parts of README.md, docs/errors.md, and docs/configuration.md.
 
-A part of the README begins with `<!-- path/of/a/file -->` or `<!-- error table -->` and is the block that
-follows. Run it after changing what is copied; a test fails while the two differ.
+A part of the README begins with `<!-- path/of/a/file -->` and is the block that follows; the table of
+docs/errors.md follows `<!-- error table -->`. Run it after changing what is copied; a test fails while the
+two differ.
 """
 
 import re
@@ -22,8 +23,7 @@ def synced(readme: str) -> str:
         path = match["path"]
         return f"<!-- {path} -->\n```python\n{excerpt((ROOT / path).read_text(encoding='utf-8'))}```\n"
 
-    table = error_table()
-    return TABLE_BLOCK.sub(lambda _: f"<!-- error table -->\n\n{table}", FILE_BLOCK.sub(file_block, readme))
+    return FILE_BLOCK.sub(file_block, readme)
 
 
 def excerpt(source: str) -> str:
@@ -32,12 +32,23 @@ def excerpt(source: str) -> str:
     return rest.partition("# readme: end\n")[0] if begin else source
 
 
+def errors(page: str) -> str:
+    """`docs/errors.md` with its table replaced by the error table."""
+    table = error_table()
+    return TABLE_BLOCK.sub(lambda _: f"<!-- error table -->\n\n{table}", page)
+
+
 def error_table() -> str:
     """The error table as Markdown, in the order of the source."""
     from identity.error_table import ERROR_TABLE
 
-    rows = [f"| `{code}` | {r.symptom} | {r.cause} | {r.remedy} |\n" for code, r in ERROR_TABLE.items()]
-    return "| code | symptom | likely cause | remedy |\n|---|---|---|---|\n" + "".join(rows)
+    rows = [
+        f"| `{code}` | {row.person.replace('{service}', '*the service*')}. "
+        f"| {row.symptom} | {row.cause} | {row.remedy} |\n"
+        for code, row in ERROR_TABLE.items()
+    ]
+    head = "| code | what the person reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
+    return head + "".join(rows)
 
 
 def configuration() -> str:
@@ -74,4 +85,6 @@ it (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarNa
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     readme.write_text(synced(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    page = ROOT / "docs" / "errors.md"
+    page.write_text(errors(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs" / "configuration.md").write_text(configuration(), encoding="utf-8")

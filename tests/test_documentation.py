@@ -14,6 +14,13 @@ def test_every_copied_part_of_the_readme_equals_its_source():
     assert synced(readme) == readme, f"run: .venv/bin/python {SYNC}"
 
 
+def test_the_page_of_errors_has_the_error_table():
+    errors = runpy.run_path(SYNC)["errors"]
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert "<!-- error table -->" in page
+    assert errors(page) == page, f"run: .venv/bin/python {SYNC}"
+
+
 def test_every_variable_is_described_as_the_settings_describe_it():
     configuration = runpy.run_path(SYNC)["configuration"]
     described = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -83,10 +83,7 @@ def _show(event: dict[str, Any]) -> None:
 
 def _fail(answer: dict[str, Any]) -> None:
     error = answer.get("error") or {"message": "the answer is not that of an agent"}
-    stop(
-        f"{error['message']} ({error.get('code')})",
-        f"remedy: {error['remedy']}" if "remedy" in error else None,
-    )
+    stop(f"{error['message']} ({error.get('code')})")
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -114,11 +114,15 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
         (r"", "not_granted", "IDaaS has no such scope, or does not grant it to the agent in its own name",
          "correct {need}, or authorize the agent for it in IDaaS (outbound, type client)"),
     ),
-    ErrorCode.TOKEN_EXCHANGE_FAILED: (
-        (r"invalid_grant", "token_not_exchanged", "IDaaS does not exchange this token of the user",
+    ErrorCode.USER_TOKEN_REFUSED: (
+        (r"", "token_not_exchanged", "IDaaS does not exchange this token of the user",
          "sign in again, for the audience of this agent"),
-        (r"unauthorized_client", "no_exchange", "the agent may not exchange tokens",
+    ),
+    ErrorCode.AGENT_EXCHANGE_REFUSED: (
+        (r"", "no_exchange", "the agent may not exchange tokens",
          "allow the grant type token exchange for the agent in IDaaS"),
+    ),
+    ErrorCode.TOKEN_EXCHANGE_FAILED: (
         (r"access_denied", "user_disabled", "the user is disabled, or may not do this",
          "check the user in IDaaS"),
         (r"urn:cloud:idaas:pam", "no_credential_store",

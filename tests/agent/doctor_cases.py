@@ -1,7 +1,7 @@
 """What can be wrong, each with what `doctor` must say of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
 from sandbox.faults import Fault
@@ -25,6 +25,18 @@ def revoked(*grant: str) -> Callable[[Sandbox], None]:
 
 def no_reader(identifier: str, holder: str) -> Callable[[Sandbox], None]:
     return lambda sandbox: sandbox.cloud.vault.find(identifier).readers.discard(holder)
+
+
+def exchanged_too_often(sandbox: Sandbox) -> None:
+    """IDaaS exchanges no token any more."""
+    sandbox.cloud.settings.exchange_depth = 0
+
+
+def without_exchange(sandbox: Sandbox) -> None:
+    """The agent loses the grant type token exchange."""
+    applications = sandbox.cloud.directory.applications
+    left = applications[AGENT].grant_types - {"token_exchange"}
+    applications[AGENT] = replace(applications[AGENT], grant_types=left)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ CASES = [
     Case(AMAP, "external_api_key_unavailable", "not_granted", HUMAN, no_reader("amap_api_key", ALICE),
          token={}),
     Case(ENTERPRISE, "machine_token_failed", "not_granted", {"ENTERPRISE_SERVICE_SCOPE": "https://no|x"}),
+    Case(LLM, "user_token_refused", "token_not_exchanged", HUMAN, exchanged_too_often, token={}),
+    Case(LLM, "agent_exchange_refused", "no_exchange", HUMAN, without_exchange, token={}),
     Case(ENTERPRISE, "token_exchange_failed", "not_granted", HUMAN,
          revoked(ALICE, ENTERPRISE_AUDIENCE, "service.invoke"), token={}),
     Case(LLM, "token_exchange_failed", "user_disabled", HUMAN,

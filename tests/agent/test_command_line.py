@@ -136,4 +136,4 @@ def test_chat_says_what_to_do_when_it_is_refused(agent_server: AgentServer) -> N
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": "nonsense"}
     result = CliRunner().invoke(app, ["chat", "--url", agent_server.url, "hello"], env=variables)
     assert result.exit_code == 1
-    assert "sign in again" in result.stderr
+    assert "Sign in again; reference " in result.stderr

@@ -166,7 +166,8 @@ async def test_an_error_in_mid_stream_is_one_event_with_its_code_and_a_whole_bod
             error = json.loads(last.removeprefix("data: "))
             assert error["status_code"] == 503, action
             assert error["error"]["code"] == "model_call_failed", action
-            assert error["error"]["remedy"], action
+            assert error["error"]["request_id"] == response.headers["x-request-id"], action
+            assert error["error"]["service"] == "model", action
 
 
 async def test_langserves_client_raises_an_error_in_mid_stream_with_its_status_and_code(

@@ -148,11 +148,16 @@ async def test_a_failure_downstream_has_a_status_before_the_stream(
             assert response.headers["content-type"] == "application/json"
             error = response.json()["error"]
             assert error["code"] == code
-            assert set(error) == {"message", "type", "code", "param", "symptom", "cause", "remedy"}
-            assert ("retry-after" in response.headers) == (status in (429, 503))
+            assert error["request_id"] == response.headers["x-request-id"]
+            assert error["service"] == "model"
+            members = {"message", "type", "code", "param", "request_id", "service"}
+            waits = status in (429, 503)
+            assert set(error) == members | ({"retry_after"} if waits else set())
+            assert ("retry-after" in response.headers) == waits
+            assert str(error.get("retry_after")) == response.headers.get("retry-after", "None")
 
 
-async def test_a_refused_credential_is_a_502_with_its_row(sandbox: Sandbox) -> None:
+async def test_a_refused_credential_is_a_502_with_its_code(sandbox: Sandbox) -> None:
     with running_agent(sandbox, LLM_API_KEY_IDENTIFIER="nobody_knows") as server:
         async with server.client() as http:
             response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
@@ -169,7 +174,8 @@ async def test_an_error_in_mid_stream_is_one_event_and_the_end(agent_server: Age
     *chunks, last = events(response.text)
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
     assert last["error"]["code"] == "model_call_failed"
-    assert last["error"]["remedy"]
+    assert last["error"]["request_id"] == response.headers["x-request-id"]
+    assert last["error"]["retry_after"] == 5
 
 
 async def test_the_official_client_raises_an_error_of_mid_stream(agent_server: AgentServer) -> None:

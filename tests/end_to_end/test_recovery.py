@@ -51,7 +51,7 @@ async def test_a_wrong_identifier_of_the_models_key_is_named_before_the_stream(s
     agent = await start_agent(LLM_API_KEY_IDENTIFIER="no_such_key")
     answer = await agent.ask(GREETING, sandbox.access_token(), stream=True)
     assert (answer.status, answer.code) == (502, "llm_api_key_unavailable")
-    assert "LLM_API_KEY_IDENTIFIER" in answer.parsed["error"]["remedy"]
+    assert "key for the language model" in answer.parsed["error"]["message"]
 
 
 async def test_a_wrong_identifier_of_a_tools_key_fails_the_tool_alone(start_agent, sandbox):

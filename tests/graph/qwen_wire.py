@@ -75,7 +75,7 @@ async def failure_of(call) -> ServiceError:
         await call
     error = caught.value
     assert error.code is ErrorCode.MODEL_CALL_FAILED
-    assert "canary" not in str(error)
+    assert "canary" not in f"{error} {error.detail}"
     assert error.__cause__ is None
     assert error.__context__ is None, "the client's error has the service's text"
     return error

@@ -61,7 +61,7 @@ async def test_a_wrong_client_secret_has_a_row_of_its_own(
             for call in (client.machine_token(PAM), client.exchange(Secret("token"), PAM)):
                 error = await refusal(call)
                 assert error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED
-                assert "canary" not in str(error)
+                assert "canary" not in f"{error} {error.detail}"
 
 
 async def test_a_scope_that_the_agent_may_not_have_is_refused(client: IDaaSClient) -> None:
@@ -75,20 +75,35 @@ async def test_an_exchange_that_the_user_may_not_have_is_refused(sandbox: Any, c
     token = sandbox.access_token("bob")
     error = await refusal(client.exchange(Secret(token), LEAVE))
     assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
-    assert token not in str(error)
+    assert token not in f"{error} {error.detail}"
 
 
-@pytest.mark.parametrize("token", ["", "not-a-token", "a.b.c"])
-async def test_a_token_that_is_none_is_refused(client: IDaaSClient, token: str) -> None:
+@pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
+async def test_a_refused_user_token_has_a_code_of_its_own(client: IDaaSClient, token: str) -> None:
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
+    assert error.code is ErrorCode.USER_TOKEN_REFUSED
+
+
+async def test_a_malformed_exchange_is_refused_without_saying_to_whom(client: IDaaSClient) -> None:
+    error = await refusal(client.exchange(Secret(""), ENTERPRISE))
     assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+
+
+async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without_permission(
+    sandbox: Any, client: IDaaSClient
+) -> None:
+    applications = sandbox.cloud.directory.applications
+    agent = applications["app_agent01"]
+    applications["app_agent01"] = replace(agent, grant_types=agent.grant_types - {"token_exchange"})
+    error = await refusal(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
+    assert error.code is ErrorCode.AGENT_EXCHANGE_REFUSED
 
 
 async def test_an_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
     token = sandbox.access_token("alice", lifetime=60)
     sandbox.clock.advance(120)
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
-    assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert error.code is ErrorCode.USER_TOKEN_REFUSED
 
 
 async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSClient) -> None:

@@ -48,7 +48,7 @@ def faults(content: Any, environment: dict[str, str] = ENVIRONMENT) -> tuple[str
     with pytest.raises(ConfigurationError) as caught:
         parsed(content, environment)
     assert caught.value.code is ErrorCode.SDK_CONFIG_UNREADABLE
-    assert SECRET not in str(caught.value)
+    assert SECRET not in f"{caught.value} {caught.value.detail}"
     return caught.value.faults
 
 

@@ -88,7 +88,7 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
         status,
         1,
     )
-    assert "canary" not in str(error)
+    assert "canary" not in f"{error} {error.detail}"
 
 
 @pytest.mark.promise("model-cannot-steer")

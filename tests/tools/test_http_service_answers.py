@@ -80,7 +80,7 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
     with pytest.raises(ServiceError) as caught:
         await service.call("get", {}, key_ring("K1"))
     assert caught.value.code is ErrorCode.ENTERPRISE_SERVICE_FAILED
-    assert "Sign in" not in str(caught.value)
+    assert "Sign in" not in caught.value.detail
 
 
 @pytest.mark.parametrize(

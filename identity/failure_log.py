@@ -1,0 +1,43 @@
+"""The operator's line of a failure: what happened, why, and what to do, under the id of its request."""
+
+import logging
+from typing import Any, Final
+
+from identity.audit_event import REQUEST_ID
+from identity.error_table import ErrorCode
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.failure")
+
+_FOR_OPERATORS_ALONE: Final = frozenset(
+    {
+        ErrorCode.CLIENT_AUTHENTICATION_FAILED,
+        ErrorCode.AGENT_EXCHANGE_REFUSED,
+        ErrorCode.MACHINE_TOKEN_FAILED,
+        ErrorCode.ENTERPRISE_JWT_REJECTED,
+        ErrorCode.AUDIT_UNAVAILABLE,
+        ErrorCode.SDK_CONFIG_UNREADABLE,
+        ErrorCode.SETTINGS_INVALID,
+    }
+)
+"""What no caller can cause: level ERROR. Callers without a right must not fill the log with errors."""
+
+
+def log_failure(error: AgentError, *, tool: str | None = None) -> None:
+    """Writes one line for `error`: its code and detail, and the cause and remedy of the error table.
+
+    Call it once for each failure that a caller, the page or the model reads. `tool` is the tool whose call
+    failed. The line has the request id of the context, and no secret, because errors have none.
+    """
+    fields: dict[str, Any] = {
+        "request_id": REQUEST_ID.get(),
+        "service": error.service,
+        "tool": tool,
+        "code": error.code.value,
+        "detail": error.detail,
+        "cause": error.row.cause,
+        "remedy": error.row.remedy,
+    }
+    present = {name: value for name, value in fields.items() if value is not None}
+    level = logging.ERROR if error.code in _FOR_OPERATORS_ALONE else logging.WARNING
+    _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})

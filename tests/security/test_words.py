@@ -1,0 +1,219 @@
+"""Words for the person, words for the operator: of every failure, on every surface."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from agent.error_responses import error_body, error_response
+from graph.conversation import failure_text
+from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
+from identity.retry import RetryPolicy
+from sandbox.directory import AGENT
+from sandbox.faults import Fault
+from tests.conftest import Sandbox
+from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.security.operator_names import NAMES, names_in, told
+from tests.security.test_canaries import SURFACES
+
+ALL_NAMES = " ".join(NAMES)
+
+
+@pytest.mark.parametrize("service", [None, "model", "amap", "enterprise", "leave"])
+@pytest.mark.parametrize("code", ErrorCode)
+def test_no_text_of_an_error_but_the_operators_names_anything(code: ErrorCode, service: str | None) -> None:
+    errors = [
+        AgentError(code, ALL_NAMES, about=ALL_NAMES, service=service),
+        UnreachableError(code, ALL_NAMES, retry_after=30),
+        LimitError(code, ALL_NAMES),
+        ServiceError(code, ALL_NAMES, status=503),
+        ConfigurationError(code, [ALL_NAMES]),
+    ]
+    for error in errors:
+        answer = error_response(error, {})
+        texts = [str(error), repr(error), str(error.of("leave")), failure_text(error, "leave")]
+        texts += [json.dumps(error_body(error)), bytes(answer.body).decode(), str(answer.headers)]
+        assert [found for text in texts if (found := names_in(text))] == []
+        assert ALL_NAMES in error.detail
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_has_a_sentence_for_the_person_that_ends_with_the_reference(code: ErrorCode) -> None:
+    text = AgentError(code, "").for_person("1f2e")
+    assert re.fullmatch(r"[A-Z][^{}\"]+; reference 1f2e\.", text)
+    row = ERROR_TABLE[code]
+    assert row.cause not in text
+    assert row.remedy not in text
+
+
+def test_one_failure_of_several_services_names_each() -> None:
+    shared = AgentError(ErrorCode.TOKEN_EXCHANGE_FAILED, "invalid_scope", about='scope "x"')
+    leave, enterprise = shared.of("leave"), shared.of("enterprise")
+    assert "the leave service" in str(leave)
+    assert "the enterprise service" in str(enterprise)
+    assert (shared.service, leave.detail) == (None, shared.detail)
+
+
+async def _unchanged(sandbox: Sandbox) -> None:
+    """Only the variables or the token differ."""
+
+
+def _fault(service: str, **members: Any) -> Callable[[Sandbox], Any]:
+    async def change(sandbox: Sandbox) -> None:
+        sandbox.cloud.faults.set(service, Fault(**members))
+
+    return change
+
+
+async def _exchange_not_allowed(sandbox: Sandbox) -> None:
+    applications = sandbox.cloud.directory.applications
+    left = applications[AGENT].grant_types - {"token_exchange"}
+    applications[AGENT] = replace(applications[AGENT], grant_types=left)
+
+
+async def _user_disabled(sandbox: Sandbox) -> None:
+    sandbox.cloud.directory.disabled.add("user_alice01")
+
+
+async def _exchanged_too_often(sandbox: Sandbox) -> None:
+    sandbox.cloud.settings.exchange_depth = 0
+
+
+async def _trigger_with_an_old_jwks(sandbox: Sandbox) -> None:
+    sandbox.cloud.keys.rotate(overlap=False)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is made wrong; the code by which it is known, and the service that it is about."""
+
+    code: str
+    question: str = GREETING
+    identity: str = "Machine"
+    user: str = "alice"
+    service: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    change: Callable[[Sandbox], Any] = _unchanged
+    token: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.service or ''} {self.user}".strip().replace(" ", "-")
+
+
+UNKNOWN = "canary_identifier"
+FAILURES = [
+    Failure("access_token_invalid", token={"lifetime": -60}),
+    Failure("access_token_invalid", token={"audience": "https://enterprise.sandbox.example"}),
+    Failure("insufficient_scope", token={"permissions": ("leave.read",)}),
+    Failure("jwks_unavailable", change=_fault("idaas.jwks", status=500)),
+    Failure("client_authentication_failed", variables={"IDAAS_CLIENT_SECRET": "x"}, service="model"),
+    Failure("llm_api_key_unavailable", variables={"LLM_API_KEY_IDENTIFIER": UNKNOWN}, service="model"),
+    Failure("token_exchange_failed", identity="Human", change=_user_disabled, service="model"),
+    Failure("user_token_refused", identity="Human", change=_exchanged_too_often, service="model"),
+    Failure("agent_exchange_refused", identity="Human", change=_exchange_not_allowed, service="model"),
+    Failure("idaas_unreachable", identity="Human", change=_fault("idaas.token", status=500), service="model"),
+    Failure("idaas_unreachable", identity="Human", change=_fault("developer_api", drop=True),
+            service="model"),
+    Failure("model_call_failed", change=_fault("model_studio", status=429), service="model"),
+    Failure("model_call_failed", change=_fault("model_studio.stream", drop=True), service="model"),
+    Failure("run_timed_out", variables={"RUN_TIMEOUT_SECONDS": "0.25"},
+            change=_fault("model_studio", hang=True)),
+    Failure("rate_limited", variables={"MAX_REQUESTS_PER_MINUTE": "1"}),
+    Failure("audit_unavailable", ENTERPRISE,
+            variables={"AUDIT_LOG_FILE": "/dev/full", "AUDIT_REQUIRED": "true"}),
+    Failure("token_exchange_failed", LEAVE, user="bob", service="leave"),
+    Failure("external_api_key_unavailable", WEATHER, service="amap",
+            variables={"EXTERNAL_SERVER_API_KEY_IDENTIFIER": UNKNOWN}),
+    Failure("machine_token_failed", ENTERPRISE, service="enterprise",
+            variables={"ENTERPRISE_SERVICE_SCOPE": "https://leave.sandbox.example|leave.read"}),
+    Failure("enterprise_service_failed", ENTERPRISE, service="enterprise",
+            change=_fault("function_compute", status=500)),
+    Failure("enterprise_jwt_rejected", ENTERPRISE, service="enterprise", change=_trigger_with_an_old_jwks),
+]  # fmt: skip
+
+
+def _errors(body: str) -> list[dict[str, Any]]:
+    """The error bodies of an answer: the whole, or events of a stream."""
+    lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
+    return [read["error"] for text in lines or [body] if isinstance((read := json.loads(text)), dict)
+            and isinstance(read.get("error"), dict)]  # fmt: skip
+
+
+def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, failure: Failure) -> None:
+    required = {"message", "type", "code", "param", "request_id"}
+    assert set(error) - {"service", "retry_after"} == required
+    assert error["code"] == failure.code
+    assert error["request_id"] == headers["x-request-id"]
+    assert error["message"].endswith(f"; reference {error['request_id']}.")
+    assert error.get("service") == failure.service
+    if "retry-after" in headers:
+        assert error["retry_after"] == int(headers["retry-after"])
+    elif status != 200:
+        assert "retry_after" not in error
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
+async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_operators(
+    start_agent: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, failure: Failure
+) -> None:
+    caplog.set_level("WARNING", logger="idaas_agent.failure")
+    jwks_first = failure.code == "jwks_unavailable"
+    if jwks_first:  # the keys are fetched as the agent starts
+        await failure.change(sandbox)
+    agent = await start_agent(failure.identity, **failure.variables)
+    agent.composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+    agent.composed.model.root_async_client._calculate_retry_timeout = lambda *_: 0.0
+    prompts: list[tuple[str, str]] = []
+
+    async def record(request: Any) -> None:
+        prompts.append(("the model", (await request.aread()).decode()))
+
+    hooks = agent.composed.model.http_async_client.event_hooks
+    agent.composed.model.http_async_client.event_hooks = {
+        **hooks,
+        "request": [*hooks.get("request", ()), record],
+    }
+    await failure.change(sandbox)
+    token = sandbox.access_token(failure.user, **failure.token)
+    seen, ids = [], set()
+    for surface in SURFACES:
+        response = await surface(agent, failure.question, {"Authorization": f"Bearer {token}"})
+        seen.append((surface.__name__, response.text))
+        for error in _errors(response.text):
+            _is_about_the_request(error, response.headers, response.status_code, failure)
+            ids.add(error["request_id"])
+        if response.status_code == 200 and failure.question != GREETING:
+            ids.add(response.headers["x-request-id"])
+        challenge = response.headers.get("www-authenticate", "")
+        seen.append((f"{surface.__name__} challenge", re.sub(r' scope="[^"]*"', "", challenge)))
+    assert told([*seen, *prompts]) == []
+    lines = [record.fields for record in caplog.records if record.name == "idaas_agent.failure"]
+    row = ERROR_TABLE[ErrorCode(failure.code)]
+    found = {line["request_id"] for line in lines if line["code"] == failure.code}
+    assert found
+    assert found <= ids
+    if failure.question == GREETING and failure.code not in ("rate_limited", "model_call_failed"):
+        assert found == ids
+    for line in lines:
+        if line["code"] == failure.code:
+            assert (line["cause"], line["remedy"]) == (row.cause, row.remedy)
+            assert line["detail"]
+            assert line.get("service") == failure.service
+
+
+async def test_ready_says_to_operators_what_is_missing_without_naming_a_credential(
+    start_agent: Any, sandbox: Sandbox
+) -> None:
+    agent = await start_agent("Machine", LLM_API_KEY_IDENTIFIER=UNKNOWN, IDAAS_CLIENT_SECRET="x")
+    answer = await agent.ready()
+    check = answer.json()["checks"]["model"]
+    row = ERROR_TABLE[ErrorCode(check["code"])]
+    assert (check["symptom"], check["cause"], check["remedy"]) == (row.symptom, row.cause, row.remedy)
+    assert check["detail"].startswith("invalid_client (status 401")
+    for name in (UNKNOWN, AGENT, *NAMES):
+        assert name not in check["detail"]
