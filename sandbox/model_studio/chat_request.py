@@ -8,8 +8,7 @@ from typing import Any
 from sandbox.model_studio import message_history
 from sandbox.model_studio.message_history import Message
 from sandbox.model_studio.model_list import MODELS, Model
-from sandbox.model_studio.planner.conversation import Conversation, Tool
-from sandbox.model_studio.planner.planning import Rules
+from sandbox.model_studio.planner.conversation import Conversation, Rules, Tool
 from sandbox.model_studio.rejection import RejectedRequestError
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

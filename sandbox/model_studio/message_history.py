@@ -47,7 +47,7 @@ def text_of(content: object) -> str:
 
 
 def conversation(messages: Sequence[Message]) -> Conversation:
-    """The last question, the one before it, and the outcomes of the calls made since the last question."""
+    """The last question, those before it (newest first), and the outcomes of the calls since the last one."""
     questions = [i for i, message in enumerate(messages) if message["role"] == "user"]
     if not questions:
         return Conversation("")
@@ -58,8 +58,8 @@ def conversation(messages: Sequence[Message]) -> Conversation:
             calls[call["id"]] = Call(call["function"]["name"], _arguments(call) or {})
         if message["role"] == "tool" and (made := calls.get(message["tool_call_id"])):
             outcomes.append(Outcome(made, text_of(message.get("content"))))
-    earlier = text_of(messages[questions[-2]].get("content")) if len(questions) > 1 else ""
-    return Conversation(text_of(messages[questions[-1]].get("content")), earlier, tuple(outcomes))
+    question, *earlier = (text_of(messages[i].get("content")) for i in reversed(questions))
+    return Conversation(question, tuple(earlier), tuple(outcomes))
 
 
 def _call_id(call: object, where: str) -> str:

@@ -7,8 +7,8 @@ import pytest
 from sandbox.amap.catalogue import TOOLS
 from sandbox.amap.failure import ToolError
 from sandbox.amap.map_service import run
-from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome, Tool
-from sandbox.model_studio.planner.planning import Rules, decide
+from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome, Rules, Tool
+from sandbox.model_studio.planner.planning import decide
 
 TODAY = date(2026, 11, 24)
 NOON_IN_CHINA = 1_795_492_800.0
@@ -41,18 +41,20 @@ ROOM = tool(
 ALL = [*MAP, ENTERPRISE, LEAVE, ORDER, COLLEAGUE, ROOM]
 
 
-def first_calls(question, tools=ALL, earlier="", **rules):
+def first_calls(question, tools=ALL, earlier=(), **rules):
+    """The calls that a question leads to; `earlier` questions newest first, or one as a text."""
+    earlier = (earlier,) if isinstance(earlier, str) else earlier
     return [
         (c.tool, dict(c.arguments))
         for c in decide(Conversation(question, earlier), tools, TODAY, Rules(**rules)).calls
     ]
 
 
-def converse(question, tools=ALL, answers=None, **rules):
+def converse(question, tools=ALL, answers=None, earlier=(), **rules):
     """Lets the planner call until it answers; the map is real, other tools answer from `answers`."""
     outcomes, rounds = (), []
     for _ in range(8):
-        decision = decide(Conversation(question, "", outcomes), tools, TODAY, Rules(**rules))
+        decision = decide(Conversation(question, earlier, outcomes), tools, TODAY, Rules(**rules))
         if not decision.calls:
             return rounds, decision.text
         rounds.append([call.tool for call in decision.calls])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.model_studio.planner.wording import STAND_IN, STAND_IN_CHINESE
+from sandbox.model_studio.planner.answers import STAND_IN, STAND_IN_CHINESE
 from tests.sandbox.planner_session import converse
 
 

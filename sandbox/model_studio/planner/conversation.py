@@ -16,19 +16,27 @@ class Tool:
 
     @property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
+        """The arguments' schemas, unions and references resolved; what is malformed is left out."""
         found = self.parameters.get("properties")
-        return (
-            {k: v for k, v in found.items() if isinstance(v, Mapping)} if isinstance(found, Mapping) else {}
-        )
+        members = found.items() if isinstance(found, Mapping) else ()
+        return {name: self._resolved(schema) for name, schema in members if isinstance(schema, Mapping)}
 
     @property
     def required(self) -> tuple[str, ...]:
         found = self.parameters.get("required")
-        return (
-            tuple(name for name in found if name in self.properties)
-            if isinstance(found, list | tuple)
-            else ()
-        )
+        return tuple(n for n in found if n in self.properties) if isinstance(found, list | tuple) else ()
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`Optional[X]` and `Enum` as pydantic writes them: the first member that is not null, the target."""
+        union = schema.get("anyOf")
+        for member in union if isinstance(union, list) else ():
+            if isinstance(member, Mapping) and member.get("type") != "null":
+                schema = {**member, **schema}
+                break
+        definitions = self.parameters.get("$defs")
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        target = definitions.get(name) if isinstance(definitions, Mapping) else None
+        return {**target, **schema} if isinstance(target, Mapping) else schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The question now, the person's question before it, and what the tools have answered since."""
+    """The question now, the `earlier` questions (newest first), the tools' results since the last."""
 
     question: str
-    earlier: str = ""
+    earlier: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
     def outcome(self, call: Call) -> Outcome | None:
@@ -66,8 +74,17 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What the request demands: `must_call` any tool, or the tool `forced`; several calls at once or not."""
+
+    must_call: bool = False
+    forced: str | None = None
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Either calls, or a text. `thinking` says why, in the language of the question."""
+    """Either calls, or a text. `thinking` says why."""
 
     thinking: str
     text: str = ""

@@ -1,36 +1,19 @@
 """Deciding: from a conversation and the offered tools to calls or an answer. No state, no clock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
-from sandbox.model_studio.planner import wording
-from sandbox.model_studio.planner.arguments import Filling, Material, fill
-from sandbox.model_studio.planner.conversation import Call, Conversation, Decision, Outcome, Tool
-from sandbox.model_studio.planner.geocoding import find_geocoder
-from sandbox.model_studio.planner.goals import Goal, best_tool, find_goals
+from sandbox.model_studio.planner import answers, dates, phrases
+from sandbox.model_studio.planner.arguments import Filling, Goal, Material, fill
+from sandbox.model_studio.planner.conversation import Call, Conversation, Decision, Outcome, Rules, Tool
 from sandbox.model_studio.planner.places import known_places
-from sandbox.model_studio.planner.tool_fit import Toolbox
-from sandbox.model_studio.planner.vocabulary import chinese
+from sandbox.model_studio.planner.selection import Toolbox, find_goals
+from sandbox.model_studio.planner.vocabulary import STOP_WORDS, chinese
 
 _MAX_CALLS = 16
 """After so many calls in one turn the planner answers with what it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the request demands: `must_call` any tool, or the tool `forced`; several calls at once or not."""
-
-    must_call: bool = False
-    forced: str | None = None
-    parallel: bool = True
-
-
-@dataclass(slots=True)
-class _Progress:
-    pending: list[Call] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    fillings: list[Filling] = field(default_factory=list)
+_REPLY_WORDS = 4
+"""A reply to "I still need: …" is that short."""
 
 
 def decide(
@@ -39,67 +22,85 @@ def decide(
     """The next step. `today` is the date that "tomorrow" counts from."""
     rules = rules or Rules()
     toolbox = Toolbox(tools)
-    in_chinese = chinese(conversation.question or conversation.earlier)
-    material = Material(
-        (conversation.question, conversation.earlier), conversation, today, find_geocoder(toolbox)
-    )
-    goals = _goals(conversation, toolbox, material, rules)
-    progress = _progress(goals, material)
-    thinking = wording.thinking(conversation.question, goals, progress.pending, len(tools), in_chinese)
-    if (rules.must_call or rules.forced) and goals:
-        forced = progress.pending or list(progress.fillings[0].calls)
-        return Decision(thinking, calls=tuple(forced if rules.parallel else forced[:1]))
-    if progress.pending and len(conversation.outcomes) < _MAX_CALLS:
-        pending = progress.pending if rules.parallel else progress.pending[:1]
-        return Decision(thinking, calls=tuple(pending))
-    outcomes = progress.outcomes if goals else list(conversation.outcomes)
-    if outcomes or progress.fillings:
-        text = wording.answer(conversation.question, outcomes, progress.fillings, in_chinese)
-    else:
-        text = wording.talk(conversation.question, tools, in_chinese)
-    return Decision(thinking, text=text)
-
-
-def _goals(
-    conversation: Conversation, toolbox: Toolbox, material: Material, rules: Rules
-) -> tuple[Goal, ...]:
     question = conversation.question
-    if not toolbox.tools:
-        return ()
+    speaker = answers.Speaker(chinese=chinese(question))
+    material = Material(conversation, today, toolbox.geocoder())
+    goals = _goals(conversation, toolbox, material, rules)
+    fillings = [fill(goal, material) for goal in goals]
+    pending, outcomes = _progress(fillings, conversation)
+    thinking = answers.thinking(question, [goal.tool for goal in goals], pending, len(tools))
+    if (rules.must_call or rules.forced) and goals:
+        pending = pending or list(fillings[0].calls)
+    elif len(conversation.outcomes) >= _MAX_CALLS:
+        pending = []
+    if pending:
+        return Decision(thinking, calls=tuple(pending if rules.parallel else pending[:1]))
+    outcomes = outcomes if goals else list(conversation.outcomes)
+    if outcomes or fillings:
+        return Decision(thinking, text=speaker.answer(question, outcomes, fillings, today))
+    return Decision(thinking, text=speaker.talk(question, tools))
+
+
+def _goals(conversation: Conversation, toolbox: Toolbox, material: Material, rules: Rules) -> list[Goal]:
+    question, earlier = conversation.question, conversation.earlier
     if rules.forced:
-        return tuple(Goal(tool, question) for tool in toolbox.tools if tool.name == rules.forced)
-    goals = find_goals(question, toolbox, material)
-    if not goals and conversation.earlier and _continues(question):
-        earlier = find_goals(conversation.earlier, toolbox, material)
-        goals = tuple(Goal(goal.tool, question) for goal in earlier[:1])
-    if not goals and rules.must_call:
-        goals = (Goal(best_tool(question, toolbox), question),)
+        return [Goal(t, (question, *earlier)) for t in toolbox.tools if t.name == rules.forced]
+    goals = find_goals(question, toolbox, material, earlier[:1])
+    goals = goals or _follow_up(question, earlier, toolbox, material)
+    if not goals and rules.must_call and toolbox.tools:
+        return [Goal(toolbox.ranked(question)[0][1], (question, *earlier[:1]))]
     return goals
 
 
-def _continues(question: str) -> bool:
-    """Whether the question only makes sense with the one before it: a place, a number, a few words."""
-    return bool(known_places(question)) or any(character.isdigit() for character in question)
+def _follow_up(question: str, earlier: Sequence[str], toolbox: Toolbox, material: Material) -> list[Goal]:
+    """What the last question with a tool asked for, with the values of this one: `And in Beijing?`.
+
+    If that question asked for several things, those whose calls change are asked for again.
+    """
+    opens = phrases.opens_follow_up(question)
+    day = dates.without_dates(question) != question
+    reply = _reply(question)
+    if answers.small_talk(question) or not (
+        opens or day or reply or known_places(question) or any(c.isdigit() for c in question)
+    ):
+        return []
+    for i, before in enumerate(earlier):
+        asked = find_goals(before, toolbox, material, earlier[i + 1 : i + 2])
+        if not asked:
+            continue
+        unchanged = [Goal(g.tool, (*earlier[:i], *g.texts), own=i + 1) for g in asked]
+        was = [fill(goal, material) for goal in unchanged]
+        resumed = [
+            Goal(g.tool, (question, *g.texts), g.own + 1, reply if opens or filling.missing else "")
+            for g, filling in zip(unchanged, was, strict=True)
+        ]
+        changed = [g for g, filling in zip(resumed, was, strict=True) if fill(g, material) != filling]
+        return changed or (resumed[:1] if day else [])
+    return []
 
 
-def _progress(goals: Sequence[Goal], material: Material) -> _Progress:
+def _reply(question: str) -> str:
+    """The value that the question consists of, beside "And for …"; empty if it is more than a few words."""
+    text = phrases.bare(question)
+    words = {word.lower() for word in text.split()}
+    plain = dates.without_dates(text) == text and len(words) <= _REPLY_WORDS and not STOP_WORDS & words
+    return text if plain else ""
+
+
+def _progress(fillings: Sequence[Filling], conversation: Conversation) -> tuple[list[Call], list[Outcome]]:
     """What is still to be called, and what the calls so far answered, without repetitions."""
-    progress = _Progress()
+    pending: list[Call] = []
+    outcomes: list[Outcome] = []
     seen: set[str] = set()
-    for goal in goals:
-        filling = fill(
-            goal.tool,
-            Material((goal.text, *material.texts), material.conversation, material.today, material.geocoder),
-        )
-        progress.fillings.append(filling)
-        progress.outcomes += [o for o in filling.failed if o not in progress.outcomes]
+    for filling in fillings:
+        outcomes += [outcome for outcome in filling.failed if outcome not in outcomes]
         for call in filling.calls if filling.direct else filling.first:
             if call.key in seen:
                 continue
             seen.add(call.key)
-            outcome = material.conversation.outcome(call)
+            outcome = conversation.outcome(call)
             if outcome is None:
-                progress.pending.append(call)
+                pending.append(call)
             elif filling.direct:
-                progress.outcomes.append(outcome)
-    return progress
+                outcomes.append(outcome)
+    return pending, outcomes
