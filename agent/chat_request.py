@@ -1,55 +1,17 @@
-"""The body of `POST /openai/v1/chat/completions`: what is honoured, what is ignored, what is refused.
-
-Refused is what would change the shape or the meaning of the answer (a client's own tools, several choices, a
-response format): a clear 400 is better than an answer to another question. Ignored is what only tunes the
-model or the bookkeeping; clients send it by habit.
-"""
+"""The body of `POST /openai/v1/chat/completions`, read and validated as OpenAI does (`chat_parameters`)."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
+from pydantic_core import from_json
 
-from agent.conversation import WireMessage, conversation, first_fault, without_references
+from agent.chat_parameters import NEUTRAL, ChatBody, Refused
+from agent.conversation import conversation, without_references
 from agent.error_responses import RequestError
+from agent.validation_fault import openai_fault
 
-_IGNORED: Final = frozenset(
-    [
-        "temperature",
-        "top_p",
-        "top_k",
-        "presence_penalty",
-        "frequency_penalty",
-        "seed",
-        "max_tokens",
-        "max_completion_tokens",
-        "logit_bias",
-        "reasoning_effort",
-        "enable_thinking",
-        "thinking_budget",
-        "verbosity",
-        "user",
-        "safety_identifier",
-        "metadata",
-        "store",
-        "service_tier",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "parallel_tool_calls",
-    ]
-)
-_ONLY_VALUES: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (1,),
-    "logprobs": (False,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
-    "modalities": (["text"],),
-    "stop": ([],),
-}
 _WHY: Final = {
     "tools": "this agent brings its own tools and runs them itself",
     "functions": "this agent brings its own tools and runs them itself",
@@ -57,29 +19,14 @@ _WHY: Final = {
 }
 
 
-class StreamOptions(BaseModel):
-    """OpenAI's `stream_options`."""
-
-    include_usage: bool = False
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    model: str | None = None
-    messages: list[WireMessage] = Field(min_length=1)
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-
-
 def chat_request_schema() -> dict[str, Any]:
-    """The body's JSON Schema, for the API document: what is honoured. Nothing in it refers to elsewhere."""
-    return without_references(_Body.model_json_schema()) | {"title": "ChatRequest"}
+    """The body's JSON Schema, for the API document. Nothing in it refers to elsewhere."""
+    return without_references(ChatBody.model_json_schema()) | {"title": "ChatRequest"}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A chat request that this agent can serve. Any `model` will do; the answer names the one there is."""
+    """A chat request that this agent can serve."""
 
     messages: list[AnyMessage]
     stream: bool
@@ -87,19 +34,32 @@ class ChatRequest:
 
 
 def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
-    """Raises `RequestError` naming the member at fault. A member that is null counts as absent."""
+    """Raises `RequestError` naming the member at fault, with OpenAI's code for the fault."""
     try:
-        wire = _Body.model_validate_json(body)
+        wire = ChatBody.model_validate(_members(body))
     except ValidationError as error:
-        raise first_fault(error) from None
-    for name, value in (wire.model_extra or {}).items():
-        if value is None or name in _IGNORED or value in _ONLY_VALUES.get(name, ()):
-            continue
-        if name in _ONLY_VALUES:
+        raise openai_fault(error) from None
+    given = wire.model_dump(include=set(Refused.model_fields), exclude_none=True)
+    for name, value in given.items():
+        if value not in NEUTRAL.get(name, ()):
             why = _WHY.get(name, "this value is not supported")
             raise RequestError(name, why, code="unsupported_value")
-        raise RequestError(name[:64], "unknown member", code="unknown_parameter")
+    if wire.stream_options is not None and not wire.stream:
+        raise RequestError("stream_options", 'only allowed when "stream" is true')
     if len(wire.messages) > max_messages:
-        raise RequestError("messages", f"at most {max_messages} messages, found {len(wire.messages)}")
+        found = f"expected at most {max_messages} messages, found {len(wire.messages)}"
+        raise RequestError("messages", found, code="array_above_max_length")
     include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
-    return ChatRequest(conversation(wire.messages), wire.stream, include_usage)
+    return ChatRequest(conversation(wire.messages), bool(wire.stream), include_usage)
+
+
+def _members(body: bytes) -> dict[str, object]:
+    try:
+        given = from_json(body, allow_inf_nan=False)  # bounded in depth, and no half characters
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be a JSON object")
+    if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
+        raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
+    return given

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from agent.error_responses import RequestError
+from agent.validation_fault import member_path
 
 
 class TextPart(BaseModel):
@@ -21,7 +23,15 @@ class TextPart(BaseModel):
     text: str
 
 
-Content = str | list[TextPart]
+def _kind(content: object) -> str:
+    return "list" if isinstance(content, list) else "str"
+
+
+# Told apart before they are tried, so that a fault in a part is not reported as "no string".
+Content = Annotated[
+    Annotated[str, Tag("str")] | Annotated[list[TextPart], Field(fail_fast=True), Tag("list")],
+    Discriminator(_kind),
+]
 
 
 class InstructionMessage(BaseModel):
@@ -58,7 +68,7 @@ class AssistantMessage(BaseModel):
 
     role: Literal["assistant"]
     content: Content | None = None
-    tool_calls: list[RequestedCall] | None = None
+    tool_calls: Annotated[list[RequestedCall], Field(fail_fast=True)] | None = None
 
 
 class ToolAnswer(BaseModel):
@@ -73,9 +83,8 @@ WireMessage = Annotated[
     InstructionMessage | UserMessage | AssistantMessage | ToolAnswer, Field(discriminator="role")
 ]
 
-_MESSAGES: Final = TypeAdapter(list[WireMessage])
+_MESSAGES: Final = TypeAdapter(Annotated[list[WireMessage], Field(fail_fast=True)])
 
-_TAGS: Final = frozenset({"system", "developer", "user", "assistant", "tool", "str"})
 _ROLES: Final = {
     "human": "user",
     "HumanMessageChunk": "user",
@@ -153,12 +162,9 @@ def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:
 
 
 def first_fault(error: ValidationError, within: str | None = None) -> RequestError:
-    """OpenAI's way to report a bad body: the first fault, by the path of its member."""
+    """The first fault of a conversation, by the path of its member."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    # A union's path also names the variant that was tried; OpenAI's clients know members and indices only.
-    steps = (step for step in fault["loc"] if isinstance(step, int) or (step.islower() and step not in _TAGS))
-    path = ".".join(map(str, steps))
-    path = ".".join(part for part in (within, path) if part)
+    path = ".".join(part for part in (within, member_path(fault["loc"])) if part)
     text = str(fault["msg"]).removeprefix("Value error, ")
     return RequestError(path or None, f"{text[:1].lower()}{text[1:]}")
 
@@ -190,11 +196,11 @@ def _openai_form(message: object) -> object:
 
 def _call(call: RequestedCall, index: int) -> ToolCall:
     try:
-        arguments = json.loads(call.function.arguments or "{}")
+        arguments = from_json(call.function.arguments or "{}", allow_inf_nan=False)  # bounded in depth
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        name = f"messages.{index}.tool_calls"
+        name = f"messages[{index}].tool_calls"
         raise RequestError(name, f"arguments of {call.function.name!r} must be a JSON object")
     return ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call")
 
@@ -204,4 +210,4 @@ def _text(content: Content) -> str:
 
 
 def _unpaired(index: int, text: str) -> RequestError:
-    return RequestError(f"messages.{index}", text)
+    return RequestError(f"messages[{index}]", text)

@@ -77,12 +77,12 @@ def test_what_a_client_adds_to_a_message_is_dropped() -> None:
         ("messages", {}),
         ("messages", {"messages": []}),
         ("messages", {"messages": [ASK] * 11}),
-        ("messages.0", {"messages": ["hello"]}),
-        ("messages.0", {"messages": [{"role": "function", "content": "x"}]}),
-        ("messages.0.content", {"messages": [{"role": "user"}]}),
-        ("messages.1", {"messages": [ASK, {"role": "tool", "tool_call_id": "call_1", "content": "x"}]}),
-        ("messages.0", {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}),
-        ("messages.1", {"messages": [{"role": "assistant", "tool_calls": [CALL]}, ASK]}),
+        ("messages[0]", {"messages": ["hello"]}),
+        ("messages[0].role", {"messages": [{"role": "function", "content": "x"}]}),
+        ("messages[0].content", {"messages": [{"role": "user"}]}),
+        ("messages[1]", {"messages": [ASK, {"role": "tool", "tool_call_id": "call_1", "content": "x"}]}),
+        ("messages[0]", {"messages": [{"role": "assistant", "tool_calls": [CALL]}]}),
+        ("messages[1]", {"messages": [{"role": "assistant", "tool_calls": [CALL]}, ASK]}),
         ("stream", {"messages": [ASK], "stream": "sometimes"}),
         ("n", {"messages": [ASK], "n": 2}),
         ("tools", {"messages": [ASK], "tools": [{"type": "function", "function": {"name": "f"}}]}),
@@ -98,14 +98,15 @@ def test_a_bad_request_names_its_member(param: str, body: dict[str, Any]) -> Non
 
 def test_an_image_is_refused_clearly() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    assert (refused(messages=[{"role": "user", "content": [image]}]).param or "").startswith("messages.0")
+    assert (refused(messages=[{"role": "user", "content": [image]}]).param or "").startswith("messages[0]")
 
 
-def test_arguments_that_are_no_json_object_are_refused() -> None:
-    call = {**CALL, "function": {"name": "f", "arguments": "[1]"}}
+@pytest.mark.parametrize("arguments", ["[1]", "{", "[" * 100_000, '{"a":' * 100_000, '{"a": NaN}'])
+def test_arguments_that_are_no_json_object_are_refused(arguments: str) -> None:
+    call = {**CALL, "function": {"name": "f", "arguments": arguments}}
     answer = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
     error = refused(messages=[{"role": "assistant", "tool_calls": [call]}, answer])
-    assert error.param == "messages.0.tool_calls"
+    assert error.param == "messages[0].tool_calls"
 
 
 def test_what_only_tunes_the_model_is_ignored() -> None:
