@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
+from graph.call_arguments import can_be_handled
 from graph.state import AgentState
 from identity.audit_event import REQUEST_ID
 from identity.errors import AgentError
@@ -14,6 +16,10 @@ SYSTEM_PROMPT = (
     "Use a tool when the answer depends on facts that it provides, and only with values that the user gave "
     "or that another tool returned. If a tool fails, say plainly what failed and what can be done; never "
     "invent its result."
+)
+
+_BAD_ARGUMENTS = (
+    "the arguments must be one JSON object, nested no deeper than 32 levels; call again with valid JSON"
 )
 
 
@@ -56,8 +62,8 @@ def called_services(state: AgentState) -> set[str]:
 def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     """`answer` with its calls in a form that can be run and sent back, and the refusals of those that cannot.
 
-    Every call gets an identifier of its own; arguments that are no JSON object are refused, and leave the
-    conversation, because the model service would reject them when they are sent back.
+    Every call gets an identifier of its own; arguments that are no JSON object, or nested too deeply, are
+    refused and leave the conversation, because the model service would reject them when they are sent back.
     """
     if not answer.tool_calls and not answer.invalid_tool_calls:
         return answer, []
@@ -69,14 +75,13 @@ def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
         if not identifier or identifier in seen:
             identifier = f"call_{uuid.uuid4().hex}"
         seen.add(identifier)
-        arguments = call["args"] if isinstance(call["args"], dict) else {}
+        good = can_be_handled(call["args"])
+        arguments = cast(dict[str, Any], call["args"]) if good else {}
         calls.append(
             ToolCall(name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call")
         )
-        if not isinstance(call["args"], dict):
-            refusals.append(
-                refusal(calls[-1], "the arguments must be one JSON object; call again with valid JSON")
-            )
+        if not good:
+            refusals.append(refusal(calls[-1], _BAD_ARGUMENTS))
     clean = AIMessage(
         content=answer.content,
         additional_kwargs={

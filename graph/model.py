@@ -21,6 +21,7 @@ from openai import AsyncStream
 from pydantic import SecretStr
 
 from graph.api_key import api_key
+from graph.call_arguments import arguments_in
 from graph.model_client import model_client
 from graph.model_echo import without_key
 from identity.echo import without_echo
@@ -118,6 +119,7 @@ class QwenChat(ChatOpenAI):
         whole = response if isinstance(response, dict) else response.model_dump()
         if (said := without_echo(whole, [api_key.get()])) != whole:
             response = whole = said
+        _refuse_other_arguments(whole)
         result = super()._create_chat_result(response, generation_info)
         for generation, choice in zip(result.generations, whole.get("choices") or [], strict=False):
             if thought := choice["message"].get("reasoning_content"):
@@ -179,7 +181,24 @@ def _mended(delta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_FAILURES = (openai.OpenAIError, httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError)
+def _refuse_other_arguments(answer: dict[str, Any]) -> None:
+    """LangChain fails on arguments that are JSON, but no object. They become what it takes for no JSON."""
+    for choice in answer.get("choices") or ():
+        for call in choice["message"].get("tool_calls") or ():
+            arguments = call["function"]["arguments"]
+            if arguments and arguments_in(arguments) is None:
+                call["function"]["arguments"] = "]"
+
+
+_FAILURES = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 """The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
 
 _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")

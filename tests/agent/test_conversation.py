@@ -101,7 +101,10 @@ def test_an_image_is_refused_clearly() -> None:
     assert (refused(messages=[{"role": "user", "content": [image]}]).param or "").startswith("messages[0]")
 
 
-@pytest.mark.parametrize("arguments", ["[1]", "{", "[" * 100_000, '{"a":' * 100_000, '{"a": NaN}'])
+@pytest.mark.parametrize(
+    "arguments",
+    ["[1]", "{", "[" * 100_000, '{"a":' * 100_000, '{"a": NaN}', '{"a": "\\ud800"}', "9" * 10_000],
+)
 def test_arguments_that_are_no_json_object_are_refused(arguments: str) -> None:
     call = {**CALL, "function": {"name": "f", "arguments": arguments}}
     answer = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
