@@ -4,14 +4,16 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
+from email.utils import parsedate
 
 import httpx
 
 from identity.answer import Answer, NoAnswer, ask
 
 _MAX_BYTES = 64 * 1024
+_LONGEST_DATE = 40
+"""Characters; the longest of the three forms of a date has 33."""
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -74,12 +76,21 @@ async def _in_turn(
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """The wait that an answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none."""
+    """The wait that an answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none.
+
+    A value that is neither a number of seconds nor a date is ignored. Never raises.
+    """
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit() and len(value) < 9:
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        return max(0.0, (until - datetime.now(until.tzinfo)).total_seconds())
-    except ValueError:
+    if not value.isascii() or len(value) > _LONGEST_DATE:
         return 0.0
+    if value.isdigit():
+        return float(value) if len(value) < 9 else 0.0
+    # A date of HTTP is in GMT (section 5.6.7): a zone that says otherwise is not looked at.
+    if (parsed := parsedate(value)) is None:
+        return 0.0
+    year, month, day, hour, minute, second = parsed[:6]
+    try:
+        until = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return 0.0
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
