@@ -191,6 +191,6 @@ class CallerAccess:
         return self._broker.held(*self._requirement, self._caller)
 
     async def renew(self, refused: Credential) -> Credential:
-        """A fresh one in place of `refused`."""
+        """A fresh one in place of `refused`, or `refused` itself if it was obtained a moment ago."""
         self._broker.invalidate(refused, self._caller)
         return await self.credential()

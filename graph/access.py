@@ -64,7 +64,10 @@ class RunAccess:
         return self._held if isinstance(self._held, Unavailable) else self.at_hand()
 
     async def renew(self, refused: Credential) -> Credential:
-        """A credential in place of `refused`, which is forgotten; once for all calls that were refused."""
+        """A credential in place of `refused`, which is forgotten; once for all calls that were refused.
+
+        `refused` itself comes back if it was obtained so short a time ago that nothing was renewed.
+        """
         held = self._held
         if isinstance(held, Credential) and held is not refused and self._is_good(held):
             return held

@@ -80,5 +80,8 @@ class CredentialSource(Protocol):
         ...
 
     def invalidate(self, credential: Credential, subject: VerifiedAccessToken) -> None:
-        """Forgets exactly this credential: a service refused it. A newer one for the same need stays."""
+        """Forgets exactly this credential: a service refused it. A newer one for the same need stays.
+
+        One that was obtained a few seconds ago stays too: `obtain` goes on returning the same object.
+        """
         ...

@@ -12,16 +12,19 @@ from identity.audit_event import REQUEST_ID
 from identity.audit_trail import AuditTrail
 from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
-from identity.errors import AccessTokenError, AgentError, UnreachableError
+from identity.errors import AccessTokenError, AgentError, CredentialError, UnreachableError
 from identity.freshness import Freshness, api_key_freshness, token_freshness
 from identity.held_credentials import HeldCredential, HeldCredentials, HolderKey
 from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
 from identity.issued_token import IssuedToken
+from identity.refusals import Refusals
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
 
 PAM_TOKEN = AccessToken("urn:cloud:idaas:pam|.all")
 """The need for a token that reads API keys from IDaaS's credential store (PAM)."""
+
+_REMEMBERED_REFUSALS = 10_000
 
 
 class CredentialIssuer(Protocol):
@@ -47,11 +50,16 @@ class CredentialBroker:
       agent; under Human to one access token of one user, and its use ends with that token. One is never
       taken for the other, and a refusal under Human is an error, not a reason to try Machine.
     - Held and fresh: no I/O, and `held` needs no await. Not held: one flight for each distinct credential,
-      however many wait; a waiter's cancellation touches nobody else; errors go to all and are not kept.
+      however many wait; a waiter's cancellation touches no other; an error is raised for each anew.
+    - A refusal is remembered for `refusal_seconds` per holder and need, so that requests which fail do not
+      ask IDaaS again and again. A right that is given back works again after that at the latest.
     - Renewed ahead of its end, in the background, when it is used (there are no timers). While IDaaS does
       not answer, what is still good keeps serving, and attempts are spaced out.
     - An API key has no end of its own. It is read again after `api_key_max_age` seconds, and used for up to
-      `api_key_max_stale` if IDaaS does not answer. If IDaaS refuses it, it is forgotten at once.
+      `api_key_max_stale` while IDaaS does not answer. It is forgotten at once if IDaaS refuses it, or the
+      holder's token for the credential store, or the agent itself (`client_authentication_failed`).
+    - A credential that was obtained less than `renewal_seconds` ago is not invalidated: a service that
+      refuses every call does not cause a renewal for every call.
     - Users' credentials are bounded to `capacity` in number.
     - What is asked of IDaaS is on record (`audit`) before anybody has the credential, with the request that
       was the first to need it.
@@ -67,6 +75,8 @@ class CredentialBroker:
         jitter: Callable[[], float] = random.random,
         api_key_max_age: float = 600.0,
         api_key_max_stale: float = 3600.0,
+        refusal_seconds: float = 2.0,
+        renewal_seconds: float = 5.0,
         capacity: int = 40_000,
         audit: AuditTrail | None = None,
     ) -> None:
@@ -76,7 +86,9 @@ class CredentialBroker:
         self._jitter = jitter
         self._api_key_max_age = api_key_max_age
         self._api_key_max_stale = api_key_max_stale
+        self._renewal_seconds = renewal_seconds
         self._held = HeldCredentials(capacity)
+        self._refusals = Refusals(refusal_seconds, _REMEMBERED_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed)
         self._api_keys: dict[ApiKey, Secret] = {}
@@ -111,10 +123,12 @@ class CredentialBroker:
         if key[0] is not None and now >= _caller(subject).expires_at:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._held.get(key)
-        if stale is not None and now < stale.retry_at and now < stale.credential.expires_at:
+        if stale is not None and stale.serves_stale(now):
             return stale.credential
         try:
+            self._refusals.raise_if_recent(key, now)
             if isinstance(need, ApiKey):
+                self._refusals.raise_if_recent((key[0], PAM_TOKEN), now)
                 self._begin_with_its_token(access_identity, subject)
             return await self._flights.run(key, self._fetching(key, access_identity, subject))
         except UnreachableError:
@@ -132,8 +146,8 @@ class CredentialBroker:
         """See `CredentialSource`."""
         key = _key(credential.need, credential.access_identity, subject)
         entry = self._held.get(key)
-        if entry is not None and entry.credential.secret is credential.secret:
-            self._held.remove(key)
+        if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
+            self._forget(key, credential)
 
     async def aclose(self) -> None:
         """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""
@@ -186,7 +200,7 @@ class CredentialBroker:
         else:
             issued = await step.around(self._issuer.exchange(_caller(subject).token, need.scope))
         freshness = token_freshness(asked_at, issued.expires_at, self._jitter())
-        return _entry(need, access_identity, subject, issued.token, freshness)
+        return _entry(need, access_identity, subject, issued.token, freshness, self._clock())
 
     async def _read_api_key(
         self, need: ApiKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
@@ -197,7 +211,7 @@ class CredentialBroker:
         try:
             api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
         except PamTokenRefusedError:
-            self.invalidate(pam_token, subject)
+            self._forget(_key(PAM_TOKEN, access_identity, subject), pam_token)
             pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
             step = self._audit.issue(need, access_identity, subject)
             api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
@@ -207,16 +221,35 @@ class CredentialBroker:
         freshness = api_key_freshness(
             asked_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
         )
-        return _entry(need, access_identity, subject, api_key, freshness)
+        return _entry(need, access_identity, subject, api_key, freshness, self._clock())
 
     def _note_failure(self, key: HolderKey, error: AgentError) -> None:
+        holder, need = key
+        now = self._clock()
+        if isinstance(error, CredentialError):
+            self._refusals.note(key, error, now)
+            # A token ends by itself; an API key does not, so it goes with the right to read it.
+            if _ends_the_right_to_keys(need, error):
+                self._held.remove_api_keys(holder)
+                self._held.remove((holder, PAM_TOKEN))
+            elif isinstance(need, ApiKey):
+                self._held.remove(key)
         entry = self._held.get(key)
-        if entry is None:
-            return
-        if isinstance(error, ApiKeyRefusedError):
-            self._held.remove(key)  # IDaaS no longer grants it; a token would end by itself, a key would not
-        else:
-            entry.note_failure(self._clock())
+        if entry is not None:
+            entry.note_failure(now, unreachable=isinstance(error, UnreachableError))
+
+    def _forget(self, key: HolderKey, credential: Credential) -> None:
+        """Removes exactly this credential: a newer one for the same need stays."""
+        entry = self._held.get(key)
+        if entry is not None and entry.credential.secret is credential.secret:
+            self._held.remove(key)
+
+
+def _ends_the_right_to_keys(need: CredentialNeed, error: CredentialError) -> bool:
+    """Whether a refusal concerns all API keys of the holder: the store's token was refused, or the agent."""
+    if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED or isinstance(error, PamTokenRefusedError):
+        return True
+    return need == PAM_TOKEN or (isinstance(need, ApiKey) and not isinstance(error, ApiKeyRefusedError))
 
 
 def _key(
@@ -241,11 +274,13 @@ def _entry(
     subject: VerifiedAccessToken | None,
     secret: Secret,
     freshness: Freshness,
+    obtained_at: float,
 ) -> HeldCredential:
     end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
     holder = None if access_identity is AccessIdentity.MACHINE else _caller(subject).principal
     return HeldCredential(
         Credential(need, access_identity, secret, min(freshness.expires_at, end), holder),
+        obtained_at=obtained_at,
         refresh_at=freshness.refresh_at,
         stale_at=min(freshness.stale_at, end),
     )

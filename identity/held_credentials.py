@@ -1,9 +1,10 @@
 """The credentials in hand: the agent's own, and each user's, apart."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from identity.credential import Credential, CredentialNeed
+from identity.credential import ApiKey, Credential, CredentialNeed
 
 HolderKey = tuple[str | None, CredentialNeed]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
@@ -16,15 +17,23 @@ class HeldCredential:
     """A credential with its times (see `Freshness`), and how fetching the next one went so far."""
 
     credential: Credential
+    obtained_at: float
     refresh_at: float
     stale_at: float
     retry_at: float = 0.0
     failures: int = 0
+    unreachable: bool = False
+    """Whether the last failure was that IDaaS did not answer: the only one that stale credentials outlive."""
 
-    def note_failure(self, now: float) -> None:
+    def note_failure(self, now: float, *, unreachable: bool) -> None:
         """The next one could not be fetched: wait before trying again, longer each time."""
-        self.retry_at = now + min(_FIRST_PAUSE * 2**self.failures, _LONGEST_PAUSE)
+        self.retry_at = now + min(_FIRST_PAUSE * 2 ** min(self.failures, 10), _LONGEST_PAUSE)
         self.failures += 1
+        self.unreachable = unreachable
+
+    def serves_stale(self, now: float) -> bool:
+        """Whether it may be used although it is stale, because IDaaS was unreachable a moment ago."""
+        return self.unreachable and now < self.retry_at and now < self.credential.expires_at
 
 
 class HeldCredentials:
@@ -77,12 +86,18 @@ class HeldCredentials:
 
     def remove(self, key: HolderKey) -> None:
         """Forgets the entry, if there is one."""
-        holder, need = key
+        self._remove(key[0], lambda need: need == key[1])
+
+    def remove_api_keys(self, holder: str | None) -> None:
+        """Forgets the holder's API keys and no token."""
+        self._remove(holder, lambda need: isinstance(need, ApiKey))
+
+    def _remove(self, holder: str | None, goes: Callable[[CredentialNeed], bool]) -> None:
         if holder is None:
-            self._machine.pop(need, None)
+            self._machine = {need: entry for need, entry in self._machine.items() if not goes(need)}
             return
         entries = self._users.get(holder, [])
-        kept = [entry for entry in entries if entry.credential.need != need]
+        kept = [entry for entry in entries if not goes(entry.credential.need)]
         self._of_users -= len(entries) - len(kept)
         if kept:
             self._users[holder] = kept

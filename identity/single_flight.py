@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
+from identity.anew import anew
 from identity.errors import AgentError
 
 T = TypeVar("T")
@@ -42,15 +43,15 @@ class SingleFlight(Generic[T]):
         return flight
 
     async def run(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of the flight for `key`. Its error goes to every waiter, and is not kept."""
+        """The result of the flight for `key`. Its error is raised for every waiter anew, and is not kept."""
         flight = self.start(key, fetch)
-        try:
-            return await asyncio.shield(flight)
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if flight.cancelled() and not (waiter and waiter.cancelling()):
-                raise self._closed() from None
-            raise
+        await asyncio.wait([flight])  # does not cancel it, and adds no frame of this waiter to its error
+        if flight.cancelled():
+            raise self._closed()
+        error = flight.exception()
+        if isinstance(error, AgentError):
+            raise anew(error)
+        return flight.result()
 
     async def aclose(self) -> None:
         """Cancels the flights and waits until they are gone. Nothing can be started after it."""

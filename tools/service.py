@@ -21,7 +21,11 @@ class Access(Protocol):
         ...
 
     async def renew(self, refused: Credential) -> Credential:
-        """The service answered 401 or 403 to `refused`: forget it, and get a fresh one. Call it once."""
+        """The service answered 401 or 403 to `refused`: forget it, and get a fresh one. Call it once.
+
+        If `refused` itself comes back, it was obtained a moment ago and nothing was renewed: the refusal
+        stands, and the request need not be sent again.
+        """
         ...
 
 

@@ -154,19 +154,6 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_wrong_client_secret_does_not_cost_an_api_key(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
-) -> None:
-    first = await broker.obtain(LLM, MACHINE, None)
-    issuer.errors[PAM_TOKEN.scope] = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")
-    issuer.lifetime = 60
-    broker.invalidate(await broker.obtain(PAM_TOKEN, MACHINE, None), None)
-    clock.advance(560)
-    broker.held(LLM, MACHINE, None)
-    await settled(broker)
-    assert broker.held(LLM, MACHINE, None) is first
-
-
 async def test_a_refused_pam_token_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
     await broker.obtain(PAM_TOKEN, MACHINE, None)
     issuer.hold = True

@@ -31,14 +31,16 @@ async def test_a_users_credential_ends_with_the_users_token(
 
 
 async def test_invalidating_forgets_this_credential_and_no_newer_one(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
 ) -> None:
     alice = caller("alice")
     first = await broker.obtain(TOKEN, HUMAN, alice)
     machine = await broker.obtain(TOKEN, MACHINE, alice)
+    clock.advance(5)
     broker.invalidate(first, alice)
     second = await broker.obtain(TOKEN, HUMAN, alice)
     assert second is not first
+    clock.advance(5)
     broker.invalidate(first, alice)
     assert broker.held(TOKEN, HUMAN, alice) is second
     assert broker.held(TOKEN, MACHINE, alice) is machine
@@ -81,6 +83,7 @@ async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: 
     alice, bob = caller("alice"), caller("bob")
     of_alice, of_bob = [await broker.obtain(LLM, HUMAN, subject) for subject in (alice, bob)]
     assert of_alice.secret is of_bob.secret
+    clock.advance(5)
     broker.invalidate(of_alice, alice)
     assert broker.held(LLM, HUMAN, alice) is None
     assert broker.held(LLM, HUMAN, bob) is of_bob

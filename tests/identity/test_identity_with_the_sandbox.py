@@ -209,6 +209,7 @@ async def test_a_rotated_api_key_is_fetched_after_its_service_refused_the_old_on
     alice, cloud = await identity.caller(), identity.sandbox.cloud
     old = await identity.broker.obtain(LLM, MACHINE, alice)
     cloud.vault.rotate("llm_api_key", now=identity.sandbox.clock())
+    identity.sandbox.clock.advance(5)  # a younger credential is not renewed
     identity.broker.invalidate(old, alice)
     new = await identity.broker.obtain(LLM, MACHINE, alice)
     assert cloud.accepts_api_key(new.secret.reveal(), "llm_api_key")

@@ -1,0 +1,49 @@
+"""What IDaaS refused a moment ago, so that it is not asked again by every request."""
+
+from collections import OrderedDict
+
+from identity.anew import anew
+from identity.errors import CredentialError
+from identity.held_credentials import HolderKey
+
+
+class Refusals:
+    """By holder and need, for `seconds` after the refusal: a right that is given back works again then.
+
+    At most `capacity` are remembered; the oldest leave first.
+    """
+
+    def __init__(self, seconds: float, capacity: int) -> None:
+        self._seconds = seconds
+        self._capacity = capacity
+        # All last equally long, so the order of arrival is the order in which they end.
+        self._until: OrderedDict[HolderKey, tuple[float, CredentialError]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def note(self, key: HolderKey, error: CredentialError, now: float) -> None:
+        """IDaaS refused `key` at `now`."""
+        self._until.pop(key, None)
+        self._until[key] = (now + self._seconds, anew(error))  # without the frames of the one who asked
+        while self._until:
+            oldest, (until, _) = next(iter(self._until.items()))
+            if len(self._until) <= self._capacity and now < until:
+                break
+            del self._until[oldest]
+
+    def raise_if_recent(self, key: HolderKey, now: float) -> None:
+        """Raises the refusal of `key` anew while it is remembered."""
+        if (error := self._recent(key, now)) is not None:
+            raise anew(error)
+
+    def is_recent(self, key: HolderKey, now: float) -> bool:
+        """Whether a refusal of `key` is remembered."""
+        return self._recent(key, now) is not None
+
+    def _recent(self, key: HolderKey, now: float) -> CredentialError | None:
+        if key not in self._until:
+            return None
+        until, error = self._until[key]
+        # A clock that was set back must not make a refusal last longer.
+        return error if until - self._seconds <= now < until else None
