@@ -119,7 +119,11 @@ class _Question:
         except ServiceError as error:
             if error.status != 401 or self._said:
                 raise
-        api_key.set((await access.renew(credential)).secret)
+            refusal = error
+        fresh = await access.renew(credential)
+        if fresh is credential:  # too young: nothing was renewed
+            raise refusal
+        api_key.set(fresh.secret)
         return await self._in_time(writer)
 
     async def _in_time(self, writer: StreamWriter | None) -> AIMessage:

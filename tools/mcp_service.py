@@ -149,6 +149,7 @@ class MCPService:
     async def _attempts(self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]) -> _Answer:
         credential = await access.credential()
         renewed = reopened = False
+        refusal: MCPFailure | None = None
         while True:
             key = _key(credential.secret)
             was_open = key in self._sessions
@@ -162,7 +163,7 @@ class MCPService:
                 if refused or forgotten:
                     self._drop(key)
                 if refused and not renewed:
-                    renewed = True
+                    renewed, refusal = True, failure
                 elif forgotten and not reopened:
                     reopened = True
                     continue
@@ -170,7 +171,11 @@ class MCPService:
                     if refused:
                         self._refused[key] = failure.status or 401
                     raise
-            credential = await access.renew(credential)
+            fresh = await access.renew(credential)
+            if fresh is credential and refusal is not None:  # too young: nothing was renewed
+                self._refused[key] = refusal.status or 401
+                raise refusal
+            credential = fresh
 
     async def _session(self, key: str, secret: Secret) -> MCPSession:
         """The open session for this credential; opened once, however many calls wait for it."""

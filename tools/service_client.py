@@ -44,8 +44,9 @@ class ServiceClient:
 
     The credential is attached to every request and goes nowhere else: redirects are not followed, and path
     segments are encoded, so that an argument which the model chose cannot lead to another place. After a
-    401 or 403 the credential is renewed and the request sent once more. Any other failure, a second refusal,
-    a web page in place of an answer, and JSON that is none raise `ServiceError`.
+    401 or 403 the credential is renewed and the request sent once more, unless the credential is so young
+    that nothing was renewed. Any other failure, a second refusal, a web page in place of an answer, and JSON
+    that is none raise `ServiceError`.
     """
 
     def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
@@ -80,9 +81,8 @@ class ServiceClient:
         else:
             credential = await self._access.credential()
             status, text = await self._send(request, credential)
-            if status in (401, 403):
-                credential = await self._access.renew(credential)
-                status, text = await self._send(request, credential)
+            if status in (401, 403) and (fresh := await self._access.renew(credential)) is not credential:
+                status, text = await self._send(request, fresh)
         if 200 <= status < 300:
             return ServiceAnswer(status, text)
         raise self._refusal(status, text)

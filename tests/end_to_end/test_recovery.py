@@ -10,6 +10,9 @@ from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 
+RENEWAL_SECONDS, REFUSAL_SECONDS = 5, 2
+"""A younger credential is not renewed; a refusal of IDaaS is remembered."""
+
 
 async def test_a_key_rotation_is_noticed(start_agent, sandbox):
     agent = await start_agent()
@@ -118,6 +121,7 @@ async def test_a_revoked_models_key_is_fetched_anew_within_the_same_request(star
     token = sandbox.access_token()
     await agent.ask(GREETING, token)
     sandbox.cloud.vault.rotate("llm_api_key", now=sandbox.clock.now)
+    sandbox.clock.advance(RENEWAL_SECONDS)
     assert (await agent.ask(GREETING, token)).status == 200
 
 
@@ -153,6 +157,39 @@ async def test_key_rotations_under_load_fail_no_valid_request(start_agent, sandb
     assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 3
 
 
+async def test_a_service_that_refuses_everybody_costs_one_renewal_in_five_seconds(start_agent, sandbox):
+    agent, token = await start_agent(), sandbox.access_token()
+    await agent.warm()
+    await agent.ask(ENTERPRISE, token)
+    sandbox.clock.advance(RENEWAL_SECONDS)
+    sandbox.cloud.counters.reset()
+    sandbox.cloud.faults.set("function_compute", Fault(status=403))
+    for _ in range(10):
+        assert (await agent.ask(ENTERPRISE, token)).status == 200
+    counted = sandbox.cloud.counters.snapshot()
+    assert counted["idaas:token.client_credentials"] == 1
+    assert counted["function_compute:fault"] == 11, "only a renewed token is worth a second request"
+
+
+async def test_a_refused_right_is_asked_for_once_and_works_two_seconds_after_it_is_given_back(
+    start_agent, sandbox
+):
+    grant = ("app_agent01", ENTERPRISE_AUDIENCE, "service.invoke")
+    sandbox.cloud.directory.revoke(*grant)
+    agent, token = await start_agent(), sandbox.access_token()
+    await agent.ask(GREETING, token)
+    sandbox.clock.advance(REFUSAL_SECONDS)
+    sandbox.cloud.counters.reset()
+    for _ in range(5):
+        answer = await agent.ask(ENTERPRISE, token, stream=True)
+        (finished,) = [event for event in answer.tool_events if event["type"] == "tool_finished"]
+        assert finished["error"] == "machine_token_failed"
+    assert sandbox.cloud.counters.snapshot()["idaas:token.client_credentials"] == 1
+    sandbox.cloud.directory.machine.add(grant)
+    sandbox.clock.advance(REFUSAL_SECONDS)
+    assert "app_agent01" in (await agent.ask(ENTERPRISE, token)).text
+
+
 KEY, TOKEN = "developer_api:ObtainCredential", "idaas:token.client_credentials"
 CREDENTIALS = {
     "the model's key": ("model_studio", ENTERPRISE, KEY, "model_call_failed", "llm_api_key_unavailable"),
@@ -170,6 +207,7 @@ async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_re
     agent, token = await start_agent(), sandbox.access_token()
     await agent.warm()
     await agent.ask(question, token)
+    sandbox.clock.advance(RENEWAL_SECONDS)
     sandbox.cloud.counters.reset()
     times = None if fate == "refused again" else 1
     revoked = Fault(status=401, times=times, after=1, after_service="model_studio")
@@ -184,3 +222,23 @@ async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_re
     expected = {"replaced": [], "refused again": [refused_again], "withdrawn": [withdrawn]}
     assert (answer.status, codes) == (200, expected[fate])
     assert sandbox.cloud.counters.snapshot()[obtained] == 1
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+async def test_a_young_credential_that_is_refused_is_neither_renewed_nor_sent_again(
+    start_agent, sandbox, credential
+):
+    service, question, obtained, refused_again, _ = CREDENTIALS[credential]
+    agent, token = await start_agent(), sandbox.access_token()
+    await agent.warm()
+    await agent.ask(question, token)
+    sandbox.cloud.counters.reset()
+    sandbox.cloud.faults.set(service, Fault(status=401, after=1, after_service="model_studio"))
+    answer = await agent.ask(question, token, stream=True)
+    codes = [event["error"] for event in answer.tool_events if not event.get("ok", True)]
+    codes += [chunk["error"]["code"] for chunk in answer.chunks if "error" in chunk]
+    counted = sandbox.cloud.counters.snapshot()
+    assert codes == [refused_again]
+    assert obtained not in counted
+    # An MCP session that was refused is ended at the server: a request, but no call.
+    assert counted[f"{service}:fault"] == (2 if service == "amap" else 1)

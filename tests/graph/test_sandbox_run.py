@@ -161,6 +161,7 @@ async def test_a_key_replaced_at_idaas_is_taken_up_without_a_restart(agent):
         credential = a.sandbox.cloud.vault.find(identifier)
         credential.former_keys.append(credential.api_key)
         credential.api_key = "sk-" + "new" * 10
+    a.sandbox.clock.advance(5)  # a younger credential is not renewed
     *_, result, answer = await a.ask(WEATHER)
     assert result.status == "success"
     assert answer.text
