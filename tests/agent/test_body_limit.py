@@ -79,5 +79,5 @@ async def test_every_answer_to_too_much_has_one_shape(
         refused = await http.post(path, content=json.dumps(body | {"more": "a" * LIMIT}))
     assert refused.status_code == 413
     error = refused.json()["error"]
-    assert error.keys() == {"message", "type", "code", "param"}
+    assert error.keys() == {"message", "type", "code", "param", "request_id"}
     assert (error["type"], error["code"]) == ("invalid_request_error", "request_too_large")

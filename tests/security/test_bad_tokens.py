@@ -89,8 +89,9 @@ async def test_the_verifier_refuses_it_for_its_reason_and_asks_for_no_key_in_vai
 
 
 async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fetches_one(
-    start_agent, sandbox, forge
+    start_agent, sandbox, forge, caplog
 ):
+    caplog.set_level("WARNING", logger="idaas_agent.failure")
     agent = await start_agent()
     await agent.warm()
     # The keys at hand are too old to be used from here on: whoever asks for one causes a fetch.
@@ -118,9 +119,16 @@ async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fe
                 f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {token}"}
             )
             error = response.json()["error"]
-            found = (response.status_code, error["code"], expected["reason"] in error["message"])
+            details = {
+                line.fields["request_id"]: line.fields["detail"]
+                for line in caplog.records
+                if line.name == "idaas_agent.failure"
+            }
+            detail = details[error["request_id"]]
+            found = (response.status_code, error["code"], expected["reason"] in detail)
             if found != (expected["status"], expected["code"], True):
-                wrong[name] = (found, error["message"])
+                wrong[name] = (found, detail)
+            caplog.clear()
             assert len(token) < 40 or token not in response.text
             assert "error=" in response.headers["www-authenticate"]
         if not needs_key:
