@@ -14,11 +14,11 @@ from graph.conversation import failure_text
 from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
 from identity.retry import RetryPolicy
-from sandbox.directory import AGENT
+from sandbox.directory import AGENT, PAGE
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
 from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
-from tests.security.operator_names import NAMES, names_in, told
+from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_in, told
 from tests.security.test_canaries import SURFACES
 
 ALL_NAMES = " ".join(NAMES)
@@ -206,14 +206,55 @@ async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_
             assert line.get("service") == failure.service
 
 
-async def test_ready_says_to_operators_what_is_missing_without_naming_a_credential(
-    start_agent: Any, sandbox: Sandbox
+@pytest.mark.parametrize(
+    ("variables", "check", "reason"),
+    [
+        ({"IDAAS_CLIENT_SECRET": "x"}, "model", "invalid_client (status 401"),
+        ({"LLM_API_KEY_IDENTIFIER": UNKNOWN}, "model", "credential_not_found (status 404"),
+        ({"ENTERPRISE_SERVICE_SCOPE": "https://leave.sandbox.example|leave.read"}, "enterprise",
+         "invalid_scope (status 400"),
+    ],
+)  # fmt: skip
+async def test_ready_says_to_operators_what_is_missing_and_names_no_client_credential_or_scope(
+    start_agent: Any, variables: dict[str, str], check: str, reason: str
 ) -> None:
-    agent = await start_agent("Machine", LLM_API_KEY_IDENTIFIER=UNKNOWN, IDAAS_CLIENT_SECRET="x")
+    agent = await start_agent("Machine", **variables)
     answer = await agent.ready()
-    check = answer.json()["checks"]["model"]
-    row = ERROR_TABLE[ErrorCode(check["code"])]
-    assert (check["symptom"], check["cause"], check["remedy"]) == (row.symptom, row.cause, row.remedy)
-    assert check["detail"].startswith("invalid_client (status 401")
-    for name in (UNKNOWN, AGENT, *NAMES):
-        assert name not in check["detail"]
+    found = answer.json()["checks"][check]
+    row = ERROR_TABLE[ErrorCode(found["code"])]
+    assert (found["symptom"], found["cause"], found["remedy"]) == (row.symptom, row.cause, row.remedy)
+    assert found["detail"].startswith(reason)
+    hidden = {AGENT, PAGE, *AUDIENCES, *PERMISSIONS, *IDENTIFIERS}
+    assert hidden.isdisjoint(names_in(answer.text))
+
+
+MODES = ["values", "updates", "messages-tuple", "custom", "debug", "events"]
+
+
+@pytest.mark.parametrize(
+    ("user", "question", "change", "code"),
+    [
+        ("alice", GREETING, _user_disabled, "token_exchange_failed"),
+        ("bob", LEAVE, _unchanged, "token_exchange_failed"),
+    ],
+)
+async def test_langgraph_server_shows_the_persons_words_and_logs_the_operators(
+    langgraph_server: Any, sandbox: Sandbox, user: str, question: str, change: Any, code: str
+) -> None:
+    await change(sandbox)
+    client = langgraph_server.client(sandbox.access_token(user))
+    before = langgraph_server.log.stat().st_size
+    thread = (await client.threads.create())["thread_id"]
+    given = {"messages": [{"role": "user", "content": question}]}
+    parts = client.runs.stream(thread, "agent", input=given, stream_mode=MODES)
+    seen = [(f"stream {part.event}", json.dumps(part.data)) async for part in parts]
+    kept = [client.threads.get(thread), client.threads.get_state(thread), client.runs.list(thread)]
+    seen += [("a thread", json.dumps(await answer)) for answer in kept]
+    failed = [text for place, text in seen if code in text]
+    assert failed
+    # The state names what each credential is for, as tool events do: `{"need": {"identifier": …}}`.
+    needs = re.compile(r'"need": \{[^{}]*\}')
+    assert told((place, needs.sub("", text)) for place, text in seen) == []
+    written = langgraph_server.log.read_text(errors="replace")[before:]
+    assert "invalid_scope (status 400" in written or "access_denied (status 403" in written
+    assert ERROR_TABLE[ErrorCode(code)].remedy in written
