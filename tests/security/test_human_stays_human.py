@@ -29,6 +29,7 @@ async def test_a_fault_of_idaas_is_no_reason_to_use_the_agents_own_rights(
     cold = await started.agent.ask(GREETING, token)
     assert cold.status in (502, 503)
     sandbox.cloud.faults.clear()
+    sandbox.clock.advance(2)  # a refusal is remembered for as long
     for question in (ENTERPRISE, WEATHER):
         assert (await started.agent.ask(question, token)).status == 200
     # In the middle of things: held credentials have ended, and the next ones are not to be had.

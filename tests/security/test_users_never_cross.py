@@ -101,7 +101,8 @@ def test_what_is_held_for_one_is_found_for_nobody_else(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
         subject = None if holder is None else caller_with(holder)
         credential = Credential(need, human, Secret(str(number)), 1e12)
-        held.put(_key(need, human, subject), HeldCredential(credential, 1e12, 1e12), now=0.0)
+        entry = HeldCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
+        held.put(_key(need, human, subject), entry, now=0.0)
         model[asked(holder, need)] = credential
     for holder, need in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
