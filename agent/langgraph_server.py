@@ -4,6 +4,9 @@ The same verifier as on the other surfaces, and the caller's token by reference 
 Threads, their runs and state belong to the user who made the thread; others do not see them. Assistants can
 be read by all and changed by nobody; schedules and the store are closed, because no run may outlive its
 caller's token and nothing of ours uses them.
+
+Only the model decides which tools are called. So a run takes messages as its input, and no `command`, which
+could write its state and send it to any node; and the state of a thread cannot be written.
 """
 
 from collections.abc import Mapping
@@ -61,14 +64,24 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
 
     To create a run counts as a request; to look at threads, as Studio does all the time, does not.
     """
+    given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     if ctx.action == "create_run":
+        if (given.get("kwargs") or {}).get("command"):
+            raise _refusal("a run takes no command, only input")
         await _count(ctx.user)
+    # The server asks in the same words for a thread's metadata, to cancel a run, and to write a state.
+    if ctx.action == "update" and not {"metadata", "action"} & given.keys():
+        raise _refusal("the state of a thread cannot be written")
     if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
         # In place: the server goes on with the dictionary that it gave us.
         if not isinstance(value.get("metadata"), dict):
             value["metadata"] = {}
         value["metadata"]["owner"] = ctx.user.identity
     return {"owner": ctx.user.identity}
+
+
+def _refusal(why: str) -> Exception:
+    return Auth.exceptions.HTTPException(status_code=403, detail=why)
 
 
 async def _count(user: Auth.types.BaseUser) -> None:

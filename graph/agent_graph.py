@@ -16,6 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graph.access import Accesses, Requirement
 from graph.authenticate import Authenticate
+from graph.call_budget import CallBudget
 from graph.caller import Callers, Verifier
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.conversation import called_services
@@ -81,8 +82,10 @@ def build_graph(
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
+    budget = CallBudget(limits.run_calls)
     for service in services:
-        graph.add_node(service.name, CallService(service, callers, accesses, limits.tool_seconds, audit))
+        call = CallService(service, callers, accesses, budget, limits.tool_seconds, audit)
+        graph.add_node(service.name, call)
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names, requirements), ["credentials", *names, MODEL, END])
     steps = 4 + 3 * (limits.tool_rounds + 1)

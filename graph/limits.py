@@ -16,3 +16,8 @@ class Limits:
     credentials_seconds: float = 20.0
     tool_seconds: float = 30.0
     model_seconds: float = 120.0
+
+    @property
+    def run_calls(self) -> int:
+        """How many tools one run may call altogether."""
+        return self.tool_rounds * self.tool_calls

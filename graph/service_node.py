@@ -10,9 +10,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.access import Accesses, CallAccess, RunAccess
+from graph.call_budget import CallBudget
 from graph.caller import Callers, record
 from graph.context import AgentContext
-from graph.conversation import accepted_calls, failure_text
+from graph.conversation import accepted_calls, failure_text, refusal
 from graph.events import ToolCallEvents, declared_credential
 from graph.state import AgentState
 from identity.access_token import VerifiedAccessToken
@@ -35,7 +36,13 @@ class CallService:
     """
 
     def __init__(
-        self, service: Service, callers: Callers, accesses: Accesses, seconds: float, audit: AuditTrail
+        self,
+        service: Service,
+        callers: Callers,
+        accesses: Accesses,
+        budget: CallBudget,
+        seconds: float,
+        audit: AuditTrail,
     ) -> None:
         requirement = accesses.requirements.get(service.name)
         self._requirement = requirement
@@ -43,6 +50,7 @@ class CallService:
         self._service = service
         self._callers = callers
         self._accesses = accesses
+        self._budget = budget
         self._seconds = seconds
         self._access_identity = requirement.access_identity.value if requirement else None
         self._declared = declared_credential(service.needs)
@@ -50,7 +58,11 @@ class CallService:
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
         name = self._service.name
-        calls = [call for call, service in accepted_calls(state) if service == name]
+        waiting = [call for call, service in accepted_calls(state) if service == name]
+        taken = self._budget.take(runtime, len(waiting))
+        calls = waiting[:taken]
+        limit = f"not run: at most {self._budget.calls} tools may be called in one run"
+        refusals = [refusal(call, limit) for call in waiting[taken:]]
         access = self._accesses.of(caller, name, state)
         credentials = (state.get("credentials") or {}).values()
         secrets = [each.secret for each in credentials if isinstance(each, Credential)]
@@ -61,7 +73,7 @@ class CallService:
             if isinstance(result, BaseException):
                 raise result
         return {
-            "messages": results,
+            "messages": [*results, *refusals],
             "principal": record(caller),
             "credentials": {name: access.renewed} if access.renewed else {},
         }
