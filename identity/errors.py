@@ -4,7 +4,7 @@
     ├── ConfigurationError            do not start
     ├── AccessTokenError              401: the caller must sign in again
     │   └── InsufficientScopeError    403: signing in again is not enough
-    ├── CredentialError               the step that needs the credential fails; the caller cannot mend it
+    ├── CredentialError               the step that needs the credential fails; asking again does not help
     ├── UnreachableError              temporary: try again later
     ├── LimitError                    the caller, or all callers together, ask for too much: wait
     ├── AuditError                    what is not on record must not go on
