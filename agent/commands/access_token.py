@@ -1,11 +1,11 @@
-"""`idaas-agent token`: an access token of a sandbox user, as if he had signed in on the page."""
+"""`idaas-agent token`: an access token of a sandbox user, as if they had signed in on the page."""
 
 from typing import Annotated
 
 import httpx
 import typer
 
-from agent.commands.terminal import stop
+from agent.commands.terminal import out, stop
 
 
 def token(
@@ -15,7 +15,7 @@ def token(
     ] = "http://localhost:9400",
 ) -> None:
     """Prints an access token of a sandbox user (the sandbox must be running)."""
-    typer.echo(sandbox_access_token(sandbox_url, user))
+    out.print(sandbox_access_token(sandbox_url, user))
 
 
 def sandbox_access_token(sandbox_url: str, user: str) -> str:

@@ -74,15 +74,16 @@ def _show(event: dict[str, Any]) -> None:
             f"· {activity['service']}.{activity['tool']} {whose} [{activity['access_identity']}]"
             f" {outcome}, {activity['duration_ms']} ms",
             style="dim",
-            markup=False,
         )
     for choice in event.get("choices", ()):
         if text := choice["delta"].get("content"):
-            out.print(text, end="", markup=False)
+            out.print(text, end="")
 
 
 def _fail(answer: dict[str, Any]) -> None:
-    error = answer.get("error") or {"message": "the answer is not that of an agent"}
+    error = answer.get("error")
+    if not isinstance(error, dict) or "message" not in error:
+        stop("the answer is not that of an agent")
     stop(f"{error['message']} ({error.get('code')})")
 
 

@@ -1,7 +1,6 @@
 """`idaas-agent doctor`: what works, what does not, and what to do about it."""
 
 import asyncio
-import json
 import logging
 import os
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent.commands.terminal import environment, out
+from agent.commands.terminal import ENV_FILE_HELP, environment, out
+from agent.printable import printable_json
 from agent.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
 from identity.secret import Secret
@@ -21,21 +21,19 @@ _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skippe
 
 
 def doctor(
-    env_file: Annotated[
-        Path | None, typer.Option(help="Variables to add, such as .sandbox/agent.env.")
-    ] = None,
+    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Checks configuration and every dependency, step by step. Exit status 1 if a step failed.
 
-    In Human identity set IDAAS_AGENT_ACCESS_TOKEN to a user's access token, so that his steps can be checked.
+    In Human identity set IDAAS_AGENT_ACCESS_TOKEN to a user's access token: then their steps are checked too.
     """
     logging.basicConfig(level=logging.CRITICAL)
     findings = asyncio.run(_examine(environment(env_file), show=not as_json))
     failures = [finding for finding in findings if finding.error is not None]
     if as_json:
         steps = [finding.members() for finding in findings]
-        typer.echo(json.dumps({"ok": not failures, "steps": steps}, indent=2, ensure_ascii=False))
+        typer.echo(printable_json({"ok": not failures, "steps": steps}))
     else:
         _sum_up(findings, failures)
     raise typer.Exit(1 if failures else 0)
@@ -54,17 +52,18 @@ async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
 
 
 def _show(finding: "Finding") -> None:
-    out.print(f"{_MARKS[finding.outcome]} {finding.step}:", end=" ")
+    out.print(_MARKS[finding.outcome], end=" ", markup=True)
+    out.print(f"{finding.step}:", end=" ")
     faults = finding.error.faults if isinstance(finding.error, ConfigurationError) else ()
-    out.print(f"{len(faults)} faults" if len(faults) > 1 else finding.detail, markup=False)
+    out.print(f"{len(faults)} faults" if len(faults) > 1 else finding.detail)
     for line in finding.lines():
-        out.print(f"          {line}", markup=False)
+        out.print(f"          {line}")
 
 
 def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
     out.print()
     if failures:
-        out.print(f"{len(failures)} of {len(findings)} steps failed. Mend the first, then look again.")
+        out.print(f"{len(failures)} of {len(findings)} steps failed. Fix the first, then run it again.")
     elif undone := [finding.step for finding in findings if finding.outcome == "skipped"]:
         out.print(f"All is well, as far as it was checked; {len(undone)} steps were skipped.")
     else:

@@ -69,4 +69,4 @@ def _announce(installation: "Installation") -> None:
     out.print(f"Function Compute      {addresses.function_compute}")
     out.print(f"users                 alice {secrets.alice_password}, bob {secrets.bob_password}")
     out.print(f"for an agent          set -a; . {installation.folder / 'agent.env'}; set +a")
-    out.print("\n[bold green]ready[/] (Ctrl-C stops it)")
+    out.print("\n[bold green]ready[/] (Ctrl-C stops it)", markup=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import environment, settings_or_stop, stop
+from agent.commands.terminal import ENV_FILE_HELP, environment, settings_or_stop, stop
 from agent.settings import Settings, read_settings
 from agent.starting import Starting
 
@@ -23,9 +23,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [AGENT_HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [AGENT_PORT].")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each has caches of its own.")] = 1,
-    env_file: Annotated[
-        Path | None, typer.Option(help="Variables to add, such as .sandbox/agent.env.")
-    ] = None,
+    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
     """Runs the agent, configured by the environment."""
     from agent.request_log import set_up_logging

@@ -1,37 +1,58 @@
 """What commands share: two consoles, a way to stop with a message, and the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 from dotenv import dotenv_values
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from agent.printable import printable
 from agent.settings import Settings, read_settings
 from identity.errors import AgentError, ConfigurationError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment's own win."
+
+
+class Terminal(Console):
+    """A console that shows text as it is: without markup, emoji codes or control characters.
+
+    Only the styles that the code itself asks for become control sequences.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What all output goes through, before styles become control sequences."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+out = Terminal()
+err = Terminal(stderr=True)
 
 
 def stop(message: str, remedy: str | None = None) -> NoReturn:
     """Ends the command with exit status 1."""
-    err.print(message, style="red", markup=False)
+    err.print(message, style="red")
     if remedy:
-        err.print(remedy, markup=False)
+        err.print(remedy)
     raise typer.Exit(1)
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
-    """The process's environment; what `env_file` says (`.sandbox/agent.env`) comes first."""
+    """The process's environment, and what `env_file` adds. The environment's own win unless empty."""
     added: Mapping[str, str | None] = {}
     if env_file is not None:
         if not env_file.is_file():
             stop(f"there is no file {str(env_file)!r}", "idaas-agent sandbox writes .sandbox/agent.env")
         added = dotenv_values(env_file, interpolate=False)
-    return {**os.environ, **{name: value for name, value in added.items() if value is not None}}
+    given = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
+    return {**{name: value for name, value in added.items() if value is not None}, **given}
 
 
 def settings_or_stop(variables: Mapping[str, str]) -> Settings:
@@ -45,7 +66,7 @@ def settings_or_stop(variables: Mapping[str, str]) -> Settings:
 
 def print_error(error: AgentError) -> None:
     """Symptom, what happened, and the remedy."""
-    err.print(f"{error.row.symptom} ({error.code})", style="bold red", markup=False)
+    err.print(f"{error.row.symptom} ({error.code})", style="bold red")
     for fault in error.faults if isinstance(error, ConfigurationError) else (error.detail,):
-        err.print(f"  {fault}", markup=False)
-    err.print(f"remedy: {error.row.remedy}", markup=False)
+        err.print(f"  {fault}")
+    err.print(f"remedy: {error.row.remedy}")

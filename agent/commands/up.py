@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, settings_or_stop, stop
@@ -118,7 +119,7 @@ async def _run(
             if error is not None:
                 print_error(error)
                 return
-        out.print("\n[bold green]ready[/] (Ctrl-C stops all)")
+        out.print("\n[bold green]ready[/] (Ctrl-C stops all)", markup=True)
 
     await serve_until_stopped(servers, started)
 
@@ -126,7 +127,7 @@ async def _run(
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int) -> None:
     addresses, secrets = sandbox.cloud.addresses, sandbox.cloud.secrets
     table = Table.grid(padding=(0, 3))
-    table.add_row("page", f"[bold]http://localhost:{page_port}[/]")
+    table.add_row("page", Text(f"http://localhost:{page_port}", "bold"))
     table.add_row("agent", f"{settings.agent_public_url}   (OpenAI API: /openai/v1, LangServe: /agent)")
     table.add_row("sandbox", f"IDaaS {addresses.idaas} and {addresses.idaas_plain}")
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")

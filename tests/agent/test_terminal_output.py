@@ -1,0 +1,150 @@
+"""Text of models, tools and services reaches a terminal as text, never as control sequences."""
+
+import asyncio
+import io
+import json
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from rich.color import ColorSystem
+from rich.table import Table
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+from typer.testing import CliRunner
+
+from agent.cli import app
+from agent.commands.terminal import Terminal
+from agent.printable import printable, printable_json
+from tests.conftest import Sandbox
+
+CLIPBOARD = "\x1b]52;c;cm0gLXJmIC8=\x07"
+HOSTILE = [
+    CLIPBOARD, "\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\x9d0;title\x9c", "\x90q\x9c", "\r", "\b", "\x00",
+    "\x7f", "\x0b", "\x0c", "\u202e", "\u202a", "\u2066", "\u2069", "[bold red]markup[/]", "[/]", ":smile:",
+    "[link=https://evil.example]here[/link]",
+]  # fmt: skip
+TEXT = "start" + "".join(HOSTILE) + "end\t.\n"
+
+
+def unsafe(text: str) -> list[str]:
+    """What a terminal would obey: control characters, and overrides of the direction of text."""
+    return [
+        each
+        for each in text
+        if (unicodedata.category(each) in ("Cc", "Cs") and each not in "\n\t")
+        or unicodedata.bidirectional(each) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+    ]
+
+
+def test_every_unsafe_character_is_replaced_and_no_other() -> None:
+    every = "".join(map(chr, range(0x110000)))
+    shown = printable(every)
+    assert unsafe(shown) == []
+    changed = {one for one, other in zip(every, shown, strict=True) if one != other}
+    assert changed == set(unsafe(every))
+
+
+def test_json_that_is_printed_says_the_same() -> None:
+    value = {"detail": TEXT + "杭州", "bad\x9b": ["\ud800"]}
+    text = printable_json(value)
+    assert unsafe(text) == []
+    assert json.loads(text) == value
+    assert "杭州" in text
+
+
+@pytest.mark.parametrize("kind", ["text", "table"])
+def test_a_terminal_obeys_only_the_styles_of_the_code(kind: str) -> None:
+    terminal = Terminal()
+    terminal.file = io.StringIO()
+    terminal._force_terminal, terminal._color_system = True, ColorSystem.STANDARD  # as on a real one
+    if kind == "table":
+        table = Table.grid()
+        table.add_row("a", TEXT)
+        terminal.print(table)
+    else:
+        terminal.print(TEXT, style="bold red")
+    written = terminal.file.getvalue()
+    assert unsafe(re.sub(r"\x1b\[[\d;]*m", "", written)) == []
+    assert "red]markup[/][/]:smile:" in written
+
+
+def events() -> list[dict[str, object]]:
+    activity = {
+        "type": "tool_finished",
+        "service": TEXT,
+        "tool": TEXT,
+        "access_identity": TEXT,
+        "ok": False,
+        "error": TEXT,
+        "duration_ms": 1,
+    }
+    return [
+        {"choices": [{"delta": {"content": TEXT}}]},
+        {"choices": [{"delta": {}}], "agent_event": activity},
+        *({"choices": [{"delta": {"content": each}}]} for each in CLIPBOARD),  # in pieces
+        {"choices": [{"delta": {"content": "\ud800"}}]},
+        {"error": {"message": TEXT, "code": TEXT}},
+    ]
+
+
+async def answers(request: Request) -> StreamingResponse | JSONResponse:
+    question = (await request.json())["messages"][0]["content"]
+    if question == "refuse":
+        return JSONResponse({"error": {"message": TEXT, "code": TEXT}}, 403)
+    if question == "nonsense":
+        return JSONResponse({"error": TEXT}, 500)
+
+    async def stream() -> AsyncIterator[str]:
+        for event in events():
+            yield f"data: {json.dumps(event)}\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+async def token(_: Request) -> JSONResponse:
+    return JSONResponse({"access_token": TEXT})
+
+
+Serve = Callable[..., Awaitable[str]]
+
+
+async def said(*arguments: str) -> str:
+    variables = {"IDAAS_AGENT_ACCESS_TOKEN": "token"}
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=variables)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("question", ["stream", "refuse", "nonsense"])
+async def test_chat_shows_what_a_hostile_agent_says_as_text(serve: Serve, question: str) -> None:
+    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", answers, methods=["POST"])]))
+    shown = await said("chat", "--url", url, question)
+    assert unsafe(shown) == []
+    if question != "nonsense":
+        assert "[bold red]markup[/]" in shown
+        assert ":smile:" in shown
+
+
+async def test_token_shows_what_a_hostile_sandbox_says_as_text(serve: Serve) -> None:
+    url = await serve(Starlette(routes=[Route("/__sandbox__/access-tokens", token, methods=["POST"])]))
+    shown = await said("token", "--sandbox-url", url)
+    assert "start" in shown
+    assert unsafe(shown) == []
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+async def test_doctor_shows_what_its_configuration_says_as_text(
+    sandbox: Sandbox, tmp_path: Path, form: list[str]
+) -> None:
+    path = tmp_path / f"bad{CLIPBOARD.replace('/', '')}\u202e[bold]\x9b"
+    file = tmp_path / "agent.env"
+    lines = [f"{name}='{value}'" for name, value in sandbox.environment.items()]
+    file.write_text("\n".join([*lines, f"CLOUD_IDAAS_CONFIG_PATH='{path}'"]), encoding="utf-8")
+    shown = await said("doctor", "--env-file", str(file), *form)
+    assert "[bold]" in shown
+    assert unsafe(shown) == []
