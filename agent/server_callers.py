@@ -10,6 +10,7 @@ this module, so that it exists once.
 
 import asyncio
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -22,9 +23,12 @@ from langgraph.runtime import Runtime
 
 from agent.composition import Agent
 from agent.settings import read_settings
+from agent.variable_names import misspelt_variables
 from graph.context import AgentContext
 from identity.access_token import VerifiedAccessToken
 from identity.secret import Secret
+
+_LOG: Final = logging.getLogger("idaas_agent.settings")
 
 REFERENCE: Final = "access_token_reference"
 
@@ -81,6 +85,8 @@ async def agent_of_this_loop() -> Agent:
 
 
 def _make_agent() -> Agent:
+    for warning in misspelt_variables(os.environ):
+        _LOG.warning("%s", warning)
     return Agent(read_settings(os.environ), caller=token_of_user)
 
 

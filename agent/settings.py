@@ -4,10 +4,10 @@
 reference for people: `docs/configuration.md` is made from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from agent.setting_faults import variable_faults
 from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
@@ -75,14 +76,22 @@ def _redis_url(value: object) -> object:
     return Secret(value)
 
 
+def _holds(check: Callable[[], bool]) -> bool:
+    """False also of what can be no path: a name that is too long."""
+    try:
+        return check()
+    except OSError:
+        return False
+
+
 def _existing_file(value: Path) -> Path:
-    if not value.is_file():
+    if not _holds(value.is_file):
         raise ValueError("must name a file, and there is none")
     return value
 
 
 def _file_to_write(value: Path) -> Path:
-    if value.is_dir() or not value.parent.is_dir():
+    if _holds(value.is_dir) or not _holds(value.parent.is_dir):
         raise ValueError("must name a file in a folder that exists")
     return value
 
@@ -222,18 +231,6 @@ class Variables(BaseModel):
                 return given | {"agent_scope": permission}
         return given
 
-    @model_validator(mode="after")
-    def _example_tool_whole(self) -> Self:
-        if (self.leave_service_url is None) != (self.leave_service_scope is None):
-            raise ValueError("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
-        return self
-
-    @model_validator(mode="after")
-    def _record_somewhere(self) -> Self:
-        if self.audit_required and self.audit_log_file is None:
-            raise ValueError("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
-        return self
-
 
 class Settings(Variables):
     """The variables, and the SDK configuration that one of them names."""
@@ -260,7 +257,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     A variable that is set to nothing counts as not set; variables of others are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     """
-    given: dict[str, Any] = {
+    given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
@@ -269,7 +266,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         Variables.model_validate(given)
     except ValidationError as error:
         code = ErrorCode.SETTINGS_INVALID
-        faults += [_fault(each) for each in error.errors(include_url=False, include_input=False)]
+        faults += variable_faults(error)
+    if unmatched := _unmatched(given):
+        code = ErrorCode.SETTINGS_INVALID
+        faults += unmatched
     try:
         idaas = read_sdk_configuration(path, environment)
     except ConfigurationError as error:
@@ -279,11 +279,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings.model_validate(given | {"idaas": idaas})
 
 
-def _fault(error: Mapping[str, Any]) -> str:
-    name = str(error["loc"][0]).upper() if error["loc"] else ""
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return f"{name} must be set"
-    if error["type"] == "enum":
-        return f"{name} must be {error['ctx']['expected']}"
-    return f"{name} {text[:1].lower()}{text[1:]}" if name else text
+def _unmatched(given: Mapping[str, str]) -> list[str]:
+    """Faults of variables that belong together, whatever else is wrong."""
+    faults = []
+    if ("leave_service_url" in given) != ("leave_service_scope" in given):
+        faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+    if "audit_log_file" not in given and given.get("audit_required", "").lower() in _TRUE:
+        faults.append("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
+    return faults
+
+
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What pydantic takes for true."""

@@ -72,7 +72,8 @@ CONFIGURATION = """# Configuration
 
 Every environment variable of the agent. Faults stop the start, all at once, each by the variable's name;
 `idaas-agent doctor` checks what the values lead to. URLs must be https, except to loopback addresses.
-A variable that is set to nothing counts as not set.
+A variable that is set to nothing counts as not set. With `--env-file` the environment's own variables win.
+A variable whose name is nearly one of these is a warning: it is not read.
 
 The agent's own secret is in none of these: the SDK configuration file names the variable that holds
 it (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarName`, `ENV_PRIVATE_KEY`).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent.commands.terminal import ENV_FILE_HELP, environment, out
+from agent.commands.terminal import ENV_FILE_HELP, environment, out, print_misspelt
 from agent.printable import printable_json
 from agent.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
@@ -29,7 +29,9 @@ def doctor(
     In Human identity set IDAAS_AGENT_ACCESS_TOKEN to a user's access token: then their steps are checked too.
     """
     logging.basicConfig(level=logging.CRITICAL)
-    findings = asyncio.run(_examine(environment(env_file), show=not as_json))
+    variables = environment(env_file)
+    print_misspelt(variables)
+    findings = asyncio.run(_examine(variables, show=not as_json))
     failures = [finding for finding in findings if finding.error is not None]
     if as_json:
         steps = [finding.members() for finding in findings]

@@ -12,6 +12,7 @@ import typer
 from agent.commands.terminal import ENV_FILE_HELP, environment, settings_or_stop, stop
 from agent.settings import Settings, read_settings
 from agent.starting import Starting
+from agent.variable_names import misspelt_variables
 
 if TYPE_CHECKING:
     from agent.app import StagedApp
@@ -37,6 +38,8 @@ def serve(
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables)
     set_up_logging()
+    for warning in misspelt_variables(variables):
+        _LOG.warning("%s", warning)
     try:
         listener = listen(settings.agent_host, settings.agent_port, "the agent", "--port or AGENT_PORT")
     except PortInUseError as error:

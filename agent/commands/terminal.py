@@ -12,6 +12,7 @@ from rich.segment import Segment
 
 from agent.printable import printable
 from agent.settings import Settings, read_settings
+from agent.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
 
 ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment's own win."
@@ -55,12 +56,19 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     return {**{name: value for name, value in added.items() if value is not None}, **given}
 
 
+def print_misspelt(variables: Mapping[str, str]) -> None:
+    """Warns of each variable that looks like a misspelt one of the agent."""
+    for warning in misspelt_variables(variables):
+        err.print(f"warning: {warning}", style="yellow")
+
+
 def settings_or_stop(variables: Mapping[str, str]) -> Settings:
     """The settings; prints every fault and stops if there are any."""
     try:
         return read_settings(variables)
     except ConfigurationError as error:
         print_error(error)
+        print_misspelt(variables)
         raise typer.Exit(1) from None
 
 

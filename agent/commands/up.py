@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
-from agent.commands.terminal import environment, out, print_error, settings_or_stop, stop
+from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
 from agent.settings import Settings
 from identity.access_identity import AccessIdentity
 
@@ -94,6 +94,7 @@ async def _run(
     from agent.web_server import serve_until_stopped, web_server
 
     settings = settings_or_stop(variables)
+    print_misspelt(variables)
     set_up_logging(logging.ERROR)
     agent = Agent(settings)
     try:

@@ -126,6 +126,66 @@ def test_a_value_that_cannot_be_used_is_named(environment: dict[str, str], name:
     assert len(error.faults) == 1
 
 
+PLAIN = {
+    "AGENT_PORT": ("abc", "AGENT_PORT must be a whole number, found 'abc'"),
+    "MAX_TOOL_ROUNDS": ("1.5", "MAX_TOOL_ROUNDS must be a whole number, found '1.5'"),
+    "MAX_RUNS": ("-1", "MAX_RUNS must be at least 0, found '-1'"),
+    "MAX_BODY_BYTES": ("0", "MAX_BODY_BYTES must be more than 0, found '0'"),
+    "MAX_HEADER_BYTES": ("70000", "MAX_HEADER_BYTES must be at most 65536, found '70000'"),
+    "RUN_TIMEOUT_SECONDS": ("soon", "RUN_TIMEOUT_SECONDS must be a number, found 'soon'"),
+    "MODEL_TIMEOUT_SECONDS": ("inf", "MODEL_TIMEOUT_SECONDS must be a number, found 'inf'"),
+    "LLM_ENABLE_THINKING": ("perhaps", "LLM_ENABLE_THINKING must be true or false, found 'perhaps'"),
+    "ACCESS_IDENTITY": ("human", "ACCESS_IDENTITY must be 'Machine' or 'Human', found 'human'"),
+    "LLM_MODEL": ("two words", "LLM_MODEL must be one word, without spaces"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_fault_says_what_is_expected_and_what_was_found(environment: dict[str, str], name: str) -> None:
+    value, said = PLAIN[name]
+    assert faults(environment | {name: value}).faults == (said,)
+
+
+def test_all_faults_are_said_at_once_whatever_else_is_wrong(environment: dict[str, str]) -> None:
+    wrong = {name: value for name, (value, _) in PLAIN.items()}
+    wrong |= {
+        "LEAVE_SERVICE_URL": "https://leave.example",
+        "AUDIT_REQUIRED": "true",
+        "IDAAS_CLIENT_SECRET": "",
+    }
+    del environment["AGENT_SCOPE"]
+    found = faults(environment | wrong).faults
+    assert {said for _, said in PLAIN.values()} < set(found)
+    for name in ("LEAVE_SERVICE_SCOPE", "AUDIT_LOG_FILE", "AGENT_SCOPE", "IDAAS_CLIENT_SECRET"):
+        assert [fault for fault in found if name in fault], name
+
+
+def test_no_fault_is_in_the_words_of_the_library_nor_long(environment: dict[str, str]) -> None:
+    for name in variables():
+        for value in ("\x07", "-", "9" * 5000, "https://", "a|b|c", "[", " x y "):
+            for fault in getattr(attempt(environment | {name: value}), "faults", ()):
+                assert "nput should" not in fault, fault
+                assert "unable to" not in fault, fault
+                assert name == "CLOUD_IDAAS_CONFIG_PATH" or len(fault) < 200, fault
+
+
+def attempt(environment: dict[str, str]) -> object:
+    try:
+        return read_settings(environment)
+    except ConfigurationError as error:
+        return error
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize(
+    "name", [name for name in variables() if name.endswith(("_URL", "_ENDPOINT", "_SCOPE", "_IDENTIFIER"))]
+)
+def test_a_fault_repeats_no_value_that_may_hold_a_password(environment: dict[str, str], name: str) -> None:
+    for value in (f"http://user:{SECRET}@host.example", f"{SECRET} {SECRET}", f"https://x/#{SECRET}"):
+        if isinstance(error := attempt(environment | {name: value}), ConfigurationError):
+            assert SECRET not in f"{error} {error.faults}"
+
+
 def test_http_is_allowed_to_loopback(environment: dict[str, str]) -> None:
     settings = read_settings(environment | {"LLM_BASE_URL": "http://127.0.0.1:8000/v1"})
     assert settings.llm_base_url == "http://127.0.0.1:8000/v1"

@@ -1,0 +1,56 @@
+"""What is wrong with a variable, in plain words: what it must be, and what was found.
+
+A value is repeated only of variables that hold a number, a yes or no, or one of a few words: never of a
+variable that may hold a secret, such as an address with a password.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+_LONGEST_SHOWN: Final = 40
+
+
+def variable_faults(error: ValidationError) -> list[str]:
+    """Every fault of the variables, each by its variable's name."""
+    return [_fault(fault) for fault in error.errors(include_url=False)]
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    name = ".".join(str(step) for step in fault["loc"][:1]).upper()
+    kind, context, found = fault["type"], fault.get("ctx", {}), _shown(fault.get("input"))
+    if kind == "missing":
+        return f"{name} must be set"
+    if kind == "value_error":
+        return f"{name} {str(fault['msg']).removeprefix('Value error, ')}".strip()
+    if kind in _KINDS:
+        return f"{name} must be {_KINDS[kind]}, found {found}"
+    if kind in _BOUNDS:
+        return f"{name} must be {_BOUNDS[kind](context)}, found {found}"
+    if kind == "string_pattern_mismatch":
+        return f"{name} must be one word, without spaces"
+    return f"{name} has a value that cannot be used"
+
+
+_KINDS: Final = {
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_parsing": "true or false",
+}
+_BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "enum": lambda context: str(context["expected"]),
+    "literal_error": lambda context: str(context["expected"]),
+    "greater_than": lambda context: f"more than {context['gt']:g}",
+    "greater_than_equal": lambda context: f"at least {context['ge']:g}",
+    "less_than": lambda context: f"less than {context['lt']:g}",
+    "less_than_equal": lambda context: f"at most {context['le']:g}",
+}
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
