@@ -9,6 +9,7 @@ import httpx
 from identity.answer import NoAnswer, ask
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
+from identity.pace import Pace
 from identity.secure_url import is_secure_url
 from identity.signing_key import SigningKey, signing_key
 from identity.single_flight import SingleFlight
@@ -29,10 +30,11 @@ class Jwks:
     - Keys are fetched when first needed and kept. Once they are older than `max_age` seconds (or the
       answer's `Cache-Control: max-age`, held between 60 s and 1 h), the next use fetches them anew in the
       background.
-    - An unknown `kid` fetches once; further unknown ones fetch nothing for `cooldown` seconds, so that
-      forged tokens cannot turn the agent against IDaaS. (They can delay the first use of a key that was
-      rotated in without overlap by as much.)
+    - An unknown `kid` fetches, at most `searches` times a second (and twice at once after a rest), so that
+      forged tokens cannot turn the agent against IDaaS. What they can do is delay the first use of a new key
+      until the next search: by one second, and the time that IDaaS takes to answer.
     - A key that IDaaS withdrew is dropped at the next fetch: after `max_age`, while IDaaS answers.
+    - A refresh that failed is tried again after `pause` seconds, or by the next search.
     - However many callers wait, one request is under way.
     - While the endpoint fails, keys are used until they are `max_stale` seconds old, then no more.
 
@@ -49,7 +51,8 @@ class Jwks:
         timeout: float = 10.0,
         max_age: float = 300.0,
         max_stale: float = 86_400.0,
-        cooldown: float = 10.0,
+        pause: float = 10.0,
+        searches: float = 1.0,
     ) -> None:
         """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` if `url` is not secure."""
         if not is_secure_url(url):
@@ -60,13 +63,13 @@ class Jwks:
         self._timeout = timeout
         self._max_age = max_age
         self._max_stale = max_stale
-        self._cooldown = cooldown
+        self._pause = pause
+        self._searches = Pace(searches, burst=2)
         self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
         self._keys: Mapping[KeyName, SigningKey] = {}
         self._fetched_at = float("-inf")
         self._stale_at = float("-inf")
         self._next_refresh = float("-inf")
-        self._next_search = float("-inf")
         self._failure: UnreachableError | None = None
 
     def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
@@ -75,7 +78,7 @@ class Jwks:
         if now - self._fetched_at > self._max_stale:
             return None
         if now >= self._stale_at and now >= self._next_refresh and not self._flight.is_closed:
-            self._next_refresh = now + self._cooldown
+            self._next_refresh = now + self._pause
             self._flight.start(_THE_JWKS, self._fetch)
         return self._keys.get((kid, algorithm))
 
@@ -84,18 +87,18 @@ class Jwks:
         key = self.held(kid, algorithm)
         if key is not None:
             return key
-        now = self._clock()
-        if now - self._fetched_at > self._max_stale:
+        # What is under way may have been asked just before the key was rotated in: one more may be due.
+        for _ in range(2 if _THE_JWKS in self._flight else 1):
+            if _THE_JWKS not in self._flight and not self._searches.take(self._clock()):
+                break
             await self._flight.run(_THE_JWKS, self._fetch)
-        elif (joined := _THE_JWKS in self._flight) or now >= self._next_search:
-            searches, self._next_search = now >= self._next_search, now + self._cooldown
-            await self._flight.run(_THE_JWKS, self._fetch)
-            # What was under way may have been asked just before the key was rotated in.
-            if joined and (kid, algorithm) not in self._keys and (searches or _THE_JWKS in self._flight):
-                await self._flight.run(_THE_JWKS, self._fetch)
-        elif self._failure is not None:
+            if key := self._keys.get((kid, algorithm)):
+                return key
+        if self._failure is not None:
             raise UnreachableError(self._failure.code, self._failure.detail)
-        return self._keys.get((kid, algorithm))
+        if self._clock() - self._fetched_at > self._max_stale:
+            raise _unavailable("the keys are too old, and were asked for a moment ago")
+        return None
 
     async def load(self) -> None:
         """Fetches the keys if none are at hand: for readiness. Raises `UnreachableError`."""

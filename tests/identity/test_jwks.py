@@ -88,19 +88,69 @@ async def test_the_answer_says_how_old_keys_may_get_within_bounds(
 
 
 @pytest.mark.promise("cheap-refusal")
-async def test_an_unknown_kid_is_looked_for_once_and_then_not_for_a_while(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
-    jwks = make(cooldown=10)
+async def test_unknown_kids_cause_about_one_fetch_a_second(make: Any, endpoint: Endpoint, clock: Any) -> None:
+    jwks = make()
     await jwks.find("one", "RS256")
-    assert await jwks.find("two", "RS256") is None
-    assert endpoint.requests == 2
-    for number in range(20):
+    for number in range(6000):
         assert await jwks.find(f"forged-{number}", "RS256") is None
-    assert endpoint.requests == 2
-    clock.advance(10)
+        clock.advance(0.01)
+    assert 60 <= endpoint.requests <= 62
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_a_forged_token_before_a_rotation_delays_the_new_key_for_no_one(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    clock.advance(60)
+    assert await jwks.find("forged", "RS256") is None
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    assert await jwks.find("two", "RS256") is not None
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize("a_second", [1, 5, 50, 1000])
+@pytest.mark.parametrize("offset", [0.0, 0.25, 0.999])
+async def test_a_new_key_is_found_within_a_second_whatever_strangers_send(
+    make: Any,
+    endpoint: Endpoint,
+    clock: Any,
+    rsa_key: Any,
+    other_rsa_key: Any,
+    jwk_of: Any,
+    a_second: int,
+    offset: float,
+) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    forged = 0
+
+    async def flood(seconds: float) -> None:
+        nonlocal forged
+        for _ in range(round(seconds * a_second)):
+            forged += 1
+            await jwks.find(f"forged-{forged}", "RS256")
+            clock.advance(1 / a_second)
+
+    await flood(13)
+    clock.advance(offset / a_second)
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    await flood(1)
+    assert await jwks.find("two", "RS256") is not None
+
+
+async def test_a_clock_that_is_set_back_stops_searches_for_a_second_only(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    for kid in ("one", "forged", "forged"):
+        await jwks.find(kid, "RS256")
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    clock.advance(-3600)
     assert await jwks.find("two", "RS256") is None
-    assert endpoint.requests == 3
+    clock.advance(1)
+    assert await jwks.find("two", "RS256") is not None
 
 
 async def test_a_rotated_key_is_found_at_its_first_use(

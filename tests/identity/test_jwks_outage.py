@@ -29,7 +29,7 @@ async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
 
 
 async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint, clock: Any) -> None:
-    jwks = make(max_age=300, cooldown=10)
+    jwks = make(max_age=300, pause=10)
     await jwks.find("one", "RS256")
     endpoint.status = 503
     clock.advance(300)
@@ -50,11 +50,25 @@ async def test_an_unknown_kid_during_an_outage_is_no_verdict(
     await jwks.find("one", "RS256")
     endpoint.status = 500
     await unavailable(jwks, "two")
-    await unavailable(jwks, "two")  # in the cooldown too
+    await unavailable(jwks, "two")  # without another request, too
     assert endpoint.requests == 2
     endpoint.status = 200
-    clock.advance(10)
+    clock.advance(1)
     assert await jwks.find("two", "RS256") is None
+
+
+async def test_a_crowd_during_an_outage_without_keys_asks_once_a_second(
+    make: Any, endpoint: Endpoint, clock: Any
+) -> None:
+    jwks = make()
+    endpoint.status = 503
+    for _ in range(100):
+        await unavailable(jwks)
+        clock.advance(0.1)
+    assert 10 <= endpoint.requests <= 12
+    endpoint.status = 200
+    clock.advance(1)
+    assert await jwks.find("one", "RS256") is not None
 
 
 async def test_down_at_first_recovers_without_a_restart(make: Any, endpoint: Endpoint) -> None:

@@ -134,7 +134,7 @@ async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fe
         if not needs_key:
             assert "idaas:jwks" not in sandbox.cloud.counters.snapshot()
     assert wrong == {}
-    # The first that needed a key, and one search for the unknown names: no further within the cooldown.
+    # The first that needed a key, and one search for the unknown names: no further within the second.
     assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 2
     good = await agent.http.get(
         f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {here.token({})}"}
