@@ -68,6 +68,10 @@ class Addresses:
     def leave_url(self) -> str:
         return f"{self.function_compute}/leave"
 
+    def echo_url(self, service: str) -> str:
+        """Where the echo service answers for a service of `sandbox.toml`."""
+        return f"{self.function_compute}/echo/{service}"
+
     @property
     def page_redirect_uris(self) -> tuple[str, ...]:
         return tuple(f"{origin}/" for origin in self.page_origins)

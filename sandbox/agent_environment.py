@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sandbox.addresses import INSTANCE, Addresses
 from sandbox.certificates import Certificates
+from sandbox.configuration import Configuration
 from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 from sandbox.generated_secrets import GeneratedSecrets, write_private
 from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
@@ -33,9 +34,25 @@ def sdk_configuration(addresses: Addresses) -> dict[str, object]:
 
 
 def agent_environment(
-    folder: Path, addresses: Addresses, secrets: GeneratedSecrets, certificates: Certificates
+    folder: Path,
+    addresses: Addresses,
+    secrets: GeneratedSecrets,
+    certificates: Certificates,
+    configuration: Configuration = Configuration(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
-    """The variables of an agent that uses this sandbox. Paths are absolute."""
+    """The variables of an agent that uses this sandbox. Paths are absolute.
+
+    A service `my-shop` of `sandbox.toml` is `MY_SHOP_SERVICE_URL`, and `MY_SHOP_SERVICE_SCOPE` or
+    `MY_SHOP_API_KEY_IDENTIFIER`.
+    """
+    added: dict[str, str] = {}
+    for service in configuration.services:
+        name = service.name.upper().replace("-", "_")
+        added[f"{name}_SERVICE_URL"] = addresses.echo_url(service.name)
+        if service.api_key:
+            added[f"{name}_API_KEY_IDENTIFIER"] = service.api_key
+        else:
+            added[f"{name}_SERVICE_SCOPE"] = f"{service.audience}|{service.permissions[0]}"
     return {
         "CLOUD_IDAAS_CONFIG_PATH": str((folder / CONFIGURATION_FILE).resolve()),
         "IDAAS_CLIENT_SECRET": secrets.agent_client_secret,
@@ -52,7 +69,7 @@ def agent_environment(
         "LEAVE_SERVICE_SCOPE": f"{LEAVE_AUDIENCE}|leave.read",
         "LEAVE_SERVICE_URL": addresses.leave_url,
         "SSL_CERT_FILE": str(certificates.bundle.resolve()),
-    }
+    } | added
 
 
 def write_agent_files(folder: Path, addresses: Addresses, environment: dict[str, str]) -> None:

@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from joserfc import jwk
 
 from sandbox.access_tokens import AccessTokens
 from sandbox.addresses import Addresses
+from sandbox.configuration import Configuration
 from sandbox.counters import Counters
-from sandbox.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, sandbox_directory
+from sandbox.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, ResourceServer, User, sandbox_directory
 from sandbox.events import Events
 from sandbox.faults import Faults
-from sandbox.generated_secrets import GeneratedSecrets, new_secrets
+from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
 from sandbox.settings import Settings
 from sandbox.signing_keys import Jwks, SigningKeys, with_kid
-from sandbox.vault import Vault
+from sandbox.vault import AMAP_API_KEY, LLM_API_KEY, Vault
 
 
 class Cloud:
@@ -35,6 +37,7 @@ class Cloud:
         addresses: Addresses | None = None,
         secrets: GeneratedSecrets | None = None,
         clock: Callable[[], float] = time.time,
+        configuration: Configuration | None = None,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.clock = clock
@@ -50,6 +53,8 @@ class Cloud:
         )
         self._resets: list[Callable[[], None]] = []
         self._restarts: dict[str, Callable[[], None]] = {}
+        self._reload: Callable[[], Path] | None = None
+        self.configuration = configuration or Configuration()
         self.reset()
 
     def reset(self) -> None:
@@ -67,6 +72,7 @@ class Cloud:
             redirect_uris=self.addresses.page_redirect_uris,
         )
         self.vault = Vault(self.secrets.llm_api_key, self.secrets.amap_api_key, now=self.clock())
+        self.configure(self.configuration)
         self.function_compute_jwks = self.jwks()
         self.faults.clear()
         for reset in self._resets:
@@ -74,9 +80,45 @@ class Cloud:
         self.counters.reset()
         self.events.reset()
 
+    def configure(self, configuration: Configuration) -> None:
+        """Adds users, grants, credentials and redirect URIs; services are as `configuration` says.
+
+        What was added before and is not in it any more stays until `reset`.
+        """
+        self.configuration = configuration
+        directory = self.directory
+        for user in configuration.users:
+            password = user.password or new_password()
+            directory.users[user.name] = User(user.name, user.subject, user.display_name, password)
+            for identifier in (LLM_API_KEY, AMAP_API_KEY):
+                self.vault.add(identifier, "", {user.subject}, now=self.clock())
+        for service in configuration.services:
+            if service.audience:
+                server = ResourceServer(service.audience, service.permissions)
+                directory.resource_servers[service.audience] = server
+        directory.machine.update(configuration.machine)
+        directory.delegated.update(configuration.delegated)
+        directory.people.update(configuration.people)
+        directory.add_redirect_uris(PAGE, configuration.redirect_uris)
+        everyone = {AGENT, *(user.subject for user in directory.users.values())}
+        for credential in configuration.credentials:
+            readers = everyone if credential.readers is None else set(credential.readers)
+            key = credential.value or new_api_key()
+            self.vault.add(credential.identifier, key, readers, now=self.clock())
+
     def on_reset(self, reset: Callable[[], None]) -> None:
         """A service with state of its own asks to be called at each `reset`."""
         self._resets.append(reset)
+
+    def on_reload(self, reload: Callable[[], Path]) -> None:
+        """`reload` reads the configuration file again, configures the cloud and answers the file's path."""
+        self._reload = reload
+
+    def reload(self) -> Path:
+        """Takes up what was added to the configuration file. Raises ConfigurationFaultsError, LookupError."""
+        if self._reload is None:
+            raise LookupError("the sandbox runs without a configuration file")
+        return self._reload()
 
     def on_restart(self, service: str, restart: Callable[[], None]) -> None:
         """A service with sessions says how it forgets them; `restart` may be called from any thread."""

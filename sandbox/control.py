@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.cloud import Cloud
+from sandbox.configuration import ConfigurationFaultsError
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.faults import SERVICES, Fault
 from sandbox.settings import Settings
@@ -34,6 +35,7 @@ class Control:
     def routes(self) -> list[Route]:
         return [
             Route("/access-tokens", self.access_token, methods=["POST"]),
+            Route("/configuration/reload", self.reload, methods=["POST"]),
             Route("/counters", self.counters, methods=["GET", "DELETE"]),
             Route("/credentials/{identifier}/disable", self.disable_credential, methods=["POST"]),
             Route("/credentials/{identifier}/revoke", self.revoke_credential, methods=["POST"]),
@@ -54,7 +56,8 @@ class Control:
         user, lifetime = body.get("user", "alice"), body.get("lifetime")
         permissions = body.get("permissions", ["agent.access"])
         if user not in self._cloud.directory.users:
-            raise HTTPException(404, f'user "{user}" is unknown')
+            known = ", ".join(self._cloud.directory.users)
+            raise HTTPException(404, f'user "{user}" is unknown; known are {known}')
         if not isinstance(permissions, list) or not isinstance(lifetime, int | None):
             raise HTTPException(400, '"permissions" must be a list and "lifetime" a number of seconds')
         token = self._cloud.user_token(
@@ -64,6 +67,18 @@ class Control:
             lifetime=lifetime,
         )
         return JSONResponse({"access_token": token}, headers={"Cache-Control": "no-store"})
+
+    async def reload(self, request: Request) -> Response:
+        await _body(request, set())
+        try:
+            path = self._cloud.reload()
+        except LookupError as error:
+            raise HTTPException(409, str(error)) from error
+        except ConfigurationFaultsError as error:
+            raise HTTPException(400, str(error)) from error
+        services = self._cloud.configuration.services
+        urls = {service.name: self._cloud.addresses.echo_url(service.name) for service in services}
+        return JSONResponse({"config": str(path.resolve()), "services": urls})
 
     async def counters(self, request: Request) -> Response:
         if request.method == "DELETE":

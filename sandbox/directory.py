@@ -1,7 +1,7 @@
 """Who exists at IDaaS and who may do what: users, applications, resource servers, grants (Agent ID Guard)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 AGENT = "app_agent01"
@@ -94,6 +94,15 @@ class Directory:
         if server is None:
             return ()
         return tuple(p for p in server.permissions if (holder, audience, p) in grants)
+
+    def add_redirect_uris(self, client_id: str, uris: tuple[str, ...]) -> None:
+        """The client may send people back to these too, after sign-in and after logout."""
+        client = self.applications[client_id]
+        self.applications[client_id] = replace(
+            client,
+            redirect_uris=tuple(dict.fromkeys((*client.redirect_uris, *uris))),
+            post_logout_redirect_uris=tuple(dict.fromkeys((*client.post_logout_redirect_uris, *uris))),
+        )
 
     def revoke(self, holder: str, audience: str, permission: str) -> bool:
         """Withdraws every kind of this grant; whether there was one."""

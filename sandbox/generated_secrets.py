@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 FILE = "secrets.json"
+ADDED_FILE = "added-secrets.json"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,8 +33,8 @@ def new_secrets() -> GeneratedSecrets:
     """Fresh values for everything."""
     return GeneratedSecrets(
         agent_client_secret=f"CS{secrets.token_urlsafe(32)}",
-        alice_password=secrets.token_urlsafe(9),
-        bob_password=secrets.token_urlsafe(9),
+        alice_password=new_password(),
+        bob_password=new_password(),
         llm_api_key=new_api_key(),
         amap_api_key=new_api_key(),
         agent_private_key=_new_private_key(),
@@ -49,6 +50,21 @@ def kept_secrets(folder: Path) -> GeneratedSecrets:
     generated = new_secrets()
     write_private(path, json.dumps(asdict(generated), indent=2) + "\n")
     return generated
+
+
+def kept_added_secret(folder: Path, name: str, new: str) -> str:
+    """The value kept in `folder` for something of `sandbox.toml`; `new`, now kept, if there is none."""
+    path = folder / ADDED_FILE
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if name not in kept:
+        kept[name] = new
+        write_private(path, json.dumps(kept, indent=2) + "\n")
+    return kept[name]
+
+
+def new_password() -> str:
+    """A password to type."""
+    return secrets.token_urlsafe(9)
 
 
 def new_api_key() -> str:

@@ -14,8 +14,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,8 @@ from sandbox.addresses import Addresses
 from sandbox.agent_environment import agent_environment, write_agent_files
 from sandbox.certificates import Certificates, kept_certificates
 from sandbox.cloud import Cloud
+from sandbox.configuration import Configuration
+from sandbox.configuration_file import SandboxFile, with_secrets
 from sandbox.generated_secrets import kept_secrets
 from sandbox.lifespan import lifespan
 from sandbox.listener import WebServer, bind, run, web_server
@@ -50,7 +52,8 @@ class SandboxOptions:
 
     `page_origins` are the origins (scheme, host, port) of the page: redirect URIs and CORS follow them.
     `separate` are services, by the names of faults, that listen on a port of their own too: so that a fault
-    of connections is theirs alone. `RunningSandbox.ports` has the numbers.
+    of connections is theirs alone. `RunningSandbox.ports` has the numbers. `config` is a `sandbox.toml`,
+    which need not exist; `variables` has the values that it takes from the environment.
     """
 
     folder: Path = Path(".sandbox")
@@ -62,6 +65,8 @@ class SandboxOptions:
     page_origins: tuple[str, ...] = ("http://localhost:9001", "http://127.0.0.1:9001")
     clock: Callable[[], float] = time.time
     separate: tuple[str, ...] = ()
+    config: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,10 @@ class Installation:
 def install(options: SandboxOptions) -> Installation:
     """Binds the ports and writes secrets, certificates, `client-config.json` and `agent.env` into the folder.
 
-    Raises PortInUseError before anything is written.
+    Raises PortInUseError or ConfigurationFaultsError before anything is written.
     """
+    file = SandboxFile(options.config, options.variables) if options.config else None
+    configuration = file.read() if file else Configuration()
     listeners: dict[str, socket.socket] = {}
     chosen = {
         "idaas": options.idaas_port,
@@ -106,13 +113,24 @@ def install(options: SandboxOptions) -> Installation:
         options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificates = kept_certificates(options.folder)
         secrets = kept_secrets(options.folder)
-        environment = agent_environment(options.folder, addresses, secrets, certificates)
+        environment = agent_environment(options.folder, addresses, secrets, certificates, configuration)
         write_agent_files(options.folder, addresses, environment)
-        cloud = Cloud(addresses, secrets, options.clock)
+        cloud = Cloud(addresses, secrets, options.clock, with_secrets(configuration, options.folder))
     except BaseException:
         for listener in listeners.values():
             listener.close()
         raise
+
+    def reload() -> Path:
+        assert file is not None  # noqa: S101 - only then it is registered
+        configuration = file.read()
+        environment.update(agent_environment(options.folder, addresses, secrets, certificates, configuration))
+        write_agent_files(options.folder, addresses, environment)
+        cloud.configure(with_secrets(configuration, options.folder))
+        return file.path
+
+    if file is not None:
+        cloud.on_reload(reload)
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     return Installation(cloud, options.folder, certificates, environment, listeners, ports)
 

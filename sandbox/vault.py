@@ -43,6 +43,15 @@ class Vault:
             )
         }
 
+    def add(self, identifier: str, api_key: str, readers: set[str], *, now: float) -> None:
+        """Keeps an API key. One that is there already keeps its key, and is readable by `readers` too."""
+        if (entry := self._credentials.get(identifier)) is not None:
+            entry.readers |= readers
+            return
+        self._credentials[identifier] = VaultCredential(
+            identifier, f"cred_{identifier}", identifier, "saas", api_key, set(readers), now, now
+        )
+
     def find(self, identifier: str) -> VaultCredential | None:
         return self._credentials.get(identifier)
 

@@ -9,7 +9,7 @@ from agent.commands.terminal import out, stop
 
 
 def token(
-    user: Annotated[str, typer.Option(help="A sandbox user: alice or bob.")] = "alice",
+    user: Annotated[str, typer.Option(help="A sandbox user: alice, bob, or one of sandbox.toml.")] = "alice",
     sandbox_url: Annotated[
         str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox's plain port.")
     ] = "http://localhost:9400",
@@ -30,7 +30,7 @@ def sandbox_access_token(sandbox_url: str, user: str) -> str:
             "idaas-agent up (or sandbox) runs it; for a real user's token use --token-file",
         )
     if answer.status_code == httpx.codes.NOT_FOUND:
-        stop(f"the sandbox has no user {user!r}", "its users are alice and bob")
+        stop(f"the sandbox has no user {user!r}", answer.json().get("error"))
     if answer.status_code >= httpx.codes.BAD_REQUEST:
         stop(f"the sandbox answered {answer.status_code}")
     return str(answer.json()["access_token"])

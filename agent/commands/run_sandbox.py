@@ -1,4 +1,7 @@
-"""`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is run in another way."""
+"""`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is run in another way.
+
+Its subcommands, which add to `sandbox.toml`, are in `sandbox_additions`.
+"""
 
 import asyncio
 import contextlib
@@ -9,13 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.terminal import out, stop
+from agent.commands.sandbox_additions import add_commands
+from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
+from agent.commands.terminal import environment, out, stop
 
 if TYPE_CHECKING:
     from sandbox.server import Installation, SandboxOptions
 
 
+app = typer.Typer(help="The sandbox cloud: run it, or add users, services, keys and grants to it.")
+add_commands(app)
+
+
+@app.callback(invoke_without_command=True)
 def sandbox(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443,
     idaas_plain_port: Annotated[
@@ -29,8 +40,12 @@ def sandbox(
     ] = 9445,
     page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="Where the page is.")] = 9001,
     folder: Annotated[Path, typer.Option(help="Where the sandbox keeps what it makes.")] = Path(".sandbox"),
+    config: CONFIG = None,
 ) -> None:
     """Runs the sandbox cloud; writes agent.env, every variable that an agent needs to use it."""
+    if context.invoked_subcommand is not None:
+        return
+    from sandbox.configuration import ConfigurationFaultsError
     from sandbox.listener import PortInUseError
     from sandbox.server import SandboxOptions
 
@@ -43,11 +58,15 @@ def sandbox(
         model_studio_port=model_studio_port,
         function_compute_port=function_compute_port,
         page_origins=(f"http://localhost:{page_port}", f"http://127.0.0.1:{page_port}"),
+        config=chosen_file(config),
+        variables=environment(),
     )
     try:
         asyncio.run(_serve(options))
     except PortInUseError as error:
         stop(error.strerror or str(error), "idaas-agent sandbox --help lists the options that move ports")
+    except ConfigurationFaultsError as error:
+        stop_with_faults(options.config, error)
     out.print("stopped")
 
 
@@ -63,10 +82,12 @@ async def _serve(options: "SandboxOptions") -> None:
 
 
 def _announce(installation: "Installation") -> None:
-    addresses, secrets = installation.cloud.addresses, installation.cloud.secrets
+    addresses, users = installation.cloud.addresses, installation.cloud.directory.users.values()
     out.print(f"IDaaS                 {addresses.idaas}, for the browser {addresses.idaas_plain}")
     out.print(f"Model Studio and MCP  {addresses.model_studio}")
     out.print(f"Function Compute      {addresses.function_compute}")
-    out.print(f"users                 alice {secrets.alice_password}, bob {secrets.bob_password}")
+    out.print(f"users                 {', '.join(f'{user.name} {user.password}' for user in users)}")
+    for service in installation.cloud.configuration.services:
+        out.print(f"echo service          {service.name} {addresses.echo_url(service.name)}")
     out.print(f"for an agent          set -a; . {installation.folder / 'agent.env'}; set +a")
     out.print("\n[bold green]ready[/] (Ctrl-C stops it)", markup=True)

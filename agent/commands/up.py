@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
 from agent.settings import Settings
@@ -42,13 +43,16 @@ def up(
         PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
     ] = PageGrant.CODE,
     folder: Annotated[Path, typer.Option(help="Where the sandbox keeps what it makes.")] = Path(".sandbox"),
+    config: CONFIG = None,
 ) -> None:
     """Runs sandbox, agent and page. Open the page, sign in as alice. Ctrl-C stops all."""
     from agent.web_server import PortInUseError, listen
+    from sandbox.configuration import ConfigurationFaultsError
     from sandbox.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server import SandboxOptions, start_sandbox
 
     logging.basicConfig(level=logging.ERROR)
+    sandbox_file = chosen_file(config)
     try:
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
         page_listener = listen("127.0.0.1", page_port, "the page", "--page-port or PAGE_PORT")
@@ -62,8 +66,12 @@ def up(
                 model_studio_port=model_studio_port,
                 function_compute_port=function_compute_port,
                 page_origins=origins,
+                config=sandbox_file,
+                variables=environment(),
             )
         )
+    except ConfigurationFaultsError as error:
+        stop_with_faults(sandbox_file, error)
     except PortInUseError as error:
         stop(error.strerror or str(error))
     except SandboxPortInUseError as error:
@@ -127,6 +135,7 @@ async def _run(
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int) -> None:
     addresses, secrets = sandbox.cloud.addresses, sandbox.cloud.secrets
+    configuration = sandbox.cloud.configuration
     table = Table.grid(padding=(0, 3))
     table.add_row("page", Text(f"http://localhost:{page_port}", "bold"))
     table.add_row("agent", f"{settings.agent_public_url}   (OpenAI API: /openai/v1, LangServe: /agent)")
@@ -136,6 +145,10 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
     table.add_row("sign in", f"alice   {secrets.alice_password}")
     table.add_row("", f"bob     {secrets.bob_password}   (may not read leave)")
+    for user in configuration.users:
+        table.add_row("", f"{user.name:<7} {user.password}")
+    for service in configuration.services:
+        table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
     table.add_row("try", "What is the weather in Hangzhou right now?")
     table.add_row("", "Call my enterprise service")
     table.add_row("", "How many days of leave do I have left?")

@@ -1,7 +1,8 @@
 """Function Compute: an HTTP trigger with JWT authentication in front of the company's web functions.
 
 `/enterprise` and `/leave` need a token that IDaaS signed with a key of the pasted JWKS
-(`cloud.function_compute_jwks`; `cloud.paste_jwks()` after a rotation); `/healthz` needs none.
+(`cloud.function_compute_jwks`; `cloud.paste_jwks()` after a rotation); `/healthz` needs none. `/echo/…`
+checks the credential itself, because services of `sandbox.toml` also take API keys.
 """
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 from sandbox.cloud import Cloud
 from sandbox.failing_service import observed
 from sandbox.function_compute.caller import claims_for_functions
+from sandbox.function_compute.echo import METHODS, Echo
 from sandbox.function_compute.http_trigger import HttpTrigger
 from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup
 from sandbox.function_compute.web_functions import enterprise, health, leave
@@ -27,13 +29,16 @@ def application(cloud: Cloud) -> ASGIApp:
         jwks=lambda: cloud.function_compute_jwks,
         lookups=lookups,
         claims=claims_for_functions(),
-        whitelist=("/healthz",),
+        whitelist=("/healthz", "/echo/*"),
     )
+    echo = Echo(cloud)
     return Starlette(
         routes=[
             Route("/enterprise", enterprise(cloud), methods=["GET", "POST"]),
             Route("/leave", leave(cloud), methods=["GET"]),
             Route("/healthz", health),
+            Route("/echo/{service}", echo.answer, methods=METHODS),
+            Route("/echo/{service}/{rest:path}", echo.answer, methods=METHODS),
         ],
         middleware=[
             Middleware(observed, cloud, "function_compute", error_body=_error_body),

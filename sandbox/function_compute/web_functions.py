@@ -34,13 +34,13 @@ def enterprise(cloud: Cloud) -> WebFunction:
             message = await _message(request)
         except RefusedError as error:
             return _refusal(error, request)
-        employee = EMPLOYEES.get(caller.subject)
-        name = employee.display_name if employee else caller.subject
+        user = cloud.directory.user_by_subject(caller.subject)
+        name = user.display_name if user else caller.subject
         return JSONResponse(
             {
                 "greeting": f"Hello, {name}! This is the enterprise service.",
                 "message": message,
-                "caller": _described(caller) | {"employee": employee.name if employee else None},
+                "caller": _described(caller) | {"employee": user.name if user else None},
                 "request_id": request.headers.get(REQUEST_ID_HEADER),
                 "time": _now(cloud).isoformat(timespec="seconds"),
             }
@@ -57,7 +57,7 @@ def leave(cloud: Cloud) -> WebFunction:
         caller = read_caller(request.headers, AGENTS)
         try:
             LEAVE.check(caller)
-            employee = _employee(caller)
+            employee = _employee(caller, cloud)
         except RefusedError as error:
             return _refusal(error, request)
         first = _now(cloud).date() + timedelta(days=employee.leave_in_days)
@@ -100,9 +100,12 @@ async def _message(request: Request) -> str | None:
     return message
 
 
-def _employee(caller: Caller) -> Employee:
+def _employee(caller: Caller, cloud: Cloud) -> Employee:
+    """The calling employee; a user of `sandbox.toml` has been hired today."""
     if caller.subject in EMPLOYEES:
         return EMPLOYEES[caller.subject]
+    if user := cloud.directory.user_by_subject(caller.subject):
+        return Employee(user.name, user.display_name, days_left=25, leave_in_days=60, leave_length=5)
     text = f'claim "sub" must name an employee, found "{caller.subject}"'
     raise RefusedError(404, "unknown_employee", text)
 

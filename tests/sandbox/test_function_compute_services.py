@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from sandbox.configuration import parse_configuration
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 from sandbox.faults import Fault
 
@@ -200,3 +201,12 @@ async def test_body_that_drips_outlasts_a_deadline_but_not_each_read(sandbox, ht
     answer = await http.get("/healthz", timeout=1)
     assert answer.json() == {"status": "ok"}
     assert answer.elapsed.total_seconds() >= 0.005 * len(answer.content)
+
+
+async def test_user_of_sandbox_toml_is_an_employee_too(sandbox, http):
+    sandbox.cloud.configure(parse_configuration('[users.carol]\ndisplay_name = "Carol"'))
+    answer = await http.get("/leave", headers=bearer(sandbox.access_token("carol", **LEAVE)))
+    assert (answer.status_code, answer.json()["employee"]) == (200, "carol")
+    answer = await http.get("/enterprise", headers=bearer(sandbox.access_token("carol", **ENTERPRISE)))
+    assert "Carol" in answer.json()["greeting"]
+    sandbox.cloud.configure(parse_configuration(""))

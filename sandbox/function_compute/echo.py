@@ -1,0 +1,186 @@
+"""The echo service: it checks a request as a service of `sandbox.toml` would, and shows what it received."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.cloud import Cloud
+from sandbox.configuration import EchoService
+from sandbox.function_compute.authorization import RefusedError, Requirement
+from sandbox.function_compute.caller import Caller, claims_for_functions, read_caller
+from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER
+from sandbox.function_compute.jwt_check import TokenRejectedError, check
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_MAX_BODY = 1_000_000
+_SHOWN_BODY = 4_000
+_USUAL_HEADERS = ("authorization", "x-api-key", "api-key")
+_Json = TypeVar("_Json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """The credential of a request: where it was, and its text."""
+
+    placement: str
+    secret: str
+
+
+class Echo:
+    """Answers `/echo/{service}` and everything below it, for each service of the configuration.
+
+    Counted are `function_compute:echo.<service>`, `…:refused_credential`, `…:revoked_credential` (a key that
+    used to be good) and `…:expired_credential`. The answer has a mask of the secret, never more of it, also
+    where the secret appears in the query or the body.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def answer(self, request: Request) -> Response:
+        """The route's endpoint."""
+        try:
+            service = self._service(request)
+            self._cloud.counters.count("function_compute", f"echo.{service.name}")
+            received = _received(request, service.placement)
+            shown = self._api_key(service, received) if service.api_key else self._token(service, received)
+            content = _shown(await _body(request), received.secret)
+        except RefusedError as error:
+            body = {"error": error.code, "message": str(error), "request_id": _request_id(request)}
+            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+            return JSONResponse(body, error.status, headers)
+        answer = {
+            "service": service.name,
+            "method": request.method,
+            "path": _masked(request.url.path, received.secret),
+            "query": _masked(_query(request), received.secret),
+            "headers": sorted({name for name in request.headers if name != REQUEST_ID_HEADER}),
+            "body": content,
+            "credential": {"placement": received.placement, **shown},
+            "request_id": _request_id(request),
+        }
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    def _service(self, request: Request) -> EchoService:
+        services = {service.name: service for service in self._cloud.configuration.services}
+        if service := services.get(request.path_params["service"]):
+            return service
+        text = f"sandbox.toml must have the service, found {', '.join(services) or 'none'}"
+        raise RefusedError(404, "unknown_service", text)
+
+    def _token(self, service: EchoService, received: _Received) -> dict[str, Any]:
+        """The claims of the access token and who calls. Raises `RefusedError`."""
+        try:
+            passed = check(received.secret, self._cloud.function_compute_jwks, self._cloud.clock())
+        except TokenRejectedError as rejection:
+            self._refused(expired=rejection.expired)
+            raise RefusedError(401, "invalid_token", f"access token: {rejection}") from None
+        caller = _caller(passed.claims, frozenset(self._cloud.directory.applications))
+        held = [permission for permission in service.permissions if permission in caller.permissions]
+        Requirement(service.audience or "", (*held, *service.permissions)[0], service.person).check(caller)
+        return {
+            "kind": "access_token",
+            "access_identity": caller.access_identity,
+            "claims": dict(passed.claims),
+        }
+
+    def _api_key(self, service: EchoService, received: _Received) -> dict[str, Any]:
+        """A mask of the key. Raises `RefusedError`."""
+        identifier = service.api_key or ""
+        if not self._cloud.accepts_api_key(received.secret, identifier):
+            self._refused(revoked=self._cloud.vault.was_valid(received.secret, identifier))
+            text = f'must be the current API key of "{identifier}", found {_mask(received.secret)}'
+            raise RefusedError(401, "invalid_api_key", text)
+        return {"kind": "api_key", "identifier": identifier, "mask": _mask(received.secret)}
+
+    def _refused(self, *, expired: bool = False, revoked: bool = False) -> None:
+        self._cloud.counters.count("function_compute", "refused_credential")
+        if revoked:
+            self._cloud.counters.count("function_compute", "revoked_credential")
+        if expired:
+            self._cloud.counters.expired_credential("function_compute")
+
+
+def _received(request: Request, placement: str) -> _Received:
+    """The credential at its place. Raises `RefusedError` that says where one was found instead."""
+    kind, _, name = placement.partition(":")
+    if kind == "query":
+        value = request.query_params.get(name, "")
+    elif kind == "header":
+        value = request.headers.get(name, "")
+    else:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        value = token.strip() if scheme.lower() == "bearer" else ""
+    if value:
+        return _Received(placement, value)
+    found = [header for header in _USUAL_HEADERS if header in request.headers]
+    found += [f"query:{parameter}" for parameter in request.query_params]
+    expected = "Authorization: Bearer" if kind == "Bearer" else placement
+    text = f'the credential must be at "{expected}", found {", ".join(found) or "none"}'
+    raise RefusedError(401, "missing_credential", text)
+
+
+def _caller(claims: Mapping[str, Any], agents: frozenset[str]) -> Caller:
+    """The caller as a function behind the trigger reads it."""
+    passed = ((c.name, claims[c.claim]) for c in claims_for_functions() if claims.get(c.claim) is not None)
+    headers = {name: value if isinstance(value, str) else json.dumps(value) for name, value in passed}
+    return read_caller(Headers(headers), agents)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_BODY:
+            raise RefusedError(413, "too_large", "the body must not exceed 1 MB")
+    return bytes(body)
+
+
+def _shown(body: bytes, secret: str) -> object:
+    """The JSON of the body, else its text, shortened; None if there is none."""
+    text = body.decode(errors="replace")
+    if len(body) <= _SHOWN_BODY:
+        try:
+            content = _masked(json.loads(text, parse_constant=_no_json), secret)
+            json.dumps(content, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return content
+    return _masked(text, secret)[:_SHOWN_BODY] or None
+
+
+def _no_json(constant: str) -> object:
+    raise ValueError(constant)
+
+
+def _query(request: Request) -> dict[str, list[str]]:
+    return {name: request.query_params.getlist(name) for name in request.query_params}
+
+
+def _masked(value: _Json, secret: str) -> _Json:
+    """`value` with the mask wherever the secret appears in a text of it."""
+    return _replaced(value, secret, _mask(secret))  # type: ignore[return-value]  # the same shape
+
+
+def _replaced(value: object, secret: str, mask: str) -> object:
+    if isinstance(value, str):
+        return value.replace(secret, mask)
+    if isinstance(value, dict):
+        return {name.replace(secret, mask): _replaced(member, secret, mask) for name, member in value.items()}
+    return [_replaced(member, secret, mask) for member in value] if isinstance(value, list) else value
+
+
+def _mask(secret: str) -> str:
+    """`sk-…3f2a (35 characters)`; of a short secret the length only."""
+    shown = f"{secret[:3]}…{secret[-4:]}" if len(secret) >= 20 else "…"
+    return f"{shown} ({len(secret)} characters)"
+
+
+def _request_id(request: Request) -> str | None:
+    return request.headers.get(REQUEST_ID_HEADER)

@@ -1,0 +1,140 @@
+"""`sandbox.toml`: what it adds, and that each fault is reported by its place, all at once."""
+
+import pytest
+
+from sandbox.cloud import Cloud
+from sandbox.configuration import ConfigurationFaultsError, parse_configuration
+from sandbox.directory import AGENT, PAGE
+
+PAYROLL = "https://payroll.sandbox.example"
+
+
+def faults(text, environment=None):
+    with pytest.raises(ConfigurationFaultsError) as caught:
+        parse_configuration(text, environment)
+    return list(caught.value.faults)
+
+
+def test_every_fault_is_reported_by_its_place():
+    assert faults("""
+        redirect_uris = ["/callback"]
+        [users.alice]
+        [users.carol]
+        permissions = ["payroll", "nonsense|x", "payroll|payroll.write"]
+        [services.leave]
+        permissions = ["a"]
+        [services.payroll]
+        permissions = ["payroll.read"]
+        [services.copy]
+        audience = "https://payroll.sandbox.example"
+        permissions = ["a"]
+        [services.empty]
+        [services.shop]
+        api_key = "no_such_key"
+        person = true
+        [credentials.llm_api_key]
+        readers = ["mallory"]
+        [[grants]]
+        scope = "leave|leave.read"
+        to = ["carol", "mallory"]
+        access_identity = "Human"
+        """) == [
+        'users.alice: "alice" is built in; [[grants]] can give it permissions',
+        'services.leave: "leave" is built in; choose another name',
+        f'services.payroll.audience: "{PAYROLL}" is the audience of "copy" too',
+        f'services.copy.audience: "{PAYROLL}" is the audience of "payroll" too',
+        "services.empty: must have permissions, or an api_key",
+        "services.shop: api_key excludes audience, permissions and person",
+        'services.shop.api_key: credential "no_such_key" is unknown',
+        'credentials.llm_api_key: "llm_api_key" is built in; choose another identifier',
+        'credentials.llm_api_key.readers[0]: "mallory" is unknown; known are agent, alice, bob, carol',
+        'users.carol.permissions[0]: must be "service|permission", found "payroll"',
+        (
+            'users.carol.permissions[1]: service "nonsense" is unknown; '
+            "known are agent, enterprise, leave, pam, payroll, copy, empty"
+        ),
+        'users.carol.permissions[2]: "payroll" has no permission "payroll.write"; it has payroll.read',
+        'grants[0].to[1]: "mallory" is unknown; known are agent, alice, bob, carol',
+        'grants[0].access_identity: is for the agent; "to" must name it',
+        'redirect_uris[0]: must be an http or https URL without "#"',
+    ]
+
+
+def test_unknown_keys_and_wrong_types_are_faults():
+    found = faults("""
+        user = 1
+        [users.carol]
+        name = "Carol"
+        display_name = 5
+        [users."Eve!"]
+        [services.shop]
+        placement = "cookie:key"
+        [[grants]]
+        scope = "leave|leave.read"
+        access_identity = "Both"
+        """)
+    assert [fault.partition(":")[0] for fault in found] == [
+        "users.carol.display_name",
+        "users.carol.name",
+        "users.Eve!",
+        "services.shop.placement",
+        "grants[0].to",
+        "grants[0].access_identity",
+        "user",
+    ]
+    assert "user: is unknown" in found
+
+
+def test_text_that_is_not_toml_is_one_fault_with_its_line():
+    (fault,) = faults("[users.carol]\nname = ?\n")
+    assert fault.startswith("not TOML:")
+    assert "line 2" in fault
+
+
+def test_unset_variable_is_a_fault_that_names_it_and_its_value_is_never_shown():
+    text = '[users.carol]\npassword_env = "PW"\n[credentials.shop_key]\nvalue_env = "KEY"'
+    assert len(faults(text, {})) == 2
+    (fault,) = faults(text, {"PW": "a secret with blanks", "KEY": "sk-abc"})
+    assert fault.startswith("users.carol.password_env: the variable PW must be set")
+    assert "secret" not in fault
+    configuration = parse_configuration(text, {"PW": "pw-of-carol", "KEY": "sk-of-the-shop"})
+    assert configuration.users[0].password == "pw-of-carol"
+    assert configuration.credentials[0].value == "sk-of-the-shop"
+    assert "of-carol" not in repr(configuration)
+    assert "of-the-shop" not in repr(configuration)
+
+
+def test_grants_name_the_agent_itself_users_or_both():
+    configuration = parse_configuration("""
+        [services.payroll]
+        permissions = ["payroll.read", "payroll.write"]
+        [[grants]]
+        scope = "payroll|payroll.read"
+        to = ["agent"]
+        access_identity = "Machine"
+        [[grants]]
+        scope = "https://payroll.sandbox.example|payroll.write"
+        to = ["agent", "alice"]
+        """)
+    assert configuration.machine == ((AGENT, PAYROLL, "payroll.read"), (AGENT, PAYROLL, "payroll.write"))
+    assert configuration.delegated == ((AGENT, PAYROLL, "payroll.write"),)
+    assert configuration.people == (("user_alice01", PAYROLL, "payroll.write"),)
+
+
+def test_what_is_added_is_there_after_a_reset_too():
+    cloud = Cloud(
+        configuration=parse_configuration("""
+            redirect_uris = ["http://localhost:3000/"]
+            [users.carol]
+            [credentials.shop_key]
+            readers = ["agent", "carol"]
+            """)
+    )
+    for _ in range(2):
+        assert cloud.directory.users["carol"].display_name == "Carol"
+        assert cloud.vault.find("shop_key").readers == {AGENT, "user_carol01"}
+        assert "user_carol01" in cloud.vault.find("llm_api_key").readers
+        assert "http://localhost:3000/" in cloud.directory.applications[PAGE].redirect_uris
+        cloud.vault.disable("shop_key")
+        cloud.reset()
+    assert cloud.vault.find("shop_key").enabled

@@ -1,0 +1,99 @@
+"""Adding to `sandbox.toml`: comments and order stay, and a wrong file is never written."""
+
+import pytest
+
+from sandbox.configuration import ConfigurationFaultsError
+from sandbox.configuration_file import AlreadyThereError, SandboxFile, SandboxFileEditor, with_secrets
+
+MINE = """# mine
+[users.carol] # the boss
+display_name = "Carol"   # note
+
+[services.shop]
+permissions = ["shop.read"]
+
+[users.eve]
+
+# a grant
+[[grants]]
+scope = "shop|shop.read"
+to = ["carol"]
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sandbox.toml"
+
+
+def test_additions_keep_comments_and_order(path):
+    path.write_text(MINE)
+    editor = SandboxFileEditor(path)
+    editor.add_table("users", "dave", {"display_name": "Dave", "permissions": []})
+    editor.add_table("credentials", "shop_key", {"value_env": None})
+    editor.add_grant({"scope": "shop|shop.read", "to": ["dave"]})
+    editor.add_redirect_uri("http://localhost:3000/")
+    saved = editor.save()
+    text = path.read_text()
+    position = 0
+    for line in MINE.splitlines():
+        position = text.index(line, position)
+    assert [user.name for user in saved.users] == ["carol", "dave", "eve"]
+    assert SandboxFile(path).read() == saved
+    assert len(saved.people) == 2 + 3 * 5  # two grants; each user may use the agent and PAM
+    assert saved.redirect_uris == ("http://localhost:3000/",)
+
+
+def test_new_file_begins_with_a_comment_and_grows(path):
+    for name in ("carol", "dave"):
+        editor = SandboxFileEditor(path)
+        editor.add_table("users", name, {})
+        editor.save()
+    assert path.read_text().startswith("# ")
+    assert [user.name for user in SandboxFile(path).read().users] == ["carol", "dave"]
+
+
+def test_addition_that_makes_the_file_wrong_is_not_written(path):
+    path.write_text(MINE)
+    editor = SandboxFileEditor(path)
+    editor.add_grant({"scope": "nonsense|x", "to": ["mallory"]})
+    with pytest.raises(ConfigurationFaultsError) as caught:
+        editor.save()
+    assert len(caught.value.faults) == 2
+    assert path.read_text() == MINE
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_same_thing_is_not_added_twice(path):
+    path.write_text(f'redirect_uris = ["http://localhost:3000/"]\n{MINE}')
+    editor = SandboxFileEditor(path)
+    with pytest.raises(AlreadyThereError):
+        editor.add_table("users", "carol", {})
+    with pytest.raises(AlreadyThereError):
+        editor.add_grant({"scope": "shop|shop.read", "to": ["carol"]})
+    with pytest.raises(AlreadyThereError):
+        editor.add_redirect_uri("http://localhost:3000/")
+
+
+@pytest.mark.parametrize("text", ["[users.carol", "users = 5", "grants = [{scope = 'a|b', to = ['agent']}]"])
+def test_file_of_another_shape_is_a_fault(path, text):
+    path.write_text(text)
+    with pytest.raises(ConfigurationFaultsError):  # noqa: PT012 - each shape fails at another step
+        editor = SandboxFileEditor(path)
+        editor.add_table("users", "dave", {})
+        editor.add_grant({"scope": "leave|leave.read", "to": ["dave"]})
+
+
+def test_file_that_is_no_text_is_a_fault(path):
+    path.write_bytes(b"\xff\xfe")
+    for read in (SandboxFile(path).read, lambda: SandboxFileEditor(path)):
+        with pytest.raises(ConfigurationFaultsError):
+            read()
+
+
+def test_generated_secrets_stay_the_same_and_are_private(path, tmp_path):
+    path.write_text("[users.carol]\n[credentials.shop_key]\n")
+    first, second = (with_secrets(SandboxFile(path).read(), tmp_path) for _ in range(2))
+    assert first.users[0].password
+    assert first == second
+    assert (tmp_path / "added-secrets.json").stat().st_mode & 0o777 == 0o600

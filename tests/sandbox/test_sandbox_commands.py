@@ -1,0 +1,165 @@
+"""`idaas-agent sandbox user|service|credential|redirect-uri add` and `grant`, and the README's example."""
+
+import re
+import shlex
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from agent.cli import app
+from sandbox.configuration import parse_configuration
+from sandbox.configuration_file import SandboxFile
+from sandbox.directory import AGENT, PAM_AUDIENCE
+from sandbox.server import SandboxOptions, start_sandbox
+from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
+
+README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
+(EXAMPLE,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"^    idaas-agent (sandbox \S+ .*)$", README, re.MULTILINE)
+NOTHING_RUNS = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def running(folder):
+    """A sandbox of its own, on free ports, that uses `sandbox.toml` in the folder."""
+    ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
+    options = SandboxOptions(folder=folder / ".sandbox", config=folder / "sandbox.toml", **ports)
+    with start_sandbox(options) as running:
+        yield running
+
+
+def run(*arguments, url=NOTHING_RUNS):
+    return CliRunner().invoke(app, [*arguments, "--sandbox-url", url])
+
+
+def test_readmes_commands_add_to_the_example_and_are_taken_up(folder, running):
+    (folder / "sandbox.toml").write_text(EXAMPLE)
+    plain = running.cloud.addresses.idaas_plain
+    assert len(COMMANDS) == 6
+    for command in COMMANDS:
+        result = run(*shlex.split(command), url=plain)
+        assert result.exit_code == 0, result.output
+        assert "has taken it up" in result.output
+    cloud = running.cloud
+    assert set(cloud.directory.users) == {"alice", "bob", "carol", "dave"}
+    assert "# pages of your own" in (folder / "sandbox.toml").read_text()
+    environment = (folder / ".sandbox" / "agent.env").read_text()
+    for line in (
+        "PAYROLL_SERVICE_SCOPE='https://payroll.sandbox.example|payroll.read'",
+        f"RATES_SERVICE_URL={cloud.addresses.echo_url('rates')}",
+        "SHOP_API_KEY_IDENTIFIER=shop_api_key",
+    ):
+        assert line in environment
+
+
+def test_added_user_calls_an_added_service_through_the_agent(running):
+    """Sign-in, token exchange and the echo service, as a tool under Human identity does it."""
+    addresses, plain = running.cloud.addresses, running.cloud.addresses.idaas_plain
+    run("sandbox", "service", "add", "payroll", "--permission", "payroll.read", url=plain)
+    run("sandbox", "user", "add", "carol", url=plain)
+    scope = "https://payroll.sandbox.example|payroll.read"
+    form = {
+        "client_id": AGENT,
+        "client_secret": running.cloud.secrets.agent_client_secret,
+        "grant_type": EXCHANGE,
+        "scope": scope,
+        "subject_token": running.cloud.user_token("carol"),
+        "subject_token_type": ACCESS_TOKEN,
+    }
+    with httpx.Client(verify=running.ssl_context) as client:
+        assert client.post(addresses.token_endpoint, data=form).json()["error"] == "invalid_scope"
+        run("sandbox", "grant", "payroll|payroll.read", "--to", "agent", "--to", "carol", url=plain)
+        token = client.post(addresses.token_endpoint, data=form).json()["access_token"]
+        echo = client.get(addresses.echo_url("payroll"), headers={"Authorization": f"Bearer {token}"})
+    assert echo.json()["credential"]["claims"]["sub"] == "user_carol01"
+
+
+def test_added_key_is_handed_out_and_accepted(running):
+    addresses, plain = running.cloud.addresses, running.cloud.addresses.idaas_plain
+    run("sandbox", "credential", "add", "shop_key", url=plain)
+    run("sandbox", "service", "add", "shop", "--api-key", "shop_key", "--placement", "query:key", url=plain)
+    token = running.cloud.machine_token(PAM_AUDIENCE, ("credential:obtain",))
+    with httpx.Client(verify=running.ssl_context) as client:
+        answer = client.get(
+            addresses.obtain_credential,
+            params={"credentialIdentifier": "shop_key"},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        key = answer.json()["credentialContent"]["apiKeyContent"]["apiKey"]
+        assert client.get(addresses.echo_url("shop"), params={"key": key}).status_code == 200
+
+
+def test_password_that_is_printed_is_the_one_that_signs_in(running):
+    result = run("sandbox", "user", "add", "carol", url=running.cloud.addresses.idaas_plain)
+    assert f"password {running.cloud.directory.users['carol'].password}\n" in result.output
+
+
+def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder):
+    result = run("sandbox", "user", "add", "carol")
+    assert result.exit_code == 0
+    assert "the next start takes it up" in result.output
+    assert [user.name for user in SandboxFile(folder / "sandbox.toml").read().users] == ["carol"]
+
+
+def test_running_sandbox_with_another_file_says_so(sandbox, running, folder):
+    other = ("sandbox", "user", "add", "carol", "--config", "other.toml")
+    result = run(*other, url=running.cloud.addresses.idaas_plain)
+    assert result.exit_code == 0
+    assert "uses another file" in result.output
+    result = run("sandbox", "user", "add", "dave", url=sandbox.url("", "idaas_plain"))
+    assert result.exit_code == 1
+    assert "runs without a configuration file" in result.output
+
+
+def test_variable_that_the_running_sandbox_lacks_is_named(running):
+    plain = running.cloud.addresses.idaas_plain
+    result = run("sandbox", "credential", "add", "shop_key", "--value-env", "SHOP_KEY", url=plain)
+    assert result.exit_code == 1
+    assert "SHOP_KEY" in result.output
+
+
+def test_every_fault_of_an_addition_is_printed_and_nothing_is_written(folder):
+    result = run("sandbox", "grant", "nonsense|x", "--to", "mallory")
+    assert result.exit_code == 1
+    assert 'sandbox.toml: grants[0].to[0]: "mallory" is unknown' in result.output
+    assert 'sandbox.toml: grants[0].scope: service "nonsense" is unknown' in result.output
+    assert not (folder / "sandbox.toml").exists()
+
+
+def test_second_addition_of_the_same_is_refused(folder):
+    run("sandbox", "user", "add", "carol")
+    result = run("sandbox", "user", "add", "carol")
+    assert result.exit_code == 1
+    assert "[users.carol] is there already" in result.output
+
+
+@pytest.mark.parametrize("command", ["sandbox", "up"])
+def test_faults_of_the_file_stop_the_start(folder, command):
+    (folder / "sandbox.toml").write_text('[users.carol]\nnick = "C"\n[services.shop]\nport = 1\n')
+    ports = ["--idaas-port", "0", "--idaas-plain-port", "0", "--model-studio-port", "0"]
+    agent = ["--agent-port", "0", "--page-port", "0"] if command == "up" else []
+    result = CliRunner().invoke(app, [command, *ports, "--function-compute-port", "0", *agent])
+    assert result.exit_code == 1
+    assert "sandbox.toml: users.carol.nick: is unknown" in result.output
+    assert "sandbox.toml: services.shop.port: is unknown" in result.output
+    assert not (folder / ".sandbox").exists()
+
+
+@pytest.mark.parametrize("command", ["sandbox", "up"])
+def test_named_file_must_exist(folder, command):
+    result = CliRunner().invoke(app, [command, "--config", "missing.toml"])
+    assert result.exit_code == 1
+    assert "missing.toml" in result.output
+
+
+def test_readmes_example_is_right():
+    configuration = parse_configuration(EXAMPLE, {})
+    assert [service.name for service in configuration.services] == ["payroll", "shop"]
