@@ -205,8 +205,8 @@ async def test_body_that_drips_outlasts_a_deadline_but_not_each_read(sandbox, ht
 
 async def test_user_of_sandbox_toml_is_an_employee_too(sandbox, http):
     sandbox.cloud.configure(parse_configuration('[users.carol]\ndisplay_name = "Carol"'))
-    answer = await http.get("/leave", headers=bearer(sandbox.access_token("carol", **LEAVE)))
-    assert (answer.status_code, answer.json()["employee"]) == (200, "carol")
-    answer = await http.get("/enterprise", headers=bearer(sandbox.access_token("carol", **ENTERPRISE)))
-    assert "Carol" in answer.json()["greeting"]
+    leave = await http.get("/leave", headers=bearer(sandbox.access_token("carol", **LEAVE)))
+    enterprise = await http.get("/enterprise", headers=bearer(sandbox.access_token("carol", **ENTERPRISE)))
     sandbox.cloud.configure(parse_configuration(""))
+    assert (leave.status_code, leave.json()["employee"]) == (200, "carol")
+    assert "Carol" in enterprise.json()["greeting"]
