@@ -11,6 +11,7 @@ _OF_COMMANDS: Final = (
     "AGENT_URL",
     "PAGE_GRANT",
     "PAGE_PORT",
+    "SANDBOX_CONFIG",
     "SANDBOX_FUNCTION_COMPUTE_PORT",
     "SANDBOX_IDAAS_PLAIN_PORT",
     "SANDBOX_IDAAS_PORT",
@@ -36,6 +37,20 @@ def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
 
 
 def _nearest(names: Iterable[str], known: list[str]) -> Iterable[tuple[str, str]]:
-    for name in sorted(set(names) - {*known, *_OF_OTHERS}):
+    given = set(names)
+    for name in sorted(given - {*known, *_OF_OTHERS} - _of_own_services(given)):
         for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS):
             yield name, nearest
+
+
+def _of_own_services(names: set[str]) -> set[str]:
+    """Address and credential of services that somebody added, such as those of the sandbox's `agent.env`.
+
+    They come as a pair, and a pair is not misspelt by accident: `TRAVEL_SERVICE_URL`, `TRAVEL_SERVICE_SCOPE`.
+    """
+    found: set[str] = set()
+    for address in (name for name in names if name.endswith("_SERVICE_URL")):
+        service = address.removesuffix("_SERVICE_URL")
+        pair = {f"{service}_SERVICE_SCOPE", f"{service}_API_KEY_IDENTIFIER"} & names
+        found |= {address, *pair} if pair else set()
+    return found

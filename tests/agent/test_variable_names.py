@@ -216,3 +216,14 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 def test_the_help_says_who_wins(command: str) -> None:
     said = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
     assert "The environment's own win" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("credential", ["TRAVEL_SERVICE_SCOPE", "TRAVEL_API_KEY_IDENTIFIER"])
+def test_an_added_services_pair_of_variables_is_not_taken_for_a_misspelt_one(credential: str) -> None:
+    assert misspelt_variables({"TRAVEL_SERVICE_URL": "u", credential: "s"}) == []
+    assert misspelt_variables({"TRAVEL_SERVICE_SCOPE": "s"})
+
+
+def test_a_misspelt_service_address_is_named_although_its_scope_is_right() -> None:
+    [warning] = misspelt_variables({"LAEVE_SERVICE_URL": "u", "LEAVE_SERVICE_SCOPE": "s"})
+    assert "LEAVE_SERVICE_URL" in warning
