@@ -59,6 +59,8 @@ class Agent:
             audience=settings.agent_audience,
             scope=settings.agent_scope,
             keys=self.jwks,
+            clients=[settings.idaas.client_id],
+            allow_clients=settings.allow_client_callers,
             clock=clock,
         )
         self.admission: Final = Admission(

@@ -134,6 +134,10 @@ class Variables(BaseModel):
     agent_scope: Word = Field(
         description="The permission that an access token must carry, such as `agent.access`."
     )
+    allow_client_callers: bool = Field(
+        default=False,
+        description="Whether clients may call as themselves, with a token whose `sub` is a client's id.",
+    )
     access_identity: AccessIdentity = Field(
         AccessIdentity.MACHINE,
         description="Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's.",

@@ -8,6 +8,8 @@ from typing import Any
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
 _MAX_SUBJECT = 255  # OpenID Connect Core, section 2
+_PRINTABLE_BLANKS = " \u115f\u1160\u2800\u3164\uffa0"
+"""What `str.isprintable` lets pass and a person sees as nothing: a space, Hangul fillers, a Braille blank."""
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749, section 3.3
 
 
@@ -17,6 +19,8 @@ class AccessTokenClaims:
 
     issuer: str
     subject: str
+    clients: frozenset[str]
+    """The clients that the token names: for whom it was issued (`client_id`, `azp`)."""
     audience: tuple[str, ...]
     scopes: frozenset[str]
     expires_at: float
@@ -27,13 +31,16 @@ class AccessTokenClaims:
 def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
     """Validates the shapes. Raises `ValueError` that names the claim, expected then found.
 
-    `iss`, `sub`, `aud` and `exp` are required (RFC 9068, section 2.2); `iat`, `nbf` and `scope` may be
-    absent. `scope` is a text of words separated by single spaces (RFC 6749, section 3.3); a list is refused,
-    because RFC 8693, section 4.2, defines no such form and IDaaS has none.
+    `iss`, `sub`, `aud` and `exp` are required (RFC 9068, section 2.2); `iat`, `nbf`, `scope`, `client_id` and
+    `azp` may be absent. `scope` is a text of words separated by single spaces (RFC 6749, section 3.3); a list
+    is refused, because RFC 8693, section 4.2, defines no such form and IDaaS has none.
     """
     return AccessTokenClaims(
         issuer=_text(claims, "iss", 2048),
         subject=_text(claims, "sub", _MAX_SUBJECT),
+        clients=frozenset(
+            _text(claims, name, _MAX_SUBJECT) for name in ("client_id", "azp") if name in claims
+        ),
         audience=_audience(claims),
         scopes=_scopes(claims),
         expires_at=_required_moment(claims, "exp"),
@@ -42,10 +49,27 @@ def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
     )
 
 
+def is_of_a_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
+    """Whether the subject is one of `clients`, or of those that the token names: no person signed in for it.
+
+    RFC 9068, section 2.2: without a resource owner, `sub` identifies the client. IDaaS writes the client id
+    or, with a resource server's option "custom subject", `<client id>:<subject>`.
+    """
+    return any(
+        claims.subject == client or claims.subject.startswith(f"{client}:")
+        for client in claims.clients | clients
+    )
+
+
 def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        raise _wrong(name, f"must be a printable text of 1 to {longest} characters", claims)
+    if (
+        not isinstance(value, str)
+        or len(value) > longest
+        or not value.isprintable()
+        or not value.strip(_PRINTABLE_BLANKS)
+    ):
+        raise _wrong(name, f"must be a printable text of 1 to {longest} characters, not blank", claims)
     return value
 
 

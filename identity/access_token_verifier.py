@@ -3,11 +3,11 @@
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.access_token_claims import AccessTokenClaims, read_claims
+from identity.access_token_claims import AccessTokenClaims, is_of_a_client, read_claims
 from identity.compact_jws import parse_compact_jws
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, InsufficientScopeError
@@ -23,10 +23,13 @@ class AccessTokenVerifier:
 
     Guaranteed for every token that `verify` returns: its signature is by a key that the key source still
     holds, with an allowed algorithm; `iss` is exactly `issuer`; `aud` is or contains `audience`; it has not
-    expired and is in force, give or take `leeway` seconds; `scope` contains each word of the required scope.
+    expired and is in force, give or take `leeway` seconds; `scope` contains each word of the required scope;
+    unless `allow_clients`, `sub` is not a client that the token names (`client_id`, `azp`) or one of
+    `clients` (RFC 9068, section 5: a client must not be taken for a person).
 
     Not checked: whether IDaaS has revoked the token or disabled the user since (offline verification cannot
-    see that), and `client_id`, `jti`, `act`, which IDaaS does not document.
+    see that), and `jti`, `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
+    without it a client is recognized only if it is among `clients`.
 
     A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash and
     a look-up instead of a signature check; the token itself is not kept. It is forgotten when its key leaves
@@ -40,13 +43,16 @@ class AccessTokenVerifier:
         audience: str,
         scope: str,
         keys: KeySource,
+        clients: Collection[str] = (),
+        allow_clients: bool = False,
         algorithms: Sequence[str] = ("RS256",),
         leeway: float = 30.0,
         max_bytes: int = 8192,
         remembered: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`scope` is one or more words, separated by spaces; a token must have them all.
+        """`scope` is one or more words, separated by spaces; a token must have them all. `clients` are the
+        ids of clients that are known to be no persons, such as the agent's own.
 
         Raises `ValueError` if an argument could make a check vacuous.
         """
@@ -58,6 +64,8 @@ class AccessTokenVerifier:
             raise ValueError("algorithms must be among RS256 and ES256")
         self._issuer = issuer
         self._audience = audience
+        self._clients = frozenset(clients)
+        self._allow_clients = allow_clients
         self._keys = keys
         self._leeway = leeway
         self._max_bytes = max_bytes
@@ -145,6 +153,8 @@ class AccessTokenVerifier:
             raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self._issuer)}')
         if self._audience not in claims.audience:
             raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self._audience)}')
+        if not self._allow_clients and is_of_a_client(claims, self._clients):
+            raise AccessTokenError(_INVALID, 'claim "sub" must name a person, found a client')
         now = self._clock()
         if now >= claims.expires_at + self._leeway:
             raise AccessTokenError(

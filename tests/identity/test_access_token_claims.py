@@ -18,7 +18,14 @@ async def test_an_audience_among_several_is_accepted(issuer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "members", [{"nbf": ...}, {"iat": ...}, {"exp": 1795526961.5 + 100}, {"jti": "x", "act": {}}]
+    "members",
+    [
+        {"nbf": ...},
+        {"iat": ...},
+        {"exp": 1795526961.5 + 100},
+        {"jti": "x", "act": {}},
+        {"client_id": "app", "azp": "app"},
+    ],
 )
 async def test_optional_claims_may_be_absent_or_unknown(issuer: Any, members: dict[str, Any]) -> None:
     assert await issuer.verifier().verify(issuer.token(**members))
