@@ -17,6 +17,7 @@ from agent.run_limit import RunLimit
 from agent.services import services
 from agent.settings import Settings
 from agent.shutdown import Shutdown, shutting_down
+from agent.tracing import Tracing, trace_by_default
 from graph.agent_graph import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.limits import Limits
@@ -46,6 +47,7 @@ class Agent:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Makes the parts and opens nothing. `caller` says where a run's access token is."""
+        trace_by_default(False)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
         self.http: Final = http_client(tls, _HTTP_SECONDS)
@@ -103,6 +105,7 @@ class Agent:
             self.graph,
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, altogether=settings.max_runs),
+            traced=settings.agent_tracing is Tracing.LANGSMITH,
         )
         self.readiness: Final = Readiness(self._checks())
         self.shutdown: Final = Shutdown(

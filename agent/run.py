@@ -2,8 +2,9 @@
 
 The graph runs in a task of its own: whoever reads the events may be cancelled again and again (a client that
 leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in peace. The
-task starts in a context that has the request's id and nothing else, with no callbacks and with tracing off,
-so that nothing of a surface's libraries, such as LangServe's event recorder, ever sees the inside of a run.
+task starts in a context that has the request's id and nothing else, with no callbacks, so that nothing of a
+surface's libraries, such as LangServe's event recorder, ever sees the inside of a run. It is traced only if
+the agent's setting says so (`agent.tracing`).
 """
 
 import asyncio
@@ -94,9 +95,10 @@ class Run:
     Raises `AgentError`, or, for a fault of our own, a `RuntimeError` that says nothing of its cause.
     """
 
-    def __init__(self, events: AsyncGenerator[RunEvent], seconds: float) -> None:
+    def __init__(self, events: AsyncGenerator[RunEvent], seconds: float, *, traced: bool = False) -> None:
         self._events = events
         self._seconds = seconds
+        self._traced = traced
         self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
         self._error: Exception | None = None
         self._ahead: list[RunEvent] = []
@@ -153,7 +155,7 @@ class Run:
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
-                with tracing_context(enabled=False):
+                with tracing_context(enabled=self._traced):
                     # Closed here, not whenever it is collected: it may be cancelled while its reader lags.
                     async with aclosing(self._events) as events:
                         async for event in events:
@@ -175,8 +177,12 @@ class Run:
 class Runs:
     """Starts runs of one graph, and keeps hold of them until they end."""
 
-    def __init__(self, graph: AgentGraph, *, timeout: float, limit: RunLimit | None = None) -> None:
+    def __init__(
+        self, graph: AgentGraph, *, timeout: float, limit: RunLimit | None = None, traced: bool = False
+    ) -> None:
+        """`traced` sends the runs to LangSmith."""
         self._graph = graph
+        self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
         self._running: set[Run] = set()
@@ -195,7 +201,7 @@ class Runs:
         """
         self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming)
-        run = Run(self._events(messages, context), self._timeout)
+        run = Run(self._events(messages, context), self._timeout, traced=self._traced)
         self._limit.count(caller.principal, run.task)
         self._running.add(run)
         run.task.add_done_callback(lambda _: self._running.discard(run))

@@ -23,6 +23,7 @@ from langgraph.runtime import Runtime
 
 from agent.composition import Agent
 from agent.settings import read_settings
+from agent.tracing import Tracing, trace_by_default
 from agent.variable_names import misspelt_variables
 from graph.context import AgentContext
 from identity.access_token import VerifiedAccessToken
@@ -87,7 +88,10 @@ async def agent_of_this_loop() -> Agent:
 def _make_agent() -> Agent:
     for warning in misspelt_variables(os.environ):
         _LOG.warning("%s", warning)
-    return Agent(read_settings(os.environ), caller=token_of_user)
+    agent = Agent(read_settings(os.environ), caller=token_of_user)
+    # The server starts the graph itself, without `agent.run`.
+    trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
+    return agent
 
 
 def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:

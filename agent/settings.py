@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agent.setting_faults import variable_faults
+from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
@@ -218,6 +219,11 @@ class Variables(BaseModel):
     audit_required: bool = Field(
         default=False,
         description="Whether a request that cannot be put on record is refused. With `AUDIT_LOG_FILE`.",
+    )
+    agent_tracing: Tracing = Field(
+        Tracing.OFF,
+        description="`langsmith` sends every run, its questions, answers and tool results, to LangSmith, by"
+        " `LANGSMITH_API_KEY` and its like. `off` sends nothing, whatever `LANGSMITH_TRACING` says.",
     )
     shutdown_seconds: Seconds = Field(
         10,

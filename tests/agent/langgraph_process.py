@@ -53,17 +53,16 @@ def _answers(url: str) -> bool:
     return False
 
 
-@pytest.fixture(scope="session")
-def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`langgraph dev` with the project's `langgraph.json`, under Human identity."""
-    running, _ = running_sandbox
-    folder, port = tmp_path_factory.mktemp("langgraph"), _free_port()
+@contextlib.contextmanager
+def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Server]:
+    """`langgraph dev` with the project's `langgraph.json`, under Human identity, in `folder`."""
+    port = _free_port()
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_"))
     }
-    environment |= running.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)}
+    environment |= sandbox.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)} | variables
     root = os.path.relpath(ROOT, folder)  # a copy of the file: the server writes beside it
     config = (ROOT / "langgraph.json").read_text().replace('"./', f'"{root}/').replace('"."', f'"{root}"')
     (folder / "langgraph.json").write_text(config)
@@ -88,3 +87,11 @@ def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFact
                 process.wait()
     # It keeps threads on disk as it ends: whatever it holds of a run must be of a kind that it can keep.
     assert "shutdown failed" not in (folder / "log").read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`langgraph dev` for all tests of a session that need it."""
+    running, _ = running_sandbox
+    with langgraph_dev(running, tmp_path_factory.mktemp("langgraph")) as server:
+        yield server

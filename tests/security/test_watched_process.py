@@ -11,12 +11,11 @@ from types import MethodType, ModuleType
 
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from sandbox.faults import Fault
 from tests.end_to_end.conftest import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of
+from tests.security.langsmith_collector import Collector, variables_of
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
@@ -41,26 +40,14 @@ def arguments_of(process) -> str:
 
 
 async def test_nothing_that_watches_a_process_sees_a_secret(sandbox, serve, tmp_path):
-    collected = []
-
-    async def collector(scope, receive, send):
-        """LangSmith's API, as far as a client needs it: takes everything."""
-        if scope["type"] == "http":
-            request = Request(scope, receive)
-            collected.append((await request.body()).decode("latin-1") + repr(request.url))
-            await JSONResponse({"batch_ingest_config": {"use_multipart_endpoint": False}})(
-                scope, receive, send
-            )
-
+    collector = Collector()
     environment = {
         **os.environ,
         **sandbox.environment,
         "ACCESS_IDENTITY": "Human",
         "PYTHONPATH": str(ROOT),
-        "LANGSMITH_TRACING": "true",
-        "LANGSMITH_ENDPOINT": await serve(collector),
-        "LANGSMITH_API_KEY": "none",
-        "LANGSMITH_DISABLE_RUN_COMPRESSION": "true",
+        **variables_of(await serve(collector)),
+        "AGENT_TRACING": "langsmith",
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
     }
     token, told = sandbox.access_token(), tmp_path / "address"
@@ -81,9 +68,9 @@ async def test_nothing_that_watches_a_process_sees_a_secret(sandbox, serve, tmp_
     files = {name: (tmp_path / name).read_text() for name in ("out", "err", "audit.jsonl")}
     assert "openai._base_client" in files["err"], "libraries were heard"
     assert files["out"].count('"trace_id":') > 2, "spans were seen: the MCP library makes some"
-    seen = [*files.items(), ("arguments", shown), *(("LangSmith", text) for text in collected)]
+    seen = [*files.items(), ("arguments", shown), *(("LangSmith", text) for text in collector.sent)]
     assert leaks(canaries, seen) == []
-    assert not [text for text in collected if "enterprise" in text and "chat" in text]
+    assert [text for text in collector.sent if ENTERPRISE in text], "runs were traced"
 
 
 async def conversation(origin, token, sandbox) -> None:

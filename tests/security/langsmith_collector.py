@@ -1,0 +1,46 @@
+"""A collector in place of LangSmith, which keeps what it is sent."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+_INGESTION: Final = {
+    "use_multipart_endpoint": False,
+    "size_limit": 100,
+    "size_limit_bytes": 20_000_000,
+    "scale_up_qsize_trigger": 1000,
+    "scale_up_nthreads_limit": 16,
+    "scale_down_nempty_trigger": 4,
+}
+"""Whole: without one of its members LangSmith's client ends its thread, and nothing is ever sent."""
+
+
+class Collector:
+    """LangSmith's API, as far as a client needs it: takes everything that is sent, and keeps it."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope, receive)
+            body = (await request.body()).decode("latin-1")
+            # LangGraph Server also reports how many runs it made, not what was said in them.
+            if request.method != "GET" and request.url.path != "/v1/metadata/submit":
+                self.sent.append(f"{request.method} {request.url.path} {body}")
+            await JSONResponse({"batch_ingest_config": _INGESTION})(scope, receive, send)
+
+
+def variables_of(origin: str) -> dict[str, str]:
+    """Environment variables that lead LangSmith's client to the collector at `origin`."""
+    return {
+        f"{prefix}_{name}": value
+        for prefix in ("LANGSMITH", "LANGCHAIN")
+        for name, value in {
+            "ENDPOINT": origin,
+            "API_KEY": "none",
+            "DISABLE_RUN_COMPRESSION": "true",
+            "PROJECT": "watched",
+        }.items()
+    }

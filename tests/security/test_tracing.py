@@ -1,0 +1,122 @@
+"""Nothing of a conversation is sent to a tracing service, unless the agent's own setting asks for it.
+
+Each test runs the agent in a process of its own, with a collector in place of LangSmith.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.agent.langgraph_process import langgraph_dev
+from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.security.canaries import leaks, secrets_of
+from tests.security.langsmith_collector import Collector, variables_of
+
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
+ROOT = Path(__file__).parents[2]
+ASKED_FOR = [
+    {"LANGSMITH_TRACING": "true"},
+    {"LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_V2": "true"},
+    {"LANGCHAIN_TRACING": "true"},
+    {"LANGCHAIN_TRACING": "true", "LANGCHAIN_HANDLER": "langchain", "LANGSMITH_TRACING": "true"},
+]
+
+
+async def conversations(origin: str, token: str) -> list[int]:
+    """A chat on every route, and the statuses."""
+    given = {"messages": [{"role": "user", "content": ENTERPRISE}]}
+    statuses = []
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+        for stream in (False, True):
+            chat = {"messages": [{"role": "user", "content": WEATHER}], "stream": stream}
+            statuses.append(
+                (await client.post(f"{origin}/openai/v1/chat/completions", json=chat)).status_code
+            )
+        for route in ("invoke", "batch", "stream", "stream_log", "stream_events"):
+            body: dict[str, Any] = {"inputs": [given, given]} if route == "batch" else {"input": given}
+            statuses.append((await client.post(f"{origin}/agent/{route}", json=body)).status_code)
+    return statuses
+
+
+async def served(sandbox, collector_origin: str, folder: Path, variables: dict[str, str]) -> list[int]:
+    """Serves the agent in a process, has conversations with it, and waits until the process has ended."""
+    environment = {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LANGSMITH", "LANGCHAIN"))
+        },
+        **sandbox.environment,
+        "ACCESS_IDENTITY": "Human",
+        "PYTHONPATH": str(ROOT),
+        **variables_of(collector_origin),
+        **variables,
+    }
+    address = folder / "address"
+    command = [sys.executable, "-m", "tests.security.watched_agent", str(address)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log
+        )
+        try:
+            async with asyncio.timeout(60):
+                while not (address.exists() and address.read_text()):
+                    assert process.poll() is None, (folder / "log").read_text()[-2000:]
+                    await asyncio.sleep(0.05)  # another process: there is no event to wait for
+            return await conversations(address.read_text(), sandbox.access_token())
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            await asyncio.to_thread(process.wait, 30)  # it sends what it has to send before it ends
+
+
+@pytest.mark.parametrize("variables", ASKED_FOR, ids=lambda each: "+".join(each))
+async def test_the_variables_of_langchain_and_langsmith_start_no_trace(sandbox, serve, tmp_path, variables):
+    collector = Collector()
+    statuses = await served(sandbox, await serve(collector), tmp_path, variables)
+    assert statuses == [200] * 7
+    assert collector.sent == []
+
+
+async def test_what_the_setting_asks_for_is_sent_without_a_secret(sandbox, serve, tmp_path):
+    collector = Collector()
+    statuses = await served(sandbox, await serve(collector), tmp_path, {"AGENT_TRACING": "langsmith"})
+    assert statuses == [200] * 7
+    text = "\n".join(collector.sent)
+    assert ENTERPRISE in text
+    assert '"credentials"' in text, "the nodes are in it"
+    assert leaks(secrets_of(sandbox, sandbox.access_token()), [("LangSmith", text)]) == []
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_on_langgraph_server_too_the_setting_alone_decides(sandbox, serve, tmp_path, asked):
+    collector = Collector()
+    variables = {
+        **variables_of(await serve(collector)),
+        "LANGSMITH_TRACING": "true",
+        "LANGCHAIN_TRACING": "true",
+    }
+    if asked:
+        variables["AGENT_TRACING"] = "langsmith"
+    server = langgraph_dev(sandbox.running, tmp_path, **variables)
+    running = await asyncio.to_thread(server.__enter__)
+    try:
+        client = running.client(sandbox.access_token())
+        thread = await client.threads.create()
+        question = {"messages": [{"role": "user", "content": ENTERPRISE}]}
+        traced = {"configurable": {"langsmith-trace": "20251125T000000000000Z" + "0" * 8}}
+        for config in ({}, traced):
+            values = await client.runs.wait(thread["thread_id"], "agent", input=question, config=config)
+            assert "alice" in values["messages"][-1]["content"]
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+    assert bool([text for text in collector.sent if ENTERPRISE in text]) is asked
+    if not asked:
+        assert collector.sent == []
