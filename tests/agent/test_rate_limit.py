@@ -147,9 +147,10 @@ async def left(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
     return admitted
 
 
-async def test_each_input_of_a_batch_counts(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("path", ["/agent/batch", "/agent/c/N4XyA/batch"])
+async def test_each_input_of_a_batch_counts(sandbox: Sandbox, path: str) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
-        answer = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(4))
+        answer = await http.post(path, headers=signed_in(sandbox), json=batch_of(4))
         assert answer.status_code == 200
         assert [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
         assert await left(http, sandbox) == 6
