@@ -21,6 +21,9 @@ PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
 """Compared with the whole path, exactly; only GET and HEAD."""
 
+_WHITESPACE: Final = " \t"
+"""All that the header grammar knows (RFC 9110, section 5.6.3); `str.strip` takes 0xA0 and others too."""
+
 CALLER: Final = "idaas_agent.caller"
 """Where in an ASGI scope the verified access token is; absent on public paths."""
 
@@ -41,8 +44,8 @@ def bearer_token(authorization: Iterable[str]) -> Secret:
         case []:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" is missing')
         case [value]:
-            scheme, _, token = value.strip().partition(" ")
-            token = token.strip()
+            scheme, _, token = value.strip(_WHITESPACE).partition(" ")
+            token = token.lstrip(" ")
             if scheme.lower() != "bearer" or not token:
                 raise AccessTokenError(
                     ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" must be "Bearer <access token>"'

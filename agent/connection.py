@@ -7,6 +7,7 @@ without end, and closes a connection in a way that takes an early answer away fr
 import asyncio
 import json
 import logging
+import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from agent.error_responses import RequestError, error_body
 from agent.header_limit import headers_too_large
 from agent.lingering import ClosingTransport, Linger, Lingering
+from identity.audit_event import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.connection")
 _FIELD: Final = len(": \r\n")
@@ -187,7 +189,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Answers in place of the application, which then sees that the client is gone."""
         if self.transport.is_closing():
             return
-        _LOG.info("refused", extra={"fields": {"status": error.status, "code": error.code}})
         running = self._running
         if running is not None and not running.response_complete:
             if running is not self.cycle or not self._head_complete or running.response_started:
@@ -195,10 +196,15 @@ class PatientProtocol(HttpToolsProtocol):
                 return
             running.disconnected = True
             running.message_event.set()
+        request_id = secrets.token_hex(8)
+        line = {"status": error.status, "code": error.code, "request_id": request_id}
+        _LOG.info("request refused by the server", extra={"fields": line})
+        outer = REQUEST_ID.set(request_id)
         body = json.dumps(error_body(error)).encode()
-        head = b"content-type: application/json\r\nconnection: close\r\n"
+        REQUEST_ID.reset(outer)
+        head = b"content-type: application/json\r\nconnection: close\r\nx-request-id: %s\r\n"
         length = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[error.status] + head + length + body)
+        self.transport.write(STATUS_LINE[error.status] + head % request_id.encode() + length + body)
         self._pending_bytes += 1  # more of it may come
         self.transport.close()
 

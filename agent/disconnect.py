@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from agent.run import Run
@@ -11,7 +12,7 @@ from agent.run import Run
 T = TypeVar("T")
 
 
-class ClientLeftError(Exception):
+class ClientLeftError(ClientDisconnect):
     """The client closed the connection before there was an answer."""
 
 

@@ -148,7 +148,12 @@ class _Route(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            response = await handler(request)
+            try:
+                response = await handler(request)
+            except (OSError, ValueError):  # the playground opens every path: folders, long names, "%00"
+                if "file_path" not in request.path_params:
+                    raise
+                raise RequestError(None, "there is no such file", code="not_found", status=404) from None
             if isinstance(response, EventSourceResponse):
                 events = cast(AsyncGenerator[Any], response.body_iterator)
                 response.body_iterator = _ending_well(events)

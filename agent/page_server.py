@@ -84,7 +84,8 @@ def servable_file(root: Path, path: str) -> Path | None:
     """The file for a URL path, or `None` unless it is a regular file that belongs to the page.
 
     Refused: dot files, `..`, empty segments, back slashes and control characters, suffixes that are not in
-    `MEDIA_TYPES`, tests, packages beyond `PACKAGE_FILES`, and symbolic links that lead out of `root`.
+    `MEDIA_TYPES`, tests, packages beyond `PACKAGE_FILES`, symbolic links that lead out of `root`, and names
+    that the file system does not take.
     """
     segments = path.split("/")
     if not all(_SEGMENT.fullmatch(segment) for segment in segments):
@@ -94,7 +95,10 @@ def servable_file(root: Path, path: str) -> Path | None:
     if PurePosixPath(path).suffix not in MEDIA_TYPES:
         return None
     file = (root / path).resolve()
-    return file if file.is_relative_to(root) and file.is_file() else None
+    try:
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except OSError:  # such as a name that is too long
+        return None
 
 
 def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:

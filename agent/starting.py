@@ -14,7 +14,21 @@ from typing import Final, Protocol
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent.error_responses import RequestError, error_response
+
 _PAUSE_SECONDS: Final = 2.0
+_STARTING: Final = {
+    "code": "starting",
+    "symptom": "The agent is starting",
+    "cause": "its parts are being made, which takes a second or two",
+    "remedy": "ask again in a moment",
+}
+_START_FAILED: Final = {
+    "code": "start_failed",
+    "symptom": "The agent could not be started",
+    "cause": "a part of it could not be made; the agent stops",
+    "remedy": "read the last error in the log of the agent",
+}
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -70,13 +84,14 @@ class Starting:
             return
         composed = self._composed
         if composed is None:
-            if scope["type"] == "http" and (early := _early(scope)) is not None:
+            if scope["type"] == "http" and (early := _early(scope, self.failure)) is not None:
                 await early(scope, receive, send)
                 return
             await self._serving.wait()
             composed = self._composed
         if composed is None:
-            await JSONResponse({"status": "failed"}, 503, _HEADERS)(scope, receive, send)
+            failed = RequestError(None, "the agent could not be started", code="start_failed", status=503)
+            await error_response(failed, _HEADERS)(scope, receive, send)
             return
         if not self._complete.is_set() and self._late(scope["path"]):
             self._wanted.set()
@@ -124,11 +139,13 @@ class Starting:
             self._failed()
 
 
-def _early(scope: Scope) -> JSONResponse | None:
+def _early(scope: Scope, failure: Exception | None) -> JSONResponse | None:
     if scope["method"] not in ("GET", "HEAD"):
         return None
     if scope["path"] == "/health":
         return JSONResponse({"status": "ok"}, 200, _HEADERS)
     if scope["path"] == "/ready":
-        return JSONResponse({"status": "not_ready", "checks": {}}, 503, {**_HEADERS, "Retry-After": "1"})
+        check = _STARTING if failure is None else _START_FAILED
+        body = {"status": "not_ready", "checks": {"start": {"ok": False, **check}}}
+        return JSONResponse(body, 503, {**_HEADERS, "Retry-After": "1"})
     return None

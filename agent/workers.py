@@ -1,8 +1,9 @@
 """Several processes that serve one socket, and the process that starts and stops them.
 
-One that is killed from outside is replaced; one that fails by itself would fail again, so all stop. A signal
-to the parent, or to all of them as Ctrl-C is, stops all: the first lets answers go on, the second does not.
-If the parent is killed, the others stop by themselves.
+One that is killed from outside is replaced, after a pause if that happens soon after its start; if it
+happens again and again, all stop. One that fails by itself would fail again, so all stop. A signal to the
+parent, or to all of them as Ctrl-C is, stops all: the first lets answers go on, the second does not. If the
+parent is killed, the others stop by themselves.
 """
 
 import logging
@@ -10,8 +11,11 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -21,14 +25,61 @@ _LOG: Final = logging.getLogger("idaas_agent.workers")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class Workers:
-    """`count` processes that call `work` with the socket; it must be importable and obey SIGTERM."""
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """When a killed worker is replaced. Times are seconds.
 
-    def __init__(self, count: int, listener: socket.socket, work: Callable[[socket.socket], None]) -> None:
-        self._count = count
+    A death is early within `early` of the start. The pause before a replacement is `first_pause` after the
+    first early death in a row, and doubles with each, up to `longest_pause`; after `most` of them there is
+    no replacement.
+    """
+
+    early: float = 60.0
+    first_pause: float = 1.0
+    longest_pause: float = 30.0
+    most: int = 6
+
+    def pause(self, early_deaths: int) -> float | None:
+        """The pause after so many early deaths in a row; `None` if there is no replacement."""
+        if early_deaths == 0:
+            return 0.0
+        if early_deaths >= self.most:
+            return None
+        return min(self.longest_pause, self.first_pause * 2.0 ** (early_deaths - 1))
+
+
+@dataclass(slots=True)
+class _Place:
+    """The place of one worker, and how often in a row its processes died early."""
+
+    early_deaths: int = 0
+    started_at: float = 0.0
+    due_at: float = 0.0
+
+
+class Workers:
+    """`count` processes that call `work` with the socket; it must be importable and obey SIGTERM.
+
+    `clock` and `wait` are those of the parent; `wait` is `multiprocessing.connection.wait`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        listener: socket.socket,
+        work: Callable[[socket.socket], None],
+        *,
+        replacement: Replacement = Replacement(),
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[..., Sequence[object]] = wait,
+    ) -> None:
         self._listener = listener
         self._work = work
-        self._processes: set[BaseProcess] = set()
+        self._replacement = replacement
+        self._clock = clock
+        self._wait = wait
+        self._processes: dict[BaseProcess, _Place] = {}
+        self._empty = [_Place() for _ in range(count)]
         self._status = 0
         self._stopping = False
 
@@ -41,19 +92,30 @@ class Workers:
             signal.set_wakeup_fd(tell.fileno())
             for number in _SIGNALS:
                 signal.signal(number, lambda *_: None)  # what is written to `tell` is what counts
-            for _ in range(self._count):
-                self._start()
-            while self._processes:
-                ready = wait([told, *(process.sentinel for process in self._processes)])
+            self._fill()
+            while self._processes or self._empty:
+                sentinels = [process.sentinel for process in self._processes]
+                ready = self._wait([told, *sentinels], self._until_due())
                 if told in ready:
                     for _ in told.recv(64):  # a byte for each signal
                         self._stop()
                 for process in [each for each in self._processes if each.sentinel in ready]:
                     self._ended(process)
+                self._fill()
             signal.set_wakeup_fd(-1)
         return self._status
 
-    def _start(self) -> None:
+    def _until_due(self) -> float | None:
+        due = min((place.due_at for place in self._empty), default=None)
+        return None if due is None else max(0.0, due - self._clock())
+
+    def _fill(self) -> None:
+        now = self._clock()
+        for place in [each for each in self._empty if each.due_at <= now]:
+            self._empty.remove(place)
+            self._start(place)
+
+    def _start(self, place: _Place) -> None:
         process = multiprocessing.get_context("spawn").Process(
             target=_worker, args=(self._work, self._listener)
         )
@@ -65,34 +127,58 @@ class Workers:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        self._processes.add(process)
+        place.started_at = self._clock()
+        self._processes[process] = place
 
     def _stop(self) -> None:
         self._stopping = True
         self._listener.close()  # or clients would wait in its queue
+        self._empty.clear()
         for process in self._processes:
             process.terminate()
 
     def _ended(self, process: BaseProcess) -> None:
         process.join()
-        self._processes.discard(process)
+        place = self._processes.pop(process)
         status = process.exitcode or 0
         if self._stopping:
             self._status = self._status or max(status, 0)
         elif status < 0:
-            _LOG.error("worker %s was killed by signal %d; another takes its place", process.pid, -status)
-            self._start()
+            self._killed(process, -status, place)
         else:
             _LOG.error("worker %s ended with status %d; all stop", process.pid, status)
             self._status = status or 1
             self._stop()
+
+    def _killed(self, process: BaseProcess, number: int, place: _Place) -> None:
+        lived = self._clock() - place.started_at
+        place.early_deaths = place.early_deaths + 1 if lived < self._replacement.early else 0
+        pause = self._replacement.pause(place.early_deaths)
+        if pause is None:
+            _LOG.critical(
+                "worker %s was killed by signal %d, %.0f s after its start, for the %d. time in a row; all "
+                "stop. Signal 9 often means that the memory is not enough for so many workers",
+                *(process.pid, number, lived, place.early_deaths),
+            )
+            self._status = 1
+            self._stop()
+            return
+        _LOG.error(
+            "worker %s was killed by signal %d; another takes its place in %.0f s", process.pid, number, pause
+        )
+        place.due_at = self._clock() + pause
+        self._empty.append(place)
 
 
 def _worker(work: Callable[[socket.socket], None], listener: socket.socket) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         _stop_with(parent)
-    work(listener)
+    try:
+        work(listener)
+    except Exception:  # noqa: BLE001 - the end of the process
+        _LOG.exception("the worker failed")  # multiprocessing would print it, which is no line of the log
+        sys.exit(1)
 
 
 def _stop_with(parent: BaseProcess) -> None:

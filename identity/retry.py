@@ -80,7 +80,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
     A value that is neither a number of seconds nor a date is ignored. Never raises.
     """
-    value = headers.get("retry-after", "").strip()
+    value = headers.get("retry-after", "").strip(" \t")
     if not value.isascii() or len(value) > _LONGEST_DATE:
         return 0.0
     if value.isdigit():

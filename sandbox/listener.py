@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.certificates import Certificates
@@ -68,6 +69,18 @@ class WebServer(uvicorn.Server):
                 connection.transport.abort()
 
 
+class LeavingClients:
+    """A pure ASGI middleware. A client that leaves while it sends a request is no failure."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on."""
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, receive, send)
+
+
 def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
     """Serves `app`, over TLS if there are certificates. The application's lifespan is not run."""
     tls: dict[str, Any] = {}
@@ -75,7 +88,7 @@ def web_server(app: ASGIApp, certificates: Certificates | None) -> WebServer:
         tls = {"ssl_certfile": certificates.certificate, "ssl_keyfile": certificates.key}
     return WebServer(
         uvicorn.Config(
-            app,
+            LeavingClients(app),
             http=DroppableProtocol,
             lifespan="off",
             log_config=None,

@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from agent.authentication import PUBLIC_PATHS
+from agent.authentication import PUBLIC_PATHS, bearer_token
+from identity.errors import AccessTokenError
 from tests.agent.conftest import AgentServer
 
 pytestmark = pytest.mark.promise("verified-caller")
@@ -105,6 +106,31 @@ async def test_only_one_bearer_header_counts(
     filled = [(name, value.format(token=token)) for name, value in headers]
     response = await agent_server.client(None).get("/openai/v1/models", headers=httpx.Headers(filled))
     assert response.status_code == 401
+
+
+@pytest.mark.parametrize("space", [b"\xa0", b"\x85", b"\x1f", b"\x0b", b"\x0c"], ids=repr)
+@pytest.mark.parametrize("form", [b"Bearer %b{}", b"Bearer {}%b", b"%bBearer {}", b"Bearer%b{}"])
+def test_only_the_white_space_of_the_header_grammar_is_trimmed(form: bytes, space: bytes) -> None:
+    value = (form % space).decode("latin-1").format("abc.def.ghi")
+    try:
+        token = bearer_token([value]).reveal()
+    except AccessTokenError:
+        return
+    assert token != "abc.def.ghi"
+
+
+@pytest.mark.parametrize("value", ["Bearer abc", " Bearer abc", "\tbearer  abc \t"])
+def test_white_space_of_the_header_grammar_is_trimmed(value: str) -> None:
+    assert bearer_token([value]).reveal() == "abc"
+
+
+@pytest.mark.parametrize("behind", [b"\xa0", b"\x85"], ids=repr)
+async def test_token_with_a_foreign_space_behind_it_is_refused(
+    agent_server: AgentServer, behind: bytes
+) -> None:
+    value = agent_server.headers()["Authorization"].encode() + behind
+    response = await agent_server.client(None).get("/openai/v1/models", headers={b"Authorization": value})
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "access_token_invalid")
 
 
 async def test_a_token_in_query_or_form_does_not_count(agent_server: AgentServer) -> None:

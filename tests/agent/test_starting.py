@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from agent.starting import Starting
+from agent.wire_answers import ReadinessAnswer
 
 
 class Application:
@@ -76,6 +77,9 @@ async def test_health_is_answered_and_readiness_refused_while_the_application_is
         health, ready = await client.get("/health"), await client.get("/ready")
         assert (health.status_code, ready.status_code) == (200, 503)
         assert ready.headers["retry-after"]
+        check = ready.json()["checks"]["start"]
+        assert (check["ok"], check["code"]) == (False, "starting")
+        assert ReadinessAnswer.model_validate(ready.json())
         assert health.headers["x-content-type-options"] == "nosniff"
         application.composing.set()
         application.completing.set()
@@ -111,7 +115,11 @@ async def test_an_application_that_cannot_be_made_stops_the_server_with_its_reas
         waiting = asyncio.create_task(client.post("/chat"))
         application.composing.set()
         await stopped.wait()
-        assert (await waiting).status_code == 503
+        refused = await waiting
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "start_failed")
+        ready = await client.get("/ready")
+        assert (ready.status_code, ready.json()["checks"]["start"]["code"]) == (503, "start_failed")
+        assert "no such bundle" not in ready.text
     assert subject.failure is application.failure
 
 

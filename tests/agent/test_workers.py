@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.workers import Replacement
 from tests.command import Command, running
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 
 PROGRAM = """
 import os, signal, socket, sys
-from agent.workers import Workers
+from agent.workers import Replacement, Workers
 
 def work(listener):
     told, tell = os.pipe()
@@ -28,7 +29,8 @@ def work(listener):
 
 if __name__ == "__main__":
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        sys.exit(Workers(2, listener, work).run())
+        often = Replacement(first_pause=0, most=3)
+        sys.exit(Workers(2, listener, work, replacement=often, clock=lambda: 0.0).run())
 """
 
 
@@ -69,6 +71,29 @@ async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp
         command.process.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
     assert command.said.count("told") == 2
+
+
+async def test_worker_that_is_killed_again_and_again_ends_all_with_the_reason(
+    program: tuple[str, str], tmp_path: Path
+) -> None:
+    async with running(*program, "1", folder=tmp_path) as command:
+        await command.says("at work", times=2)
+        (kept, victim) = workers(command)
+        for times in range(3, 6):
+            os.kill(victim, signal.SIGKILL)
+            if times < 5:
+                await command.says("at work", times=times)
+                (victim,) = workers(command)[times - 1 :]
+        assert await command.ends() == 1
+    assert "for the 3. time in a row; all stop" in command.said
+    assert command.said.count("at work") == 4
+    assert command.said.count("told") == 1  # the other one, `kept`
+    assert kept != victim
+
+
+def test_pause_before_a_replacement_doubles_and_ends() -> None:
+    replacement = Replacement(first_pause=1, longest_pause=5, most=5)
+    assert [replacement.pause(deaths) for deaths in range(6)] == [0, 1, 2, 4, 5, None]
 
 
 async def test_a_worker_that_fails_stops_all_and_its_status_is_theirs(

@@ -104,6 +104,11 @@ def test_a_path_that_leads_elsewhere_has_no_file(folder: Path, path: str):
     assert servable_file(folder.resolve(), path) is None
 
 
+@pytest.mark.parametrize("path", ["a" * 300 + ".js", "x/" * 1500 + "a.js", "index.html/a.js", "styles"])
+async def test_path_that_the_file_system_does_not_take_is_not_found(folder: Path, path: str):
+    assert (await client(folder).get(f"/{path}")).status_code == 404
+
+
 async def test_a_file_that_the_browser_has_is_not_sent_again_until_it_changes(folder: Path):
     async with client(folder) as http:
         tag = (await http.get("/view/page.js")).headers["etag"]

@@ -10,7 +10,7 @@ import pytest
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
 from identity.idaas_client import IDaaSClient
-from identity.retry import RetryPolicy
+from identity.retry import RetryPolicy, retry_after
 from identity.sdk_configuration import SdkConfiguration
 from identity.secret import Secret
 from sandbox.faults import Fault
@@ -60,6 +60,12 @@ async def test_a_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSC
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is ErrorCode.IDAAS_UNREACHABLE
     assert waits.seconds == []
+
+
+@pytest.mark.parametrize("value", ["\xa03", "3\x85", "\x1f3"])
+def test_only_the_white_space_of_the_header_grammar_is_trimmed(value: str) -> None:
+    assert retry_after({"retry-after": value}) == 0
+    assert retry_after({"retry-after": " 3\t"}) == 3
 
 
 async def test_a_retry_after_that_is_a_date_is_understood(

@@ -27,6 +27,25 @@ def anywhere(folder: Path, **options) -> SandboxOptions:
     return SandboxOptions(folder=folder, **(ports | options))
 
 
+@pytest.mark.parametrize("listener", ["model_studio", "idaas", "function_compute"])
+async def test_client_that_leaves_while_it_sends_is_no_failure(sandbox, caplog, listener: str) -> None:
+    paths = {
+        "model_studio": "/compatible-mode/v1/chat/completions",
+        "idaas": "/api/v2/iauths_system/oauth2/token",
+        "function_compute": "/enterprise",
+    }
+    url = httpx.URL(sandbox.url(listener=listener))
+    key = sandbox.cloud.secrets.llm_api_key
+    head = f"POST {paths[listener]} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {key}\r\n"
+    _, writer = await asyncio.open_connection(url.host, url.port, ssl=sandbox.ssl_context)
+    writer.write(head.encode() + b"Content-Length: 100\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    async with httpx.AsyncClient(verify=sandbox.ssl_context) as client:
+        await client.get(url)  # after it
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_everything_secret_is_for_its_owner_only(sandbox) -> None:
     folder = sandbox.running.folder
     for name in ("secrets.json", "agent.env", "client-config.json", "localhost-key.pem"):
