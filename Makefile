@@ -24,7 +24,8 @@ doctor: $(VENV)/.runtime ## check configuration and every dependency, step by st
 	@exec $(BIN)/idaas-agent doctor
 
 studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured cloud
-	@exec $(BIN)/langgraph dev --no-browser
+# With reloading it would watch the folder in which it keeps threads, and log a change every ten seconds.
+	@exec $(BIN)/langgraph dev --no-browser --no-reload
 
 test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need and run all of them
 	@scripts/ensure-chromium

@@ -1,11 +1,13 @@
 """The graph on LangGraph Server, started as people start it (`langgraph dev`), offline."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.agent.langgraph_process import Server
+from tests.agent.langgraph_process import ROOT, Server
 from tests.conftest import Sandbox
 
 QUESTION = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
@@ -92,3 +94,10 @@ async def test_no_secret_is_stored_or_logged(langgraph_server, sandbox) -> None:
         assert not [canary for canary in canaries if canary in text]
     for name, content in stored(langgraph_server.folder).items():
         assert not [canary for canary in canaries if canary.encode() in content], name
+
+
+def test_studio_does_not_watch_the_folder_that_the_server_writes_to() -> None:
+    make = shutil.which("make")
+    assert make is not None
+    shown = subprocess.run([make, "-n", "studio"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    assert "langgraph dev --no-browser --no-reload" in shown.stdout
