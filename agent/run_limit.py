@@ -2,26 +2,35 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
+from agent.error_responses import RETRY_AFTER_SECONDS
 from identity.access_token import Principal
 from identity.error_table import ErrorCode
 from identity.errors import LimitError
 
+_LONGEST_SECONDS: Final = 60
+"""OpenAI's clients do not wait longer."""
+
 
 class RunLimit:
-    """0 is no limit. A run counts from its start to its end, however it ends."""
+    """0 is no limit. A run counts from its start to its end, however it ends.
+
+    A caller who asks for more is given a time to come back: as many as may run come at the same second, so
+    that those who wait as long as they are asked to do not all come at once.
+    """
 
     def __init__(self, *, per_caller: int = 0, altogether: int = 0) -> None:
         self._per_caller = per_caller
         self._altogether = altogether
         self._running: Counter[Principal] = Counter()
         self._total = 0
+        self._waiting: Counter[Principal] = Counter()
 
     def check(self, caller: Principal) -> None:
         """Raises `LimitError` if `caller` may not start another run now."""
         if self._per_caller and self._running[caller] >= self._per_caller:
-            raise LimitError(ErrorCode.TOO_MANY_RUNS, f"at most {self._per_caller} for one caller")
+            raise self._too_many(caller)
         if self._altogether and self._total >= self._altogether:
             raise LimitError(ErrorCode.OVERLOADED, f"at most {self._altogether} altogether")
 
@@ -29,11 +38,18 @@ class RunLimit:
         """Counts `run` until it is done."""
         self._running[caller] += 1
         self._total += 1
+        self._waiting[caller] = max(0, self._waiting[caller] - 1)
 
         def ended(_: asyncio.Task[Any]) -> None:
             self._total -= 1
             self._running[caller] -= 1
             if not self._running[caller]:
-                del self._running[caller]
+                del self._running[caller], self._waiting[caller]
 
         run.add_done_callback(ended)
+
+    def _too_many(self, caller: Principal) -> LimitError:
+        seconds = RETRY_AFTER_SECONDS + self._waiting[caller] // self._per_caller
+        self._waiting[caller] += 1
+        text = f"at most {self._per_caller} for one caller"
+        return LimitError(ErrorCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _LONGEST_SECONDS))
