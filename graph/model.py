@@ -121,6 +121,8 @@ class QwenChat(ChatOpenAI):
             response = whole = said
         _refuse_other_arguments(whole)
         result = super()._create_chat_result(response, generation_info)
+        if not result.generations:
+            raise ValueError("no choice")
         for generation, choice in zip(result.generations, whole.get("choices") or [], strict=False):
             if thought := choice["message"].get("reasoning_content"):
                 generation.message.additional_kwargs["reasoning_content"] = thought
@@ -194,7 +196,8 @@ _FAILURES = (
     openai.OpenAIError,
     httpx2.HTTPError,
     ValueError,
-    KeyError,
+    ArithmeticError,
+    LookupError,
     TypeError,
     AttributeError,
     RecursionError,

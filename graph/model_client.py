@@ -2,6 +2,7 @@
 
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from math import ceil
 from typing import Final
 
 import httpx2
@@ -11,6 +12,7 @@ from identity.retry import retry_after
 from tools.small_pools import pooled
 
 _LONGEST_WAIT: Final = 5.0
+_LONGEST_TOLD: Final = 86_400
 _MOST_CONNECTIONS: Final = 1000
 
 
@@ -32,5 +34,11 @@ async def _sign(request: httpx2.Request) -> None:
 
 async def _not_again_soon(response: httpx2.Response) -> None:
     """The client would sleep for up to two minutes before it asks again, with the caller waiting."""
-    if retry_after(response.headers) > _LONGEST_WAIT:
+    wait = retry_after(response.headers)
+    # The client reads both headers by itself: an absurd date is an error there; the second has no bound here.
+    for name in ("retry-after", "retry-after-ms"):
+        response.headers.pop(name, None)
+    if wait:
+        response.headers["retry-after"] = str(min(ceil(wait), _LONGEST_TOLD))
+    if wait > _LONGEST_WAIT:
         response.headers["x-should-retry"] = "false"  # the client's own word for it

@@ -97,6 +97,10 @@ class AskModel:
         return answer, refusals
 
 
+_ODD_PIECES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What LangChain raises for pieces that are well-formed each and cannot be added up."""
+
+
 class _Question:
     """One question to the model, asked again only if the key was refused before a word was said."""
 
@@ -127,7 +131,7 @@ class _Question:
         return await self._in_time(writer)
 
     async def _in_time(self, writer: StreamWriter | None) -> AIMessage:
-        answer = None
+        answer, fault = None, f"no complete answer within {self._seconds:g} s"
         try:
             async with asyncio.timeout(self._seconds):
                 if writer is None:
@@ -136,11 +140,13 @@ class _Question:
                     answer = await self._streamed(writer)
         except TimeoutError:
             pass
+        except _ODD_PIECES:
+            fault = "the answer of the model service has an unexpected form"
         else:
             if isinstance(answer, AIMessage):
                 return answer
-            raise ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
-        raise ServiceError(ErrorCode.MODEL_CALL_FAILED, f"no complete answer within {self._seconds:g} s")
+            fault = "the answer was empty"
+        raise ServiceError(ErrorCode.MODEL_CALL_FAILED, fault)
 
     async def _streamed(self, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
         pieces: list[Any] = []

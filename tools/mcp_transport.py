@@ -10,6 +10,7 @@ https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 
 import asyncio
 import contextvars
+import re
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeAlias
 
@@ -27,6 +28,9 @@ _PARTING_SECONDS = 2.0
 """For what is said to a server when nobody waits for it."""
 _NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError)
 """The last of them: the client itself is closed."""
+
+_SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
+"""By the protocol visible ASCII: it is sent back in a header."""
 
 
 class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
@@ -113,7 +117,7 @@ class MCPTransport:
             if not 200 <= response.status_code < 300:
                 raise MCPFailure(status=response.status_code)
             if self._protocol_version is None:
-                self._session_id = response.headers.get("mcp-session-id")
+                self._session_id = _session_id(response.headers)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             limited(response, self._max_bytes)
             if kind == "application/json":
@@ -149,3 +153,11 @@ class MCPTransport:
         if self._protocol_version:
             headers["MCP-Protocol-Version"] = self._protocol_version
         return headers
+
+
+def _session_id(headers: httpx.Headers) -> str | None:
+    """The session that the server names, if it names one. Raises `MCPFailure`."""
+    session_id: str | None = headers.get("mcp-session-id")
+    if session_id and not _SESSION_ID.fullmatch(session_id):
+        raise MCPFailure("the session id is not of the MCP protocol")
+    return session_id

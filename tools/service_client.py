@@ -1,6 +1,5 @@
 """What a tool function is given to call its service with: an HTTP client that signs its calls."""
 
-import json as json_module
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ class ServiceAnswer:
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The text parsed as JSON. Raises `ValueError`."""
-        return json_module.loads(self.text)
+        return from_json(self.text)  # bounded in depth
 
 
 @dataclass(frozen=True, slots=True)
