@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from agent.authentication import bearer_token
-from identity.access_token import VerifiedAccessToken
-from identity.audit_event import AuditOutcome
-from identity.audit_trail import AuditedStep, AuditTrail
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditedStep, AuditTrail
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from agent.audit_file import AuditFile
 from agent.audit_record import audit_record, line_of, resumed_record
-from identity.audit_event import AuditEvent
+from identity.audit.event import AuditEvent
 from identity.error_table import ErrorCode
 from identity.errors import AuditError
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from identity.audit_event import AuditEvent
+from identity.audit.event import AuditEvent
 
 RESUMED = "audit_resumed"
 """The event that the log writes of itself, after a time in which it could not write."""

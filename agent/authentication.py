@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agent.error_responses import error_response
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 from identity.secret import Secret

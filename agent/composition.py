@@ -23,15 +23,15 @@ from graph.context import TokenLookup, token_in_context
 from graph.limits import Limits
 from graph.model import qwen_chat
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.access_token_verifier import AccessTokenVerifier
-from identity.audit_trail import AuditTrail
-from identity.credential import ApiKey, Credential, CredentialNeed
-from identity.credential_broker import CredentialBroker
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verifier import AccessTokenVerifier
+from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
-from identity.idaas_client import IDaaSClient
-from identity.jwks import Jwks
-from tools.http_client import http_client
+from identity.idaas.client import IDaaSClient
+from identity.signing_keys.jwks import Jwks
+from identity.transport.client import http_client
 
 _HTTP_SECONDS: Final = 10.0
 

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from agent.error_responses import RequestError, error_body
 from agent.header_limit import headers_too_large
 from agent.lingering import ClosingTransport, Linger, Lingering
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.connection")
 _FIELD: Final = len(": \r\n")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import (
     AccessTokenError,

@@ -17,7 +17,7 @@ from langgraph_sdk import Auth
 
 from agent.error_responses import retry_after
 from agent.server_callers import REFERENCE, VERIFIED, agent_of_this_loop, held_tokens, identity_of
-from identity.access_token import Principal
+from identity.access_token.verified_access_token import Principal
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 from identity.failure_log import log_failure
 

@@ -47,7 +47,7 @@ from agent.disconnect import ClientLeftError, left, while_connected
 from agent.error_responses import RequestError, internal_error_body, reported_body, status_of
 from agent.rate_limit import counted_request
 from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.langserve")

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.authentication import CALLER
 from agent.error_responses import error_response
 from agent.request_window import LocalWindow, RedisWindow, Window
-from identity.access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, LimitError
 from identity.secret import Secret

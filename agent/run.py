@@ -24,8 +24,8 @@ from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent, ToolFinished, ToolStarted
 from graph.state import AgentInput, AgentOutput, AgentState
-from identity.access_token import Principal, VerifiedAccessToken
-from identity.audit_event import REQUEST_ID
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.audit.event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
 

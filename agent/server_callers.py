@@ -26,7 +26,7 @@ from agent.settings import read_settings
 from agent.tracing import Tracing, trace_by_default
 from agent.variable_names import misspelt_variables
 from graph.context import AgentContext
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.settings")

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_responses import RequestError, error_body, error_response
 from agent.server_callers import VERIFIED, agent_of_this_loop
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 from identity.errors import AccessTokenError, AgentError
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")

@@ -26,9 +26,9 @@ from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
-from identity.sdk_configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
 from identity.secret import Secret
-from identity.secure_url import is_secure_url
+from identity.transport.secure_url import is_secure_url
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """Of a user's access token, for the commands that ask as a user. The agent itself does not read it."""

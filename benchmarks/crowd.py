@@ -16,7 +16,7 @@ from agent.garbage_collection import spare_what_lives_long
 from agent.run import Runs
 from benchmarks.instant import InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
-from identity.credential_broker import CredentialBroker
+from identity.credentials.broker import CredentialBroker
 
 
 async def _at_once(issuer: Issuer, tokens: Sequence[str]) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from identity.access_identity import AccessIdentity
-from identity.credential import AccessToken, ApiKey, CredentialNeed, CredentialSource
+from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed, CredentialSource
 from identity.error_table import ErrorCode
-from identity.issued_token import IssuedToken
+from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 from tools.service import Access, ToolResult, ToolSchema
 

@@ -1,4 +1,5 @@
-"""The state graph of a run: its state, its nodes, and how they are wired (`agent_graph.build_graph`).
+"""The state graph of a run: `authenticate → credentials → model ⇄ services → END`.
 
-`authenticate → credentials → model ⇄ services → END`. A node acts only for the caller that it has verified.
+May import `identity` and `tools`; the only owner of `langgraph`.
+Begin at `build`, which wires the nodes; `state` is what they hand to each other.
 """

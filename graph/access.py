@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, VerifiedAccessToken
-from identity.credential import Credential, CredentialNeed, CredentialSource
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.credentials.credential import Credential, CredentialNeed, CredentialSource
 from identity.errors import CredentialError, UnreachableError
 
 _SKEW = 30.0

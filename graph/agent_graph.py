@@ -26,8 +26,8 @@ from graph.model_node import AskModel
 from graph.service_node import CallService
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
-from identity.audit_trail import AuditTrail
-from identity.credential import ApiKey, CredentialSource
+from identity.audit.trail import AuditTrail
+from identity.credentials.credential import ApiKey, CredentialSource
 from tools.service import Service
 
 _RESERVED = {"authenticate", "credentials", MODEL, START, END}

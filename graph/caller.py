@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext, TokenLookup
 from graph.state import PrincipalRecord
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError
 from identity.secret import Secret

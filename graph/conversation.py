@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCa
 
 from graph.call_arguments import can_be_handled
 from graph.state import AgentState
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 from identity.errors import AgentError
 
 SYSTEM_PROMPT = (

@@ -11,7 +11,7 @@ from graph.caller import Callers
 from graph.context import AgentContext
 from graph.conversation import called_services
 from graph.state import AgentState, Unavailable
-from identity.credential import Credential
+from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, UnreachableError
 from identity.secret import Secret

@@ -19,9 +19,9 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from langgraph.types import StreamWriter
 
-from identity.credential import AccessToken, ApiKey, CredentialNeed
-from identity.echo import Echo
+from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
 from identity.error_table import ErrorCode
+from identity.redaction import Echo
 from identity.secret import Secret
 from tools.service import ToolResult
 

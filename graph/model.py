@@ -24,10 +24,10 @@ from graph.api_key import api_key
 from graph.call_arguments import arguments_in
 from graph.model_client import model_client
 from graph.model_echo import without_key
-from identity.echo import without_echo
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.retry import retry_after
+from identity.redaction import without_echo
+from identity.transport.retry import retry_after
 
 
 class QwenChat(ChatOpenAI):

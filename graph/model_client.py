@@ -8,8 +8,8 @@ from typing import Final
 import httpx2
 
 from graph.api_key import api_key
-from identity.retry import retry_after
-from tools.small_pools import pooled
+from identity.transport.pool import pooled
+from identity.transport.retry import retry_after
 
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_TOLD: Final = 86_400

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from identity.echo import Echo, EchoFilter
+from identity.redaction import Echo, EchoFilter
 from identity.secret import Secret
 
 _PARTS = ("name", "args", "id")

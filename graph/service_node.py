@@ -16,10 +16,10 @@ from graph.context import AgentContext
 from graph.conversation import accepted_calls, failure_text, refusal
 from graph.events import ToolCallEvents, declared_credential
 from graph.state import AgentState
-from identity.access_token import VerifiedAccessToken
-from identity.audit_event import AuditOutcome
-from identity.audit_trail import AuditedStep, AuditTrail
-from identity.credential import Credential
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditedStep, AuditTrail
+from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure

@@ -13,7 +13,7 @@ from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
-from identity.credential import Credential
+from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 

@@ -1,5 +1,5 @@
-"""Who is calling, and what they may hold.
+"""Who is calling, and which credentials they may use.
 
-Verifies access tokens, obtains credentials from Alibaba Cloud IDaaS, keeps them for as long as they are
-good, and says in one error tree what went wrong. Imports nothing of the other packages.
+Imports nothing else of the project; third parties are `jwt`, `cryptography` and `httpx`.
+Begin at `access_token.verifier` for a caller's token, and at `credentials.broker` for downstream credentials.
 """

@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Final
 
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from identity.anew import anew
+from identity.error_copy import anew
 from identity.errors import AgentError
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 import ssl
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from tools.mcp_service import MCPService
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from identity.credential import AccessToken
+from identity.credentials.credential import AccessToken
 from tools.http_service import HTTPService
 from tools.service_client import ServiceClient
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
-from identity.credential import CredentialNeed
+from identity.credentials.credential import CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from tools.http_client import checked_url, http_client
+from identity.transport.client import checked_url, http_client
 from tools.result_text import presentable
 from tools.service import Access, ToolResult, ToolSchema
 from tools.service_client import Address, ServiceClient

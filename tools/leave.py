@@ -3,7 +3,7 @@
 import ssl
 
 from identity.access_identity import AccessIdentity
-from identity.credential import AccessToken
+from identity.credentials.credential import AccessToken
 from tools.http_service import HTTPService
 from tools.service_client import ServiceClient
 

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from cachetools import LRUCache, TTLCache
 
 from identity.access_identity import AccessIdentity
-from identity.credential import CredentialNeed
+from identity.credentials.credential import CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
-from tools.http_client import checked_url, http_client
+from identity.transport.client import checked_url, http_client
 from tools.mcp_session import MCPSession
 from tools.mcp_transport import MCPFailure, MCPTransport
 from tools.result_text import presentable

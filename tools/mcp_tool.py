@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from identity.echo import without_echo
+from identity.redaction import without_echo
 from identity.secret import Secret
 from tools.service import ToolSchema
 

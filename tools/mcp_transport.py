@@ -20,7 +20,7 @@ from mcp.types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPC
 from pydantic import BaseModel, ValidationError
 
 from identity.secret import Secret
-from tools.http_client import AnswerTooLargeError, EncodedAnswerError, limited
+from identity.transport.client import AnswerTooLargeError, EncodedAnswerError, limited
 
 MCPAnswer: TypeAlias = JSONRPCResponse | JSONRPCError
 

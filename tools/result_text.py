@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from identity.echo import without_echo
+from identity.redaction import without_echo
 from identity.secret import Secret
 
 MAX_CHARACTERS = 20_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.credential import Credential, CredentialNeed
+from identity.credentials.credential import Credential, CredentialNeed
 from identity.error_table import ErrorCode
 
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import httpx
 from pydantic_core import from_json
 
-from identity.credential import Credential
+from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from tools.http_client import AnswerTooLargeError, EncodedAnswerError, limited
+from identity.transport.client import AnswerTooLargeError, EncodedAnswerError, limited
 from tools.result_text import presentable
 from tools.service import Access
 

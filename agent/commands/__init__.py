@@ -1,1 +1,5 @@
-"""The commands of `idaas-agent`, one file each. They are thin: parse, call, print."""
+"""The commands of `idaas-agent`, one file each.
+
+May import everything, the sandbox included.
+Begin at `up`, `serve` or `doctor`; `agent.cli` registers them.
+"""

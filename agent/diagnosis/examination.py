@@ -24,9 +24,9 @@ from agent.diagnosis.shared_counters import check_redis
 from agent.diagnosis.trial import ask_model, use_service
 from agent.settings import TOKEN_VARIABLE, read_settings
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.credential import Credential, CredentialNeed
-from identity.credential_broker import PAM_TOKEN
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import PAM_TOKEN
+from identity.credentials.credential import Credential, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError
 from identity.secret import Secret

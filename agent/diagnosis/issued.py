@@ -7,14 +7,14 @@ and the clock of IDaaS.
 from collections.abc import Callable
 from typing import Final
 
-from identity.access_token_claims import AccessTokenClaims, read_claims
-from identity.compact_jws import parse_compact_jws
+from identity.access_token.claims import AccessTokenClaims, read_claims
+from identity.access_token.jose_header import JoseHeader, read_header
+from identity.access_token.jws import parse_compact_jws
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError
-from identity.jose_header import JoseHeader, read_header
-from identity.jwks import Jwks
 from identity.secret import Secret
-from identity.signing_key import SUPPORTED_ALGORITHMS
+from identity.signing_keys.jwks import Jwks
+from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
 
 _LEEWAY: Final = 30.0
 

@@ -4,7 +4,7 @@ from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
 from graph.api_key import api_key
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from tools.service import Service
 
 

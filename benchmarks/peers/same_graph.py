@@ -25,8 +25,8 @@ from graph import agent_graph
 from graph.context import AgentContext
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.credential import ApiKey, Credential
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
 
 _NOBODY = assume_verified(

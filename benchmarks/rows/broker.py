@@ -11,11 +11,11 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure
 from benchmarks.micro import Cases, Timed, micro, timed, timed_async
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.audit_event import AuditOutcome
-from identity.audit_trail import AuditTrail
-from identity.credential import Credential, CredentialNeed, CredentialSource
-from identity.credential_broker import CredentialBroker
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import Credential, CredentialNeed, CredentialSource
 from identity.secret import Secret
 
 if TYPE_CHECKING:

@@ -24,14 +24,14 @@ from benchmarks.measurement import Figure, Series, at_least, at_most, in_turns, 
 from benchmarks.servers.beside import serving
 from benchmarks.servers.instant_idaas import answer
 from identity.access_identity import AccessIdentity
-from identity.access_token_verifier import AccessTokenVerifier
-from identity.client_authentication import ClientSecretPost
-from identity.credential import AccessToken, ApiKey, CredentialNeed
-from identity.credential_broker import PAM_TOKEN, CredentialBroker
-from identity.idaas_client import IDaaSClient
-from identity.sdk_configuration import SdkConfiguration
+from identity.access_token.verifier import AccessTokenVerifier
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
+from identity.idaas.client import IDaaSClient
+from identity.idaas.client_authentication import ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
-from tools.http_client import http_client
+from identity.transport.client import http_client
 
 FirstRequest = Callable[[Secret], Awaitable[object]]
 """Of the user of an access token."""

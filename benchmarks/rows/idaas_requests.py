@@ -12,7 +12,7 @@ from agent.settings import read_settings
 from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_most, series
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _CREDENTIALS: Final = 4
 """The token that reads keys, two keys, the token for the enterprise service."""

@@ -13,7 +13,7 @@ from benchmarks.measurement import Figure, Series, at_most, in_turns, series
 from benchmarks.micro import Timed, timed_async
 from benchmarks.servers.beside import serving
 from identity.access_identity import AccessIdentity
-from identity.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
 from tools.mcp_service import MCPService
 

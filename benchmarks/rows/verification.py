@@ -9,7 +9,7 @@ from benchmarks.issuer import Issuer
 from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_most
 from benchmarks.micro import Cases, Timed, micro, timed, timed_async
-from identity.compact_jws import parse_compact_jws
+from identity.access_token.jws import parse_compact_jws
 from identity.secret import Secret
 
 

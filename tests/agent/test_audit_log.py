@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.audit_log import AuditLog
-from identity.audit_event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.error_table import ErrorCode
 from identity.errors import AuditError
 

@@ -12,7 +12,7 @@ from langgraph_sdk import Auth
 
 from agent.langgraph_server import authenticate
 from agent.server_callers import agent_of_this_loop
-from identity.audit_event import AuditedAction, AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.error_table import ErrorCode
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent

@@ -14,7 +14,7 @@ from agent.app import create_app
 from agent.composition import Agent
 from agent.rate_limit import RequestRate
 from agent.settings import read_settings
-from identity.access_token import Principal
+from identity.access_token.verified_access_token import Principal
 from identity.error_table import ErrorCode
 from identity.errors import LimitError
 from identity.secret import Secret

@@ -9,7 +9,7 @@ import pytest
 
 from agent.run import AgentGraph, Run, Runs
 from agent.run_limit import RunLimit
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, LimitError
 from identity.secret import Secret

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.server_callers import HeldTokens
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.secret import Secret
 
 pytestmark = pytest.mark.promise("users-never-cross")

@@ -18,8 +18,8 @@ from graph.agent_graph import build_graph
 from graph.api_key import api_key
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.credentials.credential import AccessToken, ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError
 from identity.secret import Secret

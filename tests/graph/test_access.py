@@ -4,8 +4,8 @@ import pytest
 
 from graph.access import Accesses, Requirement
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal
-from identity.credential import ApiKey, Credential
+from identity.access_token.verified_access_token import Principal
+from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
 
 NEED = ApiKey("key")

@@ -6,8 +6,8 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from identity.access_identity import AccessIdentity
-from identity.audit_event import AuditOutcome
-from identity.audit_trail import AuditTrail
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditTrail
 from identity.error_table import ErrorCode
 from identity.errors import AuditError, CredentialError, ServiceError
 from tools.service import ToolResult

@@ -2,7 +2,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from graph.conversation import SYSTEM_PROMPT, failure_text, identified, pending, request, without_calls
-from identity.audit_event import REQUEST_ID
+from identity.audit.event import REQUEST_ID
 from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import AgentError, CredentialError
 

@@ -7,8 +7,8 @@ import pytest
 
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal
-from identity.credential import AccessToken, Credential
+from identity.access_token.verified_access_token import Principal
+from identity.credentials.credential import AccessToken, Credential
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError
 from identity.secret import Secret

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
 from graph.model import qwen_chat
-from identity.credential import AccessToken, ApiKey
+from identity.credentials.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret

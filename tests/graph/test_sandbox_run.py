@@ -14,15 +14,15 @@ from graph.agent_graph import build_graph
 from graph.context import AgentContext
 from graph.model import qwen_chat
 from identity.access_identity import AccessIdentity
-from identity.access_token_verifier import AccessTokenVerifier
-from identity.credential import ApiKey
-from identity.credential_broker import CredentialBroker
+from identity.access_token.verifier import AccessTokenVerifier
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError
-from identity.idaas_client import IDaaSClient
-from identity.jwks import Jwks
-from identity.sdk_configuration import read_sdk_configuration
+from identity.idaas.client import IDaaSClient
+from identity.idaas.configuration import read_sdk_configuration
 from identity.secret import Secret
+from identity.signing_keys.jwks import Jwks
 from sandbox.faults import Fault
 from tools.amap import amap
 from tools.enterprise import enterprise

@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.access_token_verifier import AccessTokenVerifier
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verifier import AccessTokenVerifier
 from identity.secret import Secret
-from identity.signing_key import SigningKey, signing_key
+from identity.signing_keys.signing_key import SigningKey, signing_key
 
 NOW = 1_795_526_961.0
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credential import AccessToken, ApiKey
-from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
-from identity.idaas_client import ApiKeyRefusedError, IssuedToken
+from identity.idaas.client import ApiKeyRefusedError, IssuedToken
 from identity.secret import Secret
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN

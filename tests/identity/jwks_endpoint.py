@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
-from identity.jwks import Jwks
+from identity.signing_keys.jwks import Jwks
 
 
 @dataclass

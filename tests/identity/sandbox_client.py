@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError
-from identity.idaas_client import IDaaSClient
-from identity.retry import RetryPolicy
-from identity.sdk_configuration import SdkConfiguration, read_sdk_configuration
+from identity.idaas.client import IDaaSClient
+from identity.idaas.configuration import SdkConfiguration, read_sdk_configuration
+from identity.transport.retry import RetryPolicy
 
 PAM = "urn:cloud:idaas:pam|.all"
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"

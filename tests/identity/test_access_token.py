@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from identity.access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.secret import Secret
 
 ROOT = Path(__file__).parents[2]
@@ -43,4 +43,4 @@ def test_only_the_verifier_assumes_a_token_verified() -> None:
         for path in (ROOT / package).rglob("*.py")
         if "assume_verified" in path.read_text() or "_SEAL" in path.read_text()
     }
-    assert callers == {"identity/access_token.py", "identity/access_token_verifier.py"}
+    assert callers == {"identity/access_token/verified_access_token.py", "identity/access_token/verifier.py"}

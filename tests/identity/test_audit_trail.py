@@ -6,15 +6,15 @@ import hashlib
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, assume_verified
-from identity.audit_event import REQUEST_ID, AuditedAction, AuditOutcome
-from identity.audit_trail import AuditTrail
-from identity.credential import AccessToken, ApiKey
-from identity.credential_broker import CredentialBroker
+from identity.access_token.verified_access_token import Principal, assume_verified
+from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
-from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
-from identity.issued_token import IssuedToken
+from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 from tests.identity.conftest import FakeClock
 

@@ -8,8 +8,8 @@ from cloud_idaas.core.implementation.authentication.jwt import StaticPrivateKeyA
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from identity.client_authentication import ClientSecretJwt, PrivateKeyJwt
-from identity.private_key import read_private_key
+from identity.idaas.client_authentication import ClientSecretJwt, PrivateKeyJwt
+from identity.idaas.private_key import read_private_key
 from identity.secret import Secret
 
 TOKEN_ENDPOINT = "https://idaas.example/token"

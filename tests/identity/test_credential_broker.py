@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.credential import ApiKey, Credential, CredentialNeed
-from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import ApiKey, Credential, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from tests.identity.held_issuer import (

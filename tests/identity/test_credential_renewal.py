@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError, UnreachableError
-from identity.idaas_client import PamTokenRefusedError
+from identity.idaas.client import PamTokenRefusedError
 from tests.identity.held_issuer import (
     DOWN,
     LLM,

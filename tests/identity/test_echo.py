@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.echo import EchoFilter, without_echo
+from identity.redaction import EchoFilter, without_echo
 from identity.secret import REDACTED, Secret
 
 pytestmark = pytest.mark.promise("no-secret-leaves")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from identity.credential import ApiKey, CredentialNeed
-from identity.credential_broker import CredentialBroker
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import ApiKey, CredentialNeed
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 from tests.identity.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer, broker, issuer

@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.client_authentication import ClientSecretBasic, ClientSecretPost
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, UnreachableError
-from identity.idaas_client import ApiKeyRefusedError, IDaaSClient, PamTokenRefusedError
-from identity.retry import RetryPolicy
-from identity.sdk_configuration import SdkConfiguration
+from identity.idaas.client import ApiKeyRefusedError, IDaaSClient, PamTokenRefusedError
+from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.identity.sandbox_client import (
     ENTERPRISE,

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from identity.client_authentication import ClientSecretPost
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
-from identity.idaas_client import IDaaSClient
-from identity.retry import RetryPolicy
-from identity.sdk_configuration import SdkConfiguration
+from identity.idaas.client import IDaaSClient
+from identity.idaas.client_authentication import ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.transport.retry import RetryPolicy
 from tests.identity.sandbox_client import LLM_KEY, PAM, refusal, retries, waits
 
 __all__ = ["retries", "waits"]  # fixtures

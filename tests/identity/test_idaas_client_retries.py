@@ -9,10 +9,10 @@ import pytest
 
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
-from identity.idaas_client import IDaaSClient
-from identity.retry import RetryPolicy, retry_after
-from identity.sdk_configuration import SdkConfiguration
+from identity.idaas.client import IDaaSClient
+from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.transport.retry import RetryPolicy, retry_after
 from sandbox.faults import Fault
 from tests.identity.sandbox_client import (
     LEAVE,

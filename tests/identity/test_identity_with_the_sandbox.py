@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.access_token_verifier import AccessTokenVerifier
-from identity.credential import AccessToken, ApiKey
-from identity.credential_broker import CredentialBroker
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verifier import AccessTokenVerifier
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
-from identity.idaas_client import IDaaSClient
-from identity.jwks import Jwks
-from identity.retry import RetryPolicy
-from identity.sdk_configuration import read_sdk_configuration
+from identity.idaas.client import IDaaSClient
+from identity.idaas.configuration import read_sdk_configuration
+from identity.signing_keys.jwks import Jwks
+from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from identity.errors import UnreachableError
-from identity.jwks import Jwks
+from identity.signing_keys.jwks import Jwks
 from tests.identity.jwks_endpoint import Endpoint, endpoint, make, settled
 
 __all__ = ["endpoint", "make"]  # fixtures

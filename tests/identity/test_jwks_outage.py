@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.jwks import Jwks
+from identity.signing_keys.jwks import Jwks
 from tests.identity.jwks_endpoint import Endpoint, endpoint, make, settled, unavailable
 
 __all__ = ["endpoint", "make"]  # fixtures

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credential import AccessToken, CredentialNeed
-from identity.credential_broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import AccessToken, CredentialNeed
+from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
-from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
-from identity.refusals import Refusals
+from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
 from tests.identity.held_issuer import (
     AMAP,
     DOWN,

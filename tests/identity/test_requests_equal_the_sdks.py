@@ -25,9 +25,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from identity.credential import ApiKey
-from identity.idaas_client import IDaaSClient
-from identity.sdk_configuration import read_sdk_configuration
+from identity.credentials.credential import ApiKey
+from identity.idaas.client import IDaaSClient
+from identity.idaas.configuration import read_sdk_configuration
 from identity.secret import Secret
 
 SDK_SESSION = Path(__file__).parents[1] / "sandbox" / "official_sdk_session.py"

@@ -11,10 +11,15 @@ from cloud_idaas.core.util import NormalizeUtil
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from identity.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost, PrivateKeyJwt
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
-from identity.sdk_configuration import SdkConfiguration, parse_sdk_configuration, read_sdk_configuration
+from identity.idaas.client_authentication import (
+    ClientSecretBasic,
+    ClientSecretJwt,
+    ClientSecretPost,
+    PrivateKeyJwt,
+)
+from identity.idaas.configuration import SdkConfiguration, parse_sdk_configuration, read_sdk_configuration
 
 SECRET = "CS-canary-0123456789abcdefghijklmnop"
 ENVIRONMENT = {"IDAAS_CLIENT_SECRET": SECRET}

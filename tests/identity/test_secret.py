@@ -22,10 +22,10 @@ from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost
-from identity.credential import ApiKey, Credential
-from identity.idaas_client import IssuedToken
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.credentials.credential import ApiKey, Credential
+from identity.idaas.client import IssuedToken
+from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost
 from identity.secret import REDACTED, Secret
 
 CANARY = "sk-canary-5f0c9d7e"

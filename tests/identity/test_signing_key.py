@@ -5,7 +5,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import RSAAlgorithm
 
-from identity.signing_key import signing_key
+from identity.signing_keys.signing_key import signing_key
 
 
 def test_only_keys_that_are_fit_for_signatures_are_used(rsa_key: Any, ec_key: Any, jwk_of: Any) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from identity.retry import RetryPolicy
+from identity.transport.retry import RetryPolicy
 from tests.end_to_end.conftest import RunningAgent, start_agent
 
 __all__ = ["start_agent"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from identity.access_token_verifier import AccessTokenVerifier
+from identity.access_token.verifier import AccessTokenVerifier
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.signing_key import SigningKey, signing_key
+from identity.signing_keys.signing_key import SigningKey, signing_key
 from sandbox.directory import AGENT_AUDIENCE
 from tests.security.forge import Forge, public_jwk
 

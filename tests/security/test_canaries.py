@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from identity.errors import AgentError
-from identity.retry import RetryPolicy
 from identity.secret import Secret
+from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.end_to_end.conftest import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of, with_locals

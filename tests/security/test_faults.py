@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from identity.retry import RetryPolicy
+from identity.transport.retry import RetryPolicy
 from sandbox.clock import SettableClock
 from sandbox.faults import Fault
 from sandbox.server import SandboxOptions, start_sandbox

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, assume_verified
-from identity.credential import AccessToken, ApiKey, Credential
-from identity.credential_broker import _key
+from identity.access_token.verified_access_token import Principal, assume_verified
+from identity.credentials.broker import _key
+from identity.credentials.cache import HeldCredential, HeldCredentials
+from identity.credentials.credential import AccessToken, ApiKey, Credential
 from identity.error_table import ErrorCode
-from identity.held_credentials import HeldCredential, HeldCredentials
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault

@@ -13,7 +13,7 @@ from agent.error_responses import error_body, error_response
 from graph.conversation import failure_text
 from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
-from identity.retry import RetryPolicy
+from identity.transport.retry import RetryPolicy
 from sandbox.directory import AGENT, PAGE
 from sandbox.faults import Fault
 from tests.conftest import Sandbox

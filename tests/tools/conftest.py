@@ -5,7 +5,7 @@ import time
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from tools.http_service import HTTPService
 
 

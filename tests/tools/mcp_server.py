@@ -9,7 +9,7 @@ from mcp.types import ImageContent, TextContent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.tools import service_failure

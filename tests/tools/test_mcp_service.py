@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import Response
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from tests.tools.mcp_server import Server, failure_of, service_at
 from tools.mcp_service import MCPService
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from tests.tools.mcp_server import Server, failure_of, service_at
 from tools.mcp_service import MCPService
 

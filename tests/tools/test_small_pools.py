@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tools.http_client import http_client
-from tools.small_pools import CONNECTIONS, IDLE_SECONDS, SmallPools
+from identity.transport.client import http_client
+from identity.transport.pool import CONNECTIONS, IDLE_SECONDS, SmallPools
 
 
 class Held:

@@ -3,7 +3,7 @@
 import pytest
 from starlette.responses import Response
 
-from identity.credential import Credential
+from identity.credentials.credential import Credential
 from tests.tools import http_recorder, mcp_server
 from tests.tools.http_recorder import Recorder
 from tests.tools.mcp_server import Server

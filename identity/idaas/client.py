@@ -14,17 +14,17 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.answer import Answer, NoAnswer
-from identity.api_key_answer import read_api_key
-from identity.credential import ApiKey
+from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError, UnreachableError
-from identity.issued_token import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
-from identity.refusal import exchange_refusal, read_refusal
-from identity.retry import RetryPolicy, retry_after
-from identity.sdk_configuration import SdkConfiguration
+from identity.idaas.api_key_response import read_api_key
+from identity.idaas.configuration import SdkConfiguration
+from identity.idaas.refusal import exchange_refusal, read_refusal
+from identity.idaas.token_response import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
+from identity.transport.bounded_response import Answer, NoAnswer
+from identity.transport.retry import RetryPolicy, retry_after
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"

@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.audit_event import REQUEST_ID
-from identity.audit_trail import AuditTrail
-from identity.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import REQUEST_ID
+from identity.audit.trail import AuditTrail
+from identity.credentials.cache import HeldCredential, HeldCredentials, HolderKey
+from identity.credentials.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
+from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError, UnreachableError
-from identity.freshness import Freshness, api_key_freshness, token_freshness
-from identity.held_credentials import HeldCredential, HeldCredentials, HolderKey
-from identity.idaas_client import ApiKeyRefusedError, PamTokenRefusedError
-from identity.issued_token import IssuedToken
-from identity.refusals import Refusals
+from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import jwt
 
-from identity.private_key import PrivateKey, assertion_algorithm
+from identity.idaas.private_key import PrivateKey, assertion_algorithm
 from identity.secret import Secret
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -7,8 +7,8 @@ from typing import Final
 
 import httpx
 
-from identity.secure_url import is_secure_url
-from tools.small_pools import pooled
+from identity.transport.pool import pooled
+from identity.transport.secure_url import is_secure_url
 
 _MOST_CONNECTIONS: Final = 200
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm
 
-from identity.compact_jws import decode_base64url
+from identity.access_token.jws import decode_base64url
 
 # RFC 8725, section 3.2: few, current algorithms. No HMAC: there are only public keys here.
 _VERIFIERS: Mapping[str, Algorithm] = {

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal
+from identity.access_token.verified_access_token import Principal
 from identity.error_table import ErrorCode
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)

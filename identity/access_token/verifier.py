@@ -6,14 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
-from identity.access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.access_token_claims import AccessTokenClaims, is_of_a_client, read_claims
-from identity.compact_jws import parse_compact_jws
+from identity.access_token.claims import AccessTokenClaims, is_of_a_client, read_claims
+from identity.access_token.jose_header import read_header
+from identity.access_token.jws import parse_compact_jws
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, InsufficientScopeError
-from identity.jose_header import read_header
 from identity.secret import Secret
-from identity.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
+from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
 
 _INVALID = ErrorCode.ACCESS_TOKEN_INVALID
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 

@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 
-from identity.anew import anew
+from identity.credentials.cache import HolderKey
+from identity.error_copy import anew
 from identity.errors import CredentialError
-from identity.held_credentials import HolderKey
 
 
 class Refusals:

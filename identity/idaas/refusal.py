@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from identity.answer import Answer
 from identity.error_table import ErrorCode
 from identity.strict_json import read_object
+from identity.transport.bounded_response import Answer
 
 # A code is a word; anything else could be a value that was echoed.
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z][A-Za-z]*(?:\.[A-Z][A-Za-z]*)*")

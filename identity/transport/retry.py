@@ -9,7 +9,7 @@ from email.utils import parsedate
 
 import httpx
 
-from identity.answer import Answer, NoAnswer, ask
+from identity.transport.bounded_response import Answer, NoAnswer, ask
 
 _MAX_BYTES = 64 * 1024
 _LONGEST_DATE = 40

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
-from identity.access_token import VerifiedAccessToken
-from identity.audit_event import (
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import (
     REQUEST_ID,
     AuditedAction,
     AuditEvent,
@@ -19,7 +19,7 @@ from identity.audit_event import (
     AuditSink,
     Unrecorded,
 )
-from identity.credential import AccessToken, ApiKey, CredentialNeed
+from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.secret import Secret

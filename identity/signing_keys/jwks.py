@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from identity.answer import NoAnswer, ask
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
-from identity.pace import Pace
-from identity.secure_url import is_secure_url
-from identity.signing_key import SigningKey, signing_key
+from identity.signing_keys.signing_key import SigningKey, signing_key
+from identity.signing_keys.token_bucket import Pace
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
+from identity.transport.bounded_response import NoAnswer, ask
+from identity.transport.secure_url import is_secure_url
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
 _SHORTEST_MAX_AGE, _LONGEST_MAX_AGE = 60.0, 3600.0

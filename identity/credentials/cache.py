@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from identity.credential import ApiKey, Credential, CredentialNeed
+from identity.credentials.credential import ApiKey, Credential, CredentialNeed
 
 HolderKey = tuple[str | None, CredentialNeed]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""

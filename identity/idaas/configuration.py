@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from identity.client_authentication import (
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.idaas.client_authentication import (
     ClientAuthentication,
     ClientSecretBasic,
     ClientSecretJwt,
     ClientSecretPost,
     PrivateKeyJwt,
 )
-from identity.configuration_members import ConfigurationMembers, parse_members
-from identity.error_table import ErrorCode
-from identity.errors import ConfigurationError
-from identity.private_key import read_private_key
+from identity.idaas.configuration_members import ConfigurationMembers, parse_members
+from identity.idaas.private_key import read_private_key
 from identity.secret import Secret
 
 DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from identity.secure_url import is_secure_url
+from identity.transport.secure_url import is_secure_url
 
 # The SDK's own rules for turning camelCase into snake_case, so that both find the same members.
 _WORD_BEGINNINGS = tuple(map(re.compile, (r"([0-9])([A-Z])", r"([a-z])([A-Z])", r"([A-Z])([A-Z][a-z])")))

@@ -1,0 +1,5 @@
+"""Obtains, caches, renews and forgets downstream credentials. Knows no vendor.
+
+May import `identity.audit`, `identity.access_token` and the modules at the top of `identity`.
+Begin at `broker`; `credential` has the types that services declare and nodes hold.
+"""
