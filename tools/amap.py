@@ -3,7 +3,7 @@
 import ssl
 
 from identity.credentials.credential import ApiKey
-from tools.mcp_service import MCPService
+from tools.mcp_service.service import MCPService
 
 
 def amap(

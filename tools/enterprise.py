@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from identity.credentials.credential import AccessToken
-from tools.http_service import HTTPService
-from tools.service_client import ServiceClient
+from tools.http_service.client import ServiceClient
+from tools.http_service.service import HTTPService
 
 
 def enterprise(

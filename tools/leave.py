@@ -4,8 +4,8 @@ import ssl
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import AccessToken
-from tools.http_service import HTTPService
-from tools.service_client import ServiceClient
+from tools.http_service.client import ServiceClient
+from tools.http_service.service import HTTPService
 
 
 def leave(url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None) -> HTTPService:

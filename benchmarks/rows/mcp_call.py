@@ -15,7 +15,7 @@ from benchmarks.servers.beside import serving
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
-from tools.mcp_service import MCPService
+from tools.mcp_service.service import MCPService
 
 _NEED: Final = ApiKey("amap_api_key")
 _ARGUMENTS: Final = {"city": "杭州"}

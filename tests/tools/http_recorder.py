@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from identity.credentials.credential import ApiKey
-from tools.http_service import HTTPService
+from tools.http_service.service import HTTPService
 
 
 class Recorder:

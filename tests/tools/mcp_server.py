@@ -13,7 +13,7 @@ from identity.credentials.credential import ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.tools import service_failure
-from tools.mcp_service import MCPService
+from tools.mcp_service.service import MCPService
 
 
 class Server:

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from identity.error_table import ErrorCode
 from tests.tools.http_recorder import Recorder, bearer, service_at
 from tests.tools.service_failure import failure_of
-from tools.http_service import HTTPService
+from tools.http_service.service import HTTPService
 
 __all__ = ["service_at"]  # fixtures
 

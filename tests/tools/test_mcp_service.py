@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from identity.credentials.credential import ApiKey
 from tests.tools.mcp_server import Server, failure_of, service_at
-from tools.mcp_service import MCPService
+from tools.mcp_service.service import MCPService
 
 __all__ = ["service_at"]  # fixtures
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from identity.secret import Secret
-from tools.mcp_session import MCPSession
-from tools.mcp_transport import MCPFailure, MCPTransport
+from tools.mcp_service.session import MCPSession
+from tools.mcp_service.transport import MCPFailure, MCPTransport
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MOST_STEPS = 60

@@ -3,8 +3,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from tools.http_service.tool_function import ToolFunction
 from tools.service import ToolResult
-from tools.tool_function import ToolFunction
 
 
 async def run(function, arguments):

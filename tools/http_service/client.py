@@ -12,7 +12,7 @@ from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.client import AnswerTooLargeError, EncodedAnswerError, limited
-from tools.result_text import presentable
+from tools.result import presentable
 from tools.service import Access
 
 

@@ -11,10 +11,10 @@ from identity.credentials.credential import CredentialNeed
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.client import checked_url, http_client
-from tools.result_text import presentable
+from tools.http_service.client import Address, ServiceClient
+from tools.http_service.tool_function import ToolFunction
+from tools.result import presentable
 from tools.service import Access, ToolResult, ToolSchema
-from tools.service_client import Address, ServiceClient
-from tools.tool_function import ToolFunction
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
 

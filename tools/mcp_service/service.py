@@ -18,9 +18,9 @@ from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.transport.client import checked_url, http_client
-from tools.mcp_session import MCPSession
-from tools.mcp_transport import MCPFailure, MCPTransport
-from tools.result_text import presentable
+from tools.mcp_service.session import MCPSession
+from tools.mcp_service.transport import MCPFailure, MCPTransport
+from tools.result import presentable
 from tools.service import Access, ToolResult, ToolSchema
 
 _Answer = TypeVar("_Answer")

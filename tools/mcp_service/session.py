@@ -26,8 +26,8 @@ from mcp.types import (
 from pydantic import BaseModel
 
 from identity.secret import Secret
-from tools.mcp_tool import MCPTool, listed_tools, result_text
-from tools.mcp_transport import MCPFailure, MCPTransport
+from tools.mcp_service.tool import MCPTool, listed_tools, result_text
+from tools.mcp_service.transport import MCPFailure, MCPTransport
 from tools.service import ToolResult
 
 _CLIENT = Implementation(name="idaas-agent", version="0.1.0")
