@@ -18,10 +18,10 @@ from agent.services import services
 from agent.settings import Settings
 from agent.shutdown import Shutdown, shutting_down
 from agent.tracing import Tracing, trace_by_default
-from graph.agent_graph import build_graph
+from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.limits import Limits
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier

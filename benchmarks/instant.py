@@ -13,7 +13,7 @@ from tools.service import Access, ToolResult, ToolSchema
 
 if TYPE_CHECKING:
     from agent.run import AgentGraph
-    from graph.caller import Verifier
+    from graph.nodes.caller import Verifier
 
 LLM: Final = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
 AMAP: Final = ApiKey("amap_api_key")
@@ -68,7 +68,7 @@ def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "Agent
     # Imported here: most that is measured in a process of its own does without, and starts the sooner.
     from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
-    from graph.agent_graph import build_graph
+    from graph.build import build_graph
 
     return build_graph(
         model=FakeListChatModel(responses=["Hello."]),

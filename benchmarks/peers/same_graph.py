@@ -21,7 +21,7 @@ from agent.garbage_collection import spare_what_lives_long
 from agent.request_log import set_up_logging
 from agent.settings import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
-from graph import agent_graph
+from graph import build
 from graph.context import AgentContext
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
@@ -98,7 +98,7 @@ class _Unidentified(Agent):
             "Authenticate": _node({"rounds": 0, "offered": {}}),
             "ResolveCredentials": _node({"rounds": 0}),
         }.items():
-            setattr(agent_graph, name, other)
+            setattr(build, name, other)
         super().__init__(settings)
 
 

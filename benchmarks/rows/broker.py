@@ -19,7 +19,7 @@ from identity.credentials.credential import Credential, CredentialNeed, Credenti
 from identity.secret import Secret
 
 if TYPE_CHECKING:
-    from graph.caller import Verifier
+    from graph.nodes.caller import Verifier
 
 _HUMAN: Final = AccessIdentity.HUMAN
 

@@ -14,8 +14,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
-from graph.agent_graph import build_graph
 from graph.api_key import api_key
+from graph.build import build_graph
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified

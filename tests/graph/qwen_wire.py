@@ -4,7 +4,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from graph.api_key import api_key
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.access import Accesses, Requirement
+from graph.service_credentials import Accesses, Requirement
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal
 from identity.credentials.credential import ApiKey, Credential

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.call_arguments import can_be_handled
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from tests.graph.conftest import DONE
 from tests.graph.qwen_wire import answer, chunk
 from tests.responsive import responsive

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from identity.credentials.credential import AccessToken, ApiKey
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from tests.graph.qwen_wire import answer, chunk, model_at, streamed, usage_chunk
 
 __all__ = ["model_at"]  # fixtures

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.graph.qwen_wire import answer, chunk, failure_of, model_at, streamed

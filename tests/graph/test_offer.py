@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.offer import Offers
+from graph.tool_catalog import Offers
 from identity.error_table import ErrorCode
 from tools.service import ToolSchema
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from langchain_core.messages import ToolMessage
 
-from graph.agent_graph import build_graph
+from graph.build import build_graph
 from graph.context import AgentContext
-from graph.model import qwen_chat
+from graph.models.model_studio import qwen_chat
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker

@@ -142,7 +142,11 @@ async def test_no_object_of_a_warm_agent_shows_a_secret(start_agent, sandbox):
     everything = reached(agent.composed)
     ours = [value for value in everything if type(value).__module__.startswith(CORE)]
     kinds = {f"{type(value).__module__}.{type(value).__qualname__}" for value in ours}
-    assert {"identity.secret.Secret", "graph.model.QwenChat", "tools.mcp_service.session.MCPSession"} <= kinds
+    assert {
+        "identity.secret.Secret",
+        "graph.models.model_studio.QwenChat",
+        "tools.mcp_service.session.MCPSession",
+    } <= kinds
     texts = [(type(value).__qualname__, f"{value!r} {value}") for value in ours]
     # And what hangs on an object in clear, even if its repr is silent.
     texts += [(f"text of {len(value)}", value) for value in everything if isinstance(value, str)]

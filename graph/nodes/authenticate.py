@@ -4,8 +4,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graph.caller import Callers, record
 from graph.context import AgentContext
+from graph.nodes.caller import Callers, record
 from graph.state import AgentState
 
 

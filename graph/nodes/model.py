@@ -10,16 +10,16 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage, message_
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.access import Accesses, RunAccess
 from graph.api_key import api_key
-from graph.caller import Callers, record
 from graph.context import AgentContext
 from graph.conversation import identified, refusal, request, without_calls
-from graph.credentials import MODEL
 from graph.events import TextEvent
 from graph.limits import Limits
-from graph.offer import Offer, Offers
+from graph.nodes.caller import Callers, record
+from graph.nodes.credentials import MODEL
+from graph.service_credentials import Accesses, RunAccess
 from graph.state import AgentState
+from graph.tool_catalog import Offer, Offers
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tools.service import Service

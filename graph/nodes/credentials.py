@@ -6,10 +6,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graph.access import Accesses, RunAccess
-from graph.caller import Callers
 from graph.context import AgentContext
 from graph.conversation import called_services
+from graph.nodes.caller import Callers
+from graph.service_credentials import Accesses, RunAccess
 from graph.state import AgentState, Unavailable
 from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode

@@ -8,8 +8,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from graph.access import RunAccess
 from graph.conversation import failure_text
+from graph.service_credentials import RunAccess
 from identity.errors import AgentError, ServiceError
 from identity.failure_log import log_failure
 from tools.service import Service, ToolSchema

@@ -14,16 +14,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from graph.access import Accesses, Requirement
-from graph.authenticate import Authenticate
-from graph.call_budget import CallBudget
-from graph.caller import Callers, Verifier
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.conversation import called_services
-from graph.credentials import MODEL, ResolveCredentials
 from graph.limits import Limits
-from graph.model_node import AskModel
-from graph.service_node import CallService
+from graph.nodes.authenticate import Authenticate
+from graph.nodes.call_budget import CallBudget
+from graph.nodes.caller import Callers, Verifier
+from graph.nodes.credentials import MODEL, ResolveCredentials
+from graph.nodes.model import AskModel
+from graph.nodes.service import CallService
+from graph.service_credentials import Accesses, Requirement
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail

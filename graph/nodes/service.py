@@ -9,12 +9,12 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.access import Accesses, CallAccess, RunAccess
-from graph.call_budget import CallBudget
-from graph.caller import Callers, record
 from graph.context import AgentContext
 from graph.conversation import accepted_calls, failure_text, refusal
 from graph.events import ToolCallEvents, declared_credential
+from graph.nodes.call_budget import CallBudget
+from graph.nodes.caller import Callers, record
+from graph.service_credentials import Accesses, CallAccess, RunAccess
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome

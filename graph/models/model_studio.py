@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from graph.api_key import api_key
 from graph.call_arguments import arguments_in
-from graph.model_client import model_client
-from graph.model_echo import without_key
+from graph.models.client import model_client
+from graph.models.stream_redaction import without_key
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.redaction import without_echo
