@@ -8,15 +8,15 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.admission import Admission
-from agent.audit_log import AuditLog
-from agent.rate_limit import RequestRate
+from agent.audit.log import AuditLog
+from agent.middleware.admission import Admission
+from agent.middleware.rate_limit import RequestRate
+from agent.middleware.shutdown import Shutdown, shutting_down
 from agent.readiness import Check, Readiness
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
-from agent.settings import Settings
-from agent.shutdown import Shutdown, shutting_down
+from agent.settings.variables import Settings
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any, Final
 
-from agent.error_responses import RETRY_AFTER_SECONDS
+from agent.api.errors import RETRY_AFTER_SECONDS
 from identity.access_token.verified_access_token import Principal
 from identity.error_table import ErrorCode
 from identity.errors import LimitError

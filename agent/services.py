@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Sequence
 
-from agent.settings import Settings
+from agent.settings.variables import Settings
 from tools.amap import amap
 from tools.enterprise import enterprise
 from tools.leave import leave

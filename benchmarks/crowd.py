@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
-from agent.garbage_collection import spare_what_lives_long
 from agent.run import Runs
+from agent.server.garbage_collection import spare_what_lives_long
 from benchmarks.instant import InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
 from identity.credentials.broker import CredentialBroker

@@ -15,12 +15,12 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from agent.app import create_app
+from agent.api.app import create_app
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.composition import Agent
-from agent.page_server import page_application
-from agent.settings import read_settings
-from agent.web_server import listen, web_server
+from agent.server.page_server import page_application
+from agent.server.web_server import listen, web_server
+from agent.settings.variables import read_settings
 from sandbox.faults import Fault
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
 

@@ -53,7 +53,7 @@ def error_table() -> str:
 
 def configuration() -> str:
     """`docs/configuration.md`: every variable, from the descriptions of the settings."""
-    from agent.settings import variables
+    from agent.settings.variables import variables
 
     rows = []
     for name, (description, default) in variables().items():

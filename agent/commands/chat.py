@@ -11,7 +11,7 @@ import typer
 
 from agent.commands.access_token import sandbox_access_token
 from agent.commands.terminal import err, out, stop
-from agent.settings import TOKEN_VARIABLE
+from agent.settings.variables import TOKEN_VARIABLE
 
 
 def chat(

@@ -10,12 +10,12 @@ import typer
 
 from agent.commands.terminal import ENV_FILE_HELP, environment, out, print_misspelt
 from agent.printable import printable_json
-from agent.settings import TOKEN_VARIABLE
+from agent.settings.variables import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
 from identity.secret import Secret
 
 if TYPE_CHECKING:
-    from agent.diagnosis.finding import Finding
+    from agent.doctor.finding import Finding
 
 _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skipped": "[dim]skipped[/]"}
 
@@ -42,7 +42,7 @@ def doctor(
 
 
 async def _examine(variables: dict[str, str], *, show: bool) -> "list[Finding]":
-    from agent.diagnosis.examination import diagnose
+    from agent.doctor.examination import diagnose
 
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     findings = []

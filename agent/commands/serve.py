@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.terminal import ENV_FILE_HELP, environment, settings_or_stop, stop
-from agent.settings import Settings, read_settings
-from agent.starting import Starting
-from agent.variable_names import misspelt_variables
+from agent.server.startup import Starting
+from agent.settings.variable_names import misspelt_variables
+from agent.settings.variables import Settings, read_settings
 
 if TYPE_CHECKING:
-    from agent.app import StagedApp
+    from agent.api.app import StagedApp
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -27,9 +27,9 @@ def serve(
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
     """Runs the agent, configured by the environment."""
-    from agent.request_log import set_up_logging
-    from agent.web_server import PortInUseError, listen
-    from agent.workers import Workers
+    from agent.middleware.request_log import set_up_logging
+    from agent.server.web_server import PortInUseError, listen
+    from agent.server.workers import Workers
 
     variables = environment(env_file)
     if host is not None:
@@ -55,20 +55,20 @@ def serve(
 
 def serve_on(listener: socket.socket) -> None:
     """Runs the agent on a socket, configured by this process's environment, until SIGTERM."""
-    from agent.request_log import set_up_logging
+    from agent.middleware.request_log import set_up_logging
 
     set_up_logging()
     _serve(read_settings(os.environ), listener)
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    from agent.garbage_collection import hold_off, spare_what_lives_long
-    from agent.web_server import serve_until_stopped, web_server
+    from agent.server.garbage_collection import hold_off, spare_what_lives_long
+    from agent.server.web_server import serve_until_stopped, web_server
 
     hold_off()
 
     def compose() -> "StagedApp":
-        from agent.app import StagedApp
+        from agent.api.app import StagedApp
 
         composed = StagedApp(settings)
         spare_what_lives_long()

@@ -11,8 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from agent.printable import printable
-from agent.settings import Settings, read_settings
-from agent.variable_names import misspelt_variables
+from agent.settings.variable_names import misspelt_variables
+from agent.settings.variables import Settings, read_settings
 from identity.errors import AgentError, ConfigurationError
 
 ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment's own win."

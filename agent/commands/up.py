@@ -14,7 +14,7 @@ from rich.text import Text
 from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
-from agent.settings import Settings
+from agent.settings.variables import Settings
 from identity.access_identity import AccessIdentity
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def up(
     config: CONFIG = None,
 ) -> None:
     """Runs sandbox, agent and page. Open the page, sign in as alice. Ctrl-C stops all."""
-    from agent.web_server import PortInUseError, listen
+    from agent.server.web_server import PortInUseError, listen
     from sandbox.configuration import ConfigurationFaultsError
     from sandbox.listener import PortInUseError as SandboxPortInUseError
     from sandbox.server import SandboxOptions, start_sandbox
@@ -95,11 +95,11 @@ async def _run(
     page_listener: socket.socket,
     page_grant: PageGrant,
 ) -> None:
-    from agent.app import create_app
+    from agent.api.app import create_app
     from agent.composition import Agent
-    from agent.page_server import PageIncompleteError, page_application
-    from agent.request_log import set_up_logging
-    from agent.web_server import serve_until_stopped, web_server
+    from agent.middleware.request_log import set_up_logging
+    from agent.server.page_server import PageIncompleteError, page_application
+    from agent.server.web_server import serve_until_stopped, web_server
 
     settings = settings_or_stop(variables)
     print_misspelt(variables)

@@ -14,12 +14,12 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent import composition
-from agent.app import create_app
-from agent.authentication import CALLER, Authentication
+from agent.api.app import create_app
 from agent.composition import Agent
-from agent.garbage_collection import spare_what_lives_long
-from agent.request_log import set_up_logging
-from agent.settings import Settings, read_settings
+from agent.middleware.authentication import CALLER, Authentication
+from agent.middleware.request_log import set_up_logging
+from agent.server.garbage_collection import spare_what_lives_long
+from agent.settings.variables import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import build
 from graph.context import AgentContext
@@ -106,7 +106,7 @@ _Unrecorded = composition.AuditTrail
 
 
 def app() -> FastAPI:
-    """The surface as `agent.app` builds it, without what is about identity."""
+    """The surface as `agent.api.app` builds it, without what is about identity."""
     set_up_logging()
     settings = read_settings(os.environ)
     server = create_app(settings, _Unidentified(settings))

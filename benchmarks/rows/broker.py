@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.audit_log import AuditLog
+from agent.audit.log import AuditLog
 from benchmarks.instant import ENTERPRISE, LLM, NEEDS, InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
 from benchmarks.laboratory import Laboratory

@@ -5,10 +5,10 @@ import os
 from fastapi import FastAPI
 
 from agent import composition
-from agent.app import create_app
-from agent.garbage_collection import spare_what_lives_long
-from agent.request_log import set_up_logging
-from agent.settings import read_settings
+from agent.api.app import create_app
+from agent.middleware.request_log import set_up_logging
+from agent.server.garbage_collection import spare_what_lives_long
+from agent.settings.variables import read_settings
 from benchmarks.servers.instant_model import InstantModel
 
 

@@ -21,10 +21,10 @@ from typing import Final
 import psutil
 
 _IMPORTED: Final = (
-    "agent.app",
+    "agent.api.app",
     "agent.cli",
     "agent.commands.serve",
-    "agent.langserve_routes",
+    "agent.api.langserve",
     "benchmarks.peers.bare_langserve",
     "benchmarks.peers.demo",
     "benchmarks.peers.same_graph",

@@ -7,7 +7,7 @@
 
 import { endAnswer } from './conversation.js';
 
-const KEY = 'idaas-agent.conversation';
+const KEY = 'idaas-agent.api.messages';
 const FORGET_MS = 1000;
 
 export class KeptConversation {

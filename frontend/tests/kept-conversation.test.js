@@ -36,7 +36,7 @@ test('a conversation is restored for the person whose it is, and forgotten for a
 test('a conversation that cannot be read is forgotten', async () => {
   for (const broken of ['{', 'null', JSON.stringify({ person: ALICE, turns: [1] }), JSON.stringify({ person: ALICE, turns: 3 })]) {
     const storage = new MemoryStorage();
-    storage.setItem('idaas-agent.conversation', broken);
+    storage.setItem('idaas-agent.api.messages', broken);
     assert.deepEqual(await new KeptConversation(storage).restore(ALICE), []);
     assert.equal(storage.size, 0);
   }

@@ -75,7 +75,7 @@ class AuditEvent:
 
 
 class AuditSink(Protocol):
-    """Where events go; `agent.audit_log.AuditLog` is the real one."""
+    """Where events go; `agent.audit.log.AuditLog` is the real one."""
 
     async def record(self, event: AuditEvent) -> None:
         """Takes the event; an event is taken before the first await, so that a cancellation loses none.

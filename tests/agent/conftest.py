@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from agent.app import create_app
+from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings import read_settings
-from agent.web_server import listen, web_server
+from agent.server.web_server import listen, web_server
+from agent.settings.variables import read_settings
 from tests.conftest import Sandbox
 
 

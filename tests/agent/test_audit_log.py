@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit_log import AuditLog
+from agent.audit.log import AuditLog
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.error_table import ErrorCode
 from identity.errors import AuditError

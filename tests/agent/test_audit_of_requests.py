@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from langgraph_sdk import Auth
 
-from agent.langgraph_server import authenticate
-from agent.server_callers import agent_of_this_loop
+from agent.langgraph_server.entry import authenticate
+from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.error_table import ErrorCode
 from sandbox.faults import Fault

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from agent.authentication import PUBLIC_PATHS, bearer_token
+from agent.middleware.authentication import PUBLIC_PATHS, bearer_token
 from identity.errors import AccessTokenError
 from tests.agent.conftest import AgentServer
 

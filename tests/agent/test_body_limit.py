@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from agent.body_limit import BodyLimit
+from agent.middleware.body_limit import BodyLimit
 from tests.agent.conftest import AgentServer
 
 pytestmark = pytest.mark.promise("bounded")

@@ -10,9 +10,9 @@ import openai
 import pytest
 from openai.types.chat import completion_create_params
 
-from agent.chat_parameters import NEUTRAL, ChatBody, Honoured, Ignored, Refused
-from agent.chat_request import ChatRequest, read_chat_request
-from agent.error_responses import RequestError
+from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Honoured, Ignored, Refused
+from agent.api.chat_completions.request import ChatRequest, read_chat_request
+from agent.api.errors import RequestError
 from tests.agent.conftest import AgentServer
 from tests.responsive import responsive
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.connection import Patience
-from agent.web_server import listen, web_server
+from agent.server.connection_limits import Patience
+from agent.server.web_server import listen, web_server
 
 pytestmark = pytest.mark.promise("bounded")
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.chat_request import ChatRequest, read_chat_request
-from agent.conversation import langchain_conversation
-from agent.error_responses import RequestError
+from agent.api.chat_completions.request import ChatRequest, read_chat_request
+from agent.api.errors import RequestError
+from agent.api.messages import langchain_conversation
 
 ASK = {"role": "user", "content": "hello"}
 CALL = {

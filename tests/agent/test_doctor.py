@@ -17,9 +17,9 @@ from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.cli import app
-from agent.diagnosis.examination import diagnose
-from agent.diagnosis.finding import Finding, Outcome
-from agent.diagnosis.obstacle import obstacle
+from agent.doctor.connectivity import obstacle
+from agent.doctor.examination import diagnose
+from agent.doctor.finding import Finding, Outcome
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 from tests.agent.doctor_cases import CASES, HUMAN, USER, Case, closed

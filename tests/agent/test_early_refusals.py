@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from agent.body_limit import BodyLimit
-from agent.connection import Patience
-from agent.error_responses import RequestError, error_response
-from agent.lingering import LingerLimits
-from agent.web_server import WebServer, listen, web_server
+from agent.api.errors import RequestError, error_response
+from agent.middleware.body_limit import BodyLimit
+from agent.server.connection_limits import Patience
+from agent.server.lingering_close import LingerLimits
+from agent.server.web_server import WebServer, listen, web_server
 from tests.agent.uploading_clients import CLIENTS
 
 pytestmark = pytest.mark.promise("bounded")

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from agent.free_memory import given_back
+from agent.server.memory import given_back
 
 _HOLE = """
-from agent.free_memory import trim
+from agent.server.memory import trim
 
 def resident():
     with open("/proc/self/statm") as file:

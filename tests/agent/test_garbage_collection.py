@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import gc, weakref
-from agent.garbage_collection import hold_off, spare_what_lives_long
+from agent.server.garbage_collection import hold_off, spare_what_lives_long
 
 hold_off()
 assert not gc.isenabled()

@@ -8,7 +8,7 @@ import httpx
 from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
-from agent.completion import CompletionStream
+from agent.api.chat_completions.response import CompletionStream
 from agent.run import Content, Finished, Run, RunEvent
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.langserve_routes import _MAX_BATCH
+from agent.api.langserve import _MAX_BATCH
 from tests.agent.conftest import AgentServer
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "langserve.md").read_text(encoding="utf-8")

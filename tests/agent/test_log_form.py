@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.request_log import JsonLines
+from agent.middleware.request_log import JsonLines
 from tests.agent.conftest import AgentServer
 from tests.command import Command, running
 from tests.conftest import Sandbox
@@ -22,7 +22,7 @@ MESSAGES = {"messages": [{"role": "user", "content": "hello"}]}
 
 PROGRAM = r"""
 import logging, sys, threading, warnings
-from agent.request_log import set_up_logging
+from agent.middleware.request_log import set_up_logging
 
 class Fails:
     def __del__(self):

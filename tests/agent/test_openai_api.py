@@ -7,7 +7,7 @@ import httpx
 import openai
 import pytest
 
-from agent.wire_answers import CompletionChunk
+from agent.api.response_models import CompletionChunk
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox

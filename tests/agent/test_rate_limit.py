@@ -10,10 +10,10 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from agent.app import create_app
+from agent.api.app import create_app
 from agent.composition import Agent
-from agent.rate_limit import RequestRate
-from agent.settings import read_settings
+from agent.middleware.rate_limit import RequestRate
+from agent.settings.variables import read_settings
 from identity.access_token.verified_access_token import Principal
 from identity.error_table import ErrorCode
 from identity.errors import LimitError

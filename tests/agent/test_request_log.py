@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.request_log import JsonLines
+from agent.middleware.request_log import JsonLines
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 
-from agent.request_window import LocalWindow, RedisWindow, Window
+from agent.middleware.request_window import LocalWindow, RedisWindow, Window
 from tests.agent.redis_server import redis_server
 
 pytestmark = pytest.mark.promise("bounded")

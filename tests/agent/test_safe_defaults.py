@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.settings import variables
+from agent.settings.variables import variables
 
 SECTION = (
     (Path(__file__).parents[2] / "SECURITY.md")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.server_callers import HeldTokens
+from agent.langgraph_server.token_references import HeldTokens
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.secret import Secret
 

@@ -7,7 +7,7 @@ import pytest
 from langgraph_sdk import Auth
 
 from agent import langgraph_server
-from agent.server_callers import agent_of_this_loop
+from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.error_table import ErrorCode
 from tests.conftest import Sandbox
 

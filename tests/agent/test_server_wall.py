@@ -9,9 +9,9 @@ from langgraph_sdk import Auth
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from agent.langgraph_server import authenticate
-from agent.server_callers import agent_of_this_loop
-from agent.server_wall import ServerWall
+from agent.langgraph_server.entry import authenticate
+from agent.langgraph_server.route_guard import ServerWall
+from agent.langgraph_server.token_references import agent_of_this_loop
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import read_settings, variables
+from agent.settings.variables import read_settings, variables
 from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from agent.app import create_app
+from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings import read_settings
-from agent.web_server import listen, web_server
+from agent.server.web_server import listen, web_server
+from agent.settings.variables import read_settings
 from identity.error_table import ErrorCode
 from tests.agent.conftest import AgentServer, running_agent
 from tests.agent.endless_model import MESSAGES, EndlessModel, endless_model, happens

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from agent.starting import Starting
-from agent.wire_answers import ReadinessAnswer
+from agent.api.response_models import ReadinessAnswer
+from agent.server.startup import Starting
 
 
 class Application:

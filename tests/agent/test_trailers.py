@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.connection import Patience
-from agent.lingering import LingerLimits
-from agent.web_server import WebServer, listen, web_server
+from agent.server.connection_limits import Patience
+from agent.server.lingering_close import LingerLimits
+from agent.server.web_server import WebServer, listen, web_server
 from tests.agent.conftest import AgentServer
 from tests.responsive import responsive
 

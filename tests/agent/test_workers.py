@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.workers import Replacement
+from agent.server.workers import Replacement
 from tests.command import Command, running
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 
 PROGRAM = """
 import os, signal, socket, sys
-from agent.workers import Replacement, Workers
+from agent.server.workers import Replacement, Workers
 
 def work(listener):
     told, tell = os.pipe()

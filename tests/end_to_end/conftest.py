@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.app import create_app
+from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings import read_settings
+from agent.settings.variables import read_settings
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"

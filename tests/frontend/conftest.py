@@ -22,7 +22,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.page_server import page_application
+from agent.server.page_server import page_application
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 PAGE_ORIGIN = "http://localhost:9001"

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.app import create_app
-from agent.authentication import PUBLIC_PATHS
-from agent.settings import read_settings
+from agent.api.app import create_app
+from agent.middleware.authentication import PUBLIC_PATHS
+from agent.settings.variables import read_settings
 from tests.agent.langgraph_dev import routes_of
 from tests.agent.langgraph_process import Server
 from tests.conftest import Sandbox

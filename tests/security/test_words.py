@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.error_responses import error_body, error_response
+from agent.api.errors import error_body, error_response
 from graph.conversation import failure_text
 from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError

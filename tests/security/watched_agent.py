@@ -14,9 +14,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
-from agent.app import create_app
-from agent.settings import read_settings
-from agent.web_server import listen, serve_until_stopped, web_server
+from agent.api.app import create_app
+from agent.server.web_server import listen, serve_until_stopped, web_server
+from agent.settings.variables import read_settings
 
 
 async def main(told: Path) -> None:

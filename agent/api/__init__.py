@@ -1,0 +1,5 @@
+"""The HTTP surfaces of the agent: the application, its routes, errors and OpenAPI document.
+
+May import `agent.middleware`, `agent.settings` and the modules at the top of `agent`.
+Begin at `app`.
+"""

@@ -1,0 +1,151 @@
+"""The HTTP application: every surface of the agent behind one authentication.
+
+From the outside in: the headers of every answer, CORS (answers preflights; a refused page can read why), the
+request log and last catch, the limit of headers, authentication, the limits of requests and of bodies, the
+routes. What stands outside of authentication looks at no body.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from agent.api.chat_completions.routes import openai_routes
+from agent.api.disconnect import ClientLeftError
+from agent.api.errors import RequestError, error_response
+from agent.api.openapi_document import api_document
+from agent.api.public_routes import public_routes
+from agent.composition import Agent
+from agent.middleware.authentication import Authentication, Challenge
+from agent.middleware.body_limit import BodyLimit
+from agent.middleware.header_limit import HeaderLimit
+from agent.middleware.rate_limit import RateLimit, counted_request
+from agent.middleware.request_log import RequestLog
+from agent.middleware.response_headers import ResponseHeaders
+from agent.middleware.shutdown import LastWord
+from agent.server.garbage_collection import spare_what_lives_long
+from agent.server.memory import given_back
+from agent.settings.variables import Settings
+from identity.errors import AgentError, LimitError
+
+
+def create_app(settings: Settings, agent: Agent | None = None, *, langserve: bool = True) -> FastAPI:
+    """The application. Nothing is read, opened or asked before its lifespan starts."""
+    composed = agent or Agent(settings)
+    challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with composed:
+            yield
+
+    async def agent_error(request: Request, error: AgentError) -> Response:
+        if isinstance(error, LimitError) and (counted := counted_request(request.scope)):
+            await counted.as_none()
+        return error_response(error, challenge.headers(error, request.scope))
+
+    async def request_error(_: Request, error: RequestError) -> Response:
+        return error_response(error)
+
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        code = _CODES.get(error.status_code, "invalid_request")
+        refused = RequestError(None, str(error.detail), code=code, status=error.status_code)
+        return error_response(refused, error.headers)
+
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        faults = [fault["msg"] for fault in error.errors() if isinstance(fault, dict)]
+        return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
+
+    async def client_left(_: Request, __: ClientLeftError) -> Response:
+        return Response(status_code=499)  # nobody reads it; the log does
+
+    app = FastAPI(
+        title="idaas-agent",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(ResponseHeaders),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_allowed_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type"],
+                expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
+                max_age=600,
+            ),
+            Middleware(RequestLog),
+            Middleware(LastWord, shutdown=composed.shutdown),
+            Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
+            Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
+            Middleware(RateLimit, rate=composed.request_rate, room=composed.runs.check),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        ],
+        exception_handlers={
+            AgentError: agent_error,
+            RequestError: request_error,
+            HTTPException: http_error,
+            RequestValidationError: invalid,
+            ClientLeftError: client_left,
+        },
+    )
+    app.openapi = api_document(app)  # type: ignore[method-assign]  # the way that FastAPI documents
+    app.include_router(public_routes(settings, composed.readiness))
+    app.include_router(
+        openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
+    )
+    if langserve:
+        app.include_router(_langserve_router(settings, composed))
+    return app
+
+
+class StagedApp:
+    """The application in two stages, for `agent.server.startup`: all but LangServe, which takes long to
+    import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._agent = Agent(settings)
+        self.app: Final = create_app(settings, self._agent, langserve=False)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Opens the agent, and closes it; free memory is given back meanwhile."""
+        async with self._agent, given_back():
+            yield
+
+    def complete(self) -> Callable[[], None]:
+        """Makes LangServe's routes, and returns what adds them."""
+        router = _langserve_router(self._settings, self._agent)
+
+        def add() -> None:
+            self.app.include_router(router)
+            self.app.openapi_schema = None
+            spare_what_lives_long()
+
+        return add
+
+    def begin(self, seconds: float) -> None:
+        """See `agent.server.web_server.Ending`."""
+        self._agent.shutdown.begin(seconds)
+
+    def end(self) -> None:
+        """See `agent.server.web_server.Ending`."""
+        self._agent.shutdown.end()
+
+
+def _langserve_router(settings: Settings, agent: Agent) -> APIRouter:
+    from agent.api.langserve import langserve_routes
+
+    return langserve_routes(
+        agent.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
+    )
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}

@@ -1,0 +1,172 @@
+"""The parameters of OpenAI's chat completions, with the types, ranges and values that OpenAI allows.
+
+Three groups. Honoured: they do what OpenAI says. Ignored: they only tune a model or the bookkeeping, and
+clients send them by habit. Refused unless neutral: they would change the shape or the meaning of the answer;
+a clear 400 is better than an answer to another question. `docs/openai-api.md` lists them.
+"""
+
+from collections.abc import Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from agent.api.messages import Content, WireMessage
+
+_INT64: Final = 2**63
+_Object = dict[str, Any]
+_Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+_Tokens = Annotated[int, Field(ge=1, lt=_INT64)]
+_PAIRS: Final = 16
+_MOST_BIAS: Final = 100
+
+
+def _few(pairs: object) -> object:
+    """Enough of the pairs to see that they are too many."""
+    return dict(islice(pairs.items(), _PAIRS + 1)) if isinstance(pairs, dict) else pairs
+
+
+def _wrong_first(biases: object) -> object:
+    """The first that is wrong alone, if one is: each error of pydantic's costs time."""
+    if not isinstance(biases, dict):
+        return biases
+    wrong = (
+        {token: bias}
+        for token, bias in biases.items()
+        if type(bias) is not int or not -_MOST_BIAS <= bias <= _MOST_BIAS
+    )
+    return next(wrong, biases)
+
+
+_Bias = Annotated[
+    dict[str, Annotated[int, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)]], BeforeValidator(_wrong_first)
+]
+_Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=_PAIRS),
+    BeforeValidator(_few),
+]
+
+
+def _kind(value: object) -> str:
+    return "list" if isinstance(value, list) else "dict" if isinstance(value, dict) else "str"
+
+
+_Stop = Annotated[
+    Annotated[str, Tag("str")] | Annotated[list[str], Field(max_length=4), Tag("list")], Discriminator(_kind)
+]
+
+
+class _Strict(BaseModel):
+    """Nothing is converted: `"10"` is no number. A member that is null counts as absent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class StreamOptions(_Strict):
+    """OpenAI's `stream_options`. `include_obfuscation` has no effect: nothing is padded."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class _Prediction(_Strict):
+    type: Literal["content"]
+    content: Content
+
+
+class _CacheOptions(_Strict):
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m"] | None = None
+
+
+class _ResponseFormat(BaseModel):
+    type: Literal["text", "json_object", "json_schema"]
+
+
+class Honoured(_Strict):
+    """What does what OpenAI says. Any `model` will do; the answer names the one there is."""
+
+    messages: Annotated[list[WireMessage], Field(fail_fast=True)] = Field(min_length=1)
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+class Ignored(_Strict):
+    """What has no effect. The last three are Model Studio's."""
+
+    frequency_penalty: _Penalty | None = None
+    logit_bias: _Bias | None = None
+    max_completion_tokens: _Tokens | None = None
+    max_tokens: _Tokens | None = None
+    metadata: _Metadata | None = None
+    parallel_tool_calls: bool | None = None
+    prediction: _Prediction | None = None
+    presence_penalty: _Penalty | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: _CacheOptions | None = None
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    safety_identifier: Annotated[str, Field(max_length=128)] | None = None
+    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    store: bool | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    user: str | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: Annotated[int, Field(ge=0, lt=_INT64)] | None = None
+    top_k: Annotated[int, Field(ge=0, lt=_INT64)] | None = None
+
+
+class Refused(_Strict):
+    """What is refused, unless its value is one of `NEUTRAL`."""
+
+    audio: _Object | None = None
+    function_call: (
+        Annotated[
+            Annotated[Literal["none", "auto"], Tag("str")] | Annotated[_Object, Tag("dict")],
+            Discriminator(_kind),
+        ]
+        | None
+    ) = None
+    functions: Annotated[list[_Object], Field(max_length=128)] | None = None
+    logprobs: bool | None = None
+    modalities: Annotated[list[Literal["text", "audio"]], Field(fail_fast=True)] | None = None
+    moderation: _Object | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    response_format: _ResponseFormat | None = None
+    stop: _Stop | None = None
+    tool_choice: (
+        Annotated[
+            Annotated[Literal["none", "auto", "required"], Tag("str")] | Annotated[_Object, Tag("dict")],
+            Discriminator(_kind),
+        ]
+        | None
+    ) = None
+    tools: Annotated[list[_Object], Field(max_length=128)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    web_search_options: _Object | None = None
+
+
+class ChatBody(Honoured, Ignored, Refused):
+    """The whole body."""
+
+
+NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
+    {
+        "function_call": ("none", "auto"),
+        "functions": ([],),
+        "logprobs": (False,),
+        "modalities": (["text"],),
+        "n": (1,),
+        "response_format": ({"type": "text"},),
+        "stop": ([],),
+        "tool_choice": ("none", "auto"),
+        "tools": ([],),
+    }
+)
+"""The values, as JSON has them, that leave the answer as it is."""

@@ -1,0 +1,65 @@
+"""The body of `POST /openai/v1/chat/completions`, read and validated as OpenAI does (`chat_parameters`)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages import AnyMessage
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Refused
+from agent.api.errors import RequestError
+from agent.api.messages import conversation, without_references
+from agent.api.validation_fault import openai_fault
+
+_WHY: Final = {
+    "tools": "this agent brings its own tools and runs them itself",
+    "functions": "this agent brings its own tools and runs them itself",
+    "n": "this agent gives one answer",
+}
+
+
+def chat_request_schema() -> dict[str, Any]:
+    """The body's JSON Schema, for the API document. Nothing in it refers to elsewhere."""
+    return without_references(ChatBody.model_json_schema()) | {"title": "ChatRequest"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat request that this agent can serve."""
+
+    messages: list[AnyMessage]
+    stream: bool
+    include_usage: bool
+
+
+def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
+    """Raises `RequestError` naming the member at fault, with OpenAI's code for the fault."""
+    try:
+        wire = ChatBody.model_validate(_members(body))
+    except ValidationError as error:
+        raise openai_fault(error) from None
+    given = wire.model_dump(include=set(Refused.model_fields), exclude_none=True)
+    for name, value in given.items():
+        if value not in NEUTRAL.get(name, ()):
+            why = _WHY.get(name, "this value is not supported")
+            raise RequestError(name, why, code="unsupported_value")
+    if wire.stream_options is not None and not wire.stream:
+        raise RequestError("stream_options", 'only allowed when "stream" is true')
+    if len(wire.messages) > max_messages:
+        found = f"expected at most {max_messages} messages, found {len(wire.messages)}"
+        raise RequestError("messages", found, code="array_above_max_length")
+    include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
+    return ChatRequest(conversation(wire.messages), bool(wire.stream), include_usage)
+
+
+def _members(body: bytes) -> dict[str, object]:
+    try:
+        given = from_json(body, allow_inf_nan=False)  # bounded in depth, and no half characters
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be a JSON object")
+    if unknown := next((name for name in given if name not in ChatBody.model_fields), None):
+        raise RequestError(unknown[:64], "there is no such parameter", code="unknown_parameter")
+    return given

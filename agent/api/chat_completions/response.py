@@ -1,0 +1,136 @@
+"""A run's answer in OpenAI's form: whole, or as server-sent events.
+
+In a stream, tool calls of the agent are announced by chunks with an empty `delta` and the extra
+member `agent_event`, never as `tool_calls`, which a client would try to run. After the first byte there is no
+status any more: a failure is one event with `error`, and the end, without `[DONE]`. While nothing happens, a
+comment now and then keeps proxies from taking the stream for dead.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from agent.api.disconnect import left
+from agent.api.errors import internal_error_body, reported_body
+from agent.run import Content, Finished, Reasoning, Run, RunEvent, ToolEvent, Usage
+from identity.errors import AgentError
+
+SILENCE_SECONDS: Final = 15.0
+"""Proxies give up after 30 s of silence or more."""
+
+
+def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
+    """OpenAI's `chat.completion`."""
+    message: dict[str, Any] = {"role": "assistant", "content": end.text, "refusal": None}
+    if end.reasoning:
+        message["reasoning_content"] = end.reasoning
+    return {
+        "id": _new_id(),
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": end.finish_reason, "logprobs": None}],
+        "usage": _usage(end.usage),
+    }
+
+
+class CompletionStream(Response):
+    """OpenAI's `chat.completion.chunk`s. Cancels the run as soon as the client leaves.
+
+    Sends a comment whenever there was nothing to send for `silence` seconds.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, run: Run, *, model: str, created: int, include_usage: bool, silence: float = SILENCE_SECONDS
+    ) -> None:
+        headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers, media_type=self.media_type)
+        del self.headers["content-length"]
+        self._run = run
+        self._include_usage = include_usage
+        self._silence = silence
+        self._sent_at = 0.0
+        # Chunks differ in their middle only; the rest is written once.
+        head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Sends the stream. Ends without a word if the client is gone."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        watch = asyncio.ensure_future(left(receive))
+        watch.add_done_callback(lambda _: self._run.cancel())
+        comments = asyncio.ensure_future(self._comments(send))
+        try:
+            async for text in self._texts():
+                self._sent_at = asyncio.get_running_loop().time()
+                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            comments.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError:  # ASGI 2.4: sending to a client that is gone
+            pass
+        finally:
+            self._run.cancel()
+            watch.cancel()
+            comments.cancel()
+
+    async def _comments(self, send: Send) -> None:
+        """Comments, which readers of server-sent events skip. Each `send` is a whole event or comment."""
+        now = asyncio.get_running_loop().time
+        self._sent_at = now()
+        with contextlib.suppress(OSError):
+            while True:
+                await asyncio.sleep(self._sent_at + self._silence - now())
+                if now() - self._sent_at >= self._silence:
+                    self._sent_at = now()
+                    await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+
+    async def _texts(self) -> AsyncIterator[str]:
+        yield self._chunk({"role": "assistant", "content": ""})
+        try:
+            async for event in self._run:
+                for text in self._event(event):
+                    yield text
+        except AgentError as error:
+            yield f"data: {json.dumps(reported_body(error), ensure_ascii=False)}\n\n"
+        except RuntimeError:
+            yield f"data: {json.dumps(internal_error_body())}\n\n"
+
+    def _event(self, event: RunEvent) -> list[str]:
+        match event:
+            case Content(text):
+                return [self._chunk({"content": text})]
+            case Reasoning(text):
+                return [self._chunk({"reasoning_content": text})]
+            case ToolEvent(activity):
+                return [self._chunk({}, f', "agent_event": {json.dumps(activity, ensure_ascii=False)}')]
+            case Finished():
+                last = [self._chunk({}, finish_reason=event.finish_reason)]
+                if self._include_usage:
+                    last.append(f'{self._head}[], "usage": {json.dumps(_usage(event.usage))}}}\n\n')
+                return [*last, "data: [DONE]\n\n"]
+
+    def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        usage = ', "usage": null' if self._include_usage else ""
+        return f"{self._head}[{json.dumps(choice, ensure_ascii=False)}]{usage}{more}}}\n\n"
+
+
+def _new_id() -> str:
+    return f"chatcmpl-{secrets.token_hex(12)}"
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }

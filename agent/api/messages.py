@@ -1,0 +1,213 @@
+"""A conversation as clients send it (OpenAI's messages, or LangChain's), checked and made ours.
+
+Only what is listed here is taken over: text, tool calls and their results. Members that a client adds
+(ids, metadata, additional keyword arguments) are dropped, so that they can steer nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from agent.api.errors import RequestError
+from agent.api.validation_fault import member_path
+
+
+class TextPart(BaseModel):
+    """One part of a content that is a list. This agent reads text only."""
+
+    type: Literal["text"]
+    text: str
+
+
+def _kind(content: object) -> str:
+    return "list" if isinstance(content, list) else "str"
+
+
+# Told apart before they are tried, so that a fault in a part is not reported as "no string".
+Content = Annotated[
+    Annotated[str, Tag("str")] | Annotated[list[TextPart], Field(fail_fast=True), Tag("list")],
+    Discriminator(_kind),
+]
+
+
+class InstructionMessage(BaseModel):
+    """What the client's application asks of the model. `developer` is the newer name of `system`."""
+
+    role: Literal["system", "developer"]
+    content: Content
+
+
+class UserMessage(BaseModel):
+    """What the person said."""
+
+    role: Literal["user"]
+    content: Content
+
+
+class CalledFunction(BaseModel):
+    """A tool's name and its arguments, as JSON text."""
+
+    name: str = Field(min_length=1)
+    arguments: str = "{}"
+
+
+class RequestedCall(BaseModel):
+    """A tool call that the model asked for earlier in the conversation."""
+
+    id: str = Field(min_length=1)
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+class AssistantMessage(BaseModel):
+    """What the model said earlier."""
+
+    role: Literal["assistant"]
+    content: Content | None = None
+    tool_calls: Annotated[list[RequestedCall], Field(fail_fast=True)] | None = None
+
+
+class ToolAnswer(BaseModel):
+    """What a tool answered earlier."""
+
+    role: Literal["tool"]
+    content: Content
+    tool_call_id: str = Field(min_length=1)
+
+
+WireMessage = Annotated[
+    InstructionMessage | UserMessage | AssistantMessage | ToolAnswer, Field(discriminator="role")
+]
+
+_MESSAGES: Final = TypeAdapter(Annotated[list[WireMessage], Field(fail_fast=True)])
+
+_ROLES: Final = {
+    "human": "user",
+    "HumanMessageChunk": "user",
+    "ai": "assistant",
+    "AIMessageChunk": "assistant",
+    "system": "system",
+    "SystemMessageChunk": "system",
+    "tool": "tool",
+    "ToolMessageChunk": "tool",
+}
+
+
+def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
+    """The messages for the graph. Raises `RequestError` if calls and answers of tools do not pair up."""
+    messages: list[AnyMessage] = []
+    open_calls: set[str] = set()
+    for index, message in enumerate(wire):
+        if open_calls and not isinstance(message, ToolAnswer):
+            raise _unpaired(index, f"tool call {min(open_calls)!r} must be answered by a tool message first")
+        match message:
+            case InstructionMessage():
+                messages.append(SystemMessage(_text(message.content)))
+            case UserMessage():
+                messages.append(HumanMessage(_text(message.content)))
+            case AssistantMessage():
+                calls = [_call(call, index) for call in message.tool_calls or ()]
+                open_calls = {str(call["id"]) for call in calls}
+                messages.append(AIMessage(_text(message.content or ""), tool_calls=calls))
+            case ToolAnswer():
+                if message.tool_call_id not in open_calls:
+                    raise _unpaired(
+                        index, f"no tool call {message.tool_call_id!r} stands before this tool message"
+                    )
+                open_calls.discard(message.tool_call_id)
+                messages.append(ToolMessage(_text(message.content), tool_call_id=message.tool_call_id))
+    if open_calls:
+        raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be answered by a tool message")
+    return messages
+
+
+def conversation_schema() -> dict[str, Any]:
+    """The JSON Schema of a conversation in either form, for the API document, without references."""
+    ours = without_references(_MESSAGES.json_schema())
+    langchain = {
+        "type": "object",
+        "description": "LangChain's form of a message.",
+        "properties": {"type": {"enum": sorted({*_ROLES} - {"tool"})}, "content": {"type": "string"}},
+        "required": ["type", "content"],
+    }
+    return ours | {"minItems": 1, "items": {"anyOf": [*ours["items"]["oneOf"], langchain]}}
+
+
+def without_references(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema with its definitions in place."""
+    definitions = schema.get("$defs", {})
+
+    def inlined(part: Any) -> Any:  # noqa: ANN401 - a part of a schema
+        if isinstance(part, list):
+            return [inlined(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if reference := part.get("$ref"):
+            return inlined(definitions[reference.rpartition("/")[2]])
+        return {name: inlined(each) for name, each in part.items() if name not in ("$defs", "discriminator")}
+
+    return cast(dict[str, Any], inlined(schema))
+
+
+def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:
+    """The same from LangChain's forms: `{"type", "content", …}`, `[role, content]`, and OpenAI's messages.
+
+    Raises pydantic's `ValidationError` or `RequestError`.
+    """
+    return conversation(_MESSAGES.validate_python([_openai_form(message) for message in given]))
+
+
+def first_fault(error: ValidationError, within: str | None = None) -> RequestError:
+    """The first fault of a conversation, by the path of its member."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(part for part in (within, member_path(fault["loc"])) if part)
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return RequestError(path or None, f"{text[:1].lower()}{text[1:]}")
+
+
+def _openai_form(message: object) -> object:
+    if isinstance(message, (list, tuple)) and len(message) == 2:
+        return {"role": _ROLES.get(str(message[0]), message[0]), "content": message[1]}
+    if not isinstance(message, Mapping) or "role" in message:
+        return message
+    form: dict[str, Any] = {
+        "role": _ROLES.get(str(message.get("type")), message.get("type")),
+        "content": message.get("content"),
+    }
+    if form["role"] == "tool":
+        form["tool_call_id"] = message.get("tool_call_id")
+    calls = message.get("tool_calls")
+    if form["role"] == "assistant" and isinstance(calls, list):
+        form["tool_calls"] = [
+            {
+                "id": call.get("id"),
+                "function": {"name": call.get("name"), "arguments": json.dumps(call.get("args"))},
+            }
+            if isinstance(call, Mapping)
+            else call
+            for call in calls
+        ]
+    return form
+
+
+def _call(call: RequestedCall, index: int) -> ToolCall:
+    try:
+        arguments = from_json(call.function.arguments or "{}", allow_inf_nan=False)  # bounded in depth
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        name = f"messages[{index}].tool_calls"
+        raise RequestError(name, f"arguments of {call.function.name!r} must be a JSON object")
+    return ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call")
+
+
+def _text(content: Content) -> str:
+    return content if isinstance(content, str) else "".join(part.text for part in content)
+
+
+def _unpaired(index: int, text: str) -> RequestError:
+    return RequestError(f"messages[{index}]", text)

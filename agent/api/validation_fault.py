@@ -1,0 +1,99 @@
+"""The first fault of a body in OpenAI's terms: the path of the member, a stable code, expected and found.
+
+Nothing of a value is repeated but numbers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from agent.api.errors import RequestError
+
+_ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+_UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})
+_EXPECTED: Final = {
+    "string_type": "a string",
+    "bool_type": "a boolean",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+_KINDS: Final = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal number",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def openai_fault(error: ValidationError) -> RequestError:
+    """What OpenAI would say of the first fault of a request's body. 400."""
+    fault: Mapping[str, Any] = error.errors(include_url=False)[0]
+    code, problem = _described(fault["type"], fault.get("ctx", {}), fault.get("input"), fault["msg"])
+    path = member_path(fault["loc"])
+    if fault["type"].startswith("union_tag"):
+        path = f"{path}.role"
+    return RequestError(path or None, problem, code=code)
+
+
+def member_path(steps: Iterable[int | str]) -> str:
+    """`messages[0].content`: the path of a member, without the variants of a union that pydantic names."""
+    path, before = "", None
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step != "[key]" and not isinstance(before, int) and before not in _UNIONS:
+            path += f".{step[:64]}" if path else step[:64]
+        elif isinstance(before, int) and step not in _ROLES:
+            path += f".{step[:64]}"
+        before = step
+    return path
+
+
+def _described(kind: str, context: Mapping[str, Any], found: object, text: str) -> tuple[str, str]:
+    if kind in _EXPECTED:
+        return "invalid_type", f"expected {_EXPECTED[kind]}, found {_KINDS.get(type(found), 'another type')}"
+    match kind:
+        case "missing":
+            return "missing_required_parameter", "must be given"
+        case "union_tag_not_found":
+            return "missing_required_parameter", "must be given, in an object"
+        case "extra_forbidden":
+            return "unknown_parameter", "there is no such parameter"
+        case "greater_than_equal" | "less_than_equal" | "less_than":
+            return _out_of_range(kind, next(iter(context.values())), found)
+        case "too_long" | "string_too_long":
+            most = context["max_length"]
+            what = {"List": "array", "Dictionary": "object"}.get(context.get("field_type", ""), "string")
+            of = "properties" if what == "object" else "length"
+            return f"{what}_above_max_{of}", f"expected at most {most}, found more"
+        case "too_short":
+            return "empty_array", "expected at least one, found none"
+        case "string_too_short":
+            return "empty_string", "expected at least one character, found none"
+        case "literal_error":
+            return "invalid_value", f"expected {context['expected']}"
+        case "union_tag_invalid":
+            return "invalid_value", f"expected one of {context['expected_tags']}"
+        case _:
+            return "invalid_value", f"{text[:1].lower()}{text[1:]}"
+
+
+def _out_of_range(kind: str, bound: float, found: object) -> tuple[str, str]:
+    number = "decimal" if isinstance(bound, float) else "integer"
+    below = kind == "greater_than_equal"
+    word = "at least" if below else "at most" if kind == "less_than_equal" else "less than"
+    code = f"{number}_below_min_value" if below else f"{number}_above_max_value"
+    return code, f"expected {word} {bound:g}, found {_short(found)}"
+
+
+def _short(number: object) -> str:
+    text = str(number)
+    return text if len(text) <= 24 else f"{text[:24]}…"

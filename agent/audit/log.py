@@ -1,0 +1,211 @@
+"""The audit log: one JSON object a line, to the logger `idaas_agent.audit` and, if one is named, to a file.
+
+A thread of its own writes, so that no disk holds up the event loop. What it has not written yet is bounded.
+A log that cannot be written says so: in the agent's log, on `/ready`, and, when it can write again, in a
+line `audit_resumed` with the number of records that were lost.
+"""
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from agent.audit.file import AuditFile
+from agent.audit.record import audit_record, line_of, resumed_record
+from identity.audit.event import AuditEvent
+from identity.error_table import ErrorCode
+from identity.errors import AuditError
+
+_RECORDS: Final = logging.getLogger("idaas_agent.audit")
+_LOG: Final = logging.getLogger("idaas_agent.audit_log")
+_AT_ONCE: Final = 500
+_CLOSING_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    record: dict[str, Any]
+    written: Future[None] | None
+    """Who waits for it to be written."""
+
+    def settle(self, error: OSError | None) -> None:
+        if self.written is None or not self.written.set_running_or_notify_cancel():
+            return
+        if error is None:
+            self.written.set_result(None)
+        else:
+            self.written.set_exception(error)
+
+
+class AuditLog:
+    """An `AuditSink`.
+
+    Not `required`: `record` never waits. Records are written together, `gathering_seconds` after the first of
+    them. Those that cannot be written now stay, up to `capacity`, and are written when it goes again; those
+    beyond it are counted as lost.
+
+    `required`: `record` returns when the line is written, and raises `AuditError` if it cannot be within
+    `seconds`. Whoever records before he acts does nothing that is not on record.
+
+    Needs no `start`: the thread begins with the first record. It may serve several event loops.
+    """
+
+    def __init__(
+        self,
+        file: Path | None = None,
+        *,
+        required: bool = False,
+        capacity: int = 10_000,
+        seconds: float = 5.0,
+        retry_seconds: float = 1.0,
+        gathering_seconds: float = 0.05,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens nothing. Raises `ValueError` if records are required and no file is named."""
+        if required and file is None:
+            raise ValueError("records can be required of a file only")
+        self._file = None if file is None else AuditFile(file)
+        self._required = required
+        self._capacity = capacity
+        self._seconds = seconds
+        self._retry_seconds = retry_seconds
+        self._gathering_seconds = gathering_seconds
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._entries: deque[_Entry] = deque()
+        self._writer: threading.Thread | None = None
+        self._closing = False
+        self._lost = 0
+        self._failure: str | None = None
+
+    async def record(self, event: AuditEvent) -> None:
+        """See `AuditSink`."""
+        written = Future[None]() if self._required else None
+        taken = self._take(_Entry(audit_record(event), written))
+        if written is None:
+            return
+        if not taken:
+            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "too many records wait to be written")
+        try:
+            async with asyncio.timeout(self._seconds):
+                await asyncio.wrap_future(written)
+        except TimeoutError:
+            problem = f"the record was not written within {self._seconds:g} s"
+        except OSError as error:
+            problem = f"the record could not be written: {error.strerror}"
+        else:
+            return
+        raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, problem)
+
+    async def check(self) -> None:
+        """For readiness. Raises `AuditError` while records cannot be written, or since some were lost."""
+        with self._changed:
+            self._start()
+        if self._failure is not None:
+            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, self._failure)
+
+    async def aclose(self) -> None:
+        """Writes what is left, for a few seconds at most, and ends the thread."""
+        await asyncio.to_thread(self._close)
+
+    def _take(self, entry: _Entry) -> bool:
+        with self._changed:
+            if self._closing or len(self._entries) >= self._capacity:
+                self._lost += 1
+                self._fail("records were lost: too many waited to be written")
+                return False
+            self._entries.append(entry)
+            self._start()
+            # To wake a thread for each record would cost more than the record.
+            if self._required or len(self._entries) in (1, _AT_ONCE):
+                self._changed.notify_all()
+            return True
+
+    def _start(self) -> None:
+        if self._writer is None and not self._closing:
+            self._writer = threading.Thread(target=self._write, name="audit-log", daemon=True)
+            self._writer.start()
+            atexit.register(self._close)  # for processes that nobody closes in order
+
+    def _close(self) -> None:
+        atexit.unregister(self._close)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            writer = self._writer
+        if writer is not None:
+            writer.join(_CLOSING_SECONDS)
+        if missing := len(self._entries) + self._lost:
+            _LOG.error("the audit log ends without %d records", missing)
+
+    def _write(self) -> None:
+        """The thread: the oldest records first, several at once; after a failure again, until it goes."""
+        entries: list[_Entry] = []
+        gap: int | None = None
+        while True:
+            try:
+                self._append(entries, gap)
+            except OSError as error:
+                self._after_failure(entries, error)
+                if self._closing:
+                    break
+            else:
+                self._after_success(entries, gap)
+            with self._changed:
+                self._changed.wait_for(lambda: self._entries or self._closing or self._failure)
+                if not self._required:
+                    self._changed.wait_for(self._enough, self._gathering_seconds)
+                entries = list(islice(self._entries, _AT_ONCE))
+                gap = self._lost if self._failure else None
+                if self._closing and not entries:
+                    break
+        if self._file is not None:
+            self._file.close()
+
+    def _enough(self) -> bool:
+        return self._closing or self._failure is not None or len(self._entries) >= _AT_ONCE
+
+    def _append(self, entries: list[_Entry], gap: int | None) -> None:
+        records = [entry.record for entry in entries]
+        if gap is not None:
+            records.append(resumed_record(self._clock(), gap))
+        if self._file is not None:
+            self._file.append("".join(map(line_of, records)))
+        if _RECORDS.isEnabledFor(logging.INFO):
+            for record in records:
+                _RECORDS.info("audit", extra={"fields": record})
+
+    def _after_success(self, entries: list[_Entry], gap: int | None) -> None:
+        with self._changed:
+            for _ in entries:
+                self._entries.popleft()
+            if gap is not None:
+                self._lost -= gap
+                self._failure = None if self._lost == 0 else self._failure
+                _LOG.warning("the audit log is written again; %d records were lost", gap)
+        for entry in entries:
+            entry.settle(None)
+
+    def _after_failure(self, entries: list[_Entry], error: OSError) -> None:
+        with self._changed:
+            self._fail(f"the audit log cannot be written: {error.strerror}")
+            if self._required:  # whoever waits goes no further: written later, the record would be untrue
+                for entry in entries:
+                    self._entries.popleft()
+                    entry.settle(error)
+            self._changed.wait_for(
+                lambda: self._closing or (self._required and self._entries), self._retry_seconds
+            )
+
+    def _fail(self, problem: str) -> None:
+        if self._failure is None:
+            _LOG.error("%s", problem)
+        self._failure = problem

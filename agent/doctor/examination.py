@@ -1,0 +1,198 @@
+"""What `doctor` checks: everything that a request needs, in the order in which it needs it.
+
+Each step is what the agent itself does, through the same parts. A step whose ground is missing is skipped,
+so that each failure that is shown is one to mend.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from agent.composition import Agent
+from agent.doctor.audit_check import check_writable
+from agent.doctor.connectivity import obstacle
+from agent.doctor.explanation import explanation
+from agent.doctor.finding import Explanation, Finding, Outcome, failed, skipped
+from agent.doctor.redis_check import check_redis
+from agent.doctor.setting_names import Origin, origin_of
+from agent.doctor.smoke_test import ask_model, use_service
+from agent.doctor.token_check import check_issued
+from agent.settings.variables import TOKEN_VARIABLE, read_settings
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import PAM_TOKEN
+from identity.credentials.credential import Credential, CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, ConfigurationError, UnreachableError
+from identity.secret import Secret
+
+_STEP_SECONDS: Final = 60.0
+_HOW_TO_GET_A_TOKEN: Final = (
+    f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
+)
+
+
+async def diagnose(
+    environment: Mapping[str, str], user_token: Secret | None, *, clock: Callable[[], float] = time.time
+) -> AsyncGenerator[Finding, None]:
+    """The findings, one by one. What needs a user is checked with `user_token`, if there is one."""
+    try:
+        settings = read_settings(environment)
+    except ConfigurationError as error:
+        yield failed("configuration", error)
+        return
+    idaas = settings.idaas
+    found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
+    yield Finding("configuration", Outcome.OK, found)
+    agent = Agent(settings, clock=clock)
+    try:
+        async with aclosing(Examination(agent, user_token, clock).findings()) as findings:
+            async for finding in findings:
+                yield finding
+    finally:
+        await agent.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step's name; the part of the agent that it is about, `idaas` or a node's name; and the code of its
+    failure to come to an end."""
+
+    name: str
+    part: str = "idaas"
+    late: ErrorCode = ErrorCode.IDAAS_UNREACHABLE
+
+
+class Examination:
+    """One agent, looked at once."""
+
+    def __init__(self, agent: Agent, user_token: Secret | None, clock: Callable[[], float]) -> None:
+        self._agent = agent
+        self._user_token = user_token
+        self._clock = clock
+        self._caller: VerifiedAccessToken | None = None
+
+    async def findings(self) -> AsyncGenerator[Finding, None]:
+        """Every step, done or skipped."""
+        agent = self._agent
+        yield await self._audit_log()
+        if agent.settings.rate_limit_url is not None:
+            yield await self._shared_counters(agent.settings.rate_limit_url)
+        keys = await self._step(
+            _Step("signing keys", late=ErrorCode.JWKS_UNAVAILABLE),
+            agent.jwks.load(),
+            f"from {agent.settings.jwks_url}",
+        )
+        yield keys
+        own = await self._own_token(keys_at_hand=keys.outcome is Outcome.OK)
+        for finding in own:
+            yield finding
+        yield await self._users_token(keys_at_hand=keys.outcome is Outcome.OK)
+        known = own[0].outcome is Outcome.OK
+        held: set[str] = set()
+        for name, need, identity in agent.needs():
+            finding = await self._credential(name, need, identity, client_known=known)
+            held |= {name} if finding.outcome is Outcome.OK else set()
+            yield finding
+        model = _Step("model", "model", ErrorCode.MODEL_CALL_FAILED)
+        yield await self._use(model, partial(ask_model, agent, self._caller), held="model" in held)
+        for service in agent.services:
+            step = _Step(f"service {service.name}", service.name, service.failure)
+            at_hand = service.name in held or service.needs is None
+            yield await self._use(step, partial(use_service, service, agent, self._caller), held=at_hand)
+
+    async def _audit_log(self) -> Finding:
+        path = self._agent.settings.audit_log_file
+        if path is None:
+            return skipped(
+                "audit log", "no AUDIT_LOG_FILE: records go to the log alone", "set AUDIT_LOG_FILE to a file"
+            )
+        checked = asyncio.to_thread(check_writable, path)
+        return await self._step(_Step("audit log"), checked, f"{path} can be written")
+
+    async def _shared_counters(self, url: Secret) -> Finding:
+        cafile = self._agent.settings.ssl_cert_file
+        checked = check_redis(url, None if cafile is None else str(cafile))
+        return await self._step(_Step("shared counters"), checked, "the Redis of RATE_LIMIT_URL answers")
+
+    async def _own_token(self, *, keys_at_hand: bool) -> list[Finding]:
+        """Whether IDaaS takes the agent's client credential, and whether what it issues would pass."""
+        step, asked_at = _Step("agent's own token"), self._clock()
+        issued: list[Credential] = []
+
+        async def obtain() -> None:
+            issued.append(await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None))
+
+        finding = await self._step(step, obtain(), "issued by IDaaS")
+        refused = finding.error is not None and finding.error.code is ErrorCode.MACHINE_TOKEN_FAILED
+        if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.needs()):
+            accepted = (
+                "IDaaS knows the agent, and grants it nothing in its own name: in Human identity, right so"
+            )
+            return [Finding(step.name, Outcome.OK, accepted)]
+        if not issued or not keys_at_hand:
+            return [finding]
+        agent = self._agent
+        work = check_issued(
+            issued[0].secret,
+            issuer=agent.settings.idaas.issuer,
+            keys=agent.jwks,
+            clock=self._clock,
+            asked_at=asked_at,
+        )
+        return [finding, await self._step(_Step("what IDaaS issues"), work)]
+
+    async def _users_token(self, *, keys_at_hand: bool) -> Finding:
+        name = "user's access token"
+        if self._user_token is None:
+            return skipped(name, "none was given", _HOW_TO_GET_A_TOKEN)
+        if not keys_at_hand:
+            return skipped(name, "it cannot be verified without the signing keys")
+
+        async def verify(token: Secret) -> None:
+            self._caller = await self._agent.verifier.verify(token)
+
+        verified = "its signature, issuer, audience, lifetime and scope are right"
+        return await self._step(_Step(name), verify(self._user_token), verified)
+
+    async def _credential(
+        self, name: str, need: CredentialNeed, identity: AccessIdentity, *, client_known: bool
+    ) -> Finding:
+        step = _Step(f"credential of {name}", name)
+        if not client_known:
+            return skipped(step.name, "it cannot be had before the agent's own token is issued")
+        if identity is AccessIdentity.HUMAN and self._caller is None:
+            return skipped(step.name, "it is obtained with the access token of a user (see above)")
+        obtained = self._agent.broker.obtain(need, identity, self._caller)
+        return await self._step(step, obtained, f"obtained as {identity}")
+
+    async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, held: bool) -> Finding:
+        if not held:
+            return skipped(step.name, "it cannot be asked without its credential")
+        return await self._step(step, work())
+
+    async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
+        """Does `work`; what it returns, if it is a text, is what was found."""
+        try:
+            async with asyncio.timeout(_STEP_SECONDS):
+                result = await work
+        except AgentError as error:
+            return failed(step.name, error, await self._why(step, error))
+        except TimeoutError:
+            late = UnreachableError(step.late, f"no answer within {_STEP_SECONDS:g} s")
+            return failed(step.name, late, await self._why(step, late))
+        return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
+
+    async def _why(self, step: _Step, error: AgentError) -> Explanation | None:
+        """Looks at the way to the address first: what is not reached cannot say what is wrong."""
+        origin: Origin = origin_of(self._agent.settings, step.part, error)
+        if origin.url:
+            tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)
+            if barred := await obstacle(origin.url, origin.url_variable, tls):
+                return barred
+        return explanation(error, need=origin.need_variable, url=origin.url_variable)

@@ -1,0 +1,55 @@
+"""Which variable or member to correct: where the address and the credential of each part come from."""
+
+from dataclasses import dataclass
+
+from agent.settings.variables import Settings
+from identity.error_table import ErrorCode
+from identity.errors import AgentError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An address, the name of what it is configured by, and the name of what the credential is. Or `""`."""
+
+    url: str = ""
+    url_variable: str = ""
+    need_variable: str = ""
+
+
+def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
+    """Of a failure in `part`. `url` is empty if the error does not come from an address, or from a tool of
+    one's own."""
+    s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
+    if error.code is ErrorCode.SETTINGS_INVALID and s.rate_limit_url is not None:
+        return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
+    if error.code is ErrorCode.JWKS_UNAVAILABLE:
+        return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
+    if error.code is ErrorCode.IDAAS_UNREACHABLE:
+        if error.detail.startswith("Developer API"):
+            return Origin(s.idaas.developer_api_endpoint, "developerApiEndpoint", need)
+        return Origin(s.idaas.token_endpoint, "tokenEndpoint", need)
+    addresses: dict[str, tuple[str | None, str]] = {
+        "model": (s.llm_base_url, "LLM_BASE_URL"),
+        "amap": (s.external_server_url, "EXTERNAL_SERVER_URL"),
+        "enterprise": (s.enterprise_service_url, "ENTERPRISE_SERVICE_URL"),
+        "leave": (s.leave_service_url, "LEAVE_SERVICE_URL"),
+    }
+    url, variable = addresses.get(part, (None, "the address in the tool's declaration"))
+    if error.code not in _OF_SERVICES:
+        url = None
+    return Origin(url or "", variable, need)
+
+
+_NEEDS = {
+    "model": "LLM_API_KEY_IDENTIFIER",
+    "amap": "EXTERNAL_SERVER_API_KEY_IDENTIFIER",
+    "enterprise": "ENTERPRISE_SERVICE_SCOPE",
+    "leave": "LEAVE_SERVICE_SCOPE",
+}
+_OF_SERVICES = frozenset(
+    {
+        ErrorCode.MODEL_CALL_FAILED,
+        ErrorCode.EXTERNAL_SERVICE_FAILED,
+        ErrorCode.ENTERPRISE_SERVICE_FAILED,
+    }
+)

@@ -1,0 +1,99 @@
+"""The wall around LangGraph Server: what the server itself leaves open is closed, or needs an access token.
+
+The server authenticates its threads, runs and assistants (`agent.langgraph_server.entry`), but not its own
+service
+routes. `langgraph dev` has some that empty its memory, show anybody's thread, and start a deployment. So here
+everything is closed that is not listed. `langgraph.json` names `app` as `http.app`: its middleware is outside
+of all that the server serves.
+
+The wall looks at the token itself, and hands on what it found: the server's own way to refuse has no
+challenge, takes the last of several `Authorization` headers, and makes of an outage of IDaaS a 500.
+"""
+
+import secrets
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.api.errors import RequestError, error_body, error_response
+from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from identity.audit.event import REQUEST_ID
+from identity.errors import AccessTokenError, AgentError
+
+AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
+"""These and what is below them. The server asks the auth handler too, and who may do what."""
+
+CLOSED_BELOW: Final = ("/commands", "/stream/events")
+"""The server's second way to run and watch threads: it answers 200 for a thread of somebody else's."""
+
+FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
+"""Read only. They tell versions and addresses, so that they are nobody else's business; Studio reads them."""
+
+PUBLIC: Final = "/ok"
+"""The process is up."""
+
+
+class ServerWall:
+    """A pure ASGI middleware. 401 or 403 without a good token, 404 for what is closed, whoever asks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on what is open, to whom it is open."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # a websocket: all that the server has are closed
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        request_id = secrets.token_hex(8)
+        REQUEST_ID.set(request_id)
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Request-Id", request_id)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Referrer-Policy", "no-referrer")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        reads = scope["method"] in ("GET", "HEAD")
+        if (scope["path"] == PUBLIC and reads) or _is_preflight(scope):
+            await self._app(scope, receive, marked)
+            return
+        try:
+            values = Request(scope).headers.getlist("authorization")
+            scope[VERIFIED] = await (await agent_of_this_loop()).admission.admit(values)
+        except AgentError as error:
+            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
+            await error_response(error, challenge)(scope, receive, marked)
+            return
+        if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
+            await self._app(scope, receive, marked)
+            return
+        closed = RequestError(None, "there is nothing here", code="not_found", status=404)
+        await JSONResponse(error_body(closed), 404)(scope, receive, marked)
+
+
+def _left_to_the_server(scope: Scope) -> bool:
+    path: str = scope["path"]
+    if path.rstrip("/").endswith(CLOSED_BELOW):
+        return False
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """The server's CORS middleware answers these; no route sees them (`Access-Control-Request-Method`)."""
+    headers = Request(scope).headers
+    return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+app: Final = Starlette(middleware=[Middleware(ServerWall)])

@@ -1,0 +1,128 @@
+"""Nobody gets past this without a verified access token. Secure by default: what is public is listed.
+
+A pure ASGI middleware in front of the whole application, so that every route is covered, also those that
+libraries add (LangServe's playground and its assets), and so is what has no route at all.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from agent.api.errors import error_response
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.error_table import ErrorCode
+from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
+from identity.secret import Secret
+
+PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
+"""Compared with the whole path, exactly; only GET and HEAD."""
+
+_WHITESPACE: Final = " \t"
+"""All that the header grammar knows (RFC 9110, section 5.6.3); `str.strip` takes 0xA0 and others too."""
+
+CALLER: Final = "idaas_agent.caller"
+"""Where in an ASGI scope the verified access token is; absent on public paths."""
+
+
+def caller_of(scope: Mapping[str, Any]) -> VerifiedAccessToken:
+    """The verified access token of the request with this ASGI scope."""
+    token: VerifiedAccessToken = scope[CALLER]
+    return token
+
+
+def bearer_token(authorization: Iterable[str]) -> Secret:
+    """The token of the `Authorization` headers of one request (RFC 6750, section 2.1).
+
+    Only this way of sending is accepted, not the form or the query (RFC 9700, section 4.3.2).
+    Raises `AccessTokenError`: missing if there is no such header, invalid if there are several.
+    """
+    match list(authorization):
+        case []:
+            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" is missing')
+        case [value]:
+            scheme, _, token = value.strip(_WHITESPACE).partition(" ")
+            token = token.lstrip(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise AccessTokenError(
+                    ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" must be "Bearer <access token>"'
+                )
+            return Secret(token)
+        case _:
+            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'header "Authorization" must be sent once')
+
+
+class Challenge:
+    """What a refused caller is told in `WWW-Authenticate` (RFC 6750, section 3; RFC 9728, section 5.1)."""
+
+    def __init__(self, required_scope: str, public_url: str | None = None) -> None:
+        """`public_url` is the agent's address as clients see it; without it, each request's own is used."""
+        self._required_scope = required_scope
+        self._public_url = public_url
+
+    def headers(self, error: Exception, scope: Scope) -> dict[str, str]:
+        """The header for `error`, if it is about the access token. No error code if no token was sent."""
+        if not isinstance(error, AccessTokenError):
+            return {}
+        base = self._public_url or str(Request(scope).base_url)
+        parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + PROTECTED_RESOURCE_PATH}
+        if error.code is not ErrorCode.ACCESS_TOKEN_MISSING:
+            narrow = isinstance(error, InsufficientScopeError)
+            parts["error"] = "insufficient_scope" if narrow else "invalid_token"
+            parts["error_description"] = _DESCRIPTIONS[narrow]
+        parts["scope"] = self._required_scope
+        told = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
+        return {"WWW-Authenticate": f"Bearer {told}"}
+
+
+class Authentication:
+    """The middleware. `admit` verifies `Authorization` headers; it raises the identity layer's errors."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        admit: Callable[[Iterable[str]], Awaitable[VerifiedAccessToken]],
+        challenge: Challenge,
+    ) -> None:
+        self._app = app
+        self._admit = admit
+        self._challenge = challenge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on lifespan events, public paths and verified callers; answers everybody else."""
+        if scope["type"] == "lifespan" or _is_public(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            headers = (
+                value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
+            )
+            scope[CALLER] = await self._admit(headers)
+        except AgentError as error:
+            if scope["type"] == "websocket":
+                await WebSocketClose(1008)(scope, receive, send)
+            else:
+                await error_response(error, self._challenge.headers(error, scope))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+_DESCRIPTIONS: Final = {
+    False: "The access token is expired or not valid for this resource",
+    True: "The access token lacks the required scope",
+}
+"""By whether it is the scope. Which claim was refused, and what was expected, is for the log."""
+
+
+def _is_public(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in PUBLIC_PATHS and scope["method"] in ("GET", "HEAD")
+
+
+def _quoted(text: str) -> str:
+    """Only the characters that RFC 6750, section 3, allows in a challenge."""
+    plain = text.replace('"', "'").replace("\\", "/")
+    return "".join(character for character in plain if " " <= character <= "~")

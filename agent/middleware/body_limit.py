@@ -1,0 +1,63 @@
+"""A request's body, read whole within a limit of size and time before anything looks at it."""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.api.errors import RequestError, error_response
+
+
+class BodyLimit:
+    """A pure ASGI middleware. Counts the bytes that come, whatever `Content-Length` says. 413, or 408."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float = 30.0) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the body on as one message; later messages (the client leaves) come as they are.
+
+        Raises `ClientDisconnect` if the client leaves before the body is whole.
+        """
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._seconds):
+                message = await self._whole(scope, receive)
+        except TimeoutError:
+            late = RequestError(
+                None, "the request body took too long to arrive", code="request_timeout", status=408
+            )
+            await error_response(late, {"Connection": "close"})(scope, receive, send)
+            return
+        except RequestError as error:
+            await error_response(error, {"Connection": "close"})(scope, receive, send)
+            return
+        replay: list[Message] = [message]
+
+        async def replayed() -> Message:
+            return replay.pop() if replay else await receive()
+
+        await self._app(scope, replayed, send)
+
+    async def _whole(self, scope: Scope, receive: Receive) -> Message:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._max_bytes:
+                raise self._too_large()
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            body += message.get("body", b"")
+            if len(body) > self._max_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    def _too_large(self) -> RequestError:
+        text = f"the request body must have at most {self._max_bytes} bytes"
+        return RequestError(None, text, code="request_too_large", status=413)

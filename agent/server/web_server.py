@@ -1,0 +1,177 @@
+"""How the agent's servers listen and stop: quiet, without banners, and with an end to waiting."""
+
+import asyncio
+import contextlib
+import errno
+import math
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
+from typing import Final, Protocol, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from agent.server.connection_limits import Patience, PatientProtocol
+from agent.server.lingering_close import Lingering, LingerLimits
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_CUT_SECONDS: Final = 2.0
+"""How long after the end of its answers a server waits for clients that do not read them."""
+_AT_ONCE_SECONDS: Final = 0.5
+
+
+class PortInUseError(OSError):
+    """A port is taken. `option` says how to choose another."""
+
+    def __init__(self, port: int, purpose: str, option: str) -> None:
+        super().__init__(
+            errno.EADDRINUSE, f"port {port}, for {purpose}, is in use; choose another with {option}"
+        )
+
+
+def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
+    """A bound socket, so that a busy port is known before anything starts. Raises `PortInUseError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small answers at once (TCP_NODELAY) only on sockets that name their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # On Linux two sockets may be bound to one port while neither listens.
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(port, purpose, option) from None
+        raise
+    return listener
+
+
+class Ending(Protocol):
+    """What an application does about its answers that are under way; `agent.middleware.shutdown.Shutdown` is
+    the one."""
+
+    def begin(self, seconds: float) -> None:
+        """The server stops: answers may go on for `seconds`. May be called again."""
+        ...
+
+    def end(self) -> None:
+        """Ends them now, well-formed. May be called again."""
+        ...
+
+
+class WebServer(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop, so that several can share one.
+
+    Stopping, it accepts no more, and lets answers go on for `seconds`. Then `ending` ends them, and after
+    that the connections of clients that do not read are cut: uvicorn would cancel their handlers in the
+    midst of anything. The lifespan ends last.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, seconds: float, ending: Ending | None) -> None:
+        super().__init__(config)
+        self._seconds = seconds
+        self._ending = ending
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+    def stop(self) -> None:
+        """Begins to stop, in the event loop."""
+        self.should_exit = True
+        if self._ending is not None:
+            self._ending.begin(self._seconds)
+
+    def stop_at_once(self) -> None:
+        """Stops, and leaves answers a moment to end."""
+        self.stop()
+        if self._ending is not None:
+            self._ending.end()
+        asyncio.get_running_loop().call_later(_AT_ONCE_SECONDS, self._cut)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; `should_exit` may also have been set by hand."""
+        self.stop()
+        cut = asyncio.get_running_loop().call_later(self._seconds + _CUT_SECONDS, self._cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def web_server(
+    app: ASGIApp,
+    *,
+    shutdown_seconds: float = 3.0,
+    ending: Ending | None = None,
+    lifespan: bool = True,
+    patience: Patience = Patience(),  # noqa: B008 - a value that does not change
+    linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
+) -> WebServer:
+    """A server for `app`; give its socket to `serve_until_stopped`."""
+    config = uvicorn.Config(
+        app,
+        http=cast(type[asyncio.Protocol], partial(PatientProtocol, patience, Lingering(linger))),
+        lifespan="on" if lifespan else "off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=math.ceil(shutdown_seconds + _CUT_SECONDS) + 1,
+    )
+    return WebServer(config, seconds=shutdown_seconds, ending=ending)
+
+
+async def serve_until_stopped(
+    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Runs the servers until SIGINT or SIGTERM, or until one of them ends. Calls `started` once all accept.
+
+    The first signal lets answers go on within the servers' time for it; the second ends them at once.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    serving = [loop.create_task(server.serve(sockets=[listener])) for listener, server in servers.items()]
+
+    def stop() -> None:
+        if stopping.is_set():
+            for server in servers.values():
+                server.stop_at_once()
+        for server in servers.values():
+            server.stop()
+        stopping.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    announcing = loop.create_task(_announce(servers, started))
+    waiting = loop.create_task(stopping.wait())
+    await asyncio.wait([*serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in (announcing, waiting):
+        task.cancel()
+    for server in servers.values():
+        server.stop()
+    ends = await asyncio.gather(*serving, return_exceptions=True)
+    for number in _SIGNALS:
+        loop.remove_signal_handler(number)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+
+
+async def _announce(
+    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None
+) -> None:
+    while not all(server.started for server in servers.values()):  # noqa: ASYNC110 - uvicorn has a flag, no event
+        await asyncio.sleep(0.02)
+    if started is not None:
+        await started()

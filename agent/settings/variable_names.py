@@ -1,0 +1,56 @@
+"""Variables that are set and look like misspelt ones of the agent."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Final
+
+from agent.settings.variables import TOKEN_VARIABLE, variables
+
+_OF_COMMANDS: Final = (
+    TOKEN_VARIABLE,
+    "AGENT_URL",
+    "PAGE_GRANT",
+    "PAGE_PORT",
+    "SANDBOX_CONFIG",
+    "SANDBOX_FUNCTION_COMPUTE_PORT",
+    "SANDBOX_IDAAS_PLAIN_PORT",
+    "SANDBOX_IDAAS_PORT",
+    "SANDBOX_MODEL_STUDIO_PORT",
+    "SANDBOX_URL",
+)
+_OF_OTHERS: Final = ("AGENT_OS",)
+"""Near one of the agent's, and well known: Azure Pipelines sets it."""
+_LIKENESS: Final = 0.85
+"""Of `difflib`: one letter that is missing, wrong, added or swapped in a name of seven and more."""
+
+
+def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that the agent does not read and whose name is nearly one that it does.
+
+    No value is in it. Names of others are passed over: they are not that near.
+    """
+    known = [*variables(), *_OF_COMMANDS]
+    return [
+        f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
+        for name, nearest in _nearest(environment, known)
+    ]
+
+
+def _nearest(names: Iterable[str], known: list[str]) -> Iterable[tuple[str, str]]:
+    given = set(names)
+    for name in sorted(given - {*known, *_OF_OTHERS} - _of_own_services(given)):
+        for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS):
+            yield name, nearest
+
+
+def _of_own_services(names: set[str]) -> set[str]:
+    """Address and credential of services that somebody added, such as those of the sandbox's `agent.env`.
+
+    They come as a pair, and a pair is not misspelt by accident: `TRAVEL_SERVICE_URL`, `TRAVEL_SERVICE_SCOPE`.
+    """
+    found: set[str] = set()
+    for address in (name for name in names if name.endswith("_SERVICE_URL")):
+        service = address.removesuffix("_SERVICE_URL")
+        pair = {f"{service}_SERVICE_SCOPE", f"{service}_API_KEY_IDENTIFIER"} & names
+        found |= {address, *pair} if pair else set()
+    return found

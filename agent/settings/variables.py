@@ -1,0 +1,303 @@
+"""The agent's settings: every environment variable, checked at once, by name.
+
+`read_settings` is the only code of the product that looks at the environment. The descriptions below are the
+reference for people: `docs/configuration.md` is made from them.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    model_validator,
+)
+
+from agent.settings.faults import variable_faults
+from agent.tracing import Tracing
+from identity.access_identity import AccessIdentity
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.secret import Secret
+from identity.transport.secure_url import is_secure_url
+
+TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
+"""Of a user's access token, for the commands that ask as a user. The agent itself does not read it."""
+
+_BEIJING: Final = "https://dashscope.aliyuncs.com"
+
+
+def _secure_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not is_secure_url(value) or parts.fragment:
+        raise ValueError("must be an https URL (http to a loopback address only), without user and fragment")
+    return value.rstrip("/") if parts.path == "/" else value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or value != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("must list exact origins such as http://localhost:9001")
+    return value
+
+
+def _permission_of_audience(value: str) -> str:
+    audience, bar, permission = value.partition("|")
+    if not bar or not audience or not permission or "|" in permission or set(value) & set(" \t\r\n"):
+        raise ValueError("must have the form audience|permission")
+    return value
+
+
+def _redis_url(value: object) -> object:
+    """Without a query: there a Redis URL may say that certificates are not to be verified."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value)
+        whole = parts.hostname is not None and parts.port is not None
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in ("redis", "rediss") or parts.query or parts.fragment:
+        raise ValueError("must have the form redis://host:port or rediss://user:password@host:port/database")
+    if find_spec("redis") is None:
+        raise ValueError('needs the package "redis": pip install "idaas-agent[redis]"')
+    return Secret(value)
+
+
+def _holds(check: Callable[[], bool]) -> bool:
+    """False also of what can be no path: a name that is too long."""
+    try:
+        return check()
+    except OSError:
+        return False
+
+
+def _existing_file(value: Path) -> Path:
+    if not _holds(value.is_file):
+        raise ValueError("must name a file, and there is none")
+    return value
+
+
+def _file_to_write(value: Path) -> Path:
+    if _holds(value.is_dir) or not _holds(value.parent.is_dir):
+        raise ValueError("must name a file in a folder that exists")
+    return value
+
+
+def _listed(value: object) -> object:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Url = Annotated[str, AfterValidator(_secure_url)]
+Scope = Annotated[str, AfterValidator(_permission_of_audience)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+RedisUrl = Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Variables(BaseModel):
+    """What the environment tells the agent. A field's variable is its name in capitals.
+
+    The client's secret or key is not among the fields: the SDK configuration names the variable that holds
+    it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cloud_idaas_config_path: Path = Field(
+        DEFAULT_PATH,
+        description="The IDaaS SDK configuration file, as the IDaaS console generates it.",
+    )
+    jwks_endpoint: Url | None = Field(
+        None,
+        description="The signing keys of IDaaS. Default: `<issuer>/jwks` of the SDK configuration.",
+    )
+    agent_audience: Word = Field(
+        description="The audience of this agent in IDaaS: an access token must be for it."
+    )
+    agent_scope: Word = Field(
+        description="The permission that an access token must carry, such as `agent.access`."
+    )
+    allow_client_callers: bool = Field(
+        default=False,
+        description="Whether clients may call as themselves, with a token whose `sub` is a client's id.",
+    )
+    access_identity: AccessIdentity = Field(
+        AccessIdentity.MACHINE,
+        description="Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's.",
+    )
+    llm_api_key_identifier: Word = Field(description="The identifier of the model's API key in IDaaS.")
+    external_server_api_key_identifier: Word = Field(
+        description="The identifier of the external MCP server's API key in IDaaS."
+    )
+    enterprise_service_scope: Scope = Field(
+        description="Audience and permission of the enterprise service, as `audience|permission`."
+    )
+    enterprise_service_url: Url = Field(description="The enterprise service, behind its HTTP trigger.")
+    external_server_url: Url = Field(
+        f"{_BEIJING}/api/v1/mcps/amap-maps/mcp", description="The external MCP server (streamable HTTP)."
+    )
+    leave_service_scope: Scope | None = Field(
+        None,
+        description="The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all.",
+    )
+    leave_service_url: Url | None = Field(None, description="The example tool's service.")
+    llm_base_url: Url = Field(
+        f"{_BEIJING}/compatible-mode/v1",
+        description="The OpenAI-compatible endpoint of Model Studio in your region.",
+    )
+    llm_model: Word = Field("qwen-plus", description="The model's name.")
+    llm_enable_thinking: bool = Field(
+        default=False, description="Whether the model thinks before it answers."
+    )
+    cors_allowed_origins: Origins = Field(
+        ("http://localhost:9001", "http://127.0.0.1:9001"),
+        description="Origins of pages that may call the agent, separated by commas. Exact, no `*`.",
+    )
+    ssl_cert_file: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+        None, description="A PEM bundle of the authorities to trust. Default: the public ones."
+    )
+    agent_host: Word = Field("127.0.0.1", description="The address to listen on. In a container: `0.0.0.0`.")
+    agent_port: Port = Field(9002, description="The port to listen on.")
+    agent_public_url: Url | None = Field(
+        None, description="The agent's own address as clients see it. Default: taken from each request."
+    )
+    max_body_bytes: int = Field(1_048_576, gt=0, description="The largest request body. Beyond it: 413.")
+    max_header_bytes: int = Field(
+        32_768, ge=4096, le=65_536, description="The largest request line and headers. Beyond them: 431."
+    )
+    max_requests_per_minute: int = Field(
+        120,
+        ge=0,
+        description="How many requests of one user are admitted in a minute; each input of a batch counts,"
+        " and what is refused does not. Beyond them: 429. `0`: no limit.",
+    )
+    rate_limit_url: RedisUrl | None = Field(
+        None,
+        description="A Redis in which all processes count requests together, such as"
+        ' `rediss://user:password@host:6379`. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
+        " it is away, each process counts alone.",
+    )
+    max_concurrent_runs: int = Field(
+        10,
+        ge=0,
+        description="How many answers one user may have under way at once, in each process. `0`: no limit.",
+    )
+    max_runs: int = Field(
+        1000,
+        ge=0,
+        description="How many answers each process works on at once. Beyond them: 503. `0`: no limit.",
+    )
+    max_messages: int = Field(200, gt=0, description="The longest conversation that a request may carry.")
+    max_tool_rounds: int = Field(
+        8, ge=0, le=64, description="How often in one run the model may ask for tools."
+    )
+    run_timeout_seconds: Seconds = Field(180, description="The time that one run may take altogether.")
+    model_timeout_seconds: Seconds = Field(90, description="The time that one call of the model may take.")
+    tool_timeout_seconds: Seconds = Field(30, description="The time that one call of a tool may take.")
+    audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = Field(
+        None,
+        description="The file of the audit log (`docs/audit-log.md`). Without it: only the logger.",
+    )
+    audit_required: bool = Field(
+        default=False,
+        description="Whether a request that cannot be put on record is refused. With `AUDIT_LOG_FILE`.",
+    )
+    agent_tracing: Tracing = Field(
+        Tracing.OFF,
+        description="`langsmith` sends every run, its questions, answers and tool results, to LangSmith, by"
+        " `LANGSMITH_API_KEY` and its like. `off` sends nothing, whatever `LANGSMITH_TRACING` says.",
+    )
+    shutdown_seconds: Seconds = Field(
+        10,
+        description="How long answers may go on after a stop signal; then they end with an error."
+        " The process is gone a few seconds later.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _permission_without_audience(cls, given: Any) -> Any:  # noqa: ANN401 - whatever is given
+        """`AGENT_SCOPE` may be written as IDaaS writes it, `audience|permission`."""
+        if isinstance(given, dict) and isinstance(scope := given.get("agent_scope"), str):
+            audience, bar, permission = scope.partition("|")
+            if bar and audience == given.get("agent_audience"):
+                return given | {"agent_scope": permission}
+        return given
+
+
+class Settings(Variables):
+    """The variables, and the SDK configuration that one of them names."""
+
+    idaas: InstanceOf[SdkConfiguration] = Field(exclude=True, repr=False)
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the signing keys are."""
+        return self.jwks_endpoint or f"{self.idaas.issuer.rstrip('/')}/jwks"
+
+
+def variables() -> dict[str, tuple[str, object]]:
+    """Every variable that `read_settings` knows: name → (description, default; `...` if it must be set)."""
+    return {
+        name.upper(): (field.description or "", ... if field.is_required() else field.default)
+        for name, field in Variables.model_fields.items()
+    }
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that `environment` holds, and the SDK configuration that it names.
+
+    A variable that is set to nothing counts as not set; variables of others are ignored.
+    Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
+    """
+    given: dict[str, str] = {
+        name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
+    }
+    path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
+    code, faults, idaas = ErrorCode.SDK_CONFIG_UNREADABLE, list[str](), None
+    try:
+        Variables.model_validate(given)
+    except ValidationError as error:
+        code = ErrorCode.SETTINGS_INVALID
+        faults += variable_faults(error)
+    if unmatched := _unmatched(given):
+        code = ErrorCode.SETTINGS_INVALID
+        faults += unmatched
+    try:
+        idaas = read_sdk_configuration(path, environment)
+    except ConfigurationError as error:
+        faults += error.faults
+    if faults:
+        raise ConfigurationError(code, faults)
+    return Settings.model_validate(given | {"idaas": idaas})
+
+
+def _unmatched(given: Mapping[str, str]) -> list[str]:
+    """Faults of variables that belong together, whatever else is wrong."""
+    faults = []
+    if ("leave_service_url" in given) != ("leave_service_scope" in given):
+        faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+    if "audit_log_file" not in given and given.get("audit_required", "").lower() in _TRUE:
+        faults.append("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
+    return faults
+
+
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What pydantic takes for true."""
