@@ -17,7 +17,7 @@ from sandbox.clock import SettableClock
 from sandbox.cloud import Cloud
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
-from tests.agent.langgraph_process import langgraph_server
+from tests.agent.langgraph_server.langgraph_process import langgraph_server
 
 __all__ = ["langgraph_server"]
 

@@ -13,8 +13,8 @@ from identity.access_token.verified_access_token import Principal, VerifiedAcces
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, LimitError
 from identity.secret import Secret
+from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent
-from tests.agent.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")

@@ -23,7 +23,7 @@ from identity.credentials.credential import AccessToken, ApiKey, Credential, Cre
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError
 from identity.secret import Secret
-from tests.graph.wire_model import WireModel
+from tests.graph.models.wire_model import WireModel
 from tools.service import Access, ToolResult, ToolSchema
 
 LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)

@@ -114,7 +114,7 @@ async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fe
                 continue
             token = here.token(vector)
             if len(token) > LONGEST_HEADERS:
-                continue  # refused before anybody looks for a token: tests/agent/test_header_limit.py
+                continue  # refused before the token is read: tests/agent/middleware/test_header_limit.py
             response = await agent.http.get(
                 f"{agent.origin}/openai/v1/models", headers={"Authorization": f"Bearer {token}"}
             )

@@ -17,8 +17,8 @@ import pytest
 from agent.api.app import create_app
 from agent.middleware.authentication import PUBLIC_PATHS
 from agent.settings.variables import read_settings
-from tests.agent.langgraph_dev import routes_of
-from tests.agent.langgraph_process import Server
+from tests.agent.langgraph_server.langgraph_dev import routes_of
+from tests.agent.langgraph_server.langgraph_process import Server
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")

@@ -1,0 +1,95 @@
+"""A client that leaves stops the run, and with it the call of the model that is under way."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+
+from agent.run import Content, Run, RunEvent
+from identity.error_table import ErrorCode
+from identity.errors import AgentError
+from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+
+@pytest.fixture
+def model() -> Iterator[EndlessModel]:
+    with endless_model() as model:
+        yield model
+
+
+@pytest.fixture
+def agent_of(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
+    with running_agent(sandbox, LLM_BASE_URL=model.url) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
+        ("/agent/stream", {"input": {"messages": MESSAGES}}),
+        ("/agent/stream_events", {"input": {"messages": MESSAGES}}),
+        ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
+    ],
+)
+async def test_who_leaves_a_stream_stops_the_model(
+    agent_of: AgentServer, model: EndlessModel, path: str, body: dict[str, Any]
+) -> None:
+    async with agent_of.client() as http, http.stream("POST", path, json=body) as response:
+        assert response.status_code == 200
+        async for text in response.aiter_text():
+            if "Once" in text:
+                break
+        assert not model.left.is_set()
+    assert await happens(model.left)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
+        ("/openai/v1/chat/completions", {"messages": MESSAGES}),
+        ("/agent/stream", {"input": {"messages": MESSAGES}}),
+        ("/agent/invoke", {"input": {"messages": MESSAGES}}),
+        ("/agent/batch", {"inputs": [{"messages": MESSAGES}]}),
+    ],
+)
+async def test_who_leaves_before_the_answer_stops_the_model(
+    agent_of: AgentServer, model: EndlessModel, path: str, body: dict[str, Any]
+) -> None:
+    model.words = False
+    async with agent_of.client() as http:
+        asking = asyncio.create_task(http.post(path, json=body))
+        assert await happens(model.asked)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await happens(model.left)
+
+
+async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:
+    try:
+        while True:
+            yield Content("more")
+    finally:
+        closed.set()
+
+
+async def test_a_run_that_is_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
+    closed = asyncio.Event()
+    run = Run(endless_events(closed), 60)
+    await run.first()
+    run.cancel()
+    await asyncio.wait([run.task])
+    assert closed.is_set()
+
+
+async def test_a_run_that_is_ended_before_it_began_tells_its_reader() -> None:
+    run = Run(endless_events(asyncio.Event()), 60)
+    run.end(AgentError(ErrorCode.SHUTTING_DOWN, "stop"))
+    with pytest.raises(AgentError) as raised:
+        await run.first()
+    assert raised.value.code is ErrorCode.SHUTTING_DOWN

@@ -1,0 +1,261 @@
+"""LangServe under `/agent`, with its own client and over bare HTTP."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langserve import RemoteRunnable
+
+from sandbox.faults import Fault
+from tests.agent.api.endless_model import endless_model
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecationWarning"),
+]
+WEATHER = {"messages": [HumanMessage("What is the weather in Hangzhou right now?")]}
+ENTERPRISE = {"messages": [HumanMessage("Call my enterprise service")]}
+PLAIN = {"messages": [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]}
+
+
+def remote(server: AgentServer, user: str = "alice") -> RemoteRunnable[Any, Any]:
+    return RemoteRunnable(f"{server.url}/agent", headers=server.headers(user))
+
+
+async def test_invoke_answers_with_a_message(agent_server: AgentServer) -> None:
+    answer = await remote(agent_server).ainvoke(WEATHER)
+    assert type(answer) is AIMessage
+    assert "Hangzhou" in answer.text
+    assert answer.usage_metadata
+    assert answer.usage_metadata["total_tokens"] > 0
+
+
+async def test_stream_answers_in_pieces(agent_server: AgentServer) -> None:
+    pieces = [piece async for piece in remote(agent_server).astream(WEATHER)]
+    assert len(pieces) > 3
+    assert all(isinstance(piece, AIMessageChunk) for piece in pieces)
+    assert "Hangzhou" in "".join(piece.text for piece in pieces)
+
+
+async def test_batch_answers_each_input_in_its_place(human_agent_server: AgentServer) -> None:
+    weather, enterprise = await remote(human_agent_server).abatch([WEATHER, ENTERPRISE])
+    assert "Hangzhou" in weather.text
+    assert "user_alice01" in enterprise.text
+
+
+async def test_events_tell_of_tool_calls(agent_server: AgentServer) -> None:
+    events = [event async for event in remote(agent_server).astream_events(WEATHER, version="v2")]
+    tools = [event["data"] for event in events if event["event"] == "on_custom_event"]
+    assert [tool["type"] for tool in tools] == ["tool_started", "tool_finished"]
+    assert tools[1]["access_identity"] == "Machine"
+    assert events[-1]["event"] == "on_chain_end"
+
+
+async def test_the_log_ends_with_the_answer(agent_server: AgentServer) -> None:
+    log = None
+    async for patch in remote(agent_server).astream_log(WEATHER):
+        log = patch if log is None else log + patch
+    assert log is not None
+    assert "Hangzhou" in log.state["final_output"].text
+
+
+async def test_a_conversation_goes_on_with_earlier_answers(agent_server: AgentServer) -> None:
+    runnable = remote(agent_server)
+    pieces = [piece async for piece in runnable.astream(WEATHER)]
+    first = sum(pieces[1:], pieces[0])
+    answer = await runnable.ainvoke({"messages": [*WEATHER["messages"], first, *ENTERPRISE["messages"]]})
+    assert "app_agent01" in answer.text
+
+
+async def test_openais_messages_are_accepted(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        response = await http.post("/agent/invoke", json={"input": PLAIN})
+    assert response.status_code == 200
+
+
+BAD_INPUTS = [
+    None,
+    {},
+    "hello",
+    {"messages": []},
+    {"messages": "hello"},
+    {"messages": [{"role": "nobody", "content": "x"}]},
+    {"messages": [{"type": "remove", "id": "1", "content": ""}]},
+    {"messages": [{"content": "x"}]},
+    {"messages": [{"role": "user", "content": 1}]},
+    {"messages": [None]},
+    {"messages": [{"type": "tool", "content": "x", "tool_call_id": "c"}]},
+    {"messages": [{"role": "user", "content": "x"}] * 201},
+]
+ACTIONS = ("invoke", "stream", "stream_log", "stream_events", "batch")
+
+
+async def test_a_bad_input_is_a_422(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for action in ACTIONS:
+            for given in BAD_INPUTS:
+                body = {"inputs": [PLAIN, given]} if action == "batch" else {"input": given}
+                response = await http.post(f"/agent/{action}", json=body)
+                assert response.status_code == 422, (action, given)
+                assert response.json()["error"]["code"] == "invalid_request"
+
+
+BAD_BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"inputs": 1}',
+    b'{"inputs": []}',
+    b'{"input": 1}',
+    b'{"input": ' + b"[" * 100_000,
+    rb'{"input": {"messages": [["human", "\ud800"]]}, "inputs": [{"messages": [["human", "\ud800"]]}]}',
+    b'{"input": {"messages": [["human", "x"]]}, "inputs": [{"messages": [["human", "x"]]}], "config": null}',
+]
+
+
+async def test_a_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for content in BAD_BODIES:
+            for action in ACTIONS:
+                response = await http.post(f"/agent/{action}", content=content)
+                assert response.status_code == 422, (action, content)
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "code"),
+    [("idaas.token", 503, "idaas_unreachable"), ("model_studio", 502, "model_call_failed")],
+)
+async def test_a_failure_has_a_status_before_the_stream(
+    human_agent_server: AgentServer, service: str, status: int, code: str
+) -> None:
+    human_agent_server.sandbox.cloud.faults.set(service, Fault(status=500))
+    async with human_agent_server.client() as http:
+        for action in ("invoke", "stream", "stream_log", "stream_events"):
+            response = await http.post(f"/agent/{action}", json={"input": PLAIN})
+            assert response.status_code == status, action
+            assert response.json()["error"]["code"] == code
+
+
+@pytest.mark.promise("bounded")
+async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
+    sandbox.cloud.settings.model_first_token_delay = 60
+    with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
+        async with server.client() as http:
+            for action in ACTIONS:
+                body = {"inputs": [PLAIN]} if action == "batch" else {"input": PLAIN}
+                response = await http.post(f"/agent/{action}", json=body)
+                assert response.status_code == 504, action
+                assert response.json()["error"]["code"] == "run_timed_out", action
+
+
+async def test_an_error_in_mid_stream_is_one_event_with_its_code_and_a_whole_body(
+    agent_server: AgentServer,
+) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    async with agent_server.client() as http:
+        for action in ("stream", "stream_events", "stream_log"):
+            response = await http.post(f"/agent/{action}", json={"input": {"messages": [["human", "hello"]]}})
+            assert response.status_code == 200
+            assert response.text.count("event: error") == 1, action
+            assert "event: end" not in response.text, action
+            last = response.text.strip().splitlines()[-1]
+            error = json.loads(last.removeprefix("data: "))
+            assert error["status_code"] == 503, action
+            assert error["error"]["code"] == "model_call_failed", action
+            assert error["error"]["request_id"] == response.headers["x-request-id"], action
+            assert error["error"]["service"] == "model", action
+
+
+async def test_langserves_client_raises_an_error_in_mid_stream_with_its_status_and_code(
+    agent_server: AgentServer,
+) -> None:
+    agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
+    runnable, hello = remote(agent_server), {"messages": [HumanMessage("hello")]}
+    for pieces in (
+        runnable.astream(hello),
+        runnable.astream_events(hello, version="v2"),
+        runnable.astream_log(hello),
+    ):
+        with pytest.raises(httpx.HTTPStatusError, match="model_call_failed") as raised:
+            _ = [piece async for piece in pieces]
+        assert raised.value.response.status_code == 503
+
+
+async def test_a_system_message_reaches_the_model_after_the_agents_own(sandbox: Sandbox) -> None:
+    forms = (
+        {"type": "system", "content": "Be brief."},
+        {"role": "developer", "content": "Be brief."},
+        ["system", "Be brief."],
+    )
+    with endless_model() as model, running_agent(sandbox, LLM_BASE_URL=model.url) as server:
+        async with server.client() as http:
+            for form in forms:
+                body = {"input": {"messages": [form, ["human", "hello"]]}}
+                async with http.stream("POST", "/agent/stream", json=body) as response:
+                    assert response.status_code == 200, form
+    assert len(model.prompts) == len(forms)
+    for system, question in model.prompts:
+        assert system["role"] == "system"
+        assert system["content"].endswith("\n\nBe brief.")
+        assert question == {"role": "user", "content": "hello"}
+
+
+async def test_what_a_client_configures_has_no_effect(human_agent_server: AgentServer) -> None:
+    forged = {
+        "configurable": {
+            "access_token": "x",
+            "user": "bob",
+            "langgraph_auth_user": {"identity": "user_bob01"},
+        },
+        "metadata": {"user": "bob"},
+        "tags": ["x"],
+    }
+    enterprise = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
+    async with human_agent_server.client("alice") as http:
+        response = await http.post("/agent/invoke", json={"input": enterprise, "config": forged})
+        assert response.status_code == 200
+        assert "user_alice01" in response.text
+        assert "user_bob01" not in response.text
+        batch = await http.post("/agent/batch", json={"inputs": [enterprise], "config": forged})
+        assert "user_alice01" in batch.text
+
+
+async def test_the_playground_is_served_to_who_is_signed_in(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        page = await http.get("/agent/playground/")
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        asset = page.text.partition('src="')[2].partition('"')[0]
+        assert (await http.get(asset)).status_code == 200
+
+
+async def test_schemas_are_published_without_anything_to_configure(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        for name in ("input_schema", "output_schema", "config_schema"):
+            response = await http.get(f"/agent/{name}")
+            assert response.status_code == 200
+            assert "access_token" not in response.text
+
+
+async def test_no_endpoint_shows_a_secret(human_agent_server: AgentServer) -> None:
+    server, secrets = human_agent_server, human_agent_server.sandbox.cloud.secrets
+    headers = server.headers()
+    canaries = [headers["Authorization"].rpartition(".")[2], secrets.llm_api_key, secrets.amap_api_key]
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as http:
+        for path in ("invoke", "stream", "stream_log", "stream_events"):
+            text = (await http.post(f"/agent/{path}", json={"input": PLAIN})).text
+            assert "Hangzhou" in text
+            assert not [canary for canary in canaries if canary in text], path
+
+
+async def test_the_schemas_are_of_the_kind_that_the_chat_playground_takes(agent_server: AgentServer) -> None:
+    async with agent_server.client() as client:
+        given = (await client.get("/agent/input_schema")).json()
+        answered = (await client.get("/agent/output_schema")).json()
+    assert [member["type"] for member in given["properties"].values()] == ["array"]
+    choices = answered.get("anyOf") or answered.get("oneOf") or []
+    assert any("ai" in choice["properties"]["type"].get("enum", ()) for choice in choices)

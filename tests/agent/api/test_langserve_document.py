@@ -1,0 +1,76 @@
+"""`docs/langserve.md` says what is so: its example runs, its inputs are taken, its routes are there."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.api.langserve import _MAX_BATCH
+from tests.agent.conftest import AgentServer
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "langserve.md").read_text(encoding="utf-8")
+INPUTS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)]
+UNDER = ("/agent/", "/agent/c/{config_hash}/")
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+async def test_the_example_runs_with_langserves_client(agent_server: AgentServer, tmp_path: Path) -> None:
+    file = tmp_path / "example.py"
+    file.write_text(EXAMPLE, encoding="utf-8")
+    token = agent_server.sandbox.access_token("alice")
+    variables = {"AGENT_URL": agent_server.url, "IDAAS_AGENT_ACCESS_TOKEN": token, "PATH": os.environ["PATH"]}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(file),
+        env=variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, failed = await process.communicate()
+    assert process.returncode == 0, failed.decode()
+    assert said.decode().index("Hangzhou") < said.decode().index("Beijing")
+
+
+async def test_each_form_of_the_input_is_taken_by_each_route(agent_server: AgentServer) -> None:
+    assert len(INPUTS) == 3
+    async with agent_server.client() as http:
+        for body in INPUTS:
+            for action in ("invoke", "stream", "stream_events", "stream_log"):
+                answer = await http.post(f"/agent/{action}", json=body)
+                assert answer.status_code == 200, (action, body)
+                assert "Hangzhou" in answer.text, (action, body)
+        several = await http.post("/agent/batch", json={"inputs": [body["input"] for body in INPUTS]})
+        assert [("Hangzhou" in output["content"]) for output in several.json()["output"]] == [True] * 3
+
+
+async def test_each_route_is_there_and_no_other(agent_server: AgentServer) -> None:
+    posts = set(re.findall(r"`POST (/agent/\w+)`", DOCUMENT))
+    async with agent_server.client() as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+        served = {path for path, methods in paths.items() if path.startswith("/agent/") and "post" in methods}
+        assert served == {route.replace("/agent/", under) for route in posts for under in UNDER}
+        for name in ("input_schema", "output_schema", "config_schema", "playground/"):
+            assert f"{name}`" in DOCUMENT
+            assert (await http.get(f"/agent/{name}")).status_code == 200
+
+
+def test_the_largest_batch_is_as_documented() -> None:
+    assert f"1 to {_MAX_BATCH}" in DOCUMENT
+
+
+async def test_a_body_that_is_wrong_is_a_422_that_names_the_member(agent_server: AgentServer) -> None:
+    async with agent_server.client() as http:
+        answer = await http.post("/agent/invoke", json={"input": {"messages": [["nobody", "x"]]}})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"].startswith("input")
+
+
+@pytest.mark.parametrize("config", [{}, {"configurable": {"user": "bob"}}])
+async def test_a_config_has_no_effect(agent_server: AgentServer, config: dict[str, object]) -> None:
+    async with agent_server.client() as http:
+        answer = await http.post("/agent/invoke", json={**INPUTS[0], "config": config})
+    assert answer.status_code == 200

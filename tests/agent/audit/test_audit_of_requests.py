@@ -1,0 +1,259 @@
+"""Whole requests, and what the audit log says of them: who, what, with which credential, how it went."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from langgraph_sdk import Auth
+
+from agent.langgraph_server.entry import authenticate
+from agent.langgraph_server.token_references import agent_of_this_loop
+from identity.audit.event import AuditedAction, AuditOutcome
+from identity.error_table import ErrorCode
+from sandbox.faults import Fault
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("on-record")
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "audit-log.md").read_text(encoding="utf-8")
+SCHEMA = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
+CHAT = "/openai/v1/chat/completions"
+ENTERPRISE = "Call my enterprise service"
+LEAVE = "How many days of leave do I have left?"
+WEATHER = "What is the weather in Hangzhou right now?"
+ALICE, BOB = "user_alice01", "user_bob01"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"
+
+
+async def ask(server: AgentServer, question: str, user: str = "alice") -> Any:
+    async with server.client(user) as client:
+        return await client.post(CHAT, json={"messages": [{"role": "user", "content": question}]})
+
+
+def records(server: AgentServer, file: Path, *events: str) -> list[dict[str, Any]]:
+    """Stops the agent; its log's lines, or those of `events`. Every line fits the documented schema."""
+    server.stop()
+    text = file.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, SCHEMA, jsonschema.Draft202012Validator)
+    canaries = server.sandbox.cloud.secrets
+    for canary in (canaries.llm_api_key, canaries.amap_api_key, canaries.agent_client_secret, "eyJ"):
+        assert canary not in text
+    return [line for line in lines if not events or line["event"] in events]
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def told(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
+    return [(line["event"], line["outcome"], line["error"]) for line in lines]
+
+
+async def test_a_human_request_is_followed_from_the_token_to_the_service(
+    sandbox: Sandbox, file: Path
+) -> None:
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
+        response = await ask(server, ENTERPRISE)
+        assert response.status_code == 200
+        lines = records(server, file)
+    human = [line for line in lines if line["request_id"] == response.headers["x-request-id"]]
+    assert human[0]["event"] == "authentication"
+    assert human[0]["outcome"] == "succeeded"
+    assert (human[0]["audience"], human[0]["scope"]) == ("https://agent.sandbox.example", "agent.access")
+    assert {line["principal"]["sub"] for line in human} == {ALICE}
+    assert {line["principal"]["iss"] for line in human} == {sandbox.issuer}
+    assert len({line["token_hash"] for line in human}) == 1
+    issues = [line for line in human if line["event"] in ("token_exchange", "api_key_issue")]
+    assert {line["outcome"] for line in issues} == {"succeeded"}
+    assert {line["client"] for line in issues} == {"app_agent01"}
+    assert {line["access_identity"] for line in issues} == {"Human"}
+    asked = {line["credential"] or f"{line['audience']}|{line['scope']}" for line in issues}
+    assert {"llm_api_key", "amap_api_key", "https://enterprise.sandbox.example|service.invoke"} <= asked
+    assert {"urn:cloud:idaas:pam|.all"} <= asked
+    begun, ended = human[-2:]
+    assert (begun["event"], begun["outcome"], begun["duration_ms"]) == ("tool_call", "started", None)
+    assert (ended["event"], ended["outcome"]) == ("tool_call", "succeeded")
+    for line in (begun, ended):
+        assert line["service"] == "enterprise"
+        assert line["access_identity"] == "Human"
+        assert (line["audience"], line["scope"]) == ("https://enterprise.sandbox.example", "service.invoke")
+    assert begun["call_id"] == ended["call_id"]
+    assert "machine_token" not in {line["event"] for line in lines}
+
+
+async def test_under_machine_identity_the_caller_is_named_and_the_credential_is_the_agents(
+    sandbox: Sandbox, file: Path
+) -> None:
+    with running_agent(sandbox, ACCESS_IDENTITY="Machine", AUDIT_LOG_FILE=str(file)) as server:
+        assert (await ask(server, WEATHER, "bob")).status_code == 200
+        lines = records(server, file)
+    issues = [line for line in lines if line["event"] in ("machine_token", "api_key_issue")]
+    assert {line["principal"] for line in issues if line["access_identity"] == "Machine"} == {None}
+    assert {line["credential"] for line in issues} >= {"llm_api_key", "amap_api_key"}
+    ended = [line for line in lines if line["event"] == "tool_call" and line["outcome"] == "succeeded"]
+    assert {line["access_identity"] for line in ended} == {"Machine"}
+    assert {line["principal"]["sub"] for line in ended} == {BOB}
+    assert {line["credential"] for line in ended} == {"amap_api_key"}
+
+
+async def test_a_warm_request_costs_its_authentication_and_its_calls(sandbox: Sandbox, file: Path) -> None:
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
+        headers = server.headers()
+        async with server.client(None) as client:
+            for _ in range(2):
+                body = {"messages": [{"role": "user", "content": ENTERPRISE}]}
+                response = await client.post(CHAT, json=body, headers=headers)
+        lines = records(server, file)
+    warm = [line for line in lines if line["request_id"] == response.headers["x-request-id"]]
+    assert told(warm) == [
+        ("authentication", "succeeded", None),
+        ("tool_call", "started", None),
+        ("tool_call", "succeeded", None),
+    ]
+
+
+async def test_who_is_refused_is_on_record_with_the_reason_and_no_name(sandbox: Sandbox, file: Path) -> None:
+    with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
+        foreign = sandbox.access_token("alice", audience="https://other.example")
+        narrow = sandbox.access_token("alice", permissions=("agent.other",))
+        async with server.client(None) as client:
+            await client.get("/health")
+            for authorization in (None, "Basic eyJh", f"Bearer {foreign}", f"Bearer {narrow}"):
+                headers = {"Authorization": authorization} if authorization else {}
+                await client.get("/openai/v1/models", headers=headers)
+            sandbox.clock.advance(2 * 86_400)
+            sandbox.cloud.faults.set("idaas.jwks", Fault(status=500))
+            late = {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
+            assert (await client.get("/openai/v1/models", headers=late)).status_code == 503
+        lines = records(server, file, "authentication")
+    assert told(lines) == [
+        ("authentication", "refused", "access_token_missing"),
+        ("authentication", "refused", "access_token_missing"),
+        ("authentication", "refused", "access_token_invalid"),
+        ("authentication", "refused", "insufficient_scope"),
+        ("authentication", "failed", "jwks_unavailable"),
+    ]
+    assert {line["principal"] for line in lines} == {None}
+    assert [line["token_hash"] is None for line in lines] == [True, True, False, False, False]
+
+
+async def test_an_exchange_that_idaas_refuses_is_on_record_and_so_is_the_call_without_it(
+    sandbox: Sandbox, file: Path
+) -> None:
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
+        assert (await ask(server, LEAVE, "bob")).status_code == 200
+        lines = records(server, file, "token_exchange", "tool_call")
+    leave = [line for line in lines if line["audience"] == "https://leave.sandbox.example"]
+    assert told(leave) == [
+        ("token_exchange", "refused", "token_exchange_failed"),
+        ("tool_call", "started", None),
+        ("tool_call", "refused", "token_exchange_failed"),
+    ]
+    assert {line["principal"]["sub"] for line in leave} == {BOB}
+
+
+async def test_a_machine_token_and_a_key_that_idaas_refuses_are_on_record(
+    sandbox: Sandbox, file: Path
+) -> None:
+    variables = {
+        "ENTERPRISE_SERVICE_SCOPE": "https://enterprise.sandbox.example|service.other",
+        "LLM_API_KEY_IDENTIFIER": "no_such_key",
+    }
+    with running_agent(sandbox, AUDIT_LOG_FILE=str(file), **variables) as server:
+        assert (await ask(server, ENTERPRISE)).status_code == 502
+        lines = records(server, file, "machine_token", "api_key_issue")
+    refused = {told([line])[0] for line in lines if line["outcome"] == "refused"}
+    assert refused == {
+        ("machine_token", "refused", "machine_token_failed"),
+        ("api_key_issue", "refused", "llm_api_key_unavailable"),
+    }
+
+
+async def test_a_service_that_fails_is_on_record(sandbox: Sandbox, file: Path) -> None:
+    with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
+        sandbox.cloud.faults.set("function_compute", Fault(status=500))
+        assert (await ask(server, ENTERPRISE)).status_code == 200
+        lines = records(server, file, "tool_call")
+    assert told(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
+
+
+async def test_without_its_record_a_required_request_is_refused_and_nothing_is_asked(
+    sandbox: Sandbox,
+) -> None:
+    with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full", AUDIT_REQUIRED="true") as server:
+        response = await ask(server, WEATHER)
+        assert response.status_code == 503
+        assert response.json()["error"]["code"] == "audit_unavailable"
+        assert response.headers["retry-after"]
+        counted = sandbox.cloud.counters.snapshot()
+        assert not {"model_studio:chat.completions", "developer_api:ObtainCredential"} & counted.keys()
+        assert not [name for name in counted if name.startswith("amap:")]
+        server.agent.readiness.forget()
+        async with server.client(None) as client:
+            assert (await client.get("/openai/v1/models")).status_code == 503, "a refusal is on record too"
+            ready = await client.get("/ready")
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
+
+
+async def test_unless_it_is_required_a_request_is_served_and_readiness_reports_the_log(
+    sandbox: Sandbox,
+) -> None:
+    with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full") as server:
+        assert (await ask(server, WEATHER)).status_code == 200
+        async with server.client(None) as client:
+            while (ready := await client.get("/ready")).status_code == 200:
+                server.agent.readiness.forget()
+        assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
+
+
+async def test_a_disk_that_does_not_answer_delays_no_request(sandbox: Sandbox, file: Path) -> None:
+    os.mkfifo(file)  # opening it waits for a reader
+    with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
+        for _ in range(3):
+            assert (await ask(server, "Hello!")).status_code == 200
+        reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+        server.stop()
+        lines = os.read(reader, 65536).decode().splitlines()
+        os.close(reader)
+    assert [json.loads(line)["event"] for line in lines].count("authentication") == 3
+
+
+async def test_langgraph_server_lets_nobody_in_without_a_record(
+    sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**sandbox.environment, "AUDIT_LOG_FILE": str(file)}.items():
+        monkeypatch.setenv(name, value)
+    token = sandbox.access_token("alice")
+    await authenticate({"headers": [(b"authorization", f"Bearer {token}".encode())]})
+    with pytest.raises(Auth.exceptions.HTTPException):
+        await authenticate({"headers": []})
+    await (await agent_of_this_loop()).aclose()
+    lines = lines_of(file)
+    assert told(lines) == [
+        ("authentication", "succeeded", None),
+        ("authentication", "refused", "access_token_missing"),
+    ]
+    assert lines[0]["principal"]["sub"] == ALICE
+
+
+def test_what_is_documented_is_what_there_is() -> None:
+    assert SCHEMA["properties"].keys() == set(SCHEMA["required"])
+    assert set(SCHEMA["properties"]["event"]["enum"]) == {*AuditedAction, "audit_resumed"}
+    assert set(SCHEMA["properties"]["outcome"]["enum"]) == set(AuditOutcome)
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", DOCUMENT.partition("## Members")[2], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SCHEMA["properties"])
+    rows = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("## Members")[0], re.MULTILINE)
+    assert set(rows) == {*AuditedAction, "audit_resumed"}
+    assert ErrorCode.AUDIT_UNAVAILABLE in DOCUMENT

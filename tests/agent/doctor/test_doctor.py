@@ -1,0 +1,175 @@
+"""`doctor` against the sandbox: every row of the error table is provoked, found, and told from all others."""
+
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import ECKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from typer.testing import CliRunner
+
+from agent.cli import app
+from agent.doctor.connectivity import obstacle
+from agent.doctor.examination import diagnose
+from agent.doctor.finding import Finding, Outcome
+from identity.error_table import ErrorCode
+from identity.secret import Secret
+from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
+from tests.conftest import Sandbox
+
+NOT_MET: Mapping[str, str] = {
+    "access_token_missing": "doctor is not a request: without a token the user's steps are skipped, with how",
+    "run_timed_out": "a limit on one answer of the model and its tools together; doctor makes no run",
+    "shutting_down": "of an agent that is being stopped; doctor's own is not",
+    "rate_limited": "of a caller who asks too often; doctor is no caller",
+    "too_many_runs": "of a caller with many runs at once; doctor makes no run",
+    "overloaded": "of a process with many runs at once; doctor makes no run",
+}
+"""Codes that doctor can by its nature not meet, and why."""
+
+
+async def other_jwks(request: Request) -> JSONResponse:
+    """The keys of another instance."""
+    return JSONResponse({"keys": [OTHER_KEY.as_dict(private=False)]})
+
+
+OTHER_KEY = ECKey.generate_key("P-256", {"kid": "other", "alg": "ES256", "use": "sig"})
+
+
+def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
+    """What the agent is configured by, with the case's faults in it."""
+    addresses = sandbox.cloud.addresses
+    loop = folder / "loop"
+    loop.symlink_to(loop)
+    places = {
+        "loop": str(loop),
+        "issuer": addresses.issuer,
+        "idaas_port": addresses.idaas.rpartition(":")[2],
+        "plain_port": addresses.idaas_plain.rpartition(":")[2],
+        "model_studio": addresses.model_studio,
+        "function_compute": addresses.function_compute,
+        "other_jwks": f"{elsewhere}/jwks",
+    }
+    variables = sandbox.environment | {
+        name: value.format_map(places) for name, value in case.variables.items()
+    }
+    if case.configuration:
+        configuration = json.loads(Path(variables["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
+        file = folder / "client-config.json"
+        file.write_text(json.dumps(configuration | case.configuration))
+        variables["CLOUD_IDAAS_CONFIG_PATH"] = str(file)
+    return variables
+
+
+async def findings(
+    variables: Mapping[str, str], token: str | None = None, ahead: float = 0.0
+) -> dict[str, Finding]:
+    secret = Secret(token) if token is not None else None
+    examination = diagnose(variables, secret, clock=lambda: time.time() + ahead)
+    return {finding.step: finding async for finding in examination}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_what_is_wrong_is_found_with_code_reason_cause_and_remedy(
+    case: Case, sandbox: Sandbox, tmp_path: Path, serve: Callable
+) -> None:
+    elsewhere = ""
+    if "{other_jwks}" in case.variables.values():
+        elsewhere = await serve(Starlette(routes=[Route("/jwks", other_jwks)]))
+    variables = environment(sandbox, case, tmp_path, elsewhere)
+    token = None if case.token is None else sandbox.access_token("alice", **case.token)
+    case.change(sandbox)
+    found = await findings(variables, token, case.clock)
+    first = next(finding for finding in found.values() if finding.outcome is Outcome.FAILED)
+    assert first.step == case.step
+    members = first.members()
+    assert (members["code"], members["reason"]) == (case.code, case.reason)
+    said = "\n".join(first.lines())
+    for name in ("code", "symptom", "cause", "remedy"):
+        assert members[name]
+        assert members[name] in said
+    shown = json.dumps([finding.members() for finding in found.values()]) + said
+    secrets = sandbox.cloud.secrets
+    for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token, "sesame"):
+        assert not secret or secret not in shown
+
+
+def test_no_two_things_that_are_wrong_give_the_same_finding() -> None:
+    findings = [(case.step, case.code, case.reason) for case in CASES]
+    assert len(findings) == len(set(findings))
+
+
+def test_every_code_is_provoked_or_cannot_be_met() -> None:
+    provoked = {case.code for case in CASES}
+    assert set(ErrorCode) - provoked - NOT_MET.keys() == set()
+    assert provoked & NOT_MET.keys() == set()
+
+
+def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["doctor", *arguments], env=dict.fromkeys(os.environ) | variables)
+    return result.exit_code, result.stdout
+
+
+def test_a_healthy_agent_is_found_healthy_and_the_skipped_steps_say_how_to_check_them(
+    sandbox: Sandbox,
+) -> None:
+    status, said = doctor("--json", **sandbox.environment)
+    steps = {step["step"]: step for step in json.loads(said)["steps"]}
+    assert status == 0
+    assert json.loads(said)["ok"] is True
+    skipped = {name for name, step in steps.items() if step["outcome"] == "skipped"}
+    assert skipped == {"audit log", USER, "credential of leave", "service leave"}
+    assert "IDAAS_AGENT_ACCESS_TOKEN" in steps[USER]["remedy"]
+
+
+def test_a_users_steps_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
+    variables = {"AUDIT_LOG_FILE": str(tmp_path / "audit.log"), **HUMAN, **sandbox.environment}
+    status, said = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token("alice"), **variables)
+    assert status == 0
+    assert {step["outcome"] for step in json.loads(said)["steps"]} == {"ok"}
+
+
+def test_in_human_identity_the_agent_needs_no_rights_in_its_own_name(sandbox: Sandbox) -> None:
+    sandbox.cloud.directory.machine.clear()
+    token = sandbox.access_token("alice")
+    status, said = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=token, **HUMAN, **sandbox.environment)
+    assert status == 0
+    assert "failed" not in {step["outcome"] for step in json.loads(said)["steps"]}
+
+
+def test_a_failure_is_told_on_the_terminal_and_by_the_exit_status(sandbox: Sandbox) -> None:
+    status, said = doctor(**sandbox.environment | {"LLM_API_KEY_IDENTIFIER": "none", "LLM_MODEL": "none"})
+    assert status == 1
+    for words in ("failed  credential of model:", "llm_api_key_unavailable", "cause:", "remedy:", "1 of "):
+        assert words in said
+
+
+def test_every_fault_of_the_configuration_has_a_line(sandbox: Sandbox) -> None:
+    status, said = doctor(**sandbox.environment | {"AGENT_SCOPE": "", "LLM_BASE_URL": "http://example.com"})
+    assert status == 1
+    lines = said.splitlines()
+    assert sum("fault:" in line for line in lines) == 2
+    assert any("AGENT_SCOPE" in line for line in lines)
+    assert any("LLM_BASE_URL" in line for line in lines)
+
+
+async def test_a_name_that_dns_does_not_know_is_told_from_a_port_that_refuses() -> None:
+    async def unknown(host: str, port: int) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    barred = await obstacle(closed("/"), "JWKS_ENDPOINT", ssl.create_default_context(), resolve=unknown)
+    assert barred is not None
+    assert barred.reason == "name_unknown"
+    assert "JWKS_ENDPOINT" in barred.remedy
+
+
+async def test_an_address_that_takes_connections_has_no_obstacle(sandbox: Sandbox) -> None:
+    assert await obstacle(sandbox.url(), "JWKS_ENDPOINT", sandbox.ssl_context) is None

@@ -1,0 +1,97 @@
+"""LangGraph Server in a process of its own, offline: one for all tests of a session that need it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from langgraph_sdk.client import LangGraphClient
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Server:
+    """A running server. `folder` is where it stores what it keeps."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+        self.log = folder / "log"
+
+    def client(self, token: str) -> "LangGraphClient":
+        """The SDK's client, for the bearer of `token`."""
+        from langgraph_sdk import get_client
+
+        return get_client(url=self.url, headers={"Authorization": f"Bearer {token}"}, api_key=None)
+
+    @property
+    def routes(self) -> list[str]:
+        """Its real route table (`tests/agent/langgraph_server/langgraph_dev.py`)."""
+        routes: list[str] = json.loads((self.folder / "routes.json").read_text())
+        return routes
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/ok", timeout=5).status_code == 200
+    return False
+
+
+@contextlib.contextmanager
+def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Server]:
+    """`langgraph dev` with the project's `langgraph.json`, under Human identity, in `folder`."""
+    port = _free_port()
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_"))
+    }
+    environment |= sandbox.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)} | variables
+    root = os.path.relpath(ROOT, folder)  # a copy of the file: the server writes beside it
+    config = (ROOT / "langgraph.json").read_text().replace('"./', f'"{root}/').replace('"."', f'"{root}"')
+    (folder / "langgraph.json").write_text(config)
+    program = Path(__file__).with_name("langgraph_dev.py")
+    command = [sys.executable, str(program), "dev", "--no-browser", "--no-reload", "--port", str(port)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own command
+        try:
+            url = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 60
+            while not _answers(url):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail((folder / "log").read_text(errors="replace")[-4000:])
+                time.sleep(0.1)  # another process: there is no event to wait for
+            yield Server(url, folder)
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    # It keeps threads on disk as it ends: whatever it holds of a run must be of a kind that it can keep.
+    assert "shutdown failed" not in (folder / "log").read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`langgraph dev` for all tests of a session that need it."""
+    running, _ = running_sandbox
+    with langgraph_dev(running, tmp_path_factory.mktemp("langgraph")) as server:
+        yield server

@@ -1,0 +1,42 @@
+"""LangGraph Server's entry counts the runs that a user creates, and nothing else that he does there."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from langgraph_sdk import Auth
+
+from agent.langgraph_server import entry as langgraph_server
+from agent.langgraph_server.token_references import agent_of_this_loop
+from identity.error_table import ErrorCode
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("bounded")
+
+
+def acting(action: str, user: str = "user_alice01") -> Auth.types.AuthContext:
+    return cast(Auth.types.AuthContext, SimpleNamespace(action=action, user=SimpleNamespace(identity=user)))
+
+
+async def asked(action: str, user: str = "user_alice01") -> Any:
+    return await langgraph_server.own_threads(acting(action, user), {"metadata": {}})
+
+
+async def test_runs_are_counted_and_looking_is_not(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (sandbox.environment | {"MAX_REQUESTS_PER_MINUTE": "2"}).items():
+        monkeypatch.setenv(name, value)
+    for _ in range(10):
+        assert await asked("read") == {"owner": "user_alice01"}
+    refused = None
+    for _ in range(3):
+        try:
+            await asked("create_run")
+        except Auth.exceptions.HTTPException as error:
+            refused = error
+    assert refused is not None
+    assert refused.status_code == 429
+    assert ErrorCode.RATE_LIMITED in refused.detail
+    assert refused.headers is not None
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert await asked("create_run", "user_bob01") == {"owner": "user_bob01"}
+    await (await agent_of_this_loop()).aclose()

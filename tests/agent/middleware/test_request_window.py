@@ -1,0 +1,152 @@
+"""The sliding window, in memory and in Redis: exact, atomic, and honest about when there is room again."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+
+from agent.middleware.request_window import LocalWindow, RedisWindow, Window
+from tests.agent.middleware.redis_server import redis_server
+
+pytestmark = pytest.mark.promise("bounded")
+
+LIMIT = 5
+
+
+class Clock:
+    """Moved by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Windows:
+    """A way to make windows of one kind that count together, and to let time pass for them."""
+
+    make: Callable[[int], Window]
+    passes: Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture(params=["local", "redis"])
+async def windows(request: pytest.FixtureRequest) -> AsyncIterator[Windows]:
+    if request.param == "local":
+        clock = Clock()
+
+        async def later(seconds: float) -> None:
+            clock.now += seconds
+
+        yield Windows(lambda limit: LocalWindow(limit, monotonic=clock), later)
+        return
+    with redis_server() as server:
+        redis = Redis(port=server.port)
+
+        async def aged(seconds: float) -> None:
+            for key in await redis.keys():
+                units = await redis.zrange(key, 0, -1, withscores=True)
+                await redis.zadd(key, {unit: score - seconds * 1000 for unit, score in units})
+
+        yield Windows(lambda limit: RedisWindow(limit, redis), aged)
+        await redis.aclose()
+
+
+async def test_there_is_room_for_the_limit_and_each_caller_has_their_own(windows: Windows) -> None:
+    window = windows.make(LIMIT)
+    waits = [await window.take("alice", f"a{number}", 1, "") for number in range(LIMIT + 1)]
+    assert waits[:LIMIT] == [0] * LIMIT
+    assert 59 < waits[LIMIT] <= 60
+    assert await window.take("bob", "b", LIMIT, "") == 0
+
+
+async def test_what_is_refused_takes_no_room(windows: Windows) -> None:
+    window = windows.make(LIMIT)
+    assert await window.take("alice", "first", LIMIT, "") == 0
+    for second in range(59):
+        assert await window.take("alice", f"again{second}", 1, ""), second
+        await windows.passes(1)
+    await windows.passes(1)
+    assert await window.take("alice", "last", LIMIT, "") == 0
+
+
+async def test_waiting_as_long_as_it_says_is_enough_and_never_over_a_minute(windows: Windows) -> None:
+    window, refused = windows.make(LIMIT), 0
+    for step in range(200):
+        amount = 1 + step * 7 % 11 % LIMIT
+        wait = await window.take("alice", f"s{step}", amount, "")
+        if wait:
+            refused += 1
+            assert wait <= 60
+            await windows.passes(math.ceil(wait))
+            assert await window.take("alice", f"t{step}", amount, "") == 0
+        await windows.passes(step * 13 % 41 / 2)
+    assert refused > 20
+
+
+async def test_never_more_than_the_limit_in_any_minute(windows: Windows) -> None:
+    window, now = windows.make(LIMIT), 0.0
+    admitted: list[float] = []
+    for step in range(300):
+        if not await window.take("alice", f"s{step}", 1, ""):
+            admitted.append(now)
+        seconds = step * 13 % 41 / 5
+        await windows.passes(seconds)
+        now += seconds
+    # Redis's clock goes on by itself meanwhile: hence a second less.
+    assert all(later - first > 59 for first, later in zip(admitted, admitted[LIMIT:], strict=False))
+    assert len(admitted) > 50
+
+
+async def test_a_unit_that_is_given_back_makes_room(windows: Windows) -> None:
+    window = windows.make(1)
+    assert await window.take("alice", "a", 1, "") == 0
+    await window.give_back("alice", "a.0")
+    await window.give_back("nobody", "a.0")
+    assert await window.take("alice", "b", 1, "") == 0
+    assert await window.take("alice", "c", 1, "") > 0
+
+
+async def test_many_instead_of_one_are_taken_whole_or_not_at_all(windows: Windows) -> None:
+    window = windows.make(LIMIT)
+    assert await window.take("alice", "one", 1, "") == 0
+    assert await window.take("alice", "all", LIMIT, "one.0") == 0
+    assert await window.take("alice", "more", 1, "") > 0
+    await windows.passes(60)
+    assert await window.take("alice", "two", 2, "") == 0
+    assert await window.take("alice", "one", 1, "") == 0
+    assert await window.take("alice", "all", LIMIT, "one.0") > 0
+    assert await window.take("alice", "rest", LIMIT - 2, "") == 0
+
+
+async def test_takers_at_once_never_get_more_than_the_limit(windows: Windows) -> None:
+    window = windows.make(LIMIT)
+    waits = await asyncio.gather(*(window.take("alice", f"a{number}", 1, "") for number in range(40)))
+    assert waits.count(0) == LIMIT
+
+
+async def test_callers_of_the_past_are_forgotten() -> None:
+    clock = Clock()
+    window = LocalWindow(LIMIT, monotonic=clock)
+    for number in range(100):
+        await window.take(f"caller{number}", "a", 1)
+    clock.now += 61
+    await window.take("alice", "a", 1)
+    assert len(window) == 1
+
+
+async def test_redis_forgets_callers_of_the_past_by_itself() -> None:
+    with redis_server() as server:
+        redis = Redis(port=server.port)
+        window = RedisWindow(1, redis)
+        await window.take("alice", "a", 1)
+        [key] = await redis.keys()
+        life = await redis.pttl(key)
+        assert 0 < life <= 60_000
+        await redis.pexpire(key, 30_000)
+        assert await window.take("alice", "b", 1) > 0
+        assert await redis.pttl(key) <= 30_000
+        await redis.aclose()

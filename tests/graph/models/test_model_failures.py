@@ -1,0 +1,76 @@
+"""How a call of the model fails: with the status and the code word, and nothing else of the service's."""
+
+import socket
+
+import pytest
+from langchain_core.messages import HumanMessage
+from starlette.responses import JSONResponse, Response
+
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
+
+__all__ = ["model_at"]  # fixtures
+
+
+def invalid_api_key(key):
+    message = f"Incorrect API key provided: {key}. For details, see: https://help.example"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+    return JSONResponse({"error": error, "request_id": "d6a1"}, 401)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("response", "status", "word"),
+    [
+        (invalid_api_key("sk-canary"), 401, "invalid_api_key"),
+        (
+            JSONResponse({"error": {"message": "canary", "code": "limit_requests"}}, 429),
+            429,
+            "limit_requests",
+        ),
+        (JSONResponse({"error": {"message": "canary", "code": "canary is here!"}}, 400), 400, "400"),
+        (JSONResponse({"error": {"message": "canary", "code": 7}}, 404), 404, "404"),
+        (Response("<html>canary</html>", 502, media_type="text/html"), 502, "502"),
+        (Response("<html>canary</html>", 200, media_type="text/html"), None, ""),
+        (JSONResponse({"canary": True}), None, ""),
+    ],
+    ids=["401", "429", "400", "404", "502", "html", "no choices"],
+)
+async def test_failures_have_the_status_and_the_code_word_and_nothing_else(
+    serve, model_at, wire_model, response, status, word, stream
+):
+    wire_model.answers = [response]
+    model = model_at(await serve(wire_model))
+    call = streamed(model) if stream else model.ainvoke([HumanMessage("hi")])
+    error = await failure_of(call)
+    assert error.status == status
+    assert word in error.detail
+
+
+async def test_an_error_in_mid_stream_fails_by_its_code_word(serve, model_at, wire_model):
+    error = {"error": {"message": "canary", "type": "server_error", "code": "internal_error"}}
+    wire_model.answers = [[chunk({"content": "Sun"}), error]]
+    found = await failure_of(streamed(model_at(await serve(wire_model))))
+    assert "internal_error" in found.detail
+
+
+async def test_a_stream_that_breaks_off_fails(serve, model_at, wire_model):
+    wire_model.answers = [[chunk({"content": "Sun"}), "data: {broken\n\n"]]
+    await failure_of(streamed(model_at(await serve(wire_model))))
+
+
+async def test_a_service_that_cannot_be_reached_fails(model_at):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = await failure_of(model_at(f"http://127.0.0.1:{port}").ainvoke([HumanMessage("hi")]))
+    assert error.status is None
+
+
+async def test_redirects_are_not_followed_and_cookies_not_kept(serve, model_at, wire_model):
+    wire_model.answers = [Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"})]
+    model = model_at(await serve(wire_model))
+    assert (await failure_of(model.ainvoke([HumanMessage("hi")]))).status == 307
+    wire_model.answers = [
+        JSONResponse(answer({"content": "x"}), headers={"Set-Cookie": "user=alice; Path=/"})
+    ]
+    await model.ainvoke([HumanMessage("hi")])
+    assert not model.http_async_client.cookies

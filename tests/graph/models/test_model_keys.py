@@ -1,0 +1,111 @@
+"""Whose key the model sends, and that neither an echo of it nor the model itself shows it."""
+
+import asyncio
+import functools
+import json
+import operator
+
+import pytest
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.load import dumps
+from langchain_core.messages import HumanMessage
+from starlette.responses import JSONResponse
+
+from graph.api_key import api_key
+from identity.secret import REDACTED, Secret
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at
+
+__all__ = ["model_at"]  # fixtures
+
+
+async def test_one_model_sends_every_caller_s_own_key(serve, model_at, wire_model):
+    wire_model.answers = [
+        lambda request, key: answer({"content": f"{request['messages'][0]['content']} {key[::-1]}"})
+    ]
+    model = model_at(await serve(wire_model))
+
+    async def ask(n):
+        api_key.set(Secret(f"sk-{n}"))
+        return await model.ainvoke([HumanMessage(str(n))])
+
+    answers = await asyncio.gather(*(asyncio.create_task(ask(n)) for n in range(16)))
+    assert [a.text for a in answers] == [f"{n} {f'sk-{n}'[::-1]}" for n in range(16)]
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("sizes", [[100], [1, 1, 1, 2], [2, 3]])
+async def test_a_key_that_the_service_echoes_is_taken_out_whole_or_in_pieces(
+    serve, model_at, wire_model, sizes
+):
+    key = "sk-echo-canary"
+    pieces = [key[sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)] + [key[sum(sizes) :], "s"]
+    calls = [{"name": "x", "args": json.dumps({"a": key}), "id": "call_1", "type": "tool_call"}]
+
+    def deltas(name, wrap):
+        return [chunk(wrap(name, piece)) for piece in pieces]
+
+    def text(name, piece):
+        return {name: piece}
+
+    def argument(_, piece):
+        call = {"index": 0, "id": "", "function": {"arguments": piece}}
+        return {"tool_calls": [call]}
+
+    begin = {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "x", "arguments": '{"a": "'}}]}
+    end = {"tool_calls": [{"index": 0, "id": "", "function": {"arguments": '"}'}}]}
+    wire_model.answers = [
+        [
+            *deltas("reasoning_content", text),
+            *deltas("content", text),
+            chunk(begin),
+            *deltas("", argument),
+            chunk(end, finish_reason="tool_calls"),
+        ],
+        answer({"content": f"{key}s", "reasoning_content": key, "tool_calls": [_as_sent(calls[0])]}),
+        JSONResponse({"error": {"code": key, "message": key}}, 400),
+    ]
+    model = model_at(await serve(wire_model))
+    api_key.set(Secret(key))
+    heard = []
+
+    class Listener(AsyncCallbackHandler):
+        async def on_llm_new_token(self, token, *, chunk=None, **_):
+            heard.append((token, chunk))
+
+    chunks = [
+        piece async for piece in model.astream([HumanMessage("hi")], config={"callbacks": [Listener()]})
+    ]
+    whole = functools.reduce(operator.add, chunks)
+    assert whole.text == f"{REDACTED}s"
+    assert whole.additional_kwargs["reasoning_content"] == f"{REDACTED}s"
+    assert whole.tool_calls[0]["args"] == {"a": f"{REDACTED}s"}
+    assert heard
+    assert key not in repr((chunks, whole)) + "".join(token for token, _ in heard)
+    said = await model.ainvoke([HumanMessage("hi")])
+    assert said.text == f"{REDACTED}s"
+    assert said.tool_calls[0]["args"] == {"a": REDACTED}
+    assert key not in repr(said)
+    assert key not in str(await failure_of(model.ainvoke([HumanMessage("hi")])))
+
+
+def _as_sent(call):
+    return {
+        "id": call["id"],
+        "type": "function",
+        "function": {"name": call["name"], "arguments": call["args"]},
+    }
+
+
+async def test_the_model_shows_no_key(serve, model_at, wire_model):
+    wire_model.answers = [answer({"content": "x"})]
+    model = model_at(await serve(wire_model))
+    seen = []
+
+    class Tracer(AsyncCallbackHandler):
+        async def on_chat_model_start(self, *args, **kwargs):
+            seen.append(repr((args, kwargs)))
+
+    await model.ainvoke([HumanMessage("hi")], {"callbacks": [Tracer()]})
+    assert seen
+    for text in (*seen, repr(model), str(model), dumps(model), str(model._identifying_params)):
+        assert "canary" not in text

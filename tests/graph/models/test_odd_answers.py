@@ -1,0 +1,84 @@
+"""Numbers, dates and shapes of the model's answers that no service should send: a failed call at most."""
+
+from contextlib import suppress
+
+import pytest
+from langchain_core.messages import HumanMessage
+from starlette.responses import JSONResponse, Response
+
+from graph.models.model_studio import qwen_chat
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
+
+__all__ = ["model_at"]  # fixtures
+
+DATE = "Wed, 21 Oct 2099 07:28:00"
+
+
+CHOICES = [[], {}, None, "canary", 7, [7], [None], [{}], [{"message": []}], [{"delta": []}]]
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+async def test_an_answer_without_a_choice_fails(serve, model_at, wire_model, choices):
+    wire_model.answers = [{**answer({"content": "x"}), "choices": choices}]
+    model = model_at(await serve(wire_model))
+    await failure_of(model.ainvoke([HumanMessage("hi")]))
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+async def test_a_piece_without_a_choice_fails_or_says_nothing(serve, model_at, wire_model, choices):
+    wire_model.answers = [[{**chunk({"content": "x"}), "choices": choices}]]
+    model = model_at(await serve(wire_model))
+    said = ""
+    with suppress(ServiceError):
+        _, whole = await streamed(model)
+        said = whole.text
+    assert said == ""
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": "canary", "completion_tokens": None, "total_tokens": []},
+        {"prompt_tokens": 1.5, "completion_tokens": -1, "total_tokens": {}},
+    ],
+)
+async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, bench, echo, usage):
+    wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    with pytest.raises(ServiceError) as caught:
+        await bench(model, echo("amap", weather="x")).events()
+    assert caught.value.code is ErrorCode.MODEL_CALL_FAILED
+    assert caught.value.__context__ is None, "the original has the service's text"
+    await model.http_async_client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked_for"),
+    [
+        ({"Retry-After": f"{DATE} +{'9' * 400}"}, None),
+        ({"Retry-After": f"Wed, 21 Oct 2099 {'9' * 400}:28:00 GMT"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After-Ms": "60000"}, None),
+        ({"Retry-After": "2", "Retry-After-Ms": "60000"}, "2"),
+        ({"Retry-After": f"{DATE} GMT"}, "86400"),
+        ({}, None),
+    ],
+)
+async def test_the_client_reads_no_wait_but_the_one_that_was_understood(
+    serve, model_at, wire_model, headers, asked_for
+):
+    wire_model.answers = [Response("{}", 503, headers=headers)]
+    model = model_at(await serve(wire_model))
+    response = await model.http_async_client.post(model.openai_api_base, json={})
+    assert response.headers.get("retry-after") == asked_for
+    assert "retry-after-ms" not in response.headers
+
+
+async def test_a_refusal_with_an_absurd_wait_fails_by_its_status(serve, model_at, wire_model):
+    absurd = {"Retry-After": f"{DATE} +{'9' * 400}"}
+    wire_model.answers = [JSONResponse({"error": {"code": "limit_requests"}}, 429, headers=absurd)]
+    error = await failure_of(model_at(await serve(wire_model)).ainvoke([HumanMessage("hi")]))
+    assert (error.status, error.retry_after) == (429, 0)

@@ -1,0 +1,121 @@
+"""Arguments of a tool call that no parser can be trusted with are refused, and the chat goes on."""
+
+import json
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+
+from graph.call_arguments import can_be_handled
+from graph.models.model_studio import qwen_chat
+from tests.graph.conftest import DONE
+from tests.graph.models.qwen_wire import answer, chunk
+from tests.responsive import responsive
+
+pytestmark = pytest.mark.promise("model-cannot-steer")
+
+DEEP = "[" * 100_000
+HOSTILE = {
+    "nested": '{"city": ' + DEEP,
+    "nested and whole": '{"city": ' + DEEP + "]" * 100_000 + "}",
+    "nested objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "nested a little too deeply": '{"a":' * 40 + "1" + "}" * 40,
+    "a number of 10,000 digits": '{"a": ' + "9" * 10_000 + "}",
+    "no number": '{"a": NaN}',
+    "endless": '{"a": [Infinity, -Infinity]}',
+    "half a character": '{"a": "\\ud800"}',
+    "a list": '["Hangzhou"]',
+    "no JSON": "Hangzhou",
+}
+
+
+def called(arguments: str) -> dict:
+    return {"id": "call_0", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+
+
+def in_pieces(arguments: str, size: int) -> list:
+    first = {"index": 0, **called("")}
+    pieces = [arguments[at : at + size] for at in range(0, len(arguments), size)]
+    more = [{"index": 0, "function": {"arguments": piece}} for piece in pieces]
+    return [chunk({"role": "assistant", "tool_calls": [call]}) for call in (first, *more)]
+
+
+async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
+    """What the model is sent after its call, and the events of the run."""
+    finish = answer({"content": "done"})
+    if streaming:
+        finish = [chunk({"content": "done"})]
+    wire_model.answers = [first, finish]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    b = bench(model, amap)
+    try:
+        async with responsive():
+            events = await b.events() if streaming else await b.ask()
+    finally:
+        await model.http_async_client.aclose()
+    return wire_model.requests[-1]["messages"], events
+
+
+@pytest.mark.parametrize("form", HOSTILE)
+async def test_in_a_whole_answer_they_are_refused(serve, wire_model, bench, echo, form):
+    amap = echo("amap", weather="sunny")
+    message = answer({"content": None, "tool_calls": [called(HOSTILE[form])]}, "tool_calls")
+    sent, messages = await answers(serve, wire_model, bench, amap, message, streaming=False)
+    assert amap.calls == []
+    assert [m.type for m in messages] == ["ai", "tool", "ai"]
+    assert (sent[-1]["role"], sent[-1]["tool_call_id"]) == ("tool", "call_0")
+    assert "JSON object" in sent[-1]["content"]
+    assert sent[-2]["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+@pytest.mark.parametrize("pieces", [1, 30])
+@pytest.mark.parametrize("form", HOSTILE)
+async def test_in_a_streamed_answer_they_are_refused(serve, wire_model, bench, echo, form, pieces):
+    amap = echo("amap", weather="sunny")
+    pieces = in_pieces(HOSTILE[form], -(-len(HOSTILE[form]) // pieces))
+    sent, events = await answers(serve, wire_model, bench, amap, pieces, streaming=True)
+    assert amap.calls == []
+    assert sent[-1]["role"] == "tool"
+    assert "JSON object" in sent[-1]["content"]
+    assert events[-1] == {"type": "content", "text": "done"}
+
+
+@pytest.mark.parametrize("size", [100, 20_000])
+async def test_brackets_in_a_text_are_only_text(serve, wire_model, bench, echo, size):
+    text = "[{" * 5_000
+    amap = echo("amap", weather="sunny")
+    pieces = in_pieces(json.dumps({"city": text}), size)
+    await answers(serve, wire_model, bench, amap, pieces, streaming=True)
+    assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
+
+
+async def test_other_calls_of_a_whole_answer_are_run(serve, wire_model, bench, echo):
+    amap = echo("amap", weather="sunny")
+    good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
+    message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
+    await answers(serve, wire_model, bench, amap, message, streaming=False)
+    assert amap.calls == [("weather", {"city": "Hangzhou"}, None)]
+
+
+async def test_a_body_of_the_model_service_that_is_nested_without_end_is_a_failure_of_the_model(
+    serve, wire_model, bench, echo
+):
+    wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
+    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
+        await bench(model, echo("amap", weather="x")).events()
+    assert str(caught.value).startswith("model_call_failed")
+    await model.http_async_client.aclose()
+
+
+async def test_arguments_of_another_model_are_judged_too(bench, echo):
+    deep: dict = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    call = {"name": "weather", "args": {"a": float("nan")}, "id": "call_1"}
+    amap = echo("amap", weather="sunny")
+    b = bench([AIMessage("", tool_calls=[call]), DONE], amap)
+    _, result, _ = await b.ask()
+    assert isinstance(result, ToolMessage)
+    assert (result.status, amap.calls) == ("error", [])
+    assert not can_be_handled(deep)
+    assert can_be_handled({"a": [1, {"b": "ü😀"}]})

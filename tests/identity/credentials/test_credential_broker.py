@@ -1,0 +1,268 @@
+"""Whose credential the broker hands out, how many share one call for it, and that no schedule mixes them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import ApiKey, Credential, CredentialNeed
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, CredentialError, UnreachableError
+from tests.identity.credentials.held_issuer import (
+    AMAP,
+    DOWN,
+    HUMAN,
+    LLM,
+    MACHINE,
+    NO_KEY,
+    NO_TOKEN,
+    TOKEN,
+    HeldIssuer,
+    broker,
+    issuer,
+    settled,
+    ticks,
+)
+
+__all__ = ["broker", "issuer"]  # fixtures
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+@pytest.mark.parametrize("need", [TOKEN, LLM])
+async def test_a_held_credential_costs_no_call(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, need: CredentialNeed, identity: AccessIdentity
+) -> None:
+    alice = caller("alice")
+    assert broker.held(need, identity, alice) is None
+    credential = await broker.obtain(need, identity, alice)
+    calls = len(issuer.calls)
+    assert calls == (2 if need is LLM else 1)
+    assert await broker.obtain(need, identity, alice) is credential
+    assert broker.held(need, identity, alice) is credential
+    assert len(issuer.calls) == calls
+    assert (credential.need, credential.access_identity) == (need, identity)
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+async def test_what_is_two_round_trips_away_sets_off_first(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, identity: AccessIdentity
+) -> None:
+    issuer.hold = True
+    needs = (LLM, AMAP, TOKEN)
+    everything = asyncio.gather(*(broker.obtain(need, identity, caller("alice")) for need in needs))
+    await ticks()
+    assert [call.what for call in issuer.calls] == [PAM_TOKEN.scope, TOKEN.scope]
+    while issuer.in_flight:
+        for call in issuer.in_flight:
+            call.land()
+        await ticks()
+    assert [credential.need for credential in await everything] == list(needs)
+    assert issuer.count(PAM_TOKEN.scope) == 1
+
+
+async def test_human_and_machine_are_never_taken_for_each_other(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+) -> None:
+    alice, bob = caller("alice"), caller("bob")
+    owners = [
+        (await broker.obtain(need, identity, subject)).secret.reveal().split("/")[0]
+        for need in (TOKEN, LLM)
+        for identity, subject in ((MACHINE, alice), (HUMAN, alice), (HUMAN, bob), (MACHINE, bob))
+    ]
+    assert owners == ["machine", "access-token-of-alice", "access-token-of-bob", "machine"] * 2
+    assert issuer.count(TOKEN.scope) == 3
+
+
+async def test_a_refusal_under_human_is_not_mended_with_machine(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+) -> None:
+    await broker.obtain(TOKEN, MACHINE, None)
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    with pytest.raises(CredentialError) as caught:
+        await broker.obtain(TOKEN, HUMAN, caller("alice"))
+    assert caught.value.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert [call.owner for call in issuer.calls] == ["machine", "access-token-of-alice"]
+
+
+async def test_machine_needs_no_caller_and_human_does(broker: CredentialBroker) -> None:
+    assert await broker.obtain(TOKEN, MACHINE, None)
+    with pytest.raises(TypeError):
+        await broker.obtain(TOKEN, HUMAN, None)
+    with pytest.raises(TypeError):
+        await broker.obtain(TOKEN, "Robot", None)  # type: ignore[arg-type]  # the refusal is under test
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+async def test_a_hundred_at_once_make_one_call_for_each_credential(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, identity: AccessIdentity
+) -> None:
+    issuer.hold = True
+    alice = caller("alice")
+    waiting = [
+        asyncio.create_task(broker.obtain(need, identity, alice))
+        for _ in range(100)
+        for need in (LLM, AMAP, TOKEN)
+    ]
+    await ticks()
+    assert {call.what for call in issuer.in_flight} == {PAM_TOKEN.scope, TOKEN.scope}
+    issuer.hold = False
+    for call in issuer.in_flight:
+        call.land()
+    credentials = await asyncio.gather(*waiting)
+    assert len({id(credential) for credential in credentials}) == 3
+    assert len(issuer.calls) == 4
+
+
+async def test_a_waiter_that_leaves_takes_nobody_along(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    issuer.hold = True
+    first, second = (asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(2))
+    await ticks()
+    first.cancel()
+    await ticks()
+    assert first.cancelled()
+    assert not second.done()
+    issuer.calls[0].land()
+    assert await second
+    assert len(issuer.calls) == 1
+
+
+async def test_what_the_last_waiter_left_is_kept_for_the_next(
+    broker: CredentialBroker, issuer: HeldIssuer
+) -> None:
+    issuer.hold = True
+    waiter = asyncio.create_task(broker.obtain(TOKEN, MACHINE, None))
+    await ticks()
+    waiter.cancel()
+    issuer.calls[0].land()
+    await settled(broker)
+    assert broker.held(TOKEN, MACHINE, None) is not None
+    assert len(issuer.calls) == 1
+
+
+async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
+    broker: CredentialBroker, issuer: HeldIssuer
+) -> None:
+    issuer.hold = True
+    waiting = [asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(3)]
+    await ticks()
+    issuer.calls[0].land(DOWN)
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(result, UnreachableError) for result in results)
+    issuer.hold = False
+    assert await broker.obtain(TOKEN, MACHINE, None)
+
+
+async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    same = ApiKey("llm_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+    issuer.errors["llm_api_key"] = NO_KEY
+    results = await asyncio.gather(
+        *(broker.obtain(need, MACHINE, None) for need in (LLM, same)), return_exceptions=True
+    )
+    assert [error.code for error in results if isinstance(error, AgentError)] == [
+        LLM.error_code,
+        same.error_code,
+    ]
+    issuer.errors.clear()
+    clock.advance(2)
+    assert await broker.obtain(LLM, MACHINE, None) is await broker.obtain(same, MACHINE, None)
+
+
+async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    issuer.hold = True
+    waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))
+    await ticks()
+    await broker.aclose()
+    with pytest.raises(UnreachableError):
+        await waiter
+    with pytest.raises(UnreachableError):
+        await broker.obtain(TOKEN, MACHINE, None)
+
+
+NEEDS: list[CredentialNeed] = [TOKEN, LLM, AMAP, PAM_TOKEN]
+NAMES = ["alice", "bob"]
+OPERATION = st.one_of(
+    st.tuples(
+        st.just("obtain"), st.sampled_from(NEEDS), st.sampled_from([MACHINE, HUMAN]), st.sampled_from(NAMES)
+    ),
+    st.tuples(st.just("land"), st.integers(0, 5), st.sampled_from([None, None, DOWN, NO_TOKEN, NO_KEY])),
+    st.tuples(st.just("cancel"), st.integers(0, 30)),
+    st.tuples(st.just("advance"), st.sampled_from([1.0, 5.0, 10.0, 29.0, 60.0, 500.0, 1300.0])),
+    st.tuples(st.just("invalidate"), st.integers(0, 30)),
+)
+
+
+class Schedule:
+    """Runs operations against a broker and notes every promise that is broken."""
+
+    def __init__(self, clock: Any, callers: dict[str, VerifiedAccessToken], lifetime: float) -> None:
+        self.clock = clock
+        self.callers = callers
+        self.issuer = HeldIssuer(clock, lifetime=lifetime, hold=True)
+        self.broker = CredentialBroker(self.issuer, clock=clock)
+        self.waiting: list[asyncio.Task[None]] = []
+        self.obtained: list[tuple[Credential, VerifiedAccessToken]] = []
+        self.broken: list[str] = self.issuer.faults
+
+    async def obtain(self, need: CredentialNeed, identity: AccessIdentity, name: str) -> None:
+        subject = self.callers[name]
+        try:
+            credential = await self.broker.obtain(need, identity, subject)
+        except AgentError:
+            return
+        owner, what, _ = credential.secret.reveal().rsplit("/", 2)
+        now = self.clock()
+        if owner != ("machine" if identity is MACHINE else subject.token.reveal()):
+            self.broken.append("another's credential")
+        if what != (need.identifier if isinstance(need, ApiKey) else need.scope).replace("/", "_"):
+            self.broken.append("a credential for another need")
+        if now >= credential.expires_at or now >= self.issuer.expires.get(
+            credential.secret.reveal(), now + 1
+        ):
+            self.broken.append("an expired credential")
+        if identity is HUMAN and credential.expires_at > subject.expires_at:
+            self.broken.append("a credential that outlives its user's token")
+        self.obtained.append((credential, subject))
+
+    async def run(self, operations: list[tuple[Any, ...]]) -> None:
+        for operation, *arguments in operations:
+            if operation == "obtain":
+                self.waiting.append(asyncio.create_task(self.obtain(*arguments)))
+            elif operation == "land" and self.issuer.in_flight:
+                number, error = arguments
+                self.issuer.in_flight[number % len(self.issuer.in_flight)].land(error)
+            elif operation == "cancel" and self.waiting:
+                self.waiting[arguments[0] % len(self.waiting)].cancel()
+            elif operation == "advance":
+                self.clock.advance(arguments[0])
+            elif operation == "invalidate" and self.obtained:
+                self.broker.invalidate(*self.obtained[arguments[0] % len(self.obtained)])
+            await ticks()
+        self.issuer.hold = False
+        while self.issuer.in_flight:
+            for call in self.issuer.in_flight:
+                call.land()
+            await ticks()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*self.waiting, return_exceptions=True)
+        await self.broker.aclose()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=st.lists(OPERATION, max_size=40), lifetime=st.sampled_from([20.0, 60.0, 1200.0]))
+def test_no_schedule_breaks_a_promise(
+    clock: Any, caller: Callable[..., VerifiedAccessToken], operations: list[tuple[Any, ...]], lifetime: float
+) -> None:
+    async def run() -> Schedule:
+        schedule = Schedule(clock, {name: caller(name) for name in NAMES}, lifetime)
+        await schedule.run(operations)
+        return schedule
+
+    assert asyncio.run(run()).broken == []

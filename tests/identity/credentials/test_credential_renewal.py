@@ -1,0 +1,171 @@
+"""When a credential is fetched anew, and what serves until then."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.error_table import ErrorCode
+from identity.errors import CredentialError, UnreachableError
+from identity.idaas.client import PamTokenRefusedError
+from tests.identity.credentials.held_issuer import (
+    DOWN,
+    LLM,
+    MACHINE,
+    NO_KEY,
+    NO_TOKEN,
+    TOKEN,
+    HeldIssuer,
+    broker,
+    issuer,
+    settled,
+    ticks,
+)
+
+__all__ = ["broker", "issuer"]  # fixtures
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "refresh", "end"), [(60, 30, 54), (300, 240, 270), (1200, 1080, 1170), (7200, 6480, 7170)]
+)
+async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, lifetime: float, refresh: float, end: float
+) -> None:
+    issuer.lifetime = lifetime
+    first = await broker.obtain(TOKEN, MACHINE, None)
+    assert first.expires_at == clock.now + end
+    clock.advance(refresh - 1)
+    assert broker.held(TOKEN, MACHINE, None) is first
+    assert len(issuer.calls) == 1
+    clock.advance(1)
+    assert broker.held(TOKEN, MACHINE, None) is first, "the refresh must not make anybody wait"
+    await settled(broker)
+    assert len(issuer.calls) == 2
+    second = broker.held(TOKEN, MACHINE, None)
+    assert second is not None
+    assert second is not first
+
+
+async def test_jitter_brings_the_refresh_forward_only(issuer: HeldIssuer, clock: Any) -> None:
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 1.0)
+    await broker.obtain(TOKEN, MACHINE, None)
+    clock.advance(1200 - 120 - 24)
+    broker.held(TOKEN, MACHINE, None)
+    await settled(broker)
+    assert len(issuer.calls) == 2
+
+
+async def test_nothing_is_fetched_while_nobody_asks(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    await broker.obtain(TOKEN, MACHINE, None)
+    clock.advance(100_000)
+    await ticks()
+    assert len(issuer.calls) == 1
+    assert broker.held(TOKEN, MACHINE, None) is None
+
+
+async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    credential = await broker.obtain(TOKEN, MACHINE, None)
+    issuer.errors[TOKEN.scope] = DOWN
+    clock.advance(1080)
+    for _ in range(20):
+        assert await broker.obtain(TOKEN, MACHINE, None) is credential
+        await settled(broker)
+    assert len(issuer.calls) == 2
+    for expected in (3, 4):
+        clock.advance(4)
+        assert await broker.obtain(TOKEN, MACHINE, None) is credential
+        await settled(broker)
+        assert len(issuer.calls) == expected
+    clock.advance(90)
+    with pytest.raises(UnreachableError):
+        await broker.obtain(TOKEN, MACHINE, None)
+    issuer.errors.clear()
+    assert await broker.obtain(TOKEN, MACHINE, None) is not credential
+
+
+async def test_a_refusal_leaves_a_token_in_use_until_its_end(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    credential = await broker.obtain(TOKEN, MACHINE, None)
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    clock.advance(1100)
+    assert await broker.obtain(TOKEN, MACHINE, None) is credential
+    await settled(broker)
+    assert await broker.obtain(TOKEN, MACHINE, None) is credential
+    clock.advance(70)
+    with pytest.raises(CredentialError):
+        await broker.obtain(TOKEN, MACHINE, None)
+
+
+async def test_an_api_key_is_read_again_after_a_while(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    first = await broker.obtain(LLM, MACHINE, None)
+    clock.advance(539)
+    assert broker.held(LLM, MACHINE, None) is first
+    clock.advance(1)
+    assert broker.held(LLM, MACHINE, None) is first
+    await settled(broker)
+    assert issuer.count("llm_api_key") == 2
+    assert broker.held(LLM, MACHINE, None) is not first
+
+
+async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    first = await broker.obtain(LLM, MACHINE, None)
+    clock.advance(600)
+    assert broker.held(LLM, MACHINE, None) is None
+    assert await broker.obtain(LLM, MACHINE, None) is not first
+
+
+async def test_an_api_key_outlives_an_outage_for_an_hour_and_no_longer(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    first = await broker.obtain(LLM, MACHINE, None)
+    issuer.errors["llm_api_key"] = DOWN
+    clock.advance(700)
+    assert await broker.obtain(LLM, MACHINE, None) is first
+    attempts = issuer.count("llm_api_key")
+    assert await broker.obtain(LLM, MACHINE, None) is first
+    assert issuer.count("llm_api_key") == attempts, "the next attempt waits"
+    clock.advance(2899)
+    assert await broker.obtain(LLM, MACHINE, None) is first
+    clock.advance(1)
+    with pytest.raises(UnreachableError):
+        await broker.obtain(LLM, MACHINE, None)
+
+
+async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    await broker.obtain(LLM, MACHINE, None)
+    issuer.errors["llm_api_key"] = NO_KEY
+    clock.advance(560)
+    broker.held(LLM, MACHINE, None)
+    await settled(broker)
+    with pytest.raises(CredentialError) as caught:
+        await broker.obtain(LLM, MACHINE, None)
+    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+
+
+async def test_a_refused_pam_token_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    await broker.obtain(PAM_TOKEN, MACHINE, None)
+    issuer.hold = True
+    waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))
+    await ticks()
+    issuer.in_flight[0].land(PamTokenRefusedError(LLM.error_code, "refused"))
+    await ticks()
+    assert [call.what for call in issuer.calls] == [PAM_TOKEN.scope, "llm_api_key", PAM_TOKEN.scope]
+    issuer.in_flight[0].land()
+    await ticks()
+    issuer.in_flight[0].land(PamTokenRefusedError(LLM.error_code, "refused"))
+    with pytest.raises(CredentialError) as caught:
+        await waiter
+    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert len(issuer.calls) == 4

@@ -1,0 +1,98 @@
+"""What the broker keeps of users: until when, how much of it, and in how many copies."""
+
+from typing import Any
+
+import pytest
+
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import ApiKey, CredentialNeed
+from identity.errors import AccessTokenError
+from identity.secret import Secret
+from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer, broker, issuer
+
+__all__ = ["broker", "issuer"]  # fixtures
+
+
+@pytest.mark.parametrize("need", [TOKEN, LLM])
+async def test_a_users_credential_ends_with_the_users_token(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, need: CredentialNeed
+) -> None:
+    alice = caller("alice", lifetime=100)
+    credential = await broker.obtain(need, HUMAN, alice)
+    assert credential.expires_at == alice.expires_at
+    clock.advance(99)
+    assert broker.held(need, HUMAN, alice) is credential
+    clock.advance(1)
+    assert broker.held(need, HUMAN, alice) is None
+    calls = len(issuer.calls)
+    with pytest.raises(AccessTokenError):
+        await broker.obtain(need, HUMAN, alice)
+    assert len(issuer.calls) == calls
+
+
+async def test_invalidating_forgets_this_credential_and_no_newer_one(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
+) -> None:
+    alice = caller("alice")
+    first = await broker.obtain(TOKEN, HUMAN, alice)
+    machine = await broker.obtain(TOKEN, MACHINE, alice)
+    clock.advance(5)
+    broker.invalidate(first, alice)
+    second = await broker.obtain(TOKEN, HUMAN, alice)
+    assert second is not first
+    clock.advance(5)
+    broker.invalidate(first, alice)
+    assert broker.held(TOKEN, HUMAN, alice) is second
+    assert broker.held(TOKEN, MACHINE, alice) is machine
+
+
+async def test_users_credentials_are_bounded_and_the_agents_own_stay(
+    issuer: HeldIssuer, clock: Any, caller: Any
+) -> None:
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=3)
+    own = await broker.obtain(TOKEN, MACHINE, None)
+    callers = [caller(f"user-{number}") for number in range(10)]
+    for subject in callers:
+        await broker.obtain(TOKEN, HUMAN, subject)
+    assert len(broker._held) == 4
+    assert broker.held(TOKEN, MACHINE, None) is own
+    assert [broker.held(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [True] * 3
+
+
+async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=2)
+    alice, bob, carol = map(caller, ("alice", "bob", "carol"))
+    credential = await broker.obtain(TOKEN, HUMAN, alice)
+    await broker.obtain(TOKEN, HUMAN, bob)
+    assert broker.held(TOKEN, HUMAN, alice) is credential
+    await broker.obtain(TOKEN, HUMAN, carol)
+    assert broker.held(TOKEN, HUMAN, alice) is credential
+    assert broker.held(TOKEN, HUMAN, bob) is None
+
+
+class OneKeyIssuer(HeldIssuer):
+    """IDaaS as it mostly is: whoever may read a key reads the same."""
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+        await super().obtain_api_key(pam_token, need)
+        return Secret("the-key-" + need.identifier)
+
+
+async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: Any) -> None:
+    broker = CredentialBroker(OneKeyIssuer(clock), clock=clock)
+    alice, bob = caller("alice"), caller("bob")
+    of_alice, of_bob = [await broker.obtain(LLM, HUMAN, subject) for subject in (alice, bob)]
+    assert of_alice.secret is of_bob.secret
+    clock.advance(5)
+    broker.invalidate(of_alice, alice)
+    assert broker.held(LLM, HUMAN, alice) is None
+    assert broker.held(LLM, HUMAN, bob) is of_bob
+
+
+async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
+    broker = CredentialBroker(issuer, clock=clock)
+    for number in range(10):
+        await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))
+    clock.advance(100)
+    await broker.obtain(TOKEN, HUMAN, caller("alice"))
+    assert len(broker._held) == 1

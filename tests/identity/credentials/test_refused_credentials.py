@@ -1,0 +1,280 @@
+"""What IDaaS refuses: it is not asked again at once, and an API key ends with the right to read it."""
+
+import asyncio
+import gc
+import traceback
+from typing import Any
+
+import pytest
+
+from identity.access_identity import AccessIdentity
+from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.credential import AccessToken, CredentialNeed
+from identity.credentials.refusal_cache import Refusals
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
+from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
+from tests.identity.credentials.held_issuer import (
+    AMAP,
+    DOWN,
+    HUMAN,
+    LLM,
+    MACHINE,
+    NO_KEY,
+    NO_TOKEN,
+    TOKEN,
+    HeldIssuer,
+    broker,
+    issuer,
+    settled,
+    ticks,
+)
+
+__all__ = ["broker", "issuer"]  # fixtures
+
+NO_CLIENT = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")
+NO_PAM = PamTokenRefusedError(LLM.error_code, "refused")
+REFUSALS = [(TOKEN, TOKEN.scope, NO_TOKEN), (LLM, LLM.identifier, NO_KEY), (LLM, PAM_TOKEN.scope, NO_CLIENT)]
+
+
+async def refusal(broker: CredentialBroker, need: CredentialNeed, *who: Any) -> CredentialError:
+    with pytest.raises(CredentialError) as caught:
+        await broker.obtain(need, *who)
+    return caught.value
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+@pytest.mark.parametrize(("need", "what", "error"), REFUSALS)
+async def test_a_refusal_is_asked_for_once_in_two_seconds(
+    broker: CredentialBroker,
+    issuer: HeldIssuer,
+    clock: Any,
+    caller: Any,
+    identity: AccessIdentity,
+    need: CredentialNeed,
+    what: str,
+    error: CredentialError,
+) -> None:
+    alice = caller("alice")
+    issuer.errors[what] = error
+    for _ in range(600):
+        assert (await refusal(broker, need, identity, alice)).code is error.code
+        clock.advance(0.1)
+    assert 20 <= issuer.count(what) <= 31
+
+
+@pytest.mark.parametrize(("need", "what", "error"), REFUSALS)
+async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
+    broker: CredentialBroker,
+    issuer: HeldIssuer,
+    clock: Any,
+    need: CredentialNeed,
+    what: str,
+    error: CredentialError,
+) -> None:
+    issuer.errors[what] = error
+    await refusal(broker, need, MACHINE, None)
+    issuer.errors.clear()
+    clock.advance(1.9)
+    await refusal(broker, need, MACHINE, None)
+    clock.advance(0.1)
+    assert await broker.obtain(need, MACHINE, None)
+
+
+async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_not_prolong_another(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    issuer.errors[PAM_TOKEN.scope] = NO_CLIENT
+    await refusal(broker, LLM, MACHINE, None)
+    clock.advance(1.9)
+    await refusal(broker, AMAP, MACHINE, None)
+    assert issuer.count(PAM_TOKEN.scope) == 1
+    issuer.errors.clear()
+    clock.advance(0.1)
+    assert await broker.obtain(AMAP, MACHINE, None)
+
+
+async def test_a_refusal_is_one_holders_and_one_needs(
+    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+) -> None:
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    await refusal(broker, TOKEN, HUMAN, caller("alice"))
+    issuer.errors.clear()
+    assert await broker.obtain(TOKEN, HUMAN, caller("bob"))
+    assert await broker.obtain(TOKEN, MACHINE, None)
+    assert await broker.obtain(LLM, HUMAN, caller("alice"))
+    await refusal(broker, TOKEN, HUMAN, caller("alice"))
+
+
+async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    issuer.errors[TOKEN.scope] = DOWN
+    with pytest.raises(UnreachableError):
+        await broker.obtain(TOKEN, MACHINE, None)
+    issuer.errors.clear()
+    assert await broker.obtain(TOKEN, MACHINE, None)
+
+
+async def test_a_clock_that_is_set_back_does_not_prolong_a_refusal(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    issuer.errors[TOKEN.scope] = NO_TOKEN
+    await refusal(broker, TOKEN, MACHINE, None)
+    issuer.errors.clear()
+    clock.advance(-3600)
+    assert await broker.obtain(TOKEN, MACHINE, None)
+
+
+def test_remembered_refusals_are_bounded_and_leave_when_they_end() -> None:
+    refusals = Refusals(2.0, capacity=100)
+    for number in range(1000):
+        refusals.note((f"user-{number}", TOKEN), NO_TOKEN, now=0.0)
+    assert len(refusals) == 100
+    refusals.note(("one", TOKEN), NO_TOKEN, now=2.0)
+    assert len(refusals) == 1
+
+
+async def test_every_waiter_gets_an_error_that_holds_nothing_of_another_request(
+    broker: CredentialBroker, issuer: HeldIssuer
+) -> None:
+    async def request(number: int) -> CredentialError:
+        variable_of_a_request = f"request {number}"
+        try:
+            await broker.obtain(TOKEN, MACHINE, None)
+        except CredentialError as error:
+            return error
+        return pytest.fail(variable_of_a_request)
+
+    issuer.hold = True
+    waiting = [asyncio.create_task(request(number)) for number in range(5)]
+    await ticks()
+    issuer.calls[0].land(NO_TOKEN)
+    errors = await asyncio.gather(*waiting)
+    issuer.hold = False
+    errors += [await request(number) for number in range(5, 10)]
+    assert len({id(error) for error in errors}) == 10
+    depths = [len(traceback.extract_tb(error.__traceback__)) for error in errors]
+    assert len(set(depths[:5])) == len(set(depths[5:])) == 1
+    for number, error in enumerate(errors):
+        frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+        found = {f["variable_of_a_request"] for f in frames if "variable_of_a_request" in f}
+        assert found == {f"request {number}"}
+        assert error.__context__ is None
+    remembered = [each for each in gc.get_objects() if isinstance(each, Refusals)]
+    assert all(
+        error.__traceback__ is None for refusals in remembered for _, error in refusals._until.values()
+    )
+
+
+STORE_REFUSALS = {
+    "the token for the store is not issued": (PAM_TOKEN.scope, NO_TOKEN),
+    "the agent is refused at the token endpoint": (PAM_TOKEN.scope, NO_CLIENT),
+    "the store refuses every token": (LLM.identifier, NO_PAM),
+}
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+@pytest.mark.parametrize("how", STORE_REFUSALS)
+async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_later(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, identity: AccessIdentity, how: str
+) -> None:
+    alice, bob = caller("alice", lifetime=7200), caller("bob", lifetime=7200)
+    issuer.lifetime = 300
+    for need in (LLM, AMAP):
+        await broker.obtain(need, identity, alice)
+    of_bob = await broker.obtain(LLM, HUMAN, bob)
+    what, error = STORE_REFUSALS[how]
+    issuer.errors[what] = error
+    clock.advance(545)
+    for need in (LLM, AMAP):
+        broker.held(need, identity, alice)  # the refresh in the background is refused
+        await settled(broker)
+    assert [broker.held(need, identity, alice) for need in (LLM, AMAP)] == [None, None]
+    for _ in range(50):
+        clock.advance(60)
+        await refusal(broker, LLM, identity, alice)
+    assert of_bob.expires_at > clock()
+    issuer.errors.clear()
+    clock.advance(2)
+    assert await broker.obtain(LLM, identity, alice)
+
+
+async def test_an_outage_after_a_refusal_brings_no_key_back(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    await broker.obtain(LLM, MACHINE, None)
+    issuer.lifetime = 60
+    clock.advance(1190)
+    issuer.errors[PAM_TOKEN.scope] = NO_CLIENT
+    await refusal(broker, LLM, MACHINE, None)
+    issuer.errors[PAM_TOKEN.scope] = DOWN
+    clock.advance(2)
+    with pytest.raises(UnreachableError):
+        await broker.obtain(LLM, MACHINE, None)
+
+
+async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    await broker.obtain(LLM, MACHINE, None)
+    issuer.errors[LLM.identifier] = AuditError(ErrorCode.AUDIT_UNAVAILABLE, "no room")
+    clock.advance(600)
+    for _ in range(2):
+        with pytest.raises(AuditError):
+            await broker.obtain(LLM, MACHINE, None)
+
+
+async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refused(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
+) -> None:
+    alice, other = caller("alice"), AccessToken("https://leave.example|leave.read")
+    key = await broker.obtain(LLM, HUMAN, alice)
+    issuer.errors = {TOKEN.scope: NO_TOKEN, other.scope: NO_CLIENT}
+    await refusal(broker, TOKEN, HUMAN, alice)
+    assert broker.held(LLM, HUMAN, alice) is key
+    await refusal(broker, other, HUMAN, alice)
+    assert broker.held(LLM, HUMAN, alice) is None
+
+
+async def test_a_refused_key_takes_no_other_key_along(
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+) -> None:
+    llm, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
+    issuer.errors[LLM.identifier] = NO_KEY
+    clock.advance(545)
+    broker.held(LLM, MACHINE, None)
+    await settled(broker)
+    assert broker.held(LLM, MACHINE, None) is None
+    assert broker.held(AMAP, MACHINE, None) is amap
+    assert llm.expires_at > clock()
+
+
+@pytest.mark.parametrize("identity", [MACHINE, HUMAN])
+@pytest.mark.parametrize("need", [TOKEN, LLM])
+async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seconds(
+    broker: CredentialBroker,
+    issuer: HeldIssuer,
+    clock: Any,
+    caller: Any,
+    need: CredentialNeed,
+    identity: AccessIdentity,
+) -> None:
+    alice = caller("alice")
+    what = need.scope if isinstance(need, AccessToken) else need.identifier
+    refused = await broker.obtain(need, identity, alice)
+    clock.advance(5)
+    renewed = 0
+    for _ in range(200):
+        broker.invalidate(refused, alice)
+        fresh = await broker.obtain(need, identity, alice)
+        renewed += fresh is not refused
+        refused = fresh
+        clock.advance(0.1)
+    assert renewed == issuer.count(what) - 1 == 4
+
+
+async def test_a_refusal_says_what_it_said_at_first(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    issuer.errors[LLM.identifier] = ApiKeyRefusedError(LLM.error_code, 'credential "llm_api_key": gone')
+    said: list[AgentError] = [await refusal(broker, LLM, MACHINE, None) for _ in range(2)]
+    assert {(type(error), error.code, error.detail, str(error)) for error in said} == {
+        (ApiKeyRefusedError, LLM.error_code, 'credential "llm_api_key": gone', str(said[0]))
+    }

@@ -1,0 +1,158 @@
+"""The IDaaS client against the sandbox: what it obtains, how a refusal reads, and what it keeps secret."""
+
+import traceback
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from identity.credentials.credential import ApiKey
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, UnreachableError
+from identity.idaas.client import ApiKeyRefusedError, IDaaSClient, PamTokenRefusedError
+from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
+from identity.secret import Secret
+from identity.transport.retry import RetryPolicy
+from sandbox.faults import Fault
+from tests.identity.idaas.sandbox_client import (
+    ENTERPRISE,
+    LEAVE,
+    LLM_KEY,
+    PAM,
+    Waits,
+    client,
+    configuration,
+    refusal,
+    retries,
+    waits,
+)
+
+__all__ = ["client", "configuration", "retries", "waits"]  # fixtures
+
+
+async def test_a_machine_token_is_the_agents_own(sandbox: Any, client: IDaaSClient) -> None:
+    issued = await client.machine_token(ENTERPRISE)
+    assert sandbox.cloud.access_tokens.verify(issued.token.reveal()).subject == "app_agent01"
+    assert issued.expires_at == sandbox.clock.now + 1200
+
+
+async def test_an_exchanged_token_is_the_users(sandbox: Any, client: IDaaSClient) -> None:
+    issued = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
+    token = sandbox.cloud.access_tokens.verify(issued.token.reveal())
+    assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
+
+
+async def test_an_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
+    own = await client.machine_token(PAM)
+    users = await client.exchange(Secret(sandbox.access_token("bob")), PAM)
+    for token in (own.token, users.token):
+        assert (await client.obtain_api_key(token, LLM_KEY)).reveal() == sandbox.cloud.secrets.llm_api_key
+
+
+async def test_a_wrong_client_secret_has_a_row_of_its_own(
+    sandbox: Any, configuration: SdkConfiguration, retries: RetryPolicy
+) -> None:
+    for kind in (ClientSecretPost, ClientSecretBasic):
+        wrong = replace(configuration, client_authentication=kind("app_agent01", Secret("wrong-canary")))
+        async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+            client = IDaaSClient(wrong, http, retries=retries)
+            for call in (client.machine_token(PAM), client.exchange(Secret("token"), PAM)):
+                error = await refusal(call)
+                assert error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED
+                assert "canary" not in f"{error} {error.detail}"
+
+
+async def test_a_scope_that_the_agent_may_not_have_is_refused(client: IDaaSClient) -> None:
+    for scope in (LEAVE, "https://unknown.example|read"):
+        error = await refusal(client.machine_token(scope))
+        assert error.code is ErrorCode.MACHINE_TOKEN_FAILED
+        assert scope in error.detail
+
+
+async def test_an_exchange_that_the_user_may_not_have_is_refused(sandbox: Any, client: IDaaSClient) -> None:
+    token = sandbox.access_token("bob")
+    error = await refusal(client.exchange(Secret(token), LEAVE))
+    assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert token not in f"{error} {error.detail}"
+
+
+@pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
+async def test_a_refused_user_token_has_a_code_of_its_own(client: IDaaSClient, token: str) -> None:
+    error = await refusal(client.exchange(Secret(token), ENTERPRISE))
+    assert error.code is ErrorCode.USER_TOKEN_REFUSED
+
+
+async def test_a_malformed_exchange_is_refused_without_saying_to_whom(client: IDaaSClient) -> None:
+    error = await refusal(client.exchange(Secret(""), ENTERPRISE))
+    assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+
+
+async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without_permission(
+    sandbox: Any, client: IDaaSClient
+) -> None:
+    applications = sandbox.cloud.directory.applications
+    agent = applications["app_agent01"]
+    applications["app_agent01"] = replace(agent, grant_types=agent.grant_types - {"token_exchange"})
+    error = await refusal(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
+    assert error.code is ErrorCode.AGENT_EXCHANGE_REFUSED
+
+
+async def test_an_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
+    token = sandbox.access_token("alice", lifetime=60)
+    sandbox.clock.advance(120)
+    error = await refusal(client.exchange(Secret(token), ENTERPRISE))
+    assert error.code is ErrorCode.USER_TOKEN_REFUSED
+
+
+async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSClient) -> None:
+    token = (await client.machine_token(PAM)).token
+    for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
+        error = await refusal(client.obtain_api_key(token, ApiKey("unknown", code)), ApiKeyRefusedError)
+        assert error.code is code
+        assert not isinstance(error, PamTokenRefusedError)
+    sandbox.cloud.vault.disable("llm_api_key")
+    assert (await refusal(client.obtain_api_key(token, LLM_KEY))).code is LLM_KEY.error_code
+
+
+async def test_a_refused_pam_token_is_told_apart(sandbox: Any, client: IDaaSClient) -> None:
+    token = (await client.machine_token(PAM)).token
+    sandbox.clock.advance(3600)
+    await refusal(client.obtain_api_key(token, LLM_KEY), PamTokenRefusedError)
+    enterprise = (await client.machine_token(ENTERPRISE)).token
+    await refusal(client.obtain_api_key(enterprise, LLM_KEY), PamTokenRefusedError)
+
+
+async def test_a_broken_body_is_unusable(sandbox: Any, client: IDaaSClient) -> None:
+    sandbox.cloud.faults.set("idaas.token", Fault(broken_body=True))
+    assert (await refusal(client.machine_token(PAM), UnreachableError)).code is ErrorCode.IDAAS_UNREACHABLE
+
+
+async def test_an_untrusted_certificate_is_no_connection(
+    configuration: SdkConfiguration, waits: Waits
+) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        client = IDaaSClient(configuration, http, retries=RetryPolicy(sleep=waits))
+        error = await refusal(client.machine_token(PAM), UnreachableError)
+    assert "certificate" in error.detail
+
+
+@pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=500), Fault(broken_body=True), None])
+async def test_no_frame_of_an_error_holds_a_secret(
+    sandbox: Any, client: IDaaSClient, fault: Fault | None
+) -> None:
+    secret, user_token = sandbox.environment["IDAAS_CLIENT_SECRET"], sandbox.access_token("bob")
+    if fault:
+        sandbox.cloud.faults.set("idaas.token", fault)
+    error = await refusal(client.exchange(Secret(user_token), LEAVE), AgentError)
+    inner: BaseException | None = error
+    while inner is not None:
+        assert not isinstance(inner, httpx.HTTPError)
+        inner = inner.__cause__ or inner.__context__
+    assert error.__traceback__ is not None
+    below = error.with_traceback(error.__traceback__.tb_next)
+    shown = "".join(traceback.TracebackException.from_exception(below, capture_locals=True).format())
+    assert "_token" in shown
+    assert secret not in shown
+    assert user_token not in shown

@@ -1,0 +1,151 @@
+"""The IDaaS client against servers that answer what IDaaS never should."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from identity.error_table import ErrorCode
+from identity.errors import AgentError, CredentialError, UnreachableError
+from identity.idaas.client import IDaaSClient
+from identity.idaas.client_authentication import ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
+from identity.secret import Secret
+from identity.transport.retry import RetryPolicy
+from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal, retries, waits
+
+__all__ = ["retries", "waits"]  # fixtures
+
+CANARY = "upstream-canary-text"
+GOOD = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 1200}
+KEY = {"credentialContent": {"apiKeyContent": {"apiKey": "sk-x"}}}
+
+
+@pytest.fixture
+def answering(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
+    """Makes a client whose IDaaS answers just this."""
+
+    def make(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> IDaaSClient:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+        async def answer(request: Request) -> Response:
+            return Response(content, status_code=status, headers=headers)
+
+        application = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+        origin = "https://idaas.example"
+        authentication = ClientSecretPost("app", Secret("secret"))
+        configuration = SdkConfiguration(
+            "idaas", "app", f"{origin}/iss", f"{origin}/token", origin, PAM, authentication, 5.0, 10.0
+        )
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(application))
+        return IDaaSClient(configuration, http, clock=clock, retries=retries)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>" + CANARY.encode(),
+        [],
+        {},
+        {**GOOD, "access_token": None},
+        {**GOOD, "access_token": f"two words {CANARY}"},
+        {**GOOD, "access_token": "a\r\nb"},
+        {**GOOD, "access_token": "x" * 20_000},
+        {**GOOD, "token_type": "mac"},
+        {**GOOD, "token_type": None},
+        {**GOOD, "expires_in": None},
+        {**GOOD, "expires_in": "1200"},
+        {**GOOD, "expires_in": True},
+        {**GOOD, "expires_in": 0},
+        {**GOOD, "expires_in": -5},
+        {**GOOD, "expires_at": 1},
+        {**GOOD, "issued_token_type": "urn:ietf:params:oauth:token-type:id_token"},
+        b'{"access_token":"a","access_token":"b","token_type":"Bearer","expires_in":9}',
+        b" " * 70_000,
+    ],
+)
+async def test_an_answer_that_is_no_token_is_unusable(answering: Any, body: Any) -> None:
+    client = answering(body)
+    error = await refusal(client.machine_token(PAM), UnreachableError)
+    assert error.code is ErrorCode.IDAAS_UNREACHABLE
+    assert CANARY not in f"{error} {error.detail}"
+
+
+@pytest.mark.parametrize(
+    ("members", "lifetime"),
+    [
+        ({"expires_in": 600}, 600),
+        ({"expires_in": 600, "expires_at": 1795526961 + 300}, 300),
+        ({"expires_in": 600, "expires_at": 1795526961 + 900}, 600),
+        ({"expires_in": None, "expires_at": 1795526961 + 900}, 900),
+        ({"expires_in": 600.5, "token_type": "bearer", "scope": "anything"}, 600.5),
+    ],
+)
+async def test_the_end_of_a_token_is_the_earlier_of_two(
+    answering: Any, clock: Any, members: dict[str, Any], lifetime: float
+) -> None:
+    client = answering({**GOOD, **members})
+    assert (await client.machine_token(PAM)).expires_at == clock.now + lifetime
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, b"", CredentialError),
+        (400, {"error": "invalid_client"}, CredentialError),
+        (400, {"error": "invalid_scope", "error_description": CANARY, "request_id": "r-1"}, CredentialError),
+        (403, {"Code": "Forbidden.NoPermission", "Message": CANARY, "RequestId": "r-1"}, CredentialError),
+        (400, {"error": CANARY}, UnreachableError),
+        (400, {"error": ["invalid_scope"]}, UnreachableError),
+        (404, b"<html>" + CANARY.encode(), UnreachableError),
+        (302, b"", UnreachableError),
+        (204, b"", UnreachableError),
+        (418, b"{}", UnreachableError),
+        (505, b"", UnreachableError),
+    ],
+)
+async def test_an_error_is_a_refusal_only_if_it_says_so(
+    answering: Any, status: int, body: Any, kind: type[AgentError]
+) -> None:
+    client = answering(body, status, {"location": "https://evil.example/"} if status == 302 else None)
+    error = await refusal(client.machine_token(PAM), AgentError)
+    assert isinstance(error, kind)
+    assert CANARY not in f"{error} {error.detail}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"credentialContent": None},
+        {"credentialContent": {"apiKeyContent": None}},
+        {"credentialContent": {"apiKeyContent": {"apiKey": ""}}},
+        {"credentialContent": {"apiKeyContent": {"apiKey": f"{CANARY}\r\nX: y"}}},
+        {"credentialContent": {"apiKeyContent": {"apiKey": 7}}},
+        {"credentialContent": {"oauthClientContent": {"clientId": "a", "clientSecret": CANARY}}},
+        {**KEY, "credentialIdentifier": "another"},
+        {**KEY, "credentialType": "oauth_client"},
+        {**KEY, "status": "disabled"},
+    ],
+)
+async def test_an_answer_that_is_no_key_is_refused(answering: Any, body: Any) -> None:
+    client = answering(body)
+    error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY))
+    assert error.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert CANARY not in f"{error} {error.detail}"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", [], b"<html>"])
+async def test_a_broken_answer_is_no_refusal_of_the_key(answering: Any, body: Any) -> None:
+    client = answering(body)
+    error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
+    assert error.code is ErrorCode.IDAAS_UNREACHABLE

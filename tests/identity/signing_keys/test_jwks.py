@@ -1,0 +1,240 @@
+"""The JWKS source: when it asks, when it does not, and which key it finds."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from identity.errors import UnreachableError
+from identity.signing_keys.jwks import Jwks
+from tests.identity.signing_keys.jwks_endpoint import Endpoint, endpoint, make, settled
+
+__all__ = ["endpoint", "make"]  # fixtures
+
+
+async def test_keys_are_fetched_once_and_kept(make: Any, endpoint: Endpoint) -> None:
+    jwks = make()
+    assert jwks.held("one", "RS256") is None
+    key = await jwks.find("one", "RS256")
+    assert key is not None
+    assert jwks.held("one", "RS256") is key
+    assert await jwks.find("one", "RS256") is key
+    assert endpoint.requests == 1
+
+
+@pytest.mark.promise("cheap-refusal")
+async def test_however_many_wait_one_request_is_made(make: Any, endpoint: Endpoint) -> None:
+    jwks = make()
+    keys = await asyncio.gather(*(jwks.find("one", "RS256") for _ in range(100)))
+    assert endpoint.requests == 1
+    assert len({id(key) for key in keys}) == 1
+
+
+async def test_a_waiter_that_leaves_does_not_take_the_others_keys(make: Any, endpoint: Endpoint) -> None:
+    endpoint.gate = asyncio.Event()
+    jwks = make()
+    first = asyncio.create_task(jwks.find("one", "RS256"))
+    second = asyncio.create_task(jwks.find("one", "RS256"))
+    await endpoint.arrived.wait()
+    first.cancel()
+    endpoint.gate.set()
+    assert await second is not None
+    assert first.cancelled()
+    assert endpoint.requests == 1
+
+
+async def test_old_keys_are_refreshed_in_the_background_and_used_meanwhile(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make(max_age=300)
+    key = await jwks.find("one", "RS256")
+    clock.advance(299)
+    assert jwks.held("one", "RS256") is key
+    assert endpoint.requests == 1
+    clock.advance(1)
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    assert jwks.held("one", "RS256") is key
+    await settled(jwks)
+    assert endpoint.requests == 2
+    assert jwks.held("two", "RS256") is not None
+    assert jwks.held("one", "RS256") is key, "an unchanged key must stay the same object"
+
+
+@pytest.mark.parametrize(
+    ("header", "age"),
+    [
+        ("max-age=900", 900),
+        ("public, max-age=5", 60),
+        ("max-age=999999", 3600),
+        ("no-cache", 300),
+        ("s-max-age=9", 300),
+    ],
+)
+async def test_the_answer_says_how_old_keys_may_get_within_bounds(
+    make: Any, endpoint: Endpoint, clock: Any, header: str, age: int
+) -> None:
+    endpoint.headers = {"cache-control": header}
+    jwks = make()
+    await jwks.find("one", "RS256")
+    clock.advance(age - 1)
+    jwks.held("one", "RS256")
+    await settled(jwks)
+    assert endpoint.requests == 1
+    clock.advance(1)
+    jwks.held("one", "RS256")
+    await settled(jwks)
+    assert endpoint.requests == 2
+
+
+@pytest.mark.promise("cheap-refusal")
+async def test_unknown_kids_cause_about_one_fetch_a_second(make: Any, endpoint: Endpoint, clock: Any) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    for number in range(6000):
+        assert await jwks.find(f"forged-{number}", "RS256") is None
+        clock.advance(0.01)
+    assert 60 <= endpoint.requests <= 62
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_a_forged_token_before_a_rotation_delays_the_new_key_for_no_one(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    clock.advance(60)
+    assert await jwks.find("forged", "RS256") is None
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    assert await jwks.find("two", "RS256") is not None
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize("a_second", [1, 5, 50, 1000])
+@pytest.mark.parametrize("offset", [0.0, 0.25, 0.999])
+async def test_a_new_key_is_found_within_a_second_whatever_strangers_send(
+    make: Any,
+    endpoint: Endpoint,
+    clock: Any,
+    rsa_key: Any,
+    other_rsa_key: Any,
+    jwk_of: Any,
+    a_second: int,
+    offset: float,
+) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    forged = 0
+
+    async def flood(seconds: float) -> None:
+        nonlocal forged
+        for _ in range(round(seconds * a_second)):
+            forged += 1
+            await jwks.find(f"forged-{forged}", "RS256")
+            clock.advance(1 / a_second)
+
+    await flood(13)
+    clock.advance(offset / a_second)
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    await flood(1)
+    assert await jwks.find("two", "RS256") is not None
+
+
+async def test_a_clock_that_is_set_back_stops_searches_for_a_second_only(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    for kid in ("one", "forged", "forged"):
+        await jwks.find(kid, "RS256")
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    clock.advance(-3600)
+    assert await jwks.find("two", "RS256") is None
+    clock.advance(1)
+    assert await jwks.find("two", "RS256") is not None
+
+
+async def test_a_rotated_key_is_found_at_its_first_use(
+    make: Any, endpoint: Endpoint, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    await jwks.find("one", "RS256")
+    endpoint.publish(jwk_of(other_rsa_key, kid="two"))
+    assert await jwks.find("two", "RS256") is not None
+    assert jwks.held("one", "RS256") is None
+    assert endpoint.requests == 2
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_a_key_rotated_in_while_the_keys_are_being_fetched_is_found_at_once(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make(max_age=300)
+    await jwks.find("one", "RS256")
+    clock.advance(300)
+    endpoint.arrived.clear()
+    endpoint.gate = asyncio.Event()
+    jwks.held("one", "RS256")
+    await endpoint.arrived.wait()
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    waiting = [asyncio.create_task(jwks.find("two", "RS256")) for _ in range(5)]
+    await asyncio.sleep(0)
+    endpoint.gate.set()
+    assert None not in await asyncio.gather(*waiting)
+    assert endpoint.requests == 3
+
+
+async def test_without_a_kid_the_only_key_is_found_and_none_of_several(
+    make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
+) -> None:
+    jwks = make()
+    assert await jwks.find(None, "RS256") is await jwks.find("one", "RS256")
+    endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
+    clock.advance(300)
+    jwks.held("one", "RS256")
+    await settled(jwks)
+    assert jwks.held(None, "RS256") is None
+
+
+@pytest.mark.promise("cheap-refusal")
+async def test_keys_are_as_old_as_the_request_for_them(make: Any, endpoint: Endpoint, clock: Any) -> None:
+    endpoint.gate = asyncio.Event()
+    jwks = make(max_stale=86_400)
+    waiter = asyncio.create_task(jwks.find("one", "RS256"))
+    await endpoint.arrived.wait()
+    clock.advance(86_401)
+    endpoint.gate.set()
+    assert await waiter is not None
+    assert jwks.held("one", "RS256") is None
+
+
+async def test_closing_ends_a_fetch_and_its_waiters(make: Any, endpoint: Endpoint) -> None:
+    endpoint.gate = asyncio.Event()
+    jwks = make()
+    waiter = asyncio.create_task(jwks.find("one", "RS256"))
+    await endpoint.arrived.wait()
+    await jwks.aclose()
+    with pytest.raises(UnreachableError):
+        await waiter
+    endpoint.gate.set()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idaas.example/jwks",
+        "ftp://idaas.example/jwks",
+        "https://user:pass@idaas.example/jwks",
+        "https:///jwks",
+        "jwks",
+        "",
+        "http://127.0.0.1.evil.example/jwks",
+        "http://localhost.evil.example/jwks",
+        "https://idaas.example:0/jwks",
+        "https://idaas.example:x/jwks",
+        "https://idaas.example/ jwks",
+    ],
+)
+async def test_an_insecure_url_is_refused(url: str) -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(ValueError, match="https"):
+            Jwks(url, http)

@@ -1,0 +1,164 @@
+"""Where an HTTP service's calls go, under which credential, and how they fail."""
+
+import json
+import socket
+
+import pytest
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from identity.error_table import ErrorCode
+from tests.tools.http_service.http_recorder import Recorder, bearer, service_at
+from tests.tools.service_failure import failure_of
+from tools.http_service.service import HTTPService
+
+__all__ = ["service_at"]  # fixtures
+
+
+@pytest.mark.promise("model-cannot-steer")
+async def test_the_credential_is_attached_to_the_services_own_url(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("hello"))
+    service = service_at(await serve(recorder.app) + "/base?version=1")
+    result = await service.call("get", {}, key_ring("K1"))
+    assert (result.text, result.ok) == ("hello", True)
+    (request,) = recorder.requests
+    assert (request.url.path, request.url.query, bearer(request)) == ("/base", "version=1", "K1")
+
+
+@pytest.mark.promise("model-cannot-steer")
+async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = service_at(await serve(recorder.app) + "/base/?version=1")
+    await service.call("order", {"number": "../../admin?x=1#y//evil.example"}, key_ring("K1"))
+    (request,) = recorder.requests
+    assert request.scope["raw_path"] == b"/base/orders/..%2F..%2Fadmin%3Fx%3D1%23y%2F%2Fevil.example"
+    assert request.url.query == "version=1&lines=2"
+    for number in ("..", ".", ""):
+        await failure_of(service.call("order", {"number": number}, key_ring("K1")))
+    assert len(recorder.requests) == 1
+
+
+async def test_a_body_is_sent_as_json(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = service_at(await serve(recorder.app))
+    await service.call("send", {"message": "你好"}, key_ring("K1"))
+    assert json.loads(await recorder.requests[0].body()) == {"message": "你好"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
+    serve, service_at, key_ring, status
+):
+    recorder = Recorder(
+        lambda r: Response("in" if bearer(r) == "K2" else "out", 200 if bearer(r) == "K2" else status)
+    )
+    service = service_at(await serve(recorder.app))
+    access = key_ring("K1", "K2")
+    assert (await service.call("send", {"message": "x"}, access)).text == "in"
+    assert [bearer(r) for r in recorder.requests] == ["K1", "K2"]
+    assert [c.secret.reveal() for c in access.renewals] == ["K1"]
+    assert json.loads(await recorder.requests[1].body()) == {"message": "x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (
+            {"Code": "JWTTokenIsMissing", "Message": "the jwt token is missing"},
+            ErrorCode.ENTERPRISE_JWT_REJECTED,
+        ),
+        ({"error": "insufficient_scope"}, ErrorCode.ENTERPRISE_SERVICE_FAILED),
+    ],
+)
+async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
+    recorder = Recorder(lambda _: JSONResponse(body, 403))
+    service = service_at(await serve(recorder.app))
+    error = await failure_of(service.call("get", {}, key_ring("K1", "K2")))
+    assert (error.code, error.status, len(recorder.requests)) == (code, 403, 2)
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
+    serve, service_at, key_ring, status
+):
+    recorder = Recorder(lambda _: Response("upstream says canary", status))
+    service = service_at(await serve(recorder.app), failure=ErrorCode.EXTERNAL_SERVICE_FAILED)
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status, len(recorder.requests)) == (
+        ErrorCode.EXTERNAL_SERVICE_FAILED,
+        status,
+        1,
+    )
+    assert "canary" not in f"{error} {error.detail}"
+
+
+@pytest.mark.promise("model-cannot-steer")
+async def test_redirects_are_not_followed(serve, service_at, key_ring):
+    elsewhere = Recorder(lambda _: Response("stolen"))
+    target = await serve(elsewhere.app)
+    recorder = Recorder(lambda _: RedirectResponse(target))
+    service = service_at(await serve(recorder.app))
+    assert (await failure_of(service.call("get", {}, key_ring("K1")))).status == 307
+    assert elsewhere.requests == []
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("ok", headers={"Set-Cookie": "session=alice; Path=/"}))
+    service = service_at(await serve(recorder.app))
+    await service.call("get", {}, key_ring("alice"))
+    await service.call("get", {}, key_ring("bob"))
+    assert [r.headers.get("cookie") for r in recorder.requests] == [None, None]
+
+
+async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, key_ring):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    service = service_at(f"http://127.0.0.1:{port}")
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+
+
+async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):
+    recorder = Recorder(lambda _: Response("ok"))
+    service = HTTPService("public", await serve(recorder.app))
+
+    @service.tool
+    async def get(http):
+        """Gets."""
+        return (await http.get()).text
+
+    assert (await service.call("get", {}, key_ring("K1"))).ok
+    assert "authorization" not in recorder.requests[0].headers
+    await service.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://service.example",
+        "ftp://localhost",
+        "https://user:pw@service.example",
+        "https://a.example/#x",
+        "x",
+    ],
+)
+@pytest.mark.promise("model-cannot-steer")
+def test_urls_to_which_no_credential_may_be_sent_are_refused(url):
+    with pytest.raises(ValueError, match="service URL"):
+        HTTPService("x", url)
+
+
+async def test_an_unknown_tool_is_a_failed_result(serve, service_at, key_ring):
+    service = service_at("https://service.example")
+    assert not (await service.call("nothing", {}, key_ring("K1"))).ok
+
+
+def test_two_tools_of_one_name_are_refused():
+    service = HTTPService("x", "https://service.example")
+
+    async def one(http):
+        """One."""
+
+    service.tool(one)
+    with pytest.raises(ValueError, match="already"):
+        service.tool(one)

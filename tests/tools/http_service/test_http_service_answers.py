@@ -1,0 +1,97 @@
+"""What an HTTP service may answer, and what of it is told to the model."""
+
+import asyncio
+
+import pytest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from identity.error_table import ErrorCode
+from identity.errors import ServiceError
+from tests.tools.http_service.http_recorder import Recorder, service_at
+from tests.tools.service_failure import failure_of
+
+__all__ = ["service_at"]  # fixtures
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
+    recorder = Recorder(lambda r: JSONResponse({"you sent": dict(r.headers)}))
+    service = service_at(await serve(recorder.app))
+    result = await service.call("get", {}, key_ring("sk-canary"))
+    assert "canary" not in result.text
+    assert "Bearer **redacted**" in result.text
+
+
+async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, service_at, key_ring):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        for _ in range(10_000):
+            sent += 1
+            yield b"x" * 1000
+            await asyncio.sleep(0)
+
+    recorder = Recorder(lambda _: StreamingResponse(endless()))
+    service = service_at(await serve(recorder.app), max_bytes=10_000)
+    assert (
+        await failure_of(service.call("get", {}, key_ring("K1")))
+    ).code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert sent < 10_000
+
+
+async def test_a_compressed_answer_is_refused_because_its_size_is_unknown(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}))
+    service = service_at(await serve(recorder.app))
+    await failure_of(service.call("get", {}, key_ring("K1")))
+    assert recorder.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_long_answer_is_shortened_for_the_model(serve, service_at, key_ring):
+    recorder = Recorder(lambda _: Response("x" * 50_000))
+    service = service_at(await serve(recorder.app))
+    assert len((await service.call("get", {}, key_ring("K1"))).text) < 20_100
+
+
+async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, service_at, key_ring):
+    async def drip():
+        for _ in range(100):
+            yield b"."
+            await asyncio.sleep(0.02)
+
+    recorder = Recorder(lambda _: StreamingResponse(drip()))
+    service = service_at(await serve(recorder.app), seconds=0.3)
+    error = await failure_of(service.call("get", {}, key_ring("K1")))
+    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+
+
+@pytest.mark.promise("heals-by-itself")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; charset=utf-8", "\n<!DOCTYPE html><title>Sign in</title>"),
+        ("text/html", "<html><body>Sign in</body></html>"),
+        ("application/json", '{"orders": ['),
+        ("application/problem+json", "[" * 100_000),
+    ],
+)
+async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, service_at, key_ring, kind, body):
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    with pytest.raises(ServiceError) as caught:
+        await service.call("get", {}, key_ring("K1"))
+    assert caught.value.code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert "Sign in" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html", "3 orders"),
+        ("text/html", '{"orders": 3}'),
+        ("application/json", ""),
+        ("text/plain", "{"),
+    ],
+)
+async def test_an_answer_of_an_odd_type_is_told_as_it_is(serve, service_at, key_ring, kind, body):
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    assert (await service.call("get", {}, key_ring("K1"))).text == body

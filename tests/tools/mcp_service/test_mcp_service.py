@@ -1,0 +1,162 @@
+"""The calls of an MCP service: their cost, their results, and their ends."""
+
+import asyncio
+
+import pytest
+from starlette.responses import Response
+
+from identity.credentials.credential import ApiKey
+from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
+from tools.mcp_service.service import MCPService
+
+__all__ = ["service_at"]  # fixtures
+
+
+@pytest.mark.parametrize("json", [False, True])
+@pytest.mark.parametrize("stateless", [False, True])
+async def test_a_warm_call_is_one_request_whatever_the_servers_mode(
+    serve, service_at, key_ring, stateless, json
+):
+    server = Server(stateless=stateless, json=json)
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    tools = {tool.name: tool for tool in await service.tools(access)}
+    assert tools["weather"].description == "The weather of a city."
+    assert tools["weather"].parameters["properties"]["city"]["type"] == "string"
+    assert (await service.call("weather", {"city": "杭州"}, access)).text == "sunny in 杭州"
+    server.counts.clear()
+    results = [await service.call("weather", {"city": str(n)}, access) for n in range(3)]
+    await service.tools(access)
+    assert [r.text for r in results] == ["sunny in 0", "sunny in 1", "sunny in 2"]
+    assert server.counts == {"tools/call": 3}
+
+
+async def test_a_tools_own_error_is_a_failed_result(serve, service_at, key_ring):
+    service = service_at(await serve(Server()))
+    result = await service.call("broken", {"city": "x"}, key_ring("K1"))
+    assert not result.ok
+    assert "INVALID_USER_KEY" in result.text
+
+
+async def test_results_of_other_kinds_become_text(serve, service_at, key_ring):
+    service = service_at(await serve(Server()))
+    access = key_ring("K1")
+    assert (await service.call("picture", {}, access)).text == "here:\n[image, not shown]"
+    assert '"n": 1' in (await service.call("structured", {"n": 1}, access)).text
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("weather", {}, "city"),
+        ("weather", {"city": 5}, '"city"'),
+        ("structured", {"n": "x"}, '"n"'),
+        ("nothing", {}, "no tool"),
+    ],
+)
+async def test_bad_arguments_do_not_reach_the_server(serve, service_at, key_ring, tool, arguments, words):
+    server = Server()
+    service = service_at(await serve(server))
+    result = await service.call(tool, arguments, key_ring("K1"))
+    assert (result.ok, result.called) == (False, False)
+    assert words in result.text
+    assert server.counts["tools/call"] == 0
+
+
+async def test_one_failed_request_does_not_end_the_calls_beside_it(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    waiting = asyncio.create_task(service.call("waits", {}, access))
+    await server.entered.wait()
+    server.answer = Response("upstream canary", 500)
+    error = await failure_of(service.call("weather", {"city": "x"}, access))
+    assert error.status == 500
+    assert "canary" not in f"{error} {error.detail}"
+    server.answer = None
+    server.gate.set()
+    assert (await waiting).text == "done"
+    assert server.counts["initialize"] == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("not json", media_type="application/json"),
+        Response('{"jsonrpc": "2.0"}', media_type="application/json"),
+        Response('{"jsonrpc": "2.0", "id": 99, "result": {}}', media_type="application/json"),
+        Response("<html>", media_type="text/html"),
+        Response("", media_type="text/event-stream"),
+        Response("event: message\ndata: {\n\n", media_type="text/event-stream"),
+        Response(status_code=202),
+        Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}, media_type="application/json"),
+        Response(" " * 2_000_000, media_type="application/json"),
+    ],
+    ids=["no json", "no rpc", "other id", "html", "cut off", "half event", "no body", "packed", "huge"],
+)
+async def test_an_answer_that_is_none_fails_at_once(serve, service_at, key_ring, answer):
+    server = Server()
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    await service.tools(access)
+    server.answer = answer
+    await failure_of(service.call("weather", {"city": "x"}, access))
+    server.answer = None
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert server.counts["initialize"] == 1
+
+
+async def test_a_protocol_error_of_the_server_is_a_failed_result(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    await service.tools(access)
+    body = '{"jsonrpc": "2.0", "id": 2, "error": {"code": -32602, "message": "bad K1"}}'
+    server.answer = Response(body, media_type="application/json")
+    result = await service.call("weather", {"city": "x"}, access)
+    assert (result.ok, result.text) == (False, "error -32602: bad **redacted**")
+
+
+async def test_a_slow_tool_ends_at_the_deadline_and_its_connection_is_closed(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server), seconds=0.3)
+    error = await failure_of(service.call("waits", {}, key_ring("K1")))
+    assert error.status is None
+    await asyncio.wait_for(server.left.wait(), 5)
+
+
+@pytest.mark.parametrize("json", [False, True])
+async def test_a_cancelled_call_is_stopped_at_the_server_and_leaves_the_session(
+    serve, service_at, key_ring, json
+):
+    server = Server(json=json)
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    waiting = asyncio.create_task(service.call("waits", {}, access))
+    await server.entered.wait()
+    server.left.clear()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    if not json:  # with JSON, the official server does not look whether somebody is still there
+        await asyncio.wait_for(server.left.wait(), 5)
+    await asyncio.wait_for(server.stopped.wait(), 5)
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert server.counts["initialize"] == 1
+
+
+async def test_closing_ends_calls_in_flight(serve, key_ring):
+    server = Server()
+    service = MCPService("maps", await serve(server) + "/mcp", ApiKey("key"))
+    waiting = asyncio.create_task(service.call("waits", {}, key_ring("K1")))
+    await server.entered.wait()
+    await service.aclose()
+    await failure_of(waiting)
+
+
+async def test_an_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):
+    server = Server()
+    server.keys = {"sk-canary"}
+    service = service_at(await serve(server))
+    result = await service.call("weather", {"city": "sk-canary"}, key_ring("sk-canary"))
+    assert result.text == "sunny in **redacted**"
