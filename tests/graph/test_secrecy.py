@@ -144,9 +144,9 @@ async def test_no_checkpoint_has_a_secret(full, saver):
 
 async def test_a_failed_run_leaves_no_secret_behind(full, saver):
     checkpointer, written = saver
-    b = full([KeyError("the model's fault")], checkpointer=checkpointer)
+    b = full([RuntimeError("the model's fault")], checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
-    with pytest.raises(KeyError):
+    with pytest.raises(RuntimeError):
         await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())
     assert found_in(written()) == []
     assert found_in(repr(await b.graph.aget_state(config))) == []

@@ -21,6 +21,8 @@ from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
 from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_in, told
 from tests.security.test_canaries import SURFACES
 
+pytestmark = pytest.mark.promise("no-internals-shown")
+
 ALL_NAMES = " ".join(NAMES)
 
 
