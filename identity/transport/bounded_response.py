@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -32,8 +34,8 @@ async def ask(
 ) -> Answer | NoAnswer:
     """Sends `request` once, and is done within `deadline` seconds, body included.
 
-    Follows no redirect; reads at most `max_bytes` of the (decoded) body. The request's own timeouts, which
-    bound each phase, are in force too.
+    Follows no redirect; reads at most `max_bytes` of the body, and nothing that is compressed. The request's
+    own timeouts, which bound each phase, are in force too.
     """
     request.headers["Accept-Encoding"] = "identity"
     try:
@@ -54,11 +56,9 @@ async def ask(
 async def _read(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> Answer | NoAnswer:
     response = await http.send(request, stream=True, follow_redirects=False)
     try:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > max_bytes:
-                return NoAnswer(f"its answer is larger than {max_bytes} bytes")
-        return Answer(response.status_code, dict(response.headers), bytes(body))
+        limit_body(response, max_bytes)
+        return Answer(response.status_code, dict(response.headers), await response.aread())
+    except (AnswerTooLargeError, EncodedAnswerError) as error:
+        return NoAnswer(str(error))
     finally:
         await response.aclose()

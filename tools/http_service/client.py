@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic_core import from_json
 
 from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.transport.client import AnswerTooLargeError, EncodedAnswerError, limited
+from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, cut_body, limit_body, text_of
+from identity.transport.json_size import read_json
 from tools.result import presentable
 from tools.service import Access
 
@@ -25,7 +25,7 @@ class ServiceAnswer:
 
     def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The text parsed as JSON. Raises `ValueError`."""
-        return from_json(self.text)  # bounded in depth
+        return read_json(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ class ServiceClient:
 
     The credential is attached to every request and goes nowhere else: redirects are not followed, and path
     segments are encoded, so that an argument which the model chose cannot lead to another place. After a
-    401 or 403 the credential is renewed and the request sent once more, unless the credential is so young
-    that nothing was renewed. Any other failure, a second refusal, a web page in place of an answer, and JSON
-    that is none raise `ServiceError`.
+    401 or 403 the credential is renewed, once, and the request sent again if it is another one. Any other
+    failure, a second refusal, a web page in place of an answer, and JSON that is none raise `ServiceError`.
     """
 
     def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
@@ -80,8 +79,10 @@ class ServiceClient:
         else:
             credential = await self._access.credential()
             status, text = await self._send(request, credential)
-            if status in (401, 403) and (fresh := await self._access.renew(credential)) is not credential:
-                status, text = await self._send(request, fresh)
+            if status in (401, 403):
+                fresh = await self._access.renew(credential)
+                if fresh.secret != credential.secret:
+                    status, text = await self._send(request, fresh)
         if 200 <= status < 300:
             return ServiceAnswer(status, text)
         raise self._refusal(status, text)
@@ -105,8 +106,8 @@ class ServiceClient:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                limited(response, self._address.max_bytes)
-                await response.aread()
+                (limit_body if response.is_success else cut_body)(response, self._address.max_bytes)
+                text = text_of(await response.aread())
             finally:
                 await response.aclose()
         except (AnswerTooLargeError, EncodedAnswerError) as error:
@@ -116,9 +117,9 @@ class ServiceClient:
         except httpx.HTTPError:
             detail = "the connection failed"
         else:
-            if response.is_success and (fault := _fault_of(response)):
+            if response.is_success and (fault := _fault_of(response, text)):
                 raise ServiceError(self._address.failure, f'"{self._address.service}": {fault}')
-            return response.status_code, presentable(response.text, presented, self._address.max_bytes)
+            return response.status_code, presentable(text, presented, self._address.max_bytes)
         raise ServiceError(self._address.failure, f'"{self._address.service}": {detail}')
 
     def _refusal(self, status: int, text: str) -> ServiceError:
@@ -135,16 +136,16 @@ class ServiceClient:
         return ServiceError(self._address.failure, f'"{name}" answered with status {status}', status=status)
 
 
-def _fault_of(response: httpx.Response) -> str | None:
+def _fault_of(response: httpx.Response, text: str) -> str | None:
     """Why this cannot be the service's own answer, whole, and must not be told to the model as if it were."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = response.content.lstrip()
+    body = text.lstrip()
     # The type alone says little: a web framework's default for a plain text is HTML, too.
-    if kind == "text/html" and body[:14].lower().startswith((b"<!doctype html", b"<html")):
+    if kind == "text/html" and body[:14].lower().startswith(("<!doctype html", "<html")):
         return "a web page, as of a gateway's sign-in, came in place of an answer"
     if body and (kind == "application/json" or kind.endswith("+json")):
         try:
-            from_json(body)
+            read_json(body)
         except ValueError:
             return "the answer is not the JSON that it is said to be"
     return None

@@ -12,20 +12,23 @@ import asyncio
 import contextvars
 import re
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
-from httpx_sse import EventSource, SSEError
-from mcp.types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
-from pydantic import BaseModel, ValidationError
+from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from pydantic import BaseModel
 
 from identity.secret import Secret
-from identity.transport.client import AnswerTooLargeError, EncodedAnswerError, limited
+from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body, text_of
+from identity.transport.json_size import read_json
+from identity.transport.server_sent_events import events
 
 MCPAnswer: TypeAlias = JSONRPCResponse | JSONRPCError
 
 _PARTING_SECONDS = 2.0
 """For what is said to a server when nobody waits for it."""
+_MOST_PINGS = 10
+"""Of a server, answered while one request is under way."""
 _NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError)
 """The last of them: the client itself is closed."""
 
@@ -34,12 +37,25 @@ _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
 class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
-    """The server did not answer a request. `status` is the HTTP status, if there was one."""
+    """The server did not answer a request. `status` is the HTTP status, if there was one.
 
-    def __init__(self, detail: str = "", status: int | None = None) -> None:
+    `late` is true if the server took all the time that it was given.
+    """
+
+    def __init__(self, detail: str = "", status: int | None = None, *, late: bool = False) -> None:
         self.detail = detail or f"status {status}"
         self.status = status
+        self.late = late
         super().__init__(self.detail)
+
+    @property
+    def refuses_the_key(self) -> bool:
+        """Whether it is the credential that the server does not accept."""
+        return self.status in (401, 403)
+
+
+class MCPCallFailure(MCPFailure):
+    """The same of one call, which says nothing of the session."""
 
 
 class MCPTransport:
@@ -57,8 +73,14 @@ class MCPTransport:
         self._protocol_version: str | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
+    @property
+    def has_session(self) -> bool:
+        """Whether the server keeps something for this session that it could forget."""
+        return self._session_id is not None
+
     async def ask(self, request: JSONRPCRequest) -> MCPAnswer:
         """The server's answer to `request`. Raises `MCPFailure`, which never has the server's text."""
+        late = False
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._answer(request)
@@ -69,14 +91,14 @@ class MCPTransport:
             raise
         except TimeoutError:
             self._withdraw(request)
-            detail = f"no answer within {self._seconds:g} s"
+            detail, late = f"no answer within {self._seconds:g} s", True
         except httpx.TimeoutException:
-            detail = "no answer in time"
+            detail, late = "no answer in time", True
         except httpx.HTTPError:
             detail = "the connection failed"
-        except (ValidationError, SSEError, ValueError):
+        except ValueError:
             detail = "the answer is not of the MCP protocol"
-        raise MCPFailure(detail)
+        raise MCPFailure(detail, late=late)
 
     async def tell(self, message: JSONRPCNotification | JSONRPCResponse) -> None:
         """Sends what has no answer. Whether it arrived is nobody's concern: the next request will show it."""
@@ -90,7 +112,8 @@ class MCPTransport:
             async with asyncio.timeout(_PARTING_SECONDS):
                 await asyncio.gather(*self._telling)
                 if self._session_id is not None:
-                    await self._http.delete(self._url, headers=self._headers())
+                    async with self._http.stream("DELETE", self._url, headers=self._headers()):
+                        return  # nothing is read: it may be without end
 
     def _withdraw(self, request: JSONRPCRequest) -> None:
         """Nobody waits for the answer any more. (An `initialize` may not be withdrawn.)"""
@@ -119,28 +142,26 @@ class MCPTransport:
             if self._protocol_version is None:
                 self._session_id = _session_id(response.headers)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            limited(response, self._max_bytes)
+            limit_body(response, self._max_bytes)
             if kind == "application/json":
-                await response.aread()
-                if answer := await self._answer_in(response.text, request):
-                    return answer
+                if answer := _answer_in(read_json(text_of(await response.aread())), request):
+                    return self._noted(answer)
             elif kind == "text/event-stream":
-                async for event in EventSource(response).aiter_sse():
-                    if event.event == "message" and event.data:  # noqa: SIM102 - the second is an action
-                        if answer := await self._answer_in(event.data, request):
-                            return answer
+                pings = 0
+                async for event in events(response.aiter_bytes(), self._max_bytes):
+                    message = read_json(event.data) if event.kind == "message" and event.data else None
+                    if answer := _answer_in(message, request):
+                        return self._noted(answer)
+                    if (ping := _ping_in(message)) is not None and pings < _MOST_PINGS:
+                        pings += 1
+                        await self.tell(ping)
         raise MCPFailure("the answer broke off or is of an unexpected kind")
 
-    async def _answer_in(self, data: str, request: JSONRPCRequest) -> MCPAnswer | None:
-        """The answer to `request`, if that is what `data` is. Of all other messages, pings are answered."""
-        message = JSONRPCMessage.model_validate_json(data).root
-        if isinstance(message, JSONRPCRequest) and message.method == "ping":
-            await self.tell(JSONRPCResponse(jsonrpc="2.0", id=message.id, result={}))
-        if not isinstance(message, JSONRPCResponse | JSONRPCError) or message.id != request.id:
-            return None
-        if isinstance(message, JSONRPCResponse) and self._protocol_version is None:
-            self._protocol_version = str(message.result.get("protocolVersion", ""))
-        return message
+    def _noted(self, answer: MCPAnswer) -> MCPAnswer:
+        """`answer`; the first one says which version of the protocol is spoken."""
+        if isinstance(answer, JSONRPCResponse) and self._protocol_version is None:
+            self._protocol_version = str(answer.result.get("protocolVersion", ""))
+        return answer
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -161,3 +182,27 @@ def _session_id(headers: httpx.Headers) -> str | None:
     if session_id and not _SESSION_ID.fullmatch(session_id):
         raise MCPFailure("the session id is not of the MCP protocol")
     return session_id
+
+
+def _answer_in(message: Any, request: JSONRPCRequest) -> MCPAnswer | None:  # noqa: ANN401 - any JSON value
+    """The answer to `request`, if that is what `message` is. Raises `ValueError` if it is a malformed one.
+
+    The library's own type for any message would try four kinds, and copy the whole of it for each.
+    """
+    if not isinstance(message, dict):
+        return None
+    number = message.get("id")
+    if "method" in message or type(number) is not type(request.id) or number != request.id:
+        return None
+    kind = JSONRPCError if "error" in message else JSONRPCResponse
+    return kind.model_validate(message)
+
+
+def _ping_in(message: Any) -> JSONRPCResponse | None:  # noqa: ANN401 - any JSON value
+    """What is to be answered to `message`, if it is a ping."""
+    if not isinstance(message, dict) or message.get("method") != "ping":
+        return None
+    try:
+        return JSONRPCResponse(jsonrpc="2.0", id=message.get("id"), result={})
+    except ValueError:
+        return None

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
+from tests.responsive import responsive
 from tests.tools.http_service.http_recorder import Recorder, service_at
 from tests.tools.service_failure import failure_of
 
@@ -95,3 +96,50 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
 async def test_an_answer_of_an_odd_type_is_told_as_it_is(serve, service_at, key_ring, kind, body):
     service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
     assert (await service.call("get", {}, key_ring("K1"))).text == body
+
+
+CODECS = [
+    "punycode",
+    "idna",
+    "zlib",
+    "hex",
+    "rot13",
+    "base64",
+    "unicode_escape",
+    "utf-7",
+    "utf-16",
+    "nothing",
+]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_text_is_utf_8_whatever_charset_the_service_names(serve, service_at, key_ring, codec):
+    body = "sunny 晴 \udcff".encode(errors="surrogateescape") + b"-\xc3\xa9a" * 40_000
+    kind = {"content-type": f"text/plain; charset={codec}"}
+    recorder = Recorder(lambda _: Response(body, headers=kind))
+    service = service_at(await serve(recorder.app))
+    async with responsive():
+        text = (await service.call("get", {}, key_ring("K1"))).text
+    assert text.startswith("sunny 晴 \ufffd-éa")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Type": "a; charset=punycode"}])
+async def test_body_of_a_refusal_does_not_hide_the_refusal(serve, service_at, key_ring, status, headers):
+    def answer(request):
+        if request.headers["authorization"] == "Bearer K2":
+            return Response("in")
+        return Response(b"\x1f\x8b" * 300_000, status, headers=headers)
+
+    service = service_at(await serve(Recorder(answer).app))
+    assert (await service.call("get", {}, key_ring("K1", "K2"))).text == "in"
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://[", "//\x7f", "http://xn--/", f"http://xn--{'a' * 30_000}/", "http://a:99999999/", "x" * 70_000],
+)
+async def test_redirect_to_what_is_no_address_is_a_failure_of_the_service(serve, service_at, key_ring, place):
+    recorder = Recorder(lambda _: Response(status_code=302, headers={"Location": place}))
+    service = service_at(await serve(recorder.app))
+    await failure_of(service.call("get", {}, key_ring("K1")))

@@ -1,0 +1,41 @@
+"""What is read of an answer of IDaaS: bytes, a bounded number of them, as they were sent."""
+
+import gzip
+
+import httpx
+import pytest
+
+from identity.transport.bounded_response import Answer, NoAnswer, ask
+from tests.responsive import responsive
+
+
+def unread(body, **headers):
+    """An answer whose body has still to be read."""
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+
+async def asked(answer, max_bytes=1_000):
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as http:
+        return await ask(
+            http, http.build_request("GET", "https://a.example"), max_bytes=max_bytes, deadline=5
+        )
+
+
+async def test_body_of_the_limits_size_is_read_and_one_byte_more_is_not():
+    assert (await asked(unread(b"x" * 1_000))).body == b"x" * 1_000
+    assert isinstance(await asked(unread(b"x" * 1_001)), NoAnswer)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "nothing"])
+async def test_compressed_answer_is_not_unpacked(coding):
+    body = gzip.compress(b"\0" * 50_000_000)
+    async with responsive():
+        answer = await asked(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
+    assert isinstance(answer, NoAnswer)
+    assert "compressed" in answer.reason
+
+
+async def test_no_codec_is_taken_from_the_answer():
+    answer = await asked(unread(b"{}", **{"content-type": "text/plain; charset=punycode"}))
+    assert isinstance(answer, Answer)
+    assert answer.body == b"{}"
