@@ -8,28 +8,57 @@ from typing import Final
 import httpx2
 
 from graph.api_key import api_key
+from identity.transport.body import cut_body, limit_body
+from identity.transport.client import forget_redirect
 from identity.transport.pool import pooled
 from identity.transport.retry import retry_after
 
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""Of an answer that comes whole."""
+MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
+"""Of an answer that is streamed: 50,000 events of the usual 300 bytes."""
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""Of an error's body, of which only the code word is used."""
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_TOLD: Final = 86_400
 _MOST_CONNECTIONS: Final = 1000
 
 
-def model_client(ssl_context: ssl.SSLContext | None, timeout: float) -> httpx2.AsyncClient:
-    """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it."""
+def model_client(
+    ssl_context: ssl.SSLContext | None,
+    timeout: float,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_streamed_bytes: int = MAX_STREAMED_BYTES,
+) -> httpx2.AsyncClient:
+    """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
+
+    The body of an answer raises `AnswerTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
+    stream of events. A compressed answer raises `EncodedAnswerError`. Of an error the first `MAX_ERROR_BYTES`
+    are read, and none if it is compressed. Text is UTF-8, whatever the answer says.
+    """
+
+    async def bound(response: httpx2.Response) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        response.headers["content-type"] = kind  # without the name of a codec
+        if response.is_success:
+            limit_body(response, max_streamed_bytes if kind == "text/event-stream" else max_bytes)
+        else:
+            cut_body(response, MAX_ERROR_BYTES)
+
     return httpx2.AsyncClient(
         **pooled(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,
-        event_hooks={"request": [_sign], "response": [_not_again_soon]},
+        event_hooks={"request": [_sign], "response": [forget_redirect, bound, _not_again_soon]},
     )
 
 
 async def _sign(request: httpx2.Request) -> None:
     """The client itself never has a key: it would keep the last caller's, for the next one to find."""
     request.headers["Authorization"] = f"Bearer {api_key.get().reveal()}"
+    request.headers["Accept-Encoding"] = "identity"
 
 
 async def _not_again_soon(response: httpx2.Response) -> None:

@@ -9,7 +9,7 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httpx2
 import openai
@@ -22,12 +22,19 @@ from pydantic import SecretStr
 
 from graph.api_key import api_key
 from graph.call_arguments import arguments_in
-from graph.models.client import model_client
+from graph.models.client import MAX_BYTES, model_client
+from graph.models.events import ModelEvents
 from graph.models.stream_redaction import without_key
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.redaction import without_echo
+from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, text_of
+from identity.transport.json_size import check_size, read_json
 from identity.transport.retry import retry_after
+
+MAX_VALUES: Final = 20_000
+MAX_LEVELS: Final = 64
+"""Of the JSON of an answer that comes whole."""
 
 
 class QwenChat(ChatOpenAI):
@@ -72,13 +79,15 @@ class QwenChat(ChatOpenAI):
     ) -> ChatResult:
         try:
             answer = await self._post(messages, stop, **kwargs)
-            return self._create_chat_result(cast(dict[str, Any], answer))
+            whole = read_json(text_of(cast(httpx2.Response, answer).content))
+            check_size(whole, nodes=MAX_VALUES, depth=MAX_LEVELS, characters=MAX_BYTES)
+            return self._create_chat_result(whole)
         except _FAILURES as error:
             failure = _scrubbed(error)
         raise failure
 
     async def _post(self, messages: list[BaseMessage], stop: list[str] | None, **options: Any) -> object:  # noqa: ANN401 - the model's options
-        """The answer as plain JSON.
+        """The answer's events as plain JSON, or the answer itself if it is not streamed.
 
         The client's typed method would walk every message and tool schema by its types, and build models of
         each piece of the answer that LangChain then takes apart again: half of what a chat costs.
@@ -87,10 +96,10 @@ class QwenChat(ChatOpenAI):
         more = payload.pop("extra_body", None) or {}
         return await self.root_async_client.post(
             "/chat/completions",
-            cast_to=object,
+            cast_to=object if options.get("stream") else httpx2.Response,
             body=payload | more,
             stream=bool(options.get("stream")),
-            stream_cls=AsyncStream[object],
+            stream_cls=ModelEvents,
         )
 
     async def _chunks(self, events: AsyncStream[Any]) -> AsyncGenerator[ChatGenerationChunk, None]:
@@ -201,6 +210,8 @@ _FAILURES = (
     TypeError,
     AttributeError,
     RecursionError,
+    AnswerTooLargeError,
+    EncodedAnswerError,
 )
 """The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
 
@@ -222,6 +233,8 @@ def _scrubbed(error: Exception) -> ServiceError:
             code = None  # a key has the form of a word
         detail = "the model service answered with an error" if status is None else f"status {status}"
         detail += f' "{code}"' if code else ""
+    elif isinstance(error, AnswerTooLargeError | EncodedAnswerError):
+        detail = f"of the model service, {error}"
     else:
         detail = "the answer of the model service has an unexpected form"
     return ServiceError(ErrorCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)

@@ -1,0 +1,34 @@
+"""The events of a streamed answer of the model, bounded in size and number."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from openai import AsyncStream
+from openai._streaming import ServerSentEvent
+
+from identity.transport.body import AnswerTooLargeError
+from identity.transport.json_size import read_json
+from identity.transport.server_sent_events import events
+
+MAX_EVENTS: Final = 50_000
+MAX_EVENT_BYTES: Final = 1024 * 1024
+
+
+class ModelEvents(AsyncStream[object]):
+    """The client's stream, which of itself takes events of any size, and as many as come.
+
+    Raises `AnswerTooLargeError`, and the HTTP library's own errors.
+    """
+
+    async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
+        number = 0
+        async for event in events(self.response.aiter_bytes(), MAX_EVENT_BYTES):
+            number += 1
+            if number > MAX_EVENTS:
+                raise AnswerTooLargeError(MAX_EVENTS, "events")
+            yield _Event(event=event.kind, data=event.data)
+
+
+class _Event(ServerSentEvent):
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        return read_json(self.data)
