@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from identity.secret import REDACTED, Secret
 from sandbox.vault import AMAP_API_KEY
 from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
+from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 
@@ -162,6 +163,18 @@ async def test_an_echo_is_taken_out_of_everything_the_server_says(against, sandb
     assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
 
 
+def doubled(levels: int, keyword: str) -> dict[str, Any]:
+    """A schema in which every level refers to the next one twice."""
+    definitions: dict[str, Any] = {
+        f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)
+    }
+    return {
+        "type": "object",
+        "$defs": {**definitions, f"d{levels}": {"type": "object"}},
+        "$ref": "#/$defs/d0",
+    }
+
+
 DEEP: dict[str, Any] = {"type": "object"}
 for _ in range(60):
     DEEP = {"type": "object", "properties": {"deeper": DEEP}}
@@ -172,14 +185,21 @@ UNUSABLE = {
     "a faulty schema": shaped("odd", {"type": "object", "properties": {"a": {"type": "nothing"}}}),
     "a schema without end": shaped("odd", {"type": "object", "description": "x" * 100_000}),
     "a faulty expression": shaped("odd", {"type": "object", "properties": {"a": {"pattern": "("}}}),
+    "a deep schema": shaped("odd", DEEP),
+    "a schema that is itself": shaped("odd", {"type": "object", "$ref": "#"}),
+    "a bomb": shaped("odd", doubled(17, "allOf")),
+    "a larger bomb": shaped("odd", doubled(60, "allOf")),
+    "a bomb of choices": shaped("odd", doubled(12, "anyOf")),
 }
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-async def test_a_tool_that_the_models_api_refuses_does_not_end_every_chat(against, sandbox, what):
+async def test_a_tool_that_the_models_api_refuses_does_not_end_every_chat(against, sandbox, caplog, what):
     agent, _ = await against([UNUSABLE[what], tool("maps_weather")], "Machine")
-    assert list(await offered(agent, sandbox)) == ["maps_weather"]
-    assert (await agent.ask(WEATHER, sandbox.access_token())).status == 200
+    async with responsive():
+        assert list(await offered(agent, sandbox)) == ["maps_weather"]
+        assert (await agent.ask(WEATHER, sandbox.access_token())).status == 200
+    assert [r for r in caplog.records if r.name == "tools.mcp_service.tool" and r.levelno == logging.WARNING]
 
 
 async def test_descriptions_and_lists_are_cut(against, sandbox):
@@ -198,13 +218,11 @@ CITY = {"city": "Hangzhou"}
     [
         {"type": "object", "properties": {"city": {"$ref": "ELSEWHERE"}}},
         {"type": "object", "properties": {"city": {"$dynamicRef": "ELSEWHERE#x"}}},
-        {"type": "object", "$id": "ELSEWHERE", "$schema": "ELSEWHERE", "$ref": "jwks"},
-        {"type": "object", "$ref": "#"},
+        {"type": "object", "$id": "ELSEWHERE", "$schema": "ELSEWHERE", "$ref": "keys"},
         {"type": "object", "properties": {"city": {"pattern": "^(([A-z])+.?)+[0-9]$"}}},
         {"type": "object", "patternProperties": {"^((.)+.?)+[0-9]$": {}}, "additionalProperties": False},
-        DEEP,
     ],
-    ids=["$ref", "$dynamicRef", "$id", "endless $ref", "pattern", "patternProperties", "deep"],
+    ids=["$ref", "$dynamicRef", "$id", "pattern", "patternProperties"],
 )
 async def test_a_schema_makes_us_neither_fetch_nor_compute_without_end(against, sandbox, schema):
     # In another thread, so that a fetch that blocks this event loop would be answered, and counted.

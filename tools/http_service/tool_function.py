@@ -2,12 +2,17 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
 
+from tools.argument_size import size_fault
 from tools.service import ToolResult, ToolSchema
+
+_MAX_FAULTS: Final = 5
+_MAX_PLACE: Final = 300
+"""Characters of where a fault is: a name that the model made up may be long."""
 
 
 class ToolFunction:
@@ -45,13 +50,15 @@ class ToolFunction:
 
     async def run(self, client: object, arguments: Mapping[str, Any]) -> ToolResult:
         """The function's answer: text as it is, anything else as JSON. Bad arguments are a failed result."""
+        if (fault := size_fault(arguments)) is not None:
+            return ToolResult(f"invalid arguments: {fault}", ok=False, called=False)
         try:
             valid = self._arguments.model_validate(arguments)
         except ValidationError as error:
             faults = [
-                f'"{".".join(map(str, fault["loc"]))}": {fault["msg"]}'
+                f'"{".".join(map(str, fault["loc"]))[:_MAX_PLACE]}": {fault["msg"]}'
                 for fault in error.errors(include_url=False, include_input=False, include_context=False)
-            ]
+            ][:_MAX_FAULTS]
             return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
         named = {name: getattr(valid, field) for field, name in self._fields.items()}
         answer = await self._function(client, **named)

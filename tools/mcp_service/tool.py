@@ -4,35 +4,38 @@ What the server says of its tools goes to the model service with every question,
 every chat. Tools in a form that the model's API refuses are left out, and so is what is beyond all measure.
 """
 
-import json
+import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from jsonschema.protocols import Validator
-from jsonschema.validators import extend, validator_for
 from langchain_core.tools import BaseTool
 from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourceContents
 from pydantic_core import to_json
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from identity.redaction import without_echo
 from identity.secret import Secret
+from identity.transport.json_size import TooLargeError
+from tools.mcp_service.argument_validator import BoundedValidator
+from tools.mcp_service.schema_budget import MAX_CHARACTERS
 from tools.service import ToolSchema
 
 logger = logging.getLogger(__name__)
 
-_MAX_FAULTS = 5
 _MAX_TOOLS = 128
 _MAX_DESCRIPTION = 4_000
-_MAX_SCHEMA = 32 * 1024
+_NO_SCHEMA = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    Unresolvable,
+)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """OpenAI's and Model Studio's rule for the name of a function."""
 
@@ -42,30 +45,23 @@ class MCPTool:
     """A listed tool."""
 
     schema: ToolSchema
-    validator: Validator
-
-    def faults(self, arguments: Mapping[str, Any]) -> list[str]:
-        """What is wrong with `arguments` by the listed schema, a few sentences for the model."""
-        try:
-            errors = list(islice(self.validator.iter_errors(dict(arguments)), _MAX_FAULTS))
-        except (Unresolvable, RecursionError):
-            return []  # it refers to what is outside of it, which is not fetched, or to itself without end
-        return [
-            f'"{"/".join(map(str, error.absolute_path)) or "arguments"}": {error.message}' for error in errors
-        ]
+    validator: BoundedValidator
 
 
-def listed_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
+async def listed_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
     """Those of a server's list, as `langchain-mcp-adapters` reads it, that can be offered; by name.
 
-    A server that was `presented` a credential may have put it into what it says.
+    A server that was `presented` a credential may have put it into what it says. Between two tools other
+    tasks have their turn.
     """
     usable: dict[str, MCPTool] = {}
-    for tool in tools:
+    for position, tool in enumerate(tools):
+        await asyncio.sleep(0)
         try:
             listed = _listed_tool(tool, presented)
-        except (SchemaError, ValueError, RecursionError) as error:
-            logger.warning("a tool of an MCP server is left out: %s", type(error).__name__)
+        except _NO_SCHEMA as error:
+            reason = str(error) if isinstance(error, TooLargeError) else type(error).__name__
+            logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:
             usable.setdefault(listed.schema.name, listed)
         if len(usable) == _MAX_TOOLS:
@@ -75,35 +71,19 @@ def listed_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPT
 
 def _listed_tool(tool: BaseTool, presented: Secret) -> MCPTool:
     name, given = tool.name, tool.args_schema
-    parameters: dict[str, Any] = without_echo(dict(given) if isinstance(given, dict) else {}, [presented])
-    parameters.setdefault("type", "object")
-    parameters.setdefault("properties", {})
     if not _NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
-    if parameters["type"] != "object" or len(json.dumps(parameters)) > _MAX_SCHEMA:
+    parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
+    if len(to_json(parameters)) > MAX_CHARACTERS:
+        raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")  # noqa: EM102 - the bound is the point
+    parameters = without_echo(parameters, [presented])
+    parameters.setdefault("type", "object")
+    parameters.setdefault("properties", {})
+    if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
-    checker = validator_for(parameters, default=Draft202012Validator)
-    checker.check_schema(parameters)
-    # An empty registry: a server's `$ref` must not make us fetch anything.
-    validator = _without_expressions(checker)(parameters, registry=Registry())
     description = without_echo(tool.description, [presented])[:_MAX_DESCRIPTION]
-    return MCPTool(ToolSchema(name, description, parameters, listed=True), validator)
-
-
-@cache
-def _without_expressions(checker: type[Validator]) -> type[Validator]:
-    """Regular expressions would be the server's, and one of them may take years to match."""
-
-    def additional(validator: Validator, value: object, instance: object, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
-        if "patternProperties" not in schema:
-            yield from checker.VALIDATORS["additionalProperties"](validator, value, instance, schema) or ()
-
-    def anything(*_: object) -> Iterator[Any]:
-        return iter(())
-
-    expressive = ("pattern", "patternProperties", "unevaluatedProperties")
-    keywords = {**dict.fromkeys(expressive, anything), "additionalProperties": additional}
-    return extend(checker, keywords)  # type: ignore[no-untyped-call, no-any-return]
+    schema = ToolSchema(name, description, parameters, listed=True)
+    return MCPTool(schema, BoundedValidator(parameters))
 
 
 def result_text(result: CallToolResult) -> str:

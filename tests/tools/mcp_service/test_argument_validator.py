@@ -1,0 +1,171 @@
+"""Schemas from outside, and arguments from the model, cannot make the agent compute without end."""
+
+import pytest
+
+from identity.transport.json_size import TooLargeError
+from tests.responsive import responsive
+from tools.argument_size import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES
+from tools.mcp_service.argument_validator import BoundedValidator
+from tools.mcp_service.schema_budget import checked_draft
+
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+EVIL = "^((.)+.?)+[0-9]$"
+
+
+def of(**properties):
+    return {"type": "object", "properties": properties}
+
+
+def doubled(levels, keyword):
+    """Every level refers to the next one twice: 2 to the power of `levels`, once references are followed."""
+    definitions = {f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return {
+        "type": "object",
+        "$defs": {**definitions, f"d{levels}": {"type": "object"}},
+        "$ref": "#/$defs/d0",
+    }
+
+
+def nested(levels, value):
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+DEEP = {"type": "object"}
+for _ in range(40):
+    DEEP = of(deeper=DEEP)
+
+BEYOND = {
+    "references that double, 1,250 bytes": doubled(17, "allOf"),
+    "references that double, 4 KB": doubled(60, "allOf"),
+    "choices that double": doubled(9, "anyOf"),
+    "deep": DEEP,
+    "a chain of references": {
+        "type": "object",
+        "$defs": {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(40)} | {"d40": {}},
+        "$ref": "#/$defs/d0",
+    },
+    "wide": of(**{f"p{n}": {} for n in range(1_001)}),
+    "long": of(a={"description": "x" * 33_000}),
+    "to itself": {"type": "object", "$ref": "#"},
+    "to itself by a choice": {"type": "object", "anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+    "long expressions": of(a={"pattern": "[^\\x01-\\ufff0]" * 100}),
+}
+
+
+@pytest.mark.parametrize("what", BEYOND)
+async def test_schema_beyond_the_budget_is_refused(what):
+    async with responsive():
+        with pytest.raises(TooLargeError):
+            BoundedValidator(BEYOND[what])
+
+
+MALFORMED = {
+    "type": of(a={"type": "nothing"}),
+    "required": {"type": "object", "required": "a"},
+    "properties": {"type": "object", "properties": []},
+    "subschema": of(a=[]),
+    "items": of(a={"items": 5}),
+    "expression": of(a={"pattern": "("}),
+    "name of an expression": {"type": "object", "patternProperties": {"(": {}}},
+    "expression with flags": of(a={"pattern": "(?i)[\\x00-\\uffff]"}),
+    "maximum": of(a={"maximum": "9"}),
+    "reference to no schema": {**of(a={"$ref": "#/x"}), "x": [1]},
+    "draft 3": {"$schema": "http://json-schema.org/draft-03/schema#", **of(a={"extends": {}})},
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_malformed_schema_is_refused(what):
+    with pytest.raises(ValueError, match=r"\w"):
+        checked_draft(MALFORMED[what])
+
+
+USUAL = [
+    {"type": "object"},
+    of(city={"type": "string", "pattern": "^[a-z]+$", "format": "city"}),
+    {**of(a={"$ref": "#/$defs/x"}), "$defs": {"x": {"enum": [1, None, {}]}}, "required": ["a"]},
+    {"$schema": DRAFT_7, **of(a={"items": [{"type": ["string", "null"]}], "additionalItems": False})},
+    {"$schema": DRAFT_4, **of(a={"maximum": 5, "exclusiveMaximum": True}), "dependencies": {"a": ["b"]}},
+    of(a={"$ref": "https://elsewhere.example/schema"}),
+]
+
+
+@pytest.mark.parametrize("schema", USUAL)
+def test_usual_schema_passes(schema):
+    BoundedValidator(schema)
+
+
+def test_recursive_schema_is_checked_as_deep_as_the_arguments_go():
+    tree = {"type": "object", "properties": {"below": {"type": "array", "items": {"$ref": "#"}}}}
+    validator = BoundedValidator(tree)
+    assert validator.faults({"below": [{"below": [{}]}]}) == []
+    assert validator.faults({"below": [{"below": 5}]}) == ["\"below/0/below\": 5 is not of type 'array'"]
+
+
+TWICE = of(a={"allOf": [{"$ref": "#"}, {"$ref": "#"}]})
+HEAVY = {
+    "two references to itself": (TWICE, nested(24, {})),
+    "choices of itself": (of(a={"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}), nested(24, 5)),
+    "900 choices for 9,000 values": (
+        of(a={"items": {"anyOf": [*[{"type": "string"}] * 900, {}]}}),
+        {"a": [1] * 9_000},
+    ),
+    "long faults": (of(a={"anyOf": [{"type": "string"}] * 900}), {"a": ["\x01" * 200_000]}),
+    "900 searches": (of(a={"allOf": [{"uniqueItems": True}] * 900}), {"a": list(range(5_000))}),
+    "equal but for the end": (
+        of(a={"items": {"enum": [*[[[0] * 98 + [2]]] * 39, [[0] * 98 + [1]]]}}),
+        {"a": [[[0] * 98 + [1]]] * 90},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HEAVY)
+async def test_check_of_arguments_that_takes_too_long_is_given_up(what):
+    schema, arguments = HEAVY[what]
+    validator = BoundedValidator(schema)
+    async with responsive():
+        (fault,) = validator.faults(arguments)
+    assert "cannot be checked" in fault
+
+
+async def test_unique_items_are_found_without_comparing_each_with_each():
+    validator = BoundedValidator(of(a={"uniqueItems": True}))
+    async with responsive():
+        assert validator.faults({"a": [{"x": n} for n in range(4_000)]}) == []
+    assert validator.faults({"a": [{"x": 1, "y": [2]}, {"y": [2.0], "x": 1}]})
+    assert validator.faults({"a": [1, True, "1", None, [1], {"1": 1}]}) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        of(a={"pattern": EVIL}),
+        {"type": "object", "patternProperties": {EVIL: {}}, "additionalProperties": False},
+        of(a={"$schema": DRAFT_7, "pattern": EVIL}),
+        {"$schema": DRAFT_7, **of(a={"$ref": "#/definitions/x"}), "definitions": {"x": {"pattern": EVIL}}},
+        {"$schema": DRAFT_7, "pattern": EVIL, **of(a={"anyOf": [{"$ref": "#"}, {}]})},
+    ],
+    ids=["pattern", "names", "draft of a subschema", "definition", "root"],
+)
+async def test_expressions_of_a_server_are_never_matched(schema):
+    validator = BoundedValidator(schema)
+    async with responsive():
+        assert validator.faults({"a": "a" * 60 + "!", "a" * 60 + "!": ""}) == []
+
+
+async def test_arguments_beyond_the_bounds_are_refused_before_they_are_looked_at():
+    validator = BoundedValidator({"type": "object"})
+    for arguments in (nested(MAX_DEPTH, {}), {"a": [1] * MAX_NODES}, {"a": "x" * (MAX_CHARACTERS + 1)}):
+        async with responsive():
+            (fault,) = validator.faults(arguments)
+        assert fault.startswith('"arguments": it ')
+
+
+def test_faults_are_few_and_short():
+    validator = BoundedValidator(of(a={"items": {"type": "string"}}))
+    faults = validator.faults({"a": [{"x" * 9_000: 1}] * 20})
+    assert len(faults) == 5
+    assert all(len(fault) < 400 for fault in faults)

@@ -1,0 +1,164 @@
+"""The check of a tool call's arguments against the schema that a server listed, within bounds.
+
+Both sides are other people's: the schema is the server's, the arguments are the model's, and a few hundred
+bytes of each can ask for years of work. Every keyword that is looked at, and every fault, is a step.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from itertools import islice
+from typing import Any, Final, cast
+
+import attrs
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from identity.transport.json_size import TooLargeError, weight
+from tools.argument_size import size_fault
+from tools.mcp_service.schema_budget import checked_draft
+
+MAX_STEPS: Final = 20_000
+"""For one call: about a tenth of a second, in which nothing else runs."""
+MAX_LEVELS: Final = 120
+"""Of keywords in one another. Python's own limit is not to be met: the library's Rust parts panic there."""
+_STEPS_OF_A_FAULT: Final = 5
+_MAX_FAULTS: Final = 5
+_MAX_MESSAGE: Final = 300
+_Keyword = Callable[[Any, Any, Any, Any], Any]
+
+
+class BoundedValidator:
+    """Validates arguments against a schema from outside.
+
+    Regular expressions are not matched, one of them may take years; `unevaluatedItems` and
+    `unevaluatedProperties` are not checked, and nothing is fetched: what a `$ref` to the outside would
+    demand is not checked either.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Raises what `checked_draft` does, and `TooLargeError` if it is endless even for no arguments."""
+        draft = _bounded(checked_draft(schema))
+        # An empty registry: a server's `$ref` must not make the agent fetch anything.
+        self._validator: Validator = draft(schema, registry=Registry())
+        self._faults({})
+
+    def faults(self, arguments: Mapping[str, Any]) -> list[str]:
+        """What is wrong with `arguments`, a few sentences for the model. What cannot be checked is wrong."""
+        if (fault := size_fault(arguments)) is not None:
+            return [fault]
+        try:
+            return self._faults(arguments)
+        except (TooLargeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
+            return ['"arguments": they cannot be checked against the schema of this tool']
+
+    def _faults(self, arguments: Mapping[str, Any]) -> list[str]:
+        reset = _STEPS.set(_Steps())
+        try:
+            errors = list(islice(self._validator.iter_errors(dict(arguments)), _MAX_FAULTS))
+        except Unresolvable:
+            return []
+        finally:
+            _STEPS.reset(reset)
+        return [
+            f'"{"/".join(map(str, error.absolute_path)) or "arguments"}": {error.message[:_MAX_MESSAGE]}'
+            for error in errors
+        ]
+
+
+class _Steps:
+    """What is left for one check."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+        self._levels = 0
+
+    def spend(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise TooLargeError(f"more than {MAX_STEPS} steps")  # noqa: EM102 - the bound is the point
+
+    @contextmanager
+    def level(self) -> Iterator[None]:
+        self._levels += 1
+        try:
+            if self._levels > MAX_LEVELS:
+                raise TooLargeError("it refers to itself without end")
+            yield
+        finally:
+            self._levels -= 1
+
+
+_STEPS: ContextVar[_Steps] = ContextVar("steps")
+
+
+@cache
+def _bounded(draft: type[Validator]) -> type[Validator]:
+    """`draft`, whose keywords count their steps, and without those whose work cannot be bounded."""
+    keywords = {name: _counted(name, keyword) for name, keyword in draft.VALIDATORS.items()}
+    expressive = ("pattern", "patternProperties", "unevaluatedItems", "unevaluatedProperties")
+    keywords |= dict.fromkeys(expressive, _nothing) | {"uniqueItems": _unique}
+    counted = keywords["additionalProperties"]
+
+    def additional(validator: object, value: object, instance: object, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
+        if "patternProperties" not in schema:
+            yield from counted(validator, value, instance, schema)
+
+    bounded: Any = extend(draft, {**keywords, "additionalProperties": additional})  # type: ignore[no-untyped-call]
+    # Its own `evolve` takes the draft that a subschema names in `$schema`: one that is not bounded.
+    bounded.evolve = attrs.evolve
+    return cast(type[Validator], bounded)
+
+
+def _counted(name: str, keyword: _Keyword) -> _Keyword:
+    exact = name in ("const", "enum")
+
+    def check(validator: object, value: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
+        steps = _STEPS.get()
+        steps.spend(1 + _length(instance) // 4 + (weight(value) if exact else _length(value)) // 4)
+        if name.endswith(("ref", "Ref")):
+            steps.spend(4)
+        with steps.level():
+            for error in keyword(validator, value, instance, schema) or ():
+                steps.spend(_STEPS_OF_A_FAULT + len(error.message) // 64)
+                yield error
+
+    return check
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, list | dict) else 0
+
+
+def _nothing(*_: object) -> Iterator[Any]:
+    return iter(())
+
+
+def _unique(validator: object, value: object, instance: object, schema: object) -> Iterator[Any]:  # noqa: ARG001 - a keyword's shape
+    """The library compares every item with every other."""
+    if not value or not isinstance(instance, list):
+        return
+    steps, seen = _STEPS.get(), set()
+    for item in instance:
+        text = json.dumps(_by_value(item), sort_keys=True)
+        steps.spend(1 + len(text) // 32)
+        if text in seen:
+            yield ValidationError("the items are not unique")
+            return
+        seen.add(text)
+
+
+def _by_value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """`value`, in which numbers that are equal are written alike."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_by_value(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _by_value(member) for name, member in value.items()}
+    return value

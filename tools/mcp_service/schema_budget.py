@@ -1,0 +1,187 @@
+"""Whether a JSON Schema from outside is well formed, and small enough to be used.
+
+The form is checked here, and not by the metaschema: that check takes a millisecond for each property, and
+its own `uniqueItems` and regular expressions can be made to take minutes.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from jsonschema import (
+    Draft4Validator,
+    Draft6Validator,
+    Draft7Validator,
+    Draft201909Validator,
+    Draft202012Validator,
+)
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import specification_with
+
+from identity.transport.json_size import TooLargeError, check_size
+
+MAX_SUBSCHEMAS: Final = 1_000
+"""After every `$ref` is replaced by what it refers to."""
+MAX_DEPTH: Final = 32
+"""Of subschemas in one another, references followed."""
+MAX_CHARACTERS: Final = 32 * 1024
+MAX_EXPRESSIONS: Final = 1_000
+"""Characters of regular expressions: to compile one takes up to a millisecond for each character set."""
+_DRAFTS: Final = (
+    Draft4Validator,
+    Draft6Validator,
+    Draft7Validator,
+    Draft201909Validator,
+    Draft202012Validator,
+)
+
+
+def checked_draft(schema: Mapping[str, Any]) -> type[Validator]:
+    """The validator of the draft that `schema` names, draft 2020-12 if it names none, once it is checked.
+
+    Raises `TooLargeError` beyond the bounds above, `ValueError` or another `Exception` for what is no schema.
+    References to what is outside of the schema are not followed. A schema that refers to itself passes: how
+    far it reaches is decided by the arguments, which are checked within bounds of their own.
+    """
+    check_size(schema, nodes=MAX_CHARACTERS // 2, depth=4 * MAX_DEPTH, characters=MAX_CHARACTERS)
+    draft = validator_for(schema, default=Draft202012Validator)
+    if draft not in _DRAFTS:
+        raise ValueError("a schema of a draft before 4")
+    if _Walk(schema, draft).subschemas() > MAX_SUBSCHEMAS:
+        raise TooLargeError(f"it has more than {MAX_SUBSCHEMAS} subschemas, references followed")  # noqa: EM102
+    return draft
+
+
+class _Walk:
+    """Counts subschemas as if references were replaced by what they refer to: each is walked once."""
+
+    def __init__(self, schema: Mapping[str, Any], draft: type[Validator]) -> None:
+        self._schema = schema
+        self._specification = specification_with(str(draft.META_SCHEMA.get("$schema", "")))
+        root: Resource[Any] = self._specification.create_resource(schema)
+        self._resolver = Registry[Any]().resolver_with_root(root)
+        self._known: dict[int, tuple[int, int]] = {}
+        self._open: set[int] = set()
+        self._expressions = 0
+
+    def subschemas(self) -> int:
+        return self._size(self._schema, self._resolver, 1)[0]
+
+    def _size(self, schema: Any, resolver: Any, level: int) -> tuple[int, int]:  # noqa: ANN401 - any JSON value; the type of resolvers is not public
+        """The number of subschemas in `schema`, itself included, and the number of their levels."""
+        if isinstance(schema, bool):
+            return 1, 1
+        if not isinstance(schema, dict):
+            raise ValueError("not a schema")  # noqa: TRY004 - what is caught is one kind
+        if id(schema) in self._open:
+            return 1, 1
+        if (known := self._known.get(id(schema))) is None:
+            if level > MAX_DEPTH:
+                raise TooLargeError(_TOO_DEEP)
+            self._open.add(id(schema))
+            known = self._known[id(schema)] = self._size_within(schema, resolver, level)
+            self._open.discard(id(schema))
+        if level + known[1] - 1 > MAX_DEPTH:
+            raise TooLargeError(_TOO_DEEP)
+        return known
+
+    def _size_within(self, schema: dict[str, Any], resolver: Any, level: int) -> tuple[int, int]:  # noqa: ANN401 - as above
+        resolver = resolver.in_subresource(self._specification.create_resource(schema))
+        count, levels = 1, 1
+        for keyword, value in schema.items():
+            if keyword in ("pattern", "patternProperties"):
+                self._check_expressions([value] if keyword == "pattern" else list(value))
+            if (check := _FORMS.get(keyword)) is not None and not check(value):
+                raise ValueError("a keyword of the wrong form")
+            if keyword in _REFERENCES:
+                try:
+                    found = resolver.lookup(value)
+                except Unresolvable:
+                    continue
+                below = [(found.contents, found.resolver)]
+            else:
+                below = [(each, resolver) for each in _subschemas(keyword, value)]
+            for each, its in below:
+                more, deeper = self._size(each, its, level + 1)
+                count, levels = count + more, max(levels, deeper + 1)
+        return count, levels
+
+    def _check_expressions(self, expressions: list[str]) -> None:
+        for expression in expressions:
+            self._expressions += len(expression)
+            if self._expressions > MAX_EXPRESSIONS:
+                raise TooLargeError(f"more than {MAX_EXPRESSIONS} characters of regular expressions")  # noqa: EM102
+            if _INLINE_FLAGS.search(expression):
+                raise ValueError("not a regular expression of ECMA-262")
+            try:
+                re.compile(expression)
+            except (re.error, OverflowError, RecursionError):
+                raise ValueError("not a regular expression") from None
+
+
+_INLINE_FLAGS: Final = re.compile(r"\(\?[aiLmsux-]")
+"""Python's own; with "ignore case" a character set takes many times longer to compile."""
+_TOO_DEEP: Final = f"its subschemas are nested deeper than {MAX_DEPTH} levels, references followed"
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_ONE: Final = frozenset(
+    {"additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items"}
+    | {"not", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+)
+_LISTS: Final = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
+_MAPS: Final = frozenset(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
+
+
+def _subschemas(keyword: str, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
+    if keyword in _LISTS or (keyword == "items" and isinstance(value, list)):
+        return list(value)
+    if keyword in _MAPS:
+        return list(value.values())
+    if keyword == "dependencies":
+        return [each for each in value.values() if not _texts(each)]
+    return [value] if keyword in _ONE else []
+
+
+_TYPES: Final = frozenset(["array", "boolean", "integer", "null", "number", "object", "string"])
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _types(value: object) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and all(isinstance(name, str) and name in _TYPES for name in names)
+
+
+_Form = Callable[[Any], bool]
+_FORMS: Final[Mapping[str, _Form]] = {
+    **dict.fromkeys(("$anchor", "$dynamicAnchor", "$id", "$ref", "$dynamicRef", "$recursiveRef"), _text),
+    **dict.fromkeys(("$comment", "description", "format", "id", "pattern", "title"), _text),
+    **dict.fromkeys(("maxItems", "maxLength", "maxProperties", "maxContains"), _count),
+    **dict.fromkeys(("minItems", "minLength", "minProperties", "minContains"), _count),
+    **dict.fromkeys(("maximum", "minimum"), _number),
+    **dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum"), lambda v: isinstance(v, bool) or _number(v)),
+    **dict.fromkeys(_LISTS, lambda v: isinstance(v, list) and bool(v)),
+    **dict.fromkeys((*_MAPS, "dependencies"), lambda v: isinstance(v, dict)),
+    "dependentRequired": lambda v: isinstance(v, dict) and all(map(_texts, v.values())),
+    "enum": lambda v: isinstance(v, list),
+    "multipleOf": lambda v: _number(v) and v > 0,
+    "required": _texts,
+    "type": _types,
+    "uniqueItems": lambda v: isinstance(v, bool),
+}
