@@ -74,3 +74,12 @@ async def test_a_failing_server_fails_the_call_and_recovers_with_it(sandbox, ser
     assert caught.value.code is ErrorCode.EXTERNAL_SERVICE_FAILED
     sandbox.cloud.faults.clear()
     assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_first_request_after_a_dropped_first_connection_is_served(sandbox, service, access):
+    sandbox.cloud.faults.set("amap", Fault(drop=True))
+    with pytest.raises(ServiceError):
+        await service.tools(access)
+    sandbox.cloud.faults.clear()
+    assert len(await service.tools(access)) == 15

@@ -21,17 +21,23 @@ from mcp.types import (
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
+    ListToolsResult,
     RequestId,
 )
 from pydantic import BaseModel
 
 from identity.secret import Secret
 from tools.mcp_service.tool import MCPTool, listed_tools, result_text
-from tools.mcp_service.transport import MCPFailure, MCPTransport
+from tools.mcp_service.transport import MCPCallFailure, MCPFailure, MCPTransport
 from tools.service import ToolResult
 
 _CLIENT = Implementation(name="idaas-agent", version="0.1.0")
 _CLOSED = "the session was closed"
+_MOST_LISTED = 256
+"""Tools that are looked at. Not all of them can be used, or are."""
+_MOST_PAGES = 16
+_MOST_ITEMS = 1_000
+"""Of one result."""
 _Result = TypeVar("_Result", bound=BaseModel)
 
 
@@ -111,30 +117,55 @@ class MCPSession:
     async def tools(self) -> Mapping[str, MCPTool]:
         """The server's tools by name, listed once and again when the list is old. Raises `MCPFailure`.
 
-        If listing again fails, the old list stays for as long again.
+        If listing again fails, the old list stays for as long again; not if the credential is refused.
         """
         async with self._listing:
             if not self.tools_are_current:
                 try:
                     async with self._until_closed():
                         listed = await load_mcp_tools(self._protocol)
-                    self._tools = listed_tools(listed, self.secret)
+                        tools = await listed_tools(listed, self.secret)
+                    self._tools = tools
                 except (MCPFailure, McpError, RuntimeError, ValueError) as error:
-                    if self._listed_at is None or self._closed:
-                        raise _failure(error) from None
+                    failure = _failure(error)
+                    if self._listed_at is None or self._closed or failure.refuses_the_key:
+                        raise failure from None
                 self._listed_at = self._clock()
             return self._tools
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """One `tools/call`, one request. Whatever the server answers is a result. Raises `MCPFailure`."""
+        """One `tools/call`, one request. Whatever the server answers is a result.
+
+        Raises `MCPFailure`, which is a `MCPCallFailure` if it is about this call: so is every HTTP status, as
+        long as the server knows the session.
+        """
         try:
             async with self._until_closed():
                 result = await self._protocol.call_tool(tool, dict(arguments))
+        except MCPFailure as failure:
+            if failure.status is None or await self._is_forgotten(failure.status):
+                raise
+            raise MCPCallFailure(status=failure.status) from None
         except McpError as error:
             return ToolResult(f"error {error.error.code}: {error.error.message}", ok=False)
         except (RuntimeError, ValueError) as error:  # it is no result
             raise _failure(error) from None
         return ToolResult(result_text(result), ok=not result.isError)
+
+    async def _is_forgotten(self, status: int) -> bool:
+        """Whether it is the session that a call's status is about. Servers answer 404, and some 400, for one
+        that they do not know; so they do for a call that they do not like, and any user can make such calls.
+        """
+        if status not in (400, 404) or not self._transport.has_session:
+            return False
+        try:
+            async with self._until_closed():
+                await self._protocol.send_ping()
+        except MCPFailure as failure:
+            return failure.status in (400, 404)
+        except (McpError, RuntimeError, ValueError):
+            return False
+        return False
 
     @asynccontextmanager
     async def _until_closed(self) -> AsyncIterator[None]:
@@ -176,6 +207,7 @@ class _Protocol(ClientSession):
             stream.close()
         super().__init__(nothing_in, to_nobody, client_info=_CLIENT)
         self._transport = transport
+        self._pages = self._tools_listed = 0
 
     async def send_request(
         self,
@@ -192,7 +224,18 @@ class _Protocol(ClientSession):
         answer = await self._transport.ask(JSONRPCRequest(jsonrpc="2.0", id=number, **members))
         if isinstance(answer, JSONRPCError):
             raise McpError(answer.error)
-        return result_type.model_validate(answer.result)
+        return result_type.model_validate(_trimmed(result_type, answer.result))
+
+    async def list_tools(self, *arguments: Any, **options: Any) -> ListToolsResult:  # noqa: ANN401 - as the base class
+        """One page. The last one that is asked for names no next one, whatever the server says."""
+        if not options.get("cursor"):
+            self._pages, self._tools_listed = 0, 0
+        page = await super().list_tools(*arguments, **options)
+        self._pages += 1
+        self._tools_listed += len(page.tools)
+        if self._pages >= _MOST_PAGES or self._tools_listed >= _MOST_LISTED:
+            page.nextCursor = None
+        return page
 
     async def send_notification(
         self,
@@ -205,6 +248,17 @@ class _Protocol(ClientSession):
 
     async def _validate_tool_result(self, name: str, result: CallToolResult) -> None:
         """Nothing to check."""
+
+
+def _trimmed(kind: type[BaseModel], result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of `result` is used. To validate the rest takes up to a second for each megabyte."""
+    if kind is ListToolsResult and isinstance(tools := result.get("tools"), list):
+        used = ("name", "description", "inputSchema")
+        listed = [tool for tool in tools[:_MOST_LISTED] if isinstance(tool, dict)]
+        return {**result, "tools": [{name: tool[name] for name in used if name in tool} for tool in listed]}
+    if kind is CallToolResult and isinstance(content := result.get("content"), list):
+        return {**result, "content": content[:_MOST_ITEMS]}
+    return result
 
 
 def _failure(error: Exception) -> MCPFailure:

@@ -1,0 +1,131 @@
+"""What the refusal of one call means for that call, and for nothing else."""
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from tests.responsive import responsive
+from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
+
+__all__ = ["service_at"]  # fixtures
+
+
+def replayed(body, receive):
+    """A `receive` that begins with a body which has been read."""
+    read = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message():
+        return read.pop() if read else await receive()
+
+    return next_message
+
+
+class Picky(Server):
+    """Answers every call for the city of `mallory` with `status`, and all other requests as usual."""
+
+    status = 403
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        body = await Request(scope, receive).body()
+        self.answer = Response("no", self.status) if b"mallory" in body else None
+        await super().__call__(scope, replayed(body, receive), send)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+async def test_refusal_of_a_call_leaves_session_and_tools_to_all_others(serve, service_at, key_ring, status):
+    server = Picky()
+    server.status = status
+    service = service_at(await serve(server))
+    other = key_ring("K1")
+    tools = await service.tools(other)
+    for _ in range(5):
+        mallory = key_ring("K1")
+        error = await failure_of(service.call("weather", {"city": "mallory"}, mallory))
+        assert error.status == status
+        assert len(mallory.renewals) == (status in (401, 403))
+        assert service.tools_at_hand(other) is tools
+        assert (await service.call("weather", {"city": "x"}, other)).ok
+    assert server.counts["initialize"] == server.counts["tools/list"] == 1
+    assert server.counts["DELETE"] == 0
+    assert server.counts["tools/call"] == 10  # the same credential is not sent again
+
+
+async def test_refusal_right_after_a_renewal_does_not_renew_again(serve, service_at, key_ring):
+    server = Picky()
+    service = service_at(await serve(server))
+    access = key_ring("K1", "K2", "K3")
+    assert (await failure_of(service.call("weather", {"city": "mallory"}, access))).status == 403
+    assert len(access.renewals) == 1
+    assert server.counts["tools/call"] == 2
+
+
+async def test_many_calls_that_find_their_session_forgotten_open_one_new_session(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server))
+    access = key_ring("K1")
+    await service.tools(access)
+    await server.restart()
+    calls = [service.call("weather", {"city": str(n)}, access) for n in range(20)]
+    assert [r.text for r in await asyncio.gather(*calls)] == [f"sunny in {n}" for n in range(20)]
+    assert server.counts["initialize"] == 2
+
+
+async def test_waiting_for_an_opening_that_hangs_is_followed_by_one_of_its_own(serve, service_at, key_ring):
+    begun = asyncio.Event()
+
+    async def never():
+        begun.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    server = Server()
+    server.answer = StreamingResponse(never(), media_type="text/event-stream")
+    service = service_at(await serve(server), listing_seconds=0.5)
+    first = asyncio.create_task(service.call("weather", {"city": "x"}, key_ring("K1")))
+    await begun.wait()
+    server.answer = None
+    assert (await service.call("weather", {"city": "y"}, key_ring("K1"))).ok
+    await failure_of(first)
+
+
+class Bottomless:
+    """The answer to a `DELETE` or to what wants no answer: 300 MiB."""
+
+    def __init__(self):
+        self.sent = 0
+
+    async def answer(self, send):
+        headers = [(b"content-type", b"text/html; charset=punycode")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while self.sent < 300 * 1024 * 1024:
+            self.sent += 65_536
+            await send({"type": "http.response.body", "body": b"\0" * 65_536, "more_body": True})
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "notifications/initialized", "notifications/cancelled"])
+async def test_answer_that_is_not_needed_is_not_read(serve, service_at, key_ring, method):
+    server, bottomless = Server(), Bottomless()
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            body = await Request(scope, receive).body()
+            if scope["method"] == method or f'"{method}"'.encode() in body:
+                await bottomless.answer(send)
+                return
+            await server(scope, replayed(body, receive), send)
+        else:
+            await server(scope, receive, send)
+
+    service = service_at(await serve(app), seconds=1.0)
+    async with responsive():
+        assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
+        if method == "notifications/cancelled":
+            await failure_of(service.call("waits", {}, key_ring("K1")))
+        await service.aclose()
+    assert 0 < bottomless.sent < 20 * 1024 * 1024

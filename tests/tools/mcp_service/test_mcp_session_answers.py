@@ -1,0 +1,153 @@
+"""What a hostile MCP server may answer, and what of it is looked at. Its server is in memory."""
+
+import json
+
+import httpx
+import pytest
+
+from identity.secret import Secret
+from tests.responsive import responsive
+from tools.mcp_service.session import MCPSession
+from tools.mcp_service.transport import MCPFailure, MCPTransport
+
+TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
+CODECS = ["punycode", "zlib", "hex", "rot13", "utf-16"]
+MIB = 1024 * 1024
+
+
+class Server:
+    """Answers by `results`: a result, or a function that makes a response of a message."""
+
+    def __init__(self):
+        self.received = []
+        self.results = {
+            "initialize": {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": _NAMED},
+            "tools/list": {"tools": [TOOL]},
+            "tools/call": {"content": [{"type": "text", "text": "sunny"}]},
+        }
+
+    def __call__(self, request):
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        message = json.loads(request.content)
+        self.received.append(message.get("method", "answer"))
+        if "id" not in message or "method" not in message:
+            return httpx.Response(202)
+        result = self.results[message["method"]]
+        return result(message) if callable(result) else whole(message, result)
+
+    def counted(self, method):
+        return self.received.count(method)
+
+
+_NAMED = {"name": "test", "version": "1"}
+
+
+def whole(message, result, kind="application/json"):
+    body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
+    return httpx.Response(200, content=body.encode(), headers={"content-type": kind})
+
+
+def streamed(message, result, before="", kind="text/event-stream"):
+    body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}, ensure_ascii=False)
+    content = f"{before}data: {body}\n\n".encode()
+    return httpx.Response(200, content=content, headers={"content-type": kind})
+
+
+@pytest.fixture
+async def server():
+    return Server()
+
+
+@pytest.fixture
+async def session(server):
+    async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
+        key = Secret("K1")
+        transport = MCPTransport(http, "http://localhost/mcp", key, seconds=10, max_bytes=MIB)
+        session = MCPSession(transport, key, tools_seconds=300)
+        await session.open()
+        yield session
+        await session.close()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("answer", [whole, streamed])
+async def test_text_is_utf_8_whatever_charset_the_server_names(server, session, codec, answer):
+    kind = "application/json" if answer is whole else "text/event-stream"
+    text = "晴-éa" * 40_000
+    result = {"content": [{"type": "text", "text": text}]}
+    server.results["tools/call"] = lambda m: answer(m, result, kind=f"{kind}; charset={codec}")
+    async with responsive():
+        assert (await session.call("weather", {})).text == text
+
+
+async def test_messages_before_the_answer_hold_up_nothing_and_few_pings_are_answered(server, session):
+    ping = 'data: {"jsonrpc":"2.0","id":7,"method":"ping"}\n\n'
+    noise = 'data: {"jsonrpc":"2.0","method":"x"}\n\n: x\n\n'
+    before = ping * 2_000 + noise * 15_000
+    server.results["tools/call"] = lambda m: streamed(m, {"content": []}, before)
+    async with responsive():
+        assert (await session.call("weather", {})).ok
+    assert server.counted("answer") == 10
+
+
+WIDE = {
+    "lists": '{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":[' + "[]," * 340_000 + "1]}}",
+    "objects": '{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":[' + "{}," * 340_000 + "1]}}",
+    "deep": '{"jsonrpc":"2.0","id":%d,"result":{"content":[],"x":' + "[" * 40_000 + "]" * 40_000 + "}}",
+}
+
+
+@pytest.mark.parametrize("what", WIDE)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_json_that_is_wide_or_deep_is_a_failure(server, session, what, stream):
+    def answer(message):
+        body = WIDE[what] % message["id"]
+        kind = "text/event-stream" if stream else "application/json"
+        content = f"data: {body}\n\n" if stream else body
+        return httpx.Response(200, content=content, headers={"content-type": kind})
+
+    server.results["tools/call"] = answer
+    async with responsive():
+        with pytest.raises(MCPFailure):
+            await session.call("weather", {})
+
+
+async def test_thousands_of_items_hold_up_nothing(server, session):
+    server.results["tools/call"] = {"content": [{"type": "text", "text": "a"}] * 20_000}
+    async with responsive():
+        result = await session.call("weather", {})
+    assert result.text.count("a") == 1_000
+
+
+async def test_thousands_of_tools_hold_up_nothing(server, session):
+    server.results["tools/list"] = {"tools": [{**TOOL, "inputSchema": {}}] * 15_000}
+    async with responsive():
+        assert list(await session.tools()) == ["weather"]
+
+
+async def test_list_without_end_ends(server, session):
+    server.results["tools/list"] = {"tools": [TOOL], "nextCursor": "more"}
+    assert list(await session.tools()) == ["weather"]
+    assert server.counted("tools/list") == 16
+
+
+async def test_what_is_used_of_a_tool_is_all_that_must_be_well_formed(server, session):
+    server.results["tools/list"] = {"tools": ["odd", {**TOOL, "icons": 5, "annotations": [], "title": {}}]}
+    assert list(await session.tools()) == ["weather"]
+
+
+async def test_expensive_schemas_hold_up_nothing(server, session):
+    wide = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(900)}}
+    patterns = {"type": "object", "properties": {"a": {"pattern": "[^\\x01-\\ufff0]" * 60}}}
+    tools = [{"name": f"t{n}", "inputSchema": wide if n % 2 else patterns} for n in range(20)]
+    server.results["tools/list"] = {"tools": tools}
+    async with responsive():
+        assert len(await session.tools()) == 20
+
+
+@pytest.mark.parametrize("number", [True, 1.0, "1", None, [1]])
+async def test_answer_to_another_number_is_no_answer(server, session, number):
+    server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
+    with pytest.raises(MCPFailure):
+        await session.call("weather", {})
