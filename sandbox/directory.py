@@ -11,7 +11,7 @@ ENTERPRISE_AUDIENCE = "https://enterprise.sandbox.example"
 LEAVE_AUDIENCE = "https://leave.sandbox.example"
 PAM_AUDIENCE = "urn:cloud:idaas:pam"
 
-GrantType = Literal["client_credentials", "token_exchange", "authorization_code", "implicit"]
+GrantType = Literal["client_credentials", "token_exchange", "authorization_code", "refresh_token", "implicit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def sandbox_directory(
     page = Application(
         PAGE,
         "Agent page",
-        frozenset({"implicit", "authorization_code"}),
+        frozenset({"implicit", "authorization_code", "refresh_token"}),
         redirect_uris=redirect_uris,
         post_logout_redirect_uris=redirect_uris,
     )

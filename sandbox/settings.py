@@ -10,6 +10,7 @@ class Settings:
     access_token_lifetime: int = 1200
     id_token_lifetime: int = 300
     authorization_code_lifetime: int = 60
+    refresh_token_lifetime: int = 24 * 3600
     session_lifetime: int = 8 * 3600
     audience_as_array: bool = False
     """`aud` as a one-element array instead of a string; the vendor documents neither."""

@@ -1,7 +1,7 @@
 """IDaaS (EIAM): signing in, issuing and exchanging tokens, publishing keys, with Agent ID Guard's rules.
 
 authorize, logout       people, with a browser
-token                   applications: client credentials, token exchange, authorization code
+token                   applications: client credentials, token exchange, authorization code, refresh token
 jwks, discovery         everybody
 """
 
@@ -17,6 +17,7 @@ from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
 from sandbox.idaas.discovery import DiscoveryEndpoint, JwksEndpoint
 from sandbox.idaas.logout_endpoint import LogoutEndpoint
+from sandbox.idaas.refresh_token import RefreshTokens
 from sandbox.idaas.sign_in_session import SignInSessions
 from sandbox.idaas.token_endpoint import TokenEndpoint
 
@@ -37,11 +38,15 @@ def application(cloud: Cloud) -> ASGIApp:
     """
     codes = AuthorizationCodes(cloud.clock, cloud.access_tokens.revoke)
     sessions = SignInSessions(cloud.settings, cloud.clock)
+    refresh_tokens = RefreshTokens(cloud.clock, lambda: cloud.settings.refresh_token_lifetime)
     cloud.on_reset(codes.reset)
+    cloud.on_reset(refresh_tokens.reset)
     cloud.on_reset(sessions.reset)
     app = Starlette(
         routes=[
-            Route(f"{ISSUER_PATH}/token", TokenEndpoint(cloud, codes).answer, methods=["POST"]),
+            Route(
+                f"{ISSUER_PATH}/token", TokenEndpoint(cloud, codes, refresh_tokens).answer, methods=["POST"]
+            ),
             Route(f"{ISSUER_PATH}/jwks", JwksEndpoint(cloud).answer),
             Route(f"{ISSUER_PATH}/.well-known/openid-configuration", DiscoveryEndpoint(cloud).answer),
             Route(
@@ -49,7 +54,7 @@ def application(cloud: Cloud) -> ASGIApp:
                 AuthorizeEndpoint(cloud, codes, sessions).answer,
                 methods=["GET", "POST"],
             ),
-            Route(f"{LOGIN_PATH}/logout", LogoutEndpoint(cloud, sessions).answer),
+            Route(f"{LOGIN_PATH}/logout", LogoutEndpoint(cloud, sessions, refresh_tokens).answer),
         ],
         middleware=[
             Middleware(

@@ -7,7 +7,7 @@ from sandbox.cloud import Cloud
 
 
 class DiscoveryEndpoint:
-    """Says where everything is, and what of it works here: no device code, refresh or revocation."""
+    """Says where everything is, and what of it works here: no device code or revocation."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -27,6 +27,7 @@ class DiscoveryEndpoint:
                 "grant_types_supported": [
                     "client_credentials",
                     "authorization_code",
+                    "refresh_token",
                     "implicit",
                     "urn:ietf:params:oauth:grant-type:token-exchange",
                 ],

@@ -1,4 +1,4 @@
-"""The three grants of the token endpoint, each: parameters of an authenticated client → token answer."""
+"""The grants of the token endpoint, each: parameters of an authenticated client → token answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from sandbox.cloud import Cloud
 from sandbox.directory import Application, GrantType, User
 from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.issuance import Attempt, id_token, record_issued, token_answer
-from sandbox.idaas.scope import machine_permissions, parse_scope, user_permissions
+from sandbox.idaas.refresh_token import RefreshTokens
+from sandbox.idaas.scope import RequestedScope, machine_permissions, parse_scope, user_permissions
 from sandbox.oauth_error import OAuthError, required
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a type, not a token
@@ -30,13 +31,15 @@ Grant = Callable[[TokenRequest], dict[str, Any]]
 class Grants:
     """By the value of `grant_type`: the name under which it is counted and allowed, and what it does."""
 
-    def __init__(self, cloud: Cloud, codes: AuthorizationCodes) -> None:
+    def __init__(self, cloud: Cloud, codes: AuthorizationCodes, refresh_tokens: RefreshTokens) -> None:
         self._cloud = cloud
+        self._refresh_tokens = refresh_tokens
         self._codes = codes
         self.by_type: dict[str, tuple[GrantType, Grant]] = {
             "client_credentials": ("client_credentials", self._client_credentials),
             "urn:ietf:params:oauth:grant-type:token-exchange": ("token_exchange", self._token_exchange),
             "authorization_code": ("authorization_code", self._authorization_code),
+            "refresh_token": ("refresh_token", self._refresh_token),
         }
 
     def _client_credentials(self, request: TokenRequest) -> dict[str, Any]:
@@ -121,7 +124,35 @@ class Grants:
         )
         grant.issued_jti = minted.issued.jti
         record_issued(cloud, request.attempt, minted)
-        if not grant.openid:
-            return token_answer(minted)
-        identity = id_token(cloud, client, user, authenticated_at=grant.authenticated_at, nonce=grant.nonce)
-        return token_answer(minted, id_token=identity)
+        more: dict[str, str] = {}
+        if "refresh_token" in client.grant_types:
+            more["refresh_token"] = self._refresh_tokens.begin(
+                client_id=client.client_id,
+                subject=user.subject,
+                audience=grant.audience,
+                permissions=grant.permissions,
+            )
+        if grant.openid:
+            at = grant.authenticated_at
+            more["id_token"] = id_token(cloud, client, user, authenticated_at=at, nonce=grant.nonce)
+        return token_answer(minted, **more)
+
+    def _refresh_token(self, request: TokenRequest) -> dict[str, Any]:
+        """RFC 6749, section 6. The permissions are checked anew: a right that was withdrawn ends here."""
+        cloud, client = self._cloud, request.client
+        grant, following = self._refresh_tokens.redeem(
+            required(request.parameters, "refresh_token"), client_id=client.client_id
+        )
+        request.attempt.subject, request.attempt.audience = grant.subject, grant.audience
+        user = cloud.directory.user_by_subject(grant.subject)
+        if user is None or not cloud.directory.disabled.isdisjoint({user.subject, client.client_id}):
+            raise OAuthError("access_denied", "the user or the application is disabled")
+        scope = RequestedScope(grant.audience, grant.permissions)
+        minted = cloud.access_tokens.mint(
+            client_id=client.client_id,
+            subject=user.subject,
+            audience=grant.audience,
+            permissions=user_permissions(cloud.directory, client, user, scope, denied="invalid_scope"),
+        )
+        record_issued(cloud, request.attempt, minted)
+        return token_answer(minted, refresh_token=following)

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from sandbox.cloud import Cloud
 from sandbox.events import Event
 from sandbox.idaas.pages import page
+from sandbox.idaas.refresh_token import RefreshTokens
 from sandbox.idaas.sign_in_session import SignInSessions
 from sandbox.oauth_error import new_request_id
 
@@ -15,12 +16,13 @@ from sandbox.oauth_error import new_request_id
 class LogoutEndpoint:
     """`post_logout_redirect_uri` must be registered for `client_id` as it is; otherwise a page says so.
 
-    Access tokens that were issued stay valid until they expire.
+    Access tokens that were issued stay valid until they expire; refresh tokens of the person end.
     """
 
-    def __init__(self, cloud: Cloud, sessions: SignInSessions) -> None:
+    def __init__(self, cloud: Cloud, sessions: SignInSessions, refresh_tokens: RefreshTokens) -> None:
         self._cloud = cloud
         self._sessions = sessions
+        self._refresh_tokens = refresh_tokens
 
     async def answer(self, request: Request) -> Response:
         self._cloud.counters.count("idaas", "logout")
@@ -29,6 +31,7 @@ class LogoutEndpoint:
         response = self._response(request, client_id)
         self._sessions.end(request, response)
         if found is not None:
+            self._refresh_tokens.end(found[1].subject)
             self._cloud.events.add(
                 Event(
                     time=self._cloud.clock(),

@@ -11,6 +11,7 @@ from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.client_authentication import authenticate_client
 from sandbox.idaas.grants import Grants, TokenRequest
 from sandbox.idaas.issuance import Attempt, record_refused
+from sandbox.idaas.refresh_token import RefreshTokens
 from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
 
 LARGEST_BODY = 64 * 1024
@@ -19,9 +20,9 @@ LARGEST_BODY = 64 * 1024
 class TokenEndpoint:
     """Authenticates the client, then lets the grant decide."""
 
-    def __init__(self, cloud: Cloud, codes: AuthorizationCodes) -> None:
+    def __init__(self, cloud: Cloud, codes: AuthorizationCodes, refresh_tokens: RefreshTokens) -> None:
         self._cloud = cloud
-        self._grants = Grants(cloud, codes)
+        self._grants = Grants(cloud, codes, refresh_tokens)
 
     async def answer(self, request: Request) -> Response:
         attempt = Attempt("token", new_request_id())
