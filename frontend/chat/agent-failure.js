@@ -1,35 +1,55 @@
 /**
  * A question that could not be answered. `code` is the agent's (its error table), or one of the page's own for what
- * happens before the agent can speak: `agent_unreachable`, `answer_interrupted`, `agent_failed`.
+ * happens before the agent can answer: `agent_unreachable`, `answer_interrupted`, `agent_failed`.
  */
 export class AgentFailure extends Error {
-  /** @param {{code: string, status?: number, symptom?: string, cause?: string, remedy?: string}} failure */
-  constructor({ code, status, symptom, cause, remedy }) {
+  /**
+   * @param {{code: string, status?: number, message?: string, service?: string, requestId?: string, retryAt?: number}} failure
+   *   `message` is the agent's text for the person; `retryAt` is in milliseconds since 1970
+   */
+  constructor({ code, status, message, service, requestId, retryAt }) {
     super(code);
     this.name = 'AgentFailure';
-    Object.assign(this, { code, status, symptom, cause, remedy });
+    Object.assign(this, { code, status, said: message, service, requestId, retryAt });
   }
 
   /** Whether signing in again is the way on. */
   get signInAgain() {
-    return this.status === 401 || this.code === 'access_token_invalid' || this.code === 'access_token_missing';
+    return this.status === 401 || SIGN_IN_AGAIN.includes(this.code);
   }
 }
+
+const SIGN_IN_AGAIN = ['access_token_invalid', 'access_token_missing', 'user_token_refused'];
+const LONGEST_WAIT_SECONDS = 3600;
 
 // What a status means when the body does not say, such as from a gateway in front of the agent.
 const BY_STATUS = {
   401: 'access_token_invalid', 403: 'insufficient_scope', 413: 'request_too_large', 429: 'rate_limited',
 };
 
-/** The failure in an error body of the OpenAI shape with the agent's members; any other body counts as empty. */
-export function failureFromBody(body, status) {
+/**
+ * The failure in an error body of the OpenAI shape with the agent's members; any other body counts as empty. What the
+ * body does not say is taken from the headers `X-Request-Id` and `Retry-After`. A wait longer than an hour counts as one.
+ *
+ * @param {{status?: number, headers?: Headers, now?: number}} answer of which the body is; nothing for an event in a stream
+ */
+export function failureFromBody(body, { status, headers, now = Date.now() } = {}) {
   const error = typeof body?.error === 'object' && body.error !== null ? body.error : {};
   const text = (member) => (typeof error[member] === 'string' && error[member] ? error[member] : undefined);
+  const seconds = Number.isFinite(error.retry_after) ? error.retry_after : waitSeconds(headers?.get('retry-after'), now);
   return new AgentFailure({
     code: text('code') ?? BY_STATUS[status] ?? 'agent_failed',
     status,
-    symptom: text('symptom') ?? text('message'),
-    cause: text('cause'),
-    remedy: text('remedy'),
+    message: text('message'),
+    service: text('service'),
+    requestId: text('request_id') ?? headers?.get('x-request-id') ?? undefined,
+    retryAt: seconds > 0 ? now + Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined,
   });
+}
+
+/** `Retry-After`: seconds or a date (RFC 9110, section 10.2.3). */
+function waitSeconds(value, now) {
+  if (!value) return undefined;
+  if (/^\d+$/.test(value)) return Number(value);
+  return / GMT$/.test(value) ? (Date.parse(value) - now) / 1000 : undefined;
 }

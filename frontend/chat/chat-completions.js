@@ -3,9 +3,12 @@
 import { createParser } from '../node_modules/eventsource-parser/dist/index.js';
 import { AgentFailure, failureFromBody } from './agent-failure.js';
 
+const END_MS = 5000;
+
 /**
  * Asks, and yields what happens until the answer is complete:
  *
+ * - `{type: 'accepted'}`: the agent has taken the question, so it has verified the access token
  * - `{type: 'text' | 'reasoning', text}`
  * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, ok, duration_ms, …}`, as the agent sent it
  * - `{type: 'usage', usage}`
@@ -16,21 +19,28 @@ import { AgentFailure, failureFromBody } from './agent-failure.js';
  */
 export async function* streamAnswer({ url, accessToken, model, messages, signal, fetch = globalThis.fetch }) {
   const response = await send({ url, accessToken, model, messages, signal, fetch });
-  if (!response.ok) throw failureFromBody(await json(response), response.status);
+  if (!response.ok) throw failureFromBody(await json(response), response);
   if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
     await response.body?.cancel();
-    throw new AgentFailure({ code: 'agent_failed', status: response.status });
+    throw new AgentFailure({ code: 'agent_failed', status: response.status, requestId: response.headers.get('x-request-id') ?? undefined });
   }
+  yield { type: 'accepted' };
 
-  let done = false;
-  for await (const data of serverSentData(response.body, signal)) {
-    if (data === '[DONE]') {
-      done = true;
-      break;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let over = false; // the agent has said its last word
+  try {
+    for await (const data of serverSentData(reader, signal)) {
+      over = data === '[DONE]';
+      if (over) return;
+      const chunk = parsed(data);
+      over = Boolean(chunk.error);
+      yield* chunkEvents(chunk);
     }
-    yield* chunkEvents(parsed(data));
+  } finally {
+    if (over) readToEnd(reader);
+    else reader.cancel().catch(() => {});
   }
-  if (!done) throw new AgentFailure({ code: 'answer_interrupted' });
+  throw new AgentFailure({ code: 'answer_interrupted' });
 }
 
 async function send({ url, accessToken, model, messages, signal, fetch }) {
@@ -51,20 +61,25 @@ async function send({ url, accessToken, model, messages, signal, fetch }) {
   }
 }
 
-/** The `data` of each server-sent event of a body. */
-async function* serverSentData(body, signal) {
+/** The `data` of each server-sent event. */
+async function* serverSentData(reader, signal) {
   const queue = [];
   const parser = createParser({ onEvent: ({ data }) => queue.push(data) });
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await read(reader, signal);
+    if (done) return;
+    parser.feed(value);
+    yield* queue.splice(0);
+  }
+}
+
+/** Reads what little follows the last event: a body that is cancelled counts as an aborted request in browsers. */
+async function readToEnd(reader) {
+  const late = setTimeout(() => reader.cancel().catch(() => {}), END_MS);
   try {
-    for (;;) {
-      const { done, value } = await read(reader, signal);
-      if (done) return;
-      parser.feed(value);
-      yield* queue.splice(0);
-    }
-  } finally {
-    reader.cancel().catch(() => {});
+    while (!(await reader.read()).done);
+  } catch { /* the answer was complete */ } finally {
+    clearTimeout(late);
   }
 }
 

@@ -25,6 +25,11 @@ export class Language {
     return message.replace(/\{(\w+)\}/g, (placeholder, name) => String(values[name] ?? placeholder));
   }
 
+  /** The text with the full stop of the language. */
+  sentence(text) {
+    return text + (this.code === 'zh' ? '。' : '.');
+  }
+
   has(key) {
     return key in this.messages;
   }
@@ -32,6 +37,12 @@ export class Language {
   /** A time of day, such as 14:32. */
   time(milliseconds) {
     return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);
+  }
+
+  /** A time to wait: "45 seconds", "12 minutes". */
+  wait(seconds) {
+    const [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
+    return new Intl.NumberFormat(this.code, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
   }
 
   /** A duration of a call: "85 ms", "1.2 s". */

@@ -26,8 +26,9 @@ const PARTS = { reasoning: Reasoning, text: AnswerText, tool: ToolCall };
 export class TurnView {
   #parts = [];
   #ended = '';
+  #waitingFor = 0;
 
-  /** @param {{signIn: () => void, askAgain: () => void, edit: () => void}} actions */
+  /** @param {{signIn: () => void, askAgain: () => void, edit: () => void, announce: (text: string) => void}} actions */
   constructor(language, turn, actions) {
     this.language = language;
     this.turn = turn;
@@ -41,8 +42,11 @@ export class TurnView {
     this.update(false);
   }
 
-  /** @param {boolean} last whether it is the last turn, which can be asked again */
-  update(last) {
+  /**
+   * @param {boolean} last whether it is the last turn, which can be asked again
+   * @param {boolean} editing whether its question is being edited
+   */
+  update(last, editing = false) {
     const { parts, status } = this.turn.answer;
     parts.forEach((part, index) => {
       if (!this.#parts[index]) {
@@ -54,11 +58,26 @@ export class TurnView {
     const quiet = parts.at(-1)?.type !== 'text' && parts.at(-1)?.outcome !== 'running';
     this.waiting.hidden = status !== 'streaming' || !quiet;
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
-    const ended = `${status} ${last}`;
+    this.element.classList.toggle('in-edit', editing);
+    const ended = `${status} ${last} ${editing}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
-      this.end.replaceChildren(...(status === 'streaming' ? [] : this.#ending(last)));
+      this.end.replaceChildren(...(status === 'streaming' ? [] : this.#ending(last && !editing)));
+      this.tick();
     }
+  }
+
+  /** Counts down to when the question can be asked again, as the agent said. */
+  tick(now = Date.now()) {
+    const seconds = Math.ceil(((this.turn.answer.failure?.retryAt ?? 0) - now) / 1000);
+    if (!this.countdown?.parentNode || (seconds <= 0 && this.#waitingFor === 0)) return;
+    const text = seconds > 0
+      ? this.language.text('failure.retry_in', { wait: this.language.wait(seconds) })
+      : this.language.text('failure.retry_now');
+    this.countdown.textContent = text;
+    this.again.disabled = seconds > 0;
+    if (seconds <= 0) this.actions.announce(text);
+    this.#waitingFor = Math.max(seconds, 0);
   }
 
   #ending(last) {
@@ -66,12 +85,16 @@ export class TurnView {
     const action = (label, name, onclick) =>
       element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
     const text = answerText(answer);
+    const stopped = answer.parts.length > 0 ? 'chat.stopped' : 'chat.stopped_empty';
+    this.again = action('chat.ask_again', 'again', actions.askAgain);
+    this.countdown = element('p', { class: 'note', role: 'timer' });
     return [
-      answer.status === 'stopped' && element('p', { class: 'stopped' }, icon('stop'), language.text('chat.stopped')),
+      answer.status === 'stopped' && element('p', { class: 'stopped' }, icon('stop'), language.text(stopped)),
       answer.status === 'failed' && failureCard(language, answer.failure, actions),
+      last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },
         text !== '' && copyButton(language, 'chat.copy_answer', () => text),
-        last && action('chat.ask_again', 'again', actions.askAgain),
+        last && this.again,
         last && action('chat.edit', 'edit', actions.edit)),
     ].filter(Boolean);
   }

@@ -1,28 +1,49 @@
-/** Why a question was not answered: symptom, likely cause, remedy, and a way to go on. */
+/** Why a question was not answered: what happened, what the person can do, and the reference for those who operate the agent. */
 
+import { copyButton } from './copy-button.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
+import { serviceName } from './identity.js';
 
-/** The words for a failure: the page's own in the person's language, else those that the agent sent. */
-export function failureWords(language, failure) {
-  const word = (part) => {
-    const key = `error.${failure.code}.${part}`;
-    if (language.has(key)) return language.text(key);
-    return failure[part] ?? language.text(`error.agent_failed.${part}`);
-  };
-  return { symptom: word('symptom'), cause: word('cause'), remedy: word('remedy') };
+/**
+ * The words for a failure: the page's own in the person's language, else those that the agent sent.
+ *
+ * @returns {{symptom: string, remedy: string}} without a full stop
+ */
+export function failureWords(language, { code, service, said, requestId }) {
+  const known = language.has(`error.${code}.symptom`);
+  if (!known && said !== undefined) {
+    return { symptom: withoutReference(said, requestId), remedy: language.text('error.agent_failed.remedy') };
+  }
+  return errorWords(language, known ? code : 'agent_failed', service);
+}
+
+/** The words for a code of the error tables, about `service`. */
+export function errorWords(language, code, service) {
+  const values = { service: service === undefined ? language.text('service.unnamed') : serviceName(language, service) };
+  return { symptom: sentence(language.text(`error.${code}.symptom`, values)), remedy: language.text(`error.${code}.remedy`, values) };
 }
 
 /** @param {{signIn: () => void}} actions */
 export function failureCard(language, failure, actions) {
-  const { symptom, cause, remedy } = failureWords(language, failure);
+  const { symptom, remedy } = failureWords(language, failure);
   return element('div', { class: 'card failure' },
     element('p', { class: 'symptom' }, icon('alert'), symptom),
-    element('dl', {},
-      element('dt', {}, language.text('failure.cause')), element('dd', {}, cause),
-      element('dt', {}, language.text('failure.remedy')), element('dd', {}, remedy)),
-    element('p', { class: 'code-of-failure' }, language.text('failure.code', { code: failure.code })),
+    element('p', {}, language.sentence(remedy)),
+    element('p', { class: 'code-of-failure' }, element('span', {}, language.text('failure.code', { code: failure.code })),
+      failure.requestId && element('span', {}, language.text('failure.reference'), ' ', element('code', {}, failure.requestId)),
+      failure.requestId && copyButton(language, 'failure.copy_reference', () => failure.requestId)),
     failure.signInAgain && element('p', {}, element('button', { type: 'button', class: 'primary', onclick: actions.signIn },
       language.text('failure.sign_in'))),
   );
+}
+
+/** The agent's text ends with the reference, which the card shows by itself. */
+function withoutReference(text, requestId) {
+  return text.replace(`; reference ${requestId}`, '').replace(/\.$/, '');
+}
+
+/** A service's name may begin a sentence. */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

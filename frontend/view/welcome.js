@@ -17,11 +17,11 @@ export function welcome(language, { error, kept, signingIn }, actions) {
     element('ol', { class: 'links' }, step('person', 'welcome.you'), step('agent', 'welcome.agent'), step('service', 'welcome.service')));
 }
 
-function signInFailure(language, { code, detail }) {
+function signInFailure(language, { code }) {
   const known = language.has(`sign_in_error.${code}`) ? code : 'failed';
   return element('div', { class: 'card failure', role: 'alert' },
     element('p', { class: 'symptom' }, icon('alert'), language.text('sign_in_error.title')),
     element('p', {}, language.text(`sign_in_error.${known}`)),
-    detail !== undefined && element('p', { class: 'said' }, language.text('sign_in_error.said', { detail })),
-    element('p', {}, element('strong', {}, `${language.text('failure.remedy')}: `), language.text(`sign_in_error.${known}.remedy`)));
+    element('p', {}, language.text('sign_in_error.remedy', { remedy: language.text(`sign_in_error.${known}.remedy`) })),
+    element('p', { class: 'code-of-failure' }, language.text('failure.code', { code })));
 }

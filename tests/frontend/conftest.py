@@ -1,4 +1,4 @@
-"""The page in a real browser: headless Chromium, the page server, and an agent that says what it is told to.
+"""The page in a real browser: headless Chromium, the page server, and an agent whose answers a test scripts.
 
 One browser for each test process, on an event loop that outlives a test. The page's files stay cached;
 cookies, storage, permissions and tabs are cleared after each test. The browser resolves `localhost:9001`,
@@ -76,9 +76,9 @@ class ScriptedAgent:
         """A stream that stays open until the client leaves."""
         self._answers.append((200, [_event(chunk) for chunk in chunks], True))
 
-    def will_refuse(self, status: int, code: str, **members: str) -> None:
+    def will_refuse(self, status: int, code: str, **members: str | int) -> None:
         """A status before the first byte."""
-        error = {"code": code, "message": members.get("symptom", code), **members}
+        error = {"code": code, "message": code, **members}
         self._answers.append((status, [json.dumps({"error": error})], False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

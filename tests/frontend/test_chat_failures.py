@@ -14,22 +14,24 @@ __all__ = ["signed_in"]  # fixtures
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (502, "llm_api_key_unavailable", "check LLM_API_KEY_IDENTIFIER"),
-        (403, "insufficient_scope", "check AGENT_SCOPE"),
-        (503, "idaas_unreachable", "check tokenEndpoint"),
-        (413, "request_too_large", "begin a new conversation"),
+        (502, "llm_api_key_unavailable", "The agent could not get its key for the language model"),
+        (403, "insufficient_scope", "Ask your administrator."),
+        (503, "idaas_unreachable", "The identity service could not be reached"),
+        (413, "request_too_large", "Begin a new conversation."),
     ],
 )
-async def test_a_failure_has_symptom_cause_remedy_and_a_way_to_go_on(
+async def test_a_failure_says_what_happened_what_to_do_and_its_reference(
     signed_in: Page, browser_context: Any, scripted_agent: Any, status: int, code: str, words: str
 ):
-    scripted_agent.will_refuse(status, code)
+    scripted_agent.will_refuse(status, code, request_id="1f2e3d4c")
     scripted_agent.will_answer(text="Now it works.")
     await ask(signed_in, "try")
     answer = await answered(signed_in)
     await expect(answer).to_contain_text(words)
-    await expect(answer).to_contain_text("Likely cause")
     await expect(answer).to_contain_text(code)
+    await browser_context.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await answer.get_by_role("button", name="Copy reference").click()
+    assert await signed_in.evaluate("navigator.clipboard.readText()") == "1f2e3d4c"
     # An answer that failed did not show that it needed no service.
     await expect(signed_in.locator(".chain .note")).to_contain_text("When the agent calls a service")
     await signed_in.get_by_role("button", name="Ask again").click()
@@ -38,15 +40,16 @@ async def test_a_failure_has_symptom_cause_remedy_and_a_way_to_go_on(
     assert scripted_agent.requests[0]["messages"] == scripted_agent.requests[1]["messages"]
 
 
-async def test_an_unknown_code_is_told_in_the_agents_own_words(
+async def test_an_unknown_code_is_explained_in_the_agents_own_words(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_refuse(
-        502, "my_service_failed", symptom="My service failed", cause="it sleeps", remedy="wake it"
+        502, "my_service_failed", message="My service sleeps; reference 1f2e.", request_id="1f2e"
     )
     await ask(signed_in, "try")
     answer = await answered(signed_in)
-    for words in ("My service failed", "it sleeps", "wake it", "my_service_failed"):
+    await expect(answer.locator(".symptom")).to_have_text("My service sleeps")
+    for words in ("1f2e", "my_service_failed"):
         await expect(answer).to_contain_text(words)
 
 
@@ -63,11 +66,11 @@ async def test_an_answer_that_breaks_off_is_not_shown_as_complete(
     )
     await signed_in.get_by_role("button", name="Ask again").click()
     await expect(await answered(signed_in)).to_contain_text(
-        re.compile("A third.*Large model call failed", re.DOTALL)
+        re.compile("A third.*The language model gave no usable answer", re.DOTALL)
     )
 
 
-async def test_an_agent_that_is_down_is_told_as_that(
+async def test_an_agent_that_is_down_is_shown_as_that(
     signed_in: Page, browser_context: Any, page_switch: Any, scripted_agent: Any
 ):
     await signed_in.route(f"{scripted_agent.origin}/**", lambda route: route.abort("connectionrefused"))

@@ -33,7 +33,7 @@ async def test_an_answer_to_another_nonce_is_refused(
     await page.route(authorize, with_another_nonce)
     await sign_in(page)
     await page.get_by_role("alert").wait_for()
-    await expect(page.get_by_role("alert")).to_contain_text("The ID token does not belong to this sign-in")
+    await expect(page.get_by_role("alert")).to_contain_text("id_token_invalid")
     await expect(question(page)).to_have_count(0)
 
 
@@ -98,7 +98,7 @@ async def test_a_code_that_somebody_else_has_presented_is_refused_by_idaas_and_t
     await page.route(token, present_first)
     await sign_in(page)
     await page.get_by_role("alert").wait_for()
-    await expect(page.get_by_role("alert")).to_contain_text("did not exchange the authorization code")
+    await expect(page.get_by_role("alert")).to_contain_text("code_refused")
     await expect(question(page)).to_have_count(0)
     assert statuses == [400]
 

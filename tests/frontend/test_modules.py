@@ -1,6 +1,7 @@
 """The page's modules under Node's own test runner, and its words against the agent's error table."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,14 +27,26 @@ def test_modules_pass_their_tests(file: str):
     assert "# pass 0\n" not in result.stdout
 
 
-def test_the_page_has_the_agents_error_table_word_for_word():
-    script = "import('./language/language.js').then(({MESSAGES}) => console.log(JSON.stringify(MESSAGES.en)))"
-    messages = json.loads(node("--input-type=module", "-e", script).stdout)
+def messages() -> dict[str, dict[str, str]]:
+    script = "import('./language/language.js').then(({MESSAGES}) => console.log(JSON.stringify(MESSAGES)))"
+    found: dict[str, dict[str, str]] = json.loads(node("--input-type=module", "-e", script).stdout)
+    return found
+
+
+def test_the_page_says_of_an_error_what_the_agent_says_to_the_person():
+    english = messages()["en"]
     for code, row in ERROR_TABLE.items():
-        for part in ("symptom", "cause", "remedy"):
-            assert messages.get(f"error.{code}.{part}") == getattr(row, part), (
-                f"frontend/language/en-errors.js and zh-errors.js need 'error.{code}.{part}'"
-            )
+        said = f"{english.get(f'error.{code}.symptom')}. {english.get(f'error.{code}.remedy')}"
+        assert said == row.person, (
+            f"frontend/language/en-errors.js and zh-errors.js need 'error.{code}.symptom' and '….remedy'"
+        )
+
+
+def test_no_word_of_the_page_is_for_operators_but_those_about_its_own_configuration():
+    variable = re.compile(r"[A-Z]{2,}_[A-Z_]+|config\.js|Endpoint\b|\bclientId\b")
+    for texts in messages().values():
+        found = {key for key, text in texts.items() if variable.search(text)}
+        assert {key for key in found if not key.startswith("configuration.")} == set()
 
 
 def test_the_lock_file_names_no_registry():

@@ -77,14 +77,15 @@ async def test_a_wrong_password_stays_at_idaas_and_the_right_one_goes_on(
     await question(page).wait_for()
 
 
-async def test_a_refusal_of_idaas_is_told_in_words_with_a_remedy(
+async def test_a_refusal_of_idaas_is_explained_with_what_to_do(
     browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config(SCOPE="https://agent.sandbox.example|no.such.permission")
     await sign_in(page)
     alert = page.get_by_role("alert")
     await expect(alert).to_contain_text("Sign-in did not succeed")
-    await expect(alert).to_contain_text("SCOPE")
+    await expect(alert).to_contain_text("Ask your administrator for the permission.")
+    await expect(alert).to_contain_text("invalid_scope")
     assert page.url == PAGE
 
 
