@@ -1,9 +1,10 @@
 /**
  * The page's state and what a person can do: sign in and out, ask, choose a language. It knows no view.
  *
- * Every change that concerns the whole page is told by a `change` event; the chat tells its own.
+ * A change that concerns the whole page is a `change` event; the chat has its own.
  */
 
+import { suggestionsIn } from './appearance.js';
 import { streamAnswer } from './chat/chat-completions.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
@@ -12,6 +13,7 @@ import { chooseLanguage } from './language/language.js';
 import { PendingSignIn } from './sign-in/pending-sign-in.js';
 import { SessionStore } from './sign-in/session.js';
 import { SignInError } from './sign-in/sign-in-error.js';
+import { SilentRenewal } from './sign-in/silent-renewal.js';
 import { beginSignIn, completeSignIn, logoutUrl } from './sign-in/sign-in.js';
 
 const SIGNED_OUT = 'signed-out';
@@ -32,12 +34,14 @@ export class Application extends EventTarget {
    * @param {IDBFactory | undefined} surroundings.indexedDB
    * @param {Location} surroundings.location
    * @param {BroadcastChannel} surroundings.otherTabs
+   * @param {((url: string) => Promise<object | undefined>) | undefined} surroundings.answerInFrame
    */
-  constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, otherTabs }) {
+  constructor({ configuration, language, languageStorage, tabStorage, indexedDB, location, otherTabs, answerInFrame }) {
     super();
     Object.assign(this, { configuration, language, languageStorage, tabStorage, location, otherTabs });
     this.sessions = new SessionStore(configuration.tokenStorage === 'session' ? tabStorage : undefined);
     this.pendingSignIn = new PendingSignIn(tabStorage);
+    this.renewal = new SilentRenewal(configuration, { answerInFrame });
     const inBrowser = configuration.conversationStorage === 'indexeddb' && indexedDB;
     this.kept = new KeptConversation(
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
@@ -51,8 +55,35 @@ export class Application extends EventTarget {
     return this.sessions.session;
   }
 
+  /** The product's name. */
+  get name() {
+    return this.configuration.productName ?? this.language.text('app.name');
+  }
+
+  get logoUrl() {
+    return this.configuration.logoUrl;
+  }
+
+  /** The configured questions to begin with, in the person's language. */
+  get suggestions() {
+    return suggestionsIn(this.configuration.suggestions, this.language.code);
+  }
+
   secondsLeft() {
     return this.sessions.secondsLeft();
+  }
+
+  /** Whether the sign-in will be renewed without the person. */
+  get renewsItself() {
+    return this.session !== undefined && this.renewal.expected(this.session);
+  }
+
+  /** Renews the sign-in without the person, if it is near its end and that has not failed before. */
+  async renewIfDue() {
+    const { session } = this;
+    if (!session || !this.renewal.due(session, this.secondsLeft())) return;
+    const renewed = await this.renewal.renew(session);
+    if (renewed && this.session === session) this.sessions.keep(renewed); // not if the person has signed out meanwhile
   }
 
   /**
@@ -102,8 +133,7 @@ export class Application extends EventTarget {
   }
 
   askAgain() {
-    const question = this.chat.takeBack();
-    return question === undefined ? undefined : this.ask(question);
+    return this.chat.askAgain();
   }
 
   newConversation() {
@@ -120,7 +150,7 @@ export class Application extends EventTarget {
       this.sessions.keep(await completeSignIn(response, this.configuration, this.pendingSignIn));
       this.expired = false;
     } catch (error) {
-      // An answer that nobody here asked for changes nothing for a person who is signed in.
+      // An answer that this tab did not ask for changes nothing for a person who is signed in.
       if (!this.session) this.#fail(error);
     }
   }
@@ -146,7 +176,7 @@ export class Application extends EventTarget {
   async #forget() {
     const person = this.session?.person;
     this.sessions.clear();
-    this.chat.clear();
+    this.chat.forget();
     this.tabStorage.removeItem(DRAFT);
     this.draft = '';
     this.expired = false;
@@ -156,7 +186,7 @@ export class Application extends EventTarget {
 
   #fail(error) {
     this.signInError = error instanceof SignInError ? error : new SignInError('failed');
-    if (!(error instanceof SignInError)) console.error(error); // no secret: messages of our own and of the browser
+    console.error(error); // no secret: messages of the page, of the browser, and what IDaaS says of a refusal
   }
 
   #changed() {

@@ -26,7 +26,15 @@ window.APP_CONFIG = {
   // REDIRECT_URI: 'https://chat.example.com/',             // default: the address of this page
   // TOKEN_STORAGE: 'memory',      // default 'session': the access token survives a reload, in this tab only
   // CONVERSATION_STORAGE: 'indexeddb', // default 'session': the conversation is kept for the tab; 'memory': until a reload
-  //                               // or a new sign-in; 'indexeddb': in the browser, for its person, until he signs out
+  //                               // or a new sign-in; 'indexeddb': in the browser, for its person, until they sign out
+  // SILENT_RENEWAL: 'off',        // default 'on': the sign-in is renewed before it expires, where IDaaS allows it
   // MODEL: 'qwen-plus',           // sent as `model`; default: the agent's own
   // LANGUAGE: 'en',               // or 'zh'; default: the browser's
+  //
+  // Looks, all optional.
+  //
+  // PRODUCT_NAME: 'Acme Assistant',
+  // LOGO_URL: 'logo.svg',         // a file of this site, or https://…, or data:image/…
+  // ACCENT_COLOR: '#0a7d5a',      // made darker or lighter where it could not be read
+  // SUGGESTIONS: ['Who is on duty this week?', 'Book a meeting room'], // or { en: […], zh: […] }
 };

@@ -4,6 +4,7 @@
  * Every fault is reported, each by its key. URLs must be https, except to loopback addresses.
  */
 
+import { readAppearance } from './appearance.js';
 import { LANGUAGES } from './language/language.js';
 import { asksForIdToken } from './sign-in/authorization-request.js';
 
@@ -12,6 +13,7 @@ const CHOICES = {
   RESPONSE_TYPE: ['token', 'code'],
   TOKEN_STORAGE: ['session', 'memory'],
   CONVERSATION_STORAGE: ['session', 'memory', 'indexeddb'],
+  SILENT_RENEWAL: ['on', 'off'],
   LANGUAGE: Object.keys(LANGUAGES),
 };
 const URLS = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'TOKEN_ENDPOINT', 'ISSUER', 'REDIRECT_URI'];
@@ -58,6 +60,7 @@ export function readConfiguration(appConfig, page) {
   } else if (responseType === 'code' && text('ISSUER') === '' && asksForIdToken({ scope: text('SCOPE') })) {
     fault('ISSUER', 'missing_for_openid'); // the ID token's `iss` must equal it
   }
+  const appearance = readAppearance(appConfig, page, fault);
   if (faults.length > 0) throw new ConfigurationError(faults);
 
   return Object.freeze({
@@ -74,6 +77,8 @@ export function readConfiguration(appConfig, page) {
     conversationStorage: text('CONVERSATION_STORAGE') || 'session',
     model: text('MODEL') || undefined,
     language: text('LANGUAGE') || undefined,
+    silentRenewal: text('SILENT_RENEWAL') !== 'off',
+    ...appearance,
   });
 }
 

@@ -1,36 +1,51 @@
 /** Where the page begins: puts the parts together. Nothing else here. */
 
+import { applyAccent } from './appearance.js';
 import { Application } from './application.js';
 import { ConfigurationError, readConfiguration } from './configuration.js';
 import { preferredLanguage } from './language/language.js';
 import { takeAuthorizationResponse } from './sign-in/authorization-response.js';
+import { answerInFrame, handToParent } from './sign-in/frame-answer.js';
 import { Page } from './view/page.js';
 import { showUnconfigured } from './view/unconfigured.js';
 
 // First of all: no token or code stays in the address or the history.
 const response = takeAuthorizationResponse(location, history);
 
-const root = document.getElementById('page');
-const languageStorage = allowed(() => localStorage);
-const configured = window.APP_CONFIG?.LANGUAGE;
-const language = preferredLanguage({ configured, storage: languageStorage, browser: navigator.languages });
+// In a frame the page shows nothing: there it has been loaded to renew a sign-in, or to deceive.
+if (window.parent === window) await start();
+else {
+  document.getElementById('page').replaceChildren();
+  handToParent(response, window);
+}
 
-try {
-  const app = new Application({
-    configuration: readConfiguration(window.APP_CONFIG, location),
-    language,
-    languageStorage,
-    tabStorage: sessionStorage,
-    indexedDB: allowed(() => indexedDB),
-    location,
-    otherTabs: new BroadcastChannel('idaas-agent'),
-  });
-  new Page(root, app);
-  addEventListener('pageshow', ({ persisted }) => { if (persisted) app.comeBack(); });
-  await app.start(response);
-} catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  showUnconfigured(root, language, error.faults);
+async function start() {
+  const root = document.getElementById('page');
+  const languageStorage = allowed(() => localStorage);
+  const configured = window.APP_CONFIG?.LANGUAGE;
+  const language = preferredLanguage({ configured, storage: languageStorage, browser: navigator.languages });
+
+  try {
+    const configuration = readConfiguration(window.APP_CONFIG, location);
+    applyAccent(configuration.accentColor, document.documentElement.style);
+    const here = new URL(configuration.redirectUri).origin === location.origin;
+    const app = new Application({
+      configuration,
+      language,
+      languageStorage,
+      tabStorage: sessionStorage,
+      indexedDB: allowed(() => indexedDB),
+      location,
+      otherTabs: new BroadcastChannel('idaas-agent'),
+      answerInFrame: here ? (url) => answerInFrame(url, { document, window }) : undefined,
+    });
+    new Page(root, app);
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) app.comeBack(); });
+    await app.start(response);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    showUnconfigured(root, language, error.faults);
+  }
 }
 
 /** Storage can be forbidden by the browser's settings; nothing is then remembered in it. */

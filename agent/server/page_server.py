@@ -9,7 +9,7 @@ stays untouched. Any other static server can serve the folder as well; what this
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Final
@@ -40,6 +40,8 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d+)?")
 _ANY_AGENT: Final = ("https:", "http://localhost:*", "http://127.0.0.1:*")
 _CONNECTED: Final = ("API_URL", "TOKEN_ENDPOINT", "ISSUER")
+_FRAMED: Final = ("IDAAS_AUTHORIZE_ENDPOINT",)
+_SHOWN: Final = ("LOGO_URL",)
 
 
 class PageIncompleteError(FileNotFoundError):
@@ -53,8 +55,9 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
     """The page of `folder` as an ASGI application. It reads files only, and only below `folder`.
 
     With `app_config`, `/config.js` sets `window.APP_CONFIG` to exactly these members, and the page may
-    connect only to the origins that they name; without, the folder's own `config.js` is served, and the page
-    may connect to any https origin and to loopback. `app_config` is public: it must not hold a secret.
+    connect only to the origins that they name, and frame only that of the sign-in; without, the folder's own
+    `config.js` is served, and the page may use any https origin and loopback. `app_config` is public: it must
+    not hold a secret.
 
     Raises `PageIncompleteError` if `index.html` or a package file is missing.
     """
@@ -103,16 +106,18 @@ def servable_file(root: Path, path: str) -> Path | None:
 
 def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:
     """Security headers for every response of the page, errors included."""
-    origins = _ANY_AGENT if app_config is None else _origins(app_config)
+    connected = _ANY_AGENT if app_config is None else _origins(app_config, _CONNECTED)
+    framed = _ANY_AGENT if app_config is None else _origins(app_config, _FRAMED)
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self'",
-        "connect-src": " ".join(("'self'", *origins)),
+        "img-src": " ".join(("'self'", "data:", *_origins(app_config or {}, _SHOWN))),
+        "connect-src": " ".join(("'self'", *connected)),
+        "frame-src": " ".join(("'self'", *framed)),
         "base-uri": "'none'",
         "form-action": "'none'",
-        "frame-ancestors": "'none'",
+        "frame-ancestors": "'self'",  # the page itself, when it renews a sign-in
         "require-trusted-types-for": "'script'",
         "trusted-types": "dompurify",
     }
@@ -124,7 +129,7 @@ def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
+        "x-frame-options": "SAMEORIGIN",
     }
 
 
@@ -153,9 +158,9 @@ def _file_response(path: Path, known: str | None) -> Response:
     return Response(content, headers={"etag": tag}, media_type=MEDIA_TYPES[path.suffix])
 
 
-def _origins(app_config: Mapping[str, str]) -> tuple[str, ...]:
-    """Scheme, host and port of each URL to which the page connects, without duplicates."""
-    urls = (urlsplit(app_config.get(name, "")) for name in _CONNECTED)
+def _origins(app_config: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
+    """Scheme, host and port of each of these URLs, without duplicates."""
+    urls = (urlsplit(app_config.get(name, "")) for name in names)
     return tuple(dict.fromkeys(f"{url.scheme}://{url.netloc}" for url in urls if _HOST.fullmatch(url.netloc)))
 
 

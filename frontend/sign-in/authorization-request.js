@@ -15,8 +15,11 @@ export async function codeChallenge(verifier, crypto = globalThis.crypto) {
  *
  * With `openid` in the scope an ID token is asked for, and `nonce` is sent, which must come back in it: nothing else
  * carries it. With the tutorial's five keys alone there is none of either, and `state` stands alone.
+ *
+ * @param {object} configuration
+ * @param {{prompt?: 'none', crypto?: Crypto}} options `prompt`: see OpenID Connect Core, section 3.1.2.1
  */
-export async function authorizationRequest(configuration, crypto = globalThis.crypto) {
+export async function authorizationRequest(configuration, { prompt, crypto = globalThis.crypto } = {}) {
   const pending = { state: randomValue(crypto), redirectUri: configuration.redirectUri };
   const url = new URL(configuration.authorizeEndpoint);
   url.searchParams.set('client_id', configuration.clientId);
@@ -25,6 +28,7 @@ export async function authorizationRequest(configuration, crypto = globalThis.cr
   url.searchParams.set('scope', configuration.scope);
   url.searchParams.set('redirect_uri', configuration.redirectUri);
   url.searchParams.set('state', pending.state);
+  if (prompt) url.searchParams.set('prompt', prompt);
   if (openid) {
     pending.nonce = randomValue(crypto);
     url.searchParams.set('nonce', pending.nonce);

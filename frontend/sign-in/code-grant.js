@@ -16,15 +16,13 @@ const FAULTS = {
  *
  * If an ID token was asked for, it must be there, with the `nonce` sent, the configured issuer, this client, and not expired.
  *
- * @returns {Promise<{accessToken: string, expiresIn: number | undefined, identity: object | undefined}>} `expiresIn` in
- *   seconds; `identity` are the ID token's claims, if one was asked for
+ * @returns {Promise<{accessToken: string, expiresIn: number | undefined, identity: object | undefined, refreshToken: string | undefined}>}
+ *   `expiresIn` in seconds; `identity` are the ID token's claims, if one was asked for; `refreshToken`, if IDaaS gave one
  * @throws {SignInError}
  */
 export async function tokenFromCode({ parameters, inFragment }, pending, configuration, fetch = globalThis.fetch) {
   if (inFragment || !parameters.get('code') || !pending.codeVerifier) throw new SignInError('response_malformed');
-  const oauth = await loadOauth();
-  const options = (url) => ({ [oauth.customFetch]: fetch, [oauth.allowInsecureRequests]: isLoopback(url) });
-  const client = { client_id: configuration.clientId };
+  const { oauth, client, options } = await oauthClient(configuration, fetch);
   try {
     const server = await authorizationServer(oauth, configuration, options);
     const accepted = oauth.validateAuthResponse(server, client, parameters, pending.state);
@@ -36,10 +34,34 @@ export async function tokenFromCode({ parameters, inFragment }, pending, configu
       requireIdToken: pending.nonce !== undefined,
     });
     const identity = pending.nonce === undefined ? undefined : oauth.getValidatedIdTokenClaims(token);
-    return { accessToken: token.access_token, expiresIn: token.expires_in, identity };
+    return { accessToken: token.access_token, expiresIn: token.expires_in, identity, refreshToken: token.refresh_token };
   } catch (error) {
     throw signInError(error, oauth);
   }
+}
+
+/**
+ * A new access token for a refresh token (RFC 6749, section 6). `refreshToken` is absent if the old one stays valid.
+ *
+ * @throws {SignInError}
+ */
+export async function tokenFromRefreshToken(refreshToken, configuration, fetch = globalThis.fetch) {
+  const { oauth, client, options } = await oauthClient(configuration, fetch);
+  try {
+    const server = await authorizationServer(oauth, configuration, options);
+    const response = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), refreshToken, options(server.token_endpoint));
+    const token = await oauth.processRefreshTokenResponse(server, client, response);
+    const next = { accessToken: token.access_token, expiresIn: token.expires_in, identity: oauth.getValidatedIdTokenClaims(token) };
+    return token.refresh_token === undefined ? next : { ...next, refreshToken: token.refresh_token };
+  } catch (error) {
+    throw signInError(error, oauth);
+  }
+}
+
+async function oauthClient(configuration, fetch) {
+  const oauth = await loadOauth();
+  const options = (url) => ({ [oauth.customFetch]: fetch, [oauth.allowInsecureRequests]: isLoopback(url) });
+  return { oauth, client: { client_id: configuration.clientId }, options };
 }
 
 async function authorizationServer(oauth, configuration, options) {

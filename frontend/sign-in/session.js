@@ -2,7 +2,8 @@
  * Who is signed in in this tab, and the access token that the page sends to the agent.
  *
  * The token is kept in memory, and, with `TOKEN_STORAGE: 'session'`, in sessionStorage, so that it survives a reload;
- * never in localStorage, which every tab and every later visit could read.
+ * never in localStorage, which every tab and every later visit could read. A refresh token, which lives longer, is kept
+ * in memory alone.
  */
 
 import { SignInError } from './sign-in-error.js';
@@ -16,14 +17,15 @@ const KEY = 'idaas-agent.session';
  * @property {string | undefined} person issuer and subject, which keep people's conversations apart; `undefined` if unknown
  * @property {string} name what to call the person
  * @property {number | undefined} expiresAt milliseconds since 1970
+ * @property {string | undefined} refreshToken
  */
 
 /**
- * @param {{accessToken: string, expiresIn?: number, identity?: object}} token `identity`: the claims of an ID token
+ * @param {{accessToken: string, expiresIn?: number, identity?: object, refreshToken?: string}} token `identity`: the claims of an ID token
  * @returns {Session}
  * @throws {SignInError} the ID token and the access token are of two people
  */
-export function newSession({ accessToken, expiresIn, identity }, now = Date.now()) {
+export function newSession({ accessToken, expiresIn, identity, refreshToken }, now = Date.now()) {
   const claims = unverifiedClaims(accessToken);
   if (identity && typeof claims.sub === 'string' && claims.sub !== identity.sub) throw new SignInError('id_token_invalid');
   const { sub, iss, name, preferred_username: userName, username } = { ...claims, ...identity };
@@ -32,6 +34,7 @@ export function newSession({ accessToken, expiresIn, identity }, now = Date.now(
   const expiresAt = typeof claims.exp === 'number' ? claims.exp * 1000 : undefined;
   return {
     accessToken,
+    refreshToken,
     subject,
     person: subject === '' ? undefined : JSON.stringify([typeof iss === 'string' ? iss : '', subject]),
     name: named ?? subject,
@@ -78,7 +81,7 @@ export class SessionStore {
 
   keep(session) {
     this.session = session;
-    this.storage?.setItem(KEY, JSON.stringify(session));
+    this.storage?.setItem(KEY, JSON.stringify({ ...session, refreshToken: undefined }));
   }
 
   clear() {

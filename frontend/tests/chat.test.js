@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AgentFailure } from '../chat/agent-failure.js';
+import { AgentFailure, failureFromBody } from '../chat/agent-failure.js';
 import { streamAnswer } from '../chat/chat-completions.js';
 import { Chat } from '../chat/chat.js';
 import { addEvent, chatMessages, endAnswer, newTurn, toolCalls } from '../chat/conversation.js';
@@ -43,7 +43,7 @@ test('text, thinking, tool activity and usage arrive in their order', async () =
     delta({ content: 'Sunny' }), `data: ${JSON.stringify({ choices: [], usage: { total_tokens: 3 } })}\n\n`, DONE,
   ]);
   assert.deepEqual(await eventsOf(fetch), [
-    { type: 'reasoning', text: 'hm' }, tool, { type: 'text', text: 'Sunny' }, { type: 'usage', usage: { total_tokens: 3 } },
+    { type: 'accepted' }, { type: 'reasoning', text: 'hm' }, tool, { type: 'text', text: 'Sunny' }, { type: 'usage', usage: { total_tokens: 3 } },
   ]);
 });
 
@@ -53,7 +53,7 @@ test('the stream may be cut anywhere, within a character too', async () => {
     const pieces = [];
     for (let start = 0; start < bytes.length; start += size) pieces.push(bytes.slice(start, start + size));
     const texts = (await eventsOf(agentSaying(pieces).fetch)).map(({ text }) => text);
-    assert.deepEqual(texts, ['杭州', '晴']);
+    assert.deepEqual(texts.slice(1), ['杭州', '晴']);
   }
 });
 
@@ -67,13 +67,27 @@ test('the token goes into the Authorization header, to the agent and through no 
   assert.doesNotMatch(body, /"at"/);
 });
 
-test('an error body becomes a failure with its words', async () => {
-  const error = { code: 'llm_api_key_unavailable', message: 'm', symptom: 's', cause: 'c', remedy: 'r' };
-  const { fetch } = agentSaying([JSON.stringify({ error })], { status: 502, headers: { 'Content-Type': 'application/json' } });
+test('an error body becomes a failure with its words, service, reference and wait', async () => {
+  const error = { code: 'external_service_failed', message: 'm', service: 'amap', request_id: '1f2e', retry_after: 12 };
+  const { fetch } = agentSaying([JSON.stringify({ error })], { status: 429, headers: { 'Content-Type': 'application/json' } });
+  const before = Date.now();
   await assert.rejects(eventsOf(fetch), (failure) => {
-    assert.deepEqual([failure.code, failure.status, failure.symptom, failure.cause, failure.remedy], ['llm_api_key_unavailable', 502, 's', 'c', 'r']);
+    const { code, status, said, service, requestId } = failure;
+    assert.deepEqual([code, status, said, service, requestId], ['external_service_failed', 429, 'm', 'amap', '1f2e']);
+    assert.ok(failure.retryAt >= before + 12_000 && failure.retryAt <= Date.now() + 12_000);
     return true;
   });
+});
+
+test('what an error body does not say is taken from the headers, and an absurd wait is not believed', () => {
+  const failure = (headers, body) => failureFromBody(body, { status: 429, headers: new Headers(headers), now: 1000 });
+  assert.equal(failure({ 'X-Request-Id': '1f2e' }).requestId, '1f2e');
+  assert.equal(failure({ 'Retry-After': '7' }).retryAt, 8000);
+  assert.equal(failure({ 'Retry-After': 'Thu, 01 Jan 1970 00:00:31 GMT' }).retryAt, 31_000);
+  assert.equal(failure({ 'Retry-After': '99999999999' }).retryAt, 3_601_000);
+  assert.equal(failure({ 'Retry-After': '7' }, { error: { retry_after: 2 } }).retryAt, 3000);
+  for (const none of ['0', '-3', 'soon', 'Thu, 01 Jan 1970 00:00:00 GMT']) assert.equal(failure({ 'Retry-After': none }).retryAt, undefined);
+  assert.equal(failure({}).retryAt, undefined);
 });
 
 for (const [status, code] of [[401, 'access_token_invalid'], [403, 'insufficient_scope'], [413, 'request_too_large'], [429, 'rate_limited'], [504, 'agent_failed']]) {
@@ -83,7 +97,7 @@ for (const [status, code] of [[401, 'access_token_invalid'], [403, 'insufficient
   });
 }
 
-test('a 401 is mended by signing in again, a 403 is not', () => {
+test('signing in again is the way on after a 401, a 403 is not', () => {
   assert.equal(new AgentFailure({ code: 'access_token_invalid', status: 401 }).signInAgain, true);
   assert.equal(new AgentFailure({ code: 'insufficient_scope', status: 403 }).signInAgain, false);
 });
@@ -91,6 +105,31 @@ test('a 401 is mended by signing in again, a 403 is not', () => {
 test('an error in mid-stream ends the answer with its code', async () => {
   const { fetch } = agentSaying([delta({ content: 'Sun' }), `data: ${JSON.stringify({ error: { code: 'model_call_failed', message: 'm' } })}\n\n`]);
   await assert.rejects(eventsOf(fetch), failsWith('model_call_failed', undefined));
+});
+
+test('a complete answer is read to the end of its body, and one that is not is cancelled', async () => {
+  const bodyOf = (...texts) => {
+    const seen = { ended: false, cancelled: false };
+    const body = new ReadableStream({
+      pull(controller) {
+        const text = texts.shift();
+        if (text !== undefined) controller.enqueue(new TextEncoder().encode(text));
+        else { seen.ended = true; controller.close(); }
+      },
+      cancel() { seen.cancelled = true; },
+    }, { highWaterMark: 0 });
+    return { seen, fetch: async () => new Response(body, { headers: { 'Content-Type': 'text/event-stream' } }) };
+  };
+  const complete = bodyOf(delta({ content: 'Sun' }), DONE, ': after\n\n');
+  await eventsOf(complete.fetch);
+  const failed = bodyOf(`data: ${JSON.stringify({ error: { code: 'model_call_failed' } })}\n\n`);
+  await assert.rejects(eventsOf(failed.fetch));
+  const broken = bodyOf('data: {\n\n', delta({ content: 'more' }));
+  await assert.rejects(eventsOf(broken.fetch));
+  await new Promise((resolve) => { setImmediate(resolve); });
+  assert.deepEqual(complete.seen, { ended: true, cancelled: false });
+  assert.deepEqual(failed.seen, { ended: true, cancelled: false });
+  assert.deepEqual(broken.seen, { ended: false, cancelled: true });
 });
 
 test('a stream that ends without saying so was interrupted', async () => {
@@ -177,6 +216,88 @@ test('a failed answer keeps its failure, and the question can be taken back', as
   const chat = new Chat(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
   await chat.send('q');
   assert.deepEqual([chat.turns[0].answer.failure.code, chat.turns[0].answer.failure.signInAgain], ['access_token_invalid', true]);
-  assert.equal(chat.takeBack(), 'q');
+  assert.equal(chat.edit(), 'q');
+});
+
+/** A chat that answers each question with itself in capitals. */
+const echo = () => new Chat(async function* ({ messages }) { yield { type: 'text', text: messages.at(-1).content.toUpperCase() }; });
+const texts = ({ turns }) => turns.map(({ question, answer }) => [question, ...answer.parts.map(({ text }) => text)]);
+
+test('a question that is edited keeps its answer until the new one is sent, and then it can be had back', async () => {
+  const chat = echo();
+  await chat.send('one');
+  await chat.send('two');
+  assert.equal(chat.edit(), 'two');
+  assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO']]);
+  chat.stopEditing();
+  await chat.send('three');
+  assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['three', 'THREE']]);
+  chat.edit();
+  await chat.send('four');
+  assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['four', 'FOUR']]);
+  assert.equal(chat.undoable.by, 'replaced');
+  chat.undo();
+  assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['three', 'THREE']]);
+});
+
+test('the answer of before asking again can be had back, while the new one is under way too', async () => {
+  let signal;
+  const chat = new Chat(async function* (request) {
+    signal = request.signal;
+    yield { type: 'text', text: 'a' };
+  });
+  await chat.send('one');
+  const asked = chat.askAgain();
+  chat.undo();
+  await asked;
+  assert.equal(signal.aborted, true);
+  assert.equal(chat.busy, false);
+  assert.deepEqual(texts(chat), [['one', 'a']]);
+});
+
+test('a conversation that was cleared can be had back until the next question, and not after leaving', async () => {
+  const chat = echo();
+  await chat.send('one');
+  chat.clear();
   assert.deepEqual(chat.turns, []);
+  chat.clear();
+  chat.undo();
+  assert.deepEqual(texts(chat), [['one', 'ONE']]);
+  chat.clear();
+  await chat.send('two');
+  chat.undo();
+  assert.deepEqual(texts(chat), [['two', 'TWO']]);
+  chat.clear();
+  chat.forget();
+  chat.undo();
+  assert.deepEqual(chat.turns, []);
+});
+
+test('arguments and result of a call are kept as text, and long ones are cut', () => {
+  const { answer } = newTurn('q');
+  const call = { tool: 't', service: 's', access_identity: 'Machine', call_id: '1' };
+  addEvent(answer, { ...call, type: 'tool_started', arguments: { city: '<b>' } });
+  addEvent(answer, { ...call, type: 'tool_finished', ok: true, called: true, duration_ms: 1, result: 'x'.repeat(5000) });
+  const [part] = toolCalls(answer);
+  assert.deepEqual(JSON.parse(part.arguments), { city: '<b>' });
+  assert.equal(part.result, `${'x'.repeat(4000)}…`);
+});
+
+test('a call that was refused before the service heard of it is not one that failed', () => {
+  const { answer } = newTurn('q');
+  const call = { tool: 't', service: 'leave', access_identity: 'Human', call_id: '1', audience: 'a', scope: 's' };
+  addEvent(answer, { ...call, type: 'tool_started' });
+  addEvent(answer, { ...call, type: 'tool_finished', ok: false, called: false, duration_ms: 0, error: 'token_exchange_failed' });
+  assert.equal(toolCalls(answer)[0].outcome, 'not_called');
+});
+
+test('an answer is accepted when the agent has taken the question, not before', async () => {
+  const { fetch } = agentSaying([DONE]);
+  const chat = new Chat((request) => streamAnswer({ ...REQUEST, ...request, fetch }));
+  await chat.send('q');
+  assert.equal(chat.turns[0].answer.accepted, true);
+  const refused = agentSaying(['{}'], { status: 502, headers: { 'Content-Type': 'application/json' } });
+  const other = new Chat((request) => streamAnswer({ ...REQUEST, ...request, fetch: refused.fetch }));
+  await other.send('q');
+  assert.equal(other.turns[0].answer.accepted, undefined);
 });

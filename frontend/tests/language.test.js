@@ -25,9 +25,19 @@ test('every Chinese message is in Chinese', () => {
   for (const [key, message] of Object.entries(MESSAGES.zh)) assert.match(message, /\p{Script=Han}/u, key);
 });
 
+test('Chinese messages have Chinese punctuation, without spaces around it', () => {
+  for (const [key, message] of Object.entries(MESSAGES.zh)) {
+    assert.doesNotMatch(message, /[。，；：？！、（）] | [。，；：？！、（）…]|\p{Script=Han}\s*[,;:!?.()]/u, key);
+  }
+});
+
+test('English messages begin with a capital where they stand alone', () => {
+  for (const key of ['account.expired', 'account.expires_soon', 'failure.retry_in', 'chat.stopped_empty']) assert.match(MESSAGES.en[key], /^[A-Z]/, key);
+});
+
 test('every message that the page asks for exists, and every one that exists is asked for', () => {
   const asked = new Set();
-  const prefixes = new Set(['error.']); // built in failure.js and tool-call.js from codes
+  const prefixes = new Set(['error.']); // built in failure.js from codes
   for (const source of SOURCES) {
     for (const [, key] of source.matchAll(/'([a-z_]+(?:\.[a-z_0-9]+)+)'/g)) asked.add(key);
     for (const [, prefix] of source.matchAll(/`([a-z_]+\.(?:[a-z_.]+)?)\$\{/g)) prefixes.add(prefix);

@@ -144,6 +144,14 @@ async def test_the_page_connects_only_to_the_configured_origins(folder: Path):
     async with client(folder, CONFIG) as http:
         policy = directives((await http.get("/")).headers["content-security-policy"])
     assert policy["connect-src"] == "'self' http://localhost:9002 http://localhost:9400"
+    assert policy["frame-src"] == "'self' http://localhost:9400"
+    assert policy["img-src"] == "'self' data:"
+
+
+async def test_a_logo_of_another_site_may_be_shown_from_there_only(folder: Path):
+    async with client(folder, CONFIG | {"LOGO_URL": "https://cdn.example.com/logo.png"}) as http:
+        policy = directives((await http.get("/")).headers["content-security-policy"])
+    assert policy["img-src"] == "'self' data: https://cdn.example.com"
 
 
 async def test_a_value_cannot_add_to_the_policy(folder: Path):
@@ -158,8 +166,8 @@ async def test_every_answer_carries_the_security_headers(folder: Path):
         headers = (await http.get("/missing")).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["x-frame-options"] == "DENY"
-    assert directives(headers["content-security-policy"])["frame-ancestors"] == "'none'"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert directives(headers["content-security-policy"])["frame-ancestors"] == "'self'"
 
 
 class MetaPolicy(HTMLParser):
@@ -176,7 +184,7 @@ async def test_on_any_other_static_server_the_page_has_the_same_policy():
     parser.feed((FRONTEND / "index.html").read_text())
     async with client(FRONTEND) as http:
         header = directives((await http.get("/")).headers["content-security-policy"])
-    assert header.pop("frame-ancestors") == "'none'"  # a meta element cannot say it (CSP 3, section 3.3)
+    assert header.pop("frame-ancestors") == "'self'"  # a meta element cannot say it (CSP 3, section 3.3)
     assert directives(parser.policy) == header
 
 

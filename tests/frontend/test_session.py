@@ -4,7 +4,8 @@ import asyncio
 import re
 from typing import Any
 
-from playwright.async_api import Page, expect
+import pytest
+from playwright.async_api import Page, Route, expect
 
 from tests.frontend.chat_page import PAGE, question
 from tests.frontend.sandbox_sign_in import sandbox_config, sign_in
@@ -70,7 +71,7 @@ async def test_a_401_asks_for_a_new_sign_in_and_keeps_the_conversation(
         await question(page).fill(text)
         await question(page).press("Enter")
         await page.get_by_role("button", name="Ask again").wait_for()
-    await page.get_by_text("Access token validation failed").first.wait_for()
+    await page.get_by_text("Your sign-in has expired or is not valid for this agent").first.wait_for()
     await page.get_by_role("button", name="Sign in again").click()
 
     await page.get_by_text("The first answer.").first.wait_for()
@@ -97,6 +98,22 @@ async def test_another_person_does_not_see_the_conversation(
     await sign_in(page, "bob")
     await expect(page.get_by_text("user_bob01")).not_to_have_count(0)
     await expect(page.get_by_text("For alice only.")).to_have_count(0)
+
+
+class Hold:
+    """Holds a renewal back until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def __call__(self, route: Route) -> None:
+        await self.open.wait()
+        await route.continue_()
+
+    async def all_but_the_code(self, route: Route) -> None:
+        if "grant_type=authorization_code" not in (route.request.post_data or ""):
+            await self.open.wait()
+        await route.continue_()
 
 
 KEPT = """() => new Promise((resolve) => {
@@ -143,7 +160,7 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     sandbox.cloud.settings.access_token_lifetime = 100
-    sandbox_config()
+    sandbox_config(SILENT_RENEWAL="off")
     await sign_in(page)
     await page.get_by_text("Your sign-in expires soon.").wait_for()
     await page.get_by_text(re.compile(r"\d+ s left")).wait_for()
@@ -152,3 +169,70 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
     await page.get_by_role("button", name="Renew sign-in").click()
     await page.get_by_text(re.compile(r"\d+ min left")).wait_for()
     await expect(question(page)).to_have_value("a question that is not sent yet")
+
+
+@pytest.mark.parametrize("scope", ["", "openid "])
+@pytest.mark.parametrize(
+    ("grant", "way"), [("token", "idaas:authorize"), ("code", "idaas:token.refresh_token")]
+)
+async def test_the_sign_in_is_renewed_without_the_person_before_it_expires(
+    browser_context: Any,
+    page: Page,
+    sandbox: Any,
+    sandbox_config: Any,
+    sign_in: Any,
+    scripted_agent: Any,
+    grant: str,
+    way: str,
+    scope: str,
+):
+    token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
+    scope += "https://agent.sandbox.example|agent.access"
+    config = {"RESPONSE_TYPE": grant, "TOKEN_ENDPOINT": token, "ISSUER": sandbox.issuer, "SCOPE": scope}
+    sandbox.cloud.settings.access_token_lifetime = 100
+    sandbox_config(**config)
+    await page.route("**/authorize?*prompt=none*", hold := Hold())
+    await page.route(token, hold.all_but_the_code)
+    await sign_in(page)
+    await question(page).fill("a question that is not sent yet")
+    sandbox.cloud.settings.access_token_lifetime = 1200
+    before = sandbox.cloud.counters.snapshot().get(way, 0)
+    await expect(page.get_by_text("Your sign-in expires soon.")).to_have_count(0)
+    hold.open.set()
+    await page.get_by_text(re.compile(r"\d+ min left")).wait_for()
+    assert sandbox.cloud.counters.snapshot()[way] == before + 1
+    assert page.url == PAGE
+    await expect(page.locator("iframe")).to_have_count(0)
+    await expect(question(page)).to_have_value("a question that is not sent yet")
+    await expect(question(page)).to_be_focused()
+    scripted_agent.will_answer(text="Hello.")
+    await question(page).press("Enter")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    assert scripted_agent.authorizations[0].startswith("Bearer eyJ")
+
+
+async def test_where_idaas_does_not_renew_the_button_is_there(
+    browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
+):
+    sandbox.cloud.settings.access_token_lifetime = 100
+    sandbox_config()
+    await page.route("**/authorize?*prompt=none*", hold := Hold())
+    await sign_in(page)
+    await question(page).wait_for()
+    await browser_context.context.clear_cookies()  # IDaaS does not know the browser any more
+    hold.open.set()
+    await page.get_by_role("button", name="Renew sign-in").wait_for()
+    await expect(page.locator("iframe")).to_have_count(0)
+
+
+async def test_in_a_frame_the_page_shows_nothing(browser_context: Any, page: Page, sandbox_config: Any):
+    sandbox_config()
+    await page.goto(PAGE)
+    await page.get_by_role("button", name="Sign in with IDaaS").wait_for()
+    await page.evaluate(
+        """() => new Promise((resolve) => {
+          addEventListener('message', resolve, { once: true });
+          document.body.append(Object.assign(document.createElement('iframe'), { src: '/' }));
+        })"""
+    )
+    await expect(page.frame_locator("iframe").get_by_role("button")).to_have_count(0)

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Language } from '../language/language.js';
+import { agentState, serviceUses } from '../view/chain.js';
+import { failureWords } from '../view/failure.js';
+import { identityKind, identitySentence } from '../view/identity.js';
+import { plainText } from '../view/markdown.js';
+
+const english = new Language('en');
+const chinese = new Language('zh');
+
+test('a shared API key is on nobody\'s behalf, whoever fetched it', () => {
+  assert.equal(identityKind({ accessIdentity: 'Human', audience: 'a', scope: 's' }), 'human');
+  assert.equal(identityKind({ accessIdentity: 'Human', credential: 'amap_api_key' }), 'shared_key');
+  assert.equal(identityKind({ accessIdentity: 'Machine', credential: 'amap_api_key' }), 'machine');
+  for (const accessIdentity of ['Human', 'Machine']) {
+    assert.match(identitySentence(english, { accessIdentity, credential: 'k' }), /your organization's API key, which is the same for everyone/);
+  }
+  assert.equal(identityKind({ accessIdentity: null }), 'none');
+  assert.equal(identityKind({}), 'unknown');
+});
+
+test('a call that was refused beforehand used no rights', () => {
+  const refused = { type: 'tool', service: 'leave', accessIdentity: 'Human', audience: 'a', scope: 's', outcome: 'not_called' };
+  assert.equal(identityKind(refused), 'not_called');
+  assert.match(identitySentence(english, refused), /^Nothing was called/);
+  assert.deepEqual(serviceUses({ answer: { parts: [refused] } }), [{ service: 'leave', kind: 'not_called', count: 1, failed: false }]);
+});
+
+test('the agent has verified the token only where it took the question', () => {
+  const state = (answer) => agentState(answer && { answer });
+  assert.equal(state(undefined), 'chain.agent_not_asked');
+  assert.equal(state({ status: 'streaming' }), 'chain.agent_asked');
+  assert.equal(state({ status: 'streaming', accepted: true }), 'chain.agent');
+  assert.equal(state({ status: 'failed', accepted: true, failure: {} }), 'chain.agent');
+  assert.equal(state({ status: 'failed', failure: { status: 401 } }), 'chain.agent_refused');
+  assert.equal(state({ status: 'failed', failure: { code: 'agent_unreachable' } }), 'chain.agent_failed');
+});
+
+test('a failure names the service as people know it, in either language', () => {
+  const failure = { code: 'external_service_failed', service: 'amap' };
+  assert.equal(failureWords(english, failure).symptom, 'The call to Amap failed');
+  assert.equal(failureWords(chinese, failure).symptom, '调用高德地图失败');
+  assert.equal(failureWords(english, { code: 'enterprise_jwt_rejected', service: 'enterprise' }).symptom,
+    'The agent is not accepted by the enterprise service');
+  assert.equal(failureWords(english, { code: 'external_service_failed' }).symptom, 'The call to a service that the agent needs failed');
+});
+
+test('an unknown code is explained by the agent\'s own text, without the reference that the card shows by itself', () => {
+  const said = 'The call to the stock service failed; reference 1f2e.';
+  assert.equal(failureWords(english, { code: 'stock_failed', said, requestId: '1f2e' }).symptom, 'The call to the stock service failed');
+  assert.equal(failureWords(english, { code: 'stock_failed' }).symptom, english.text('error.agent_failed.symptom'));
+});
+
+test('Markdown is read out in words', () => {
+  const markdown = '## Plan\n\nIt is **24 °C** in [Hangzhou](https://example.com), `now`.\n\n| Day | High |\n|---|---|\n| Mon | **24** |\n\n'
+    + '- one\n- two\n  - three\n\n```js\nlet x;\n```\n\n> quote\n\n---\n\n1 < 2 & <b>x</b> ![chart](https://x.example/y.png)\n\n- [x] done';
+  const read = plainText(markdown);
+  assert.equal(read, 'Plan\nIt is 24 °C in Hangzhou, now.\nDay, High\nMon, 24\none\ntwo\nthree\nlet x;\nquote\n1 < 2 & <b>x</b> chart\ndone');
+  assert.equal(plainText('5 * 3 = 15, a_b_c'), '5 * 3 = 15, a_b_c');
+});
