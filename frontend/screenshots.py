@@ -5,6 +5,7 @@ Look at them after a change of the page. Into `docs/images` go `chat.png` (the R
 """
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
@@ -29,6 +30,17 @@ DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
 LEAVE = "How many days of leave do I have left?"
+CHAT_ROUTE = "**/chat/completions"
+LIMITED = {
+    "error": {"code": "rate_limited", "message": "", "request_id": "9c1d4e7a2b60f835", "retry_after": 42}
+}
+COMPANY = {
+    "PRODUCT_NAME": "Acme Assistant",
+    "ACCENT_COLOR": "#0a7d5a",
+    "SUGGESTIONS": ["Who is on duty this week?", "Book a meeting room for tomorrow"],
+    "LOGO_URL": "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 28 28'%3E"
+    "%3Crect width='28' height='28' rx='4' fill='%230a7d5a'/%3E%3C/svg%3E",
+}
 
 
 class Photographer:
@@ -50,10 +62,10 @@ class Photographer:
         await page.wait_for_timeout(250)  # transitions
         await page.screenshot(path=self.folder / f"{name}.png")
 
-    async def sign_in(self, page: Page) -> None:
+    async def sign_in(self, page: Page, user: str = "alice") -> None:
         await page.locator("button.large").click()
-        await page.get_by_label("User name").fill("alice")
-        await page.get_by_label("Password").fill(self.sandbox.cloud.secrets.alice_password)
+        await page.get_by_label("User name").fill(user)
+        await page.get_by_label("Password").fill(getattr(self.sandbox.cloud.secrets, f"{user}_password"))
         await page.get_by_role("button", name="Sign in").click()
         await page.locator("#question").wait_for()
 
@@ -77,7 +89,7 @@ class Photographer:
         await self.shoot(page, "two-tools")
         self.sandbox.cloud.faults.set("function_compute", Fault(status=500))
         await self.ask(page, ENTERPRISE)
-        await page.locator(".turn:last-child .tool summary").first.click()
+        await page.locator(".turn:last-child .tool > summary").first.click()
         await self.shoot(page, "tool-failed")
         self.sandbox.cloud.faults.clear()
         self.sandbox.cloud.faults.set("model_studio", Fault(status=500))
@@ -105,11 +117,16 @@ class Photographer:
             await self.ask(page, "杭州现在天气怎么样？" if chinese else WEATHER)
             await self.ask(page, "调用我的企业服务" if chinese else ENTERPRISE)
             await self.shoot(page, name)
+            if look.get("viewport") == PHONE:
+                await page.locator(".chain summary").click()
+                await self.shoot(page, f"{name}-chain")
+
+        await self.take_states()
 
         page = await self.page({"viewport": {"width": 1280, "height": 940}})
         await self.sign_in(page)
         await self.ask(page, f"{LEAVE} And {WEATHER[0].lower()}{WEATHER[1:]}")
-        await page.locator(".tool", has_text="leave").locator("summary").click()
+        await page.locator(".tool", has_text="leave").locator("> summary").click()
         await page.mouse.move(0, 0)
         await self.shoot(page, "chat")
 
@@ -117,6 +134,53 @@ class Photographer:
         await page.goto("about:blank")
         await page.goto(f"{self.page_url}#access_token=x&state=forged")
         await self.shoot(page, "forged")
+
+    async def take_states(self) -> None:
+        """The rarer states: a refused call, waiting, an agent that is down, undo, a company's own looks."""
+        phone = {"viewport": PHONE, "device_scale_factor": 1.5}
+        for name, look in {"bob": {}, "bob-phone-zh": phone | {"locale": "zh-CN"}}.items():
+            page = await self.page(look)
+            await self.sign_in(page, "bob")
+            await self.ask(page, "我还剩多少天年假？" if look else LEAVE)
+            await page.locator(".tool > summary").click()
+            for folded in await page.locator(".folded summary").all():
+                await folded.click()
+            await self.shoot(page, f"refused-{name}")
+
+        for name, look in {"": {}, "-phone-dark": phone | {"color_scheme": "dark"}}.items():
+            page = await self.page(look)
+            await self.sign_in(page)
+            await page.route(CHAT_ROUTE, limit)
+            await self.ask(page, WEATHER)
+            await self.shoot(page, f"waiting{name}")
+            await page.unroute(CHAT_ROUTE)
+            await page.route(CHAT_ROUTE, lambda route: route.abort("connectionrefused"))
+            await self.ask(page, WEATHER)
+            await self.shoot(page, f"down{name}")
+            await page.locator(".actions button", has_text="Edit").click()
+            await self.shoot(page, f"editing{name}")
+            await page.locator("nav button").first.click()
+            await self.shoot(page, f"undo{name}")
+
+        context = await self.browser.new_context(locale="en-US", viewport=DESKTOP)
+        page = await context.new_page()
+        await page.add_init_script(
+            f"""let given;
+            const company = {json.dumps(COMPANY)};
+            Object.defineProperty(window, 'APP_CONFIG', {{
+              get: () => ({{ ...given, ...company }}), set: (value) => {{ given = value; }},
+            }});"""
+        )
+        await page.goto(self.page_url)
+        await self.sign_in(page)
+        await self.shoot(page, "company")
+        await self.ask(page, WEATHER)
+        await self.shoot(page, "company-answer")
+
+
+async def limit(route: Route) -> None:
+    """Answers as an agent does that has been asked too often."""
+    await route.fulfill(status=429, json=LIMITED, headers={"Access-Control-Allow-Origin": "*"})
 
 
 async def main(folder: Path) -> None:

@@ -4,12 +4,15 @@
  *
  * @typedef {{type: 'reasoning' | 'text', text: string}} TextPart
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
- *   outcome: 'running' | 'ok' | 'failed' | 'unknown', durationMs?: number, error?: string,
- *   audience?: string, scope?: string, credential?: string}} ToolPart
- * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', parts: (TextPart | ToolPart)[],
- *   failure?: object}} Answer
+ *   outcome: 'running' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
+ *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string}} ToolPart
+ *   `not_called`: the call was refused before the service heard of it; `arguments` is JSON
+ * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
+ *   failure?: object}} Answer `accepted`: the agent took the question, so it verified the access token
  * @typedef {{question: string, answer: Answer}} Turn
  */
+
+const LONGEST_TEXT = 4000;
 
 /** @returns {Turn} */
 export function newTurn(question) {
@@ -23,13 +26,18 @@ export function addEvent(answer, event) {
     const last = parts.at(-1);
     if (last?.type === event.type) last.text += event.text;
     else parts.push({ type: event.type, text: event.text });
+  } else if (event.type === 'accepted') {
+    answer.accepted = true;
   } else if (event.type === 'tool_started') {
-    parts.push({ type: 'tool', callId: event.call_id, outcome: 'running', ...toolMembers(event) });
+    const part = { type: 'tool', callId: event.call_id, outcome: 'running', ...toolMembers(event) };
+    if (typeof event.arguments === 'object' && event.arguments !== null) part.arguments = shortened(JSON.stringify(event.arguments, null, 2));
+    parts.push(part);
   } else if (event.type === 'tool_finished') {
     let part = parts.find((candidate) => isCallOf(candidate, event));
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
-    Object.assign(part, toolMembers(event), { outcome: event.ok ? 'ok' : 'failed', durationMs: event.duration_ms });
+    Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
     if (typeof event.error === 'string') part.error = event.error;
+    if (typeof event.result === 'string') part.result = shortened(event.result);
   }
 }
 
@@ -57,6 +65,15 @@ export function chatMessages(turns) {
     const user = { role: 'user', content: question };
     return content ? [user, { role: 'assistant', content }] : [user];
   });
+}
+
+function outcome({ called, ok }) {
+  if (called === false) return 'not_called';
+  return ok ? 'ok' : 'failed';
+}
+
+function shortened(text) {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }
 
 function isCallOf(part, event) {

@@ -38,7 +38,7 @@ export class AnswerText {
       frame.append(code, copy);
     }
     for (const table of container.querySelectorAll('table')) {
-      const frame = element('div', { class: 'table', tabindex: 0 });
+      const frame = element('div', { 'class': 'table', 'tabindex': 0, 'role': 'region', 'aria-label': this.language.text('chat.table') });
       table.replaceWith(frame);
       frame.append(table);
     }

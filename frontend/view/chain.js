@@ -3,37 +3,54 @@
 import { toolCalls } from '../chat/conversation.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
-import { identityBadge, serviceName } from './identity.js';
+import { identityBadge, identityKind, serviceName } from './identity.js';
 
-const WIDE = '(min-width: 70rem)';
+const wide = () => matchMedia('(min-width: 70rem)');
 
 export class ChainView {
   #shown = '';
 
-  constructor(language, session) {
+  /**
+   * @param {string} agentName
+   * @param {AbortSignal} signal ends observing
+   */
+  constructor(language, session, agentName, signal) {
     this.language = language;
+    this.agentName = agentName;
     this.name = session.name || language.text('account.unnamed');
     this.list = element('ol', { class: 'links' });
     this.note = element('p', { class: 'note' });
     this.short = element('span', { class: 'short' });
-    this.element = element('details', { class: 'chain', open: matchMedia(WIDE).matches },
-      element('summary', {}, icon('chevron'), element('h2', {}, language.text('chain.title')), this.short), this.list, this.note);
+    this.summary = element('summary', {}, icon('chevron'), element('h2', {}, language.text('chain.title')), this.short);
+    this.element = element('details', { class: 'chain', open: wide().matches },
+      this.summary, element('div', { class: 'panel' }, this.list, this.note));
+    wide().addEventListener('change', ({ matches }) => { this.element.open = matches; }, { signal });
+    this.element.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#fold(); });
   }
 
   /** @param {import('../chat/conversation.js').Turn | undefined} turn the last one */
   update(turn) {
     const uses = serviceUses(turn);
-    const state = JSON.stringify([uses, turn?.answer.status]);
+    const state = JSON.stringify([uses, agentState(turn), turn?.answer.status]);
     if (state === this.#shown) return;
     this.#shown = state;
     const { language } = this;
-    const agent = this.#link('agent', language.text('app.name'), language.text('chain.agent'));
+    const agent = this.#link('agent', this.agentName, language.text(agentState(turn)));
     if (uses.length > 0) agent.append(element('ul', { class: 'uses' }, ...uses.map((use) => this.#use(use))));
     this.list.replaceChildren(this.#link('person', this.name, language.text('chain.you')), agent);
-    this.short.replaceChildren(...uses.map(({ accessIdentity }) => identityBadge(language, accessIdentity)));
+    const kinds = [...new Set(uses.map(({ kind }) => kind))];
+    this.short.replaceChildren(...kinds.map((kind) => identityBadge(language, kind)));
+    this.short.classList.toggle('several', kinds.length > 1);
     const answered = turn?.answer.status === 'done'; // one that failed or was stopped may have needed one
     this.note.textContent = uses.length > 0 ? '' : language.text(answered ? 'chain.no_tools' : 'chain.none');
     this.note.hidden = uses.length > 0;
+  }
+
+  /** Where the panel lies over the conversation, Esc folds it. */
+  #fold() {
+    if (wide().matches) return;
+    this.element.open = false;
+    this.summary.focus();
   }
 
   #link(name, title, detail) {
@@ -41,14 +58,23 @@ export class ChainView {
       element('div', {}, element('strong', {}, title), element('span', {}, detail)));
   }
 
-  #use({ service, accessIdentity, audience, scope, credential, count, failed }) {
+  #use({ service, kind, audience, scope, credential, count, failed }) {
     const { language } = this;
     return element('li', {}, element('strong', {}, serviceName(language, service)),
-      identityBadge(language, accessIdentity),
+      identityBadge(language, kind),
       ...[audience, scope, credential].filter(Boolean).map((carried) => element('code', { class: 'carried' }, ...pieces(carried))),
       count > 1 && element('span', {}, language.text('chain.calls', { count })),
       failed && element('span', { class: 'failed' }, language.text('chain.failed')));
   }
+}
+
+/** What is known of the agent's part in a turn, as a message key. It has verified the token only where it said so. */
+export function agentState(turn) {
+  if (!turn) return 'chain.agent_not_asked';
+  const { accepted, status, failure } = turn.answer;
+  if (accepted) return 'chain.agent';
+  if (failure?.status === 401) return 'chain.agent_refused';
+  return status === 'streaming' ? 'chain.agent_asked' : 'chain.agent_failed';
 }
 
 /** A long name with places to break it: after a dot or a slash. */
@@ -56,11 +82,16 @@ function pieces(name) {
   return name.split(/(?<=[./])(?![./])/).flatMap((piece) => [piece, element('wbr')]);
 }
 
-/** One entry for each service and what its calls carried, in the order of first use. `failed`: no call of it succeeded. */
+/**
+ * One entry for each service and what its calls carried, in the order of first use. What was refused before a call
+ * carried nothing. `failed`: calls were made, and none of them succeeded.
+ */
 export function serviceUses(turn) {
   const uses = new Map();
-  for (const { service, accessIdentity, audience, scope, credential, outcome } of turn ? toolCalls(turn.answer) : []) {
-    const carried = { service, accessIdentity, audience, scope, credential };
+  for (const call of turn ? toolCalls(turn.answer) : []) {
+    const { service, audience, scope, credential, outcome } = call;
+    const kind = identityKind(call);
+    const carried = kind === 'not_called' ? { service, kind } : { service, kind, audience, scope, credential };
     const key = JSON.stringify(carried);
     const use = uses.get(key) ?? { ...carried, count: 0, failed: true };
     uses.set(key, { ...use, count: use.count + 1, failed: use.failed && outcome === 'failed' });

@@ -1,10 +1,10 @@
-/** Where questions are written. Enter sends, Shift+Enter begins a new line, Esc stops. */
+/** Where questions are written. Enter sends, Shift+Enter begins a new line, Esc stops or cancels. */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
 
 export class Composer {
-  /** @param {{send: (question: string) => void, stop: () => void}} actions */
+  /** @param {{send: (question: string) => void, stop: () => void, cancel: () => void}} actions `cancel` ends an edit */
   constructor(language, actions, draft = '') {
     this.actions = actions;
     this.input = element('textarea', {
@@ -54,6 +54,7 @@ export class Composer {
     // While an input method composes (Chinese, Japanese …), Enter belongs to it.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submit(event);
     if (event.key === 'Escape' && this.busy) this.actions.stop();
+    else if (event.key === 'Escape') this.actions.cancel();
   }
 
   #fit() {

@@ -1,4 +1,4 @@
-/** The conversation on the page: turns, the chain of the last answer, the composer, and what screen readers are told. */
+/** The conversation on the page: turns, the chain of the last answer, the composer, and what screen readers hear. */
 
 import { answerText } from '../chat/conversation.js';
 import { ChainView } from './chain.js';
@@ -9,6 +9,8 @@ import { failureWords } from './failure.js';
 import { firstQuestions } from './first-questions.js';
 import { EXPIRES_SOON } from './header.js';
 import { icon } from './icon.js';
+import { plainText } from './markdown.js';
+import { Notice } from './notice.js';
 
 const NEAR_END_PX = 140;
 
@@ -17,6 +19,7 @@ export class ConversationView {
   #observing = new AbortController();
   #frame;
   #lastStatus;
+  #draftBeforeEdit = '';
 
   /** @param {import('../application.js').Application} app */
   constructor(app) {
@@ -24,9 +27,10 @@ export class ConversationView {
     this.app = app;
     this.language = language;
     const send = (question) => app.ask(question);
-    this.composer = new Composer(language, { send, stop: () => chat.stop() }, app.draft);
-    this.chain = new ChainView(language, session);
-    this.first = firstQuestions(language, send);
+    this.composer = new Composer(language, { send, stop: () => chat.stop(), cancel: () => this.#cancelEdit() }, app.draft);
+    this.notice = new Notice(language, { cancel: () => this.#cancelEdit(), undo: () => this.#undo() });
+    this.chain = new ChainView(language, session, app.name, this.#observing.signal);
+    this.first = firstQuestions(language, app.suggestions, send);
     this.list = element('ol', { class: 'turns' });
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
     this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
@@ -35,7 +39,7 @@ export class ConversationView {
     this.element = element('main', { class: 'chat' },
       this.chain.element,
       element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label') }, this.first, this.list),
-      element('div', { class: 'foot' }, this.latest, this.expiry, this.composer.element),
+      element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
       this.status);
 
     const { signal } = this.#observing;
@@ -56,10 +60,15 @@ export class ConversationView {
     this.composer.input.focus({ preventScroll: true });
   }
 
-  /** @param {number} seconds until the sign-in expires */
-  updateExpiry(seconds) {
+  /** Once a second. @param {number} seconds until the sign-in expires */
+  tick(seconds) {
+    this.#turns.at(-1)?.tick();
+    this.#updateExpiry(seconds);
+  }
+
+  #updateExpiry(seconds) {
     const { language, app } = this;
-    const soon = seconds <= EXPIRES_SOON;
+    const soon = seconds <= EXPIRES_SOON && (seconds <= 0 || !app.renewsItself);
     if (soon && this.expiry.hidden) {
       this.expiryText = element('span');
       this.expiry.replaceChildren(icon('alert'), this.expiryText, element('button', {
@@ -85,21 +94,23 @@ export class ConversationView {
   }
 
   #update({ follow }) {
-    const { turns } = this.app.chat;
+    const { turns, editing, busy } = this.app.chat;
     while (this.#turns.length > 0 && this.#turns.at(-1).turn !== turns[this.#turns.length - 1]) {
       this.#turns.pop().element.remove();
     }
     for (const turn of turns.slice(this.#turns.length)) {
       const view = new TurnView(this.language, turn, {
         signIn: () => this.app.signIn(), askAgain: () => this.app.askAgain(), edit: () => this.#edit(),
+        announce: (text) => { this.status.textContent = text; },
       });
       this.#turns.push(view);
       this.list.append(view.element);
     }
-    this.#turns.forEach((view, index) => view.update(index === turns.length - 1));
+    this.#turns.forEach((view, index) => view.update(index === turns.length - 1, editing && !busy && index === turns.length - 1));
     this.first.hidden = turns.length > 0;
     this.list.hidden = turns.length === 0;
     this.chain.update(turns.at(-1));
+    this.notice.update(this.app.chat);
     this.#updateComposer();
     this.#announce(turns.at(-1));
     if (follow && turns.length > 0) this.#scrollToEnd();
@@ -111,8 +122,21 @@ export class ConversationView {
   }
 
   #edit() {
-    const question = this.app.chat.takeBack();
-    if (question !== undefined) this.composer.write(question);
+    const question = this.app.chat.edit();
+    if (question === undefined) return;
+    this.#draftBeforeEdit = this.composer.draft;
+    this.composer.write(question);
+  }
+
+  #cancelEdit() {
+    if (!this.app.chat.editing) return;
+    this.app.chat.stopEditing();
+    this.composer.write(this.#draftBeforeEdit);
+  }
+
+  #undo() {
+    this.app.chat.undo();
+    this.focus();
   }
 
   /** Screen readers hear that an answer has begun and, when it is complete, the answer: not every piece of it. */
@@ -127,7 +151,7 @@ export class ConversationView {
 
   #ended(answer) {
     const { language } = this;
-    if (answer.status === 'done') return language.text('chat.status_done', { text: answerText(answer) });
+    if (answer.status === 'done') return language.text('chat.status_done', { text: plainText(answerText(answer)) });
     if (answer.status === 'stopped') return language.text('chat.status_stopped');
     return language.text('chat.status_failed', failureWords(language, answer.failure));
   }

@@ -3,18 +3,22 @@
 import { LANGUAGES } from '../language/language.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
+import { logo } from './logo.js';
 
 /** Seconds before the end from which the countdown warns. */
 export const EXPIRES_SOON = 120;
 
 export class Header {
-  /** @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void}} actions */
-  constructor(language, session, actions) {
+  /**
+   * @param {{name: string, logoUrl: string | undefined}} product
+   * @param {{signOut: () => void, newConversation: () => void, chooseLanguage: (code: string) => void}} actions
+   */
+  constructor(language, session, { name, logoUrl }, actions) {
     this.language = language;
     this.left = element('span', { class: 'left' });
     this.element = element('header', { class: 'bar' },
-      element('div', { class: 'brand' }, element('img', { src: 'icon.svg', alt: '', width: 28, height: 28 }),
-        element('h1', {}, language.text('app.name'))),
+      element('div', { class: 'brand' }, logo(logoUrl),
+        element('h1', {}, name)),
       session && this.#account(session),
       element('nav', {},
         session && this.#button('plus', 'chat.new', actions.newConversation),
@@ -22,21 +26,25 @@ export class Header {
         session && this.#button('leave', 'account.sign_out', actions.signOut)));
   }
 
-  /** @param {number} seconds until the sign-in expires; `Infinity` where unknown */
-  update(seconds) {
+  /**
+   * @param {number} seconds until the sign-in expires; `Infinity` where unknown
+   * @param {number | undefined} expiresAt when that is, in milliseconds since 1970
+   */
+  update(seconds, expiresAt) {
+    if (expiresAt !== undefined) this.account.title = this.language.text('account.until', { time: this.language.time(expiresAt) });
     this.left.textContent = timeLeft(this.language, seconds);
     this.left.classList.toggle('soon', seconds <= EXPIRES_SOON);
   }
 
-  #account({ name, expiresAt }) {
+  #account({ name }) {
     const { language } = this;
     const shown = name || language.text('account.unnamed');
-    const until = expiresAt === undefined ? undefined : language.text('account.until', { time: language.time(expiresAt) });
-    return element('div', { class: 'account', title: until },
+    this.account = element('div', { class: 'account' },
       element('span', { class: 'dot' }, icon('person')),
       element('div', {},
         element('span', { class: 'visually-hidden' }, language.text('account.signed_in', { name: shown })),
         element('strong', { 'aria-hidden': 'true' }, shown), this.left));
+    return this.account;
   }
 
   #button(name, label, onclick) {

@@ -4,18 +4,33 @@ import { element } from './element.js';
 import { icon } from './icon.js';
 
 const KINDS = { Machine: 'machine', Human: 'human' };
-const ICONS = { machine: 'agent', human: 'person', none: 'service', unknown: 'question' };
+const ICONS = { machine: 'agent', human: 'person', shared_key: 'key', none: 'service', unknown: 'question', not_called: 'stop' };
 
-/** @returns {'machine' | 'human' | 'none' | 'unknown'} also part of message keys and class names */
-export function identityKind(accessIdentity) {
+/**
+ * Whose rights a call used. A service that gets an API key sees the owner of the key, whoever asked: such a call is not
+ * made on a person's behalf. A call that was refused beforehand used no rights.
+ *
+ * @param {import('../chat/conversation.js').ToolPart} call
+ * @returns {'machine' | 'human' | 'shared_key' | 'none' | 'unknown' | 'not_called'} also part of message keys and class names
+ */
+export function identityKind({ accessIdentity, credential, outcome }) {
+  if (outcome === 'not_called') return 'not_called';
   if (accessIdentity === null) return 'none';
-  return Object.hasOwn(KINDS, accessIdentity ?? '') ? KINDS[accessIdentity] : 'unknown';
+  if (!Object.hasOwn(KINDS, accessIdentity ?? '')) return 'unknown';
+  return accessIdentity === 'Human' && credential !== undefined ? 'shared_key' : KINDS[accessIdentity];
+}
+
+/** A sentence about the same. */
+export function identitySentence(language, call) {
+  const kind = identityKind(call);
+  const key = kind === 'machine' && call.credential !== undefined ? 'machine_key' : kind;
+  return language.text(`identity.${key}_long`);
 }
 
 /** A small label such as "on your behalf". */
-export function identityBadge(language, accessIdentity) {
-  const kind = identityKind(accessIdentity);
-  return element('span', { class: `badge badge-${kind}` }, icon(ICONS[kind]), language.text(`identity.${kind}`));
+export function identityBadge(language, kind) {
+  return element('span', { class: `badge badge-${kind}` }, icon(ICONS[kind]),
+    element('span', { class: 'badge-text' }, language.text(`identity.${kind}`)));
 }
 
 /** The name that people know a service by. */

@@ -79,6 +79,24 @@ export function blockFragment(block) {
   return fragment;
 }
 
+/** A Markdown text in words alone, as it is read out: no marks, cells and list items apart. Raw HTML stays text. */
+export function plainText(text) {
+  return marked.lexer(text).map(words).filter(Boolean).join('\n');
+}
+
+function words(token) {
+  const each = (tokens, separator) => tokens.map(words).filter(Boolean).join(separator);
+  switch (token.type) {
+    case 'space': case 'def': case 'hr': case 'checkbox': return '';
+    case 'br': return '\n';
+    case 'list': return each(token.items, '\n');
+    case 'list_item': case 'blockquote': return each(token.tokens, '\n');
+    case 'table': return [token.header, ...token.rows].map((cells) => cells.map((cell) => each(cell.tokens, '')).join(', ')).join('\n');
+    case 'image': return token.text;
+    default: return token.tokens ? each(token.tokens, '') : token.text ?? token.raw;
+  }
+}
+
 /** An absolute URL that a link may have. `https://bank.example@elsewhere.example` is a disguise, and none. */
 export function linkTarget(href) {
   try {

@@ -23,10 +23,10 @@ export class Page {
     const { app } = this;
     const { language, session } = app;
     document.documentElement.lang = language.code;
-    document.title = language.text('app.name');
+    document.title = app.name;
     if (session && this.conversation) app.draft = this.conversation.composer.draft;
     this.conversation?.leave();
-    this.header = new Header(language, session, {
+    this.header = new Header(language, session, app, {
       signOut: () => app.signOut(),
       newConversation: () => app.newConversation(),
       chooseLanguage: (code) => app.chooseLanguage(code),
@@ -47,8 +47,9 @@ export class Page {
 
   #tick() {
     if (!this.app.session) return;
+    this.app.renewIfDue();
     const seconds = this.app.secondsLeft();
-    this.header.update(seconds);
-    this.conversation.updateExpiry(seconds);
+    this.header.update(seconds, this.app.session.expiresAt);
+    this.conversation.tick(seconds);
   }
 }

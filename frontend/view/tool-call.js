@@ -1,11 +1,13 @@
 /** A tool call in an answer: one line that says what was called and as whom, and opens to the particulars. */
 
 import { element } from './element.js';
+import { errorWords } from './failure.js';
+import { FoldedText } from './folded-text.js';
 import { icon } from './icon.js';
-import { identityBadge, identityKind, serviceName } from './identity.js';
+import { identityBadge, identityKind, identitySentence, serviceName } from './identity.js';
 
 const SENTENCES = new Set(['tool.identity', 'tool.outcome', 'tool.remedy']);
-const OUTCOME_ICONS = { ok: 'check', failed: 'cross', unknown: 'question' };
+const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'cross', unknown: 'question' };
 
 export class ToolCall {
   #shown = '';
@@ -14,7 +16,10 @@ export class ToolCall {
     this.language = language;
     this.summary = element('summary');
     this.particulars = element('dl');
-    this.element = element('details', { class: 'tool' }, this.summary, this.particulars);
+    this.arguments = new FoldedText(language.text('tool.arguments'));
+    this.result = new FoldedText(language.text('tool.result'));
+    this.element = element('details', { class: 'tool' }, this.summary,
+      element('div', { class: 'particulars' }, this.particulars, this.arguments.element, this.result.element));
   }
 
   update(call) {
@@ -23,36 +28,43 @@ export class ToolCall {
     this.#shown = state;
     const { language } = this;
     this.element.className = `tool tool-${call.outcome}`;
+    const took = duration(language, call);
     this.summary.replaceChildren(
       element('span', { class: 'outcome' }, call.outcome === 'running' ? element('span', { class: 'spinner' }) : icon(OUTCOME_ICONS[call.outcome])),
       element('span', { class: 'what' },
         language.text(`tool.${call.outcome}`, { service: serviceName(language, call.service) }), ' ',
         element('code', {}, call.tool)),
-      identityBadge(language, call.accessIdentity),
-      element('span', { class: 'took' }, call.durationMs === undefined ? '' : language.duration(call.durationMs)),
+      ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the words say it
+      element('span', { class: 'took' }, took ?? ''),
       icon('chevron'),
     );
-    this.particulars.replaceChildren(...this.#rows(call).flatMap(([label, value]) => [
+    this.particulars.replaceChildren(...this.#rows(call, took).flatMap(([label, value]) => [
       element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
+    this.arguments.update(call.arguments);
+    this.result.update(call.result);
   }
 
   /** What is known of the call. No credential ever reaches the page. */
-  #rows(call) {
+  #rows(call, took) {
     const { language } = this;
-    const outcome = language.text(`tool.outcome_${call.outcome}`);
-    const symptom = `error.${call.error}.symptom`;
-    const rows = [
+    const explained = language.has(`error.${call.error}.symptom`);
+    const { symptom, remedy } = explained ? errorWords(language, call.error, call.service) : {};
+    return [
       ['tool.service', call.service],
       ['tool.tool', call.tool],
-      ['tool.identity', language.text(`identity.${identityKind(call.accessIdentity)}_long`)],
+      ['tool.identity', identitySentence(language, call)],
       ['tool.audience', call.audience],
       ['tool.scope', call.scope],
       ['tool.credential', call.credential],
-      ['tool.duration', call.durationMs === undefined ? undefined : language.duration(call.durationMs)],
-      ['tool.outcome', language.has(symptom) ? `${language.text(symptom)} (${call.error})` : outcome],
-    ];
-    if (language.has(symptom)) rows.push(['tool.remedy', language.text(`error.${call.error}.remedy`)]);
-    return rows.filter(([, value]) => value !== undefined);
+      ['tool.duration', took],
+      ['tool.outcome', explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(`tool.outcome_${call.outcome}`)],
+      ['tool.remedy', explained ? language.sentence(remedy) : undefined],
+    ].filter(([, value]) => value !== undefined);
   }
+}
+
+/** How long a call took; nothing of one that was not made. */
+function duration(language, { durationMs, outcome }) {
+  return durationMs === undefined || outcome === 'not_called' ? undefined : language.duration(durationMs);
 }

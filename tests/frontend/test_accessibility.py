@@ -12,6 +12,8 @@ SESSION = (
     '{"accessToken": "at", "subject": "user_alice01", "person": "p", "name": "user_alice01", "expiresAt": %s}'
 )
 TOOL = {"tool": "maps_weather", "service": "amap", "access_identity": "Machine", "call_id": "1"}
+KEY = {**TOOL, "access_identity": "Human", "credential": "amap_api_key", "call_id": "3"}
+REFUSED = {"tool": "leave_days", "service": "leave", "access_identity": "Human", "call_id": "4"}
 FAILED = {"tool": "leave_balance", "service": "leave", "access_identity": "Human", "call_id": "2"}
 MARKDOWN = (
     "## Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\ncode\n```\n\n> quote\n\n[x](https://example.com)"
@@ -31,6 +33,8 @@ async def violations(page: Page) -> list[str]:
     for scheme, width in LOOKS:
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # a literal
         await page.set_viewport_size({"width": width, "height": 800})
+        # What lies half below the composer counts as small: look at the same part every time.
+        await page.evaluate("document.documentElement.scrollTop = document.documentElement.scrollHeight")
         only = (
             {"type": "rule", "values": COLOUR_RULES} if scheme == "dark" else {"type": "tag", "values": RULES}
         )
@@ -82,7 +86,10 @@ async def test_no_state_of_the_page_violates_a_rule(
     states["first questions, expiring"] = await violations(page)
 
     events = [
-        {"type": "tool_finished", **TOOL, "ok": True, "duration_ms": 12},
+        {"type": "tool_started", **TOOL, "arguments": {"city": "Hangzhou"}},
+        {"type": "tool_finished", **TOOL, "ok": True, "duration_ms": 12, "result": "Sunny"},
+        {"type": "tool_finished", **KEY, "ok": True, "duration_ms": 12},
+        {"type": "tool_finished", **REFUSED, "ok": False, "called": False, "duration_ms": 0},
         {"type": "tool_finished", **FAILED, "ok": False, "duration_ms": 3, "error": "token_exchange_failed"},
     ]
     scripted_agent.will_answer(
@@ -91,13 +98,29 @@ async def test_no_state_of_the_page_violates_a_rule(
     await ask(page)
     await page.locator(".actions").wait_for()
     for summary in await page.locator(".answer summary").all():
-        await summary.click()
+        if await summary.is_visible():
+            await summary.click()
     states["answer"] = await violations(page)
 
-    scripted_agent.will_refuse(401, "access_token_invalid")
+    await page.locator(".chain").evaluate("(chain) => { chain.open = true; }")
+    states["the chain open, on a phone over the conversation"] = await violations(page)
+
+    scripted_agent.will_refuse(401, "access_token_invalid", request_id="1f2e")
     await ask(page)
     await page.locator(".failure").wait_for()
     states["failure"] = await violations(page)
+
+    scripted_agent.will_refuse(429, "rate_limited", retry_after=3000)
+    await ask(page)
+    await page.get_by_role("timer").wait_for()
+    states["waiting"] = await violations(page)
+
+    await page.get_by_role("button", name="Edit question").click()
+    states["editing"] = await violations(page)
+    await page.get_by_role("button", name="New conversation").click()
+    await page.get_by_role("button", name="Undo").click()
+    await page.get_by_role("button", name="New conversation").click()
+    states["undo"] = await violations(page)
 
     scripted_agent.will_answer_without_end(
         {"agent_event": {"type": "tool_started", **TOOL}}, {"content": "so far"}

@@ -1,6 +1,7 @@
 """The conversation in a real browser, against an agent that says what the test tells it."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -44,22 +45,24 @@ async def test_each_tool_call_says_whose_identity_it_used(
     weather, enterprise = (
         answer.locator("details", has_text=name) for name in (WEATHER["tool"], ENTERPRISE["tool"])
     )
-    await expect(weather).to_contain_text("as itself")
+    await expect(weather).to_contain_text("as the agent")
     await expect(enterprise).to_contain_text("on your behalf")
     await expect(enterprise).to_contain_text("85 ms")
     await expect(enterprise.get_by_text("The agent acted on your behalf")).to_be_hidden()
-    await enterprise.locator("summary").click()
+    await enterprise.locator("summary").first.click()
     await enterprise.get_by_text("The agent acted on your behalf").wait_for()
     for words in ("https://enterprise.sandbox.example", "service.invoke"):
         await enterprise.get_by_text(words, exact=True).wait_for()
-    await weather.locator("summary").click()
+    await weather.locator("summary").first.click()
     await weather.get_by_text("amap_api_key", exact=True).wait_for()
-    await weather.get_by_text("External service call failed").wait_for()
+    await weather.get_by_text("The call to Amap failed (code: external_service_failed)").wait_for()
 
     chain = signed_in.locator(".chain li")
     await expect(chain).to_have_count(4)
     await expect(chain.nth(0)).to_contain_text("user_alice01")
-    await expect(chain.nth(2)).to_contain_text(re.compile("Amap.*as itself.*amap_api_key.*failed", re.DOTALL))
+    await expect(chain.nth(2)).to_contain_text(
+        re.compile("Amap.*as the agent.*amap_api_key.*failed", re.DOTALL)
+    )
     await expect(chain.nth(3)).to_contain_text("on your behalf")
     await expect(chain.nth(3)).to_contain_text(
         re.compile("https://enterprise.sandbox.example *service.invoke")
@@ -79,6 +82,45 @@ async def test_stop_ends_the_request_and_keeps_what_had_come(
     await expect(answer).to_contain_text("So far")
     await expect(answer).to_contain_text("outcome unknown")
     await asyncio.wait_for(scripted_agent.client_left.wait(), timeout=5)
+
+
+async def test_an_answer_that_is_stopped_before_it_came_keeps_nothing_and_says_so(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_answer_without_end()
+    await ask(signed_in, "hello")
+    await signed_in.get_by_role("button", name="Stop").click()
+    answer = await answered(signed_in)
+    await expect(answer).to_contain_text("Stopped before an answer had come.")
+    await expect(answer).not_to_contain_text("kept")
+
+
+async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_answer(text="Tea.")
+    async with signed_in.expect_event(
+        "requestfinished", lambda request: request.url.startswith(scripted_agent.origin)
+    ):
+        await ask(signed_in, "tea?")
+
+
+async def test_an_answer_without_services_is_called_that_when_it_is_complete_not_before(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    scripted_agent.will_answer_without_end({"content": "So far"})
+    await ask(signed_in, "hello")
+    await signed_in.get_by_text("So far", exact=True).wait_for()
+    await expect(signed_in.locator(".chain .link-agent")).to_contain_text("verified your access token")
+    await expect(signed_in.locator(".chain .note")).to_contain_text("When the agent calls a service")
+    await signed_in.get_by_role("button", name="Stop").click()
+    await answered(signed_in)
+    scripted_agent.will_answer(
+        *({"content": f"{number} "} for number in range(200)), text="the end of a long answer"
+    )
+    await signed_in.get_by_role("button", name="Ask again").click()
+    await signed_in.get_by_text("the end of a long answer").first.wait_for()
+    await expect(signed_in.locator(".chain .note")).to_contain_text("needed no service")
 
 
 async def test_thinking_is_folded_apart_from_the_answer(
@@ -107,6 +149,52 @@ async def test_markdown_is_drawn_while_it_streams(signed_in: Page, browser_conte
     assert await signed_in.evaluate("navigator.clipboard.readText()") == "print('hi')\n"
 
 
+async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    hostile = "<img src=x onerror=alert(1)> **bold**"
+    scripted_agent.will_answer(
+        {"agent_event": {"type": "tool_started", **WEATHER, "arguments": {"city": hostile}}},
+        {
+            "agent_event": {
+                "type": "tool_finished",
+                **WEATHER,
+                "ok": True,
+                "called": True,
+                "duration_ms": 5,
+                "result": f"{hostile}, 24 °C",
+            }
+        },
+        text="Done.",
+    )
+    await ask(signed_in, "weather")
+    answer = await answered(signed_in)
+    await answer.locator("details.tool > summary").click()
+    arguments, result = answer.locator("pre").nth(0), answer.locator("pre").nth(1)
+    await expect(arguments).to_be_hidden()
+    await answer.get_by_text("Arguments").click()
+    await answer.get_by_text("Result", exact=True).click()
+    await expect(arguments).to_be_visible()
+    assert json.loads(await arguments.inner_text()) == {"city": hostile}
+    await expect(result).to_have_text(f"{hostile}, 24 °C")
+    await expect(answer.locator("img, pre strong")).to_have_count(0)
+
+
+async def test_the_agent_is_said_to_have_verified_the_token_only_after_it_took_the_question(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    agent = signed_in.locator(".chain .link-agent")
+    await expect(agent).to_contain_text("not asked yet")
+    scripted_agent.will_refuse(502, "llm_api_key_unavailable")
+    await ask(signed_in, "hello")
+    await answered(signed_in)
+    await expect(agent).to_contain_text("did not answer the last question")
+    await expect(agent).not_to_contain_text("verified")
+    scripted_agent.will_answer(text="Hello.")
+    await signed_in.get_by_role("button", name="Ask again").click()
+    await expect(agent).to_contain_text("verified your access token")
+
+
 async def test_the_last_question_can_be_edited(signed_in: Page, browser_context: Any, scripted_agent: Any):
     scripted_agent.will_answer(text="Which city?")
     scripted_agent.will_answer(text="Sunny.")
@@ -115,8 +203,10 @@ async def test_the_last_question_can_be_edited(signed_in: Page, browser_context:
     await signed_in.get_by_role("button", name="Edit question").click()
     await expect(question(signed_in)).to_have_value("weather")
     await expect(question(signed_in)).to_be_focused()
+    await signed_in.get_by_text("Which city?", exact=True).wait_for()
     await ask(signed_in, "weather in Hangzhou")
     await expect(await answered(signed_in)).to_contain_text("Sunny.")
+    await expect(signed_in.get_by_text("Which city?")).to_have_count(0)
     assert [message["content"] for message in scripted_agent.requests[1]["messages"]] == [
         "weather in Hangzhou"
     ]

@@ -34,7 +34,7 @@ async def test_everything_can_be_done_from_the_keyboard(
 async def test_screen_readers_hear_the_answer_once_when_it_is_complete(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
-    scripted_agent.will_answer({"content": "Tea "}, {"content": "is ready."})
+    scripted_agent.will_answer({"content": "**Tea** "}, {"content": "is [ready](https://example.com)."})
     await ask(signed_in, "tea?")
     await answered(signed_in)
     await expect(signed_in.get_by_role("status").filter(has_text="Answer complete")).to_have_text(
@@ -51,7 +51,7 @@ async def test_the_language_can_be_changed_in_mid_answer(
     await ask(signed_in, "go")
     await signed_in.get_by_text("So far").wait_for()
     await signed_in.get_by_role("button", name="中文").click()
-    await expect(signed_in.get_by_role("article", name="智能体")).to_contain_text("以自身身份")
+    await expect(signed_in.get_by_role("article", name="智能体")).to_contain_text("以智能体身份")
     await expect(signed_in.locator("html")).to_have_attribute("lang", "zh")
     await signed_in.get_by_role("button", name="停止").click()
     await signed_in.get_by_text("已停止，已生成的内容保留在上方。").wait_for()
@@ -73,5 +73,5 @@ async def test_no_width_makes_the_page_scroll_sideways(
     )
     await ask(signed_in, "wide " * 60)
     await answered(signed_in)
-    await signed_in.locator(".tool summary").click()
+    await signed_in.locator(".tool > summary").click()
     assert await signed_in.evaluate("document.documentElement.scrollWidth") <= width

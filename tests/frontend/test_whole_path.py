@@ -41,11 +41,11 @@ def serve_agent(sandbox: Any, page_switch: Any) -> Iterator[Serve]:
         yield serve
 
 
-async def sign_in(page: Page, sandbox: Any) -> None:
+async def sign_in(page: Page, sandbox: Any, user: str = "alice") -> None:
     await page.goto(PAGE)
     await page.get_by_role("button", name="Sign in with IDaaS").click()
-    await page.get_by_label("User name").fill("alice")
-    await page.get_by_label("Password").fill(sandbox.cloud.secrets.alice_password)
+    await page.get_by_label("User name").fill(user)
+    await page.get_by_label("Password").fill(getattr(sandbox.cloud.secrets, f"{user}_password"))
     await page.get_by_role("button", name="Sign in").click()
 
 
@@ -69,7 +69,8 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
     grant: PageGrant,
 ):
     agent = serve_agent(access_identity, grant)
-    as_whom = {"Machine": "as itself", "Human": "on your behalf"}[access_identity]
+    as_whom = {"Machine": "as the agent", "Human": "on your behalf"}[access_identity]
+    with_the_key = {"Machine": "as the agent", "Human": "with a shared key"}[access_identity]
     who_called = {"Machine": "app_agent01", "Human": "user_alice01"}[access_identity]
     await sign_in(page, sandbox)
     await page.get_by_label("Your question").wait_for()
@@ -78,8 +79,10 @@ async def test_alice_signs_in_gets_her_answers_and_signs_out(
 
     weather = await answer_to(page, "What is the weather in Hangzhou right now?")
     await expect(weather).to_contain_text(re.compile("Hangzhou|杭州"))
-    await expect(weather.locator("details.tool-ok")).to_contain_text(as_whom)
+    await expect(weather.locator("details.tool-ok")).to_contain_text(with_the_key)
     await expect(weather.locator("details.tool-ok dl")).to_contain_text("amap_api_key")
+    await expect(weather.locator("details.tool-ok dl")).to_contain_text("the same for everyone")
+    await expect(weather.locator("details.tool-ok pre").first).to_contain_text(re.compile("Hangzhou|杭州"))
 
     enterprise = await answer_to(page, "Call my enterprise service")
     await expect(enterprise.locator("details.tool-ok")).to_contain_text(as_whom)
@@ -153,7 +156,7 @@ async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversat
     )
 
 
-async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_remedy(
+async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_what_to_do(
     browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
     serve_agent("Machine", PageGrant.CODE)
@@ -161,6 +164,26 @@ async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_remedy(
     sandbox.cloud.faults.set("function_compute", Fault(status=500))
     answer = await answer_to(page, "Call my enterprise service")
     call = answer.locator("details.tool-failed")
-    await call.locator("summary").click()
+    await call.locator("summary").first.click()
     await expect(call).to_contain_text("enterprise_service_failed")
-    await expect(call).to_contain_text("heck ENTERPRISE_SERVICE_SCOPE")
+    await expect(call).to_contain_text("Try again later, or ask your administrator.")
+
+
+async def test_bobs_refused_leave_is_shown_as_not_called_and_on_nobodys_behalf(
+    browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
+):
+    serve_agent("Machine", PageGrant.CODE)
+    await sign_in(page, sandbox, "bob")
+    leave = await answer_to(page, "How many days of leave do I have left?")
+    call = leave.locator("details.tool-not_called")
+    await expect(call.locator("summary").first).to_have_text(
+        re.compile(r"^Did not call the leave service \w+$")
+    )
+    await call.locator("summary").first.click()
+    await expect(call.locator("dl")).to_contain_text("Nothing was called")
+    await expect(call.locator("dl")).to_contain_text("leave.read")
+    await expect(call.locator("dl")).not_to_contain_text("Duration")
+    await expect(page.locator("main")).not_to_contain_text("on your behalf")
+    await expect(page.locator(".chain li").last).to_contain_text(
+        re.compile("the leave service.*nothing was called", re.DOTALL)
+    )

@@ -1,0 +1,17 @@
+/** A text from outside, folded: shown as it is, never as markup. Long ones scroll, with the keyboard too. */
+
+import { element } from './element.js';
+import { icon } from './icon.js';
+
+export class FoldedText {
+  constructor(title) {
+    this.text = element('pre', { tabindex: 0 });
+    this.element = element('details', { class: 'folded', hidden: true }, element('summary', {}, icon('chevron'), title), this.text);
+  }
+
+  /** @param {string | undefined} text nothing is shown of `undefined` */
+  update(text) {
+    this.element.hidden = text === undefined;
+    if (text !== undefined && this.text.textContent !== text) this.text.textContent = text;
+  }
+}

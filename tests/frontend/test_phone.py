@@ -1,0 +1,102 @@
+"""The page on a phone of 375 px, in a real browser."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, signed_in
+
+__all__ = ["signed_in"]  # fixtures
+
+LEAVE = {**ENTERPRISE, "tool": "leave_balance", "service": "leave", "call_id": "call_3"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scrolled(signed_in: Page, browser_context: Any, scripted_agent: Any) -> Page:
+    """The end of a long conversation, whose last answer used services in three ways."""
+    await signed_in.set_viewport_size({"width": 375, "height": 667})
+    calls = [(WEATHER, True, True), (ENTERPRISE, True, True), (LEAVE, False, False)]
+    events = [
+        {"type": "tool_finished", **call, "ok": ok, "called": called, "duration_ms": 5}
+        for call, ok, called in calls
+    ]
+    scripted_agent.will_answer(*({"agent_event": event} for event in events), text="A long answer.\n\n" * 60)
+    await ask(signed_in, "everything")
+    await answered(signed_in)
+    return signed_in
+
+
+async def test_the_chain_stays_below_the_bar_on_one_line(scrolled: Page, browser_context: Any):
+    bar = await scrolled.locator("header.bar").bounding_box()
+    strip = await scrolled.locator(".chain").bounding_box()
+    assert bar is not None
+    assert strip is not None
+    assert await scrolled.evaluate("scrollY") > 1000
+    assert bar["y"] == 0
+    assert strip["y"] == bar["height"], "old text shows between bar and strip"
+    assert strip["height"] < 50
+    assert (strip["x"], strip["width"]) == (0, 375)
+    await expect(scrolled.locator(".chain .short .badge")).to_have_count(3)
+
+
+async def test_the_opened_chain_is_in_sight_moves_nothing_and_folds_by_escape(
+    scrolled: Page, browser_context: Any
+):
+    before = await scrolled.evaluate("[scrollY, document.documentElement.scrollHeight]")
+    await scrolled.locator(".chain summary").click()
+    panel = await scrolled.locator(".chain .panel").bounding_box()
+    assert panel is not None
+    assert panel["y"] >= 0
+    assert panel["y"] + panel["height"] <= 667
+    await expect(scrolled.get_by_text("verified your access token")).to_be_in_viewport()
+    assert await scrolled.evaluate("[scrollY, document.documentElement.scrollHeight]") == before
+    await scrolled.keyboard.press("Escape")
+    await expect(scrolled.locator(".chain .panel")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_wide_table_shows_that_it_scrolls_and_scrolls_with_the_keyboard(
+    signed_in: Page, browser_context: Any, scripted_agent: Any, scheme: Any
+):
+    await signed_in.set_viewport_size({"width": 375, "height": 667})
+    await signed_in.emulate_media(color_scheme=scheme)
+    wide = "| " + " | ".join(f"column {n}" for n in range(9)) + " |\n|" + "---|" * 9 + "\n|" + " value |" * 9
+    scripted_agent.will_answer(text=f"{wide}\n\n| a | b |\n|---|---|\n| 1 | 2 |")
+    await ask(signed_in, "a table")
+    answer = await answered(signed_in)
+    table = answer.get_by_role("region", name="Table").first
+    shadows = await edge_darkness(signed_in, table)
+    assert shadows["right"] > 10, "the cut edge looks like any other"
+    assert shadows["left"] < 3
+    await table.focus()
+    for _ in range(40):
+        await signed_in.keyboard.press("ArrowRight")
+    await signed_in.wait_for_function(
+        "(table) => table.scrollLeft + table.clientWidth >= table.scrollWidth - 1",
+        arg=await table.element_handle(),
+    )
+    shadows = await edge_darkness(signed_in, table)
+    assert shadows["left"] > 10
+    assert shadows["right"] < 3
+    narrow = await edge_darkness(signed_in, answer.get_by_role("region", name="Table").last)
+    assert max(narrow.values()) < 3, "a table that fits has no shadow"
+
+
+async def edge_darkness(page: Page, table: Any) -> dict[str, float]:
+    """How much darker the bottom row is at each edge than in the middle, of 255."""
+    picture = (await table.screenshot()).hex()
+    return await page.evaluate(  # type: ignore[no-any-return]
+        """async (hex) => {
+          const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
+          const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+          const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+          const context = canvas.getContext('2d');
+          context.drawImage(bitmap, 0, 0);
+          const at = (x) => context.getImageData(x, bitmap.height - 6, 1, 1).data[1];
+          const middle = at(Math.round(bitmap.width / 2));
+          return { left: middle - at(4), right: middle - at(bitmap.width - 5) };
+        }""",
+        picture,
+    )
