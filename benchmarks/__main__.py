@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import rows
-from benchmarks.laboratory import Laboratory
+from benchmarks.bench import Bench
 from benchmarks.machine import machine
 from benchmarks.measurement import FULL, QUICK, Figure
 from benchmarks.table import HEADER, as_json, lines_of, markdown
@@ -29,10 +29,10 @@ def main() -> int:
     where = machine()
     results: dict[str, Sequence[Figure] | str] = {}
     print(*(f"{name}: {value}" for name, value in where.items()), "", HEADER, sep="\n", flush=True)
-    with Laboratory(QUICK if arguments.quick else FULL) as laboratory:
+    with Bench(QUICK if arguments.quick else FULL) as bench:
         for name in arguments.rows or NAMES:
             started = time.monotonic()
-            results[name] = _measured(name, laboratory)
+            results[name] = _measured(name, bench)
             print(*lines_of(name, results[name]), sep="\n", flush=True)
             print(f"{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
     arguments.to.mkdir(parents=True, exist_ok=True)
@@ -41,9 +41,9 @@ def main() -> int:
     return any(isinstance(result, str) for result in results.values())
 
 
-def _measured(name: str, laboratory: Laboratory) -> Sequence[Figure] | str:
+def _measured(name: str, bench: Bench) -> Sequence[Figure] | str:
     try:
-        return list(importlib.import_module(f"benchmarks.rows.{name}").measure(laboratory))
+        return list(importlib.import_module(f"benchmarks.rows.{name}").measure(bench))
     except Exception as error:  # noqa: BLE001 - the other rows can still be measured
         traceback.print_exc()
         return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, Subject, chat
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Plan
 from benchmarks.servers.process import ROOT, ServerProcess
 
@@ -118,9 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.to.mkdir(parents=True, exist_ok=True)
     raw, flames = (options.to / f"profile-{options.chat}.{ending}" for ending in ("txt", "svg"))
-    with Laboratory(Plan()) as laboratory:
-        agent = laboratory.agent(options.access_identity)
-        subject = Subject(agent, PATH, _CHATS[options.chat], [laboratory.access_token()])
+    with Bench(Plan()) as bench:
+        agent = bench.agent(options.access_identity)
+        subject = Subject(agent, PATH, _CHATS[options.chat], [bench.access_token()])
         subject.under_load(Plan())
         for kind, file in (("raw", raw), ("flamegraph", flames)):
             with under_load(subject, options.seconds + 2):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rows
-from benchmarks.laboratory import Laboratory
+from benchmarks.bench import Bench
 from benchmarks.load import load
 from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, in_turns, series
 
@@ -40,9 +40,9 @@ def test_every_row_comes_out_with_figures(tmp_path: Path, alone: bool) -> None:
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: scripts/ensure-wrk")
 def test_wrk_sends_the_body_and_counts_the_answers() -> None:
-    with Laboratory(QUICK) as laboratory:
+    with Bench(QUICK) as bench:
         body = {"messages": [{"role": "user", "content": 'a "quoted" 问题\n\\'}]}
-        told = load(laboratory.stand_ins, "/v1/chat/completions", body, seconds=1)
+        told = load(bench.stand_ins, "/v1/chat/completions", body, seconds=1)
 
     assert told.per_second > 0
 

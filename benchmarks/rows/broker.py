@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.audit.log import AuditLog
+from benchmarks.bench import Bench
 from benchmarks.instant import ENTERPRISE, LLM, NEEDS, InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure
 from benchmarks.micro import Cases, Timed, micro, timed, timed_async
 from identity.access_identity import AccessIdentity
@@ -124,9 +124,9 @@ CASES: Cases = {
 }
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """No targets: each is small beside the run that it belongs to."""
-    took = micro("broker", laboratory.plan)
+    took = micro("broker", bench.plan)
     return [
         Figure("a held credential", "µs", took["held credential"], "a dictionary", took["dictionary"]),
         Figure("audit of a tool call, no sink", "µs", took["audit, no sink"]),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_most, each, in_turns
 from benchmarks.servers.start import started
 
@@ -17,9 +17,9 @@ _BARE: Final = ["-m", "uvicorn", "benchmarks.peers.bare:app", "--factory", "--lo
 _MOST_ROUNDS: Final = 4
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """The floor is the import of the two libraries that every such agent needs."""
-    environment, token = laboratory.agent_environment, laboratory.access_token()
+    environment, token = bench.agent_environment, bench.access_token()
     agent = [str(Path(sys.executable).with_name("idaas-agent")), "serve", "--port"]
 
     def ours() -> tuple[float, float]:
@@ -31,7 +31,7 @@ def measure(laboratory: Laboratory) -> Sequence[Figure]:
         with started([sys.executable, *_BARE], environment | {"LLM_API_KEY": "sk-static"}) as start:
             return start.seconds_to("GET", "/health"), start.seconds_to("POST", "/chat/completions", chat())
 
-    rounds = min(laboratory.plan.rounds, _MOST_ROUNDS)
+    rounds = min(bench.plan.rounds, _MOST_ROUNDS)
     took = in_turns(rounds, {"imports": _imported, "agent": ours, "bare": bare})
     imports = each(took["imports"], lambda seconds: seconds[0])
     health = each(took["agent"], lambda seconds: seconds[0])

@@ -5,9 +5,9 @@ Beside the vendor's demo, which exchanges the user's token for each request. Exc
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
 from benchmarks.client import all_at_once
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, Series, at_most, in_turns
 from benchmarks.servers.process import ServerProcess
 
@@ -15,25 +15,25 @@ _REQUESTS = 200
 _EXCHANGES = "idaas:token.token_exchange"
 
 
-def measure(laboratory: Laboratory) -> Iterable[Figure]:
+def measure(bench: Bench) -> Iterable[Figure]:
     """Seconds until the last of them is answered; the model answers at once."""
-    requests = 8 if laboratory.plan.quick else _REQUESTS
-    agent, demo = laboratory.agent("Human"), laboratory.peer("demo")
+    requests = 8 if bench.plan.quick else _REQUESTS
+    agent, demo = bench.agent("Human"), bench.peer("demo")
     for server, path in ((agent, PATH), (demo, "/human/chat/completions")):
-        all_at_once(server, path, chat(), [laboratory.access_token()])
+        all_at_once(server, path, chat(), [bench.access_token()])
 
     def together(server: ServerProcess, path: str, tokens: Sequence[str]) -> tuple[float, int]:
-        laboratory.idaas_requests()
+        bench.idaas_requests()
         seconds = all_at_once(server, path, chat(), tokens)
-        return seconds, laboratory.idaas_requests().get(_EXCHANGES, 0)
+        return seconds, bench.idaas_requests().get(_EXCHANGES, 0)
 
     for users, limit, exchanges in ((requests, 1.5, 2 * requests), (1, 1.2, 2)):
 
         def tokens(users: int = users) -> list[str]:
-            return laboratory.new_users(users) * (requests // users)
+            return bench.new_users(users) * (requests // users)
 
         results = in_turns(
-            1 if laboratory.plan.quick else 2,
+            1 if bench.plan.quick else 2,
             {
                 "agent": lambda tokens=tokens: together(agent, PATH, tokens()),
                 "demo": lambda tokens=tokens: together(demo, "/human/chat/completions", tokens()),

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import httpx
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, Plan, Series, at_most, in_turns, series
 from benchmarks.plot import Points, exponent, growth_chart
 from benchmarks.servers.beside import serving
@@ -56,54 +56,52 @@ class _Growth:
         return growth_chart(points, title=title, across=self.across, up="ms of processor time")
 
 
-def measure(laboratory: Laboratory) -> Iterator[Figure]:
+def measure(bench: Bench) -> Iterator[Figure]:
     """The plots go to `docs/images`, unless it is quick."""
-    for growth in (_messages(laboratory), _tools(laboratory), _answer(laboratory), _users(laboratory.plan)):
+    for growth in (_messages(bench), _tools(bench), _answer(bench), _users(bench.plan)):
         chart = growth.chart()
-        if not laboratory.plan.quick:
+        if not bench.plan.quick:
             (_IMAGES / f"growth-{growth.name}.svg").write_text(chart)
         yield from growth.figures()
 
 
-def _agent(laboratory: Laboratory) -> ServerProcess:
+def _agent(bench: Bench) -> ServerProcess:
     """One that takes long conversations; quick, whose are short: the one of other rows."""
-    if laboratory.plan.quick:
-        return laboratory.agent("Machine")
-    return laboratory.agent("Machine", MAX_MESSAGES=str(max(_MESSAGES)))
+    if bench.plan.quick:
+        return bench.agent("Machine")
+    return bench.agent("Machine", MAX_MESSAGES=str(max(_MESSAGES)))
 
 
-def _messages(laboratory: Laboratory) -> _Growth:
-    agent, token = _agent(laboratory), laboratory.access_token()
+def _messages(bench: Bench) -> _Growth:
+    agent, token = _agent(bench), bench.access_token()
 
     def body(size: int) -> dict[str, Any]:
         """The last word is the user's."""
         roles = ["assistant" if place % 2 else "user" for place in reversed(range(size))]
         return chat() | {"messages": [{"role": role, "content": "Say something."} for role in roles]}
 
-    costs = _by_size(
-        laboratory.plan, _MESSAGES, lambda size: _cost(laboratory.plan, agent, body(size), token)
-    )
+    costs = _by_size(bench.plan, _MESSAGES, lambda size: _cost(bench.plan, agent, body(size), token))
     return _Growth("messages", "messages in the conversation", "a warm chat", costs)
 
 
-def _tools(laboratory: Laboratory) -> _Growth:
+def _tools(bench: Bench) -> _Growth:
     """One of them is the enterprise service's. Every number needs an agent of its own: it lists them once.
 
     Quick: one agent for all, because starting them takes the time.
     """
-    plan, token = laboratory.plan, laboratory.access_token()
+    plan, token = bench.plan, bench.access_token()
     sizes = _TOOLS[:2] if plan.quick else _TOOLS
     with serving("many_tools") as tools:
         urls = {size: f"{tools.url}/mcp/{sizes[0] if plan.quick else size - 1}" for size in sizes}
-        agents = {size: laboratory.agent("Machine", EXTERNAL_SERVER_URL=url) for size, url in urls.items()}
+        agents = {size: bench.agent("Machine", EXTERNAL_SERVER_URL=url) for size, url in urls.items()}
         costs = _by_size(plan, sizes, lambda size: _cost(plan, agents[size], chat(), token))
         for agent in agents.values():
-            laboratory.stop(agent)
+            bench.stop(agent)
     return _Growth("tools", "tools listed", "a warm chat", costs)
 
 
-def _answer(laboratory: Laboratory) -> _Growth:
-    plan, agent, token = laboratory.plan, _agent(laboratory), laboratory.access_token()
+def _answer(bench: Bench) -> _Growth:
+    plan, agent, token = bench.plan, _agent(bench), bench.access_token()
 
     def cost(size: int) -> float:
         return _cost(plan, agent, chat(f"tokens={size}", stream=True), token)

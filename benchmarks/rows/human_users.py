@@ -18,8 +18,8 @@ from typing import Final
 import httpx
 import psutil
 
+from benchmarks.bench import Bench
 from benchmarks.issuer import ISSUER, Issuer
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, Series, at_least, at_most, in_turns, series
 from benchmarks.servers.beside import serving
 from benchmarks.servers.instant_idaas import answer
@@ -50,11 +50,11 @@ _AT_A_TIME: Final = 8
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """Memory in processes of its own, of which one has the full number of users."""
-    users, traced = (200, 100) if laboratory.plan.quick else (_USERS, _USERS // 10)
+    users, traced = (200, 100) if bench.plan.quick else (_USERS, _USERS // 10)
     resident, allocated = _memory_of(["--users", str(users)], ["--users", str(traced), "--traced"])
-    first, alone = _rates(laboratory)
+    first, alone = _rates(bench)
     return [
         Figure(
             f"memory of each of {users:,} users, resident", "B", series(resident[0]), target=at_most(4096)
@@ -106,9 +106,9 @@ def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
 # --- the rate of first requests ----------------------------------------------------------------------------
 
 
-def _rates(laboratory: Laboratory) -> tuple[Series, Series]:
+def _rates(bench: Bench) -> tuple[Series, Series]:
     """All users at once; the client alone as fast as it can, which is with a few at a time."""
-    plan = laboratory.plan
+    plan = bench.plan
     users = 20 if plan.quick else 200
     issuer = Issuer()
     tokens = [Secret(issuer.access_token(f"user_{number}")) for number in range(users)]

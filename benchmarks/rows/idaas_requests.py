@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
 from agent.settings.variables import read_settings
-from benchmarks.laboratory import Laboratory
+from benchmarks.bench import Bench
 from benchmarks.measurement import Figure, at_most, series
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -20,17 +20,17 @@ _LATENCY: Final = 0.1
 _QUESTIONS: Final = ("Hello!", "What is the weather?", "Call my enterprise service: enterprise")
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """Counts, by the sandbox: the agent whole, in this process, each time a new one."""
-    crowd = 10 if laboratory.plan.quick else 100
-    return asyncio.run(_figures(laboratory, crowd))
+    crowd = 10 if bench.plan.quick else 100
+    return asyncio.run(_figures(bench, crowd))
 
 
-async def _figures(laboratory: Laboratory, crowd: int) -> list[Figure]:
+async def _figures(bench: Bench, crowd: int) -> list[Figure]:
     figures = []
     for access_identity in AccessIdentity:
         for at_once in (1, crowd):
-            first, warm, _ = await _requests(laboratory, access_identity, at_once)
+            first, warm, _ = await _requests(bench, access_identity, at_once)
             figures.append(
                 Figure(
                     f"cold, {access_identity}, {at_once} at once",
@@ -44,11 +44,11 @@ async def _figures(laboratory: Laboratory, crowd: int) -> list[Figure]:
         name = f"warm, {access_identity}, {len(_QUESTIONS) * crowd} chats"
         figures.append(Figure(name, "requests", series(warm), target=at_most(0)))
     for service in ("idaas.token", "developer_api"):
-        laboratory.control("PUT", f"faults/{service}", {"latency": _LATENCY})
+        bench.control("PUT", f"faults/{service}", {"latency": _LATENCY})
     try:
-        *_, took = await _requests(laboratory, AccessIdentity.HUMAN, 1)
+        *_, took = await _requests(bench, AccessIdentity.HUMAN, 1)
     finally:
-        laboratory.control("DELETE", "faults")
+        bench.control("DELETE", "faults")
     depth = round(took / _LATENCY, 2)
     figures.append(
         Figure(
@@ -61,23 +61,21 @@ async def _figures(laboratory: Laboratory, crowd: int) -> list[Figure]:
     return figures
 
 
-async def _requests(
-    laboratory: Laboratory, access_identity: AccessIdentity, at_once: int
-) -> tuple[int, int, float]:
+async def _requests(bench: Bench, access_identity: AccessIdentity, at_once: int) -> tuple[int, int, float]:
     """Requests to IDaaS of so many first chats and of warm ones; the seconds that the first ones took."""
-    settings = read_settings(laboratory.agent_environment | {"ACCESS_IDENTITY": access_identity.value})
+    settings = read_settings(bench.agent_environment | {"ACCESS_IDENTITY": access_identity.value})
     agent = Agent(settings)
     try:
         # The signing keys belong to no credential, and are fetched before a request comes.
         await agent.jwks.load()
-        caller = await agent.verifier.verify(laboratory.access_token())
-        laboratory.idaas_requests()
+        caller = await agent.verifier.verify(bench.access_token())
+        bench.idaas_requests()
         began = time.perf_counter()
         await asyncio.gather(*(_chat(agent, caller, "Hello!") for _ in range(at_once)))
         took = time.perf_counter() - began
-        first = sum(laboratory.idaas_requests().values())
+        first = sum(bench.idaas_requests().values())
         await asyncio.gather(*(_chat(agent, caller, each) for each in _QUESTIONS * at_once))
-        return first, sum(laboratory.idaas_requests().values()), took
+        return first, sum(bench.idaas_requests().values()), took
     finally:
         await agent.aclose()
 

@@ -5,20 +5,20 @@ The peer streams tokens, as the agent does; the bare graph itself would stream t
 
 from collections.abc import Iterable
 
+from benchmarks.bench import Bench
 from benchmarks.chat import Subject, beside
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_least
 
 
-def measure(laboratory: Laboratory) -> Iterable[Figure]:
+def measure(bench: Bench) -> Iterable[Figure]:
     """Requests/s under Machine identity."""
     body = {"input": {"messages": [{"type": "human", "content": "Say something."}]}}
-    agent, bare = laboratory.agent("Machine"), laboratory.peer("bare_langserve")
-    token = laboratory.access_token()
+    agent, bare = bench.agent("Machine"), bench.peer("bare_langserve")
+    token = bench.access_token()
     for action, path in (("invoke", "/agent/invoke"), ("stream", "/tokens/stream")):
         ours = Subject(agent, f"/agent/{action}", body, [token])
         yield from beside(
-            laboratory.plan,
+            bench.plan,
             ours,
             Subject(bare, path, body),
             name="bare LangServe",

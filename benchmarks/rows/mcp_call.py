@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import uvloop
 
-from benchmarks.laboratory import Laboratory
+from benchmarks.bench import Bench
 from benchmarks.measurement import Figure, Series, at_most, in_turns, series
 from benchmarks.micro import Timed, timed_async
 from benchmarks.servers.beside import serving
@@ -45,13 +45,13 @@ class _Access:
         raise NotImplementedError
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """Both clients in this process, one call after another; the server in its own, and it counts."""
     loop = uvloop.new_event_loop()
-    calls = 5 if laboratory.plan.quick else 500
+    calls = 5 if bench.plan.quick else 500
     with serving("many_tools") as server:
         try:
-            took, requests = _measured(server.url, loop, laboratory.plan.rounds, calls)
+            took, requests = _measured(server.url, loop, bench.plan.rounds, calls)
         finally:
             loop.close()
     return [

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import mean
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
 from benchmarks.client import one_after_another
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, Series, at_most, in_turns
 from benchmarks.servers.process import ServerProcess
 
@@ -18,11 +18,11 @@ _BODY = chat("Say little: tokens=3", stream=True)
 _REQUESTS = 3
 
 
-def measure(laboratory: Laboratory) -> Iterable[Figure]:
+def measure(bench: Bench) -> Iterable[Figure]:
     """One caller, one request after the other; the mean of a round."""
-    known = laboratory.access_token()
-    requests = 1 if laboratory.plan.quick else _REQUESTS
-    machine, human, demo = laboratory.agent("Machine"), laboratory.agent("Human"), laboratory.peer("demo")
+    known = bench.access_token()
+    requests = 1 if bench.plan.quick else _REQUESTS
+    machine, human, demo = bench.agent("Machine"), bench.agent("Human"), bench.peer("demo")
     demo_paths = ("/machine/chat/completions", "/human/chat/completions")
     for server, path in ((machine, PATH), (human, PATH), *((demo, path) for path in demo_paths)):
         one_after_another(server, path, _BODY, [known])
@@ -33,14 +33,14 @@ def measure(laboratory: Laboratory) -> Iterable[Figure]:
     def again() -> list[str]:
         return [known] * requests
 
-    with laboratory.far_away():
+    with bench.far_away():
         times = in_turns(
-            laboratory.plan.rounds,
+            bench.plan.rounds,
             {
-                "model": partial(first, laboratory.stand_ins, "/v1/chat/completions", again),
+                "model": partial(first, bench.stand_ins, "/v1/chat/completions", again),
                 "Machine": partial(first, machine, PATH, again),
                 "Human, known user": partial(first, human, PATH, again),
-                "Human, new user": partial(first, human, PATH, lambda: laboratory.new_users(requests)),
+                "Human, new user": partial(first, human, PATH, lambda: bench.new_users(requests)),
                 "demo, Machine": partial(first, demo, demo_paths[0], again),
                 "demo, Human": partial(first, demo, demo_paths[1], again),
             },

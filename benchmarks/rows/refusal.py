@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from benchmarks.bench import Bench
 from benchmarks.issuer import AUDIENCE, ISSUER, Issuer
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, Series, at_most, in_turns
 from identity.errors import AccessTokenError
 from identity.secret import Secret
@@ -21,7 +21,7 @@ _TOKENS: Final = Path(__file__).resolve().parents[2] / "tests" / "security" / "t
 _TIMES: Final = 20
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """Each token is new to the verifier each time; of a token the best of some tries counts."""
     issuer = Issuer()
     forge = Forge(
@@ -40,7 +40,7 @@ def measure(laboratory: Laboratory) -> Sequence[Figure]:
 
     async def seconds(token: Secret) -> float:
         best = float("inf")
-        for _ in range(2 if laboratory.plan.quick else _TIMES):
+        for _ in range(2 if bench.plan.quick else _TIMES):
             began = time.perf_counter()
             with contextlib.suppress(AccessTokenError):
                 await verifier.verify(token)
@@ -51,7 +51,7 @@ def measure(laboratory: Laboratory) -> Sequence[Figure]:
         return max([await seconds(token) for token in bad])
 
     took = in_turns(
-        min(laboratory.plan.rounds, 4),
+        min(bench.plan.rounds, 4),
         {"bad": lambda: asyncio.run(dearest()), "good": lambda: asyncio.run(seconds(good))},
     )
     return [

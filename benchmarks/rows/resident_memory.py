@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.laboratory import Laboratory
+from benchmarks.bench import Bench
 from benchmarks.measurement import Figure, Series, at_most, in_turns
 from benchmarks.servers.start import started
 
@@ -28,9 +28,9 @@ print(psutil.Process().memory_info().rss)
 """
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """When all surfaces answer, before the first chat. A start that tells its imports says what they are."""
-    environment, token = laboratory.agent_environment, laboratory.access_token()
+    environment, token = bench.agent_environment, bench.access_token()
 
     def ready(*options: str) -> tuple[float, list[str]]:
         with started([sys.executable, *options, *_AGENT], environment) as start:
@@ -47,9 +47,9 @@ def measure(laboratory: Laboratory) -> Sequence[Figure]:
         return int(told.stdout.split()[-1]) / _MIB
 
     def agent() -> float:
-        return telling if laboratory.plan.quick else ready()[0]
+        return telling if bench.plan.quick else ready()[0]
 
-    rounds = min(laboratory.plan.rounds, _MOST_ROUNDS)
+    rounds = min(bench.plan.rounds, _MOST_ROUNDS)
     resident = in_turns(rounds, {"agent": agent, "imports": imports})
     ours, floor = (Series(tuple(resident[name])) for name in ("agent", "imports"))
     beside = f"its {len(set(names)):,} imports alone"

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.laboratory import Laboratory
 from benchmarks.load import Load, few, load
 from benchmarks.measurement import Figure, at_most, each, in_turns
 from benchmarks.servers.process import ServerProcess
@@ -22,13 +22,13 @@ _COOLDOWN = 11.0
 _ROUNDS, _SECONDS = 3, 3.0
 
 
-def measure(laboratory: Laboratory) -> Iterable[Figure]:
+def measure(bench: Bench) -> Iterable[Figure]:
     """p99 of chats that are not streamed, 4 at a time, under Machine identity."""
-    lasting = laboratory.agent("Machine")
-    laboratory.control("PATCH", "settings", {"access_token_lifetime": _LIFETIME})
-    quick = laboratory.plan.quick
-    brief = lasting if quick else laboratory.agent("Machine", MAX_TOOL_ROUNDS="7")
-    token = laboratory.access_token()
+    lasting = bench.agent("Machine")
+    bench.control("PATCH", "settings", {"access_token_lifetime": _LIFETIME})
+    quick = bench.plan.quick
+    brief = lasting if quick else bench.agent("Machine", MAX_TOOL_ROUNDS="7")
+    token = bench.access_token()
 
     def under_load(server: ServerProcess, before: Callable[[], list[str]]) -> Load:
         tokens = before()
@@ -42,8 +42,8 @@ def measure(laboratory: Laboratory) -> Iterable[Figure]:
         if not quick:
             time.sleep(max(0.0, rotated[0] + _COOLDOWN - time.monotonic()))
         rotated[0] = time.monotonic()
-        laboratory.control("POST", "keys/rotate", {"overlap": True})
-        return [token, laboratory.access_token()]
+        bench.control("POST", "keys/rotate", {"overlap": True})
+        return [token, bench.access_token()]
 
     def expiry() -> list[str]:
         time.sleep(0 if quick else _LIFETIME + 0.1)
@@ -64,9 +64,9 @@ def measure(laboratory: Laboratory) -> Iterable[Figure]:
             subjects["while credentials are refreshed"]()
         results = in_turns(1 if quick else _ROUNDS, subjects)
     finally:
-        laboratory.control("PATCH", "settings", {"access_token_lifetime": 1200})
+        bench.control("PATCH", "settings", {"access_token_lifetime": 1200})
         if brief is not lasting:
-            laboratory.stop(brief)
+            bench.stop(brief)
     calm = each(results.pop("at rest"), lambda load: load.p99_ms)
     for name, loads in results.items():
         p99 = each(loads, lambda load: load.p99_ms)

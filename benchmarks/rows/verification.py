@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from benchmarks.bench import Bench
 from benchmarks.issuer import Issuer
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_most
 from benchmarks.micro import Cases, Timed, micro, timed, timed_async
 from identity.access_token.jws import parse_compact_jws
@@ -37,9 +37,9 @@ def _raw_rsa() -> Timed:
 CASES: Cases = {"first sight": _first_sight, "raw RSA": _raw_rsa, "repeated": _repeated}
 
 
-def measure(laboratory: Laboratory) -> Sequence[Figure]:
+def measure(bench: Bench) -> Sequence[Figure]:
     """The first sight beside the bare signature check that it cannot do without."""
-    took = micro("verification", laboratory.plan)
+    took = micro("verification", bench.plan)
     return [
         Figure(
             "first sight of a token",

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from benchmarks.bench import Bench
 from benchmarks.chat import PATH, Subject, beside, chat
-from benchmarks.laboratory import Laboratory
 from benchmarks.measurement import Figure, at_least
 
 
-def measure(laboratory: Laboratory) -> Iterable[Figure]:
+def measure(bench: Bench) -> Iterable[Figure]:
     """Requests/s, not streamed, under Machine identity."""
-    ours = Subject(laboratory.agent("Machine"), PATH, chat(), [laboratory.access_token()])
-    peer = Subject(laboratory.peer("bare"), "/chat/completions", chat())
-    yield from beside(laboratory.plan, ours, peer, name="bare", target=at_least(1.0))
+    ours = Subject(bench.agent("Machine"), PATH, chat(), [bench.access_token()])
+    peer = Subject(bench.peer("bare"), "/chat/completions", chat())
+    yield from beside(bench.plan, ours, peer, name="bare", target=at_least(1.0))

@@ -22,7 +22,7 @@ _LIFETIME: Final = 3600
 _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
-class Laboratory:
+class Bench:
     """`plan` says how much to measure. A context manager: leaving it ends all servers."""
 
     def __init__(self, plan: Plan) -> None:
