@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import httpx
 
 from benchmarks.measurement import Plan
-from benchmarks.servers.nursery import Nursery
+from benchmarks.servers.fork_server import ForkServer
 from benchmarks.servers.process import ROOT, ServerProcess, free_port, own_process
 
 USERS: Final = 4000
@@ -142,10 +142,10 @@ class Bench:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()
 
     @cached_property
-    def _nursery(self) -> Nursery:
-        nursery = Nursery(ROOT)
-        self._stack.callback(nursery.close)
-        return nursery
+    def _fork_server(self) -> ForkServer:
+        fork_server = ForkServer(ROOT)
+        self._stack.callback(fork_server.close)
+        return fork_server
 
     @cached_property
     def _http(self) -> httpx.Client:
@@ -162,7 +162,7 @@ class Bench:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-            start = self._nursery.start if self.plan.quick else own_process
+            start = self._fork_server.start if self.plan.quick else own_process
             server = ServerProcess(arguments(port), inherited | environment, port, log, path, start)
             self._stack.callback(server.stop)
             server.wait_until_ready()

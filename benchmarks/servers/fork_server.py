@@ -1,6 +1,6 @@
 """For the quick mode: servers are forked from one process that has imported everything once.
 
-    python -m benchmarks.servers.nursery
+    python -m benchmarks.servers.fork_server
 
 reads a line of JSON for each server, `{"command", "environment", "log"}`, and answers with its process id.
 What a server does is the same; only what its start costs is not, so nothing is measured on it.
@@ -41,12 +41,12 @@ _IMPORTED: Final = (
 )
 
 
-class Nursery:
+class ForkServer:
     """Ends with all its servers when it is closed."""
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers.nursery"],
+            [sys.executable, "-m", "benchmarks.servers.fork_server"],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
