@@ -1,16 +1,15 @@
-"""The soak: one agent in Human identity, more users than it remembers, and whether its memory stays flat.
+"""The soak: one agent under Human identity, more users than its caches hold; checks that memory stays flat.
 
     python -m benchmarks.soak [--requests 100000] [--users 12000] [--samples 10]
 
-The agent is `idaas-agent serve` with its defaults, IDaaS the sandbox, the outside services stand-ins. First
-every user comes once; then users at random. Most ask for an answer, whole or as a stream; some
-have a tool called, some leave early, some have a bad token. Credentials of 10,000 users and as many verified
-tokens fit the agent's bounds, so those of the others go, and are obtained again when their users return.
+The agent is `idaas-agent serve` with its defaults, IDaaS is the sandbox, and the outside services are
+stand-ins. First every user sends one request; then users are chosen at random. Most requests are plain or
+streamed chats; some call a tool, some disconnect early, some carry a bad token. The agent's caches have room
+for the credentials and verified tokens of 10,000 users; older entries are evicted and obtained again.
 
-So many times in the run, and at rest, the process is looked at. In the second half, when all bounds are
-reached, resident memory may grow by 2 %, and neither descriptors nor threads nor tasks may. Exit status 1 if
-they do, or if an answer was not the expected one. A run of fewer than 20,000 requests is not judged by its
-memory.
+The process is sampled at rest, at regular intervals of the run. In the second half, when all caches are full,
+resident memory may grow by 2 %, and descriptors, threads and tasks may not grow. Exit status 1 if they do, or
+if a response was not the expected one. Memory is not checked in runs of fewer than 20,000 requests.
 """
 
 import argparse
@@ -33,22 +32,22 @@ import httpx
 import psutil
 
 from benchmarks.servers.process import ServerProcess, free_port
-from benchmarks.visitor import Visit, Visitor
+from benchmarks.soak_client import SoakClient, SoakRequest
 
 CONNECTIONS: Final = 24
 MEMORY_GROWTH: Final = 0.02
-"""Of the resident memory at half-time, over the second half, by the line through its samples."""
+"""Allowed growth over the second half, as a fraction of resident memory at half-time (least squares)."""
 COUNT_GROWTH: Final = 16
-"""Of descriptors, threads and tasks: idle connections come and go."""
-JUDGED_FROM: Final = 20_000
-_REST_SECONDS: Final = 6.0
-"""Before a look: what was left early ends, and the audit log is written."""
+"""Allowed growth of descriptors, threads and tasks: idle connections open and close."""
+MIN_REQUESTS_FOR_MEMORY: Final = 20_000
+_SETTLE_SECONDS: Final = 6.0
+"""Wait before a sample, in which abandoned runs end and the audit log is written."""
 _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The agent's process at rest, after so many requests."""
+    """The agent's process at rest, after `requests` requests."""
 
     requests: int
     seconds: float
@@ -59,7 +58,7 @@ class Sample:
     blocks: int
 
     def row(self) -> str:
-        """For the table."""
+        """One line of the table, in the columns of `HEADING`."""
         return (
             f"{self.requests:>9,} {self.seconds:>7.0f} s {self.rss_mib:>9.1f} {self.descriptors:>12} "
             f"{self.threads:>8} {self.tasks:>6} {self.blocks:>10,}"
@@ -69,8 +68,8 @@ class Sample:
 HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'blocks':>10}"  # fmt: skip  # noqa: E501
 
 
-class WatchedAgent:
-    """The agent's process, looked at from outside, and asked by signal how many tasks it has."""
+class MonitoredAgent:
+    """The agent's process, measured from outside; it reports its tasks and memory blocks on SIGUSR1."""
 
     def __init__(self, server: ServerProcess, file: Path) -> None:
         self.server = server
@@ -78,7 +77,7 @@ class WatchedAgent:
         self._began = time.monotonic()
 
     def sample(self, requests: int) -> Sample:
-        """Raises `TimeoutError` if the process does not tell within 30 s."""
+        """Raises `TimeoutError` if the process does not report within 30 s."""
         self._file.unlink(missing_ok=True)
         os.kill(self.server.pid, signal.SIGUSR1)
         deadline = time.monotonic() + 30
@@ -86,7 +85,7 @@ class WatchedAgent:
             if time.monotonic() > deadline:
                 raise TimeoutError
             time.sleep(0.02)
-        told = json.loads(self._file.read_text())
+        report = json.loads(self._file.read_text())
         process = psutil.Process(self.server.pid)
         return Sample(
             requests,
@@ -94,14 +93,14 @@ class WatchedAgent:
             process.memory_info().rss / 2**20,
             process.num_fds(),
             process.num_threads(),
-            told["tasks"],
-            told["blocks"],
+            report["tasks"],
+            report["blocks"],
         )
 
 
 @contextmanager
-def agent_and_tokens(users: int) -> Iterator[tuple[WatchedAgent, list[str]]]:
-    """A warm agent, and an access token of each user."""
+def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
+    """A ready agent, and an access token for each user."""
     servers: list[ServerProcess] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
@@ -109,8 +108,8 @@ def agent_and_tokens(users: int) -> Iterator[tuple[WatchedAgent, list[str]]]:
         def start(module: str, *arguments: str, path: str = "/health", **variables: str) -> ServerProcess:
             port = free_port()
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-            given = [str(port) if argument == "PORT" else argument for argument in arguments]
-            command = [sys.executable, "-m", f"benchmarks.servers.{module}", *given]
+            filled = [str(port) if argument == "PORT" else argument for argument in arguments]
+            command = [sys.executable, "-m", f"benchmarks.servers.{module}", *filled]
             server = ServerProcess(command, inherited | variables, port, folder / f"{module}.log", path)
             servers.append(server)
             server.wait_until_ready()
@@ -119,8 +118,8 @@ def agent_and_tokens(users: int) -> Iterator[tuple[WatchedAgent, list[str]]]:
         try:
             outside = start("stand_ins", "PORT").url
             cloud = start("cloud", str(folder), "PORT", str(users), path="/__sandbox__/counters")
-            given = json.loads((folder / "environment.json").read_text())
-            variables = {key: value for key, value in given.items() if not key.startswith("LEAVE_")} | {
+            environment = json.loads((folder / "environment.json").read_text())
+            variables = {key: value for key, value in environment.items() if not key.startswith("LEAVE_")} | {
                 "ACCESS_IDENTITY": "Human",
                 "LLM_BASE_URL": f"{outside}/v1",
                 "EXTERNAL_SERVER_URL": f"{outside}/mcp",
@@ -128,16 +127,16 @@ def agent_and_tokens(users: int) -> Iterator[tuple[WatchedAgent, list[str]]]:
                 "AUDIT_LOG_FILE": str(folder / "audit.log"),
             }
             file = folder / "agent.json"
-            agent = start("watched_agent", str(file), "PORT", path="/ready", **variables)
+            agent = start("monitored_agent", str(file), "PORT", path="/ready", **variables)
             tokens = access_tokens(cloud, users)
-            yield WatchedAgent(agent, file), tokens
+            yield MonitoredAgent(agent, file), tokens
         finally:
             for server in reversed(servers):
                 server.stop()
 
 
 def access_tokens(cloud: ServerProcess, users: int) -> list[str]:
-    """One of each user, good for two hours."""
+    """One for each user, valid for two hours."""
     with httpx.Client(base_url=cloud.url, trust_env=False) as http:
         return [
             http.post("/__sandbox__/access-tokens", json={"user": f"user{index}", "lifetime": 7200}).json()[
@@ -147,54 +146,56 @@ def access_tokens(cloud: ServerProcess, users: int) -> list[str]:
         ]
 
 
-def visits(tokens: Sequence[str], chance: random.Random) -> Iterator[Visit]:
-    """Each user once; then anybody, without end."""
-    yield from (Visit.of(token, chance) for token in tokens)
+def request_sequence(tokens: Sequence[str], rng: random.Random) -> Iterator[SoakRequest]:
+    """One request of each user, then of users at random, without end."""
+    yield from (SoakRequest.of(token, rng) for token in tokens)
     while True:
-        yield Visit.of(chance.choice(tokens), chance)
+        yield SoakRequest.of(rng.choice(tokens), rng)
 
 
 async def soak(
-    agent: WatchedAgent, tokens: Sequence[str], requests: int, number: int
+    agent: MonitoredAgent, tokens: Sequence[str], requests: int, number: int
 ) -> tuple[list[Sample], Counter[str]]:
-    """The samples, the first of them before any request; and what came of the visits."""
-    coming, outcomes = visits(tokens, random.Random(1)), Counter[str]()  # noqa: S311 - the same each time
-    visitors = [Visitor(agent.server.port) for _ in range(CONNECTIONS)]
+    """Returns the samples, the first of them before any request, and the count of each outcome."""
+    pending, outcomes = request_sequence(tokens, random.Random(1)), Counter[str]()  # noqa: S311 - the same each time
+    clients = [SoakClient(agent.server.port) for _ in range(CONNECTIONS)]
     samples = [agent.sample(0)]
     print(HEADING, samples[0].row(), sep="\n", flush=True)
     for done in range(number):
-        past, now = requests * done // number, requests * (done + 1) // number
-        these = iter([next(coming) for _ in range(now - past)])
+        first, last = requests * done // number, requests * (done + 1) // number
+        batch = iter([next(pending) for _ in range(last - first)])
 
-        async def work(visitor: Visitor, these: Iterator[Visit] = these) -> None:
-            for visit in these:
-                outcomes[await visitor.make(visit)] += 1
+        async def work(client: SoakClient, batch: Iterator[SoakRequest] = batch) -> None:
+            for request in batch:
+                outcomes[await client.send(request)] += 1
 
-        await asyncio.gather(*map(work, visitors))
-        await asyncio.sleep(_REST_SECONDS if requests >= JUDGED_FROM else 0.2)
-        samples.append(await asyncio.to_thread(agent.sample, now))
+        await asyncio.gather(*map(work, clients))
+        await asyncio.sleep(_SETTLE_SECONDS if requests >= MIN_REQUESTS_FOR_MEMORY else 0.2)
+        samples.append(await asyncio.to_thread(agent.sample, last))
         print(samples[-1].row(), flush=True)
-    for visitor in visitors:
-        visitor.leave()
+    for client in clients:
+        client.close()
     return samples, outcomes
 
 
 def faults(samples: Sequence[Sample], outcomes: Counter[str]) -> list[str]:
-    """What is not as it should be."""
+    """One message for each violated bound or unexpected outcome; empty if there is none."""
     second = samples[len(samples) // 2 :]
-    found = [f"{count} answers: {name}" for name, count in outcomes.items() if name.startswith("unexpected")]
+    found = [
+        f"{count} responses: {name}" for name, count in outcomes.items() if name.startswith("unexpected")
+    ]
     for name in ("descriptors", "threads", "tasks"):
         grown = getattr(second[-1], name) - getattr(second[0], name)
         if grown > COUNT_GROWTH:
-            found.append(f"{grown} {name} more at the end than at half-time")
+            found.append(f"{name} grew by {grown} over the second half")
     growth = memory_growth(second)
-    if second[-1].requests >= JUDGED_FROM and growth > MEMORY_GROWTH:
+    if second[-1].requests >= MIN_REQUESTS_FOR_MEMORY and growth > MEMORY_GROWTH:
         found.append(f"resident memory grew by {growth:.1%} over the second half")
     return found
 
 
 def memory_growth(samples: Sequence[Sample]) -> float:
-    """Of the first sample's resident memory, by the line through all of them (least squares)."""
+    """Growth as a fraction of the first sample's resident memory, by the line through all (least squares)."""
     mean_x = sum(sample.requests for sample in samples) / len(samples)
     mean_y = sum(sample.rss_mib for sample in samples) / len(samples)
     over = sum((sample.requests - mean_x) * (sample.rss_mib - mean_y) for sample in samples)
@@ -203,7 +204,7 @@ def memory_growth(samples: Sequence[Sample]) -> float:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; its exit status."""
+    """Runs the command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=12_000)
@@ -211,10 +212,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with agent_and_tokens(options.users) as (agent, tokens):
         samples, outcomes = asyncio.run(soak(agent, tokens, options.requests, options.samples))
-    print("\nwhat came of it:", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()))
+    print("\noutcomes:", ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()))
     print(f"memory over the second half: {memory_growth(samples[len(samples) // 2 :]):+.2%}")
     found = faults(samples, outcomes)
-    print("\n".join(found) or ("flat" if options.requests >= JUDGED_FROM else "too short to judge memory by"))
+    print(
+        "\n".join(found)
+        or ("flat" if options.requests >= MIN_REQUESTS_FOR_MEMORY else "too short to check memory")
+    )
     return 1 if found else 0
 
 

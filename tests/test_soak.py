@@ -1,4 +1,4 @@
-"""The soak's command works, and sees what does not stay flat."""
+"""The soak command runs, and reports what does not stay flat."""
 
 import subprocess
 import sys
@@ -18,9 +18,9 @@ def samples(rss_mib=lambda _: 300.0, descriptors=lambda _: 80, tasks=lambda _: 9
     ]
 
 
-def test_what_grows_before_half_time_and_wavers_after_it_is_flat():
-    wavering = samples(rss_mib=lambda n: min(n, 5) * 20 + 200 + n % 2, descriptors=lambda n: 80 + n % 3)
-    assert faults(wavering, Counter(whole=100_000)) == []
+def test_growth_before_half_time_and_noise_after_it_are_accepted():
+    noisy = samples(rss_mib=lambda n: min(n, 5) * 20 + 200 + n % 2, descriptors=lambda n: 80 + n % 3)
+    assert faults(noisy, Counter(whole=100_000)) == []
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ def test_what_grows_before_half_time_and_wavers_after_it_is_flat():
         samples(tasks=lambda n: 9 + 10 * n),
     ],
 )
-def test_what_grows_in_the_second_half_is_a_fault(growing: list[Sample]):
+def test_growth_in_the_second_half_is_reported(growing: list[Sample]):
     assert len(faults(growing, Counter(whole=100_000))) == 1
 
 
-def test_an_answer_that_was_not_expected_is_a_fault():
+def test_unexpected_response_is_reported():
     assert len(faults(samples(), Counter({"whole": 99_999, "unexpected 500 to whole": 1}))) == 1
 
 
-def test_a_small_soak_runs_and_every_answer_is_as_expected():
+def test_small_soak_gets_only_expected_responses():
     options = ["--requests", "120", "--users", "30", "--samples", "2"]
     command = [sys.executable, "-m", "benchmarks.soak", *options]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "unexpected" not in ran.stdout
     assert "bad token" in ran.stdout
