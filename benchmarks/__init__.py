@@ -1,5 +1,6 @@
-"""The measurements. Each figure stands beside a floor or a peer measured in the same run, side by side.
+"""The measurements. Each figure has a reference (a floor or a peer) that is measured in the same run.
 
-`python -m benchmarks` runs them all and writes a table; `--quick` only shows that they run. No figure fails
-anything: what is good enough is for people to judge.
+`python -m benchmarks` runs all rows and writes a table; `--quick` only shows that they run. A figure that
+misses its target is marked and fails nothing. Begin with `bench.py` (the servers) and `rows/` (one file a
+row).
 """

@@ -1,4 +1,4 @@
-"""What rows measure on: servers that are started when first asked for and stay until the run ends."""
+"""The servers that rows measure; each starts at its first use and runs until the end of the run."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import httpx
 
 from benchmarks.measurement import Plan
 from benchmarks.servers.fork_server import ForkServer
-from benchmarks.servers.process import ROOT, ServerProcess, free_port, own_process
+from benchmarks.servers.process import ROOT, ServerProcess, free_port, start_process
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
@@ -23,7 +23,7 @@ _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
 class Bench:
-    """`plan` says how much to measure. A context manager: leaving it ends all servers."""
+    """Starts the servers, and stops them when its `with` block ends. `plan` is how much to measure."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan: Final = plan
@@ -42,21 +42,21 @@ class Bench:
 
     @property
     def stand_ins(self) -> ServerProcess:
-        """The model, MCP and the enterprise service (`servers.stand_ins`)."""
+        """The stand-ins for the model, the MCP server and the enterprise service (`servers.stand_ins`)."""
         return self._server(
             "stand-ins", lambda port: [sys.executable, "-m", "benchmarks.servers.stand_ins", str(port)], {}
         )
 
     @property
     def cloud(self) -> ServerProcess:
-        """IDaaS (`servers.cloud`); this is its plain port, with the control endpoint."""
+        """IDaaS (`servers.cloud`); its URL is the plain-HTTP port, which has the control endpoint."""
         arguments = [sys.executable, "-m", "benchmarks.servers.cloud", str(self._folder / "cloud")]
         return self._server(
             "cloud", lambda port: [*arguments, str(port), str(USERS)], {}, path="/__sandbox__/counters"
         )
 
     def agent(self, access_identity: str, *, workers: int = 1, **variables: str) -> ServerProcess:
-        """`idaas-agent serve`, warm: all is imported, `/ready` has answered. One for each arguments."""
+        """`idaas-agent serve` after `/ready` and all late imports. One server for each set of arguments."""
         name = " ".join(["agent", access_identity, str(workers), *variables.values()])
         command = [str(Path(sys.executable).with_name("idaas-agent"))]
         command += ["serve", "--workers", str(workers), "--port"]
@@ -64,7 +64,7 @@ class Bench:
         started = name not in self._servers
         server = self._server(name, lambda port: [*command, str(port)], environment, path="/ready")
         for _ in range(4 * workers if started and not self.plan.quick else 0):
-            # What is imported late is there when this is answered, by whichever worker takes it.
+            # This request triggers the late imports of the worker that handles it.
             httpx.get(f"{server.url}/openapi.json", trust_env=False, timeout=30)
         return server
 
@@ -73,27 +73,27 @@ class Bench:
         return self.application(f"benchmarks.peers.{name}")
 
     def application(self, module: str) -> ServerProcess:
-        """The `app()` of a module under uvicorn."""
+        """The `app()` of a module, run by uvicorn."""
         command = [sys.executable, "-m", "uvicorn", f"{module}:app", "--factory"]
         command += ["--no-access-log", "--log-level", "warning", "--port"]
         environment = self.agent_environment | {"LLM_API_KEY": "static", "ACCESS_IDENTITY": "Machine"}
         return self._server(module, lambda port: [*command, str(port)], environment)
 
     def stop(self, server: ServerProcess) -> None:
-        """Before the end of the run. It is started anew when it is asked for again."""
+        """Stops a server before the end of the run; the next use starts it again."""
         server.stop()
         self._servers = {name: other for name, other in self._servers.items() if other is not server}
 
     @cached_property
     def agent_environment(self) -> dict[str, str]:
-        """The variables of an agent: the cloud's, with the stand-ins in place of the outside services.
+        """The agent's variables: the cloud's, with the stand-ins in place of the outside services.
 
-        A load test is one caller at once and without pause, so there are no limits of rate.
+        The limits of requests and runs are off, because a load test is one caller without pause.
         """
         stand_ins = self.stand_ins.url
         assert self.cloud
-        given = json.loads((self._folder / "cloud" / "environment.json").read_text())
-        return {name: value for name, value in given.items() if not name.startswith("LEAVE_")} | {
+        variables = json.loads((self._folder / "cloud" / "environment.json").read_text())
+        return {name: value for name, value in variables.items() if not name.startswith("LEAVE_")} | {
             "LLM_BASE_URL": f"{stand_ins}/v1",
             "EXTERNAL_SERVER_URL": f"{stand_ins}/mcp",
             "ENTERPRISE_SERVICE_URL": f"{stand_ins}/enterprise",
@@ -102,24 +102,23 @@ class Bench:
         }
 
     def access_token(self, user: str = "alice") -> str:
-        """An AT_u that outlives the run."""
-        answer = self.control("POST", "access-tokens", {"user": user, "lifetime": _LIFETIME})
-        token: str = answer["access_token"]
+        """An access token for the agent, valid for an hour."""
+        response = self.control("POST", "access-tokens", {"user": user, "lifetime": _LIFETIME})
+        token: str = response["access_token"]
         return token
 
     def new_users(self, number: int) -> list[str]:
-        """Access tokens of users whom no agent has seen yet."""
+        """Access tokens of `number` users that no agent has seen yet."""
         first, self._users = self._users, self._users + number
         return [self.access_token(f"user{index}") for index in range(first, self._users)]
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        """Asks the sandbox's control endpoint."""
+        """Sends a request to the sandbox's control endpoint and returns the JSON response."""
         url = f"{self.cloud.url}/__sandbox__/{path}"
-        answer = self._http.request(method, url, json=body).raise_for_status()
-        return answer.json()
+        return self._http.request(method, url, json=body).raise_for_status().json()
 
     def idaas_requests(self) -> dict[str, int]:
-        """What was asked of IDaaS and its Developer API since the last call."""
+        """Counts of requests to IDaaS and its Developer API since the last call."""
         counters = self.control("GET", "counters")
         self.control("DELETE", "counters")
         return {
@@ -127,8 +126,8 @@ class Bench:
         }
 
     @contextmanager
-    def far_away(self) -> Iterator[None]:
-        """Within the block IDaaS takes 30 ms, MCP 40 ms, the model 300 ms to begin and 10 ms for a token."""
+    def realistic_latency(self) -> Iterator[None]:
+        """Within the block IDaaS takes 30 ms, MCP 40 ms, the model 300 ms to begin and 10 ms a token."""
         for service in ("idaas.token", "developer_api"):
             self.control("PUT", f"faults/{service}", {"latency": 0.03})
         self._delay(first_token=0.3, token=0.01, mcp=0.04)
@@ -162,7 +161,7 @@ class Bench:
             port = free_port()
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-            start = self._fork_server.start if self.plan.quick else own_process
+            start = self._fork_server.start if self.plan.quick else start_process
             server = ServerProcess(arguments(port), inherited | environment, port, log, path, start)
             self._stack.callback(server.stop)
             server.wait_until_ready()

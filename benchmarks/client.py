@@ -1,4 +1,4 @@
-"""A client for times that wrk does not tell: to the first words, and of many requests at once."""
+"""A client for what wrk does not measure: time to the first words, and many first requests at once."""
 
 import asyncio
 import json
@@ -12,19 +12,19 @@ from benchmarks.servers.process import ServerProcess
 
 _CONTENT = re.compile(rb'"content":\s*"[^"]')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_LIMIT = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """Seconds from the request to the first piece of content, and to the end of the answer."""
+class ResponseTimes:
+    """Seconds from the request to the first piece of content, and to the end of the response."""
 
     first: float
-    whole: float
+    complete: float
 
 
 class Connection:
-    """One connection that is kept. Raises `RuntimeError` for an answer that is not 200 or has no content."""
+    """One persistent connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -32,11 +32,14 @@ class Connection:
 
     @classmethod
     async def open(cls, server: ServerProcess) -> "Connection":
-        """Connected, nothing sent."""
+        """Connects to `server`; sends nothing."""
         return cls(*await asyncio.open_connection("127.0.0.1", server.port))
 
-    async def ask(self, path: str, body: dict[str, Any], token: str) -> Answered:
-        """Sends `body` and reads the whole answer."""
+    async def send(self, path: str, body: dict[str, Any], token: str) -> ResponseTimes:
+        """Sends `body` and reads the whole response.
+
+        Raises `RuntimeError` for a status other than 200 or a response without content.
+        """
         content = json.dumps(body).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -45,8 +48,8 @@ class Connection:
         began = time.perf_counter()
         self._writer.write(head.encode() + content)
         received, first = b"", 0.0
-        async with asyncio.timeout(_LIMIT):
-            while not _is_whole(received):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            while not _is_complete(received):
                 piece = await self._reader.read(65536)
                 received += piece
                 if not first and _CONTENT.search(received):
@@ -54,16 +57,16 @@ class Connection:
                 if not piece:
                     break
         if not received.startswith(b"HTTP/1.1 200") or not first:
-            fault = f"{path}: unexpected answer {received[:300]!r}"
+            fault = f"{path}: unexpected response {received[:300]!r}"
             raise RuntimeError(fault)
-        return Answered(first, time.perf_counter() - began)
+        return ResponseTimes(first, time.perf_counter() - began)
 
     def close(self) -> None:
-        """Does not wait."""
+        """Closes the connection without waiting."""
         self._writer.close()
 
 
-def _is_whole(received: bytes) -> bool:
+def _is_complete(received: bytes) -> bool:
     head, end, body = received.partition(b"\r\n\r\n")
     if not end:
         return False
@@ -71,31 +74,31 @@ def _is_whole(received: bytes) -> bool:
     return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
 
 
-def one_after_another(
+def send_sequentially(
     server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]
-) -> list[Answered]:
-    """A request for each token, on one connection."""
+) -> list[ResponseTimes]:
+    """Sends a request for each token, on one connection."""
 
-    async def ask() -> list[Answered]:
+    async def run() -> list[ResponseTimes]:
         connection = await Connection.open(server)
-        answers = [await connection.ask(path, body, token) for token in tokens]
+        times = [await connection.send(path, body, token) for token in tokens]
         connection.close()
-        return answers
+        return times
 
-    return asyncio.run(ask())
+    return asyncio.run(run())
 
 
-def all_at_once(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> float:
-    """A request for each token, each on a connection that is open already; seconds until the last answer."""
+def send_concurrently(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> float:
+    """Sends a request for each token, each on an open connection; returns seconds to the last response."""
 
-    async def ask() -> float:
+    async def run() -> float:
         connections = [await Connection.open(server) for _ in tokens]
         began = time.perf_counter()
-        asked = zip(connections, tokens, strict=True)
-        await asyncio.gather(*(connection.ask(path, body, token) for connection, token in asked))
+        pairs = zip(connections, tokens, strict=True)
+        await asyncio.gather(*(connection.send(path, body, token) for connection, token in pairs))
         seconds = time.perf_counter() - began
         for connection in connections:
             connection.close()
         return seconds
 
-    return asyncio.run(ask())
+    return asyncio.run(run())

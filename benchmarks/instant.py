@@ -1,4 +1,4 @@
-"""Parts of an agent that answer at once, so that what stands around them is what counts."""
+"""Parts of an agent that respond immediately, so that only the code around them is measured."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ NEEDS: Final[tuple[CredentialNeed, ...]] = (LLM, AMAP, ENTERPRISE)
 
 
 class InstantIssuer:
-    """A `CredentialIssuer`."""
+    """A `CredentialIssuer` without IDaaS: every call succeeds immediately."""
 
     async def machine_token(self, scope: str) -> IssuedToken:
         """See `CredentialIssuer`."""
@@ -38,7 +38,7 @@ class InstantIssuer:
 
 
 class ToollessService:
-    """A `Service` that needs a credential and has no tools: only its share of the identity work counts."""
+    """A `Service` that requires a credential and has no tools, so that only its credential is measured."""
 
     access_identity = None
     failure = ErrorCode.EXTERNAL_SERVICE_FAILED
@@ -64,8 +64,8 @@ class ToollessService:
 
 
 def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "AgentGraph":
-    """The agent's graph under Human identity: two services, and a model that says hello."""
-    # Imported here: most that is measured in a process of its own does without, and starts the sooner.
+    """The agent's graph under Human identity, with two services and a model that always replies "Hello."."""
+    # Imported here: most processes that import this module do not need LangChain and start faster without it.
     from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
     from graph.build import build_graph

@@ -1,4 +1,4 @@
-"""An issuer of callers' access tokens, in this process: what the verifier is measured with."""
+"""An issuer of access tokens in this process, with which the verifier is measured."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ ISSUER: Final = "https://idaas.benchmark.example/api/v2/iauths_system/oauth2"
 
 
 class Issuer:
-    """One RSA key of 2048 bits, as IDaaS has. A `KeySource` too: its key is always at hand."""
+    """Signs with one RSA key of 2048 bits, as IDaaS does. Also a `KeySource` with that key."""
 
     def __init__(self) -> None:
         self.private_key: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)

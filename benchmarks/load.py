@@ -1,4 +1,4 @@
-"""Load by wrk: so many connections, each sending its next request when the answer is there.
+"""Load by wrk: each connection sends its next request when the response to the last one has arrived.
 
 https://github.com/wg/wrk
 """
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.client import all_at_once
+from benchmarks.client import send_concurrently
 from benchmarks.servers.process import ServerProcess
 
 CONNECTIONS = 32
-_LONGEST = 10
-_FEW = 4
+_MAX_SECONDS = 10
+_QUICK_REQUESTS = 4
 
 _SCRIPT = """
 local body, tokens, requests, sent = %(body)s, %(tokens)s, {}, 0
@@ -45,7 +45,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it. `cpu_ms` is the server's processor time for each request; times in milliseconds."""
+    """The result of a load. `cpu_ms` is the server's processor time a request; times are in milliseconds."""
 
     per_second: float
     cpu_ms: float
@@ -62,7 +62,10 @@ def load(
     tokens: Sequence[str] = ("static",),
     connections: int = CONNECTIONS,
 ) -> Load:
-    """POSTs `body` for `seconds` (whole ones: wrk's), the tokens in turn. Raises if any request failed."""
+    """POSTs `body` with the tokens in turn, for `seconds` rounded to whole ones.
+
+    Raises `RuntimeError` if any request failed.
+    """
     lua = {"body": _lua(json.dumps(body)), "tokens": f"{{{','.join(map(_lua, tokens))}}}"}
     whole = max(1, round(seconds))
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
@@ -72,22 +75,24 @@ def load(
         before = server.cpu_seconds()
         output = subprocess.run([*command, server.url + path], check=True, capture_output=True, text=True)
         cpu_ms = (server.cpu_seconds() - before) * 1000
-    told = json.loads(output.stdout.strip().splitlines()[-1])
-    number = told["requests"]
-    if not number and whole < _LONGEST:  # a machine that is busy with something else
+    report = json.loads(output.stdout.strip().splitlines()[-1])
+    number = report["requests"]
+    if not number and whole < _MAX_SECONDS:  # a busy machine can finish no request in this time
         return load(server, path, body, seconds=3 * whole, tokens=tokens, connections=connections)
-    if told["failed"] or not number:
-        fault = f"{told['failed']} of {number} requests to {path} failed"
+    if report["failed"] or not number:
+        fault = f"{report['failed']} of {number} requests to {path} failed"
         raise RuntimeError(fault)
-    return Load(number / told["seconds"], cpu_ms / number, told["p50"], told["p99"])
+    return Load(number / report["seconds"], cpu_ms / number, report["p50"], report["p99"])
 
 
-def few(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> Load:
-    """Four requests at once, without wrk: to show that they are answered."""
+def send_few(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> Load:
+    """Sends four requests at once without wrk, to check that they succeed."""
     before = server.cpu_seconds()
-    seconds = all_at_once(server, path, body, [tokens[number % len(tokens)] for number in range(_FEW)])
+    seconds = send_concurrently(
+        server, path, body, [tokens[number % len(tokens)] for number in range(_QUICK_REQUESTS)]
+    )
     cpu = server.cpu_seconds() - before
-    return Load(_FEW / seconds, cpu * 1000 / _FEW, seconds * 1000, seconds * 1000)
+    return Load(_QUICK_REQUESTS / seconds, cpu * 1000 / _QUICK_REQUESTS, seconds * 1000, seconds * 1000)
 
 
 def _lua(text: str) -> str:

@@ -1,4 +1,4 @@
-"""On what a run was measured."""
+"""The machine and the library versions of a run."""
 
 import importlib.metadata
 import os
@@ -23,7 +23,7 @@ _LIBRARIES = (
 
 
 def machine() -> dict[str, str]:
-    """Processor, cores, system, Python, and the versions of what costs the most."""
+    """Processor, cores, load, system, Python, and the versions of the libraries that cost most."""
     libraries = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return {

@@ -1,7 +1,7 @@
-"""A measured figure: a value with its spread, what it is held against, and the target.
+"""A measured figure: a value with its spread, its reference and its target.
 
-Whatever is compared runs in turns (A B, B A, A B …), so that drift of the machine meets both alike, and the
-ratio is taken within each turn.
+Figures that are compared are measured in turns (A B, B A, A B …), so that drift of the machine affects both
+alike, and the ratio is computed within each turn.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much to measure: `rounds` turns of about `seconds` each; if `quick`, just to show that it runs."""
+    """How much to measure: `rounds` turns of about `seconds` each; `quick` only shows that a row runs."""
 
     rounds: int = 6
     seconds: float = 1.5
@@ -45,13 +45,13 @@ class Series:
 
 
 def series(*values: float) -> Series:
-    """A series of one round for each value."""
+    """A series with one round for each value."""
     return Series(values)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound of the ratio; of the value itself if `absolute`, or where nothing is beside it."""
+    """A bound on the ratio; on the value itself if `absolute` or if there is no reference."""
 
     bound: Literal["≤", "≥"]
     limit: float
@@ -73,21 +73,21 @@ def at_least(limit: float, *, absolute: bool = False) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A line of the table. `against` is the floor's or peer's series, round for round; `beside` names it."""
+    """A line of the table. `reference` names the floor or peer, `reference_value` is its series."""
 
     name: str
     unit: str
     value: Series
-    beside: str = ""
-    against: Series | None = None
+    reference: str = ""
+    reference_value: Series | None = None
     target: Target | None = None
 
     @property
     def ratio(self) -> Series | None:
-        """Value by reference, round for round; `None` if there is no reference, or it is zero."""
-        if self.against is None or 0 in self.against.values:
+        """Value divided by reference, round by round; `None` if there is no reference or it is zero."""
+        if self.reference_value is None or 0 in self.reference_value.values:
             return None
-        pairs = zip(self.value.values, self.against.values, strict=True)
+        pairs = zip(self.value.values, self.reference_value.values, strict=True)
         return Series(tuple(value / reference for value, reference in pairs))
 
     @property
@@ -95,20 +95,20 @@ class Figure:
         """Whether the median is within the target; `None` if there is none."""
         if self.target is None:
             return None
-        held = self.value if self.target.absolute or self.against is None else self.ratio
-        return None if held is None else self.target.met_by(held.median)
+        bounded = self.value if self.target.absolute or self.reference_value is None else self.ratio
+        return None if bounded is None else self.target.met_by(bounded.median)
 
 
-def in_turns(rounds: int, subjects: Mapping[str, Callable[[], _T]]) -> dict[str, list[_T]]:
-    """Measures every subject once a round, in the opposite order every other round."""
-    results: dict[str, list[_T]] = {name: [] for name in subjects}
+def interleave(rounds: int, runs: Mapping[str, Callable[[], _T]]) -> dict[str, list[_T]]:
+    """Calls every function once a round, in the opposite order every other round."""
+    results: dict[str, list[_T]] = {name: [] for name in runs}
     for number in range(rounds):
-        names = list(subjects) if number % 2 == 0 else list(reversed(list(subjects)))
+        names = list(runs) if number % 2 == 0 else list(reversed(list(runs)))
         for name in names:
-            results[name].append(subjects[name]())
+            results[name].append(runs[name]())
     return results
 
 
-def each(results: Sequence[_T], of: Callable[[_T], float]) -> Series:
-    """One member of every round's result."""
+def series_of(results: Sequence[_T], of: Callable[[_T], float]) -> Series:
+    """One value of every round's result."""
     return Series(tuple(of(result) for result in results))

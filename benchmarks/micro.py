@@ -1,7 +1,7 @@
 """Micro-benchmarks by pyperf: `python -m benchmarks.micro ROW` measures the cases of one row.
 
-A row's module has `CASES`: name → a factory of a function that does the work a number of times and tells the
-seconds it took. `micro` runs a row round by round (A B A B …), each case in a process of its own.
+A row's module has `CASES`: name → a factory of a function that repeats the work and returns the seconds
+taken. `micro` runs a row round by round (A B A B …), each case in its own process.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ import pyperf
 from benchmarks.measurement import Plan, Series
 
 Timed = Callable[[int], float]
-"""Does the work so many times; the seconds that took."""
+"""Repeats the work the given number of times and returns the seconds taken."""
 Cases = Mapping[str, Callable[[], Timed]]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_MOST_ROUNDS: Final = 3
-"""Most of a round is the start of its processes, and pyperf's values differ little."""
+_MAX_ROUNDS: Final = 3
+"""More rounds add little: starting processes takes most of a round, and pyperf's values vary little."""
 
 
 def timed(work: Callable[[], object]) -> Timed:
-    """Of a function."""
+    """Times a function."""
 
     def run(loops: int) -> float:
         repetitions = range(loops)
@@ -44,8 +44,8 @@ def timed(work: Callable[[], object]) -> Timed:
 def timed_async(
     work: Callable[[], Awaitable[object]], loop: asyncio.AbstractEventLoop | None = None
 ) -> Timed:
-    """Of a coroutine function, all within one event loop."""
-    runs_in = loop or asyncio.new_event_loop()
+    """Times a coroutine function, all calls in one event loop."""
+    event_loop = loop or asyncio.new_event_loop()
 
     async def repeat(loops: int) -> float:
         repetitions = range(loops)
@@ -54,15 +54,15 @@ def timed_async(
             await work()
         return time.perf_counter() - began
 
-    return lambda loops: runs_in.run_until_complete(repeat(loops))
+    return lambda loops: event_loop.run_until_complete(repeat(loops))
 
 
 def micro(row: str, plan: Plan) -> dict[str, Series]:
-    """By case: microseconds of one repetition, a value for each round."""
+    """Microseconds of one repetition by case, a value for each round."""
     values: dict[str, list[float]] = {}
     options = ["--debug-single-value"] if plan.quick else ["-p1", "-n5", "-w1", "--min-time=0.05"]
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(min(plan.rounds, _MOST_ROUNDS)):
+        for number in range(min(plan.rounds, _MAX_ROUNDS)):
             file = Path(folder) / f"{number}.json"
             command = [sys.executable, "-m", "benchmarks.micro", row, *options, "--quiet", "-o", str(file)]
             subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -72,7 +72,7 @@ def micro(row: str, plan: Plan) -> dict[str, Series]:
 
 
 def main() -> None:
-    """Measures the row that is named, in the manner of pyperf's own command line."""
+    """Measures the named row; the other options are pyperf's."""
     runner = pyperf.Runner(
         program_args=("-m", "benchmarks.micro"),
         add_cmdline_args=lambda command, options: command.append(options.row),
@@ -81,8 +81,8 @@ def main() -> None:
     row = runner.parse_args().row
     cases: Cases = importlib.import_module(f"benchmarks.rows.{row}").CASES
     for name, factory in cases.items():
-        made = cache(factory)  # made in the process that runs it, and nowhere else
-        runner.bench_time_func(name, lambda loops, made=made: made()(loops))
+        cached = cache(factory)  # created only in the process that runs the case
+        runner.bench_time_func(name, lambda loops, cached=cached: cached()(loops))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A small chart of growth: both axes logarithmic, so that a straight line of slope 1 is linear growth.
+"""A chart of growth with logarithmic axes, on which a straight line of slope 1 is linear growth.
 
-An SVG of its own few lines. Its colours follow the reader's scheme, light or dark, also in an `<img>`.
+The SVG's colours follow the reader's light or dark scheme, also in an `<img>`.
 """
 
 import math
@@ -36,9 +36,9 @@ def exponent(points: Points) -> float:
     return math.log(y1 / y0) / math.log(x1 / x0)
 
 
-def growth_chart(points: Points, *, title: str, across: str, up: str) -> str:
-    """The SVG. Dashed: linear growth from the first point. Values must be positive, and at least two."""
-    # The dashed line leaves at the top: the chart is as high as what was measured needs.
+def growth_chart(points: Points, *, title: str, x_label: str, y_label: str) -> str:
+    """The SVG; the dashed line is linear growth from the first point. Needs two or more positive values."""
+    # The dashed line is cut at the top: the chart is only as high as the measured values need.
     x = _scale([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
     y = _scale([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
     parts = [
@@ -46,8 +46,8 @@ def growth_chart(points: Points, *, title: str, across: str, up: str) -> str:
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="{_LEFT}" y="20">{escape(title)}</text>',
-        f'<text x="{_LEFT}" y="36">{escape(up)}; dashed: linear</text>',
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{escape(across)}</text>',
+        f'<text x="{_LEFT}" y="36">{escape(y_label)}; dashed: linear</text>',
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{escape(x_label)}</text>',
     ]
     for value in _decades([x for x, _ in points]):
         parts.append(_line("grid", x(value), _TOP, x(value), _HEIGHT - _BOTTOM))
@@ -63,7 +63,7 @@ def growth_chart(points: Points, *, title: str, across: str, up: str) -> str:
 
 
 def _decades(values: Sequence[float]) -> list[float]:
-    """Powers of ten around `values`: from the one at or below the least, to the one at or above the most."""
+    """Powers of ten from the one at or below the smallest value to the one at or above the largest."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return [10.0**power for power in range(low, max(high, low + 1) + 1)]
 

@@ -6,22 +6,22 @@ from typing import Any
 from benchmarks.measurement import Figure, Series
 
 Results = Mapping[str, Sequence[Figure] | str]
-"""By row: its figures, or in words why it could not be measured."""
+"""By row: its figures, or the reason why it could not be measured."""
 
 HEADER = (
-    "| row | figure | value | beside it | its value | ratio | target | |\n|---|---|---|---|---|---|---|---|"
+    "| row | figure | value | reference | its value | ratio | target | |\n|---|---|---|---|---|---|---|---|"
 )
 
 
 def markdown(machine: Mapping[str, str], results: Results) -> str:
-    """Medians, with the lowest and the highest round in parentheses."""
+    """The page: medians, with the lowest and the highest round in parentheses."""
     lines = ["# Benchmarks", "", *(f"- {name}: {value}" for name, value in machine.items()), "", HEADER]
     for row, figures in results.items():
-        lines += lines_of(row, figures)
+        lines += row_lines(row, figures)
     return "\n".join(lines) + "\n"
 
 
-def lines_of(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
+def row_lines(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
     """The lines of one row."""
     if isinstance(figures, str):
         yield f"| {row} | not measured: {figures} | | | | | | |"
@@ -29,14 +29,14 @@ def lines_of(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
     for figure in figures:
         target = _bound(figure)
         met = {None: "", True: "met", False: "not met"}[figure.met]
-        against = _spread(figure.against, figure.unit) if figure.against else ""
+        reference_value = _spread(figure.reference_value, figure.unit) if figure.reference_value else ""
         ratio = _spread(figure.ratio) if figure.ratio else ""
         cells = [
             row,
             figure.name,
             _spread(figure.value, figure.unit),
-            figure.beside,
-            against,
+            figure.reference,
+            reference_value,
             ratio,
             target,
             met,
@@ -45,7 +45,7 @@ def lines_of(row: str, figures: Sequence[Figure] | str) -> Iterator[str]:
 
 
 def as_json(machine: Mapping[str, str], results: Results) -> dict[str, Any]:
-    """Every round's value."""
+    """The values of every round."""
     return {
         "machine": dict(machine),
         "rows": {
@@ -60,8 +60,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "name": figure.name,
         "unit": figure.unit,
         "values": figure.value.values,
-        "beside": figure.beside,
-        "against": figure.against and figure.against.values,
+        "reference": figure.reference,
+        "reference_values": figure.reference_value and figure.reference_value.values,
         "ratio": figure.ratio and figure.ratio.median,
         "target": _bound(figure),
         "met": figure.met,
@@ -72,8 +72,8 @@ def _bound(figure: Figure) -> str:
     target = figure.target
     if target is None:
         return ""
-    of_the_value = target.absolute or figure.against is None
-    return f"{target.bound} {_number(target.limit)} {figure.unit if of_the_value else '×'}".rstrip()
+    on_the_value = target.absolute or figure.reference_value is None
+    return f"{target.bound} {_number(target.limit)} {figure.unit if on_the_value else '×'}".rstrip()
 
 
 def _spread(values: Series, unit: str = "") -> str:

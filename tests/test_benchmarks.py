@@ -1,4 +1,4 @@
-"""The benchmarks run, every row of them. What they measure is no matter of a test."""
+"""Every row of the benchmarks runs and gives figures; the values are not checked."""
 
 import json
 import pkgutil
@@ -12,25 +12,25 @@ import pytest
 from benchmarks import rows
 from benchmarks.bench import Bench
 from benchmarks.load import load
-from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, in_turns, series
+from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, interleave, series
 
 ROOT = Path(__file__).parents[1]
 
 
 ROWS = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
 ALONE = {"broker", "cold_start", "growth", "human_users", "idaas_requests", "mcp_call", "resident_memory"}
-"""Those that start processes of their own; the others share theirs."""
+"""Rows that start their own processes; the others share servers."""
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_every_row_comes_out_with_figures(tmp_path: Path, alone: bool) -> None:
-    asked = [row for row in ROWS if (row in ALONE) is alone]
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--to", str(tmp_path), *asked]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)  # noqa: S603 - our own command
+def test_every_row_gives_figures(tmp_path: Path, alone: bool) -> None:
+    selected = [row for row in ROWS if (row in ALONE) is alone]
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--to", str(tmp_path), *selected]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)  # noqa: S603 - a fixed command
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     results = json.loads((tmp_path / "results.json").read_text())["rows"]
-    assert set(results) == set(asked)
+    assert set(results) == set(selected)
     table = (tmp_path / "table.md").read_text()
     for row, figures in results.items():
         assert figures
@@ -39,30 +39,30 @@ def test_every_row_comes_out_with_figures(tmp_path: Path, alone: bool) -> None:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: scripts/ensure-wrk")
-def test_wrk_sends_the_body_and_counts_the_answers() -> None:
+def test_wrk_sends_the_body_and_counts_the_responses() -> None:
     with Bench(QUICK) as bench:
         body = {"messages": [{"role": "user", "content": 'a "quoted" 问题\n\\'}]}
-        told = load(bench.stand_ins, "/v1/chat/completions", body, seconds=1)
+        result = load(bench.stand_ins, "/v1/chat/completions", body, seconds=1)
 
-    assert told.per_second > 0
+    assert result.per_second > 0
 
 
-def test_subjects_are_measured_in_turns_and_each_round_in_the_opposite_order() -> None:
+def test_runs_are_interleaved_in_the_opposite_order_every_other_round() -> None:
     seen = []
 
-    in_turns(3, {"a": lambda: seen.append("a"), "b": lambda: seen.append("b")})
+    interleave(3, {"a": lambda: seen.append("a"), "b": lambda: seen.append("b")})
 
     assert "".join(seen) == "abbaab"
 
 
-def test_a_ratio_is_taken_round_by_round() -> None:
+def test_ratio_is_computed_round_by_round() -> None:
     figure = Figure("speed", "/s", series(10, 20, 90), "peer", series(5, 20, 30), at_least(2))
 
     assert figure.ratio == Series((2, 1, 3))
     assert figure.met
 
 
-def test_an_absolute_target_looks_at_the_value_beside_whatever() -> None:
+def test_absolute_target_is_compared_with_the_value_not_the_ratio() -> None:
     figure = Figure("time", "s", series(2), "peer", series(100), at_most(1, absolute=True))
 
     assert figure.met is False

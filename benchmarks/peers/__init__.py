@@ -1,1 +1,1 @@
-"""What the agent is measured against: agents without its identity layer, as a competent user writes them."""
+"""References for the agent: agents without its identity layer, written as their libraries document."""

@@ -1,7 +1,7 @@
-"""An agent as one writes it without identity: FastAPI, LangGraph, ChatOpenAI, static keys.
+"""A usual agent without identity: FastAPI, LangGraph, ChatOpenAI, static keys.
 
-Three of them on one server: the model alone, with an MCP server whose session stays open, and with an HTTP
-tool whose client stays open.
+The server has three agents: the model alone, with an MCP server over one persistent session, and with an HTTP
+tool over one persistent client.
 """
 
 import json
@@ -33,36 +33,36 @@ class Chat(BaseModel):
 
 
 def chat_model() -> ChatOpenAI:
-    """Qwen, with a static key."""
+    """Qwen with a static key."""
     return ChatOpenAI(
         model="qwen-plus", base_url=os.environ["LLM_BASE_URL"], api_key=os.environ["LLM_API_KEY"]
     )
 
 
 def one_node(model: ChatOpenAI) -> CompiledStateGraph:
-    """The smallest agent there is."""
+    """A graph with one node, which calls the model."""
 
-    async def ask(state: MessagesState) -> dict[str, Any]:
+    async def call_model(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     graph = StateGraph(MessagesState)
-    graph.add_node("model", ask)
+    graph.add_node("model", call_model)
     graph.add_edge(START, "model")
     graph.add_edge("model", END)
     return graph.compile()
 
 
 async def completion(graph: CompiledStateGraph, chat: Chat) -> Any:
-    """The answer of `graph`, whole or as a stream."""
+    """The completion that `graph` gives, whole or as a stream."""
     if chat.stream:
-        return StreamingResponse(pieces(graph, chat), media_type="text/event-stream")
+        return StreamingResponse(chunks(graph, chat), media_type="text/event-stream")
     result = await graph.ainvoke({"messages": chat.messages})
     message = {"role": "assistant", "content": result["messages"][-1].content}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": chat.model, "choices": [choice]}
 
 
-async def pieces(graph: CompiledStateGraph, chat: Chat) -> AsyncIterator[str]:
+async def chunks(graph: CompiledStateGraph, chat: Chat) -> AsyncIterator[str]:
     """Server-sent events, a chunk for each token."""
     async for message, _ in graph.astream({"messages": chat.messages}, stream_mode="messages"):
         if isinstance(message, AIMessageChunk) and message.content:
@@ -89,11 +89,11 @@ def app() -> FastAPI:
 
             @tool
             async def call_enterprise_service() -> str:
-                """Calls the enterprise service and returns its answer."""
+                """Calls the enterprise service and returns its response."""
                 headers = {"Authorization": "Bearer static"}
-                answer = await http.post(os.environ["ENTERPRISE_SERVICE_URL"], json={}, headers=headers)
-                answer.raise_for_status()
-                return answer.text
+                response = await http.post(os.environ["ENTERPRISE_SERVICE_URL"], json={}, headers=headers)
+                response.raise_for_status()
+                return response.text
 
             graphs["model"] = one_node(model)
             graphs["mcp"] = create_react_agent(model, await load_mcp_tools(session))

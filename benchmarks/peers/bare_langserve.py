@@ -1,7 +1,7 @@
 """LangServe over the bare graph, as its documentation shows it.
 
-`/agent` is the graph as it is, which streams each node's update: the answer in one piece. `/tokens` streams
-tokens.
+`/agent` is the graph itself, which streams the update of each node, so the completion is one event. `/tokens`
+streams tokens.
 """
 
 import warnings

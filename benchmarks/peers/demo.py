@@ -1,9 +1,9 @@
-"""A straight port of the vendor's Java demo: credentials, clients and tools are made anew for each request.
+"""A direct port of the vendor's Java demo, which creates credentials, clients and tools for each request.
 
-The access token is verified with cached keys, as Spring does. Then, one after the other: a token for the
-credential store, the model's API key, the external server's, a token for the enterprise service; a chat
-model; an MCP client, which lists its tools; and the agent runs. `/machine` does so in its own name, `/human`
-in the user's.
+The access token is verified with cached keys, as Spring does. These steps follow in sequence: a token for the
+credential store, the model's API key, the external server's API key, a token for the enterprise service, a
+chat model, an MCP client that lists its tools, and the agent's run. `/machine` uses the agent's identity,
+`/human` the user's.
 """
 
 import json
@@ -31,7 +31,7 @@ _PAM = "urn:cloud:idaas:pam|.all"
 
 
 class Idaas:
-    """IDaaS as the agent's SDK configuration has it, for one request."""
+    """A client of IDaaS for one request, by the agent's SDK configuration."""
 
     def __init__(
         self, http: httpx.AsyncClient, configuration: dict[str, Any], user_token: str | None
@@ -43,25 +43,25 @@ class Idaas:
         )
 
     async def token(self, scope: str) -> str:
-        """Of the agent, or of the user by exchange."""
+        """An access token of the agent, or of the user by exchange."""
         form = {
             "client_id": self._configuration["clientId"],
             "client_secret": os.environ["IDAAS_CLIENT_SECRET"],
             "scope": scope,
         }
-        answer = await self._http.post(self._configuration["tokenEndpoint"], data={**form, **self._grant})
-        token: str = answer.raise_for_status().json()["access_token"]
+        response = await self._http.post(self._configuration["tokenEndpoint"], data={**form, **self._grant})
+        token: str = response.raise_for_status().json()["access_token"]
         return token
 
     async def api_key(self, pam_token: str, identifier: str) -> str:
-        """From the credential store."""
+        """An API key from the credential store."""
         host, instance = (self._configuration[n] for n in ("developerApiEndpoint", "idaasInstanceId"))
-        answer = await self._http.get(
+        response = await self._http.get(
             f"https://{host}/v2/{instance}/credentials/_/actions/obtain",
             params={"credentialIdentifier": identifier},
             headers={"Authorization": f"Bearer {pam_token}"},
         )
-        key: str = answer.raise_for_status().json()["credentialContent"]["apiKeyContent"]["apiKey"]
+        key: str = response.raise_for_status().json()["credentialContent"]["apiKeyContent"]["apiKey"]
         return key
 
 
@@ -96,7 +96,7 @@ def app() -> FastAPI:
 
         @tool
         async def call_enterprise_service() -> str:
-            """Calls the enterprise service and returns its answer."""
+            """Calls the enterprise service and returns its response."""
             headers = {"Authorization": f"Bearer {service_token}"}
             async with httpx.AsyncClient(verify=tls) as http:
                 return (await http.post(os.environ["ENTERPRISE_SERVICE_URL"], json={}, headers=headers)).text

@@ -1,7 +1,7 @@
-"""The floor: the agent as it is, surface, limits and graph, with nobody who authenticates or obtains.
+"""The floor: the agent's surface, limits and graph without authentication, credentials and audit.
 
-Whoever comes is let in, the nodes `authenticate` and `credentials` pass on, keys are static, and nothing goes
-on record. What is left of the difference is what identity costs.
+Every request is admitted, the nodes `authenticate` and `credentials` do nothing, keys are static, and nothing
+is recorded. The difference to the agent is the cost of identity.
 """
 
 import os
@@ -29,19 +29,19 @@ from identity.access_token.verified_access_token import Principal, VerifiedAcces
 from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
 
-_NOBODY = assume_verified(
-    principal=Principal("https://idaas.example", "nobody"),
+_ANONYMOUS = assume_verified(
+    principal=Principal("https://idaas.example", "anonymous"),
     audience=("agent",),
     scopes=frozenset(),
     expires_at=1e12,
-    fingerprint="nobody",
-    token=Secret("nobody"),
+    fingerprint="anonymous",
+    token=Secret("anonymous"),
 )
 _STATIC_KEY = Credential(ApiKey("static"), AccessIdentity.MACHINE, Secret("static"), 1e12)
 
 
 class _Static:
-    """In the place of `Callers`, of `Accesses` and of an access: one caller, one key, and no question."""
+    """Replaces `Callers`, `Accesses` and `Access`: one caller, one key, no checks."""
 
     renewed = None
 
@@ -49,7 +49,7 @@ class _Static:
         self.requirements: dict[str, Any] = {}
 
     async def caller(self, _: object) -> VerifiedAccessToken:
-        return _NOBODY
+        return _ANONYMOUS
 
     def at_hand(self) -> Credential:
         return _STATIC_KEY
@@ -68,30 +68,30 @@ class _Accesses(_Static):
 
 
 def _node(update: dict[str, Any]) -> Callable[..., Any]:
-    async def passed_on(state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG001
+    async def no_op(state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG001
         return update
 
-    return lambda *_: passed_on
+    return lambda *_: no_op
 
 
-class Everybody:
-    """In the place of `Authentication`: whoever comes is nobody in particular."""
+class NoAuthentication:
+    """Replaces `Authentication`: every request has the same anonymous caller."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets all in."""
-        scope[CALLER] = _NOBODY
+        """Admits every request."""
+        scope[CALLER] = _ANONYMOUS
         await self._app(scope, receive, send)
 
 
-class _Unidentified(Agent):
-    """The tools are listed with the machine's own credential once, at the start, as the agent does."""
+class _AgentWithoutIdentity(Agent):
+    """The agent without the parts that check, obtain or record. Tools are listed once, at the start."""
 
     def __init__(self, settings: Settings) -> None:
         composition.qwen_chat = lambda **_: InstantModel()  # type: ignore[assignment]
-        composition.AuditTrail = lambda *_, clock, **__: _Unrecorded(clock=clock)  # type: ignore[assignment,misc]
+        composition.AuditTrail = lambda *_, clock, **__: _AuditTrailWithoutSink(clock=clock)  # type: ignore[assignment,misc]
         for name, other in {
             "Callers": _Callers,
             "Accesses": _Accesses,
@@ -102,16 +102,16 @@ class _Unidentified(Agent):
         super().__init__(settings)
 
 
-_Unrecorded = composition.AuditTrail
+_AuditTrailWithoutSink = composition.AuditTrail
 
 
 def app() -> FastAPI:
-    """The surface as `agent.api.app` builds it, without what is about identity."""
+    """The application that `agent.api.app` builds, without its identity parts."""
     set_up_logging()
     settings = read_settings(os.environ)
-    server = create_app(settings, _Unidentified(settings))
+    server = create_app(settings, _AgentWithoutIdentity(settings))
     server.user_middleware = [
-        Middleware(Everybody) if each.cls is Authentication else each  # type: ignore[comparison-overlap]
+        Middleware(NoAuthentication) if each.cls is Authentication else each  # type: ignore[comparison-overlap]
         for each in server.user_middleware
     ]
     spare_what_lives_long()

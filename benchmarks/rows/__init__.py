@@ -1,1 +1,1 @@
-"""One module for each row of the table. It has `measure(bench) -> Iterable[Figure]`."""
+"""One module for each row of the table, with `measure(bench) -> Iterable[Figure]`."""

@@ -1,4 +1,4 @@
-"""What identity costs a warm request: a held credential, the audit log, and the two nodes of the graph."""
+"""The cost of identity in a warm request: a cached credential, the audit log, and the graph's two nodes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _HUMAN: Final = AccessIdentity.HUMAN
 
 
-class _Known:
-    """In place of verifier and broker: the caller and the credentials are there, and nothing is checked."""
+class _FixedIdentity:
+    """Replaces verifier and broker: returns a fixed caller and fixed credentials, and checks nothing."""
 
     def __init__(self, caller: VerifiedAccessToken, credentials: Sequence[Credential]) -> None:
         self._caller = caller
@@ -45,7 +45,7 @@ class _Known:
 
 
 class _Warm:
-    """The real verifier and broker, for one caller whose credentials are held."""
+    """The real verifier and broker, for one caller whose credentials are cached."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -59,7 +59,7 @@ class _Warm:
         ]
 
     def run(self, verifier: "Verifier", credentials: CredentialSource) -> Timed:
-        """A whole run of the graph: two services without tools, and a model that answers at once."""
+        """A complete run of the graph: two services without tools, and an instant model."""
         from langchain_core.messages import HumanMessage
 
         from graph.context import AgentContext
@@ -70,7 +70,7 @@ class _Warm:
         return timed_async(lambda: graph.ainvoke(question, {"callbacks": []}, context=context), self.loop)
 
 
-def _held() -> Timed:
+def _cached() -> Timed:
     warm = _Warm()
     broker, caller = warm.broker, warm.caller
     return timed(lambda: broker.held(LLM, _HUMAN, caller))
@@ -83,8 +83,8 @@ def _dictionary() -> Timed:
     return timed(lambda: credentials.get((caller.fingerprint, LLM)))
 
 
-def _recorded(trail: AuditTrail) -> Timed:
-    """Both lines of one tool call."""
+def _tool_call_records(trail: AuditTrail) -> Timed:
+    """Both audit records of one tool call."""
     warm = _Warm()
 
     async def record() -> None:
@@ -96,11 +96,11 @@ def _recorded(trail: AuditTrail) -> Timed:
 
 
 def _audit_without_sink() -> Timed:
-    return _recorded(AuditTrail())
+    return _tool_call_records(AuditTrail())
 
 
 def _audit_to_logger() -> Timed:
-    return _recorded(AuditTrail(AuditLog()))
+    return _tool_call_records(AuditTrail(AuditLog()))
 
 
 def _run() -> Timed:
@@ -110,12 +110,12 @@ def _run() -> Timed:
 
 def _run_without_identity() -> Timed:
     warm = _Warm()
-    known = _Known(warm.caller, warm.credentials)
-    return warm.run(known, known)
+    fixed = _FixedIdentity(warm.caller, warm.credentials)
+    return warm.run(fixed, fixed)
 
 
 CASES: Cases = {
-    "held credential": _held,
+    "cached credential": _cached,
     "dictionary": _dictionary,
     "audit, no sink": _audit_without_sink,
     "audit, logger": _audit_to_logger,
@@ -125,17 +125,17 @@ CASES: Cases = {
 
 
 def measure(bench: Bench) -> Sequence[Figure]:
-    """No targets: each is small beside the run that it belongs to."""
-    took = micro("broker", bench.plan)
+    """No targets: each cost is a small part of a run."""
+    times = micro("broker", bench.plan)
     return [
-        Figure("a held credential", "µs", took["held credential"], "a dictionary", took["dictionary"]),
-        Figure("audit of a tool call, no sink", "µs", took["audit, no sink"]),
-        Figure("audit of a tool call, to the logger", "µs", took["audit, logger"]),
+        Figure("a cached credential", "µs", times["cached credential"], "a dictionary", times["dictionary"]),
+        Figure("audit of a tool call, no sink", "µs", times["audit, no sink"]),
+        Figure("audit of a tool call, to the logger", "µs", times["audit, logger"]),
         Figure(
             "a run of the graph, instant model",
             "µs",
-            took["run"],
+            times["run"],
             "the same with caller and credentials given",
-            took["run without identity"],
+            times["run without identity"],
         ),
     ]

@@ -1,4 +1,4 @@
-"""The time that is added to the model's own until the first words of a warm stream reach the caller."""
+"""The time that an agent adds to the model's until the first words of a warm stream reach the caller."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -6,21 +6,21 @@ from statistics import median
 
 from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.client import one_after_another
-from benchmarks.measurement import Figure, Series, at_most, in_turns
+from benchmarks.client import send_sequentially
+from benchmarks.measurement import Figure, Series, at_most, interleave
 from benchmarks.servers.process import ServerProcess
 
 
 def measure(bench: Bench) -> Iterable[Figure]:
-    """One caller, one request after the other; medians of a round."""
+    """Medians of rounds in which one caller sends requests one after another."""
     requests = 10 if bench.plan.quick else 100
     token = bench.access_token()
 
     def first(server: ServerProcess, path: str) -> float:
-        answers = one_after_another(server, path, chat(stream=True), [token] * requests)
-        return 1000 * median(answer.first for answer in answers)
+        responses = send_sequentially(server, path, chat(stream=True), [token] * requests)
+        return 1000 * median(response.first for response in responses)
 
-    times = in_turns(
+    times = interleave(
         bench.plan.rounds,
         {
             "model": partial(first, bench.stand_ins, "/v1/chat/completions"),

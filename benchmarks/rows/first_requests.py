@@ -1,14 +1,15 @@
-"""Two hundred first requests at once under Human identity: of as many users, and of one.
+"""Two hundred simultaneous first requests under Human identity, from as many users and from one.
 
-Beside the vendor's demo, which exchanges the user's token for each request. Exchanges are counted at IDaaS.
+The reference is the vendor's demo, which exchanges the user's token for each request. IDaaS counts the
+exchanges.
 """
 
 from collections.abc import Iterable, Sequence
 
 from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.client import all_at_once
-from benchmarks.measurement import Figure, Series, at_most, in_turns
+from benchmarks.client import send_concurrently
+from benchmarks.measurement import Figure, Series, at_most, interleave
 from benchmarks.servers.process import ServerProcess
 
 _REQUESTS = 200
@@ -16,15 +17,15 @@ _EXCHANGES = "idaas:token.token_exchange"
 
 
 def measure(bench: Bench) -> Iterable[Figure]:
-    """Seconds until the last of them is answered; the model answers at once."""
+    """Seconds until the last response; the model responds immediately."""
     requests = 8 if bench.plan.quick else _REQUESTS
     agent, demo = bench.agent("Human"), bench.peer("demo")
     for server, path in ((agent, PATH), (demo, "/human/chat/completions")):
-        all_at_once(server, path, chat(), [bench.access_token()])
+        send_concurrently(server, path, chat(), [bench.access_token()])
 
-    def together(server: ServerProcess, path: str, tokens: Sequence[str]) -> tuple[float, int]:
+    def run(server: ServerProcess, path: str, tokens: Sequence[str]) -> tuple[float, int]:
         bench.idaas_requests()
-        seconds = all_at_once(server, path, chat(), tokens)
+        seconds = send_concurrently(server, path, chat(), tokens)
         return seconds, bench.idaas_requests().get(_EXCHANGES, 0)
 
     for users, limit, exchanges in ((requests, 1.5, 2 * requests), (1, 1.2, 2)):
@@ -32,17 +33,21 @@ def measure(bench: Bench) -> Iterable[Figure]:
         def tokens(users: int = users) -> list[str]:
             return bench.new_users(users) * (requests // users)
 
-        results = in_turns(
+        results = interleave(
             1 if bench.plan.quick else 2,
             {
-                "agent": lambda tokens=tokens: together(agent, PATH, tokens()),
-                "demo": lambda tokens=tokens: together(demo, "/human/chat/completions", tokens()),
+                "agent": lambda tokens=tokens: run(agent, PATH, tokens()),
+                "demo": lambda tokens=tokens: run(demo, "/human/chat/completions", tokens()),
             },
         )
-        whose = f"of {users} users" if users > 1 else "of one user"
+        source = f"of {users} users" if users > 1 else "of one user"
         for member, name, unit, target in (
             (0, "all answered", "s", at_most(limit, absolute=True)),
             (1, "exchanges", "", at_most(exchanges, absolute=True)),
         ):
-            ours, theirs = (Series(tuple(float(r[member]) for r in results[n])) for n in ("agent", "demo"))
-            yield Figure(f"{requests} first requests {whose}: {name}", unit, ours, "demo", theirs, target)
+            value, reference = (
+                Series(tuple(float(r[member]) for r in results[n])) for n in ("agent", "demo")
+            )
+            yield Figure(
+                f"{requests} first requests {source}: {name}", unit, value, "demo", reference, target
+            )

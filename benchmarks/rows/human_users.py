@@ -1,6 +1,6 @@
-"""Human identity with ten thousand users: the memory for each, and the rate of first requests.
+"""Human identity with ten thousand users: memory a user, and the rate of first requests.
 
-`python -m benchmarks.rows.human_users` measures the memory of its own process; `--traced`: by tracemalloc.
+`python -m benchmarks.rows.human_users` measures the memory of its own process; `--traced` uses tracemalloc.
 """
 
 import argparse
@@ -20,9 +20,9 @@ import psutil
 
 from benchmarks.bench import Bench
 from benchmarks.issuer import ISSUER, Issuer
-from benchmarks.measurement import Figure, Series, at_least, at_most, in_turns, series
-from benchmarks.servers.beside import serving
-from benchmarks.servers.instant_idaas import answer
+from benchmarks.measurement import Figure, Series, at_least, at_most, interleave, series
+from benchmarks.servers.instant_idaas import response_body
+from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import PAM_TOKEN, CredentialBroker
@@ -34,24 +34,24 @@ from identity.secret import Secret
 from identity.transport.client import http_client
 
 FirstRequest = Callable[[Secret], Awaitable[object]]
-"""Of the user of an access token."""
+"""Handles the first request of the user of an access token."""
 
 _KEYS: Final = (ApiKey("llm_api_key"), ApiKey("amap_api_key"))
 _ENTERPRISE: Final = AccessToken("https://enterprise.benchmark.example|service.invoke")
 _NEEDS: Final[tuple[CredentialNeed, ...]] = (*_KEYS, _ENTERPRISE)
 _CREDENTIALS: Final = 4
-"""A user's: the token that reads keys, two keys, the token for the enterprise service. One request each."""
+"""Credentials of a user, one request each: PAM token, two API keys, enterprise service token."""
 _USERS: Final = 10_000
-"""The bound of the verifier and, by their credentials, of the broker."""
-_SECONDS: Final = 30.0
-_AT_A_TIME: Final = 8
-"""Users of the client alone; with more it gets slower."""
+"""The capacity of the verifier and, counted in users, of the broker."""
+_TIMEOUT_SECONDS: Final = 30.0
+_CONCURRENT_USERS: Final = 8
+"""Concurrent users of the client alone, at which it is fastest."""
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def measure(bench: Bench) -> Sequence[Figure]:
-    """Memory in processes of its own, of which one has the full number of users."""
+    """Measures memory in separate processes, one of which has the full number of users."""
     users, traced = (200, 100) if bench.plan.quick else (_USERS, _USERS // 10)
     resident, allocated = _memory_of(["--users", str(users)], ["--users", str(traced), "--traced"])
     first, alone = _rates(bench)
@@ -73,14 +73,14 @@ def measure(bench: Bench) -> Sequence[Figure]:
 
 
 class _Identity:
-    """Verifier and broker as the agent makes them, with room for so many users."""
+    """Verifier and broker as the agent creates them, with capacity for `users`."""
 
     def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
         self._verifier: AccessTokenVerifier = issuer.verifier(remembered=users)
         self._broker = CredentialBroker(client, capacity=users * _CREDENTIALS)
 
     async def first_request(self, token: Secret) -> int:
-        """What a run does for a caller whom it has not seen. The length of what is kept as text."""
+        """Does the identity work of a new caller's first run; returns the length of its tokens and keys."""
         caller = await self._verifier.verify(token)
         needs = (PAM_TOKEN, *_NEEDS)
         obtained = (self._broker.obtain(need, AccessIdentity.HUMAN, caller) for need in needs)
@@ -97,8 +97,8 @@ def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
         developer_api_endpoint=origin,
         scope="urn:cloud:idaas:pam|.all",
         client_authentication=ClientSecretPost("app_agent", Secret("benchmark")),
-        connect_timeout=_SECONDS,
-        read_timeout=_SECONDS,
+        connect_timeout=_TIMEOUT_SECONDS,
+        read_timeout=_TIMEOUT_SECONDS,
     )
     return IDaaSClient(configuration, http)
 
@@ -107,18 +107,18 @@ def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
 
 
 def _rates(bench: Bench) -> tuple[Series, Series]:
-    """All users at once; the client alone as fast as it can, which is with a few at a time."""
+    """The rate with all users at once, and the best rate of the client alone."""
     plan = bench.plan
     users = 20 if plan.quick else 200
     issuer = Issuer()
     tokens = [Secret(issuer.access_token(f"user_{number}")) for number in range(users)]
 
-    with serving("instant_idaas") as idaas:
+    with row_server("instant_idaas") as idaas:
 
         def rate(of: Callable[[IDaaSClient], FirstRequest]) -> float:
             return asyncio.run(_rate(idaas.url, tokens, of))
 
-        results = in_turns(
+        results = interleave(
             min(plan.rounds, 2),
             {
                 "first": lambda: rate(lambda client: _Identity(issuer, client, users).first_request),
@@ -133,7 +133,7 @@ async def _rate(
     tokens: Sequence[Secret],
     of: Callable[[IDaaSClient], FirstRequest],
 ) -> float:
-    async with http_client(None, _SECONDS) as http:
+    async with http_client(None, _TIMEOUT_SECONDS) as http:
         work = of(_client(origin, http))
         began = time.perf_counter()
         await asyncio.gather(*(work(token) for token in tokens))
@@ -141,8 +141,8 @@ async def _rate(
 
 
 def _client_alone(client: IDaaSClient) -> FirstRequest:
-    """The same requests in the same order, with nobody who verifies, keeps or shares."""
-    turn = asyncio.Semaphore(_AT_A_TIME)
+    """The same requests in the same order, without verification, cache or sharing."""
+    turn = asyncio.Semaphore(_CONCURRENT_USERS)
 
     async def keys(token: Secret) -> None:
         pam_token = await client.exchange(token, PAM_TOKEN.scope)
@@ -159,7 +159,7 @@ def _client_alone(client: IDaaSClient) -> FirstRequest:
 
 
 def _memory_of(*options: list[str]) -> list[tuple[float, float, float]]:
-    """Each in a process of its own, side by side."""
+    """Runs `main` with each of `options`, in parallel processes."""
     command = [sys.executable, "-m", __name__]
     processes = [
         subprocess.Popen([*command, *each], cwd=_ROOT, stdout=subprocess.PIPE, text=True) for each in options
@@ -168,27 +168,27 @@ def _memory_of(*options: list[str]) -> list[tuple[float, float, float]]:
 
 
 async def _memory(used: Callable[[], int], users: int) -> tuple[float, float, float]:
-    """Bytes for each user up to the bound and, once that has settled, past it; bytes of text among them."""
+    """Returns bytes a user up to the capacity, beyond it, and of their tokens and keys as text."""
 
-    async def answered(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=answer(request.url.path, request.url.query.decode()))
+    async def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=response_body(request.url.path, request.url.query.decode()))
 
     issuer = Issuer()
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answered)) as http:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:
         identity = _Identity(issuer, _client("http://127.0.0.1", http), users)
         text = 0
 
-        async def come(first: int, last: int) -> float:
+        async def measure_users(first: int, last: int) -> float:
             nonlocal text
             before = used()
             for number in range(first, last):
                 text = await identity.first_request(Secret(issuer.access_token(f"user_{number}")))
             return (used() - before) / (last - first)
 
-        await come(0, users // 20)  # what the first users make for all is not theirs
-        below = await come(users // 20, users)
-        await come(users, users * 3 // 2)  # full dictionaries grow once more
-        return below, await come(users * 3 // 2, users * 7 // 4), text
+        await measure_users(0, users // 20)  # the first users also create what all share
+        below = await measure_users(users // 20, users)
+        await measure_users(users, users * 3 // 2)  # full dictionaries are resized once more
+        return below, await measure_users(users * 3 // 2, users * 7 // 4), text
 
 
 def _resident() -> int:
@@ -202,7 +202,7 @@ def _traced() -> int:
 
 
 def main() -> None:
-    """Prints `_memory` of this process as JSON."""
+    """Prints the result of `_memory` in this process as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--users", type=int, default=_USERS)
     parser.add_argument("--traced", action="store_true")

@@ -1,4 +1,4 @@
-"""How often IDaaS is asked, and how many of its answers a first request waits for in a row."""
+"""The number of requests to IDaaS, and how many of its responses a first chat waits for in sequence."""
 
 import asyncio
 import time
@@ -15,21 +15,21 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _CREDENTIALS: Final = 4
-"""The token that reads keys, two keys, the token for the enterprise service."""
+"""PAM token, two API keys, enterprise service token."""
 _LATENCY: Final = 0.1
 _QUESTIONS: Final = ("Hello!", "What is the weather?", "Call my enterprise service: enterprise")
 
 
 def measure(bench: Bench) -> Sequence[Figure]:
-    """Counts, by the sandbox: the agent whole, in this process, each time a new one."""
-    crowd = 10 if bench.plan.quick else 100
-    return asyncio.run(_figures(bench, crowd))
+    """Counts of the sandbox; each measurement uses a new agent in this process."""
+    concurrency = 10 if bench.plan.quick else 100
+    return asyncio.run(_figures(bench, concurrency))
 
 
-async def _figures(bench: Bench, crowd: int) -> list[Figure]:
+async def _figures(bench: Bench, concurrency: int) -> list[Figure]:
     figures = []
     for access_identity in AccessIdentity:
-        for at_once in (1, crowd):
+        for at_once in (1, concurrency):
             first, warm, _ = await _requests(bench, access_identity, at_once)
             figures.append(
                 Figure(
@@ -41,7 +41,7 @@ async def _figures(bench: Bench, crowd: int) -> list[Figure]:
                     at_most(1),
                 )
             )
-        name = f"warm, {access_identity}, {len(_QUESTIONS) * crowd} chats"
+        name = f"warm, {access_identity}, {len(_QUESTIONS) * concurrency} chats"
         figures.append(Figure(name, "requests", series(warm), target=at_most(0)))
     for service in ("idaas.token", "developer_api"):
         bench.control("PUT", f"faults/{service}", {"latency": _LATENCY})
@@ -52,8 +52,8 @@ async def _figures(bench: Bench, crowd: int) -> list[Figure]:
     depth = round(took / _LATENCY, 2)
     figures.append(
         Figure(
-            f"cold, Human: time of a first chat at {_LATENCY * 1000:.0f} ms an answer",
-            "answers of IDaaS",
+            f"cold, Human: time of a first chat at {_LATENCY * 1000:.0f} ms a response",
+            "responses of IDaaS",
             series(depth),
             target=at_most(2.5),
         )
@@ -62,11 +62,11 @@ async def _figures(bench: Bench, crowd: int) -> list[Figure]:
 
 
 async def _requests(bench: Bench, access_identity: AccessIdentity, at_once: int) -> tuple[int, int, float]:
-    """Requests to IDaaS of so many first chats and of warm ones; the seconds that the first ones took."""
+    """Returns requests to IDaaS of `at_once` first chats and of warm chats, and seconds of the first."""
     settings = read_settings(bench.agent_environment | {"ACCESS_IDENTITY": access_identity.value})
     agent = Agent(settings)
     try:
-        # The signing keys belong to no credential, and are fetched before a request comes.
+        # Signing keys are fetched before the first request, and are not counted as credentials.
         await agent.jwks.load()
         caller = await agent.verifier.verify(bench.access_token())
         bench.idaas_requests()

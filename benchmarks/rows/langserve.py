@@ -1,12 +1,12 @@
-"""LangServe's `invoke` and `stream` when all is warm, beside LangServe over a one-node agent.
+"""Warm LangServe `invoke` and `stream`, compared with LangServe over a one-node agent.
 
-The peer streams tokens, as the agent does; the bare graph itself would stream the answer in one piece.
+The peer streams tokens, as the agent does; the bare graph itself streams a completion as one event.
 """
 
 from collections.abc import Iterable
 
 from benchmarks.bench import Bench
-from benchmarks.chat import Subject, beside
+from benchmarks.chat import Endpoint, compare
 from benchmarks.measurement import Figure, at_least
 
 
@@ -16,11 +16,11 @@ def measure(bench: Bench) -> Iterable[Figure]:
     agent, bare = bench.agent("Machine"), bench.peer("bare_langserve")
     token = bench.access_token()
     for action, path in (("invoke", "/agent/invoke"), ("stream", "/tokens/stream")):
-        ours = Subject(agent, f"/agent/{action}", body, [token])
-        yield from beside(
+        endpoint = Endpoint(agent, f"/agent/{action}", body, [token])
+        yield from compare(
             bench.plan,
-            ours,
-            Subject(bare, path, body),
+            endpoint,
+            Endpoint(bare, path, body),
             name="bare LangServe",
             target=at_least(1.0),
             label=f"{action}: ",

@@ -1,4 +1,4 @@
-"""A warm call of an MCP tool, through the service, beside a bare POST of the same message."""
+"""A warm call of an MCP tool through the service, compared with a bare POST of the same message."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ import httpx
 import uvloop
 
 from benchmarks.bench import Bench
-from benchmarks.measurement import Figure, Series, at_most, in_turns, series
+from benchmarks.measurement import Figure, Series, at_most, interleave, series
 from benchmarks.micro import Timed, timed_async
-from benchmarks.servers.beside import serving
+from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import ApiKey, Credential
 from identity.secret import Secret
@@ -28,7 +28,7 @@ _CALL: Final = {
 
 
 class _Access:
-    """The key is at hand."""
+    """An `Access` with a cached key."""
 
     def __init__(self) -> None:
         self._key = Credential(
@@ -46,34 +46,34 @@ class _Access:
 
 
 def measure(bench: Bench) -> Sequence[Figure]:
-    """Both clients in this process, one call after another; the server in its own, and it counts."""
+    """Sequential calls of both clients in this process to a server in another, which counts them."""
     loop = uvloop.new_event_loop()
     calls = 5 if bench.plan.quick else 500
-    with serving("many_tools") as server:
+    with row_server("many_tools") as server:
         try:
-            took, requests = _measured(server.url, loop, bench.plan.rounds, calls)
+            times, requests = _measure_calls(server.url, loop, bench.plan.rounds, calls)
         finally:
             loop.close()
     return [
-        Figure("a call", "µs", took["call"], "a bare POST", took["POST"], at_most(1.5)),
+        Figure("a call", "µs", times["call"], "a bare POST", times["POST"], at_most(1.5)),
         Figure("requests a call", "", series(requests), target=at_most(1)),
     ]
 
 
-def _measured(
+def _measure_calls(
     url: str, loop: asyncio.AbstractEventLoop, rounds: int, calls: int
 ) -> tuple[dict[str, Series], float]:
     service, access, http = MCPService("amap", f"{url}/mcp/1", _NEED), _Access(), httpx.AsyncClient()
     headers = {"Accept": "application/json, text/event-stream", "Authorization": "Bearer sk-benchmark"}
 
     async def post() -> None:
-        answer = await http.post(f"{url}/mcp/1", json=_CALL, headers=headers)
-        answer.raise_for_status().json()
+        response = await http.post(f"{url}/mcp/1", json=_CALL, headers=headers)
+        response.raise_for_status().json()
 
     async def call() -> None:
         assert (await service.call("maps_weather", _ARGUMENTS, access)).ok
 
-    def of_one(work: Timed) -> float:
+    def microseconds(work: Timed) -> float:
         return work(calls) / calls * 1e6
 
     async def count() -> float:
@@ -85,7 +85,7 @@ def _measured(
     loop.run_until_complete(count())
     calling(calls)
     requests = loop.run_until_complete(count()) / calls
-    in_turn = in_turns(rounds, {"call": lambda: of_one(calling), "POST": lambda: of_one(posting)})
+    times = interleave(rounds, {"call": lambda: microseconds(calling), "POST": lambda: microseconds(posting)})
     loop.run_until_complete(service.aclose())
     loop.run_until_complete(http.aclose())
-    return {name: Series(tuple(values)) for name, values in in_turn.items()}, requests
+    return {name: Series(tuple(values)) for name, values in times.items()}, requests

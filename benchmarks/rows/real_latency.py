@@ -1,7 +1,7 @@
-"""Time to the first words when everything is as far away as it really is.
+"""Time to the first words with the delays of real services.
 
-IDaaS answers in 30 ms a request, MCP in 40 ms, the model begins after 300 ms and takes 10 ms a token. Beside
-the model's own time, and beside the vendor's demo, which makes everything anew for each request.
+IDaaS takes 30 ms a request, MCP 40 ms, the model 300 ms to the first token and 10 ms for each further one.
+The references are the model alone and the vendor's demo, which obtains every credential for each request.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,8 +10,8 @@ from statistics import mean
 
 from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
-from benchmarks.client import one_after_another
-from benchmarks.measurement import Figure, Series, at_most, in_turns
+from benchmarks.client import send_sequentially
+from benchmarks.measurement import Figure, Series, at_most, interleave
 from benchmarks.servers.process import ServerProcess
 
 _BODY = chat("Say little: tokens=3", stream=True)
@@ -19,22 +19,22 @@ _REQUESTS = 3
 
 
 def measure(bench: Bench) -> Iterable[Figure]:
-    """One caller, one request after the other; the mean of a round."""
+    """Means of rounds in which one caller sends requests one after another."""
     known = bench.access_token()
     requests = 1 if bench.plan.quick else _REQUESTS
     machine, human, demo = bench.agent("Machine"), bench.agent("Human"), bench.peer("demo")
     demo_paths = ("/machine/chat/completions", "/human/chat/completions")
     for server, path in ((machine, PATH), (human, PATH), *((demo, path) for path in demo_paths)):
-        one_after_another(server, path, _BODY, [known])
+        send_sequentially(server, path, _BODY, [known])
 
     def first(server: ServerProcess, path: str, tokens: Callable[[], list[str]]) -> float:
-        return 1000 * mean(answer.first for answer in one_after_another(server, path, _BODY, tokens()))
+        return 1000 * mean(response.first for response in send_sequentially(server, path, _BODY, tokens()))
 
     def again() -> list[str]:
         return [known] * requests
 
-    with bench.far_away():
-        times = in_turns(
+    with bench.realistic_latency():
+        times = interleave(
             bench.plan.rounds,
             {
                 "model": partial(first, bench.stand_ins, "/v1/chat/completions", again),

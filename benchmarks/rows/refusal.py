@@ -1,4 +1,4 @@
-"""What it costs to refuse a bad token: the dearest of all in `tests/security/tokens/`, beside a good one."""
+"""The cost of refusing a bad token: the slowest of `tests/security/tokens/`, compared with a good token."""
 
 import asyncio
 import contextlib
@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from benchmarks.bench import Bench
 from benchmarks.issuer import AUDIENCE, ISSUER, Issuer
-from benchmarks.measurement import Figure, Series, at_most, in_turns
+from benchmarks.measurement import Figure, Series, at_most, interleave
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 from tests.security.forge import Forge
 
 _TOKENS: Final = Path(__file__).resolve().parents[2] / "tests" / "security" / "tokens"
-_TIMES: Final = 20
+_ATTEMPTS: Final = 20
 
 
 def measure(bench: Bench) -> Sequence[Figure]:
-    """Each token is new to the verifier each time; of a token the best of some tries counts."""
+    """Nothing is cached between attempts. The fastest of several attempts counts for each token."""
     issuer = Issuer()
     forge = Forge(
         issuer=ISSUER,
@@ -36,31 +36,31 @@ def measure(bench: Bench) -> Sequence[Figure]:
     bad = [Secret(forge.token(recipe)) for recipe in _recipes()]
     good = Secret(forge.token({}))
     verifier = issuer.verifier(remembered=0)
-    asyncio.run(verifier.verify(good))  # it is good, or the whole row is void
+    asyncio.run(verifier.verify(good))  # raises if the good token is refused
 
     async def seconds(token: Secret) -> float:
         best = float("inf")
-        for _ in range(2 if bench.plan.quick else _TIMES):
+        for _ in range(2 if bench.plan.quick else _ATTEMPTS):
             began = time.perf_counter()
             with contextlib.suppress(AccessTokenError):
                 await verifier.verify(token)
             best = min(best, time.perf_counter() - began)
         return best * 1e6
 
-    async def dearest() -> float:
+    async def slowest() -> float:
         return max([await seconds(token) for token in bad])
 
-    took = in_turns(
+    times = interleave(
         min(bench.plan.rounds, 4),
-        {"bad": lambda: asyncio.run(dearest()), "good": lambda: asyncio.run(seconds(good))},
+        {"bad": lambda: asyncio.run(slowest()), "good": lambda: asyncio.run(seconds(good))},
     )
     return [
         Figure(
-            f"the dearest of {len(bad)} refusals",
+            f"the slowest of {len(bad)} refusals",
             "µs",
-            Series(tuple(took["bad"])),
+            Series(tuple(times["bad"])),
             "verifying a good token",
-            Series(tuple(took["good"])),
+            Series(tuple(times["good"])),
             at_most(3.0),
         )
     ]

@@ -1,8 +1,9 @@
-"""IDaaS: the sandbox as it is, with many users more.
+"""IDaaS: the unchanged sandbox with many additional users.
 
     python -m benchmarks.servers.cloud FOLDER PLAIN_PORT USERS
 
-The users are `user0`, `user1`, …, with bob's rights. `environment.json` in the folder is what an agent needs.
+The users are `user0`, `user1`, …, with bob's rights. `environment.json` in the folder has the variables of an
+agent.
 """
 
 import asyncio
@@ -17,15 +18,15 @@ from sandbox.server import SandboxOptions, install, running
 
 
 class LargeDirectory(Directory):
-    """Finds a user by subject without looking at all."""
+    """A directory that finds users by subject in constant time."""
 
     def user_by_subject(self, subject: str) -> User | None:
-        """By the naming of `add_users`; others as before."""
+        """Looks up the names of `add_users` directly; other subjects as in `Directory`."""
         return self.users.get(subject) or super().user_by_subject(subject)
 
 
 def add_users(cloud: Cloud, number: int) -> None:
-    """Users whose subject is their name, each with the rights that bob has."""
+    """Adds users whose subject is their name, each with bob's rights."""
     directory = cloud.directory
     bob = directory.users["bob"].subject
     rights = [(audience, permission) for holder, audience, permission in directory.people if holder == bob]

@@ -1,9 +1,9 @@
-"""For the quick mode: servers are forked from one process that has imported everything once.
+"""For the quick mode: servers are forked from one process that has imported all modules.
 
     python -m benchmarks.servers.fork_server
 
-reads a line of JSON for each server, `{"command", "environment", "log"}`, and answers with its process id.
-What a server does is the same; only what its start costs is not, so nothing is measured on it.
+reads a line of JSON for each server, `{"command", "environment", "log"}`, and prints its process id. A forked
+server behaves as usual but starts faster, so it is not used for measurements.
 """
 
 import gc
@@ -20,7 +20,7 @@ from typing import Final
 
 import psutil
 
-_IMPORTED: Final = (
+_MODULES: Final = (
     "agent.api.app",
     "agent.cli",
     "agent.commands.serve",
@@ -42,7 +42,7 @@ _IMPORTED: Final = (
 
 
 class ForkServer:
-    """Ends with all its servers when it is closed."""
+    """The parent process of the forked servers."""
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
@@ -54,41 +54,41 @@ class ForkServer:
         )
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
-        """A server, by the command that would start it anywhere."""
+        """Forks a server that runs `command`."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"command": list(command), "environment": dict(environment), "log": str(log)}
-        self._process.stdin.write(json.dumps(order) + "\n")
+        request = {"command": list(command), "environment": dict(environment), "log": str(log)}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return psutil.Process(int(self._process.stdout.readline()))
 
     def close(self) -> None:
-        """Whoever started a server stops it."""
+        """Ends the parent process; servers must be stopped before."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait()
 
 
 def main() -> None:
-    """Until the end of the input."""
-    for name in _IMPORTED:
+    """Forks servers until the end of the input."""
+    for name in _MODULES:
         importlib.import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children that end are gone
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps children that end
     for line in sys.stdin:
-        order = json.loads(line)
+        request = json.loads(line)
         child = os.fork()
         if not child:
-            _become(order["command"], order["environment"], order["log"])
+            _run_as(request["command"], request["environment"], request["log"])
         print(child, flush=True)
 
 
-def _become(command: list[str], environment: dict[str, str], log: str) -> None:
+def _run_as(command: list[str], environment: dict[str, str], log: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, other in ((0, nothing), (1, output), (2, output)):
-        os.dup2(other, descriptor)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for target, source in ((0, null), (1, output), (2, output)):
+        os.dup2(source, target)
     os.environ.clear()
     os.environ.update(environment)
     try:

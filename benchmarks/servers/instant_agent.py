@@ -1,4 +1,4 @@
-"""The agent, whole, with the model in its own process: what is left is what the agent itself costs."""
+"""The whole agent with an instant model in its process, which leaves the cost of the agent itself."""
 
 import os
 
@@ -13,9 +13,9 @@ from benchmarks.servers.instant_model import InstantModel
 
 
 def app() -> FastAPI:
-    """As production makes it, but for the model."""
+    """The production application with `InstantModel`."""
     set_up_logging()
-    # The one place where the model is chosen; everything else stays as it is, whatever it comes to be.
+    # The one place where the model is chosen; everything else is unchanged.
     composition.qwen_chat = lambda **_: InstantModel()  # type: ignore[assignment]
     server = create_app(read_settings(os.environ))
     spare_what_lives_long()

@@ -1,7 +1,8 @@
-"""IDaaS that answers at once: its token endpoint and Developer API as a bare protocol on loopback.
+"""The token endpoint and Developer API of IDaaS without delay, as a minimal HTTP protocol on loopback.
 
-`python -m benchmarks.servers.instant_idaas PORT` serves it. Every token that it issues is another one, as
-long as those of IDaaS; nothing is verified, and any other path is answered with a key.
+`python -m benchmarks.servers.instant_idaas PORT` serves it. Each token is different and about as long as
+those of IDaaS. Not checked: credentials and permissions. Every path but the token endpoint returns an API
+key.
 """
 
 import asyncio
@@ -13,12 +14,12 @@ from typing import Final
 
 _NUMBERS: Final = count()
 _TOKEN: Final = "x" * 700
-"""About the length of an access token of IDaaS."""
+"""Padding to about the length of an IDaaS access token."""
 _API_KEY: Final = "sk-" + 32 * "0"
 
 
-def answer(path: str, query: str = "") -> bytes:
-    """The body of the answer to a request."""
+def response_body(path: str, query: str = "") -> bytes:
+    """The body of the response to a request."""
     if path.endswith("/token"):
         now = int(time.time())
         token = f"{next(_NUMBERS)}.{_TOKEN}"
@@ -31,7 +32,7 @@ def answer(path: str, query: str = "") -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 as far as clients of IDaaS use it: whole requests, one after another."""
+    """The subset of HTTP/1.1 that clients of IDaaS use: complete requests, one after another."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -51,7 +52,7 @@ class _Connection(asyncio.Protocol):
                 return
             self._received = self._received[whole:]
             path, _, query = head.split(b" ", 2)[1].decode().partition("?")
-            self._send(answer(path, query))
+            self._send(response_body(path, query))
 
     def _send(self, body: bytes) -> None:
         assert self._transport is not None

@@ -1,4 +1,4 @@
-"""A chat model in the process that answers at once."""
+"""A chat model in the process that replies immediately."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,18 +12,18 @@ _USAGE: Any = {"input_tokens": 20, "output_tokens": 20, "total_tokens": 40}
 
 
 class InstantModel(BaseChatModel):
-    """Says the same twenty words to everything."""
+    """Replies with the same twenty words to every prompt."""
 
     http_async_client: None = None
-    """It has none to be closed."""
+    """The agent closes this client if there is one."""
 
     @property
     def _llm_type(self) -> str:
         return "instant"
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ARG002 - the base class's shape
-        answer = AIMessage("".join(_WORDS), usage_metadata=_USAGE)
-        return ChatResult(generations=[ChatGeneration(message=answer)])
+        message = AIMessage("".join(_WORDS), usage_metadata=_USAGE)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
         return self._generate(*args, **kwargs)

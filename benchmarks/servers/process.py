@@ -1,4 +1,4 @@
-"""One server in a process of its own: started, awaited, measured, stopped."""
+"""A server process: start it, wait until it is ready, measure it, stop it."""
 
 import contextlib
 import socket
@@ -15,25 +15,25 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
-    """A loopback port that nobody has now."""
+    """A loopback port that is free at the time of the call."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
 
 
-Start = Callable[[Sequence[str], Mapping[str, str], Path], psutil.Process]
+StartProcess = Callable[[Sequence[str], Mapping[str, str], Path], psutil.Process]
 """Starts a command with an environment; its output goes to a file."""
 
 
-def own_process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
-    """The usual way."""
+def start_process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> psutil.Process:
+    """Starts `command` as a subprocess; the default `StartProcess`."""
     with log.open("wb") as output:
         return psutil.Popen(command, env=dict(environment), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
 
 class ServerProcess:
-    """`command` must come to answer GET `path` on `port` with 200. Its output goes to `log`."""
+    """Runs `command`, which is ready when GET `path` on `port` returns 200. Its output goes to `log`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ServerProcess:
         port: int,
         log: Path,
         path: str = "/health",
-        start: Start = own_process,
+        start: StartProcess = start_process,
     ) -> None:
         self.port: Final = port
         self.url: Final = f"http://127.0.0.1:{port}"
@@ -52,13 +52,13 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The first process; workers are its children."""
+        """Process id of the parent; workers are its children."""
         return self._process.pid
 
     def wait_until_ready(self, seconds: float = 60.0) -> None:
-        """Raises `RuntimeError` with the end of the log if it does not come up."""
+        """Raises `RuntimeError` with the end of the log if the server is not ready in time."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self._lives():
+        while time.monotonic() < deadline and self._is_running():
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(self.url + self._path, trust_env=False).status_code == 200:
                     return
@@ -68,7 +68,7 @@ class ServerProcess:
         raise RuntimeError(fault)
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its processes that live."""
+        """User and system time of all its running processes."""
         total = 0.0
         for process in [self._process, *self._process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -77,13 +77,13 @@ class ServerProcess:
         return total
 
     def memory_bytes(self) -> int:
-        """Resident memory of all its processes; what they share counts for each."""
+        """Resident memory of all its processes; shared memory counts for each."""
         processes = [self._process, *self._process.children(recursive=True)]
         return sum(process.memory_info().rss for process in processes)
 
     def stop(self) -> None:
-        """Ends it, by force after five seconds. May be called twice."""
-        if not self._lives():
+        """Terminates the server, and kills it after five seconds. May be called twice."""
+        if not self._is_running():
             return
         self._process.terminate()
         try:
@@ -93,7 +93,7 @@ class ServerProcess:
                 process.kill()
             self._process.wait()
 
-    def _lives(self) -> bool:
+    def _is_running(self) -> bool:
         try:
             return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:

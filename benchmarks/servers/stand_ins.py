@@ -1,11 +1,11 @@
-"""The model, an MCP server and the enterprise service, as bare protocols: what they cost is not the agent's.
+"""The model, an MCP server and the enterprise service as minimal protocols, which cost little processor time.
 
     python -m benchmarks.servers.stand_ins PORT
 
-`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They answer at once,
-until `PUT /delays` gives them times in seconds: `first_token`, `token`, `mcp`. The model answers with words;
-to a question that speaks of the weather or the enterprise service, with one call of the tool whose name does.
-If the tool then failed, the model does too: no load is measured that did not do its work.
+`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They respond immediately
+unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. The model replies with words; to a question
+that contains "weather" or "enterprise" it replies with one call of the tool whose name contains that word. If
+the tool failed, the model responds 400, so that a failed chat is not measured as a success.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import orjson
 import uvloop
 
 WORDS = 20
-"""The answer of the model: that many tokens, unless the question says `tokens=N`."""
+"""Tokens in a completion, unless the question contains `tokens=N`."""
 
 TOOL: dict[str, Any] = {
     "name": "maps_weather",
@@ -34,20 +34,20 @@ _WEATHER = "sunny, 21 °C"
 _ENTERPRISE = b'{"employee":"stand-in","status":"ok"}'
 _TOOL_FAILED = b'{"error":{"message":"the tool failed"}}'
 _RESULTS = (_WEATHER, "stand-in")
-"""What the tools' results have in them."""
+"""What a successful tool result contains."""
 _HEAD = {"id": "chatcmpl-1", "created": 1795526961, "model": "qwen-plus"}
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40}
 
 
 class Delays:
-    """Seconds; all zero at the start."""
+    """Delays in seconds, zero at the start."""
 
     def __init__(self) -> None:
         self.first_token = self.token = self.mcp = 0.0
 
 
-def model_answer(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
-    """The content type, and the pieces of the body: one, or the events of a stream."""
+def model_response(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
+    """The content type and the parts of the body: one part, or the events of a stream."""
     message, finish = _message(request)
     if not request.get("stream"):
         return b"application/json", [_whole(orjson.dumps(message), finish)]
@@ -56,7 +56,7 @@ def model_answer(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
 
 
 def tool_failed(request: dict[str, Any]) -> bool:
-    """Whether the question has the result of a tool, and not the one that the services here give."""
+    """Whether the last message is a tool result other than those of the services here."""
     last = request["messages"][-1]
     return last["role"] == "tool" and not any(result in str(last["content"]) for result in _RESULTS)
 
@@ -97,8 +97,8 @@ def _events(message: bytes, finish: str, with_usage: bool) -> list[bytes]:
     return [*(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
 
 
-def mcp_answer(request: dict[str, Any]) -> bytes | None:
-    """The JSON-RPC answer; `None` to a notification."""
+def mcp_response(request: dict[str, Any]) -> bytes | None:
+    """The JSON-RPC response; `None` for a notification."""
     result: dict[str, Any]
     match request.get("method"):
         case "initialize":
@@ -117,7 +117,7 @@ def mcp_answer(request: dict[str, Any]) -> bytes | None:
 
 
 class Connection(asyncio.Protocol):
-    """HTTP/1.1 as far as clients here use it: bodies have a length, one request after the other."""
+    """The subset of HTTP/1.1 that the clients here use: bodies with a length, no pipelining of responses."""
 
     def __init__(self, delays: Delays) -> None:
         self._delays = delays
@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
         self._later: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's shape
         if self._later is not None:
@@ -143,19 +143,19 @@ class Connection(asyncio.Protocol):
             body = self._received[end + 4 : end + 4 + length]
             self._received = self._received[end + 4 + length :]
             method, path = head.split(b" ", 2)[:2]
-            self._answer(method, path, body)
+            self._respond(method, path, body)
 
-    def _answer(self, method: bytes, path: bytes, body: bytes) -> None:
+    def _respond(self, method: bytes, path: bytes, body: bytes) -> None:
         if path == b"/v1/chat/completions":
             question = orjson.loads(body)
             if tool_failed(question):
                 self._send(b"400 Bad Request", b"application/json", _TOOL_FAILED)
                 return
-            self._model(*model_answer(question))
+            self._send_model(*model_response(question))
         elif path == b"/mcp" and method == b"post":
-            answer = mcp_answer(orjson.loads(body))
-            status = b"200 OK" if answer is not None else b"202 Accepted"
-            self._send(status, b"application/json", answer or b"", self._delays.mcp)
+            response = mcp_response(orjson.loads(body))
+            status = b"200 OK" if response is not None else b"202 Accepted"
+            self._send(status, b"application/json", response or b"", self._delays.mcp)
         elif path == b"/mcp":
             self._send(b"405 Method Not Allowed", b"text/plain", b"")
         elif path == b"/delays":
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
         else:
             self._send(b"200 OK", b"application/json", _ENTERPRISE)
 
-    def _model(self, kind: bytes, pieces: list[bytes]) -> None:
+    def _send_model(self, kind: bytes, pieces: list[bytes]) -> None:
         if len(pieces) == 1:
             self._send(b"200 OK", kind, pieces[0], self._delays.first_token)
             return

@@ -1,4 +1,4 @@
-"""A server of one row alone: `with serving("instant_idaas") as server`."""
+"""A server that only one row uses: `with row_server("instant_idaas") as server`."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ from benchmarks.servers.process import ServerProcess, free_port
 
 
 @contextmanager
-def serving(name: str) -> Iterator[ServerProcess]:
-    """`python -m benchmarks.servers.<name> PORT`, until the block ends."""
+def row_server(name: str) -> Iterator[ServerProcess]:
+    """Runs `python -m benchmarks.servers.<name> PORT` until the block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", f"benchmarks.servers.{name}", str(port)]

@@ -1,4 +1,4 @@
-"""Starting a server anew, and the seconds from the start of its process to each of its answers."""
+"""A new server process, and the seconds from its start to each of its responses."""
 
 import contextlib
 import http.client
@@ -14,12 +14,12 @@ import psutil
 
 from benchmarks.servers.process import ServerProcess, free_port
 
-_PAUSE: Final = 0.002
-_LONGEST: Final = 60.0
+_RETRY_SECONDS: Final = 0.002
+_MAX_SECONDS: Final = 60.0
 
 
-class Start:
-    """A server that has just been started."""
+class TimedStart:
+    """A server process and the time of its start."""
 
     def __init__(self, server: ServerProcess, log: Path, began: float) -> None:
         self.server: Final = server
@@ -27,33 +27,36 @@ class Start:
         self._began = began
 
     def seconds_to(self, method: str, path: str, body: object = None, **headers: str) -> float:
-        """Until this request is answered with 200; it is sent again as long as it is not."""
+        """Sends the request until it returns 200; returns the seconds since the start of the process.
+
+        Raises `RuntimeError` if the process ends or 60 s pass.
+        """
         content = None if body is None else json.dumps(body)
         sent = {"Content-Type": "application/json", **headers}
         process = psutil.Process(self.server.pid)
-        while time.perf_counter() - self._began < _LONGEST and process.status() != psutil.STATUS_ZOMBIE:
+        while time.perf_counter() - self._began < _MAX_SECONDS and process.status() != psutil.STATUS_ZOMBIE:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=_LONGEST)
+                connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=_MAX_SECONDS)
                 connection.request(method, path, content, sent)
-                answer = connection.getresponse()
-                answer.read()
+                response = connection.getresponse()
+                response.read()
                 connection.close()
-                if answer.status == 200:
+                if response.status == 200:
                     return time.perf_counter() - self._began
-            time.sleep(_PAUSE)
-        fault = f"no answer to {path}: {self.log.read_text()[-2000:]}"
+            time.sleep(_RETRY_SECONDS)
+        fault = f"no response to {path}: {self.log.read_text()[-2000:]}"
         raise RuntimeError(fault)
 
 
 @contextmanager
-def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Start]:
-    """`command` and a port, until the block ends."""
+def timed_start(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[TimedStart]:
+    """Runs `command` with a free port as its last argument until the block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         began = time.perf_counter()
         server = ServerProcess([*command, str(port)], environment, port, log)
         try:
-            yield Start(server, log, began)
+            yield TimedStart(server, log, began)
         finally:
             server.stop()

@@ -1,7 +1,7 @@
-"""So many users at once, each new to the agent: `python -m benchmarks.crowd 1 10 100`.
+"""The cost of many new users at once: `python -m benchmarks.concurrent_users 1 10 100`.
 
-Prints the processor seconds for each number: callers verified, credentials obtained, runs of the graph to
-their ends. HTTP is not part of it: neither sockets nor the client that opens them are what is measured.
+Prints the processor seconds for each number of users: verifying the caller, obtaining credentials, and
+running the graph to its end. HTTP is not included, because the sockets and their client would dominate.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from benchmarks.issuer import Issuer
 from identity.credentials.broker import CredentialBroker
 
 
-async def _at_once(issuer: Issuer, tokens: Sequence[str]) -> float:
+async def _cpu_seconds(issuer: Issuer, tokens: Sequence[str]) -> float:
     verifier, broker = issuer.verifier(), CredentialBroker(InstantIssuer())
     runs = Runs(instant_graph(verifier, broker), timeout=600)
 
@@ -36,15 +36,15 @@ async def _at_once(issuer: Issuer, tokens: Sequence[str]) -> float:
 
 
 def main() -> None:
-    """Prints a JSON array."""
+    """Prints the seconds as a JSON array."""
     parser = argparse.ArgumentParser()
     parser.add_argument("users", type=int, nargs="+")
     numbers = parser.parse_args().users
     issuer = Issuer()
     tokens = [issuer.access_token(f"user_{number}") for number in range(max(numbers))]
-    asyncio.run(_at_once(issuer, tokens[:10]))  # whatever is made at the first run
+    asyncio.run(_cpu_seconds(issuer, tokens[:10]))  # what the first run creates
     spare_what_lives_long()
-    print(json.dumps([asyncio.run(_at_once(issuer, tokens[:number])) for number in numbers]))
+    print(json.dumps([asyncio.run(_cpu_seconds(issuer, tokens[:number])) for number in numbers]))
 
 
 if __name__ == "__main__":
