@@ -43,8 +43,9 @@ class ServiceClient:
 
     The credential is attached to every request and goes nowhere else: redirects are not followed, and path
     segments are encoded, so that an argument which the model chose cannot lead to another place. After a
-    401 or 403 the credential is renewed, once, and the request sent again if it is another one. Any other
-    failure, a second refusal, a web page in place of an answer, and JSON that is none raise `ServiceError`.
+    401 or 403 the credential is renewed and the request sent once more, unless the credential is so young
+    that nothing was renewed. Any other failure, a second refusal, a web page in place of an answer, and JSON
+    that is none raise `ServiceError`.
     """
 
     def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
@@ -81,7 +82,7 @@ class ServiceClient:
             status, text = await self._send(request, credential)
             if status in (401, 403):
                 fresh = await self._access.renew(credential)
-                if fresh.secret != credential.secret:
+                if fresh is not credential:
                     status, text = await self._send(request, fresh)
         if 200 <= status < 300:
             return ServiceAnswer(status, text)

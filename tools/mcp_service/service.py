@@ -29,8 +29,9 @@ class MCPService:
     """Every credential has a session of its own, kept for the next call; callers whose credentials are equal
     share one, because the credential is all that the server sees of them.
 
-    A warm call is one request. After a 401 or 403 the credential is renewed, once, and the request is sent
-    again if the credential is another one; a session that the server has forgotten is opened anew, once.
+    A warm call is one request. After a 401 or 403 the credential is renewed, once, and the request sent
+    again, unless the credential is so young that nothing was renewed; a session that the server has forgotten
+    is opened anew, once.
     `seconds` bounds a whole call. At most `sessions` are kept; the least recently used one ends when its
     calls have ended.
 
@@ -182,10 +183,10 @@ class MCPService:
                 continue
             if not failure.refuses_the_key or renewed:
                 raise failure
-            refused, credential = credential, await access.renew(credential)
-            renewed = True
-            if credential.secret == refused.secret:
+            fresh = await access.renew(credential)
+            if fresh is credential:  # too young: nothing was renewed
                 raise failure
+            credential, renewed = fresh, True
 
     async def _open(self, secret: Secret) -> MCPSession:
         transport = MCPTransport(
