@@ -27,7 +27,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKey, Credential, CredentialNeed
+from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.idaas.client import IDaaSClient
 from identity.signing_keys.jwks import Jwks
@@ -71,7 +71,9 @@ class Agent:
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(self.idaas, clock=clock, audit=audit)
         self.services: Final = services(settings, tls)
-        self.llm_api_key: Final = ApiKey(settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE)
+        self.llm_api_key: Final = ApiKeyRequirement(
+            settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE
+        )
         self.model: Final = qwen_chat(
             base_url=settings.llm_base_url,
             model=settings.llm_model,
@@ -139,7 +141,7 @@ class Agent:
         await self.request_rate.aclose()
         await self.audit_log.aclose()
 
-    def needs(self) -> list[tuple[str, CredentialNeed, AccessIdentity]]:
+    def needs(self) -> list[tuple[str, CredentialRequirement, AccessIdentity]]:
         """What the model and the services need, and as whom, by the names of the graph's nodes."""
         default = self.settings.access_identity
         of_services = (
@@ -176,7 +178,7 @@ class CallerAccess:
     def __init__(
         self,
         broker: CredentialBroker,
-        requirement: tuple[CredentialNeed, AccessIdentity] | None,
+        requirement: tuple[CredentialRequirement, AccessIdentity] | None,
         caller: VerifiedAccessToken | None,
     ) -> None:
         self._broker = broker

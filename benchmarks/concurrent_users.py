@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from langchain_core.messages import HumanMessage
 
 from agent.run import Runs
-from agent.server.garbage_collection import spare_what_lives_long
+from agent.server.garbage_collection import freeze_startup_objects
 from benchmarks.instant import InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
 from identity.credentials.broker import CredentialBroker
@@ -43,7 +43,7 @@ def main() -> None:
     issuer = Issuer()
     tokens = [issuer.access_token(f"user_{number}") for number in range(max(numbers))]
     asyncio.run(_cpu_seconds(issuer, tokens[:10]))  # what the first run creates
-    spare_what_lives_long()
+    freeze_startup_objects()
     print(json.dumps([asyncio.run(_cpu_seconds(issuer, tokens[:number])) for number in numbers]))
 
 

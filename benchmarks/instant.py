@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed, CredentialSource
+from identity.credentials.credential import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    CredentialSource,
+)
 from identity.error_table import ErrorCode
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
@@ -15,10 +20,10 @@ if TYPE_CHECKING:
     from agent.run import AgentGraph
     from graph.nodes.caller import Verifier
 
-LLM: Final = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
-AMAP: Final = ApiKey("amap_api_key")
-ENTERPRISE: Final = AccessToken("https://enterprise.benchmark.example|service.invoke")
-NEEDS: Final[tuple[CredentialNeed, ...]] = (LLM, AMAP, ENTERPRISE)
+LLM: Final = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP: Final = ApiKeyRequirement("amap_api_key")
+ENTERPRISE: Final = AccessTokenRequirement("https://enterprise.benchmark.example|service.invoke")
+NEEDS: Final[tuple[CredentialRequirement, ...]] = (LLM, AMAP, ENTERPRISE)
 
 
 class InstantIssuer:
@@ -32,7 +37,7 @@ class InstantIssuer:
         """See `CredentialIssuer`."""
         return IssuedToken(Secret(f"user's for {scope}"), time.time() + 1200)
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:  # noqa: ARG002 - the protocol's
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:  # noqa: ARG002 - the protocol's
         """See `CredentialIssuer`."""
         return Secret(f"key {need.identifier}")
 
@@ -43,7 +48,7 @@ class ToollessService:
     access_identity = None
     failure = ErrorCode.EXTERNAL_SERVICE_FAILED
 
-    def __init__(self, name: str, needs: CredentialNeed) -> None:
+    def __init__(self, name: str, needs: CredentialRequirement) -> None:
         self.name = name
         self.needs = needs
 
@@ -51,7 +56,7 @@ class ToollessService:
         """None."""
         return ()
 
-    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
+    def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
         """None."""
         return ()
 

@@ -23,11 +23,11 @@ from graph.nodes.caller import Callers, Verifier
 from graph.nodes.credentials import MODEL, ResolveCredentials
 from graph.nodes.model import AskModel
 from graph.nodes.service import CallService
-from graph.service_credentials import Accesses, Requirement
+from graph.service_credentials import Requirement, ServiceCredentials
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import ApiKey, CredentialSource
+from identity.credentials.credential import ApiKeyRequirement, CredentialSource
 from tools.service import Service
 
 _RESERVED = {"authenticate", "credentials", MODEL, START, END}
@@ -40,7 +40,7 @@ def build_graph(
     verifier: Verifier,
     credentials: CredentialSource,
     access_identity: AccessIdentity,
-    llm_api_key: ApiKey,
+    llm_api_key: ApiKeyRequirement,
     limits: Limits | None = None,
     caller: TokenLookup = token_in_context,
     clock: Callable[[], float] = time.time,
@@ -69,7 +69,7 @@ def build_graph(
                 service.needs, service.access_identity or access_identity
             )
     callers = Callers(verifier, caller)
-    accesses = Accesses(requirements, credentials, clock)
+    accesses = ServiceCredentials(requirements, credentials, clock)
     audit = audit or AuditTrail(clock=clock)
 
     graph = StateGraph(

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from langgraph.types import StreamWriter
 
-from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.redaction import Echo
 from identity.secret import Secret
@@ -50,13 +50,13 @@ class DeclaredCredential(TypedDict, total=False):
     """Of an API key: the identifier under which IDaaS keeps it."""
 
 
-def declared_credential(need: CredentialNeed | None) -> DeclaredCredential:
+def declared_credential(need: CredentialRequirement | None) -> DeclaredCredential:
     """The members of a tool's events that tell of `need`."""
     match need:
-        case AccessToken():
+        case AccessTokenRequirement():
             named: DeclaredCredential = {"audience": need.audience} if need.audience is not None else {}
             return {**named, "scope": need.permission}
-        case ApiKey(identifier):
+        case ApiKeyRequirement(identifier):
             return {"credential": identifier}
         case None:
             return {}

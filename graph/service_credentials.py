@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
-from identity.credentials.credential import Credential, CredentialNeed, CredentialSource
+from identity.credentials.credential import Credential, CredentialRequirement, CredentialSource
 from identity.errors import CredentialError, UnreachableError
 
 _SKEW = 30.0
@@ -17,11 +17,11 @@ _SKEW = 30.0
 class Requirement:
     """What a node needs, and the identity under which it is met."""
 
-    need: CredentialNeed
+    need: CredentialRequirement
     access_identity: AccessIdentity
 
 
-class RunAccess:
+class RunServiceCredential:
     """One caller's access to one service, for one node of one run (`tools.service.Access`)."""
 
     def __init__(
@@ -103,7 +103,7 @@ class RunAccess:
 class CallAccess:
     """The same for one call, which knows whether the call could be made (`tools.service.Access`)."""
 
-    def __init__(self, access: RunAccess) -> None:
+    def __init__(self, access: RunServiceCredential) -> None:
         self._access = access
         self.given = False
         """Whether the call had its credential, without which no request is made."""
@@ -123,7 +123,7 @@ class CallAccess:
         return await self._access.renew(refused)
 
 
-class Accesses:
+class ServiceCredentials:
     """Makes the accesses of a run, by the names of its nodes."""
 
     def __init__(
@@ -133,7 +133,9 @@ class Accesses:
         self._source = source
         self._clock = clock
 
-    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunAccess:
+    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunServiceCredential:
         """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
         held = (state.get("credentials") or {}).get(name)
-        return RunAccess(self.requirements.get(name), caller, self._source, held, self._clock, name)
+        return RunServiceCredential(
+            self.requirements.get(name), caller, self._source, held, self._clock, name
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from graph.conversation import failure_text
-from graph.service_credentials import RunAccess
+from graph.service_credentials import RunServiceCredential
 from identity.errors import AgentError, ServiceError
 from identity.failure_log import log_failure
 from tools.service import Service, ToolSchema
@@ -40,7 +40,7 @@ class Offers:
         self._seconds = seconds
         self._made: LRUCache[tuple[int, ...], tuple[list[Sequence[ToolSchema]], Offer]] = LRUCache(_MADE)
 
-    async def of(self, accesses: Mapping[str, RunAccess]) -> Offer:
+    async def of(self, accesses: Mapping[str, RunServiceCredential]) -> Offer:
         """Asks every service for its tools, side by side.
 
         A service that cannot say in time is left out and the model is told why; the others are not held up by
@@ -49,7 +49,7 @@ class Offers:
         """
         at_hand: list[Sequence[ToolSchema]] = []
         for service in self._services:
-            tools = service.tools_at_hand(accesses[service.name])
+            tools = service.cached_tools(accesses[service.name])
             if tools is None:
                 asked = (_tools(each, accesses[each.name], self._seconds) for each in self._services)
                 return _offer(self._services, await asyncio.gather(*asked))
@@ -92,7 +92,9 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
     return offered
 
 
-async def _tools(service: Service, access: RunAccess, seconds: float) -> Sequence[ToolSchema] | AgentError:
+async def _tools(
+    service: Service, access: RunServiceCredential, seconds: float
+) -> Sequence[ToolSchema] | AgentError:
     try:
         async with asyncio.timeout(seconds):
             return await service.tools(access)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from identity.secret import REDACTED, Secret
 
 
-def without_echo(value: Any, presented: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
+def redact(value: Any, presented: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
     """`value`, a text or a JSON value, without the credentials that were `presented` to its author."""
     return Echo(presented).taken_out_of(value)
 
@@ -28,7 +28,7 @@ class Echo:
         return _without(value, self._forms)
 
 
-class EchoFilter:
+class StreamRedactor:
     """The same for a text that comes in pieces: what may be the beginning of a credential waits for the next
     piece, nothing else does.
     """

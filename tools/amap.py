@@ -2,7 +2,7 @@
 
 import ssl
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from tools.mcp_service.service import MCPService
 
 
@@ -10,4 +10,4 @@ def amap(
     url: str, identifier: str, *, ssl_context: ssl.SSLContext | None = None, seconds: float = 25.0
 ) -> MCPService:
     """The MCP server at `url`, called with the API key that IDaaS keeps under `identifier`."""
-    return MCPService("amap", url, ApiKey(identifier), ssl_context=ssl_context, seconds=seconds)
+    return MCPService("amap", url, ApiKeyRequirement(identifier), ssl_context=ssl_context, seconds=seconds)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from identity.credentials.credential import AccessToken
+from identity.credentials.credential import AccessTokenRequirement
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
@@ -14,7 +14,9 @@ def enterprise(
     url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None, seconds: float = 20.0
 ) -> HTTPService:
     """The service at `url`, called with an access token of `scope` (`audience|permission`)."""
-    service = HTTPService("enterprise", url, AccessToken(scope), ssl_context=ssl_context, seconds=seconds)
+    service = HTTPService(
+        "enterprise", url, AccessTokenRequirement(scope), ssl_context=ssl_context, seconds=seconds
+    )
 
     @service.tool
     async def call_enterprise_service(

@@ -3,7 +3,7 @@
 import ssl
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessToken
+from identity.credentials.credential import AccessTokenRequirement
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
@@ -11,7 +11,11 @@ from tools.http_service.service import HTTPService
 def leave(url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None) -> HTTPService:
     """The leave service at `url`; it wants an access token of `scope` that names the employee."""
     service = HTTPService(
-        "leave", url, AccessToken(scope), access_identity=AccessIdentity.HUMAN, ssl_context=ssl_context
+        "leave",
+        url,
+        AccessTokenRequirement(scope),
+        access_identity=AccessIdentity.HUMAN,
+        ssl_context=ssl_context,
     )
 
     @service.tool

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from identity.redaction import without_echo
+from identity.redaction import redact
 from identity.secret import Secret
 
 MAX_CHARACTERS = 20_000
@@ -13,7 +13,7 @@ def presentable(text: str, presented: Iterable[Secret], limit: int = MAX_CHARACT
 
     A service that echoes its request would otherwise put the credential into the conversation.
     """
-    text = without_echo(text, presented)
+    text = redact(text, presented)
     if len(text) <= limit:
         return text
     return f"{text[:limit]}\n[cut after {limit} of {len(text)} characters]"

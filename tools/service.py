@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import Credential, CredentialNeed
+from identity.credentials.credential import Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 
 
@@ -63,7 +63,7 @@ class Service(Protocol):
         ...
 
     @property
-    def needs(self) -> CredentialNeed | None:
+    def needs(self) -> CredentialRequirement | None:
         """The credential that every call carries; `None` for a service without one."""
         ...
 
@@ -81,7 +81,7 @@ class Service(Protocol):
         """The tools that the service offers now."""
         ...
 
-    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema] | None:
+    def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
         """The same, if nobody has to be asked: one object as long as nothing changes. Else ask `tools`."""
         ...
 

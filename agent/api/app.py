@@ -28,9 +28,9 @@ from agent.middleware.header_limit import HeaderLimit
 from agent.middleware.rate_limit import RateLimit, counted_request
 from agent.middleware.request_log import RequestLog
 from agent.middleware.response_headers import ResponseHeaders
-from agent.middleware.shutdown import LastWord
-from agent.server.garbage_collection import spare_what_lives_long
-from agent.server.memory import given_back
+from agent.middleware.shutdown import ShutdownMiddleware
+from agent.server.garbage_collection import freeze_startup_objects
+from agent.server.memory import periodic_malloc_trim
 from agent.settings.variables import Settings
 from identity.errors import AgentError, LimitError
 
@@ -81,7 +81,7 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
                 max_age=600,
             ),
             Middleware(RequestLog),
-            Middleware(LastWord, shutdown=composed.shutdown),
+            Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
             Middleware(RateLimit, rate=composed.request_rate, room=composed.runs.check),
@@ -117,7 +117,7 @@ class StagedApp:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Opens the agent, and closes it; free memory is given back meanwhile."""
-        async with self._agent, given_back():
+        async with self._agent, periodic_malloc_trim():
             yield
 
     def complete(self) -> Callable[[], None]:
@@ -127,7 +127,7 @@ class StagedApp:
         def add() -> None:
             self.app.include_router(router)
             self.app.openapi_schema = None
-            spare_what_lives_long()
+            freeze_startup_objects()
 
         return add
 

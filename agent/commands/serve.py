@@ -62,16 +62,16 @@ def serve_on(listener: socket.socket) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    from agent.server.garbage_collection import hold_off, spare_what_lives_long
+    from agent.server.garbage_collection import freeze_startup_objects, pause_gc
     from agent.server.web_server import serve_until_stopped, web_server
 
-    hold_off()
+    pause_gc()
 
     def compose() -> "StagedApp":
         from agent.api.app import StagedApp
 
         composed = StagedApp(settings)
-        spare_what_lives_long()
+        freeze_startup_objects()
         return composed
 
     starting = Starting(compose, late=_is_late, failed=lambda: server.stop())

@@ -26,7 +26,7 @@ from agent.settings.variables import TOKEN_VARIABLE, read_settings
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import PAM_TOKEN
-from identity.credentials.credential import Credential, CredentialNeed
+from identity.credentials.credential import Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError
 from identity.secret import Secret
@@ -161,7 +161,7 @@ class Examination:
         return await self._step(_Step(name), verify(self._user_token), verified)
 
     async def _credential(
-        self, name: str, need: CredentialNeed, identity: AccessIdentity, *, client_known: bool
+        self, name: str, need: CredentialRequirement, identity: AccessIdentity, *, client_known: bool
     ) -> Finding:
         step = _Step(f"credential of {name}", name)
         if not client_known:

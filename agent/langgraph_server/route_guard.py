@@ -38,7 +38,7 @@ PUBLIC: Final = "/ok"
 """The process is up."""
 
 
-class ServerWall:
+class RouteGuard:
     """A pure ASGI middleware. 401 or 403 without a good token, 404 for what is closed, whoever asks."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -96,4 +96,4 @@ def _is_preflight(scope: Scope) -> bool:
     return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-app: Final = Starlette(middleware=[Middleware(ServerWall)])
+app: Final = Starlette(middleware=[Middleware(RouteGuard)])

@@ -38,7 +38,7 @@ VERIFIED: Final = "idaas_agent.verified_access_token"
 scope."""
 
 
-class HeldTokens:
+class TokenReferences:
     """Verified tokens by reference, until they expire. Beyond `capacity` the least recently used one goes."""
 
     def __init__(self, *, capacity: int = 10_000, clock: Callable[[], float] = time.time) -> None:
@@ -68,7 +68,7 @@ def identity_of(token: VerifiedAccessToken) -> str:
     return token.principal.subject
 
 
-held_tokens: Final = HeldTokens()
+held_tokens: Final = TokenReferences()
 
 _agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]]] = WeakKeyDictionary()
 

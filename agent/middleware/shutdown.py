@@ -62,7 +62,7 @@ class Shutdown:
                 self._requests.discard(scope)
 
 
-class LastWord:
+class ShutdownMiddleware:
     """A pure ASGI middleware. A request that the shutdown ends is answered 503, if nothing was sent yet."""
 
     def __init__(self, app: ASGIApp, *, shutdown: Shutdown) -> None:

@@ -27,7 +27,7 @@ _SHUTDOWN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ConnectionLimits:
     """Bounds of one connection. Times are seconds."""
 
     head_bytes: int = 65_536
@@ -47,8 +47,8 @@ class Patience:
     """How many requests may wait for the answer of one before them."""
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's, with bounds. Make it with `functools.partial(PatientProtocol, patience, lingering)`.
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's, with bounds. Make it with `functools.partial(LimitedHttpProtocol, patience, lingering)`.
 
     Trailers are counted and dropped: they never become headers. An answer that begins before its request is
     complete ends the connection, and is followed by reading on within the limits of `lingering`.
@@ -56,7 +56,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(
         self,
-        patience: Patience,
+        patience: ConnectionLimits,
         lingering: Lingering,
         *args: Any,  # noqa: ANN401 - uvicorn's own
         **kwargs: Any,  # noqa: ANN401 - uvicorn's own

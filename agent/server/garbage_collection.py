@@ -12,12 +12,12 @@ _THRESHOLDS: Final = (10_000, 20, 50)
 nearly all of them end with it, by their reference counts."""
 
 
-def hold_off() -> None:
+def pause_gc() -> None:
     """No collection while things are made that live to the end: a tenth of the time that a start takes."""
     gc.disable()
 
 
-def spare_what_lives_long() -> None:
+def freeze_startup_objects() -> None:
     """Call it when all is imported and composed: what exists now is not looked at any more."""
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

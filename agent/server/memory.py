@@ -25,7 +25,9 @@ def trim() -> None:
 
 
 @asynccontextmanager
-async def given_back(trim: Callable[[], None] = trim, *, seconds: float = _SECONDS) -> AsyncIterator[None]:
+async def periodic_malloc_trim(
+    trim: Callable[[], None] = trim, *, seconds: float = _SECONDS
+) -> AsyncIterator[None]:
     """While the block runs, every `seconds`, in a thread."""
 
     async def again_and_again() -> None:

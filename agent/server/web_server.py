@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from agent.server.connection_limits import Patience, PatientProtocol
+from agent.server.connection_limits import ConnectionLimits, LimitedHttpProtocol
 from agent.server.lingering_close import Lingering, LingerLimits
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -113,13 +113,13 @@ def web_server(
     shutdown_seconds: float = 3.0,
     ending: Ending | None = None,
     lifespan: bool = True,
-    patience: Patience = Patience(),  # noqa: B008 - a value that does not change
+    patience: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
     linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
     config = uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(PatientProtocol, patience, Lingering(linger))),
+        http=cast(type[asyncio.Protocol], partial(LimitedHttpProtocol, patience, Lingering(linger))),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,

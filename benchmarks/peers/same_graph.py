@@ -18,7 +18,7 @@ from agent.api.app import create_app
 from agent.composition import Agent
 from agent.middleware.authentication import CALLER, Authentication
 from agent.middleware.request_log import set_up_logging
-from agent.server.garbage_collection import spare_what_lives_long
+from agent.server.garbage_collection import freeze_startup_objects
 from agent.settings.variables import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import build
@@ -26,7 +26,7 @@ from graph.context import AgentContext
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.credentials.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.secret import Secret
 
 _ANONYMOUS = assume_verified(
@@ -37,11 +37,11 @@ _ANONYMOUS = assume_verified(
     fingerprint="anonymous",
     token=Secret("anonymous"),
 )
-_STATIC_KEY = Credential(ApiKey("static"), AccessIdentity.MACHINE, Secret("static"), 1e12)
+_STATIC_KEY = Credential(ApiKeyRequirement("static"), AccessIdentity.MACHINE, Secret("static"), 1e12)
 
 
 class _Static:
-    """Replaces `Callers`, `Accesses` and `Access`: one caller, one key, no checks."""
+    """Replaces `Callers`, `ServiceCredentials` and `Access`: one caller, one key, no checks."""
 
     renewed = None
 
@@ -94,7 +94,7 @@ class _AgentWithoutIdentity(Agent):
         composition.AuditTrail = lambda *_, clock, **__: _AuditTrailWithoutSink(clock=clock)  # type: ignore[assignment,misc]
         for name, other in {
             "Callers": _Callers,
-            "Accesses": _Accesses,
+            "ServiceCredentials": _Accesses,
             "Authenticate": _node({"rounds": 0, "offered": {}}),
             "ResolveCredentials": _node({"rounds": 0}),
         }.items():
@@ -114,5 +114,5 @@ def app() -> FastAPI:
         Middleware(NoAuthentication) if each.cls is Authentication else each  # type: ignore[comparison-overlap]
         for each in server.user_middleware
     ]
-    spare_what_lives_long()
+    freeze_startup_objects()
     return server

@@ -15,7 +15,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import Credential, CredentialNeed, CredentialSource
+from identity.credentials.credential import Credential, CredentialRequirement, CredentialSource
 from identity.secret import Secret
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class _FixedIdentity:
     async def verify(self, token: Secret) -> VerifiedAccessToken:  # noqa: ARG002 - the protocol's
         return self._caller
 
-    def held(self, need: CredentialNeed, *_: object) -> Credential:
+    def held(self, need: CredentialRequirement, *_: object) -> Credential:
         return self._credentials[need]
 
-    async def obtain(self, need: CredentialNeed, *_: object) -> Credential:
+    async def obtain(self, need: CredentialRequirement, *_: object) -> Credential:
         return self._credentials[need]
 
     def invalidate(self, *_: object) -> None:

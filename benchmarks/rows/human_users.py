@@ -26,7 +26,7 @@ from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
@@ -36,9 +36,9 @@ from identity.transport.client import http_client
 FirstRequest = Callable[[Secret], Awaitable[object]]
 """Handles the first request of the user of an access token."""
 
-_KEYS: Final = (ApiKey("llm_api_key"), ApiKey("amap_api_key"))
-_ENTERPRISE: Final = AccessToken("https://enterprise.benchmark.example|service.invoke")
-_NEEDS: Final[tuple[CredentialNeed, ...]] = (*_KEYS, _ENTERPRISE)
+_KEYS: Final = (ApiKeyRequirement("llm_api_key"), ApiKeyRequirement("amap_api_key"))
+_ENTERPRISE: Final = AccessTokenRequirement("https://enterprise.benchmark.example|service.invoke")
+_NEEDS: Final[tuple[CredentialRequirement, ...]] = (*_KEYS, _ENTERPRISE)
 _CREDENTIALS: Final = 4
 """Credentials of a user, one request each: PAM token, two API keys, enterprise service token."""
 _USERS: Final = 10_000

@@ -13,11 +13,11 @@ from benchmarks.measurement import Figure, Series, at_most, interleave, series
 from benchmarks.micro import Timed, timed_async
 from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.secret import Secret
 from tools.mcp_service.service import MCPService
 
-_NEED: Final = ApiKey("amap_api_key")
+_NEED: Final = ApiKeyRequirement("amap_api_key")
 _ARGUMENTS: Final = {"city": "杭州"}
 _CALL: Final = {
     "jsonrpc": "2.0",

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from agent import composition
 from agent.api.app import create_app
 from agent.middleware.request_log import set_up_logging
-from agent.server.garbage_collection import spare_what_lives_long
+from agent.server.garbage_collection import freeze_startup_objects
 from agent.settings.variables import read_settings
 from benchmarks.servers.instant_model import InstantModel
 
@@ -18,5 +18,5 @@ def app() -> FastAPI:
     # The one place where the model is chosen; everything else is unchanged.
     composition.qwen_chat = lambda **_: InstantModel()  # type: ignore[assignment]
     server = create_app(read_settings(os.environ))
-    spare_what_lives_long()
+    freeze_startup_objects()
     return server

@@ -10,7 +10,7 @@ import httpx2
 from graph.api_key import api_key
 from identity.transport.body import cut_body, limit_body
 from identity.transport.client import forget_redirect
-from identity.transport.pool import pooled
+from identity.transport.pool import sharded_transport
 from identity.transport.retry import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
@@ -47,7 +47,7 @@ def model_client(
             cut_body(response, MAX_ERROR_BYTES)
 
     return httpx2.AsyncClient(
-        **pooled(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
+        **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
         follow_redirects=False,

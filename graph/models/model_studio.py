@@ -27,7 +27,7 @@ from graph.models.events import ModelEvents
 from graph.models.stream_redaction import without_key
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.redaction import without_echo
+from identity.redaction import redact
 from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, text_of
 from identity.transport.json_size import check_size, read_json
 from identity.transport.retry import retry_after
@@ -126,7 +126,7 @@ class QwenChat(ChatOpenAI):
         self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
         whole = response if isinstance(response, dict) else response.model_dump()
-        if (said := without_echo(whole, [api_key.get()])) != whole:
+        if (said := redact(whole, [api_key.get()])) != whole:
             response = whole = said
         _refuse_other_arguments(whole)
         result = super()._create_chat_result(response, generation_info)
@@ -229,7 +229,7 @@ def _scrubbed(error: Exception) -> ServiceError:
         detail = "the connection to the model service failed"
     elif isinstance(error, openai.APIError):
         code = error.code if isinstance(error.code, str) and _CODE_WORD.fullmatch(error.code) else None
-        if code and without_echo(code, [api_key.get()]) != code:
+        if code and redact(code, [api_key.get()]) != code:
             code = None  # a key has the form of a word
         detail = "the model service answered with an error" if status is None else f"status {status}"
         detail += f' "{code}"' if code else ""

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from identity.redaction import Echo, EchoFilter
+from identity.redaction import Echo, StreamRedactor
 from identity.secret import Secret
 
 _PARTS = ("name", "args", "id")
@@ -33,8 +33,8 @@ class _Filters:
 
     def __init__(self, key: Secret) -> None:
         self._echo = Echo([key])
-        self._by_place: defaultdict[tuple[str, int | str | None], EchoFilter] = defaultdict(
-            partial(EchoFilter, key)
+        self._by_place: defaultdict[tuple[str, int | str | None], StreamRedactor] = defaultdict(
+            partial(StreamRedactor, key)
         )
 
     def passed(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:

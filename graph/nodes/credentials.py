@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from graph.context import AgentContext
 from graph.conversation import called_services
 from graph.nodes.caller import Callers
-from graph.service_credentials import Accesses, RunAccess
+from graph.service_credentials import RunServiceCredential, ServiceCredentials
 from graph.state import AgentState, Unavailable
 from identity.credentials.credential import Credential
 from identity.error_table import ErrorCode
@@ -30,7 +30,7 @@ class ResolveCredentials:
     """
 
     def __init__(
-        self, services: Sequence[Service], callers: Callers, accesses: Accesses, seconds: float
+        self, services: Sequence[Service], callers: Callers, accesses: ServiceCredentials, seconds: float
     ) -> None:
         self._services = services
         self._callers = callers
@@ -62,18 +62,18 @@ class ResolveCredentials:
             }
         }
 
-    def _needed(self, state: AgentState, accesses: dict[str, RunAccess]) -> list[str]:
+    def _needed(self, state: AgentState, accesses: dict[str, RunServiceCredential]) -> list[str]:
         """The names of what the next step needs, among those that need a credential at all."""
         if called := called_services(state):
             return [name for name in accesses if name in called]
         to_be_asked = (
             service.name
             for service in self._services
-            if service.name in accesses and service.tools_at_hand(accesses[service.name]) is None
+            if service.name in accesses and service.cached_tools(accesses[service.name]) is None
         )
         return [MODEL, *to_be_asked]
 
-    async def _obtain(self, name: str, access: RunAccess) -> Credential | AgentError:
+    async def _obtain(self, name: str, access: RunServiceCredential) -> Credential | AgentError:
         try:
             async with asyncio.timeout(self._seconds):
                 return await access.credential()

@@ -17,7 +17,7 @@ from graph.events import TextEvent
 from graph.limits import Limits
 from graph.nodes.caller import Callers, record
 from graph.nodes.credentials import MODEL
-from graph.service_credentials import Accesses, RunAccess
+from graph.service_credentials import RunServiceCredential, ServiceCredentials
 from graph.state import AgentState
 from graph.tool_catalog import Offer, Offers
 from identity.error_table import ErrorCode
@@ -37,7 +37,7 @@ class AskModel:
         model: BaseChatModel,
         services: Sequence[Service],
         callers: Callers,
-        accesses: Accesses,
+        accesses: ServiceCredentials,
         limits: Limits,
     ) -> None:
         self._model = model
@@ -115,7 +115,7 @@ class _Question:
         )
         self._said = False
 
-    async def answer(self, access: RunAccess, writer: StreamWriter | None) -> AIMessage:
+    async def answer(self, access: RunServiceCredential, writer: StreamWriter | None) -> AIMessage:
         credential = await access.credential()
         api_key.set(credential.secret)
         try:

@@ -14,7 +14,7 @@ from graph.conversation import accepted_calls, failure_text, refusal
 from graph.events import ToolCallEvents, declared_credential
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import Callers, record
-from graph.service_credentials import Accesses, CallAccess, RunAccess
+from graph.service_credentials import CallAccess, RunServiceCredential, ServiceCredentials
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
@@ -39,7 +39,7 @@ class CallService:
         self,
         service: Service,
         callers: Callers,
-        accesses: Accesses,
+        accesses: ServiceCredentials,
         budget: CallBudget,
         seconds: float,
         audit: AuditTrail,
@@ -82,7 +82,7 @@ class CallService:
         self,
         call: ToolCall,
         caller: VerifiedAccessToken,
-        access: RunAccess,
+        access: RunServiceCredential,
         writer: StreamWriter,
         secrets: Sequence[Secret],
     ) -> ToolMessage:
@@ -112,7 +112,7 @@ class CallService:
         )
 
     async def _recorded(
-        self, step: AuditedStep, call: ToolCall, access: RunAccess
+        self, step: AuditedStep, call: ToolCall, access: RunServiceCredential
     ) -> tuple[ToolResult, ErrorCode | None]:
         try:
             result, error = await self._outcome(call, access)
@@ -125,7 +125,9 @@ class CallService:
         await step.ended_by(error)
         return result, error.code
 
-    async def _outcome(self, call: ToolCall, access: RunAccess) -> tuple[ToolResult, AgentError | None]:
+    async def _outcome(
+        self, call: ToolCall, access: RunServiceCredential
+    ) -> tuple[ToolResult, AgentError | None]:
         service = self._service
         of_call = CallAccess(access)
         error: AgentError

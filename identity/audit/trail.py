@@ -19,7 +19,7 @@ from identity.audit.event import (
     AuditSink,
     Unrecorded,
 )
-from identity.credentials.credential import AccessToken, ApiKey, CredentialNeed
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.secret import Secret
@@ -117,11 +117,11 @@ class AuditTrail:
         return self._step(AuditedAction.AUTHENTICATION, audience=audience, scope=scope, token_hash=token_hash)
 
     def issue(
-        self, need: CredentialNeed, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
+        self, need: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
     ) -> AuditedStep:
         """Of a credential by IDaaS. Under Machine identity it belongs to the agent, whoever asked first."""
         human = access_identity is AccessIdentity.HUMAN
-        if isinstance(need, ApiKey):
+        if isinstance(need, ApiKeyRequirement):
             action = AuditedAction.API_KEY_ISSUE
         else:
             action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
@@ -132,7 +132,7 @@ class AuditTrail:
         service: str,
         tool: str,
         call_id: str,
-        need: CredentialNeed | None,
+        need: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
     ) -> AuditedStep:
@@ -150,15 +150,15 @@ class AuditTrail:
     def _use(
         self,
         action: AuditedAction,
-        need: CredentialNeed | None,
+        need: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken | None,
         **members: str | None,
     ) -> AuditedStep:
         match need:
-            case AccessToken():
+            case AccessTokenRequirement():
                 members |= {"audience": need.audience, "scope": need.permission}
-            case ApiKey(identifier):
+            case ApiKeyRequirement(identifier):
                 members["credential"] = identifier
         if caller is not None:
             members["token_hash"] = self._hash(caller.fingerprint)

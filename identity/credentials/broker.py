@@ -10,8 +10,13 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
 from identity.audit.trail import AuditTrail
-from identity.credentials.cache import HeldCredential, HeldCredentials, HolderKey
-from identity.credentials.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.credentials.cache import CachedCredential, CredentialCache, HolderKey
+from identity.credentials.credential import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    Credential,
+    CredentialRequirement,
+)
 from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
 from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
@@ -21,7 +26,7 @@ from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
 
-PAM_TOKEN = AccessToken("urn:cloud:idaas:pam|.all")
+PAM_TOKEN = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
 """The need for a token that reads API keys from IDaaS's credential store (PAM)."""
 
 _REMEMBERED_REFUSALS = 10_000
@@ -38,7 +43,7 @@ class CredentialIssuer(Protocol):
         """A token of the user, for the user's token."""
         ...
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
         """An API key. Raises `PamTokenRefusedError` if it is the token that is refused."""
         ...
 
@@ -87,14 +92,17 @@ class CredentialBroker:
         self._api_key_max_age = api_key_max_age
         self._api_key_max_stale = api_key_max_stale
         self._renewal_seconds = renewal_seconds
-        self._held = HeldCredentials(capacity)
+        self._held = CredentialCache(capacity)
         self._refusals = Refusals(refusal_seconds, _REMEMBERED_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed)
-        self._api_keys: dict[ApiKey, Secret] = {}
+        self._api_keys: dict[ApiKeyRequirement, Secret] = {}
 
     def held(
-        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+        self,
+        need: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
     ) -> Credential | None:
         """The credential if it is at hand and fresh: no I/O, no await. Starts a refresh that is due.
 
@@ -112,7 +120,10 @@ class CredentialBroker:
         return entry.credential
 
     async def obtain(
-        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+        self,
+        need: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
     ) -> Credential:
         """See `CredentialSource`. Under Machine identity `subject` may be `None`."""
         credential = self.held(need, access_identity, subject)
@@ -127,7 +138,7 @@ class CredentialBroker:
             return stale.credential
         try:
             self._refusals.raise_if_recent(key, now)
-            if isinstance(need, ApiKey):
+            if isinstance(need, ApiKeyRequirement):
                 self._refusals.raise_if_recent((key[0], PAM_TOKEN), now)
                 self._begin_with_its_token(access_identity, subject)
             return await self._flights.run(key, self._fetching(key, access_identity, subject))
@@ -138,7 +149,7 @@ class CredentialBroker:
             return stale.credential
         except ApiKeyRefusedError as error:
             # The flight may have been another need's: the same identifier, another row of the error table.
-            if isinstance(need, ApiKey) and error.code is not need.error_code:
+            if isinstance(need, ApiKeyRequirement) and error.code is not need.error_code:
                 raise ApiKeyRefusedError(need.error_code, error.detail) from None
             raise
 
@@ -177,7 +188,7 @@ class CredentialBroker:
         REQUEST_ID.set(request_id)  # a flight has a context of its own
         need = key[1]
         try:
-            if isinstance(need, ApiKey):
+            if isinstance(need, ApiKeyRequirement):
                 entry = await self._read_api_key(need, access_identity, subject)
             else:
                 entry = await self._issue_token(need, access_identity, subject)
@@ -191,8 +202,11 @@ class CredentialBroker:
         return entry.credential
 
     async def _issue_token(
-        self, need: AccessToken, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
-    ) -> HeldCredential:
+        self,
+        need: AccessTokenRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
+    ) -> CachedCredential:
         asked_at = self._clock()
         step = self._audit.issue(need, access_identity, subject)
         if access_identity is AccessIdentity.MACHINE:
@@ -203,8 +217,8 @@ class CredentialBroker:
         return _entry(need, access_identity, subject, issued.token, freshness, self._clock())
 
     async def _read_api_key(
-        self, need: ApiKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
-    ) -> HeldCredential:
+        self, need: ApiKeyRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    ) -> CachedCredential:
         pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
         asked_at = self._clock()
         step = self._audit.issue(need, access_identity, subject)
@@ -232,7 +246,7 @@ class CredentialBroker:
             if _ends_the_right_to_keys(need, error):
                 self._held.remove_api_keys(holder)
                 self._held.remove((holder, PAM_TOKEN))
-            elif isinstance(need, ApiKey):
+            elif isinstance(need, ApiKeyRequirement):
                 self._held.remove(key)
         entry = self._held.get(key)
         if entry is not None:
@@ -245,15 +259,17 @@ class CredentialBroker:
             self._held.remove(key)
 
 
-def _ends_the_right_to_keys(need: CredentialNeed, error: CredentialError) -> bool:
+def _ends_the_right_to_keys(need: CredentialRequirement, error: CredentialError) -> bool:
     """Whether a refusal concerns all API keys of the holder: the store's token was refused, or the agent."""
     if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED or isinstance(error, PamTokenRefusedError):
         return True
-    return need == PAM_TOKEN or (isinstance(need, ApiKey) and not isinstance(error, ApiKeyRefusedError))
+    return need == PAM_TOKEN or (
+        isinstance(need, ApiKeyRequirement) and not isinstance(error, ApiKeyRefusedError)
+    )
 
 
 def _key(
-    need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
 ) -> HolderKey:
     if access_identity is AccessIdentity.MACHINE:
         return None, need
@@ -269,16 +285,16 @@ def _caller(subject: VerifiedAccessToken | None) -> VerifiedAccessToken:
 
 
 def _entry(
-    need: CredentialNeed,
+    need: CredentialRequirement,
     access_identity: AccessIdentity,
     subject: VerifiedAccessToken | None,
     secret: Secret,
     freshness: Freshness,
     obtained_at: float,
-) -> HeldCredential:
+) -> CachedCredential:
     end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
     holder = None if access_identity is AccessIdentity.MACHINE else _caller(subject).principal
-    return HeldCredential(
+    return CachedCredential(
         Credential(need, access_identity, secret, min(freshness.expires_at, end), holder),
         obtained_at=obtained_at,
         refresh_at=freshness.refresh_at,

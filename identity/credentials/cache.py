@@ -4,16 +4,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from identity.credentials.credential import ApiKey, Credential, CredentialNeed
+from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 
-HolderKey = tuple[str | None, CredentialNeed]
+HolderKey = tuple[str | None, CredentialRequirement]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
 
 @dataclass(slots=True)
-class HeldCredential:
+class CachedCredential:
     """A credential with its times (see `Freshness`), and how fetching the next one went so far."""
 
     credential: Credential
@@ -36,7 +36,7 @@ class HeldCredential:
         return self.unreachable and now < self.retry_at and now < self.credential.expires_at
 
 
-class HeldCredentials:
+class CredentialCache:
     """By key. Users' credentials are bounded: those of the users who came longest ago leave first, a user's
     all together. The agent's own, whose number the configuration gives, are not, so that no crowd of users
     can push them out.
@@ -44,15 +44,15 @@ class HeldCredentials:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._machine: dict[CredentialNeed, HeldCredential] = {}
+        self._machine: dict[CredentialRequirement, CachedCredential] = {}
         # A user has a handful: a list takes half of the room of entries by (user, need), and no longer.
-        self._users: OrderedDict[str, list[HeldCredential]] = OrderedDict()
+        self._users: OrderedDict[str, list[CachedCredential]] = OrderedDict()
         self._of_users = 0
 
     def __len__(self) -> int:
         return len(self._machine) + self._of_users
 
-    def get(self, key: HolderKey) -> HeldCredential | None:
+    def get(self, key: HolderKey) -> CachedCredential | None:
         """The entry, whatever its age."""
         holder, need = key
         if holder is None:
@@ -66,7 +66,7 @@ class HeldCredentials:
                 return entry
         return None
 
-    def put(self, key: HolderKey, held: HeldCredential, now: float) -> None:
+    def put(self, key: HolderKey, held: CachedCredential, now: float) -> None:
         """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
         holder, need = key
         if holder is None:
@@ -90,9 +90,9 @@ class HeldCredentials:
 
     def remove_api_keys(self, holder: str | None) -> None:
         """Forgets the holder's API keys and no token."""
-        self._remove(holder, lambda need: isinstance(need, ApiKey))
+        self._remove(holder, lambda need: isinstance(need, ApiKeyRequirement))
 
-    def _remove(self, holder: str | None, goes: Callable[[CredentialNeed], bool]) -> None:
+    def _remove(self, holder: str | None, goes: Callable[[CredentialRequirement], bool]) -> None:
         if holder is None:
             self._machine = {need: entry for need, entry in self._machine.items() if not goes(need)}
             return

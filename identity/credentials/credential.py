@@ -10,7 +10,7 @@ from identity.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKeyRequirement:
     """The need for an API key that IDaaS keeps under `identifier` (Developer API, `ObtainCredential`).
 
     `error_code` is the row of the error table for a refusal, and no part of what the need is: two needs
@@ -22,7 +22,7 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessTokenRequirement:
     """The need for an access token with `scope`, in IDaaS's form `audience|permission`."""
 
     scope: str
@@ -39,7 +39,7 @@ class AccessToken:
         return self.scope.rpartition("|")[2]
 
 
-CredentialNeed: TypeAlias = ApiKey | AccessToken
+CredentialRequirement: TypeAlias = ApiKeyRequirement | AccessTokenRequirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Credential:
     has, or `None` for the machine's own.
     """
 
-    need: CredentialNeed
+    need: CredentialRequirement
     access_identity: AccessIdentity
     secret: Secret
     expires_at: float
@@ -63,13 +63,13 @@ class CredentialSource(Protocol):
     """Where services get credentials; `CredentialBroker` is the real one."""
 
     def held(
-        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken
+        self, need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken
     ) -> Credential | None:
         """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""
         ...
 
     async def obtain(
-        self, need: CredentialNeed, access_identity: AccessIdentity, subject: VerifiedAccessToken
+        self, need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken
     ) -> Credential:
         """A credential that is good now.
 

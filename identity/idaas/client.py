@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError, UnreachableError
 from identity.idaas.api_key_response import read_api_key
@@ -23,7 +23,7 @@ from identity.idaas.refusal import exchange_refusal, read_refusal
 from identity.idaas.token_response import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
-from identity.transport.bounded_response import Answer, NoAnswer
+from identity.transport.bounded_response import Answer, TransportFailure
 from identity.transport.retry import RetryPolicy, retry_after
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
@@ -85,7 +85,7 @@ class IDaaSClient:
         request = partial(self._exchange_request, subject_token, scope)
         return await self._token(request, scope, ErrorCode.TOKEN_EXCHANGE_FAILED)
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
 
         Refusal: `PamTokenRefusedError` for the token, `ApiKeyRefusedError` for the key, both with the
@@ -128,7 +128,7 @@ class IDaaSClient:
     async def _ask(self, make_request: Callable[[], httpx.Request], whom: str) -> Answer:
         """An answer that is final: 200, or a refusal."""
         answer = await self._retries.ask(self._http, make_request, self._turns)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, TransportFailure):
             raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {answer.reason}")
         if answer.status == 429 or answer.status >= 500:
             raise UnreachableError(
@@ -159,7 +159,7 @@ class IDaaSClient:
             }
         )
 
-    def _api_key_request(self, pam_token: Secret, need: ApiKey) -> httpx.Request:
+    def _api_key_request(self, pam_token: Secret, need: ApiKeyRequirement) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
         return self._http.build_request(
             "GET",

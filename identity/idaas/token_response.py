@@ -8,7 +8,7 @@ from typing import Any
 from identity.secret import Secret
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
-_B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
+_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def read_issued_token(answer: Mapping[str, Any], asked_at: float) -> IssuedToken
     rather than too late. IDaaS's extension `expires_at` can only bring it forward.
     """
     token = answer.get("access_token")
-    if not isinstance(token, str) or not _B68TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not _B64TOKEN.fullmatch(token):
         raise ValueError('has no usable "access_token"')
     kind = answer.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":

@@ -12,7 +12,7 @@ from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.signing_keys.token_bucket import Pace
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
-from identity.transport.bounded_response import NoAnswer, ask
+from identity.transport.bounded_response import TransportFailure, ask
 from identity.transport.secure_url import is_secure_url
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
@@ -125,7 +125,7 @@ class Jwks:
             "GET", self._url, headers={"Accept": "application/json"}, timeout=self._timeout
         )
         answer = await ask(self._http, request, max_bytes=_MAX_BYTES, deadline=self._timeout)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, TransportFailure):
             raise _unavailable(answer.reason)
         if answer.status != 200:
             raise _unavailable("expected status 200, found", answer.status)

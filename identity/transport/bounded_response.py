@@ -23,7 +23,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class TransportFailure:
     """There was no answer, or none that could be read. `reason` may be logged and shown."""
 
     reason: str
@@ -31,7 +31,7 @@ class NoAnswer:
 
 async def ask(
     http: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, deadline: float
-) -> Answer | NoAnswer:
+) -> Answer | TransportFailure:
     """Sends `request` once, and is done within `deadline` seconds, body included.
 
     Follows no redirect; reads at most `max_bytes` of the body, and nothing that is compressed. The request's
@@ -42,23 +42,23 @@ async def ask(
         async with asyncio.timeout(deadline):
             return await _read(http, request, max_bytes)
     except TimeoutError:
-        return NoAnswer("no complete answer within the deadline")
+        return TransportFailure("no complete answer within the deadline")
     except httpx.ConnectTimeout:
-        return NoAnswer("no connection within the connect timeout")
+        return TransportFailure("no connection within the connect timeout")
     except httpx.TimeoutException:
-        return NoAnswer("no answer within the read timeout")
+        return TransportFailure("no answer within the read timeout")
     except httpx.ConnectError:
-        return NoAnswer("no connection: refused, unknown host, or its certificate is not trusted")
+        return TransportFailure("no connection: refused, unknown host, or its certificate is not trusted")
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        return NoAnswer(f"the connection broke ({type(error).__name__})")
+        return TransportFailure(f"the connection broke ({type(error).__name__})")
 
 
-async def _read(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> Answer | NoAnswer:
+async def _read(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> Answer | TransportFailure:
     response = await http.send(request, stream=True, follow_redirects=False)
     try:
         limit_body(response, max_bytes)
         return Answer(response.status_code, dict(response.headers), await response.aread())
     except (AnswerTooLargeError, EncodedAnswerError) as error:
-        return NoAnswer(str(error))
+        return TransportFailure(str(error))
     finally:
         await response.aclose()

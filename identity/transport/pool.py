@@ -18,7 +18,9 @@ a quiet agent wait for new TLS connections, two round trips each. One that the o
 seen to be closed before it is used."""
 
 
-def pooled(library: ModuleType, trusted: ssl.SSLContext | None, connections: int) -> dict[str, Any]:
+def sharded_transport(
+    library: ModuleType, trusted: ssl.SSLContext | None, connections: int
+) -> dict[str, Any]:
     """Arguments for the `AsyncClient` of `library` (`httpx` or `httpx2`), for so many connections altogether.
 
     `trusted` is whom it trusts; `None`: the public authorities. Where the environment names a proxy it is one
@@ -37,10 +39,10 @@ def pooled(library: ModuleType, trusted: ssl.SSLContext | None, connections: int
     def pool() -> Any:  # noqa: ANN401 - of either library
         return library.AsyncHTTPTransport(verify=context, limits=limits(CONNECTIONS))
 
-    return {"transport": SmallPools(pool, library.AsyncByteStream, most=connections // CONNECTIONS)}
+    return {"transport": ShardedTransport(pool, library.AsyncByteStream, most=connections // CONNECTIONS)}
 
 
-class SmallPools:
+class ShardedTransport:
     """A transport for `httpx.AsyncClient`, or for that of `httpx2`, which has the same shape.
 
     `make` makes the transport of one pool, with room for `CONNECTIONS`; `stream` is the library's
@@ -71,7 +73,7 @@ class SmallPools:
         for pool in self._pools:
             await pool.transport.aclose()
 
-    async def __aenter__(self) -> "SmallPools":
+    async def __aenter__(self) -> "ShardedTransport":
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -9,7 +9,7 @@ from email.utils import parsedate
 
 import httpx
 
-from identity.transport.bounded_response import Answer, NoAnswer, ask
+from identity.transport.bounded_response import Answer, TransportFailure, ask
 
 _MAX_BYTES = 64 * 1024
 _LONGEST_DATE = 40
@@ -35,7 +35,7 @@ class RetryPolicy:
 
     async def ask(
         self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore
-    ) -> Answer | NoAnswer:
+    ) -> Answer | TransportFailure:
         """The first answer that is not a temporary failure, or else the last one.
 
         Each attempt waits for its turn; the deadline includes that.
@@ -54,7 +54,7 @@ class RetryPolicy:
             await self.sleep(delay)
         return answer
 
-    def _delay(self, attempt: int, answer: Answer | NoAnswer) -> float | None:
+    def _delay(self, attempt: int, answer: Answer | TransportFailure) -> float | None:
         backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
         asked_for = retry_after(answer.headers) if isinstance(answer, Answer) else 0.0
         return None if asked_for > self.longest_delay else max(backoff, asked_for)
@@ -62,12 +62,12 @@ class RetryPolicy:
 
 async def _in_turn(
     http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore, end: float
-) -> Answer | NoAnswer:
+) -> Answer | TransportFailure:
     try:
         async with asyncio.timeout_at(end):
             await turns.acquire()
     except TimeoutError:
-        return NoAnswer("no turn within the deadline: too many requests wait")
+        return TransportFailure("no turn within the deadline: too many requests wait")
     try:
         seconds = end - asyncio.get_running_loop().time()
         return await ask(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)

@@ -19,14 +19,19 @@ from graph.build import build_graph
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.credentials.credential import AccessToken, ApiKey, Credential, CredentialNeed
+from identity.credentials.credential import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    Credential,
+    CredentialRequirement,
+)
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, AgentError
 from identity.secret import Secret
 from tests.graph.models.wire_model import WireModel
 from tools.service import Access, ToolResult, ToolSchema
 
-LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
 DONE = AIMessage("done")
 Turn = AIMessage | Exception | Callable[[Sequence[AnyMessage]], AIMessage]
 
@@ -125,14 +130,18 @@ class Vault:
         self.failures: dict[str, AgentError] = {}
         self.lifetime = 600.0
         self.hang: set[str] = set()
-        self.kept: dict[tuple[CredentialNeed, str], Credential] = {}
+        self.kept: dict[tuple[CredentialRequirement, str], Credential] = {}
         """What is known without a request, by need and user."""
 
-    def held(self, need: CredentialNeed, _access_identity: AccessIdentity, subject) -> Credential | None:
+    def held(
+        self, need: CredentialRequirement, _access_identity: AccessIdentity, subject
+    ) -> Credential | None:
         return self.kept.get((need, subject.principal.subject))
 
-    async def obtain(self, need: CredentialNeed, access_identity: AccessIdentity, subject) -> Credential:
-        name = need.identifier if isinstance(need, ApiKey) else need.scope
+    async def obtain(
+        self, need: CredentialRequirement, access_identity: AccessIdentity, subject
+    ) -> Credential:
+        name = need.identifier if isinstance(need, ApiKeyRequirement) else need.scope
         owner = "machine" if access_identity is AccessIdentity.MACHINE else subject.principal.subject
         self.obtained.append((name, owner))
         if name in self.hang:
@@ -167,7 +176,7 @@ class EchoService:
             ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}}) for tool in answers
         ]
 
-    def tools_at_hand(self, _access: Access) -> Sequence[ToolSchema] | None:
+    def cached_tools(self, _access: Access) -> Sequence[ToolSchema] | None:
         return None if self.listed_by_its_server or self.listing is not None else self.schemas
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
@@ -255,13 +264,13 @@ def call_tools():
 
 
 @pytest.fixture
-def amap_key() -> ApiKey:
-    return ApiKey("amap_api_key")
+def amap_key() -> ApiKeyRequirement:
+    return ApiKeyRequirement("amap_api_key")
 
 
 @pytest.fixture
-def enterprise_scope() -> AccessToken:
-    return AccessToken("https://enterprise.example|service.invoke")
+def enterprise_scope() -> AccessTokenRequirement:
+    return AccessTokenRequirement("https://enterprise.example|service.invoke")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
 from graph.models.model_studio import qwen_chat
-from identity.credentials.credential import AccessToken, ApiKey
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -62,9 +62,12 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
 @pytest.mark.parametrize(
     ("need", "told"),
     [
-        (AccessToken("https://a.example|a.read"), {"audience": "https://a.example", "scope": "a.read"}),
-        (AccessToken("a.read"), {"scope": "a.read"}),
-        (ApiKey("amap_api_key"), {"credential": "amap_api_key"}),
+        (
+            AccessTokenRequirement("https://a.example|a.read"),
+            {"audience": "https://a.example", "scope": "a.read"},
+        ),
+        (AccessTokenRequirement("a.read"), {"scope": "a.read"}),
+        (ApiKeyRequirement("amap_api_key"), {"credential": "amap_api_key"}),
         (None, {}),
     ],
 )

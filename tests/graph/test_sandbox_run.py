@@ -16,7 +16,7 @@ from graph.models.model_studio import qwen_chat
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
@@ -68,7 +68,7 @@ class Agent:
             ),
             credentials=self.broker,
             access_identity=access_identity,
-            llm_api_key=ApiKey(llm_api_key, ErrorCode.LLM_API_KEY_UNAVAILABLE),
+            llm_api_key=ApiKeyRequirement(llm_api_key, ErrorCode.LLM_API_KEY_UNAVAILABLE),
             clock=sandbox.clock,
         )
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from graph.service_credentials import Accesses, Requirement
+from graph.service_credentials import Requirement, ServiceCredentials
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal
-from identity.credentials.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.secret import Secret
 
-NEED = ApiKey("key")
+NEED = ApiKeyRequirement("key")
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE
 ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
 
@@ -26,7 +26,7 @@ def verifier(bench):
 async def used(vault, verifier, access_identity, held):
     """The secret that alice's access hands out while the state holds `held`."""
     caller = await verifier.verify(Secret("alice-1"))
-    accesses = Accesses({"amap": Requirement(NEED, access_identity)}, vault, lambda: 0.0)
+    accesses = ServiceCredentials({"amap": Requirement(NEED, access_identity)}, vault, lambda: 0.0)
     access = accesses.of(caller, "amap", {"credentials": {"amap": held}})
     return (await access.credential()).secret.reveal()
 
@@ -51,6 +51,6 @@ async def test_a_held_credential_is_used_only_by_whom_it_was_issued_for(
 
 async def test_a_held_credential_near_its_end_or_for_another_need_is_obtained_anew(vault, verifier):
     ending = Credential(NEED, MACHINE, Secret("held"), 29.0)
-    other = Credential(ApiKey("other"), MACHINE, Secret("held"), 1000.0)
+    other = Credential(ApiKeyRequirement("other"), MACHINE, Secret("held"), 1000.0)
     assert await used(vault, verifier, MACHINE, ending) == "key-of-machine-0"
     assert await used(vault, verifier, MACHINE, other) == "key-of-machine-0"

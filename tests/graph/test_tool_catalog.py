@@ -21,7 +21,7 @@ class Listing:
     def list(self, *tools):
         self.listed = [ToolSchema(tool, f"The tool {tool}.", {"type": "object"}) for tool in tools]
 
-    def tools_at_hand(self, _access):
+    def cached_tools(self, _access):
         return self.listed if self.known else None
 
     async def tools(self, _access):

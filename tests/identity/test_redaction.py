@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.redaction import EchoFilter, without_echo
+from identity.redaction import StreamRedactor, redact
 from identity.secret import REDACTED, Secret
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
@@ -20,33 +20,33 @@ texts = st.lists(st.sampled_from([VALUE, VALUE[:4], VALUE[1:], "s", "sk", " ", "
 
 @pytest.mark.parametrize("form", [VALUE, json.dumps(VALUE), quote(VALUE, safe="")])
 def test_a_credential_is_found_as_it_was_sent_and_as_json_or_a_url_writes_it(form):
-    assert VALUE[3:] not in without_echo(f"<{form}>", [Secret(VALUE)])
-    assert REDACTED in without_echo(f"<{form}>", [Secret(VALUE)])
+    assert VALUE[3:] not in redact(f"<{form}>", [Secret(VALUE)])
+    assert REDACTED in redact(f"<{form}>", [Secret(VALUE)])
 
 
 def test_values_keys_and_items_of_json_are_searched_and_the_rest_stays():
     given = {"a": [VALUE, 1, None, True, {VALUE: 2.5}]}
-    assert without_echo(given, [Secret(VALUE)]) == {"a": [REDACTED, 1, None, True, {REDACTED: 2.5}]}
+    assert redact(given, [Secret(VALUE)]) == {"a": [REDACTED, 1, None, True, {REDACTED: 2.5}]}
 
 
 def test_an_empty_credential_changes_nothing():
-    assert without_echo("text", [Secret("")]) == "text"
-    assert EchoFilter(Secret("")).passed("text") == "text"
+    assert redact("text", [Secret("")]) == "text"
+    assert StreamRedactor(Secret("")).passed("text") == "text"
 
 
 @given(texts, st.lists(st.integers(1, 6), max_size=40))
 def test_in_pieces_the_same_is_read_as_in_one(text, sizes):
-    echo, pieces, rest = EchoFilter(Secret(VALUE)), [], text
+    echo, pieces, rest = StreamRedactor(Secret(VALUE)), [], text
     for size in [*sizes, len(text)]:
         pieces.append(echo.passed(rest[:size]))
         rest = rest[size:]
     read = "".join([*pieces, echo.rest()])
-    assert read == without_echo(text, [Secret(VALUE)])
+    assert read == redact(text, [Secret(VALUE)])
     assert VALUE not in read
 
 
 def test_only_what_may_be_its_beginning_waits():
-    echo = EchoFilter(Secret("key-1"))
+    echo = StreamRedactor(Secret("key-1"))
     assert [echo.passed(piece) for piece in ("a key", "s ", "ke", "y-", "1!")] == [
         "a ",
         "keys ",

@@ -23,7 +23,7 @@ from rich.traceback import Traceback
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.credentials.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.idaas.client import IssuedToken
 from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost
 from identity.secret import REDACTED, Secret
@@ -57,7 +57,7 @@ HOLDERS: dict[str, Any] = {
     "dict": lambda: {"secret": Secret(CANARY)},
     "model": lambda: Model(secret=Secret(CANARY)),
     "dataclass": lambda: Carrier(Secret(CANARY)),
-    "credential": lambda: Credential(ApiKey("llm"), AccessIdentity.MACHINE, Secret(CANARY), 1.0),
+    "credential": lambda: Credential(ApiKeyRequirement("llm"), AccessIdentity.MACHINE, Secret(CANARY), 1.0),
     "verified access token": verified,
     "issued token": lambda: IssuedToken(Secret(CANARY), 1.0),
     "client secret post": lambda: ClientSecretPost("app", Secret(CANARY)),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, assume_verified
 from identity.credentials.broker import _key
-from identity.credentials.cache import HeldCredential, HeldCredentials
-from identity.credentials.credential import AccessToken, ApiKey, Credential
+from identity.credentials.cache import CachedCredential, CredentialCache
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
@@ -45,7 +45,7 @@ def invite(cloud, number: int) -> str:
 
 async def test_in_a_crowd_everybody_is_answered_as_himself(start_agent, sandbox):
     agent = await start_agent("Human", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
-    agent.composed.broker._held = HeldCredentials(60)  # room for a tenth of the crowd's credentials
+    agent.composed.broker._held = CredentialCache(60)  # room for a tenth of the crowd's credentials
     names = [invite(sandbox.cloud, number) for number in range(CROWD)]
     tokens = {name: sandbox.access_token(name) for name in names}
     answered = left = failed = 0
@@ -82,26 +82,26 @@ async def test_in_a_crowd_everybody_is_answered_as_himself(start_agent, sandbox)
 
 
 NEEDS = st.one_of(
-    st.builds(ApiKey, st.text(max_size=4), st.sampled_from(ErrorCode)),
-    st.builds(AccessToken, st.text(max_size=4)),
+    st.builds(ApiKeyRequirement, st.text(max_size=4), st.sampled_from(ErrorCode)),
+    st.builds(AccessTokenRequirement, st.text(max_size=4)),
 )
 HOLDERS = st.one_of(st.none(), st.text(max_size=4))
 
 
 def asked(holder, need):
     """Who asks for what, by all that a credential depends on; an error code is not part of it."""
-    return holder, type(need), need.identifier if isinstance(need, ApiKey) else need.scope
+    return holder, type(need), need.identifier if isinstance(need, ApiKeyRequirement) else need.scope
 
 
 @given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
 def test_what_is_held_for_one_is_found_for_nobody_else(pairs):
     """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
-    held, model = HeldCredentials(1000), {}
+    held, model = CredentialCache(1000), {}
     for number, (holder, need) in enumerate(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
         subject = None if holder is None else caller_with(holder)
         credential = Credential(need, human, Secret(str(number)), 1e12)
-        entry = HeldCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
+        entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
         held.put(_key(need, human, subject), entry, now=0.0)
         model[asked(holder, need)] = credential
     for holder, need in pairs:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import ApiKey, Credential
+from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.secret import Secret
 
 
@@ -30,7 +30,7 @@ class KeyRing:
 
     def _next(self) -> Credential:
         key = self._keys.pop(0) if len(self._keys) > 1 else self._keys[0]
-        return Credential(ApiKey("key"), AccessIdentity.MACHINE, Secret(key), time.time() + 600)
+        return Credential(ApiKeyRequirement("key"), AccessIdentity.MACHINE, Secret(key), time.time() + 600)
 
 
 @pytest.fixture

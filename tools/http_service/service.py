@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import CredentialNeed
+from identity.credentials.credential import CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.client import checked_url, http_client
@@ -31,7 +31,7 @@ class HTTPService:
         self,
         name: str,
         url: str,
-        credential: CredentialNeed | None = None,
+        credential: CredentialRequirement | None = None,
         *,
         access_identity: AccessIdentity | None = None,
         failure: ErrorCode = ErrorCode.ENTERPRISE_SERVICE_FAILED,
@@ -62,7 +62,7 @@ class HTTPService:
         """The functions, in the order of their definition."""
         return self._schemas
 
-    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
+    def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The same."""
         return self._schemas
 

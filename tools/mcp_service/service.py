@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from cachetools import LRUCache
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import Credential, CredentialNeed
+from identity.credentials.credential import Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -48,7 +48,7 @@ class MCPService:
         self,
         name: str,
         url: str,
-        credential: CredentialNeed,
+        credential: CredentialRequirement,
         *,
         access_identity: AccessIdentity | None = None,
         failure: ErrorCode = ErrorCode.EXTERNAL_SERVICE_FAILED,
@@ -108,7 +108,7 @@ class MCPService:
             return known
         raise self._error(failure)
 
-    def tools_at_hand(self, access: Access) -> Sequence[ToolSchema] | None:
+    def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
         """What was listed for this credential, while the session is open and the list current."""
         if (credential := access.at_hand()) is None:
             return None

@@ -16,7 +16,7 @@ from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourc
 from pydantic_core import to_json
 from referencing.exceptions import Unresolvable
 
-from identity.redaction import without_echo
+from identity.redaction import redact
 from identity.secret import Secret
 from identity.transport.json_size import TooLargeError
 from tools.mcp_service.argument_validator import BoundedValidator
@@ -76,12 +76,12 @@ def _listed_tool(tool: BaseTool, presented: Secret) -> MCPTool:
     parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
     if len(to_json(parameters)) > MAX_CHARACTERS:
         raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")  # noqa: EM102 - the bound is the point
-    parameters = without_echo(parameters, [presented])
+    parameters = redact(parameters, [presented])
     parameters.setdefault("type", "object")
     parameters.setdefault("properties", {})
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
-    description = without_echo(tool.description, [presented])[:_MAX_DESCRIPTION]
+    description = redact(tool.description, [presented])[:_MAX_DESCRIPTION]
     schema = ToolSchema(name, description, parameters, listed=True)
     return MCPTool(schema, BoundedValidator(parameters))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.langgraph_server.token_references import HeldTokens
+from agent.langgraph_server.token_references import TokenReferences
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.secret import Secret
 
@@ -30,7 +30,7 @@ def token(name: str, *, expires_at: float = 2000.0) -> VerifiedAccessToken:
 
 
 def test_a_reference_is_good_for_its_own_user_only() -> None:
-    held = HeldTokens(clock=Clock())
+    held = TokenReferences(clock=Clock())
     reference = held.hold(token("alice"))
     found = held.find(reference, "user_alice")
     assert found is not None
@@ -41,14 +41,14 @@ def test_a_reference_is_good_for_its_own_user_only() -> None:
 
 
 def test_the_same_token_has_the_same_reference_which_does_not_tell_of_it() -> None:
-    held = HeldTokens(clock=Clock())
+    held = TokenReferences(clock=Clock())
     assert held.hold(token("alice")) == held.hold(token("alice"))
-    assert held.hold(token("alice")) != HeldTokens(clock=Clock()).hold(token("alice"))
+    assert held.hold(token("alice")) != TokenReferences(clock=Clock()).hold(token("alice"))
 
 
 def test_an_expired_token_is_not_found_and_not_kept() -> None:
     clock = Clock()
-    held = HeldTokens(clock=clock)
+    held = TokenReferences(clock=clock)
     reference = held.hold(token("alice"))
     clock.now = 2000.0
     assert held.find(reference, "user_alice") is None
@@ -57,7 +57,7 @@ def test_an_expired_token_is_not_found_and_not_kept() -> None:
 
 
 def test_beyond_its_capacity_the_least_recently_used_token_goes() -> None:
-    held = HeldTokens(capacity=2, clock=Clock())
+    held = TokenReferences(capacity=2, clock=Clock())
     alice, bob = held.hold(token("alice")), held.hold(token("bob"))
     held.find(alice, "user_alice")
     held.hold(token("carol"))

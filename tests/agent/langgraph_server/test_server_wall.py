@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from agent.langgraph_server.entry import authenticate
-from agent.langgraph_server.route_guard import ServerWall
+from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.token_references import agent_of_this_loop
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
@@ -27,7 +27,7 @@ async def told(scope: Scope, receive: Receive, send: Send) -> None:
 async def http(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     for name, value in sandbox.environment.items():
         monkeypatch.setitem(os.environ, name, value)
-    transport = httpx.ASGITransport(ServerWall(told))
+    transport = httpx.ASGITransport(RouteGuard(told))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client
     await (await agent_of_this_loop()).aclose()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.server.connection_limits import Patience
+from agent.server.connection_limits import ConnectionLimits
 from agent.server.web_server import listen, web_server
 
 pytestmark = pytest.mark.promise("bounded")
@@ -43,7 +43,7 @@ class Application:
 
 @contextlib.asynccontextmanager
 async def connection(
-    app: ASGIApp, patience: Patience
+    app: ASGIApp, patience: ConnectionLimits
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
     server = web_server(app, lifespan=False, patience=patience)
@@ -57,12 +57,12 @@ async def connection(
 
 
 async def test_who_sends_nothing_is_hung_up_on() -> None:
-    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, _):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, _):
         assert await reader.read() == b""
 
 
 async def test_who_does_not_end_his_headers_is_told_that_it_took_too_long() -> None:
-    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET[:-2])
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 408 ")
@@ -70,7 +70,7 @@ async def test_who_does_not_end_his_headers_is_told_that_it_took_too_long() -> N
 
 
 async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -> None:
-    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET)
         assert b"done" in await reader.readuntil(b"0\r\n\r\n")
         writer.write(b"\r\n")
@@ -78,14 +78,14 @@ async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -
 
 
 async def test_who_does_not_end_his_body_is_hung_up_on_though_he_has_his_answer() -> None:
-    async with connection(Application(), Patience(body_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(body_seconds=SHORT)) as (reader, writer):
         writer.write(POST + b"a")
         assert b"done" in await ended(reader)
 
 
 async def test_who_reads_nothing_is_hung_up_on_and_the_application_learns_it() -> None:
     app = Application(endless=True)
-    async with connection(app, Patience(read_seconds=SHORT)) as (_, writer):
+    async with connection(app, ConnectionLimits(read_seconds=SHORT)) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         writer.write(GET)
         await app.left.wait()
@@ -93,7 +93,7 @@ async def test_who_reads_nothing_is_hung_up_on_and_the_application_learns_it() -
 
 async def test_headers_without_end_behind_an_answer_end_it() -> None:
     app = Application(endless=True)
-    async with connection(app, Patience(head_bytes=1000)) as (reader, writer):
+    async with connection(app, ConnectionLimits(head_bytes=1000)) as (reader, writer):
         writer.write(GET)
         await reader.readuntil(b"aaa")
         writer.write(GET[:-2] + b"X: a\r\n" * 1000)
@@ -102,13 +102,15 @@ async def test_headers_without_end_behind_an_answer_end_it() -> None:
 
 
 async def test_a_request_that_begins_behind_another_is_waited_for_no_longer() -> None:
-    async with connection(Application(), Patience(head_seconds=SHORT)) as (reader, writer):
+    async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET + GET[:-2])
         assert b"done" in await ended(reader)
 
 
-@pytest.mark.parametrize("patience", [Patience(body_seconds=SHORT), Patience(head_seconds=SHORT)])
-async def test_it_is_not_the_clients_fault_if_the_server_does_not_read(patience: Patience) -> None:
+@pytest.mark.parametrize(
+    "patience", [ConnectionLimits(body_seconds=SHORT), ConnectionLimits(head_seconds=SHORT)]
+)
+async def test_it_is_not_the_clients_fault_if_the_server_does_not_read(patience: ConnectionLimits) -> None:
     finished = asyncio.Event()
     loop = asyncio.get_running_loop()
 

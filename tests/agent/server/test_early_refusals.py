@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.api.errors import RequestError, error_response
 from agent.middleware.body_limit import BodyLimit
-from agent.server.connection_limits import Patience
+from agent.server.connection_limits import ConnectionLimits
 from agent.server.lingering_close import LingerLimits
 from agent.server.web_server import WebServer, listen, web_server
 from tests.agent.server.uploading_clients import CLIENTS
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 SIZES = (1_100_000, 5_000_000, 20_000_000)
 STATUSES = (401, 403, 408, 429, 431, 503)
-DEFAULT, PATIENT = LingerLimits(), Patience()
+DEFAULT, PATIENT = LingerLimits(), ConnectionLimits()
 TRICKLE = b"POST /413 HTTP/1.1\r\nHost: agent\r\nContent-Length: 2000000\r\n\r\n"
 
 
@@ -34,7 +34,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def refusing(
-    linger: LingerLimits = DEFAULT, patience: Patience = PATIENT
+    linger: LingerLimits = DEFAULT, patience: ConnectionLimits = PATIENT
 ) -> AsyncIterator[tuple[str, int, WebServer]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
     server = web_server(refuse, lifespan=False, linger=linger, patience=patience)
@@ -111,7 +111,7 @@ async def test_refusal_before_100_continue_comes_alone_and_ends_the_connection()
 
 async def test_100_continue_is_sent_when_the_body_is_wanted_and_not_to_http_1_0() -> None:
     head = b"POST /413 HTTP/%s\r\nHost: agent\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-    async with refusing(patience=Patience(body_seconds=0.05)) as (host, port, _):
+    async with refusing(patience=ConnectionLimits(body_seconds=0.05)) as (host, port, _):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(head % b"1.1")
         assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"

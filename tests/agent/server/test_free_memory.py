@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent.server.memory import given_back
+from agent.server.memory import periodic_malloc_trim
 
 _HOLE = """
 from agent.server.memory import trim
@@ -34,7 +34,7 @@ async def test_it_is_given_back_again_and_again_until_the_end():
             loop.call_soon_threadsafe(often.set)
 
     before = asyncio.all_tasks()
-    async with given_back(note, seconds=0):
+    async with periodic_malloc_trim(note, seconds=0):
         await asyncio.wait_for(often.wait(), 10)
     assert asyncio.all_tasks() == before
 

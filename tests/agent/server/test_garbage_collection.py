@@ -5,9 +5,9 @@ import sys
 
 SCRIPT = """
 import gc, weakref
-from agent.server.garbage_collection import hold_off, spare_what_lives_long
+from agent.server.garbage_collection import pause_gc, freeze_startup_objects
 
-hold_off()
+pause_gc()
 assert not gc.isenabled()
 
 class Node: pass
@@ -17,7 +17,7 @@ def cycle():
     node.itself = node
     return weakref.ref(node)
 
-spare_what_lives_long()
+freeze_startup_objects()
 assert gc.isenabled()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
 later = cycle()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.server.connection_limits import Patience
+from agent.server.connection_limits import ConnectionLimits
 from agent.server.lingering_close import LingerLimits
 from agent.server.web_server import WebServer, listen, web_server
 from tests.agent.conftest import AgentServer
@@ -39,7 +39,7 @@ async def refuse(_: Scope, __: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def connection(
-    app: ASGIApp, patience: Patience, linger: LingerLimits
+    app: ASGIApp, patience: ConnectionLimits, linger: LingerLimits
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, WebServer]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
     server = web_server(app, lifespan=False, patience=patience, linger=linger)
@@ -64,7 +64,7 @@ async def sent_until_cut(writer: asyncio.StreamWriter, piece: bytes, most: int) 
 
 
 async def test_trailer_never_becomes_a_header() -> None:
-    async with connection(echo, Patience(), LingerLimits()) as (reader, writer, _):
+    async with connection(echo, ConnectionLimits(), LingerLimits()) as (reader, writer, _):
         for _ in range(2):
             writer.write(HEAD + b"\r\n" + LAST + b"Authorization: Bearer a\r\nExpect: 100-continue\r\n\r\n")
             assert (await reader.readline()).split()[1] == b"200"
@@ -94,7 +94,7 @@ async def test_access_token_in_a_trailer_is_not_presented(agent_server: AgentSer
     ids=["fields without end", "fields", "one value", "a chunk's extension"],
 )
 async def test_too_many_bytes_of_trailers_are_refused(rest: bytes) -> None:
-    async with connection(echo, Patience(), LingerLimits()) as (reader, writer, _), responsive():
+    async with connection(echo, ConnectionLimits(), LingerLimits()) as (reader, writer, _), responsive():
         writer.write(HEAD + b"\r\n" + rest)
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 431 ")
@@ -104,7 +104,7 @@ async def test_too_many_bytes_of_trailers_are_refused(rest: bytes) -> None:
 @pytest.mark.parametrize("app", [echo, refuse])
 async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
     linger = LingerLimits(discarded_bytes=MIB)
-    async with connection(app, Patience(), linger) as (_, writer, server), responsive():
+    async with connection(app, ConnectionLimits(), linger) as (_, writer, server), responsive():
         writer.write(HEAD + b"\r\n" + LAST)
         sent = await sent_until_cut(writer, b"X: " + b"a" * 60_000 + b"\r\n", 300 * MIB)
         assert sent < 30 * MIB  # what the sockets of both sides hold, and the bound
@@ -112,7 +112,7 @@ async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
 
 
 async def test_nothing_is_parsed_on_a_connection_that_is_read_on() -> None:
-    async with connection(refuse, Patience(), LingerLimits()) as (reader, writer, server):
+    async with connection(refuse, ConnectionLimits(), LingerLimits()) as (reader, writer, server):
         writer.write(HEAD + b"\r\n2\r\n{}\r\n")
         await reader.read()  # the answer, and that nothing follows
         (protocol,) = server.server_state.connections
@@ -130,7 +130,7 @@ async def test_requests_that_wait_are_bounded() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async with connection(slow, Patience(), LingerLimits()) as (reader, writer, server), responsive():
+    async with connection(slow, ConnectionLimits(), LingerLimits()) as (reader, writer, server), responsive():
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 20_000)
         await started.wait()
         with contextlib.suppress(ConnectionError):
@@ -147,7 +147,7 @@ async def test_client_that_leaves_with_a_request_waiting_is_noticed() -> None:
             pass
         left.set()
 
-    async with connection(slow, Patience(), LingerLimits()) as (_, writer, __):
+    async with connection(slow, ConnectionLimits(), LingerLimits()) as (_, writer, __):
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 2)
         await started.wait()
         writer.close()

@@ -8,13 +8,13 @@ import pytest
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal
-from identity.credentials.credential import AccessToken, Credential
+from identity.credentials.credential import AccessTokenRequirement, Credential
 from identity.error_table import ErrorCode
 from identity.errors import CredentialError
 from identity.secret import Secret
 from tests.graph.conftest import DONE
 
-LEAVE = AccessToken("https://leave.example|leave.read")
+LEAVE = AccessTokenRequirement("https://leave.example|leave.read")
 
 
 async def nodes(b, token: str = "alice-at") -> list[str]:

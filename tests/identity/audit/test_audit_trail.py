@@ -10,7 +10,7 @@ from identity.access_token.verified_access_token import Principal, assume_verifi
 from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import AccessToken, ApiKey
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
 from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
@@ -21,8 +21,8 @@ from tests.identity.conftest import FakeClock
 pytestmark = pytest.mark.promise("on-record")
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
-TOKEN = AccessToken("https://enterprise.example|service.invoke")
-KEY = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
+KEY = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
 ALICE = Principal("https://idaas.example", "user_alice01")
 REFUSED = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
 DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
@@ -136,7 +136,7 @@ async def test_a_failure_has_its_code_and_tells_a_decision_from_an_outage(
 
 
 async def test_a_refused_key_is_on_record(broker, issuer, memory, clock):
-    await broker.obtain(AccessToken("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
+    await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
     issuer.errors = [ApiKeyRefusedError(KEY.error_code, "refused")]
     with pytest.raises(ApiKeyRefusedError):
         await broker.obtain(KEY, HUMAN, caller(clock))
@@ -144,7 +144,7 @@ async def test_a_refused_key_is_on_record(broker, issuer, memory, clock):
 
 
 async def test_each_attempt_at_a_key_is_on_record(broker, issuer, memory, clock):
-    await broker.obtain(AccessToken("urn:cloud:idaas:pam|.all"), MACHINE, None)
+    await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), MACHINE, None)
     issuer.errors = [PamTokenRefusedError(KEY.error_code, "token refused")]
     await broker.obtain(KEY, MACHINE, None)
     assert memory.told[1:] == [

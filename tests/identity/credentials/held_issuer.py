@@ -8,16 +8,16 @@ import pytest
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import AccessToken, ApiKey
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.idaas.client import ApiKeyRefusedError, IssuedToken
 from identity.secret import Secret
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
-TOKEN = AccessToken("https://enterprise.example|service.invoke")
-LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
-AMAP = ApiKey("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
+LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKeyRequirement("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
 DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
 NO_TOKEN = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
 NO_KEY = ApiKeyRefusedError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "refused")
@@ -65,7 +65,7 @@ class HeldIssuer:
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         return await self._token(subject_token.reveal(), scope)
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
         owner, what, _ = pam_token.reveal().rsplit("/", 2)
         if what != PAM_TOKEN.scope.replace("/", "_"):
             self.faults.append("a key was asked for with a token of another scope")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import ApiKey, Credential, CredentialNeed
+from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from tests.identity.credentials.held_issuer import (
@@ -36,7 +36,11 @@ __all__ = ["broker", "issuer"]  # fixtures
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize("need", [TOKEN, LLM])
 async def test_a_held_credential_costs_no_call(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, need: CredentialNeed, identity: AccessIdentity
+    broker: CredentialBroker,
+    issuer: HeldIssuer,
+    caller: Any,
+    need: CredentialRequirement,
+    identity: AccessIdentity,
 ) -> None:
     alice = caller("alice")
     assert broker.held(need, identity, alice) is None
@@ -161,7 +165,7 @@ async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
 async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any
 ) -> None:
-    same = ApiKey("llm_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+    same = ApiKeyRequirement("llm_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
     issuer.errors["llm_api_key"] = NO_KEY
     results = await asyncio.gather(
         *(broker.obtain(need, MACHINE, None) for need in (LLM, same)), return_exceptions=True
@@ -186,7 +190,7 @@ async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer
         await broker.obtain(TOKEN, MACHINE, None)
 
 
-NEEDS: list[CredentialNeed] = [TOKEN, LLM, AMAP, PAM_TOKEN]
+NEEDS: list[CredentialRequirement] = [TOKEN, LLM, AMAP, PAM_TOKEN]
 NAMES = ["alice", "bob"]
 OPERATION = st.one_of(
     st.tuples(
@@ -211,7 +215,7 @@ class Schedule:
         self.obtained: list[tuple[Credential, VerifiedAccessToken]] = []
         self.broken: list[str] = self.issuer.faults
 
-    async def obtain(self, need: CredentialNeed, identity: AccessIdentity, name: str) -> None:
+    async def obtain(self, need: CredentialRequirement, identity: AccessIdentity, name: str) -> None:
         subject = self.callers[name]
         try:
             credential = await self.broker.obtain(need, identity, subject)
@@ -221,7 +225,7 @@ class Schedule:
         now = self.clock()
         if owner != ("machine" if identity is MACHINE else subject.token.reveal()):
             self.broken.append("another's credential")
-        if what != (need.identifier if isinstance(need, ApiKey) else need.scope).replace("/", "_"):
+        if what != (need.identifier if isinstance(need, ApiKeyRequirement) else need.scope).replace("/", "_"):
             self.broken.append("a credential for another need")
         if now >= credential.expires_at or now >= self.issuer.expires.get(
             credential.secret.reveal(), now + 1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKey, CredentialNeed
+from identity.credentials.credential import ApiKeyRequirement, CredentialRequirement
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer, broker, issuer
@@ -15,7 +15,7 @@ __all__ = ["broker", "issuer"]  # fixtures
 
 @pytest.mark.parametrize("need", [TOKEN, LLM])
 async def test_a_users_credential_ends_with_the_users_token(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, need: CredentialNeed
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, need: CredentialRequirement
 ) -> None:
     alice = caller("alice", lifetime=100)
     credential = await broker.obtain(need, HUMAN, alice)
@@ -73,7 +73,7 @@ async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, ca
 class OneKeyIssuer(HeldIssuer):
     """IDaaS as it mostly is: whoever may read a key reads the same."""
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKey) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
         await super().obtain_api_key(pam_token, need)
         return Secret("the-key-" + need.identifier)
 

@@ -9,7 +9,7 @@ import pytest
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import AccessToken, CredentialNeed
+from identity.credentials.credential import AccessTokenRequirement, CredentialRequirement
 from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
@@ -37,7 +37,7 @@ NO_PAM = PamTokenRefusedError(LLM.error_code, "refused")
 REFUSALS = [(TOKEN, TOKEN.scope, NO_TOKEN), (LLM, LLM.identifier, NO_KEY), (LLM, PAM_TOKEN.scope, NO_CLIENT)]
 
 
-async def refusal(broker: CredentialBroker, need: CredentialNeed, *who: Any) -> CredentialError:
+async def refusal(broker: CredentialBroker, need: CredentialRequirement, *who: Any) -> CredentialError:
     with pytest.raises(CredentialError) as caught:
         await broker.obtain(need, *who)
     return caught.value
@@ -51,7 +51,7 @@ async def test_a_refusal_is_asked_for_once_in_two_seconds(
     clock: Any,
     caller: Any,
     identity: AccessIdentity,
-    need: CredentialNeed,
+    need: CredentialRequirement,
     what: str,
     error: CredentialError,
 ) -> None:
@@ -68,7 +68,7 @@ async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
     broker: CredentialBroker,
     issuer: HeldIssuer,
     clock: Any,
-    need: CredentialNeed,
+    need: CredentialRequirement,
     what: str,
     error: CredentialError,
 ) -> None:
@@ -226,7 +226,7 @@ async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
 async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refused(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
 ) -> None:
-    alice, other = caller("alice"), AccessToken("https://leave.example|leave.read")
+    alice, other = caller("alice"), AccessTokenRequirement("https://leave.example|leave.read")
     key = await broker.obtain(LLM, HUMAN, alice)
     issuer.errors = {TOKEN.scope: NO_TOKEN, other.scope: NO_CLIENT}
     await refusal(broker, TOKEN, HUMAN, alice)
@@ -255,11 +255,11 @@ async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seco
     issuer: HeldIssuer,
     clock: Any,
     caller: Any,
-    need: CredentialNeed,
+    need: CredentialRequirement,
     identity: AccessIdentity,
 ) -> None:
     alice = caller("alice")
-    what = need.scope if isinstance(need, AccessToken) else need.identifier
+    what = need.scope if isinstance(need, AccessTokenRequirement) else need.identifier
     refused = await broker.obtain(need, identity, alice)
     clock.advance(5)
     renewed = 0

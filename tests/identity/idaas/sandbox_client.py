@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError
 from identity.idaas.client import IDaaSClient
@@ -18,7 +18,7 @@ from identity.transport.retry import RetryPolicy
 PAM = "urn:cloud:idaas:pam|.all"
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
 LEAVE = "https://leave.sandbox.example|leave.read"
-LLM_KEY = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+LLM_KEY = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
 
 
 @dataclass

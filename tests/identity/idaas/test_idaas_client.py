@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, UnreachableError
 from identity.idaas.client import ApiKeyRefusedError, IDaaSClient, PamTokenRefusedError
@@ -109,7 +109,9 @@ async def test_an_expired_user_token_is_refused(sandbox: Any, client: IDaaSClien
 async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).token
     for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
-        error = await refusal(client.obtain_api_key(token, ApiKey("unknown", code)), ApiKeyRefusedError)
+        error = await refusal(
+            client.obtain_api_key(token, ApiKeyRequirement("unknown", code)), ApiKeyRefusedError
+        )
         assert error.code is code
         assert not isinstance(error, PamTokenRefusedError)
     sandbox.cloud.vault.disable("llm_api_key")

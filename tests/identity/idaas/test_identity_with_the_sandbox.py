@@ -13,7 +13,7 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import AccessToken, ApiKey
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
 from identity.idaas.client import IDaaSClient
@@ -23,10 +23,10 @@ from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
-LLM = ApiKey("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
-AMAP = ApiKey("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
-ENTERPRISE = AccessToken("https://enterprise.sandbox.example|service.invoke")
-LEAVE = AccessToken("https://leave.sandbox.example|leave.read")
+LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKeyRequirement("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+ENTERPRISE = AccessTokenRequirement("https://enterprise.sandbox.example|service.invoke")
+LEAVE = AccessTokenRequirement("https://leave.sandbox.example|leave.read")
 
 
 async def at_once(_seconds: float) -> None:
@@ -228,5 +228,5 @@ async def test_a_withdrawn_api_key_is_out_of_use_after_its_next_reading(identity
 async def test_a_wrong_identifier_has_the_needs_row(identity: Identity) -> None:
     for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
         with pytest.raises(CredentialError) as caught:
-            await identity.broker.obtain(ApiKey("wrong", code), MACHINE, None)
+            await identity.broker.obtain(ApiKeyRequirement("wrong", code), MACHINE, None)
         assert caught.value.code is code

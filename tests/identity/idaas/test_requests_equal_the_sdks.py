@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.secret import Secret
@@ -167,8 +167,8 @@ async def our_requests(
     await client.machine_token(ENTERPRISE)
     exchanged = await client.exchange(Secret(USER_TOKEN), PAM)
     await client.exchange(Secret(USER_TOKEN), ENTERPRISE)
-    await client.obtain_api_key(own.token, ApiKey("llm_api_key"))
-    await client.obtain_api_key(exchanged.token, ApiKey("amap_api_key"))
+    await client.obtain_api_key(own.token, ApiKeyRequirement("llm_api_key"))
+    await client.obtain_api_key(exchanged.token, ApiKeyRequirement("amap_api_key"))
     return recorder.take()
 
 

@@ -5,7 +5,7 @@ import gzip
 import httpx
 import pytest
 
-from identity.transport.bounded_response import Answer, NoAnswer, ask
+from identity.transport.bounded_response import Answer, TransportFailure, ask
 from tests.responsive import responsive
 
 
@@ -23,7 +23,7 @@ async def asked(answer, max_bytes=1_000):
 
 async def test_body_of_the_limits_size_is_read_and_one_byte_more_is_not():
     assert (await asked(unread(b"x" * 1_000))).body == b"x" * 1_000
-    assert isinstance(await asked(unread(b"x" * 1_001)), NoAnswer)
+    assert isinstance(await asked(unread(b"x" * 1_001)), TransportFailure)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "nothing"])
@@ -31,7 +31,7 @@ async def test_compressed_answer_is_not_unpacked(coding):
     body = gzip.compress(b"\0" * 50_000_000)
     async with responsive():
         answer = await asked(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
-    assert isinstance(answer, NoAnswer)
+    assert isinstance(answer, TransportFailure)
     assert "compressed" in answer.reason
 
 

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from identity.transport.client import http_client
-from identity.transport.pool import CONNECTIONS, IDLE_SECONDS, SmallPools
+from identity.transport.pool import CONNECTIONS, IDLE_SECONDS, ShardedTransport
 
 
 class Held:
@@ -41,7 +41,7 @@ async def held():
 
 def pools(most):
     limits = httpx.Limits(max_connections=CONNECTIONS)
-    return SmallPools(lambda: httpx.AsyncHTTPTransport(limits=limits), httpx.AsyncByteStream, most=most)
+    return ShardedTransport(lambda: httpx.AsyncHTTPTransport(limits=limits), httpx.AsyncByteStream, most=most)
 
 
 async def test_requests_one_after_another_use_one_connection(serve, held):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from tools.http_service.service import HTTPService
 
 
@@ -36,7 +36,7 @@ async def service_at():
     services = []
 
     def make(url, **options):
-        service = HTTPService("orders", url, ApiKey("key"), **options)
+        service = HTTPService("orders", url, ApiKeyRequirement("key"), **options)
         services.append(service)
 
         @service.tool

@@ -9,7 +9,7 @@ from mcp.types import ImageContent, TextContent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.tools import service_failure
@@ -133,7 +133,7 @@ async def service_at():
     services = []
 
     def make(origin, **options):
-        services.append(MCPService("maps", origin + "/mcp", ApiKey("key"), **options))
+        services.append(MCPService("maps", origin + "/mcp", ApiKeyRequirement("key"), **options))
         return services[-1]
 
     yield make

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
 from tools.mcp_service.service import MCPService
 
@@ -147,7 +147,7 @@ async def test_a_cancelled_call_is_stopped_at_the_server_and_leaves_the_session(
 
 async def test_closing_ends_calls_in_flight(serve, key_ring):
     server = Server()
-    service = MCPService("maps", await serve(server) + "/mcp", ApiKey("key"))
+    service = MCPService("maps", await serve(server) + "/mcp", ApiKeyRequirement("key"))
     waiting = asyncio.create_task(service.call("waits", {}, key_ring("K1")))
     await server.entered.wait()
     await service.aclose()

@@ -48,7 +48,7 @@ async def test_refusal_of_a_call_leaves_session_and_tools_to_all_others(serve, s
         error = await failure_of(service.call("weather", {"city": "mallory"}, mallory))
         assert error.status == status
         assert len(mallory.renewals) == (status in (401, 403))
-        assert service.tools_at_hand(other) is tools
+        assert service.cached_tools(other) is tools
         assert (await service.call("weather", {"city": "x"}, other)).ok
     assert server.counts["initialize"] == server.counts["tools/list"] == 1
     assert server.counts["DELETE"] == 0

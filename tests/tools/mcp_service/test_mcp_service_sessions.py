@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from identity.credentials.credential import ApiKey
+from identity.credentials.credential import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
 from tools.mcp_service.service import MCPService
 
@@ -17,7 +17,7 @@ caller = contextvars.ContextVar("caller", default="nobody")
 
 async def test_no_listening_stream_is_opened_and_the_session_is_ended_on_closing(serve, key_ring):
     server = Server()
-    service = MCPService("maps", await serve(server) + "/mcp", ApiKey("key"))
+    service = MCPService("maps", await serve(server) + "/mcp", ApiKeyRequirement("key"))
     await service.call("weather", {"city": "x"}, key_ring("K1"))
     await service.aclose()
     assert (server.counts["GET"], server.counts["DELETE"]) == (0, 1)
