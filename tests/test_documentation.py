@@ -57,16 +57,3 @@ def test_every_link_of_the_documents_leads_somewhere():
         if not (document.parent / target).exists()
     }
     assert not wrong
-
-
-def test_every_file_that_the_documents_name_exists():
-    path = re.compile(
-        r"`((?:agent|graph|identity|tools|sandbox|tests|benchmarks|frontend|scripts|docs)/[\w./-]*)`"
-    )
-    wrong = {
-        f"{document.name}: {named}"
-        for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-        for named in path.findall(document.read_text(encoding="utf-8"))
-        if not (ROOT / named).exists()
-    }
-    assert not wrong

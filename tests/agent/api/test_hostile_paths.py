@@ -8,6 +8,8 @@ import pytest
 from tests.agent.conftest import AgentServer
 from tests.security.test_routes import AGENT
 
+pytestmark = pytest.mark.promise("bounded")
+
 PIECES = (
     "%00", "%00/etc/passwd", "assets", "index.html/x", "index.html%00", "a" * 300, "a" * 5000, "%ff%fe",
     "%ed%a0%80", "%2e%2e", "..%2f..%2f..", "%0d%0aX:y", "%1b%5b31m", "%e2%80%ae", "%5c", "~root", "{", "%22",

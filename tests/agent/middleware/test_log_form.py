@@ -17,6 +17,8 @@ from tests.agent.conftest import AgentServer
 from tests.command import Command, running
 from tests.conftest import Sandbox
 
+pytestmark = pytest.mark.promise("bounded")
+
 COMMAND = str(Path(sys.executable).with_name("idaas-agent"))
 MESSAGES = {"messages": [{"role": "user", "content": "hello"}]}
 

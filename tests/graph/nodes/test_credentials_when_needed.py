@@ -14,6 +14,8 @@ from identity.errors import CredentialError
 from identity.secret import Secret
 from tests.graph.conftest import DONE
 
+pytestmark = pytest.mark.promise("fetched-once")
+
 LEAVE = AccessTokenRequirement("https://leave.example|leave.read")
 
 

@@ -30,6 +30,8 @@ from tests.identity.credentials.held_issuer import (
     ticks,
 )
 
+pytestmark = pytest.mark.promise("refused-ends-use")
+
 __all__ = ["broker", "issuer"]  # fixtures
 
 NO_CLIENT = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")

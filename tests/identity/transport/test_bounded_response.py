@@ -8,6 +8,8 @@ import pytest
 from identity.transport.bounded_response import Answer, TransportFailure, ask
 from tests.responsive import responsive
 
+pytestmark = pytest.mark.promise("bounded")
+
 
 def unread(body, **headers):
     """An answer whose body has still to be read."""

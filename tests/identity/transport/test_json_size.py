@@ -7,6 +7,8 @@ import pytest
 from identity.transport.json_size import MAX_CONTAINERS, TooLargeError, check_size, read_json
 from tests.responsive import responsive
 
+pytestmark = pytest.mark.promise("bounded")
+
 
 @pytest.mark.parametrize(
     "value", [None, 5, "x", {"a": [1, {"b": '[{"'}]}, {"text": "[{\\" * 100_000}, ["[" * 100_000, '"'] * 3]

@@ -6,6 +6,8 @@ from identity.transport.body import AnswerTooLargeError
 from identity.transport.server_sent_events import events
 from tests.responsive import responsive
 
+pytestmark = pytest.mark.promise("bounded")
+
 
 async def read(*pieces, limit=10_000_000):
     async def body():

@@ -8,6 +8,8 @@ from tools.argument_size import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES
 from tools.mcp_service.argument_validator import BoundedValidator
 from tools.mcp_service.schema_budget import checked_draft
 
+pytestmark = pytest.mark.promise("bounded")
+
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 EVIL = "^((.)+.?)+[0-9]$"

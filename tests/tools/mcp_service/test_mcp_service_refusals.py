@@ -9,6 +9,8 @@ from starlette.responses import Response, StreamingResponse
 from tests.responsive import responsive
 from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
 
+pytestmark = pytest.mark.promise("heals-by-itself")
+
 __all__ = ["service_at"]  # fixtures
 
 
