@@ -31,14 +31,14 @@ test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need a
 	@scripts/ensure-chromium
 	@$(BIN)/pytest -n $(JOBS)
 
-promises: $(VENV)/.dev ## each promise of SECURITY.md, the tests that hold it, and how they went
+promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their results
 	@$(BIN)/python scripts/promises.py -n $(JOBS)
 
-bench: $(VENV)/.dev ## measure everything beside its floor or peer; writes benchmarks/results/table.md
+bench: $(VENV)/.dev ## measure all rows against a floor or peer (ten minutes); writes docs/benchmarks.md
 	@scripts/ensure-wrk
 	@$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev ## 100,000 requests of 12,000 users: whether memory stays flat (a quarter of an hour)
+soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
 check: $(VENV)/.dev ## lint, format, types and the import rule

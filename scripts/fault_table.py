@@ -1,6 +1,6 @@
-"""Writes the tables of docs/faults.md from `tests/security/faults.json`, which the tests hold the agent to.
+"""Writes the tables of docs/faults.md from `tests/security/faults.json`, the expectations of the tests.
 
-Run it after changing the expectations; a test fails while the two differ.
+Run it after a change of the expectations; a test fails while the two differ.
 """
 
 import json
@@ -13,14 +13,14 @@ COLUMNS = {"first": "first request", "warm": "warm", "mid": "in mid-run"}
 
 
 def fault_table() -> str:
-    """The page: what is written by hand above the mark, and the tables."""
+    """The page: the text above the mark, unchanged, and the tables."""
     lines = []
     text = (ROOT / "tests" / "security" / "faults.json").read_text(encoding="utf-8")
     for service, faults in json.loads(text).items():
         lines += [f"\n## {service}\n", _row("fault", *COLUMNS.values()), "|---|---|---|---|"]
         lines += [_row(fault, *(seen[moment] for moment in COLUMNS)) for fault, seen in faults.items()]
-    by_hand = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
-    return by_hand + MARK + "\n".join(lines) + "\n"
+    text_part = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
+    return text_part + MARK + "\n".join(lines) + "\n"
 
 
 def _row(*cells: str) -> str:

@@ -1,8 +1,8 @@
-"""The register of promises: each promise of SECURITY.md, the tests that hold it, and how they went.
+"""The register of promises: each promise of SECURITY.md, its tests, and their results.
 
 `make promises` runs the tests that name a promise (arguments go to pytest) and prints the register. Exit
-status 1 if a test fails, a promise has no test, or a test names a promise that is none. Loaded into pytest
-as a plugin, this file has every test tell its promises to the report.
+status 1 if a test fails, a promise has no test, or a test names an unknown promise. pytest loads this file as
+a plugin that adds the promises of every test to the report.
 """
 
 import os
@@ -26,13 +26,13 @@ WIDTH: Final = 110
 
 
 def pytest_itemcollected(item: "pytest.Item") -> None:
-    """The plugin: a test's promises travel with its result, from whichever process ran it."""
+    """The plugin: adds a test's promises to its result, which also carries them from worker processes."""
     names = {name for marker in item.iter_markers("promise") for name in marker.args}
     item.user_properties += [("promise", name) for name in sorted(names)]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PromiseTest:
     """One run of one test: `file`, the function's name, `passed`, `failed` or `skipped`, and its promises."""
 
     file: str
@@ -41,28 +41,28 @@ class Held:
     promises: tuple[str, ...]
 
 
-def promised(security: str) -> dict[str, str]:
-    """Promise → its words, of the text of SECURITY.md."""
+def read_promises(security: str) -> dict[str, str]:
+    """Promise → its description, from the text of SECURITY.md."""
     section = security.partition("## Promises")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section, re.MULTILINE))
 
 
-def held(junit: str) -> list[Held]:
-    """The tests of a JUnit report that name a promise. An error in a fixture is a failure."""
+def read_tests(junit: str) -> list[PromiseTest]:
+    """The tests of a JUnit report that name a promise. An error in a fixture counts as a failure."""
     tests = []
-    for case in ET.fromstring(junit).iter("testcase"):  # noqa: S314 - our own report
+    for case in ET.fromstring(junit).iter("testcase"):  # noqa: S314 - a report of this process's pytest
         names = tuple(p.get("value", "") for p in case.iter("property") if p.get("name") == "promise")
         outcome = "passed"
         for found, element in (("skipped", "skipped"), ("failed", "failure"), ("failed", "error")):
             outcome = found if case.find(element) is not None else outcome
         file = case.get("classname", "").replace(".", "/") + ".py"
-        tests.append(Held(file, case.get("name", "").partition("[")[0], outcome, names))
+        tests.append(PromiseTest(file, case.get("name", "").partition("[")[0], outcome, names))
     return [test for test in tests if test.promises]
 
 
-def register(promises: dict[str, str], tests: Sequence[Held]) -> tuple[str, bool]:
-    """The page, in Markdown, and whether every promise is kept."""
-    by_promise: dict[str, list[Held]] = defaultdict(list)
+def register(promises: dict[str, str], tests: Sequence[PromiseTest]) -> tuple[str, bool]:
+    """Returns the page in Markdown, and whether every promise is kept."""
+    by_promise: dict[str, list[PromiseTest]] = defaultdict(list)
     for test in tests:
         for name in test.promises:
             by_promise[name].append(test)
@@ -76,15 +76,15 @@ def register(promises: dict[str, str], tests: Sequence[Held]) -> tuple[str, bool
     return "\n".join([*lines, "| promise | tests | result |", "|---|---:|---|", *rows]), kept
 
 
-def _result(tests: Sequence[Held]) -> str:
+def _result(tests: Sequence[PromiseTest]) -> str:
     outcomes = Counter(test.outcome for test in tests)
     if outcomes["failed"]:
         return f"BROKEN, {outcomes['failed']} failed"
     return "kept" if outcomes["passed"] else "NOT SHOWN, no test passed"
 
 
-def _tests(tests: Sequence[Held]) -> list[str]:
-    """By file, each function once, with the number of its cases and the worst that happened."""
+def _tests(tests: Sequence[PromiseTest]) -> list[str]:
+    """By file, each function once, with the number of its cases and their worst outcome."""
     functions: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for test in tests:
         functions[test.file][test.test][test.outcome] += 1
@@ -99,7 +99,7 @@ def _tests(tests: Sequence[Held]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the tests, then prints the register."""
+    """Runs the tests, prints the register and returns the exit status."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "promises", "-m", "promise"]
@@ -108,8 +108,8 @@ def main(arguments: Sequence[str]) -> int:
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - pytest
         if not report.is_file():
             return status or 1
-        tests = held(report.read_text(encoding="utf-8"))
-    page, kept = register(promised((ROOT / "SECURITY.md").read_text(encoding="utf-8")), tests)
+        tests = read_tests(report.read_text(encoding="utf-8"))
+    page, kept = register(read_promises((ROOT / "SECURITY.md").read_text(encoding="utf-8")), tests)
     sys.stdout.write(f"\n{page}\n")
     return 0 if kept and status == 0 else 1
 

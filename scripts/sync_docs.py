@@ -1,8 +1,7 @@
-"""Writes what the documentation copies: parts of README.md, docs/errors.md, and docs/configuration.md.
+"""Updates the generated parts of the documentation: README.md, docs/errors.md and docs/configuration.md.
 
-A part of the README begins with `<!-- path/of/a/file -->` and is the block that follows; the table of
-docs/errors.md follows `<!-- error table -->`. Run it after changing what is copied; a test fails while the
-two differ.
+A generated part of the README is the block after `<!-- path/of/a/file -->`; the table of docs/errors.md
+follows `<!-- error table -->`. Run it after a change of a source; a test fails while the two differ.
 """
 
 import re
@@ -27,7 +26,7 @@ def synced(readme: str) -> str:
 
 
 def excerpt(source: str) -> str:
-    """What stands between `# readme: begin` and `# readme: end`, or the whole file."""
+    """The text between `# readme: begin` and `# readme: end`, or the whole file."""
     _, begin, rest = source.partition("# readme: begin\n")
     return rest.partition("# readme: end\n")[0] if begin else source
 

@@ -1,4 +1,4 @@
-"""SECURITY.md and the tests name the same promises, and one command shows how they are kept."""
+"""SECURITY.md and the tests name the same promises, and one command shows the result of each."""
 
 import ast
 import re
@@ -12,13 +12,13 @@ SCRIPT = ROOT / "scripts" / "promises.py"
 REGISTER = runpy.run_path(str(SCRIPT))
 
 
-def promised() -> set[str]:
+def documented_promises() -> set[str]:
     """The promises of SECURITY.md: the first column of its table."""
-    return set(REGISTER["promised"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
+    return set(REGISTER["read_promises"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
 
 
-def held() -> dict[str, set[str]]:
-    """By promise, the test files that hold it: the arguments of every `pytest.mark.promise(…)`."""
+def tested_promises() -> dict[str, set[str]]:
+    """The test files of each promise, from the arguments of every `pytest.mark.promise(…)`."""
     found: dict[str, set[str]] = {}
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -29,7 +29,7 @@ def held() -> dict[str, set[str]]:
 
 
 def without_promise(file: Path) -> list[str]:
-    """The tests of `file` that name no promise: neither themselves nor by the file's `pytestmark`."""
+    """The tests of `file` that name no promise, neither at the function nor in `pytestmark`."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
     if any(isinstance(node, ast.Assign) and "mark.promise" in ast.unparse(node) for node in body):
         return []
@@ -43,20 +43,20 @@ def without_promise(file: Path) -> list[str]:
 
 
 def test_every_promise_has_a_test():
-    assert promised() - held().keys() == set()
+    assert documented_promises() - tested_promises().keys() == set()
 
 
-def test_every_test_that_names_a_promise_names_one_of_security_md():
-    assert held().keys() - promised() == set()
+def test_every_promise_that_a_test_names_is_in_security_md():
+    assert tested_promises().keys() - documented_promises() == set()
 
 
-def test_every_test_of_security_names_a_promise():
+def test_every_security_test_names_a_promise():
     files = sorted((ROOT / "tests" / "security").glob("test_*.py"))
     assert files
     assert {file.name: names for file in files if (names := without_promise(file))} == {}
 
 
-def test_a_promise_is_kept_only_if_a_test_of_it_passed_and_none_failed():
+def test_promise_is_kept_only_if_one_of_its_tests_passed_and_none_failed():
     report = """<testsuites><testsuite>
     <testcase classname="tests.test_a" name="test_one[1]">
       <properties><property name="promise" value="kept"/></properties></testcase>
@@ -68,7 +68,7 @@ def test_a_promise_is_kept_only_if_a_test_of_it_passed_and_none_failed():
       <properties><property name="promise" value="skipped"/></properties></testcase>
     <testcase classname="tests.test_b" name="test_four"/>
     </testsuite></testsuites>"""
-    tests = REGISTER["held"](report)
+    tests = REGISTER["read_tests"](report)
     assert REGISTER["register"]({"kept": "Words."}, [t for t in tests if "kept" in t.promises])[1]
     page, kept = REGISTER["register"](
         dict.fromkeys(("kept", "broken", "skipped", "untested"), "Words."), tests
@@ -80,9 +80,9 @@ def test_a_promise_is_kept_only_if_a_test_of_it_passed_and_none_failed():
     assert not REGISTER["register"]({}, tests)[1]
 
 
-def test_the_command_runs_what_it_is_told_and_says_which_promises_that_leaves_without_a_test():
+def test_command_runs_the_given_tests_and_reports_promises_without_a_passed_test():
     command = [sys.executable, str(SCRIPT), "tests/identity/test_redaction.py", "--noconftest"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
     assert ran.returncode == 1
     assert re.search(r"\| `no-secret-leaves` \| [1-9]\d* \| kept \|", ran.stdout), ran.stdout + ran.stderr
     assert "## verified-caller: NOT SHOWN" in ran.stdout
