@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--quick] [--to FOLDER] [row …]` writes `table.md` and `results.json`."""
+"""`python -m benchmarks [--quick] [--to FOLDER] [row …]` writes `table.md` and `results.json`.
+
+A full run of all rows also replaces `docs/benchmarks.md`, if every row could be measured.
+"""
 
 import argparse
 import importlib
@@ -14,9 +17,11 @@ from benchmarks import rows
 from benchmarks.bench import Bench
 from benchmarks.machine import machine
 from benchmarks.measurement import FULL, QUICK, Figure
+from benchmarks.servers.process import ROOT
 from benchmarks.table import HEADER, as_json, markdown, row_lines
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
@@ -36,9 +41,18 @@ def main() -> int:
             print(*row_lines(name, results[name]), sep="\n", flush=True)
             print(f"{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
     arguments.to.mkdir(parents=True, exist_ok=True)
-    (arguments.to / "table.md").write_text(markdown(environment, results))
+    table = markdown(environment, results)
+    (arguments.to / "table.md").write_text(table)
     (arguments.to / "results.json").write_text(json.dumps(as_json(environment, results), indent=1) + "\n")
-    return any(isinstance(result, str) for result in results.values())
+    failed = any(isinstance(result, str) for result in results.values())
+    if replaces_documented_table(arguments.rows, quick=arguments.quick) and not failed:
+        DOCUMENTED_TABLE.write_text(table)
+    return failed
+
+
+def replaces_documented_table(selected: Sequence[str], *, quick: bool) -> bool:
+    """Whether a run with these options measures everything that `docs/benchmarks.md` contains."""
+    return not selected and not quick
 
 
 def _measure(name: str, bench: Bench) -> Sequence[Figure] | str:

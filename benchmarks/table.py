@@ -8,14 +8,22 @@ from benchmarks.measurement import Figure, Series
 Results = Mapping[str, Sequence[Figure] | str]
 """By row: its figures, or the reason why it could not be measured."""
 
+_INTRODUCTION = (
+    "# Benchmarks",
+    "",
+    "For people who compare the cost of the agent: all figures of one `make bench`, which writes this page.",
+    "A value is the median of the rounds, with the lowest and the highest round in parentheses.",
+    "`docs/performance.md` explains the references and the figures that matter.",
+    "",
+)
 HEADER = (
     "| row | figure | value | reference | its value | ratio | target | |\n|---|---|---|---|---|---|---|---|"
 )
 
 
 def markdown(machine: Mapping[str, str], results: Results) -> str:
-    """The page: medians, with the lowest and the highest round in parentheses."""
-    lines = ["# Benchmarks", "", *(f"- {name}: {value}" for name, value in machine.items()), "", HEADER]
+    """The page with the machine and all figures."""
+    lines = [*_INTRODUCTION, *(f"- {name}: {value}" for name, value in machine.items()), "", HEADER]
     for row, figures in results.items():
         lines += row_lines(row, figures)
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 import json
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rows
+from benchmarks.__main__ import replaces_documented_table
 from benchmarks.bench import Bench
 from benchmarks.load import load
 from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, interleave, series
+from benchmarks.table import HEADER
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +39,20 @@ def test_every_row_gives_figures(tmp_path: Path, alone: bool) -> None:
         assert figures
         assert not isinstance(figures, str), figures
         assert f"| {row} | {figures[0]['name']} |" in table
+
+
+def test_documented_table_has_every_row() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows_in_page = set(re.findall(r"^\| (\w+) \|", page, re.MULTILINE)) - {"row"}
+
+    assert rows_in_page == set(ROWS)
+    assert HEADER in page
+
+
+def test_only_a_full_run_replaces_the_documented_table() -> None:
+    assert replaces_documented_table([], quick=False)
+    assert not replaces_documented_table([], quick=True)
+    assert not replaces_documented_table(["broker"], quick=False)
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: scripts/ensure-wrk")
