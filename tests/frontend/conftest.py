@@ -65,6 +65,8 @@ class ScriptedAgent:
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
     client_left: asyncio.Event = field(default_factory=asyncio.Event)
+    may_end: asyncio.Event | None = None
+    """If set, the end of a body waits for it, after the last event."""
     _answers: deque[tuple[int, list[str], bool]] = field(default_factory=deque)
 
     def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
@@ -102,6 +104,8 @@ class ScriptedAgent:
             pass
         if hold:
             self.client_left.set()
+        if self.may_end is not None:
+            await self.may_end.wait()
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -98,11 +98,17 @@ async def test_an_answer_that_is_stopped_before_it_came_keeps_nothing_and_says_s
 async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
+    failures: list[str | None] = []
+    signed_in.on("requestfailed", lambda request: failures.append(request.failure))
     scripted_agent.will_answer(text="Tea.")
+    scripted_agent.may_end = asyncio.Event()
     async with signed_in.expect_event(
-        "requestfinished", lambda request: request.url.startswith(scripted_agent.origin)
+        "requestfinished", lambda request: request.method == "POST", timeout=15_000
     ):
         await ask(signed_in, "tea?")
+        await answered(signed_in)
+        scripted_agent.may_end.set()
+    assert failures == []
 
 
 async def test_an_answer_without_services_is_called_that_when_it_is_complete_not_before(
