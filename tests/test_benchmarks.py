@@ -3,7 +3,6 @@
 import json
 import pkgutil
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +54,6 @@ def test_only_a_full_run_replaces_the_documented_table() -> None:
     assert not replaces_documented_table(["broker"], quick=False)
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: scripts/ensure-wrk")
 def test_wrk_sends_the_body_and_counts_the_responses() -> None:
     with Bench(QUICK) as bench:
         body = {"messages": [{"role": "user", "content": 'a "quoted" 问题\n\\'}]}
