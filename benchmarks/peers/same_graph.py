@@ -62,8 +62,8 @@ class _Callers(_Static):
     of = _Static.caller
 
 
-class _Accesses(_Static):
-    def of(self, *_: object) -> "_Accesses":
+class _ServiceCredentials(_Static):
+    def of(self, *_: object) -> "_ServiceCredentials":
         return self
 
 
@@ -94,7 +94,7 @@ class _AgentWithoutIdentity(Agent):
         composition.AuditTrail = lambda *_, clock, **__: _AuditTrailWithoutSink(clock=clock)  # type: ignore[assignment,misc]
         for name, other in {
             "Callers": _Callers,
-            "ServiceCredentials": _Accesses,
+            "ServiceCredentials": _ServiceCredentials,
             "Authenticate": _node({"rounds": 0, "offered": {}}),
             "ResolveCredentials": _node({"rounds": 0}),
         }.items():
