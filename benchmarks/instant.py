@@ -47,6 +47,7 @@ class ToollessService:
 
     access_identity = None
     failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+    settings = ()
 
     def __init__(self, name: str, needs: CredentialRequirement) -> None:
         self.name = name

@@ -68,7 +68,7 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
     }
     for service, tools in zip(services, found, strict=True):
         if isinstance(tools, AgentError):
-            log_failure(tools.of(service.name))
+            log_failure(tools.of(service.name, service.settings))
             offered.notes.append(
                 f'The tools of the service "{service.name}" cannot be used now: '
                 f"{failure_text(tools, service.name)} If the user needs them, say this."

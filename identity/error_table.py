@@ -5,8 +5,8 @@ are for operators: `doctor`, `/ready` and the log show them, answers to callers 
 The first five rows are the vendor tutorial's; the others follow their form.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,8 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_SCOPE = "insufficient_scope"
     EXTERNAL_API_KEY_UNAVAILABLE = "external_api_key_unavailable"
     EXTERNAL_SERVICE_FAILED = "external_service_failed"
+    SERVICE_FAILED = "service_failed"
+    SERVICE_KEY_UNAVAILABLE = "service_key_unavailable"
     TOKEN_EXCHANGE_FAILED = "token_exchange_failed"  # noqa: S105 - a code, no secret
     USER_TOKEN_REFUSED = "user_token_refused"  # noqa: S105 - a code, no secret
     AGENT_EXCHANGE_REFUSED = "agent_exchange_refused"
@@ -46,8 +48,9 @@ class ErrorRow:
     """One code in the words of its two readers.
 
     `person` is one or two sentences without the last full stop; `{service}` stands for the service that the
-    error is about. It names no variable, client, credential, audience or scope. `service` is the service
-    that every error of this code is about.
+    error is about. It names no variable, client, credential, audience or scope. `{settings}` in `remedy`
+    stands for the settings that the service declares. `service` is the service that every error of this code
+    is about.
     """
 
     symptom: str
@@ -55,6 +58,11 @@ class ErrorRow:
     remedy: str
     person: str
     service: str | None = None
+
+    def naming(self, settings: Sequence[str]) -> "ErrorRow":
+        """The row whose remedy names `settings`; without any, it names the service's declaration."""
+        named = ", ".join(settings) or "the declaration of the service"
+        return replace(self, remedy=self.remedy.replace("{settings}", named))
 
     def for_person(self, service: str | None = None, reference: str | None = None) -> str:
         """What the person reads. `reference` is the request id, by which operators find their line."""
@@ -106,6 +114,18 @@ ERROR_TABLE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             "the external MCP server rejected the key, could not be reached, or answered with an error",
             "check EXTERNAL_SERVER_URL, and that the service is activated for the account of the API key",
             "The call to {service} failed. Try again later, or ask your administrator",
+        ),
+        ErrorCode.SERVICE_FAILED: ErrorRow(
+            "Service call failed",
+            "the service could not be reached, refused the credential, or answered with an error",
+            "check {settings}, the outbound authorization in IDaaS, and that the service is running",
+            "The call to {service} failed. Try again later, or ask your administrator",
+        ),
+        ErrorCode.SERVICE_KEY_UNAVAILABLE: ErrorRow(
+            "Failed to retrieve the API key of a service",
+            "the credential identifier is wrong, or the agent (in Human identity: the user) may not read it",
+            "check {settings}, and the outbound authorization to the credential in IDaaS",
+            "The agent could not get the key for {service}. Ask your administrator",
         ),
         ErrorCode.ENTERPRISE_SERVICE_FAILED: ErrorRow(
             "Enterprise service call failed",

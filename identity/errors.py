@@ -27,33 +27,54 @@ class AgentError(Exception):
 
     `code` is stable. `detail` says to operators what happened this time; `public_detail` says it without
     `about`, which names what it happened to: a client, a scope, a credential. `service` is the name of the
-    service that the error is about, or `None`. `row` has the words of the error table.
+    service that the error is about, or `None`, and `settings` are the settings that it declared, which only
+    operators read. `row` has the words of the error table.
     """
 
-    def __init__(self, code: ErrorCode, detail: str, *, about: str = "", service: str | None = None) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        about: str = "",
+        service: str | None = None,
+        settings: Sequence[str] = (),
+    ) -> None:
         self.code = code
+        self.settings = tuple(settings)
         self.public_detail = detail
         self.detail = f"{about}: {detail}" if about else detail
-        self.service = service or self.row.service
+        self.service = service or ERROR_TABLE[code].service
         super().__init__(f"{code}: {self.for_person()}")
-        self.add_note(f"{self.detail} (cause: {self.row.cause}; remedy: {self.row.remedy})")
+        self.add_note(_note(self))
 
     @property
     def row(self) -> ErrorRow:
-        """The words of the error table."""
-        return ERROR_TABLE[self.code]
+        """The words of the error table; the remedy names `settings`."""
+        return ERROR_TABLE[self.code].naming(self.settings)
 
     def for_person(self, reference: str | None = None) -> str:
         """What a person reads. `reference` is the id of their request."""
         return self.row.for_person(self.service, reference)
 
-    def of(self, service: str) -> Self:
-        """The same error, of `service`. The original is unchanged: several requests may share it."""
+    def of(self, service: str, settings: Sequence[str] = ()) -> Self:
+        """The same error, of `service`, which declares `settings`.
+
+        The original is unchanged: several requests may share it.
+        """
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__)
+        copied.__notes__ = []
         copied.service = service
+        copied.settings = tuple(settings) or self.settings
         copied.args = (f"{copied.code}: {copied.for_person()}",)
+        copied.add_note(_note(copied))
         return copied
+
+
+def _note(error: AgentError) -> str:
+    row = error.row
+    return f"{error.detail} (cause: {row.cause}; remedy: {row.remedy})"
 
 
 class ConfigurationError(AgentError):
@@ -100,12 +121,24 @@ class AuditError(AgentError):
 
 
 class ServiceError(AgentError):
-    """A downstream service failed. `status` is its HTTP status, where there was an answer, and `retry_after`
-    the wait that it asked for, in seconds, where it did."""
+    """A downstream service failed. `status` is its HTTP status, where there was a response, and `retry_after`
+    the wait that it asked for, in seconds, where it did.
+
+    `body` is the response's text, for the tool that sent the request: bounded, without the credential, and
+    part of no message, log line or trace.
+    """
 
     def __init__(
-        self, code: ErrorCode, detail: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        body: str = "",
+        settings: Sequence[str] = (),
     ) -> None:
-        super().__init__(code, detail)
+        super().__init__(code, detail, settings=settings)
         self.status = status
+        self.body = body
         self.retry_after = retry_after

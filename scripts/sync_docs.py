@@ -43,7 +43,8 @@ def error_table() -> str:
 
     rows = [
         f"| `{code}` | {row.person.replace('{service}', '*the service*')}. "
-        f"| {row.symptom} | {row.cause} | {row.remedy} |\n"
+        f"| {row.symptom} | {row.cause} "
+        f"| {row.remedy.replace('{settings}', '*the settings of the service*')} |\n"
         for code, row in ERROR_TABLE.items()
     ]
     head = "| code | what the person reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"

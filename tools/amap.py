@@ -3,6 +3,7 @@
 import ssl
 
 from identity.credentials.credential import ApiKeyRequirement
+from identity.error_table import ErrorCode
 from tools.mcp_service.service import MCPService
 
 
@@ -10,4 +11,12 @@ def amap(
     url: str, identifier: str, *, ssl_context: ssl.SSLContext | None = None, seconds: float = 25.0
 ) -> MCPService:
     """The MCP server at `url`, called with the API key that IDaaS keeps under `identifier`."""
-    return MCPService("amap", url, ApiKeyRequirement(identifier), ssl_context=ssl_context, seconds=seconds)
+    return MCPService(
+        "amap",
+        url,
+        ApiKeyRequirement(identifier, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE),
+        failure=ErrorCode.EXTERNAL_SERVICE_FAILED,
+        settings=("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER"),
+        ssl_context=ssl_context,
+        seconds=seconds,
+    )

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from identity.credentials.credential import AccessTokenRequirement
+from identity.error_table import ErrorCode
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
@@ -15,7 +16,13 @@ def enterprise(
 ) -> HTTPService:
     """The service at `url`, called with an access token of `scope` (`audience|permission`)."""
     service = HTTPService(
-        "enterprise", url, AccessTokenRequirement(scope), ssl_context=ssl_context, seconds=seconds
+        "enterprise",
+        url,
+        AccessTokenRequirement(scope),
+        failure=ErrorCode.ENTERPRISE_SERVICE_FAILED,
+        settings=("ENTERPRISE_SERVICE_URL", "ENTERPRISE_SERVICE_SCOPE"),
+        ssl_context=ssl_context,
+        seconds=seconds,
     )
 
     @service.tool

@@ -15,6 +15,7 @@ def leave(url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None) ->
         url,
         AccessTokenRequirement(scope),
         access_identity=AccessIdentity.HUMAN,
+        settings=("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE"),
         ssl_context=ssl_context,
     )
 

@@ -74,7 +74,12 @@ class Service(Protocol):
 
     @property
     def failure(self) -> ErrorCode:
-        """The code under which a failure of the service is shown: `external_service_failed`, or its own."""
+        """The code of the service's failures: `service_failed`, or its own."""
+        ...
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings that its address and credential come from, for the operator's remedy."""
         ...
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:

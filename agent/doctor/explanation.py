@@ -108,6 +108,7 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
     ),
     ErrorCode.LLM_API_KEY_UNAVAILABLE: _KEY,
     ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
+    ErrorCode.SERVICE_KEY_UNAVAILABLE: _KEY,
     ErrorCode.MACHINE_TOKEN_FAILED: (
         (r"urn:cloud:idaas:pam", "no_credential_store", "the agent may not use the credential store of IDaaS",
          "give the agent the permissions of urn:cloud:idaas:pam in IDaaS"),
@@ -144,6 +145,11 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
     ErrorCode.EXTERNAL_SERVICE_FAILED: (
         (r"status 40[13]", "key_refused", "the server does not accept the key",
          "check that {need} names this server's key, and that the service is activated for its account"),
+        *_SERVICE,
+    ),
+    ErrorCode.SERVICE_FAILED: (
+        (r"status 40[13]", "credential_refused", "the service does not accept the credential",
+         "check {need}, and where the service expects the credential"),
         *_SERVICE,
     ),
     ErrorCode.ENTERPRISE_SERVICE_FAILED: (

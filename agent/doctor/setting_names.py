@@ -51,5 +51,6 @@ _OF_SERVICES = frozenset(
         ErrorCode.MODEL_CALL_FAILED,
         ErrorCode.EXTERNAL_SERVICE_FAILED,
         ErrorCode.ENTERPRISE_SERVICE_FAILED,
+        ErrorCode.SERVICE_FAILED,
     }
 )

@@ -148,6 +148,6 @@ class CallService:
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
             error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
-        log_failure(error.of(service.name), tool=call["name"])
+        log_failure(error.of(service.name, service.settings), tool=call["name"])
         called = of_call.given or self._requirement is None
         return ToolResult(failure_text(error, service.name), ok=False, called=called), error

@@ -18,7 +18,7 @@ class ApiKeyRequirement:
     """
 
     identifier: str
-    error_code: ErrorCode = field(default=ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, compare=False)
+    error_code: ErrorCode = field(default=ErrorCode.SERVICE_KEY_UNAVAILABLE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ class EchoService:
         self.needs = need
         self.access_identity = access_identity
         self.failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+        self.settings = ()
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []
         self.listing: AgentError | Exception | None = None

@@ -11,6 +11,7 @@ class Listing:
     """A service that has its tools at hand while `known`, and counts how often it is asked."""
 
     failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+    settings = ()
 
     def __init__(self, name, *tools):
         self.name = name

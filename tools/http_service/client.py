@@ -36,6 +36,17 @@ class Address:
     url: str
     failure: ErrorCode
     max_bytes: int
+    settings: tuple[str, ...] = ()
+
+    def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
+        """A failure of the service under its own code."""
+        return ServiceError(
+            self.failure, f'"{self.service}" {detail}', status=status, body=body, settings=self.settings
+        )
+
+    def unusable(self, detail: str) -> ServiceError:
+        """A failure to get a response, or a usable one."""
+        return self.error(f"gave no usable response: {detail}")
 
 
 class ServiceClient:
@@ -45,7 +56,8 @@ class ServiceClient:
     segments are encoded, so that an argument which the model chose cannot lead to another place. After a
     401 or 403 the credential is renewed and the request sent once more, unless the credential is so young
     that nothing was renewed. Any other failure, a second refusal, a web page in place of an answer, and JSON
-    that is none raise `ServiceError`.
+    that is none raise `ServiceError`. Its `status` and `body` let a tool make a result of the service's own
+    404 or 409; what the tool does not catch is a failure.
     """
 
     def __init__(self, http: httpx.AsyncClient, address: Address, access: Access | None) -> None:
@@ -91,7 +103,7 @@ class ServiceClient:
     def _url(self, segments: tuple[str | int, ...], params: Mapping[str, str | int] | None) -> httpx.URL:
         parts = [str(segment) for segment in segments]
         if any(part in ("", ".", "..") for part in parts):
-            raise ServiceError(self._address.failure, 'a path segment must not be empty, "." or ".."')
+            raise self._address.error('takes no path segment that is empty, "." or ".."')
         url = httpx.URL(self._address.url)
         if parts:
             path, _, query = url.raw_path.decode().partition("?")
@@ -119,22 +131,21 @@ class ServiceClient:
             detail = "the connection failed"
         else:
             if response.is_success and (fault := _fault_of(response, text)):
-                raise ServiceError(self._address.failure, f'"{self._address.service}": {fault}')
+                raise self._address.unusable(fault)
             return response.status_code, presentable(text, presented, self._address.max_bytes)
-        raise ServiceError(self._address.failure, f'"{self._address.service}": {detail}')
+        raise self._address.unusable(detail)
 
     def _refusal(self, status: int, text: str) -> ServiceError:
-        name = self._address.service
         if 300 <= status < 400:
-            return ServiceError(
-                self._address.failure, f'"{name}" redirects, which is not followed', status=status
-            )
+            return self._address.error("redirects, which is not followed", status=status)
         # Function Compute's HTTP trigger, with the code of its JWT authentication in the body.
         if status == 403 and '"JWTToken' in text:
             return ServiceError(
-                ErrorCode.ENTERPRISE_JWT_REJECTED, f'the trigger of "{name}" refused the token', status=status
+                ErrorCode.ENTERPRISE_JWT_REJECTED,
+                f'the trigger of "{self._address.service}" refused the token',
+                status=status,
             )
-        return ServiceError(self._address.failure, f'"{name}" answered with status {status}', status=status)
+        return self._address.error(f"answered with status {status}", status=status, body=text)
 
 
 def _fault_of(response: httpx.Response, text: str) -> str | None:

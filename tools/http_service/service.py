@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import CredentialRequirement
 from identity.error_table import ErrorCode
-from identity.errors import ServiceError
 from identity.transport.client import checked_url, http_client
 from tools.http_service.client import Address, ServiceClient
 from tools.http_service.tool_function import ToolFunction
@@ -24,7 +23,8 @@ class HTTPService:
 
     `credential` is what every call carries, to `url` and nowhere else; `access_identity` overrides the
     agent's default. `seconds` bounds a whole call, a slow body and the renewal of the credential included;
-    `max_bytes` bounds an answer. `failure` is the error code of whatever the service does wrong.
+    `max_bytes` bounds a response. `failure` is the error code of the service's failures, and `settings` names
+    the settings that its declaration comes from: the operator's remedy names them.
     """
 
     def __init__(
@@ -34,7 +34,8 @@ class HTTPService:
         credential: CredentialRequirement | None = None,
         *,
         access_identity: AccessIdentity | None = None,
-        failure: ErrorCode = ErrorCode.ENTERPRISE_SERVICE_FAILED,
+        failure: ErrorCode = ErrorCode.SERVICE_FAILED,
+        settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
@@ -43,7 +44,8 @@ class HTTPService:
         self.needs = credential
         self.access_identity = access_identity
         self.failure = failure
-        self._address = Address(name, checked_url(url), failure, max_bytes)
+        self.settings = tuple(settings)
+        self._address = Address(name, checked_url(url), failure, max_bytes, self.settings)
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
         self._tools: dict[str, ToolFunction] = {}
@@ -78,7 +80,8 @@ class HTTPService:
             pass
         else:
             return replace(result, text=presentable(result.text, ()))
-        raise ServiceError(self.failure, f'"{self.name}" did not answer within {self._seconds:g} s')
+        detail = f"no response within {self._seconds:g} s"
+        raise self._address.unusable(detail)
 
     async def aclose(self) -> None:
         """Closes the connections."""

@@ -51,7 +51,8 @@ class MCPService:
         credential: CredentialRequirement,
         *,
         access_identity: AccessIdentity | None = None,
-        failure: ErrorCode = ErrorCode.EXTERNAL_SERVICE_FAILED,
+        failure: ErrorCode = ErrorCode.SERVICE_FAILED,
+        settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 25.0,
         max_bytes: int = 1024 * 1024,
@@ -65,6 +66,7 @@ class MCPService:
         self.needs = credential
         self.access_identity = access_identity
         self.failure = failure
+        self.settings = tuple(settings)
         self._url = checked_url(url)
         self._seconds = seconds
         self._max_bytes = max_bytes
@@ -87,7 +89,7 @@ class MCPService:
         if paused and self._sessions.current(key) is None:
             if known:
                 return known
-            raise ServiceError(self.failure, f'"{self.name}" did not answer a moment ago')
+            raise self._error(MCPFailure("no response a moment ago"))
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
             tools = [tool.schema for tool in (await session.tools()).values()]
@@ -145,7 +147,9 @@ class MCPService:
         await self._http.aclose()
 
     def _error(self, failure: MCPFailure) -> ServiceError:
-        return ServiceError(self.failure, f'"{self.name}": {failure.detail}', status=failure.status)
+        return ServiceError(
+            self.failure, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
+        )
 
     async def _with_session(
         self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]], seconds: float

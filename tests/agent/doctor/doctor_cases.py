@@ -149,4 +149,5 @@ CASES = [
          change=fault("function_compute", redirect="https://localhost/")),
     Case("service enterprise", "enterprise_service_failed", "service_down",
          change=fault("function_compute", status=500)),
+    Case("service leave", "service_failed", "refused", HUMAN | {"LEAVE_SERVICE_URL": closed("/")}, token={}),
 ]  # fmt: skip

@@ -66,7 +66,7 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
             {"Code": "JWTTokenIsMissing", "Message": "the jwt token is missing"},
             ErrorCode.ENTERPRISE_JWT_REJECTED,
         ),
-        ({"error": "insufficient_scope"}, ErrorCode.ENTERPRISE_SERVICE_FAILED),
+        ({"error": "insufficient_scope"}, ErrorCode.SERVICE_FAILED),
     ],
 )
 async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
@@ -115,7 +115,7 @@ async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, 
         port = listener.getsockname()[1]
     service = service_at(f"http://127.0.0.1:{port}")
     error = await failure_of(service.call("get", {}, key_ring("K1")))
-    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+    assert (error.code, error.status) == (ErrorCode.SERVICE_FAILED, None)
 
 
 async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):

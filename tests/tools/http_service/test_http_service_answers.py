@@ -35,9 +35,7 @@ async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, servi
 
     recorder = Recorder(lambda _: StreamingResponse(endless()))
     service = service_at(await serve(recorder.app), max_bytes=10_000)
-    assert (
-        await failure_of(service.call("get", {}, key_ring("K1")))
-    ).code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert (await failure_of(service.call("get", {}, key_ring("K1")))).code is ErrorCode.SERVICE_FAILED
     assert sent < 10_000
 
 
@@ -63,7 +61,7 @@ async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, ser
     recorder = Recorder(lambda _: StreamingResponse(drip()))
     service = service_at(await serve(recorder.app), seconds=0.3)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
-    assert (error.code, error.status) == (ErrorCode.ENTERPRISE_SERVICE_FAILED, None)
+    assert (error.code, error.status) == (ErrorCode.SERVICE_FAILED, None)
 
 
 @pytest.mark.promise("heals-by-itself")
@@ -80,7 +78,7 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
     service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
     with pytest.raises(ServiceError) as caught:
         await service.call("get", {}, key_ring("K1"))
-    assert caught.value.code is ErrorCode.ENTERPRISE_SERVICE_FAILED
+    assert caught.value.code is ErrorCode.SERVICE_FAILED
     assert "Sign in" not in caught.value.detail
 
 

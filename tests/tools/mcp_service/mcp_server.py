@@ -144,5 +144,5 @@ async def service_at():
 async def failure_of(call) -> ServiceError:
     """As `service_failure`, of a service of the kind that is tested here."""
     error = await service_failure.failure_of(call)
-    assert error.code is ErrorCode.EXTERNAL_SERVICE_FAILED
+    assert error.code is ErrorCode.SERVICE_FAILED
     return error

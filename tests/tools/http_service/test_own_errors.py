@@ -1,0 +1,86 @@
+"""Failures of an added service: their code, the settings that the remedy names, and statuses as results."""
+
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.errors import AgentError, CredentialError, ServiceError
+from tests.tools.http_service.http_recorder import Recorder, service_at
+from tests.tools.service_failure import failure_of
+from tools.http_service.service import HTTPService
+from tools.service import ToolResult
+
+__all__ = ["service_at"]  # fixtures
+
+SETTINGS = ("PAYROLL_SERVICE_URL", "PAYROLL_SERVICE_SCOPE")
+
+
+@pytest.fixture
+async def payroll(serve):
+    """Makes the service `payroll`, whose tool returns a 404 of the service as a result."""
+    services = []
+
+    async def make(response, **options):
+        service = HTTPService("payroll", await serve(Recorder(lambda _: response).app), **options)
+        services.append(service)
+
+        @service.tool
+        async def payslip(http, month: str):
+            """Gets a payslip."""
+            try:
+                return (await http.get("payslips", month)).text
+            except ServiceError as error:
+                if error.status != 404:
+                    raise
+                return ToolResult(f"no payslip: {error.body}", ok=False)
+
+        return service
+
+    yield make
+    for service in services:
+        await service.aclose()
+
+
+async def test_failure_names_the_settings_of_the_service_and_of_no_other(payroll, key_ring):
+    service = await payroll(Response("down", 500), settings=SETTINGS)
+    error = await failure_of(service.call("payslip", {"month": "2026-10"}, key_ring("K1")))
+    assert error.code is ErrorCode.SERVICE_FAILED
+    assert "PAYROLL_SERVICE_URL, PAYROLL_SERVICE_SCOPE" in error.row.remedy
+    assert "ENTERPRISE" not in "".join(error.__notes__) + error.row.remedy
+    assert "PAYROLL" not in error.for_person()
+
+
+async def test_remedy_without_settings_names_the_declaration(payroll, key_ring):
+    service = await payroll(Response("down", 500))
+    error = await failure_of(service.call("payslip", {"month": "2026-10"}, key_ring("K1")))
+    assert "the declaration of the service" in error.row.remedy
+
+
+def test_error_of_a_service_names_its_settings_and_leaves_the_original_alone():
+    shared = CredentialError(ErrorCode.SERVICE_KEY_UNAVAILABLE, "not granted")
+    payroll = shared.of("payroll", SETTINGS)
+    assert ("PAYROLL_SERVICE_URL" in payroll.row.remedy, payroll.service) == (True, "payroll")
+    assert [note.count("PAYROLL_SERVICE_URL") for note in payroll.__notes__] == [1]
+    assert (shared.service, shared.settings, len(shared.__notes__)) == (None, (), 1)
+    assert "the payroll service" in str(payroll)
+
+
+def test_no_row_is_shown_with_its_placeholder():
+    assert all("{" not in AgentError(code, "x").row.remedy for code in ERROR_TABLE)
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_status_of_the_service_may_be_a_result_with_its_redacted_body(serve, payroll, key_ring):
+    service = await payroll(JSONResponse({"error": "2026-13"}, 404))
+    result = await service.call("payslip", {"month": "2026-13"}, key_ring("K1"))
+    assert result == ToolResult('no payslip: {"error":"2026-13"}', ok=False)
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_body_of_a_failure_has_no_credential_and_is_in_no_message(serve, service_at, key_ring):
+    recorder = Recorder(lambda r: Response(f"conflict {r.headers['authorization']}" + "x" * 5000, 409))
+    service = service_at(await serve(recorder.app), max_bytes=1000)
+    error = await failure_of(service.call("get", {}, key_ring("sk-canary")))
+    assert error.body.startswith("conflict Bearer **redacted**")
+    assert len(error.body) < 1100
+    assert "conflict" not in f"{error} {error.detail} {error.args} {error.__notes__}"
