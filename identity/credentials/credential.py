@@ -5,6 +5,7 @@ from typing import Protocol, TypeAlias
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.credentials.placement import BEARER, Placement
 from identity.error_table import ErrorCode
 from identity.secret import Secret
 
@@ -19,6 +20,8 @@ class ApiKeyRequirement:
 
     identifier: str
     error_code: ErrorCode = field(default=ErrorCode.SERVICE_KEY_UNAVAILABLE, compare=False)
+    placement: Placement = field(default=BEARER, compare=False)
+    """Where the service expects it. Not compared: a cached credential may have another placement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class AccessTokenRequirement:
     """The need for an access token with `scope`, in IDaaS's form `audience|permission`."""
 
     scope: str
+    placement: Placement = field(default=BEARER, compare=False)
+    """Where the service expects it. Not compared: a cached credential may have another placement."""
 
     @property
     def audience(self) -> str | None:
