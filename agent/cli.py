@@ -1,4 +1,4 @@
-"""The command line. Each command is a file in `agent/commands`; modules that cost time load when needed."""
+"""The command line. Each command is a file in `agent/commands`; slow modules are imported when needed."""
 
 import importlib.metadata
 from typing import Annotated

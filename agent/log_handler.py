@@ -1,6 +1,6 @@
-"""One form for all that a process writes to standard error: what Python would print becomes a log record.
+"""One format for standard error: messages that Python would print become log records.
 
-Python prints warnings, failures of threads, of finalizers and of the whole program, and failures to log.
+Python prints warnings, uncaught exceptions of threads, finalizers and the program, and failures of logging.
 """
 
 import json
@@ -17,13 +17,13 @@ _FAILURES: Final = logging.getLogger("idaas_agent.process")
 
 
 class LogHandler(logging.StreamHandler[TextIO]):
-    """Writes to standard error. A record that cannot be formatted is reported by a line of the same form."""
+    """Writes to standard error. A record that cannot be formatted is reported by a line like it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
-        """Reports the failure by its type: the record's text may hold anything."""
+        """Reports only the type of the failure, because its text may contain a secret."""
         failure = sys.exc_info()[0]
         if failure is None or self.stream.closed:
             return
@@ -42,10 +42,9 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
 
 def log_instead_of_printing() -> None:
-    """From now on warnings and failures that nothing catches are log records.
+    """From now on, warnings and uncaught exceptions are log records.
 
-    Deprecations are left out, whichever filter a library sets: they concern those who maintain this project,
-    not those who run it.
+    Deprecation warnings are dropped, whichever filter a library sets: they concern maintainers only.
     """
     warnings.showwarning = _show_warning
     threading.excepthook = _thread_failed

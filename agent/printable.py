@@ -1,5 +1,5 @@
-"""Text from elsewhere, made safe for a terminal: nothing in it moves the cursor, sets a title or a clipboard,
-or shows text in another order than it has.
+"""Untrusted text, made safe for a terminal: it cannot move the cursor, set a title or a clipboard, or show
+characters in another order than they have.
 """
 
 import json
@@ -7,8 +7,8 @@ import re
 from typing import Any, Final
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""C0 but newline and tab, DEL, C1; the overrides, embeddings and isolates of bidirectional text; and half
-characters, which no encoding has."""
+"""C0 but newline and tab, DEL, C1; the overrides, embeddings and isolates of bidirectional text; and lone
+surrogates, which UTF-8 cannot encode."""
 
 
 def printable(text: str) -> str:
@@ -16,7 +16,7 @@ def printable(text: str) -> str:
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def printable_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
-    """JSON in which unsafe characters are escaped: it says the same, and can be printed."""
+def printable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """JSON in which unsafe characters are escaped: the value is unchanged, and it can be printed."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,8 +1,8 @@
-"""Whether the agent can serve now: the answer of `GET /ready`, and the warm-up at start.
+"""Whether the agent can serve now: the result of `GET /ready`, and the warm-up at start.
 
-A check is what the first request would do anyway (fetch the signing keys, obtain a credential). What is
-held and good costs nothing, so a ready agent answers from memory; one that is not ready tries again each time
-it is asked, at most once a second, and so heals by itself.
+A check does what the first request would do (fetch the signing keys, obtain a credential). Cached values cost
+nothing, so a ready agent responds from memory. An agent that is not ready repeats the failed checks on each
+request, at most once a second, and recovers without a restart.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Check = Callable[[], Awaitable[object]]
 
 
 class Readiness:
-    """Runs checks side by side, each within `seconds`; one round at a time however many ask."""
+    """Runs checks concurrently, each within `seconds`; concurrent callers share one round."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Readiness:
         self._ended_by: AgentError | None = None
 
     async def failures(self) -> Mapping[str, AgentError | None]:
-        """By check: its failure, or `None`."""
+        """The failure of each check, or `None`."""
         if self._ended_by is not None:
             return {"shutdown": self._ended_by}
         fresh = self._clock() - self._checked_at < self._remembered_seconds
@@ -50,15 +50,15 @@ class Readiness:
         return await asyncio.shield(self._round)
 
     def end(self, reason: AgentError) -> None:
-        """From now on not ready, for `reason`."""
+        """From now on reports `reason` as the failure."""
         self._ended_by = reason
 
     def forget(self) -> None:
-        """The next `failures` checks anew, however soon it is asked."""
+        """Discards the last result: the next `failures` runs the checks."""
         self._checked_at = float("-inf")
 
     async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Checks until all is well, then does `then` once. Never raises; for a task in the background."""
+        """Repeats the checks until all succeed, then awaits `then` once. Never raises."""
         attempt = 0
         while True:
             failures = [error for error in (await self.failures()).values() if error is not None]
@@ -74,7 +74,7 @@ class Readiness:
             _LOG.warning("warm-up: %s: %s", error.code, error.detail)
 
     async def aclose(self) -> None:
-        """Stops a round that is under way."""
+        """Cancels a running round."""
         if self._round is not None:
             self._round.cancel()
             await asyncio.wait([self._round])

@@ -1,4 +1,4 @@
-"""How many runs may go on at once in this process: of one caller, and altogether."""
+"""The limits of concurrent runs in this process: per caller, and in total."""
 
 import asyncio
 from collections import Counter
@@ -10,14 +10,14 @@ from identity.error_table import ErrorCode
 from identity.errors import LimitError
 
 _LONGEST_SECONDS: Final = 60
-"""OpenAI's clients do not wait longer."""
+"""OpenAI's clients ignore longer waits."""
 
 
 class RunLimit:
-    """0 is no limit. A run counts from its start to its end, however it ends.
+    """0 is no limit. A run counts from its start to its end, whatever its outcome.
 
-    A caller who asks for more is given a time to come back: as many as may run come at the same second, so
-    that those who wait as long as they are asked to do not all come at once.
+    The `Retry-After` of refused requests is staggered: per second, as many are invited to return as may run,
+    so that clients that obey it do not all return at once.
     """
 
     def __init__(self, *, per_caller: int = 0, altogether: int = 0) -> None:
@@ -32,7 +32,7 @@ class RunLimit:
         if self._per_caller and self._running[caller] >= self._per_caller:
             raise self._too_many(caller)
         if self._altogether and self._total >= self._altogether:
-            raise LimitError(ErrorCode.OVERLOADED, f"at most {self._altogether} altogether")
+            raise LimitError(ErrorCode.OVERLOADED, f"at most {self._altogether} in total")
 
     def count(self, caller: Principal, run: asyncio.Task[Any]) -> None:
         """Counts `run` until it is done."""

@@ -1,7 +1,7 @@
-"""Tracing by LangSmith: only where `AGENT_TRACING` asks for it.
+"""Tracing by LangSmith: only if `AGENT_TRACING` enables it.
 
 LangChain and LangSmith read the environment themselves. With `LANGSMITH_TRACING=true` they send questions and
-answers away; with the outdated `LANGCHAIN_TRACING` alone LangChain fails every run.
+answers to LangSmith; with the obsolete `LANGCHAIN_TRACING` alone LangChain fails every run.
 """
 
 import os
@@ -12,7 +12,7 @@ import langsmith
 
 
 class Tracing(StrEnum):
-    """Who is sent the runs."""
+    """The receiver of traces."""
 
     OFF = "off"
     LANGSMITH = "langsmith"
@@ -23,9 +23,9 @@ _FATAL: Final = ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER")
 
 
 def trace_by_default(traced: bool) -> None:
-    """Decides, in place of the environment, whether LangChain traces what is run in this process.
+    """Sets, in place of the environment, whether LangChain traces the runs of this process.
 
-    The runs of `agent.run` are not concerned: each says for itself whether it is traced.
+    It does not affect the runs of `agent.run`, which set tracing for each run.
     """
     for name in _FATAL:
         os.environ.pop(name, None)

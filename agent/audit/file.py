@@ -5,10 +5,10 @@ from pathlib import Path
 
 
 class AuditFile:
-    """Appends to the file `path`, which it makes if there is none (mode 600). For one thread.
+    """Appends to the file `path`; creates it with mode 600 if it is missing. Not thread-safe.
 
-    What was appended is with the operating system: it outlives the process, not a loss of power. If the file
-    was moved or removed, as log rotation does, a new one is made. Processes may share a file.
+    Appended lines survive the end of the process, but not a loss of power (no fsync). If log rotation has
+    moved or removed the file, a new one is created. Several processes may share a file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -17,7 +17,7 @@ class AuditFile:
         self._torn = False
 
     def append(self, lines: str) -> None:
-        """Writes lines, each with its end. Raises `OSError`; then some of them may have been written."""
+        """Writes complete lines. Raises `OSError`; some of the lines may have been written then."""
         content = (("\n" if self._torn else "") + lines).encode()
         descriptor = self._open()
         while content:

@@ -1,8 +1,8 @@
 """The audit log: one JSON object a line, to the logger `idaas_agent.audit` and, if one is named, to a file.
 
-A thread of its own writes, so that no disk holds up the event loop. What it has not written yet is bounded.
-A log that cannot be written says so: in the agent's log, on `/ready`, and, when it can write again, in a
-line `audit_resumed` with the number of records that were lost.
+A separate thread writes, so that a slow disk does not block the event loop. Unwritten records are bounded.
+A write failure is reported in the agent's log and on `/ready`; the first line after it, `audit_resumed`,
+contains the number of records that were lost.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _CLOSING_SECONDS: Final = 5.0
 class _Entry:
     record: dict[str, Any]
     written: Future[None] | None
-    """Who waits for it to be written."""
+    """Completes when the record is written; `None` if no caller waits for it."""
 
     def settle(self, error: OSError | None) -> None:
         if self.written is None or not self.written.set_running_or_notify_cancel():
@@ -48,14 +48,14 @@ class _Entry:
 class AuditLog:
     """An `AuditSink`.
 
-    Not `required`: `record` never waits. Records are written together, `gathering_seconds` after the first of
-    them. Those that cannot be written now stay, up to `capacity`, and are written when it goes again; those
-    beyond it are counted as lost.
+    Not `required`: `record` never waits. Records are written in batches, `gathering_seconds` after the first
+    of each. After a write failure up to `capacity` records are kept and written later; further ones are
+    counted as lost.
 
-    `required`: `record` returns when the line is written, and raises `AuditError` if it cannot be within
-    `seconds`. Whoever records before he acts does nothing that is not on record.
+    `required`: `record` returns when the line is written, and raises `AuditError` if that takes longer than
+    `seconds`. An action that follows `record` is therefore always on record.
 
-    Needs no `start`: the thread begins with the first record. It may serve several event loops.
+    Needs no `start`: the thread starts with the first record. It may serve several event loops.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class AuditLog:
         gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Opens nothing. Raises `ValueError` if records are required and no file is named."""
+        """Opens no file. Raises `ValueError` if records are required and `file` is `None`."""
         if required and file is None:
-            raise ValueError("records can be required of a file only")
+            raise ValueError("required records need a file")
         self._file = None if file is None else AuditFile(file)
         self._required = required
         self._capacity = capacity
@@ -93,7 +93,7 @@ class AuditLog:
         if written is None:
             return
         if not taken:
-            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "too many records wait to be written")
+            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "too many records are unwritten")
         try:
             async with asyncio.timeout(self._seconds):
                 await asyncio.wrap_future(written)
@@ -106,25 +106,25 @@ class AuditLog:
         raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, problem)
 
     async def check(self) -> None:
-        """For readiness. Raises `AuditError` while records cannot be written, or since some were lost."""
+        """For readiness. Raises `AuditError` while records cannot be written or lost ones are unreported."""
         with self._changed:
             self._start()
         if self._failure is not None:
             raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, self._failure)
 
     async def aclose(self) -> None:
-        """Writes what is left, for a few seconds at most, and ends the thread."""
+        """Writes the remaining records, for at most 5 seconds, and ends the thread."""
         await asyncio.to_thread(self._close)
 
     def _take(self, entry: _Entry) -> bool:
         with self._changed:
             if self._closing or len(self._entries) >= self._capacity:
                 self._lost += 1
-                self._fail("records were lost: too many waited to be written")
+                self._fail("records were lost: too many were unwritten")
                 return False
             self._entries.append(entry)
             self._start()
-            # To wake a thread for each record would cost more than the record.
+            # Waking the thread for each record would cost more than the record.
             if self._required or len(self._entries) in (1, _AT_ONCE):
                 self._changed.notify_all()
             return True
@@ -133,7 +133,7 @@ class AuditLog:
         if self._writer is None and not self._closing:
             self._writer = threading.Thread(target=self._write, name="audit-log", daemon=True)
             self._writer.start()
-            atexit.register(self._close)  # for processes that nobody closes in order
+            atexit.register(self._close)  # for processes that end without `aclose`
 
     def _close(self) -> None:
         atexit.unregister(self._close)
@@ -147,7 +147,7 @@ class AuditLog:
             _LOG.error("the audit log ends without %d records", missing)
 
     def _write(self) -> None:
-        """The thread: the oldest records first, several at once; after a failure again, until it goes."""
+        """The thread: writes the oldest records first, in batches, and repeats a batch that failed."""
         entries: list[_Entry] = []
         gap: int | None = None
         while True:
@@ -197,7 +197,7 @@ class AuditLog:
     def _after_failure(self, entries: list[_Entry], error: OSError) -> None:
         with self._changed:
             self._fail(f"the audit log cannot be written: {error.strerror}")
-            if self._required:  # whoever waits goes no further: written later, the record would be untrue
+            if self._required:  # the action does not happen: written later, its record would be wrong
                 for entry in entries:
                     self._entries.popleft()
                     entry.settle(error)

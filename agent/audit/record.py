@@ -1,4 +1,4 @@
-"""An audit event as a line of JSON. `docs/audit-log.md` describes it, and a test holds the two together."""
+"""An audit event as a line of JSON. `docs/audit-log.md` describes it; a test compares the two."""
 
 import json
 from datetime import UTC, datetime
@@ -7,11 +7,11 @@ from typing import Any
 from identity.audit.event import AuditEvent
 
 RESUMED = "audit_resumed"
-"""The event that the log writes of itself, after a time in which it could not write."""
+"""The event that the log adds after a period in which it could not write."""
 
 
 def audit_record(event: AuditEvent) -> dict[str, Any]:
-    """The members of a line, in their order. All are there in every line; what is not known is `null`."""
+    """The members of a line, in order. Every line has all of them; an unknown value is `null`."""
     principal = event.principal
     return {
         "time": _rfc3339(event.time),
@@ -35,7 +35,7 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
 
 
 def resumed_record(time: float, lost: int) -> dict[str, Any]:
-    """The line that ends a gap: `lost` records before it were not written."""
+    """The line after a gap: `lost` records before it were not written."""
     return {
         "time": _rfc3339(time),
         "event": RESUMED,
@@ -49,7 +49,7 @@ def resumed_record(time: float, lost: int) -> dict[str, Any]:
 
 
 def line_of(record: dict[str, Any]) -> str:
-    """One line, ASCII only: no text from outside can end it early or look like another one."""
+    """One line, ASCII only: foreign text can neither end it early nor imitate another line."""
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 

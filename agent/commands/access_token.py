@@ -21,7 +21,7 @@ def token(
 def sandbox_access_token(sandbox_url: str, user: str) -> str:
     """An access token from the sandbox's control endpoint; stops the command if there is none."""
     try:
-        answer = httpx.post(
+        response = httpx.post(
             f"{sandbox_url.rstrip('/')}/__sandbox__/access-tokens", json={"user": user}, timeout=10
         )
     except httpx.TransportError as error:
@@ -29,8 +29,8 @@ def sandbox_access_token(sandbox_url: str, user: str) -> str:
             f"no sandbox at {sandbox_url}: {type(error).__name__}",
             "idaas-agent up (or sandbox) runs it; for a real user's token use --token-file",
         )
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        stop(f"the sandbox has no user {user!r}", answer.json().get("error"))
-    if answer.status_code >= httpx.codes.BAD_REQUEST:
-        stop(f"the sandbox answered {answer.status_code}")
-    return str(answer.json()["access_token"])
+    if response.status_code == httpx.codes.NOT_FOUND:
+        stop(f"the sandbox has no user {user!r}", response.json().get("error"))
+    if response.status_code >= httpx.codes.BAD_REQUEST:
+        stop(f"the sandbox returned status {response.status_code}")
+    return str(response.json()["access_token"])

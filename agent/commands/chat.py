@@ -25,7 +25,7 @@ def chat(
         str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox, for a user's token.")
     ] = "http://localhost:9400",
 ) -> None:
-    """Asks the running agent one question and streams the answer."""
+    """Sends one question to the running agent and streams the answer."""
     token = _token(token_file) or sandbox_access_token(sandbox_url, user)
     body = {"messages": [{"role": "user", "content": question}], "stream": True}
     timeout = httpx.Timeout(10, read=300)
@@ -43,7 +43,7 @@ def chat(
             for event in _events(response.iter_lines()):
                 _show(event)
     except httpx.TransportError as error:
-        stop(f"no answer from {url}: {type(error).__name__}", "idaas-agent up runs the agent")
+        stop(f"no response from {url}: {type(error).__name__}", "idaas-agent up runs the agent")
     out.print()
 
 
@@ -69,7 +69,7 @@ def _show(event: dict[str, Any]) -> None:
     activity = event.get("agent_event")
     if activity and activity["type"] == "tool_finished":
         whose = {"Machine": "as the agent", "Human": "on your behalf"}.get(activity["access_identity"], "")
-        outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'the tool said so')})"
+        outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'reported by the tool')})"
         err.print(
             f"· {activity['service']}.{activity['tool']} {whose} [{activity['access_identity']}]"
             f" {outcome}, {activity['duration_ms']} ms",
@@ -83,7 +83,7 @@ def _show(event: dict[str, Any]) -> None:
 def _fail(answer: dict[str, Any]) -> None:
     error = answer.get("error")
     if not isinstance(error, dict) or "message" not in error:
-        stop("the answer is not that of an agent")
+        stop("the response is not an agent's")
     stop(f"{error['message']} ({error.get('code')})")
 
 

@@ -1,4 +1,4 @@
-"""`idaas-agent doctor`: what works, what does not, and what to do about it."""
+"""`idaas-agent doctor`: checks each dependency, with cause and remedy of each failure."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Checks configuration and every dependency, step by step. Exit status 1 if a step failed.
 
-    In Human identity set IDAAS_AGENT_ACCESS_TOKEN to a user's access token: then their steps are checked too.
+    In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
     """
     logging.basicConfig(level=logging.CRITICAL)
     variables = environment(env_file)
@@ -65,8 +65,8 @@ def _show(finding: "Finding") -> None:
 def _sum_up(findings: "list[Finding]", failures: "list[Finding]") -> None:
     out.print()
     if failures:
-        out.print(f"{len(failures)} of {len(findings)} steps failed. Fix the first, then run it again.")
-    elif undone := [finding.step for finding in findings if finding.outcome == "skipped"]:
-        out.print(f"All is well, as far as it was checked; {len(undone)} steps were skipped.")
+        out.print(f"{len(failures)} of {len(findings)} steps failed. Fix the first failure and run it again.")
+    elif skipped := [finding.step for finding in findings if finding.outcome == "skipped"]:
+        out.print(f"All executed steps succeeded; {len(skipped)} steps were skipped.")
     else:
-        out.print("All is well.")
+        out.print("All steps succeeded.")

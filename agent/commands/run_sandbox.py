@@ -1,4 +1,4 @@
-"""`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is run in another way.
+"""`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is started separately.
 
 Its subcommands, which add to `sandbox.toml`, are in `sandbox_additions`.
 """
@@ -38,11 +38,11 @@ def sandbox(
     function_compute_port: Annotated[
         int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
     ] = 9445,
-    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="Where the page is.")] = 9001,
-    folder: Annotated[Path, typer.Option(help="Where the sandbox keeps what it makes.")] = Path(".sandbox"),
+    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="Port of the page.")] = 9001,
+    folder: Annotated[Path, typer.Option(help="The folder of the sandbox's files.")] = Path(".sandbox"),
     config: CONFIG = None,
 ) -> None:
-    """Runs the sandbox cloud; writes agent.env, every variable that an agent needs to use it."""
+    """Runs the sandbox cloud; writes agent.env with every variable that an agent needs to use it."""
     if context.invoked_subcommand is not None:
         return
     from sandbox.configuration import ConfigurationFaultsError

@@ -1,4 +1,4 @@
-"""What the page is told when it works with the sandbox: the members of its `window.APP_CONFIG`."""
+"""The page's configuration for the sandbox: the members of its `window.APP_CONFIG`."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ class PageGrant(StrEnum):
     CODE = "code"
     """Authorization code with PKCE, and an ID token whose nonce is checked."""
     IMPLICIT = "implicit"
-    """The vendor tutorial's: exactly its five keys."""
+    """The vendor tutorial's implicit grant, with exactly its five keys."""
 
 
 def sandbox_page_config(
@@ -21,8 +21,8 @@ def sandbox_page_config(
 ) -> dict[str, str]:
     """The page's configuration. Everything in it is public.
 
-    `scope` is the agent's, `audience|permission`. The browser speaks to IDaaS by its plain port, because it
-    does not know the sandbox's certificate authority; the issuer stays the one that tokens name.
+    `scope` is the agent's, `audience|permission`. The browser uses the plain port of IDaaS, because it does
+    not trust the sandbox's certificate authority; the issuer is the one in the tokens.
     """
     from sandbox.directory import PAGE
 

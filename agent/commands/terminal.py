@@ -1,4 +1,4 @@
-"""What commands share: two consoles, a way to stop with a message, and the environment."""
+"""Shared by the commands: two consoles, exit with a message, and the environment."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -15,20 +15,20 @@ from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
 from identity.errors import AgentError, ConfigurationError
 
-ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment's own win."
+ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment takes precedence."
 
 
 class Terminal(Console):
-    """A console that shows text as it is: without markup, emoji codes or control characters.
+    """A console that shows text literally: without markup, emoji codes or control characters.
 
-    Only the styles that the code itself asks for become control sequences.
+    Only styles that the code passes become control sequences.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What all output goes through, before styles become control sequences."""
+        """Filters all output before styles become control sequences."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
@@ -46,7 +46,7 @@ def stop(message: str, remedy: str | None = None) -> NoReturn:
 
 
 def environment(env_file: Path | None = None) -> dict[str, str]:
-    """The process's environment, and what `env_file` adds. The environment's own win unless empty."""
+    """The process's environment and the variables of `env_file`; a non-empty variable of the process wins."""
     added: Mapping[str, str | None] = {}
     if env_file is not None:
         if not env_file.is_file():
@@ -73,7 +73,7 @@ def settings_or_stop(variables: Mapping[str, str]) -> Settings:
 
 
 def print_error(error: AgentError) -> None:
-    """Symptom, what happened, and the remedy."""
+    """Prints symptom, faults or detail, and remedy."""
     err.print(f"{error.row.symptom} ({error.code})", style="bold red")
     for fault in error.faults if isinstance(error, ConfigurationError) else (error.detail,):
         err.print(f"  {fault}")

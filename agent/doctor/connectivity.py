@@ -1,6 +1,6 @@
-"""What stands between this machine and an address: the name, the port, or the certificate.
+"""Why an address cannot be reached: its name, its port or its certificate.
 
-Only for after a failure: it opens a connection, sends nothing, and says on which step that ended.
+For use after a failure: opens a connection, sends no request, and reports the step that failed.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def _system_resolve(host: str, port: int) -> object:
 async def obstacle(
     url: str, setting: str, tls: ssl.SSLContext, *, resolve: Resolve = _system_resolve
 ) -> Explanation | None:
-    """What bars the way to `url`, which `setting` names; `None` if nothing does, or a proxy is in between."""
+    """Why `url`, configured by `setting`, cannot be reached; `None` if it can, or if a proxy is used."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme in ("https", "rediss")
     port = parts.port or (443 if secure else 80)

@@ -1,7 +1,7 @@
-"""What `doctor` checks: everything that a request needs, in the order in which it needs it.
+"""The checks of `doctor`: everything that a request needs, in the order in which a request needs it.
 
-Each step is what the agent itself does, through the same parts. A step whose ground is missing is skipped,
-so that each failure that is shown is one to mend.
+Each step uses the same code as the agent. A step whose precondition failed is skipped, so that every reported
+failure has a cause of its own.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _HOW_TO_GET_A_TOKEN: Final = (
 async def diagnose(
     environment: Mapping[str, str], user_token: Secret | None, *, clock: Callable[[], float] = time.time
 ) -> AsyncGenerator[Finding, None]:
-    """The findings, one by one. What needs a user is checked with `user_token`, if there is one."""
+    """Yields the findings in order. Steps that need a user are skipped without `user_token`."""
     try:
         settings = read_settings(environment)
     except ConfigurationError as error:
@@ -60,8 +60,7 @@ async def diagnose(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step's name; the part of the agent that it is about, `idaas` or a node's name; and the code of its
-    failure to come to an end."""
+    """A step's name; the part that it checks (`idaas` or a service's name); the code of its timeout."""
 
     name: str
     part: str = "idaas"
@@ -69,7 +68,7 @@ class _Step:
 
 
 class Examination:
-    """One agent, looked at once."""
+    """One examination of one agent."""
 
     def __init__(self, agent: Agent, user_token: Secret | None, clock: Callable[[], float]) -> None:
         self._agent = agent
@@ -78,7 +77,7 @@ class Examination:
         self._caller: VerifiedAccessToken | None = None
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
-        """Every step, done or skipped."""
+        """Every step, executed or skipped."""
         agent = self._agent
         yield await self._audit_log()
         if agent.settings.rate_limit_url is not None:
@@ -89,28 +88,30 @@ class Examination:
             f"from {agent.settings.jwks_url}",
         )
         yield keys
-        own = await self._own_token(keys_at_hand=keys.outcome is Outcome.OK)
+        own = await self._own_token(keys_loaded=keys.outcome is Outcome.OK)
         for finding in own:
             yield finding
-        yield await self._users_token(keys_at_hand=keys.outcome is Outcome.OK)
+        yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
         known = own[0].outcome is Outcome.OK
-        held: set[str] = set()
+        obtained: set[str] = set()
         for name, need, identity in agent.needs():
             finding = await self._credential(name, need, identity, client_known=known)
-            held |= {name} if finding.outcome is Outcome.OK else set()
+            obtained |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
         model = _Step("model", "model", ErrorCode.MODEL_CALL_FAILED)
-        yield await self._use(model, partial(ask_model, agent, self._caller), held="model" in held)
+        yield await self._use(model, partial(ask_model, agent, self._caller), ready="model" in obtained)
         for service in agent.services:
             step = _Step(f"service {service.name}", service.name, service.failure)
-            at_hand = service.name in held or service.needs is None
-            yield await self._use(step, partial(use_service, service, agent, self._caller), held=at_hand)
+            ready = service.name in obtained or service.needs is None
+            yield await self._use(step, partial(use_service, service, agent, self._caller), ready=ready)
 
     async def _audit_log(self) -> Finding:
         path = self._agent.settings.audit_log_file
         if path is None:
             return skipped(
-                "audit log", "no AUDIT_LOG_FILE: records go to the log alone", "set AUDIT_LOG_FILE to a file"
+                "audit log",
+                "AUDIT_LOG_FILE is not set: records go to the log only",
+                "set AUDIT_LOG_FILE to a file",
             )
         checked = asyncio.to_thread(check_writable, path)
         return await self._step(_Step("audit log"), checked, f"{path} can be written")
@@ -120,8 +121,8 @@ class Examination:
         checked = check_redis(url, None if cafile is None else str(cafile))
         return await self._step(_Step("shared counters"), checked, "the Redis of RATE_LIMIT_URL answers")
 
-    async def _own_token(self, *, keys_at_hand: bool) -> list[Finding]:
-        """Whether IDaaS takes the agent's client credential, and whether what it issues would pass."""
+    async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
+        """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""
         step, asked_at = _Step("agent's own token"), self._clock()
         issued: list[Credential] = []
 
@@ -131,11 +132,9 @@ class Examination:
         finding = await self._step(step, obtain(), "issued by IDaaS")
         refused = finding.error is not None and finding.error.code is ErrorCode.MACHINE_TOKEN_FAILED
         if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.needs()):
-            accepted = (
-                "IDaaS knows the agent, and grants it nothing in its own name: in Human identity, right so"
-            )
+            accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
             return [Finding(step.name, Outcome.OK, accepted)]
-        if not issued or not keys_at_hand:
+        if not issued or not keys_loaded:
             return [finding]
         agent = self._agent
         work = check_issued(
@@ -147,11 +146,11 @@ class Examination:
         )
         return [finding, await self._step(_Step("what IDaaS issues"), work)]
 
-    async def _users_token(self, *, keys_at_hand: bool) -> Finding:
+    async def _users_token(self, *, keys_loaded: bool) -> Finding:
         name = "user's access token"
         if self._user_token is None:
-            return skipped(name, "none was given", _HOW_TO_GET_A_TOKEN)
-        if not keys_at_hand:
+            return skipped(name, "no token was given", _HOW_TO_GET_A_TOKEN)
+        if not keys_loaded:
             return skipped(name, "it cannot be verified without the signing keys")
 
         async def verify(token: Secret) -> None:
@@ -165,19 +164,19 @@ class Examination:
     ) -> Finding:
         step = _Step(f"credential of {name}", name)
         if not client_known:
-            return skipped(step.name, "it cannot be had before the agent's own token is issued")
+            return skipped(step.name, "it needs the agent's own token, which was not issued")
         if identity is AccessIdentity.HUMAN and self._caller is None:
-            return skipped(step.name, "it is obtained with the access token of a user (see above)")
+            return skipped(step.name, "it needs the access token of a user (see above)")
         obtained = self._agent.broker.obtain(need, identity, self._caller)
         return await self._step(step, obtained, f"obtained as {identity}")
 
-    async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, held: bool) -> Finding:
-        if not held:
-            return skipped(step.name, "it cannot be asked without its credential")
+    async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, ready: bool) -> Finding:
+        if not ready:
+            return skipped(step.name, "it cannot be called without its credential")
         return await self._step(step, work())
 
     async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
-        """Does `work`; what it returns, if it is a text, is what was found."""
+        """Awaits `work`; its result, if it is a text, becomes the detail of the finding."""
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await work
@@ -189,7 +188,7 @@ class Examination:
         return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
 
     async def _why(self, step: _Step, error: AgentError) -> Explanation | None:
-        """Looks at the way to the address first: what is not reached cannot say what is wrong."""
+        """Checks the connection first: an unreachable address explains every other symptom."""
         origin: Origin = origin_of(self._agent.settings, step.part, error)
         if origin.url:
             tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)

@@ -1,7 +1,7 @@
-"""From an error to its cause: signs in the error's own words, told apart further than its code does.
+"""From an error to its cause: patterns in the error's detail distinguish more causes than its code.
 
-The table is read from the top; `{need}` and `{url}` stand for the variables that the step's credential and
-address come from.
+The first matching rule applies; `{need}` and `{url}` stand for the variables that configure the step's
+credential and address.
 """
 
 import re
@@ -13,7 +13,7 @@ from identity.error_table import ErrorCode
 from identity.errors import AgentError
 
 _Rule = tuple[str, str, str, str]
-"""A sign (a regular expression for the detail), a reason, a cause and a remedy."""
+"""A pattern (a regular expression for the detail), a reason, a cause and a remedy."""
 
 _KEY: Final[tuple[_Rule, ...]] = (
     (
@@ -162,8 +162,8 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
 
 
 def explanation(error: AgentError, *, need: str, url: str) -> Explanation | None:
-    """The first rule whose sign the error bears; `None` leaves it to the row of the error table."""
-    for sign, reason, cause, remedy in _RULES.get(error.code, ()):
-        if re.search(sign, error.detail):
+    """The first rule whose pattern matches; `None` if only the row of the error table applies."""
+    for pattern, reason, cause, remedy in _RULES.get(error.code, ()):
+        if re.search(pattern, error.detail):
             return Explanation(reason, cause, remedy.format(need=need, url=url))
     return None

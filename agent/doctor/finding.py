@@ -1,4 +1,4 @@
-"""What `doctor` says of one step, and the forms in which it is said."""
+"""The result of one step of `doctor`, and its output as JSON and as lines."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from identity.errors import AgentError, ConfigurationError
 
 
 class Outcome(StrEnum):
-    """How a step ended."""
+    """The result of a step."""
 
     OK = "ok"
     FAILED = "failed"
@@ -17,7 +17,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why, narrower than the row of the error table. `reason` is stable, like the codes of the table."""
+    """A cause, narrower than the row of the error table. `reason` is stable, like the codes of the table."""
 
     reason: str
     cause: str
@@ -26,9 +26,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step. `detail` says what was found, or why it was skipped.
+    """One step. `detail` is the result, or the reason why the step was skipped.
 
-    `error` and `why` are there if it failed; of a step that was skipped, `remedy` says how to have it done.
+    A failed step has `error` and `why`; for a skipped one, `remedy` names what to set so that it is executed.
     """
 
     step: str
@@ -54,13 +54,13 @@ class Finding:
         return members
 
     def lines(self) -> list[str]:
-        """For people: what goes below the line of the step."""
+        """For people: the lines below the line of the step."""
         if self.error is None or self.why is None:
             return [f"to check it: {self.remedy}"] if self.remedy else []
         symptom = f"symptom: {self.error.row.symptom} ({self.error.code})"
         faults = self.error.faults if isinstance(self.error, ConfigurationError) else ()
-        said = [f"fault:   {fault}" for fault in faults] if len(faults) > 1 else []
-        return [*said, symptom, f"cause:   {self.why.cause}", f"remedy:  {self.why.remedy}"]
+        details = [f"fault:   {fault}" for fault in faults] if len(faults) > 1 else []
+        return [*details, symptom, f"cause:   {self.why.cause}", f"remedy:  {self.why.remedy}"]
 
 
 def failed(step: str, error: AgentError, why: Explanation | None = None) -> Finding:
@@ -72,5 +72,5 @@ def failed(step: str, error: AgentError, why: Explanation | None = None) -> Find
 
 
 def skipped(step: str, detail: str, remedy: str = "") -> Finding:
-    """A step that was not done, and how to have it done."""
+    """A step that was not executed, and what to set so that it is."""
     return Finding(step, Outcome.SKIPPED, detail, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Whether the Redis in which processes count requests together takes the agent in."""
+"""Whether the Redis that processes share for their request counts accepts the agent."""
 
 import contextlib
 from typing import Any
@@ -9,9 +9,9 @@ from identity.secret import Secret
 
 
 async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) -> None:
-    """Raises `ConfigurationError`, without the address: that may have a password.
+    """Raises `ConfigurationError`, without the address, which may contain a password.
 
-    The agent itself goes on without it: each process counts alone.
+    The agent does not need Redis to run: without it each process counts separately.
     """
     from redis.asyncio import Redis  # an optional dependency, which the settings have found
     from redis.exceptions import AuthenticationError, RedisError

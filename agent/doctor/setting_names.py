@@ -1,4 +1,4 @@
-"""Which variable or member to correct: where the address and the credential of each part come from."""
+"""The variable or member to correct: where the address and the credential of each part come from."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from identity.errors import AgentError
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An address, the name of what it is configured by, and the name of what the credential is. Or `""`."""
+    """An address, the setting that configures it, and the one that names its credential; `""` if unknown."""
 
     url: str = ""
     url_variable: str = ""
@@ -17,8 +17,8 @@ class Origin:
 
 
 def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
-    """Of a failure in `part`. `url` is empty if the error does not come from an address, or from a tool of
-    one's own."""
+    """Of a failure in `part`. `url` is empty if the error has no address, or comes from a service that the
+    variables do not configure."""
     s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
     if error.code is ErrorCode.SETTINGS_INVALID and s.rate_limit_url is not None:
         return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)

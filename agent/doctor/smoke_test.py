@@ -1,4 +1,4 @@
-"""Using the model and the services once, as a run does."""
+"""One call of the model and of each service, as in a run."""
 
 from langchain_core.messages import HumanMessage
 
@@ -9,7 +9,7 @@ from tools.service import Service
 
 
 async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
-    """What was found. Raises `AgentError`."""
+    """Sends one message to the model; the detail of the finding. Raises `AgentError`."""
     access = agent.access("model", caller)
     api_key.set((await access.credential()).secret)
     await agent.model.ainvoke([HumanMessage("Answer with the word: ready")])
@@ -17,7 +17,7 @@ async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
 
 
 async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToken | None) -> str:
-    """Lists the tools; a service whose only tool needs no argument is called as well. Raises `AgentError`."""
+    """Lists the tools; if there is one, and it needs no argument, calls it. Raises `AgentError`."""
     access = agent.access(service.name, caller)
     tools = await service.tools(access)
     if len(tools) == 1 and not tools[0].parameters.get("required"):

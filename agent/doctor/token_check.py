@@ -1,7 +1,6 @@
-"""Whether what IDaaS issues would pass the agent's own check, by the example of the agent's own token.
+"""Whether the agent would accept the tokens of IDaaS, by the example of the agent's own token.
 
-A token that was issued this moment tells what no document does: the exact issuer, the key it is signed with,
-and the clock of IDaaS.
+A token that was just issued shows the exact issuer, the signing key, and the clock of IDaaS.
 """
 
 from collections.abc import Callable
@@ -22,9 +21,9 @@ _LEEWAY: Final = 30.0
 async def check_issued(
     token: Secret, *, issuer: str, keys: Jwks, clock: Callable[[], float], asked_at: float
 ) -> str:
-    """What was found, in a few words. `asked_at` is when the token was asked for, by `clock`.
+    """The detail of the finding. `asked_at` is the time of the token request, by `clock`.
 
-    Raises `AccessTokenError` as the verifier would of a user's token: issuer, key, clock.
+    Raises `AccessTokenError` for a wrong issuer, key or clock, as the verifier does for a user's token.
     """
     arrived_at = clock()
     try:

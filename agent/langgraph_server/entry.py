@@ -1,13 +1,12 @@
-"""The entry for LangGraph Server and Studio (`langgraph.json`): the graph, and who may use what.
+"""The entry for LangGraph Server and Studio (`langgraph.json`): the graph, authentication, authorization.
 
-The same verifier as on the other surfaces, and the caller's token by reference
-(`agent.langgraph_server.token_references`).
-Threads, their runs and state belong to the user who made the thread; others do not see them. Assistants can
-be read by all and changed by nobody; schedules and the store are closed, because no run may outlive its
-caller's token and nothing of ours uses them.
+It uses the same verifier as the other surfaces, and passes the caller's token by reference
+(`agent.langgraph_server.token_references`). A thread, its runs and its state are visible only to the user who
+created the thread. Assistants are read-only. Schedules and the store are closed, because no run may outlive
+its caller's token and the graph uses neither.
 
-Only the model decides which tools are called. So a run takes messages as its input, and no `command`, which
-could write its state and send it to any node; and the state of a thread cannot be written.
+Only the model decides which tools are called: a run takes messages as its input and no `command`, which could
+write the state and jump to any node, and the state of a thread cannot be written.
 """
 
 from collections.abc import Mapping
@@ -32,15 +31,15 @@ auth = Auth()
 
 
 async def agent() -> Pregel[Any, Any, Any, Any]:
-    """The graph. Nothing is read or opened before the server first asks for it."""
+    """The graph. Nothing is read or opened before the server first requests it."""
     return (await agent_of_this_loop()).graph
 
 
 @auth.authenticate
 async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
-    """Who calls, as the wall found out, or by `Authorization: Bearer <access token>` where there is no wall.
+    """The caller: from the route guard, or from `Authorization: Bearer <access token>` without a guard.
 
-    The token itself does not leave this function.
+    The result contains a reference to the token, never the token.
     """
     headers = scope["headers"]
     values = [value.decode("latin-1") for name, value in headers if name.lower() == b"authorization"]
@@ -61,26 +60,26 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
 
 @auth.on
 async def refuse(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - anything not listed below
-    """Everything that is not allowed below."""
+    """Refuses every operation that no handler below allows."""
     return False
 
 
 @auth.on.threads
 async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.FilterType:  # noqa: ANN401 - of many shapes
-    """A thread is marked with its owner, and seen by nobody else; its runs and state with it.
+    """Marks a thread with its owner, and filters threads, runs and states by the owner.
 
-    To create a run counts as a request; to look at threads, as Studio does all the time, does not.
+    Creating a run counts against the request rate; reading threads, which Studio does all the time, does not.
     """
     given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     if ctx.action == "create_run":
         if (given.get("kwargs") or {}).get("command"):
             raise _refusal("a run takes no command, only input")
         await _count(ctx.user)
-    # The server asks in the same words for a thread's metadata, to cancel a run, and to write a state.
+    # The server uses one action to change a thread's metadata, to cancel a run, and to write a state.
     if ctx.action == "update" and not {"metadata", "action"} & given.keys():
         raise _refusal("the state of a thread cannot be written")
     if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
-        # In place: the server goes on with the dictionary that it gave us.
+        # In place: the server continues with the same dictionary.
         if not isinstance(value.get("metadata"), dict):
             value["metadata"] = {}
         value["metadata"]["owner"] = ctx.user.identity
@@ -102,12 +101,12 @@ async def _count(user: Auth.types.BaseUser) -> None:
 
 
 @auth.on.assistants.read
-async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - for everybody
-    """The graph may be looked at."""
+async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - every caller
+    """Every verified caller may read the graph."""
     return True
 
 
 @auth.on.assistants.search
-async def search_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - for everybody
-    """The graph may be found."""
+async def search_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:  # noqa: ANN401, ARG001 - every caller
+    """Every verified caller may find the graph."""
     return True

@@ -1,13 +1,12 @@
-"""The wall around LangGraph Server: what the server itself leaves open is closed, or needs an access token.
+"""The route guard of LangGraph Server: an allow-list of routes, each public or for verified callers.
 
 The server authenticates its threads, runs and assistants (`agent.langgraph_server.entry`), but not its own
-service
-routes. `langgraph dev` has some that empty its memory, show anybody's thread, and start a deployment. So here
-everything is closed that is not listed. `langgraph.json` names `app` as `http.app`: its middleware is outside
-of all that the server serves.
+service routes. `langgraph dev` has some that empty its memory, show any thread, and start a deployment.
+Therefore every route that is not listed here is closed. `langgraph.json` names `app` as `http.app`: its
+middleware runs before every route of the server.
 
-The wall looks at the token itself, and hands on what it found: the server's own way to refuse has no
-challenge, takes the last of several `Authorization` headers, and makes of an outage of IDaaS a 500.
+The guard verifies the token itself and passes the result on, because the server's own refusal has no
+challenge, uses the last of several `Authorization` headers, and turns an outage of IDaaS into a 500.
 """
 
 import secrets
@@ -26,30 +25,30 @@ from identity.audit.event import REQUEST_ID
 from identity.errors import AccessTokenError, AgentError
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
-"""These and what is below them. The server asks the auth handler too, and who may do what."""
+"""These and the paths below them. The server also calls the handlers of `entry` for them."""
 
 CLOSED_BELOW: Final = ("/commands", "/stream/events")
-"""The server's second way to run and watch threads: it answers 200 for a thread of somebody else's."""
+"""The server's second interface to threads. It returns 200 for a thread of another user."""
 
 FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
-"""Read only. They tell versions and addresses, so that they are nobody else's business; Studio reads them."""
+"""Read only. They contain versions and addresses, and Studio reads them."""
 
 PUBLIC: Final = "/ok"
-"""The process is up."""
+"""Liveness of the process."""
 
 
 class RouteGuard:
-    """A pure ASGI middleware. 401 or 403 without a good token, 404 for what is closed, whoever asks."""
+    """A pure ASGI middleware: 401 or 403 without a valid token, 404 for closed routes with one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what is open, to whom it is open."""
+        """Passes allowed requests to the application and refuses the others."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # a websocket: all that the server has are closed
+        if scope["type"] != "http":  # a websocket: every route of that kind is closed
             await send({"type": "websocket.close", "code": 1008})
             return
 
@@ -79,7 +78,7 @@ class RouteGuard:
         if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             await self._app(scope, receive, marked)
             return
-        closed = RequestError(None, "there is nothing here", code="not_found", status=404)
+        closed = RequestError(None, "no such route", code="not_found", status=404)
         await JSONResponse(error_body(closed), 404)(scope, receive, marked)
 
 

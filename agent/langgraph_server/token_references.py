@@ -1,11 +1,11 @@
-"""What the LangGraph Server entry keeps in memory: the callers' access tokens, and the agent.
+"""The in-memory state of the LangGraph Server entry: the callers' access tokens, and the agent.
 
-The server stores whatever its auth handler returns, on disk too. So the handler returns a reference, and the
-token stays here until it expires. A reference means something in this process only; after a restart a caller
-shows his token again.
+The server stores the result of its auth handler, also on disk. Therefore the handler returns a reference, and
+the token stays here until it expires. A reference is valid in this process only; after a restart a caller
+presents their token again.
 
-The server loads `agent/langgraph_server/entry.py` once for the graph and once for the auth handler; both
-import this module, so that it exists once.
+The server loads `agent/langgraph_server/entry.py` twice, for the graph and for the auth handler. Both import
+this module, which is loaded once.
 """
 
 import asyncio
@@ -34,12 +34,11 @@ _LOG: Final = logging.getLogger("idaas_agent.settings")
 REFERENCE: Final = "access_token_reference"
 
 VERIFIED: Final = "idaas_agent.verified_access_token"
-"""Where the wall (`agent.langgraph_server.route_guard`) leaves a request's verified token, in the ASGI
-scope."""
+"""The member of the ASGI scope in which `agent.langgraph_server.route_guard` stores the verified token."""
 
 
 class TokenReferences:
-    """Verified tokens by reference, until they expire. Beyond `capacity` the least recently used one goes."""
+    """Verified tokens by reference, until they expire; above `capacity` the least recently used goes."""
 
     def __init__(self, *, capacity: int = 10_000, clock: Callable[[], float] = time.time) -> None:
         self._key = secrets.token_bytes(32)
@@ -54,17 +53,17 @@ class TokenReferences:
         return reference
 
     def __len__(self) -> int:
-        """How many are in memory."""
+        """The number of tokens in memory."""
         return len(self._tokens)
 
     def find(self, reference: object, identity: object) -> Secret | None:
-        """The token, if it is held, still good, and that of `identity` (see `identity_of`)."""
+        """The token, if it is in memory, has not expired, and belongs to `identity` (see `identity_of`)."""
         token = self._tokens.get(reference) if isinstance(reference, str) else None
         return token.token if token is not None and identity == identity_of(token) else None
 
 
 def identity_of(token: VerifiedAccessToken) -> str:
-    """How the server knows a caller: the subject, unique within the one issuer that the agent trusts."""
+    """The server's name of a caller: the subject, unique within the one issuer that the agent trusts."""
     return token.principal.subject
 
 
@@ -74,7 +73,7 @@ _agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]]
 
 
 async def agent_of_this_loop() -> Agent:
-    """The agent, as this process's environment configures it: made at first use, one for each event loop.
+    """The agent, configured by the environment of the process: created at first use, one per event loop.
 
     Raises `ConfigurationError`.
     """
@@ -90,15 +89,15 @@ def _make_agent() -> Agent:
     for warning in misspelt_variables(os.environ):
         _LOG.warning("%s", warning)
     agent = Agent(read_settings(os.environ), caller=token_of_user)
-    # The server starts the graph itself, without `agent.run`.
+    # The server runs the graph itself, without `agent.run`.
     trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
     return agent
 
 
 def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
-    """The access token of the user whom the auth handler found (`graph.context.TokenLookup`).
+    """The access token of the user that the auth handler authenticated (`graph.context.TokenLookup`).
 
-    What clients send as `context`, `configurable` or input is not looked at.
+    `context`, `configurable` and the input, which clients send, are ignored.
     """
     user: Any = runtime.server_info.user if runtime.server_info is not None else None
     if user is None:

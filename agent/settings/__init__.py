@@ -1,4 +1,4 @@
-"""The agent's settings, read from the environment: the only code that looks at it.
+"""The agent's settings. No other code reads the environment.
 
 May import `identity`.
 Begin at `variables`; `docs/configuration.md` is generated from it.

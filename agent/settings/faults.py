@@ -1,7 +1,7 @@
-"""What is wrong with a variable, in plain words: what it must be, and what was found.
+"""The faults of variables as sentences: the expected value, then the found one.
 
-A value is repeated only of variables that hold a number, a yes or no, or one of a few words: never of a
-variable that may hold a secret, such as an address with a password.
+A fault repeats the value of a number, a boolean or an enumeration only, never a value that may contain a
+secret, such as an address with a password.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Variables that are set and look like misspelt ones of the agent."""
+"""Detects variables whose names look like misspelt ones of the agent."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -19,15 +19,15 @@ _OF_COMMANDS: Final = (
     "SANDBOX_URL",
 )
 _OF_OTHERS: Final = ("AGENT_OS",)
-"""Near one of the agent's, and well known: Azure Pipelines sets it."""
+"""Similar to one of the agent's, but known: Azure Pipelines sets it."""
 _LIKENESS: Final = 0.85
-"""Of `difflib`: one letter that is missing, wrong, added or swapped in a name of seven and more."""
+"""A ratio of `difflib`: one missing, wrong, added or swapped letter in a name of at least seven."""
 
 
 def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that the agent does not read and whose name is nearly one that it does.
+    """A sentence for each variable that the agent does not read and whose name resembles one that it does.
 
-    No value is in it. Names of others are passed over: they are not that near.
+    It contains no value. Names that resemble none are ignored.
     """
     known = [*variables(), *_OF_COMMANDS]
     return [
@@ -44,9 +44,10 @@ def _nearest(names: Iterable[str], known: list[str]) -> Iterable[tuple[str, str]
 
 
 def _of_own_services(names: set[str]) -> set[str]:
-    """Address and credential of services that somebody added, such as those of the sandbox's `agent.env`.
+    """Address and credential of added services, such as those of the sandbox's `agent.env`.
 
-    They come as a pair, and a pair is not misspelt by accident: `TRAVEL_SERVICE_URL`, `TRAVEL_SERVICE_SCOPE`.
+    Only pairs are recognized, because a misspelling would not produce a pair: `TRAVEL_SERVICE_URL`,
+    `TRAVEL_SERVICE_SCOPE`.
     """
     found: set[str] = set()
     for address in (name for name in names if name.endswith("_SERVICE_URL")):

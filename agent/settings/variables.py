@@ -1,7 +1,7 @@
 """The agent's settings: every environment variable, checked at once, by name.
 
-`read_settings` is the only code of the product that looks at the environment. The descriptions below are the
-reference for people: `docs/configuration.md` is made from them.
+`read_settings` is the only code of the product that reads the environment. `docs/configuration.md` is
+generated from the descriptions below.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ from identity.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
-"""Of a user's access token, for the commands that ask as a user. The agent itself does not read it."""
+"""The variable of a user's access token, for commands that act as a user. The agent does not read it."""
 
 _BEIJING: Final = "https://dashscope.aliyuncs.com"
 
@@ -62,7 +62,7 @@ def _permission_of_audience(value: str) -> str:
 
 
 def _redis_url(value: object) -> object:
-    """Without a query: there a Redis URL may say that certificates are not to be verified."""
+    """Allows no query, because a query of a Redis URL can disable certificate verification."""
     if not isinstance(value, str):
         return value
     try:
@@ -78,7 +78,7 @@ def _redis_url(value: object) -> object:
 
 
 def _holds(check: Callable[[], bool]) -> bool:
-    """False also of what can be no path: a name that is too long."""
+    """`check()`, or false if the path is not usable, such as a name that is too long."""
     try:
         return check()
     except OSError:
@@ -113,10 +113,9 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Variables(BaseModel):
-    """What the environment tells the agent. A field's variable is its name in capitals.
+    """The variables that the agent reads. A field's variable is its name in capitals.
 
-    The client's secret or key is not among the fields: the SDK configuration names the variable that holds
-    it.
+    The client's secret or key is not among the fields: the SDK configuration names its variable.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -249,7 +248,7 @@ class Settings(Variables):
 
     @property
     def jwks_url(self) -> str:
-        """Where the signing keys are."""
+        """The address of the signing keys."""
         return self.jwks_endpoint or f"{self.idaas.issuer.rstrip('/')}/jwks"
 
 
@@ -264,7 +263,7 @@ def variables() -> dict[str, tuple[str, object]]:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that `environment` holds, and the SDK configuration that it names.
 
-    A variable that is set to nothing counts as not set; variables of others are ignored.
+    An empty variable counts as not set; unknown variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     """
     given: dict[str, str] = {
@@ -290,7 +289,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _unmatched(given: Mapping[str, str]) -> list[str]:
-    """Faults of variables that belong together, whatever else is wrong."""
+    """Faults of variables that must be set together, independent of other faults."""
     faults = []
     if ("leave_service_url" in given) != ("leave_service_scope" in given):
         faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
@@ -300,4 +299,4 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
 
 
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-"""What pydantic takes for true."""
+"""The texts that pydantic reads as true."""

@@ -47,7 +47,7 @@ def test_readmes_commands_add_to_the_example_and_are_taken_up(folder, running):
     for command in COMMANDS:
         result = run(*shlex.split(command), url=plain)
         assert result.exit_code == 0, result.output
-        assert "has taken it up" in result.output
+        assert "has reloaded it" in result.output
     cloud = running.cloud
     assert set(cloud.directory.users) == {"alice", "bob", "carol", "dave"}
     assert "# pages of your own" in (folder / "sandbox.toml").read_text()
@@ -105,7 +105,7 @@ def test_password_that_is_printed_is_the_one_that_signs_in(running):
 def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder):
     result = run("sandbox", "user", "add", "carol")
     assert result.exit_code == 0
-    assert "the next start takes it up" in result.output
+    assert "it applies at the next start" in result.output
     assert [user.name for user in SandboxFile(folder / "sandbox.toml").read().users] == ["carol"]
 
 

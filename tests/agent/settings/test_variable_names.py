@@ -215,7 +215,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("command", ["serve", "doctor"])
 def test_the_help_says_who_wins(command: str) -> None:
     said = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
-    assert "The environment's own win" in " ".join(said.split())
+    assert "The environment takes precedence" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("credential", ["TRAVEL_SERVICE_SCOPE", "TRAVEL_API_KEY_IDENTIFIER"])
