@@ -22,10 +22,10 @@ pytestmark = pytest.mark.promise("no-secret-leaves")
 
 ROOT = Path(__file__).parents[2]
 ASKED_FOR = [
-    {"LANGSMITH_TRACING": "true"},
-    {"LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_V2": "true"},
-    {"LANGCHAIN_TRACING": "true"},
-    {"LANGCHAIN_TRACING": "true", "LANGCHAIN_HANDLER": "langchain", "LANGSMITH_TRACING": "true"},
+    # Each of these alone starts a trace, so that together they show all of them.
+    {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_V2": "true"},
+    # Each of these alone fails every run while nothing is traced.
+    {"LANGCHAIN_TRACING": "true", "LANGCHAIN_HANDLER": "langchain"},
 ]
 
 

@@ -23,7 +23,7 @@ from tools.mcp_service.service import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")
 
-CROWD = 200
+CROWD = 120
 SUBJECT = re.compile(r"user_crowd\d{3}")
 
 
@@ -45,7 +45,7 @@ def invite(cloud, number: int) -> str:
 
 async def test_in_a_crowd_everybody_is_answered_as_himself(start_agent, sandbox):
     agent = await start_agent("Human", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
-    agent.composed.broker._held = CredentialCache(60)  # room for a tenth of the crowd's credentials
+    agent.composed.broker._held = CredentialCache(36)  # room for a tenth of the crowd's credentials
     names = [invite(sandbox.cloud, number) for number in range(CROWD)]
     tokens = {name: sandbox.access_token(name) for name in names}
     answered = left = failed = 0
