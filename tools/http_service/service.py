@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from langchain_core.tools import BaseTool
+
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.transport.client import checked_url, http_client
 from tools.http_service.client import Address, ServiceClient
+from tools.http_service.langchain_tool import LangChainTool
 from tools.http_service.tool_function import ToolFunction
 from tools.result import presentable
 from tools.service import Access, ToolResult, ToolSchema
@@ -36,6 +39,7 @@ class HTTPService:
         access_identity: AccessIdentity | None = None,
         failure: ErrorCode = ErrorCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
+        tools: Sequence[BaseTool] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
@@ -48,17 +52,28 @@ class HTTPService:
         self._address = Address(name, checked_url(url), failure, max_bytes, self.settings)
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
-        self._tools: dict[str, ToolFunction] = {}
+        self._tools: dict[str, ToolFunction | LangChainTool] = {}
         self._schemas: list[ToolSchema] = []
+        for tool in tools:
+            self.add(tool)
 
     def tool(self, function: _Function) -> _Function:
         """Decorator: makes an `async def` function, whose first parameter is the client, a tool."""
-        tool = ToolFunction(function)
+        self._add(ToolFunction(function))
+        return function
+
+    def add(self, tool: BaseTool) -> None:
+        """Adds a LangChain tool. Its parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client.
+
+        Raises what `LangChainTool` does, and `ValueError` for a second tool of one name.
+        """
+        self._add(LangChainTool(tool))
+
+    def _add(self, tool: ToolFunction | LangChainTool) -> None:
         if tool.schema.name in self._tools:
             raise ValueError(f'"{self.name}" has a tool "{tool.schema.name}" already')  # noqa: EM102
         self._tools[tool.schema.name] = tool
         self._schemas = [*self._schemas, tool.schema]
-        return function
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The functions, in the order of their definition."""

@@ -46,7 +46,7 @@ class ToolFunction:
         self._arguments: type[BaseModel] = create_model(
             f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields
         )
-        self.schema = ToolSchema(name, description, _without_titles(self._arguments.model_json_schema()))
+        self.schema = ToolSchema(name, description, without_titles(self._arguments.model_json_schema()))
 
     async def run(self, client: object, arguments: Mapping[str, Any]) -> ToolResult:
         """The function's answer: text as it is, anything else as JSON. Bad arguments are a failed result."""
@@ -55,11 +55,8 @@ class ToolFunction:
         try:
             valid = self._arguments.model_validate(arguments)
         except ValidationError as error:
-            faults = [
-                f'"{".".join(map(str, fault["loc"]))[:_MAX_PLACE]}": {fault["msg"]}'
-                for fault in error.errors(include_url=False, include_input=False, include_context=False)
-            ][:_MAX_FAULTS]
-            return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
+            faults = "; ".join(argument_faults(error))
+            return ToolResult(f"invalid arguments: {faults}", ok=False, called=False)
         named = {name: getattr(valid, field) for field, name in self._fields.items()}
         answer = await self._function(client, **named)
         if isinstance(answer, ToolResult):
@@ -67,16 +64,24 @@ class ToolFunction:
         return ToolResult(answer if isinstance(answer, str) else to_json(answer).decode())
 
 
-def _without_titles(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
+def argument_faults(error: ValidationError) -> list[str]:
+    """A few sentences for the model, each with the argument's name and without its value."""
+    return [
+        f'"{".".join(map(str, fault["loc"]))[:_MAX_PLACE]}": {fault["msg"]}'
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ][:_MAX_FAULTS]
+
+
+def without_titles(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
     """pydantic's titles repeat the names; a model pays for them by the token."""
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
+        return [without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: {name: _without_titles(part) for name, part in value.items()}
+        key: {name: without_titles(part) for name, part in value.items()}
         if key in ("properties", "$defs")
-        else _without_titles(value)
+        else without_titles(value)
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
     }
