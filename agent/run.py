@@ -22,7 +22,7 @@ from langsmith import tracing_context
 
 from agent.run_limit import RunLimit
 from graph.context import AgentContext
-from graph.events import AgentEvent, ToolFinished, ToolStarted
+from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
@@ -32,27 +32,6 @@ from identity.errors import AgentError
 _LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64
 """A reader may lag this far behind; then the run waits for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reasoning:
-    """A piece of the model's thinking."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolEvent:
-    """A tool call began or ended: the graph's event, as it is."""
-
-    event: ToolStarted | ToolFinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +65,8 @@ class Finished:
 
 
 AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
-RunEvent: TypeAlias = Content | Reasoning | ToolEvent | Finished
+RunEvent: TypeAlias = AgentEvent | Finished
+"""The graph's own events, as they are, and the end."""
 
 
 class Run:
@@ -233,7 +213,7 @@ class Runs:
         async with aclosing(cast(AsyncGenerator[tuple[str, Any]], stream)) as parts:
             async for mode, part in parts:
                 if mode == "custom":
-                    yield _event(part)
+                    yield cast(AgentEvent, part)
                     continue
                 for update in part.values():
                     for message in (update or {}).get("messages", ()):
@@ -245,16 +225,6 @@ class Runs:
             finish_reason=str(last.response_metadata.get("finish_reason") or "stop"),
             usage=usage,
         )
-
-
-def _event(part: AgentEvent) -> RunEvent:
-    match part["type"]:
-        case "content":
-            return Content(part["text"])
-        case "reasoning":
-            return Reasoning(part["text"])
-        case _:
-            return ToolEvent(part)
 
 
 def _place(error: BaseException) -> str:

@@ -46,7 +46,7 @@ from agent.api.errors import RequestError, internal_error_body, reported_body, s
 from agent.api.messages import first_fault, langchain_conversation
 from agent.middleware.authentication import caller_of
 from agent.middleware.rate_limit import counted_request
-from agent.run import Content, Finished, Reasoning, Run, Runs, ToolEvent
+from agent.run import Finished, Run, Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 
@@ -212,15 +212,15 @@ def _facade(runs: Runs, batch_at_once: int) -> Runnable[Any, AIMessageChunk]:
             end: Finished | None = None
             try:
                 async for event in run:
-                    match event:
-                        case Content(text):
-                            yield AIMessageChunk(content=text)
-                        case Reasoning(text):
-                            yield AIMessageChunk(content="", additional_kwargs={"reasoning_content": text})
-                        case ToolEvent(activity):
-                            await adispatch_custom_event(activity["type"], activity, config=config)
-                        case Finished():
-                            end = event
+                    if isinstance(event, Finished):
+                        end = event
+                    elif event["type"] == "content":
+                        yield AIMessageChunk(content=event["text"])
+                    elif event["type"] == "reasoning":
+                        thought = {"reasoning_content": event["text"]}
+                        yield AIMessageChunk(content="", additional_kwargs=thought)
+                    else:
+                        await adispatch_custom_event(event["type"], event, config=config)
             finally:
                 run.cancel()
             if end is None:

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
-from agent.run import ToolEvent
+from agent.run import Finished
 from agent.settings.variables import read_settings
 
 pytestmark = pytest.mark.promise("heals-by-itself")
@@ -23,7 +23,11 @@ def under_way(client) -> int:
 async def outcomes(agent, caller, question) -> list[bool]:
     """How the tools' calls of one answer went."""
     run = agent.runs.start([HumanMessage(question)], caller, streaming=True)
-    events = [event.event async for event in run if isinstance(event, ToolEvent)]
+    events = [
+        event
+        async for event in run
+        if not isinstance(event, Finished) and event["type"] in ("tool_started", "tool_finished")
+    ]
     return [event["ok"] for event in events if event["type"] == "tool_finished"]
 
 

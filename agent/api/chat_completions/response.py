@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.api.disconnect import left
 from agent.api.errors import internal_error_body, reported_body
-from agent.run import Content, Finished, Reasoning, Run, RunEvent, ToolEvent, Usage
+from agent.run import Finished, Run, RunEvent, Usage
 from identity.errors import AgentError
 
 SILENCE_SECONDS: Final = 15.0
@@ -104,18 +104,16 @@ class CompletionStream(Response):
             yield f"data: {json.dumps(internal_error_body())}\n\n"
 
     def _event(self, event: RunEvent) -> list[str]:
-        match event:
-            case Content(text):
-                return [self._chunk({"content": text})]
-            case Reasoning(text):
-                return [self._chunk({"reasoning_content": text})]
-            case ToolEvent(activity):
-                return [self._chunk({}, f', "agent_event": {json.dumps(activity, ensure_ascii=False)}')]
-            case Finished():
-                last = [self._chunk({}, finish_reason=event.finish_reason)]
-                if self._include_usage:
-                    last.append(f'{self._head}[], "usage": {json.dumps(_usage(event.usage))}}}\n\n')
-                return [*last, "data: [DONE]\n\n"]
+        if isinstance(event, Finished):
+            last = [self._chunk({}, finish_reason=event.finish_reason)]
+            if self._include_usage:
+                last.append(f'{self._head}[], "usage": {json.dumps(_usage(event.usage))}}}\n\n')
+            return [*last, "data: [DONE]\n\n"]
+        if event["type"] == "content":
+            return [self._chunk({"content": event["text"]})]
+        if event["type"] == "reasoning":
+            return [self._chunk({"reasoning_content": event["text"]})]
+        return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
 
     def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}

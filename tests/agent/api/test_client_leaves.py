@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.run import Content, Run, RunEvent
+from agent.run import Run, RunEvent
+from graph.events import TextEvent
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
@@ -73,7 +74,7 @@ async def test_who_leaves_before_the_answer_stops_the_model(
 async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:
     try:
         while True:
-            yield Content("more")
+            yield TextEvent(type="content", text="more")
     finally:
         closed.set()
 

@@ -9,7 +9,8 @@ from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.chat_completions.response import CompletionStream
-from agent.run import Content, Finished, Run, RunEvent
+from agent.run import Finished, Run, RunEvent
+from graph.events import TextEvent
 
 
 class Quiet:
@@ -39,9 +40,9 @@ class Quiet:
         await stream(scope, receive, counted)
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
-        yield Content("one")
+        yield TextEvent(type="content", text="one")
         await self._go_on.wait()
-        yield Content("two")
+        yield TextEvent(type="content", text="two")
         yield Finished()
 
 
