@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.errors import RequestError, error_body, error_response
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.middleware.response_headers import add_headers, api_headers
 from identity.audit.event import REQUEST_ID
 from identity.errors import AccessTokenError, AgentError
 
@@ -59,9 +60,7 @@ class RouteGuard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-Id", request_id)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("Cache-Control", "no-store")
+                add_headers(headers, api_headers())
             await send(message)
 
         reads = scope["method"] in ("GET", "HEAD")

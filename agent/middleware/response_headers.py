@@ -1,46 +1,76 @@
-"""The headers that every answer carries, whoever made it: CORS, a middleware, LangServe, or nobody at all."""
+"""The security headers of responses: the one place that names them, for every server of this package.
 
+A response carries them whichever part made it: a route, a middleware, LangServe, or the connection itself.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
+_COMMON: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_API: Final = {
+    **_COMMON,
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
 }
-_NO_PAGE: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_PLAYGROUND: Final = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""LangServe's page has its settings in a script within it, and makes styles."""
+_PLAYGROUND: Final = {
+    **_API,
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'; form-action 'none'"
+    ),
+}
+"""LangServe's page has its settings in an inline script, and creates styles."""
+
+
+def api_headers(path: str = "") -> Mapping[str, str]:
+    """The security headers of the agent's response for `path`."""
+    return _PLAYGROUND if path.startswith("/agent/playground") else _API
+
+
+def html_headers(policy: str) -> Mapping[str, str]:
+    """The security headers of a page that only itself may frame; `policy` is its Content Security Policy."""
+    return {
+        **_COMMON,
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "X-Frame-Options": "SAMEORIGIN",
+    }
+
+
+def add_headers(headers: MutableHeaders, added: Mapping[str, str]) -> None:
+    """Adds `added`. A header that is set already stays, but `no-store` is always added to `Cache-Control`."""
+    for name, value in added.items():
+        headers.setdefault(name, value)
+    if added["Cache-Control"] == "no-store" and "no-store" not in headers["Cache-Control"]:
+        headers["Cache-Control"] += ", no-store"
 
 
 class ResponseHeaders:
-    """A pure ASGI middleware, to be the outermost. A header that is set already stays."""
+    """A pure ASGI middleware, to be the outermost. `headers` maps the path of a request to its headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, headers: Callable[[str], Mapping[str, str]] = api_headers) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on; answers get their headers."""
+        """Passes every request on, and adds the headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        policy = _PLAYGROUND if scope["path"].startswith("/agent/playground") else _NO_PAGE
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", policy)
-                if "no-store" not in headers["Cache-Control"]:
-                    headers["Cache-Control"] += ", no-store"
+                add_headers(MutableHeaders(scope=message), self._headers(scope["path"]))
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send_with_headers)

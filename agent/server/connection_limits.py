@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from agent.api.errors import RequestError, error_body
 from agent.middleware.header_limit import headers_too_large
+from agent.middleware.response_headers import api_headers
 from agent.server.lingering_close import ClosingTransport, Linger, Lingering
 from identity.audit.event import REQUEST_ID
 
@@ -202,9 +203,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         outer = REQUEST_ID.set(request_id)
         body = json.dumps(error_body(error)).encode()
         REQUEST_ID.reset(outer)
-        head = b"content-type: application/json\r\nconnection: close\r\nx-request-id: %s\r\n"
-        length = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[error.status] + head % request_id.encode() + length + body)
+        headers = {
+            **api_headers(),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            "X-Request-Id": request_id,
+        }
+        head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()) + "\r\n"
+        self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
         self._pending_bytes += 1  # more of it may come
         self.transport.close()
 

@@ -16,11 +16,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.middleware.response_headers import ResponseHeaders, html_headers
 
 PACKAGE_FILES: Final = (
     "node_modules/dompurify/dist/purify.min.js",
@@ -79,7 +79,8 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
     if app_config is not None:
         routes.insert(0, Route("/config.js", config))
     application = Starlette(routes=routes)
-    application.add_middleware(_PageHeaders, headers=page_headers(app_config))
+    headers = page_headers(app_config)
+    application.add_middleware(ResponseHeaders, headers=lambda _: headers)
     return application
 
 
@@ -104,7 +105,7 @@ def servable_file(root: Path, path: str) -> Path | None:
         return None
 
 
-def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:
+def page_headers(app_config: Mapping[str, str] | None) -> Mapping[str, str]:
     """Security headers for every response of the page, errors included."""
     connected = _ANY_AGENT if app_config is None else _origins(app_config, _CONNECTED)
     framed = _ANY_AGENT if app_config is None else _origins(app_config, _FRAMED)
@@ -121,32 +122,7 @@ def page_headers(app_config: Mapping[str, str] | None) -> dict[str, str]:
         "require-trusted-types-for": "'script'",
         "trusted-types": "dompurify",
     }
-    return {
-        "cache-control": "no-cache",
-        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "cross-origin-opener-policy": "same-origin",
-        "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "SAMEORIGIN",
-    }
-
-
-class _PageHeaders:
-    """Adds the same headers to every HTTP response."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+    return html_headers("; ".join(f"{name} {value}" for name, value in policy.items()))
 
 
 def _file_response(path: Path, known: str | None) -> Response:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.api.errors import RequestError, error_response
+from agent.middleware.response_headers import ResponseHeaders
 
 _PAUSE_SECONDS: Final = 2.0
 _STARTING: Final = {
@@ -29,7 +30,6 @@ _START_FAILED: Final = {
     "cause": "a part of it could not be made; the agent stops",
     "remedy": "read the last error in the log of the agent",
 }
-_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Composed(Protocol):
@@ -85,13 +85,13 @@ class Starting:
         composed = self._composed
         if composed is None:
             if scope["type"] == "http" and (early := _early(scope, self.failure)) is not None:
-                await early(scope, receive, send)
+                await ResponseHeaders(early)(scope, receive, send)
                 return
             await self._serving.wait()
             composed = self._composed
         if composed is None:
             failed = RequestError(None, "the agent could not be started", code="start_failed", status=503)
-            await error_response(failed, _HEADERS)(scope, receive, send)
+            await ResponseHeaders(error_response(failed))(scope, receive, send)
             return
         if not self._complete.is_set() and self._late(scope["path"]):
             self._wanted.set()
@@ -143,9 +143,9 @@ def _early(scope: Scope, failure: Exception | None) -> JSONResponse | None:
     if scope["method"] not in ("GET", "HEAD"):
         return None
     if scope["path"] == "/health":
-        return JSONResponse({"status": "ok"}, 200, _HEADERS)
+        return JSONResponse({"status": "ok"})
     if scope["path"] == "/ready":
         check = _STARTING if failure is None else _START_FAILED
         body = {"status": "not_ready", "checks": {"start": {"ok": False, **check}}}
-        return JSONResponse(body, 503, {**_HEADERS, "Retry-After": "1"})
+        return JSONResponse(body, 503, {"Retry-After": "1"})
     return None

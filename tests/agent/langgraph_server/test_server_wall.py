@@ -48,6 +48,7 @@ async def test_what_is_refused_has_a_challenge(http: httpx.AsyncClient, sandbox:
         response = await http.post("/threads", headers=headers)
         assert response.status_code == 401, headers
         assert response.headers["WWW-Authenticate"].startswith("Bearer"), headers
+        assert response.headers["X-Frame-Options"] == "DENY", headers
     narrow = sandbox.access_token(permissions=("other.access",))
     assert (await http.post("/threads", headers=bearer(narrow))).status_code == 403
 

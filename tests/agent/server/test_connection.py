@@ -69,6 +69,22 @@ async def test_who_does_not_end_his_headers_is_told_that_it_took_too_long() -> N
         assert json.loads(body)["error"]["code"] == "request_timeout"
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"), [(b"no HTTP\r\n\r\n", 400), (GET[:-2], 408), (b"GET /" + b"a" * 2000, 431)]
+)
+async def test_refusal_by_the_connection_carries_the_security_headers(
+    request_bytes: bytes, status: int
+) -> None:
+    limits = ConnectionLimits(head_seconds=SHORT, head_bytes=1000)
+    async with connection(Application(), limits) as (reader, writer):
+        writer.write(request_bytes)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+    assert head[0].startswith(f"http/1.1 {status} ")
+    assert "x-content-type-options: nosniff" in head
+    assert "cache-control: no-store" in head
+    assert "x-frame-options: deny" in head
+
+
 async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -> None:
     async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET)

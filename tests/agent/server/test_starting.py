@@ -11,6 +11,13 @@ from starlette.responses import PlainTextResponse
 from agent.api.response_models import ReadinessAnswer
 from agent.server.startup import Starting
 
+SECURITY_HEADERS = {
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+}
+
 
 class Application:
     """One whose stages wait for the test: `composing` and `completing` let them go on."""
@@ -80,7 +87,7 @@ async def test_health_is_answered_and_readiness_refused_while_the_application_is
         check = ready.json()["checks"]["start"]
         assert (check["ok"], check["code"]) == (False, "starting")
         assert ReadinessAnswer.model_validate(ready.json())
-        assert health.headers["x-content-type-options"] == "nosniff"
+        assert all(answer.headers.items() >= SECURITY_HEADERS for answer in (health, ready))
         application.composing.set()
         application.completing.set()
 
@@ -117,6 +124,7 @@ async def test_an_application_that_cannot_be_made_stops_the_server_with_its_reas
         await stopped.wait()
         refused = await waiting
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "start_failed")
+        assert refused.headers.items() >= SECURITY_HEADERS
         ready = await client.get("/ready")
         assert (ready.status_code, ready.json()["checks"]["start"]["code"]) == (503, "start_failed")
         assert "no such bundle" not in ready.text
