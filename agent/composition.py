@@ -30,6 +30,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.idaas.client import IDaaSClient
+from identity.idaas.issuer import IDaaSIssuer
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 
@@ -69,7 +70,7 @@ class Agent:
             self.verifier.verify, audit, audience=settings.agent_audience, scope=settings.agent_scope
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
-        self.broker: Final = CredentialBroker(self.idaas, clock=clock, audit=audit)
+        self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)
         self.services: Final = services(settings, tls)
         self.llm_api_key: Final = ApiKeyRequirement(
             settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE

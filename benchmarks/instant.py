@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import (
     AccessTokenRequirement,
     ApiKeyRequirement,
     CredentialRequirement,
     CredentialSource,
 )
+from identity.credentials.issuer import IssuedCredential
 from identity.error_table import ErrorCode
-from identity.idaas.token_response import IssuedToken
+from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
 from tools.service import Access, ToolResult, ToolSchema
 
@@ -29,17 +31,22 @@ NEEDS: Final[tuple[CredentialRequirement, ...]] = (LLM, AMAP, ENTERPRISE)
 class InstantIssuer:
     """A `CredentialIssuer` without IDaaS: every call succeeds immediately."""
 
-    async def machine_token(self, scope: str) -> IssuedToken:
-        """See `CredentialIssuer`."""
-        return IssuedToken(Secret(f"machine's for {scope}"), time.time() + 1200)
+    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
+        """As with IDaaS: an API key requires a token for the credential store."""
+        return PAM_TOKEN if isinstance(requirement, ApiKeyRequirement) else None
 
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:  # noqa: ARG002 - the protocol's
+    async def issue(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,  # noqa: ARG002 - the protocol's
+        prerequisite: Secret | None,  # noqa: ARG002 - the protocol's
+    ) -> IssuedCredential:
         """See `CredentialIssuer`."""
-        return IssuedToken(Secret(f"user's for {scope}"), time.time() + 1200)
-
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:  # noqa: ARG002 - the protocol's
-        """See `CredentialIssuer`."""
-        return Secret(f"key {need.identifier}")
+        if isinstance(requirement, ApiKeyRequirement):
+            return IssuedCredential(Secret(f"key {requirement.identifier}"))
+        secret = Secret(f"{access_identity}'s for {requirement.scope}")
+        return IssuedCredential(secret, time.time() + 1200)
 
 
 class ToollessService:

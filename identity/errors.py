@@ -5,6 +5,8 @@
     ├── AccessTokenError              401: the caller must sign in again
     │   └── InsufficientScopeError    403: signing in again is not enough
     ├── CredentialError               the step that needs the credential fails; asking again does not help
+    │   └── RequirementRefusedError   one requirement is refused: other credentials stay in use
+    │       └── PrerequisiteRefusedError   a fresh prerequisite may help: renew it once
     ├── UnreachableError              temporary: try again later
     ├── LimitError                    the caller, or all callers together, ask for too much: wait
     ├── AuditError                    what is not on record must not go on
@@ -95,6 +97,14 @@ class InsufficientScopeError(AccessTokenError):
 
 class CredentialError(AgentError):
     """IDaaS answered, and refused the credential."""
+
+
+class RequirementRefusedError(CredentialError):
+    """This one requirement is refused: the caller's other credentials stay in use."""
+
+
+class PrerequisiteRefusedError(RequirementRefusedError):
+    """The credential that was presented to obtain this one is refused. A fresh prerequisite may help."""
 
 
 class UnreachableError(AgentError):

@@ -25,10 +25,10 @@ from agent.doctor.token_check import check_issued
 from agent.settings.variables import TOKEN_VARIABLE, read_settings
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.broker import PAM_TOKEN
 from identity.credentials.credential import Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError
+from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
 
 _STEP_SECONDS: Final = 60.0

@@ -25,11 +25,12 @@ from benchmarks.servers.instant_idaas import response_body
 from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
-from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
+from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.secret import Secret
 from identity.transport.client import http_client
 
@@ -77,7 +78,7 @@ class _Identity:
 
     def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
         self._verifier: AccessTokenVerifier = issuer.verifier(remembered=users)
-        self._broker = CredentialBroker(client, capacity=users * _CREDENTIALS)
+        self._broker = CredentialBroker(IDaaSIssuer(client), capacity=users * _CREDENTIALS)
 
     async def first_request(self, token: Secret) -> int:
         """Does the identity work of a new caller's first run; returns the length of its tokens and keys."""

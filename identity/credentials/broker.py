@@ -4,52 +4,34 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
 from identity.audit.trail import AuditTrail
 from identity.credentials.cache import CachedCredential, CredentialCache, HolderKey
-from identity.credentials.credential import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    Credential,
-    CredentialRequirement,
-)
+from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
+from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
-from identity.errors import AccessTokenError, AgentError, CredentialError, UnreachableError
-from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
-from identity.idaas.token_response import IssuedToken
+from identity.errors import (
+    AccessTokenError,
+    AgentError,
+    CredentialError,
+    PrerequisiteRefusedError,
+    RequirementRefusedError,
+    UnreachableError,
+)
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
-
-PAM_TOKEN = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
-"""The need for a token that reads API keys from IDaaS's credential store (PAM)."""
 
 _REMEMBERED_REFUSALS = 10_000
 
 
-class CredentialIssuer(Protocol):
-    """Who issues credentials; `IDaaSClient` is the real one."""
-
-    async def machine_token(self, scope: str) -> IssuedToken:
-        """A token of the agent itself."""
-        ...
-
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
-        """A token of the user, for the user's token."""
-        ...
-
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
-        """An API key. Raises `PamTokenRefusedError` if it is the token that is refused."""
-        ...
-
-
 class CredentialBroker:
-    """A `CredentialSource` that asks IDaaS as seldom as possible and never hands out what has expired.
+    """A `CredentialSource` that sends few requests to the issuer and never returns an expired credential.
 
     - A credential is held per access identity, user (under Human) and need. Under Machine it belongs to the
       agent; under Human to one access token of one user, and its use ends with that token. One is never
@@ -57,16 +39,18 @@ class CredentialBroker:
     - Held and fresh: no I/O, and `held` needs no await. Not held: one flight for each distinct credential,
       however many wait; a waiter's cancellation touches no other; an error is raised for each anew.
     - A refusal is remembered for `refusal_seconds` per holder and need, so that requests which fail do not
-      ask IDaaS again and again. A right that is given back works again after that at the latest.
-    - Renewed ahead of its end, in the background, when it is used (there are no timers). While IDaaS does
-      not answer, what is still good keeps serving, and attempts are spaced out.
+      send requests again and again. A right that is given back works again after that at the latest.
+    - Renewed ahead of its end, in the background, when it is used (there are no timers). While the issuer
+      does not respond, what is still good keeps serving, and attempts are spaced out.
     - An API key has no end of its own. It is read again after `api_key_max_age` seconds, and used for up to
-      `api_key_max_stale` while IDaaS does not answer. It is forgotten at once if IDaaS refuses it, or the
-      holder's token for the credential store, or the agent itself (`client_authentication_failed`).
+      `api_key_max_stale` while the issuer does not respond. It is removed at once if the issuer refuses
+      it, its prerequisite, or the agent itself (`client_authentication_failed`).
+    - What an issuer requires first (`CredentialIssuer.prerequisite`) is a credential like any other: cached,
+      shared, renewed ahead, audited, and bound to the same holder. Refused once, it is renewed once.
     - A credential that was obtained less than `renewal_seconds` ago is not invalidated: a service that
       refuses every call does not cause a renewal for every call.
     - Users' credentials are bounded to `capacity` in number.
-    - What is asked of IDaaS is on record (`audit`) before anybody has the credential, with the request that
+    - A request to the issuer is recorded (`audit`) before its credential is used, with the request that
       was the first to need it.
 
     For one event loop; not thread-safe.
@@ -96,7 +80,8 @@ class CredentialBroker:
         self._refusals = Refusals(refusal_seconds, _REMEMBERED_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed)
-        self._api_keys: dict[ApiKeyRequirement, Secret] = {}
+        self._without_expiry: dict[CredentialRequirement, Secret] = {}
+        self._prerequisites: set[CredentialRequirement] = set()
 
     def held(
         self,
@@ -138,19 +123,19 @@ class CredentialBroker:
             return stale.credential
         try:
             self._refusals.raise_if_recent(key, now)
-            if isinstance(need, ApiKeyRequirement):
-                self._refusals.raise_if_recent((key[0], PAM_TOKEN), now)
-                self._begin_with_its_token(access_identity, subject)
+            if (prerequisite := self._issuer.prerequisite(need)) is not None:
+                self._refusals.raise_if_recent((key[0], prerequisite), now)
+                self._start_prerequisite(prerequisite, access_identity, subject)
             return await self._flights.run(key, self._fetching(key, access_identity, subject))
         except UnreachableError:
             stale = self._held.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
                 raise
             return stale.credential
-        except ApiKeyRefusedError as error:
+        except RequirementRefusedError as error:
             # The flight may have been another need's: the same identifier, another row of the error table.
             if isinstance(need, ApiKeyRequirement) and error.code is not need.error_code:
-                raise ApiKeyRefusedError(need.error_code, error.detail) from None
+                raise RequirementRefusedError(need.error_code, error.detail) from None
             raise
 
     def invalidate(self, credential: Credential, subject: VerifiedAccessToken | None) -> None:
@@ -164,11 +149,14 @@ class CredentialBroker:
         """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""
         await self._flights.aclose()
 
-    def _begin_with_its_token(
-        self, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    def _start_prerequisite(
+        self,
+        prerequisite: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
     ) -> None:
-        """An API key is two round trips away: the first one sets off before what takes one alone."""
-        key = _key(PAM_TOKEN, access_identity, subject)
+        """Sends the first of two requests before those of credentials that take one."""
+        key = _key(prerequisite, access_identity, subject)
         if self._held.get(key) is None:
             self._flights.start(key, self._fetching(key, access_identity, subject))
 
@@ -188,10 +176,7 @@ class CredentialBroker:
         REQUEST_ID.set(request_id)  # a flight has a context of its own
         need = key[1]
         try:
-            if isinstance(need, ApiKeyRequirement):
-                entry = await self._read_api_key(need, access_identity, subject)
-            else:
-                entry = await self._issue_token(need, access_identity, subject)
+            entry = await self._issue(need, access_identity, subject)
         except AgentError as error:
             self._note_failure(key, error)
             raise
@@ -201,71 +186,93 @@ class CredentialBroker:
         self._held.put(key, entry, now)
         return entry.credential
 
-    async def _issue_token(
+    async def _issue(
         self,
-        need: AccessTokenRequirement,
+        need: CredentialRequirement,
         access_identity: AccessIdentity,
         subject: VerifiedAccessToken | None,
     ) -> CachedCredential:
-        asked_at = self._clock()
-        step = self._audit.issue(need, access_identity, subject)
-        if access_identity is AccessIdentity.MACHINE:
-            issued = await step.around(self._issuer.machine_token(need.scope))
-        else:
-            issued = await step.around(self._issuer.exchange(_caller(subject).token, need.scope))
-        freshness = token_freshness(asked_at, issued.expires_at, self._jitter())
-        return _entry(need, access_identity, subject, issued.token, freshness, self._clock())
-
-    async def _read_api_key(
-        self, need: ApiKeyRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
-    ) -> CachedCredential:
-        pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
-        asked_at = self._clock()
-        step = self._audit.issue(need, access_identity, subject)
+        prerequisite = self._issuer.prerequisite(need)
+        if prerequisite is None:
+            return await self._request(need, access_identity, subject, None)
+        self._prerequisites.add(prerequisite)
+        first = await self.obtain(prerequisite, access_identity, subject)
         try:
-            api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
-        except PamTokenRefusedError:
-            self._forget(_key(PAM_TOKEN, access_identity, subject), pam_token)
-            pam_token = await self.obtain(PAM_TOKEN, access_identity, subject)
-            step = self._audit.issue(need, access_identity, subject)
-            api_key = await step.around(self._issuer.obtain_api_key(pam_token.secret, need))
-        # IDaaS says for each user that he may read it; what he reads is mostly what others have read.
-        known = self._api_keys.get(need)
-        api_key = self._api_keys[need] = known if known == api_key and known is not None else api_key
-        freshness = api_key_freshness(
-            asked_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
-        )
-        return _entry(need, access_identity, subject, api_key, freshness, self._clock())
+            return await self._request(need, access_identity, subject, first.secret)
+        except PrerequisiteRefusedError:
+            self._forget(_key(prerequisite, access_identity, subject), first)
+        second = await self.obtain(prerequisite, access_identity, subject)
+        return await self._request(need, access_identity, subject, second.secret)
+
+    async def _request(
+        self,
+        need: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> CachedCredential:
+        """Requests the credential once, and records the request before the credential is used."""
+        requested_at = self._clock()
+        caller = _caller(subject) if access_identity is AccessIdentity.HUMAN else None
+        step = self._audit.issue(need, access_identity, caller)
+        issued = await step.around(self._issuer.issue(need, access_identity, caller, prerequisite))
+        secret = issued.secret
+        if issued.expires_at is not None:
+            freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
+        else:
+            # The issuer decides for each user whether they may read a key; most users read the same one.
+            known = self._without_expiry.get(need)
+            secret = self._without_expiry[need] = known if known == secret and known is not None else secret
+            freshness = api_key_freshness(
+                requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
+            )
+        return _entry(need, access_identity, subject, secret, freshness, self._clock())
 
     def _note_failure(self, key: HolderKey, error: AgentError) -> None:
         holder, need = key
         now = self._clock()
         if isinstance(error, CredentialError):
             self._refusals.note(key, error, now)
-            # A token ends by itself; an API key does not, so it goes with the right to read it.
-            if _ends_the_right_to_keys(need, error):
-                self._held.remove_api_keys(holder)
-                self._held.remove((holder, PAM_TOKEN))
-            elif isinstance(need, ApiKeyRequirement):
+            self._end_dependents(holder, need, error)
+            # A token expires; an API key does not, so it is removed with the right to read it.
+            if isinstance(need, ApiKeyRequirement):
                 self._held.remove(key)
         entry = self._held.get(key)
         if entry is not None:
             entry.note_failure(now, unreachable=isinstance(error, UnreachableError))
+
+    def _end_dependents(
+        self, holder: str | None, need: CredentialRequirement, error: CredentialError
+    ) -> None:
+        """Removes what the refusal concerns besides `need`: all that depends on a refused prerequisite, and,
+        if the agent itself is refused, all that has a prerequisite or does not expire.
+        """
+        if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED:
+            prerequisites = self._prerequisites
+            self._held.remove_where(
+                holder, lambda each: each in prerequisites or self._depends_on(each, prerequisites)
+            )
+            return
+        if need in self._prerequisites:
+            ended = {need}
+        elif isinstance(error, PrerequisiteRefusedError) or not isinstance(error, RequirementRefusedError):
+            ended = {each for each in (self._issuer.prerequisite(need),) if each is not None}
+        else:
+            return
+        if ended:
+            self._held.remove_where(holder, lambda each: each in ended or self._depends_on(each, ended))
+
+    def _depends_on(self, need: CredentialRequirement, prerequisites: set[CredentialRequirement]) -> bool:
+        prerequisite = self._issuer.prerequisite(need)
+        if prerequisite is None:  # an issuer whose keys have no prerequisite: they depend on the agent alone
+            return isinstance(need, ApiKeyRequirement) and prerequisites is self._prerequisites
+        return prerequisite in prerequisites
 
     def _forget(self, key: HolderKey, credential: Credential) -> None:
         """Removes exactly this credential: a newer one for the same need stays."""
         entry = self._held.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._held.remove(key)
-
-
-def _ends_the_right_to_keys(need: CredentialRequirement, error: CredentialError) -> bool:
-    """Whether a refusal concerns all API keys of the holder: the store's token was refused, or the agent."""
-    if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED or isinstance(error, PamTokenRefusedError):
-        return True
-    return need == PAM_TOKEN or (
-        isinstance(need, ApiKeyRequirement) and not isinstance(error, ApiKeyRefusedError)
-    )
 
 
 def _key(

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
+from identity.credentials.credential import Credential, CredentialRequirement
 
 HolderKey = tuple[str | None, CredentialRequirement]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
@@ -86,13 +86,10 @@ class CredentialCache:
 
     def remove(self, key: HolderKey) -> None:
         """Forgets the entry, if there is one."""
-        self._remove(key[0], lambda need: need == key[1])
+        self.remove_where(key[0], lambda need: need == key[1])
 
-    def remove_api_keys(self, holder: str | None) -> None:
-        """Forgets the holder's API keys and no token."""
-        self._remove(holder, lambda need: isinstance(need, ApiKeyRequirement))
-
-    def _remove(self, holder: str | None, goes: Callable[[CredentialRequirement], bool]) -> None:
+    def remove_where(self, holder: str | None, goes: Callable[[CredentialRequirement], bool]) -> None:
+        """Forgets the holder's entries for the requirements of which `goes` is true."""
         if holder is None:
             self._machine = {need: entry for need, entry in self._machine.items() if not goes(need)}
             return

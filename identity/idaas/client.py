@@ -16,7 +16,12 @@ import httpx
 
 from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
-from identity.errors import CredentialError, UnreachableError
+from identity.errors import (
+    CredentialError,
+    PrerequisiteRefusedError,
+    RequirementRefusedError,
+    UnreachableError,
+)
 from identity.idaas.api_key_response import read_api_key
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.refusal import exchange_refusal, read_refusal
@@ -31,14 +36,6 @@ _USER_AGENT = "idaas-agent"
 _AT_ONCE = 32
 """Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
 would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
-
-
-class ApiKeyRefusedError(CredentialError):
-    """The Developer API refused an API key: it does not exist, or the caller may not read it."""
-
-
-class PamTokenRefusedError(ApiKeyRefusedError):
-    """The Developer API answered 401: the token, not the credential, is at fault. A fresh one may help."""
 
 
 class IDaaSClient:
@@ -88,8 +85,8 @@ class IDaaSClient:
     async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
 
-        Refusal: `PamTokenRefusedError` for the token, `ApiKeyRefusedError` for the key, both with the
-        need's own code.
+        Refusal: `PrerequisiteRefusedError` for the token, `RequirementRefusedError` for the key, both with
+        the code of the requirement.
         """
         answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
         about = f'credential "{need.identifier}"'
@@ -97,12 +94,12 @@ class IDaaSClient:
             try:  # no variable holds what was read: error reporters show the variables of a failure
                 return read_api_key(_object(answer, "Developer API"), need.identifier)
             except ValueError as error:
-                raise ApiKeyRefusedError(need.error_code, str(error), about=about) from None
+                raise RequirementRefusedError(need.error_code, str(error), about=about) from None
         refusal = read_refusal(answer)
         if answer.status == 401:
-            raise PamTokenRefusedError(need.error_code, f"access token refused: {refusal}", about=about)
+            raise PrerequisiteRefusedError(need.error_code, f"access token refused: {refusal}", about=about)
         if refusal.code:
-            raise ApiKeyRefusedError(need.error_code, str(refusal), about=about)
+            raise RequirementRefusedError(need.error_code, str(refusal), about=about)
         raise _unusable("Developer API", answer)
 
     async def _token(

@@ -21,6 +21,7 @@ from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
+from identity.idaas.issuer import IDaaSIssuer
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from sandbox.faults import Fault
@@ -44,7 +45,7 @@ class Agent:
         self.http = httpx.AsyncClient(verify=tls)
         self.jwks = Jwks(variables["JWKS_ENDPOINT"], self.http, clock=sandbox.clock)
         self.broker = CredentialBroker(
-            IDaaSClient(configuration, self.http, clock=sandbox.clock), clock=sandbox.clock
+            IDaaSIssuer(IDaaSClient(configuration, self.http, clock=sandbox.clock)), clock=sandbox.clock
         )
         self.model = qwen_chat(
             base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0

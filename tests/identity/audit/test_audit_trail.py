@@ -12,8 +12,15 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
-from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.errors import (
+    AgentError,
+    AuditError,
+    CredentialError,
+    PrerequisiteRefusedError,
+    RequirementRefusedError,
+    UnreachableError,
+)
+from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 from tests.identity.conftest import FakeClock
@@ -88,7 +95,7 @@ def issuer(clock):
 @pytest.fixture
 async def broker(issuer, memory, clock):
     trail = AuditTrail(memory, client="app_agent01", clock=clock)
-    broker = CredentialBroker(issuer, clock=clock, audit=trail)
+    broker = CredentialBroker(IDaaSIssuer(issuer), clock=clock, audit=trail)
     yield broker
     await broker.aclose()
 
@@ -137,15 +144,15 @@ async def test_a_failure_has_its_code_and_tells_a_decision_from_an_outage(
 
 async def test_a_refused_key_is_on_record(broker, issuer, memory, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
-    issuer.errors = [ApiKeyRefusedError(KEY.error_code, "refused")]
-    with pytest.raises(ApiKeyRefusedError):
+    issuer.errors = [RequirementRefusedError(KEY.error_code, "refused")]
+    with pytest.raises(RequirementRefusedError):
         await broker.obtain(KEY, HUMAN, caller(clock))
     assert memory.told[1:] == [("api_key_issue", "refused")]
 
 
 async def test_each_attempt_at_a_key_is_on_record(broker, issuer, memory, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), MACHINE, None)
-    issuer.errors = [PamTokenRefusedError(KEY.error_code, "token refused")]
+    issuer.errors = [PrerequisiteRefusedError(KEY.error_code, "token refused")]
     await broker.obtain(KEY, MACHINE, None)
     assert memory.told[1:] == [
         ("api_key_issue", "refused"),

@@ -7,20 +7,23 @@ from typing import Any
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.issuer import IssuedCredential
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, CredentialError, UnreachableError
-from identity.idaas.client import ApiKeyRefusedError, IssuedToken
+from identity.errors import AgentError, CredentialError, RequirementRefusedError, UnreachableError
 from identity.secret import Secret
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
+STORE_TOKEN = AccessTokenRequirement("https://credential-store.example|read")
+"""The prerequisite of API keys."""
 LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
 AMAP = ApiKeyRequirement("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
 DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
 NO_TOKEN = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
-NO_KEY = ApiKeyRefusedError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "refused")
+NO_KEY = RequirementRefusedError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "refused")
 
 
 @dataclass
@@ -59,25 +62,35 @@ class HeldIssuer:
     def count(self, what: str) -> int:
         return sum(call.what == what for call in self.calls)
 
-    async def machine_token(self, scope: str) -> IssuedToken:
-        return await self._token("machine", scope)
+    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
+        return STORE_TOKEN if isinstance(requirement, ApiKeyRequirement) else None
 
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
-        return await self._token(subject_token.reveal(), scope)
+    async def issue(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> IssuedCredential:
+        if (caller is None) is not (access_identity is MACHINE):
+            self.faults.append("a caller under Machine identity, or none under Human identity")
+        if isinstance(requirement, ApiKeyRequirement):
+            assert prerequisite is not None
+            return IssuedCredential(await self._api_key(prerequisite, requirement))
+        assert prerequisite is None
+        owner = "machine" if caller is None else caller.token.reveal()
+        requested_at = self.clock()
+        name = await self._land(owner, requirement.scope)
+        self.expires[name] = requested_at + self.lifetime
+        return IssuedCredential(Secret(name), self.expires[name])
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
-        owner, what, _ = pam_token.reveal().rsplit("/", 2)
-        if what != PAM_TOKEN.scope.replace("/", "_"):
-            self.faults.append("a key was asked for with a token of another scope")
-        if self.clock() >= self.expires[pam_token.reveal()]:
+    async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:
+        owner, what, _ = token.reveal().rsplit("/", 2)
+        if what != STORE_TOKEN.scope.replace("/", "_"):
+            self.faults.append("a key was requested with a token of another scope")
+        if self.clock() >= self.expires[token.reveal()]:
             self.faults.append("an expired token was presented")
-        return Secret(await self._land(owner, need.identifier))
-
-    async def _token(self, owner: str, scope: str) -> IssuedToken:
-        asked_at = self.clock()
-        name = await self._land(owner, scope)
-        self.expires[name] = asked_at + self.lifetime
-        return IssuedToken(Secret(name), self.expires[name])
+        return Secret(await self._land(owner, requirement.identifier))
 
     async def _land(self, owner: str, what: str) -> str:
         if any((call.owner, call.what) == (owner, what) for call in self.in_flight):

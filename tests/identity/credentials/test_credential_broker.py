@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
@@ -22,6 +22,7 @@ from tests.identity.credentials.held_issuer import (
     MACHINE,
     NO_KEY,
     NO_TOKEN,
+    STORE_TOKEN,
     TOKEN,
     HeldIssuer,
     broker,
@@ -61,13 +62,13 @@ async def test_what_is_two_round_trips_away_sets_off_first(
     needs = (LLM, AMAP, TOKEN)
     everything = asyncio.gather(*(broker.obtain(need, identity, caller("alice")) for need in needs))
     await ticks()
-    assert [call.what for call in issuer.calls] == [PAM_TOKEN.scope, TOKEN.scope]
+    assert [call.what for call in issuer.calls] == [STORE_TOKEN.scope, TOKEN.scope]
     while issuer.in_flight:
         for call in issuer.in_flight:
             call.land()
         await ticks()
     assert [credential.need for credential in await everything] == list(needs)
-    assert issuer.count(PAM_TOKEN.scope) == 1
+    assert issuer.count(STORE_TOKEN.scope) == 1
 
 
 async def test_human_and_machine_are_never_taken_for_each_other(
@@ -114,7 +115,7 @@ async def test_a_hundred_at_once_make_one_call_for_each_credential(
         for need in (LLM, AMAP, TOKEN)
     ]
     await ticks()
-    assert {call.what for call in issuer.in_flight} == {PAM_TOKEN.scope, TOKEN.scope}
+    assert {call.what for call in issuer.in_flight} == {STORE_TOKEN.scope, TOKEN.scope}
     issuer.hold = False
     for call in issuer.in_flight:
         call.land()
@@ -190,7 +191,7 @@ async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer
         await broker.obtain(TOKEN, MACHINE, None)
 
 
-NEEDS: list[CredentialRequirement] = [TOKEN, LLM, AMAP, PAM_TOKEN]
+NEEDS: list[CredentialRequirement] = [TOKEN, LLM, AMAP, STORE_TOKEN]
 NAMES = ["alice", "bob"]
 OPERATION = st.one_of(
     st.tuples(

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from identity.credentials.broker import PAM_TOKEN, CredentialBroker
+from identity.credentials.broker import CredentialBroker
 from identity.error_table import ErrorCode
-from identity.errors import CredentialError, UnreachableError
-from identity.idaas.client import PamTokenRefusedError
+from identity.errors import CredentialError, PrerequisiteRefusedError, UnreachableError
 from tests.identity.credentials.held_issuer import (
     DOWN,
     LLM,
     MACHINE,
     NO_KEY,
     NO_TOKEN,
+    STORE_TOKEN,
     TOKEN,
     HeldIssuer,
     broker,
@@ -154,17 +154,17 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_refused_pam_token_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
-    await broker.obtain(PAM_TOKEN, MACHINE, None)
+async def test_a_refused_prerequisite_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+    await broker.obtain(STORE_TOKEN, MACHINE, None)
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))
     await ticks()
-    issuer.in_flight[0].land(PamTokenRefusedError(LLM.error_code, "refused"))
+    issuer.in_flight[0].land(PrerequisiteRefusedError(LLM.error_code, "refused"))
     await ticks()
-    assert [call.what for call in issuer.calls] == [PAM_TOKEN.scope, "llm_api_key", PAM_TOKEN.scope]
+    assert [call.what for call in issuer.calls] == [STORE_TOKEN.scope, "llm_api_key", STORE_TOKEN.scope]
     issuer.in_flight[0].land()
     await ticks()
-    issuer.in_flight[0].land(PamTokenRefusedError(LLM.error_code, "refused"))
+    issuer.in_flight[0].land(PrerequisiteRefusedError(LLM.error_code, "refused"))
     with pytest.raises(CredentialError) as caught:
         await waiter
     assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE

@@ -73,9 +73,9 @@ async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, ca
 class OneKeyIssuer(HeldIssuer):
     """IDaaS as it mostly is: whoever may read a key reads the same."""
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
-        await super().obtain_api_key(pam_token, need)
-        return Secret("the-key-" + need.identifier)
+    async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:
+        await super()._api_key(token, requirement)
+        return Secret("the-key-" + requirement.identifier)
 
 
 async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: Any) -> None:

@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.broker import PAM_TOKEN, CredentialBroker
-from identity.credentials.credential import AccessTokenRequirement, CredentialRequirement
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.refusal_cache import Refusals
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, AuditError, CredentialError, UnreachableError
-from identity.idaas.client import ApiKeyRefusedError, PamTokenRefusedError
+from identity.errors import (
+    AgentError,
+    AuditError,
+    CredentialError,
+    PrerequisiteRefusedError,
+    RequirementRefusedError,
+    UnreachableError,
+)
+from identity.secret import Secret
 from tests.identity.credentials.held_issuer import (
     AMAP,
     DOWN,
@@ -22,6 +29,7 @@ from tests.identity.credentials.held_issuer import (
     MACHINE,
     NO_KEY,
     NO_TOKEN,
+    STORE_TOKEN,
     TOKEN,
     HeldIssuer,
     broker,
@@ -35,8 +43,12 @@ pytestmark = pytest.mark.promise("refused-ends-use")
 __all__ = ["broker", "issuer"]  # fixtures
 
 NO_CLIENT = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")
-NO_PAM = PamTokenRefusedError(LLM.error_code, "refused")
-REFUSALS = [(TOKEN, TOKEN.scope, NO_TOKEN), (LLM, LLM.identifier, NO_KEY), (LLM, PAM_TOKEN.scope, NO_CLIENT)]
+NO_PREREQUISITE = PrerequisiteRefusedError(LLM.error_code, "refused")
+REFUSALS = [
+    (TOKEN, TOKEN.scope, NO_TOKEN),
+    (LLM, LLM.identifier, NO_KEY),
+    (LLM, STORE_TOKEN.scope, NO_CLIENT),
+]
 
 
 async def refusal(broker: CredentialBroker, need: CredentialRequirement, *who: Any) -> CredentialError:
@@ -86,11 +98,11 @@ async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
 async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_not_prolong_another(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any
 ) -> None:
-    issuer.errors[PAM_TOKEN.scope] = NO_CLIENT
+    issuer.errors[STORE_TOKEN.scope] = NO_CLIENT
     await refusal(broker, LLM, MACHINE, None)
     clock.advance(1.9)
     await refusal(broker, AMAP, MACHINE, None)
-    assert issuer.count(PAM_TOKEN.scope) == 1
+    assert issuer.count(STORE_TOKEN.scope) == 1
     issuer.errors.clear()
     clock.advance(0.1)
     assert await broker.obtain(AMAP, MACHINE, None)
@@ -168,9 +180,9 @@ async def test_every_waiter_gets_an_error_that_holds_nothing_of_another_request(
 
 
 STORE_REFUSALS = {
-    "the token for the store is not issued": (PAM_TOKEN.scope, NO_TOKEN),
-    "the agent is refused at the token endpoint": (PAM_TOKEN.scope, NO_CLIENT),
-    "the store refuses every token": (LLM.identifier, NO_PAM),
+    "the token for the store is not issued": (STORE_TOKEN.scope, NO_TOKEN),
+    "the agent is refused at the token endpoint": (STORE_TOKEN.scope, NO_CLIENT),
+    "the store refuses every token": (LLM.identifier, NO_PREREQUISITE),
 }
 
 
@@ -206,9 +218,9 @@ async def test_an_outage_after_a_refusal_brings_no_key_back(
     await broker.obtain(LLM, MACHINE, None)
     issuer.lifetime = 60
     clock.advance(1190)
-    issuer.errors[PAM_TOKEN.scope] = NO_CLIENT
+    issuer.errors[STORE_TOKEN.scope] = NO_CLIENT
     await refusal(broker, LLM, MACHINE, None)
-    issuer.errors[PAM_TOKEN.scope] = DOWN
+    issuer.errors[STORE_TOKEN.scope] = DOWN
     clock.advance(2)
     with pytest.raises(UnreachableError):
         await broker.obtain(LLM, MACHINE, None)
@@ -275,8 +287,37 @@ async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seco
 
 
 async def test_a_refusal_says_what_it_said_at_first(broker: CredentialBroker, issuer: HeldIssuer) -> None:
-    issuer.errors[LLM.identifier] = ApiKeyRefusedError(LLM.error_code, 'credential "llm_api_key": gone')
+    issuer.errors[LLM.identifier] = RequirementRefusedError(LLM.error_code, 'credential "llm_api_key": gone')
     said: list[AgentError] = [await refusal(broker, LLM, MACHINE, None) for _ in range(2)]
     assert {(type(error), error.code, error.detail, str(error)) for error in said} == {
-        (ApiKeyRefusedError, LLM.error_code, 'credential "llm_api_key": gone', str(said[0]))
+        (RequirementRefusedError, LLM.error_code, 'credential "llm_api_key": gone', str(said[0]))
     }
+
+
+class TwoStores(HeldIssuer):
+    """An issuer of which each key has a prerequisite of its own."""
+
+    def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
+        if requirement == LLM:
+            return STORE_TOKEN
+        return OTHER_STORE_TOKEN if requirement == AMAP else None
+
+    async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:  # noqa: ARG002
+        return Secret(await self._land("machine", requirement.identifier))
+
+
+OTHER_STORE_TOKEN = AccessTokenRequirement("https://other-store.example|read")
+
+
+async def test_refused_prerequisite_ends_its_own_dependents_and_no_others(clock: Any) -> None:
+    issuer = TwoStores(clock)
+    broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
+    _, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
+    issuer.errors[LLM.identifier] = NO_PREREQUISITE
+    clock.advance(545)
+    broker.held(LLM, MACHINE, None)
+    await settled(broker)
+    assert broker.held(LLM, MACHINE, None) is None
+    assert broker.held(STORE_TOKEN, MACHINE, None) is None
+    assert broker.held(AMAP, MACHINE, None) is amap
+    assert broker.held(OTHER_STORE_TOKEN, MACHINE, None) is not None

@@ -9,8 +9,8 @@ import pytest
 
 from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
-from identity.errors import AgentError, UnreachableError
-from identity.idaas.client import ApiKeyRefusedError, IDaaSClient, PamTokenRefusedError
+from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
+from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
@@ -110,10 +110,10 @@ async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSC
     token = (await client.machine_token(PAM)).token
     for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
         error = await refusal(
-            client.obtain_api_key(token, ApiKeyRequirement("unknown", code)), ApiKeyRefusedError
+            client.obtain_api_key(token, ApiKeyRequirement("unknown", code)), RequirementRefusedError
         )
         assert error.code is code
-        assert not isinstance(error, PamTokenRefusedError)
+        assert not isinstance(error, PrerequisiteRefusedError)
     sandbox.cloud.vault.disable("llm_api_key")
     assert (await refusal(client.obtain_api_key(token, LLM_KEY))).code is LLM_KEY.error_code
 
@@ -121,9 +121,9 @@ async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSC
 async def test_a_refused_pam_token_is_told_apart(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).token
     sandbox.clock.advance(3600)
-    await refusal(client.obtain_api_key(token, LLM_KEY), PamTokenRefusedError)
+    await refusal(client.obtain_api_key(token, LLM_KEY), PrerequisiteRefusedError)
     enterprise = (await client.machine_token(ENTERPRISE)).token
-    await refusal(client.obtain_api_key(enterprise, LLM_KEY), PamTokenRefusedError)
+    await refusal(client.obtain_api_key(enterprise, LLM_KEY), PrerequisiteRefusedError)
 
 
 async def test_a_broken_body_is_unusable(sandbox: Any, client: IDaaSClient) -> None:

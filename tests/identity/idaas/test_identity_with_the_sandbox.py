@@ -18,6 +18,7 @@ from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
+from identity.idaas.issuer import IDaaSIssuer
 from identity.signing_keys.jwks import Jwks
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
@@ -70,7 +71,7 @@ async def identity(sandbox: Any) -> AsyncIterator[Identity]:
             clock=sandbox.clock,
         )
         client = IDaaSClient(configuration, http, clock=sandbox.clock, retries=RetryPolicy(sleep=at_once))
-        broker = CredentialBroker(client, clock=sandbox.clock)
+        broker = CredentialBroker(IDaaSIssuer(client), clock=sandbox.clock)
         yield Identity(sandbox, verifier, jwks, broker)
         await broker.aclose()
         await jwks.aclose()

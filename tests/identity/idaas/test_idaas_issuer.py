@@ -1,0 +1,64 @@
+"""Which requests to IDaaS issue which credential, and with whose rights."""
+
+from collections.abc import Callable
+
+import pytest
+
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.issuer import IssuedCredential
+from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
+from identity.idaas.token_response import IssuedToken
+from identity.secret import Secret
+
+MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
+TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
+KEY = ApiKeyRequirement("llm_api_key")
+
+
+class Requests:
+    """Answers each request with a secret that names it."""
+
+    async def machine_token(self, scope: str) -> IssuedToken:
+        return IssuedToken(Secret(f"machine {scope}"), 1200.0)
+
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
+        return IssuedToken(Secret(f"{subject_token.reveal()} {scope}"), 1200.0)
+
+    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
+        return Secret(f"{pam_token.reveal()} {need.identifier}")
+
+
+def test_only_api_keys_require_a_token_for_the_credential_store() -> None:
+    issuer = IDaaSIssuer(Requests())
+    assert issuer.prerequisite(KEY) is PAM_TOKEN
+    assert issuer.prerequisite(TOKEN) is None
+    assert issuer.prerequisite(PAM_TOKEN) is None
+
+
+async def test_access_identity_decides_between_client_credentials_and_exchange(
+    caller: Callable[..., VerifiedAccessToken],
+) -> None:
+    issuer, alice = IDaaSIssuer(Requests()), caller("alice")
+    own = await issuer.issue(TOKEN, MACHINE, None, None)
+    users = await issuer.issue(TOKEN, HUMAN, alice, None)
+    assert own == IssuedCredential(Secret(f"machine {TOKEN.scope}"), 1200.0)
+    assert users == IssuedCredential(Secret(f"access-token-of-alice {TOKEN.scope}"), 1200.0)
+
+
+async def test_api_key_is_read_with_the_prerequisite_and_does_not_expire(
+    caller: Callable[..., VerifiedAccessToken],
+) -> None:
+    issuer = IDaaSIssuer(Requests())
+    for access_identity, who in ((MACHINE, None), (HUMAN, caller("alice"))):
+        issued = await issuer.issue(KEY, access_identity, who, Secret("pam"))
+        assert issued == IssuedCredential(Secret("pam llm_api_key"), None)
+
+
+async def test_missing_caller_or_prerequisite_is_an_error() -> None:
+    issuer = IDaaSIssuer(Requests())
+    with pytest.raises(TypeError, match="caller"):
+        await issuer.issue(TOKEN, HUMAN, None, None)
+    with pytest.raises(TypeError, match="credential store"):
+        await issuer.issue(KEY, MACHINE, None, None)
