@@ -1,9 +1,10 @@
-"""Updates the generated parts of the documentation: README.md, docs/errors.md and docs/configuration.md.
+"""Updates the generated documentation: README.md, docs/{errors,configuration}.md, docs/services.schema.json.
 
 A generated part of the README is the block after `<!-- path/of/a/file -->`; the table of docs/errors.md
 follows `<!-- error table -->`. Run it after a change of a source; a test fails while the two differ.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -51,6 +52,13 @@ def error_table() -> str:
     return head + "".join(rows)
 
 
+def schema() -> str:
+    """`docs/services.schema.json`: the form of SERVICES_FILE."""
+    from agent.settings.services_file import services_schema
+
+    return json.dumps(services_schema(), indent=2) + "\n"
+
+
 def configuration() -> str:
     """`docs/configuration.md`: every variable, from the descriptions of the settings."""
     from agent.settings.variables import variables
@@ -88,4 +96,5 @@ if __name__ == "__main__":
     readme.write_text(synced(readme.read_text(encoding="utf-8")), encoding="utf-8")
     page = ROOT / "docs" / "errors.md"
     page.write_text(errors(page.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "services.schema.json").write_text(schema(), encoding="utf-8")
     (ROOT / "docs" / "configuration.md").write_text(configuration(), encoding="utf-8")

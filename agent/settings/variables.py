@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from agent.settings.faults import variable_faults
+from agent.settings.services_file import ServiceDeclaration, read_services_file
 from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
 from identity.error_table import ErrorCode
@@ -158,6 +159,9 @@ class Variables(BaseModel):
         description="The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all.",
     )
     leave_service_url: Url | None = Field(None, description="The example tool's service.")
+    services_file: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+        None, description="More services and tools, as TOML (`docs/extending.md`)."
+    )
     llm_base_url: Url = Field(
         f"{_BEIJING}/compatible-mode/v1",
         description="The OpenAI-compatible endpoint of Model Studio in your region.",
@@ -242,9 +246,10 @@ class Variables(BaseModel):
 
 
 class Settings(Variables):
-    """The variables, and the SDK configuration that one of them names."""
+    """The variables, the SDK configuration and the services that two of them name."""
 
     idaas: InstanceOf[SdkConfiguration] = Field(exclude=True, repr=False)
+    services: dict[str, ServiceDeclaration] = Field(default={}, exclude=True, repr=False)
 
     @property
     def jwks_url(self) -> str:
@@ -279,13 +284,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if unmatched := _unmatched(given):
         code = ErrorCode.SETTINGS_INVALID
         faults += unmatched
+    services: dict[str, ServiceDeclaration] = {}
+    if "services_file" in given and _holds(Path(given["services_file"]).is_file):
+        services, found = read_services_file(Path(given["services_file"]))
+        code = ErrorCode.SETTINGS_INVALID if found else code
+        faults += found
     try:
         idaas = read_sdk_configuration(path, environment)
     except ConfigurationError as error:
         faults += error.faults
     if faults:
         raise ConfigurationError(code, faults)
-    return Settings.model_validate(given | {"idaas": idaas})
+    return Settings.model_validate(given | {"idaas": idaas, "services": services})
 
 
 def _unmatched(given: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from identity.credentials.credential import Credential
+from identity.credentials.placement import BEARER, Placement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, cut_body, limit_body, text_of
@@ -37,6 +38,7 @@ class Address:
     failure: ErrorCode
     max_bytes: int
     settings: tuple[str, ...] = ()
+    placement: Placement = BEARER
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service under its own code."""
@@ -115,7 +117,10 @@ class ServiceClient:
         """Status and text. Raises `ServiceError` if there is no usable answer."""
         presented = () if credential is None else (credential.secret,)
         if credential is not None:
-            request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+            try:
+                self._address.placement.attach(request, credential.secret)
+            except ValueError as error:
+                raise self._address.unusable(str(error)) from None
         try:
             response = await self._http.send(request, stream=True)
             try:

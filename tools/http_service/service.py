@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import CredentialRequirement
+from identity.credentials.placement import BEARER
 from identity.error_table import ErrorCode
 from identity.transport.client import checked_url, http_client
 from tools.http_service.client import Address, ServiceClient
@@ -49,7 +50,8 @@ class HTTPService:
         self.access_identity = access_identity
         self.failure = failure
         self.settings = tuple(settings)
-        self._address = Address(name, checked_url(url), failure, max_bytes, self.settings)
+        placement = BEARER if credential is None else credential.placement
+        self._address = Address(name, checked_url(url), failure, max_bytes, self.settings, placement)
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
         self._tools: dict[str, ToolFunction | LangChainTool] = {}

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -32,8 +32,8 @@ class MCPService:
     A warm call is one request. After a 401 or 403 the credential is renewed, once, and the request sent
     again, unless the credential is so young that nothing was renewed; a session that the server has forgotten
     is opened anew, once.
-    `seconds` bounds a whole call. At most `sessions` are kept; the least recently used one ends when its
-    calls have ended.
+    With `allowed_tools`, only those are offered and called. `seconds` bounds a whole call. At most `sessions`
+    are kept; the least recently used one ends when its calls have ended.
 
     A refused call is the answer to that call: the session and the tools stay as they are for others. If the
     server refuses to open a session or to list its tools, nothing is offered to the holder of the credential.
@@ -51,6 +51,7 @@ class MCPService:
         credential: CredentialRequirement,
         *,
         access_identity: AccessIdentity | None = None,
+        allowed_tools: Collection[str] | None = None,
         failure: ErrorCode = ErrorCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
@@ -68,6 +69,8 @@ class MCPService:
         self.failure = failure
         self.settings = tuple(settings)
         self._url = checked_url(url)
+        self._placement = credential.placement
+        self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._tools_seconds = tools_seconds
@@ -92,7 +95,8 @@ class MCPService:
             raise self._error(MCPFailure("no response a moment ago"))
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
-            tools = [tool.schema for tool in (await session.tools()).values()]
+            listed = await session.tools()
+            tools = [tool.schema for name, tool in listed.items() if self._allows(name)]
             self._listed[_key(session.secret)] = self._last_listed[holder] = tools
             return tools
 
@@ -125,7 +129,7 @@ class MCPService:
 
         async def called(session: MCPSession) -> ToolResult:
             presented.append(session.secret)
-            listed = (await session.tools()).get(tool)
+            listed = (await session.tools()).get(tool) if self._allows(tool) else None
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
@@ -145,6 +149,9 @@ class MCPService:
         """Ends all sessions; calls in flight fail."""
         await self._sessions.aclose()
         await self._http.aclose()
+
+    def _allows(self, tool: str) -> bool:
+        return self._allowed_tools is None or tool in self._allowed_tools
 
     def _error(self, failure: MCPFailure) -> ServiceError:
         return ServiceError(
@@ -194,7 +201,12 @@ class MCPService:
 
     async def _open(self, secret: Secret) -> MCPSession:
         transport = MCPTransport(
-            self._http, self._url, secret, seconds=self._seconds, max_bytes=self._max_bytes
+            self._http,
+            self._url,
+            secret,
+            seconds=self._seconds,
+            max_bytes=self._max_bytes,
+            placement=self._placement,
         )
         session = MCPSession(transport, secret, tools_seconds=self._tools_seconds, clock=self._clock)
         # Others wait for this opening: one that hangs must not keep them once the server is well again.

@@ -11,13 +11,15 @@ https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 import asyncio
 import contextvars
 import re
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import BaseModel
 
+from identity.credentials.placement import BEARER, Placement
 from identity.secret import Secret
 from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body, text_of
 from identity.transport.json_size import read_json
@@ -62,11 +64,19 @@ class MCPTransport:
     """One session's requests to `url`, all with one credential; `seconds` and `max_bytes` bound each."""
 
     def __init__(
-        self, http: httpx.AsyncClient, url: str, secret: Secret, *, seconds: float, max_bytes: int
+        self,
+        http: httpx.AsyncClient,
+        url: str,
+        secret: Secret,
+        *,
+        seconds: float,
+        max_bytes: int,
+        placement: Placement = BEARER,
     ) -> None:
         self._http = http
         self._url = url
         self._secret = secret
+        self._placement = placement
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._session_id: str | None = None
@@ -112,7 +122,7 @@ class MCPTransport:
             async with asyncio.timeout(_PARTING_SECONDS):
                 await asyncio.gather(*self._telling)
                 if self._session_id is not None:
-                    async with self._http.stream("DELETE", self._url, headers=self._headers()):
+                    async with self._sent("DELETE"):
                         return  # nothing is read: it may be without end
 
     def _withdraw(self, request: JSONRPCRequest) -> None:
@@ -133,7 +143,17 @@ class MCPTransport:
 
     def _post(self, message: BaseModel) -> AbstractAsyncContextManager[httpx.Response]:
         content = message.model_dump_json(by_alias=True, exclude_none=True)
-        return self._http.stream("POST", self._url, content=content, headers=self._headers())
+        return self._sent("POST", content)
+
+    @asynccontextmanager
+    async def _sent(self, method: str, content: str | None = None) -> AsyncIterator[httpx.Response]:
+        request = self._http.build_request(method, self._url, content=content, headers=self._headers())
+        self._placement.attach(request, self._secret)
+        response = await self._http.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def _answer(self, request: JSONRPCRequest) -> MCPAnswer:
         async with self._post(request) as response:
@@ -166,7 +186,6 @@ class MCPTransport:
     def _headers(self) -> dict[str, str]:
         headers = {
             "Accept": "application/json, text/event-stream",
-            "Authorization": f"Bearer {self._secret.reveal()}",
             "Content-Type": "application/json",
         }
         if self._session_id:

@@ -1,0 +1,164 @@
+"""Reads SERVICES_FILE: the services that an operator declares beside those of the variables, as TOML.
+
+`docs/services.schema.json` is the JSON Schema of its form, generated from the models below.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from identity.access_identity import AccessIdentity
+from identity.credentials.placement import Placement
+from identity.transport.client import checked_url
+
+RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enterprise", "leave", "model"})
+"""Nodes of the graph, and services that the variables declare."""
+
+_MAX_BYTES: Final = 1024 * 1024
+_TYPES: Final = ("http", "mcp")
+
+
+def _free_name(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise ValueError("is the name of a service or node that exists")
+    return name
+
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"), AfterValidator(_free_name)]
+_Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or http to a loopback address.")]
+_Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class _Placement(BaseModel):
+    """`{ header = "X-API-Key" }`, with `scheme` if there is one, or `{ query = "key" }`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    header: str = ""
+    scheme: str = ""
+    query: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        self.value()
+        return self
+
+    def value(self) -> Placement:
+        return Placement(self.header, self.scheme, self.query)
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: _Url
+    access_token: Annotated[str, Field(pattern=r"^[^\s|]+\|[^\s|]+$")] | None = Field(
+        None, description="The credential is an access token of this `audience|permission`."
+    )
+    api_key: Annotated[str, Field(pattern=r"^\S+$")] | None = Field(
+        None, description="The credential is the API key that IDaaS keeps under this identifier."
+    )
+    placement: _Placement | None = Field(
+        None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
+    )
+    access_identity: AccessIdentity | None = Field(None, description="Default: `ACCESS_IDENTITY`.")
+    timeout_seconds: _Seconds = Field(20.0, description="For one call.")
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.access_token is not None and self.api_key is not None:
+            raise ValueError("must have access_token or api_key, found both")
+        return self
+
+
+class HTTPDeclaration(_Declared):
+    """A service over HTTP; `python` names the function that adds its tools."""
+
+    type: Literal["http"]
+    python: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")] = Field(
+        description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Handed to the function as they are.")
+
+
+class MCPDeclaration(_Declared):
+    """An MCP server over streamable HTTP, which lists its tools itself."""
+
+    type: Literal["mcp"]
+    tools: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        None, description="The tools that the model may use. Default: all that the server lists."
+    )
+
+    @model_validator(mode="after")
+    def _a_credential(self) -> Self:
+        if self.access_token is None and self.api_key is None:
+            raise ValueError("must have access_token or api_key, found neither")
+        return self
+
+
+ServiceDeclaration: TypeAlias = HTTPDeclaration | MCPDeclaration
+
+
+class ServicesFile(BaseModel):
+    """The file, whole: `[services.NAME]` for each service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    services: dict[_Name, Annotated[ServiceDeclaration, Field(discriminator="type")]] = Field(
+        default_factory=dict
+    )
+
+
+def read_services_file(path: Path) -> tuple[dict[str, ServiceDeclaration], list[str]]:
+    """The declarations of the file by name, and every fault of it, each with its place and without values.
+
+    The declarations are empty if there is a fault. Not checked: whether `python` can be loaded.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+        if len(text) > _MAX_BYTES:
+            return {}, [f"SERVICES_FILE must have at most {_MAX_BYTES} bytes, found more"]
+        members = tomllib.loads(text.decode())
+    except OSError as error:
+        return {}, [f"SERVICES_FILE must name a file that can be read: {error.strerror}"]
+    except UnicodeDecodeError:
+        return {}, ["SERVICES_FILE must be UTF-8"]
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        place = str(error).rpartition("(")[2].rstrip(")")
+        return {}, [f"SERVICES_FILE must be TOML: fault {place}"]
+    try:
+        return ServicesFile.model_validate(members).services, []
+    except ValidationError as error:
+        return {}, [f"SERVICES_FILE: {_fault(fault)}" for fault in error.errors(include_url=False)]
+
+
+def services_schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    schema = TypeAdapter(ServicesFile).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    steps = [str(step) for step in fault["loc"]]
+    if len(steps) > 2 and steps[2] in _TYPES:  # the member of the union that `type` chose
+        del steps[2]
+    place, kind = ".".join(steps), fault["type"]
+    if kind == "missing":
+        return f"{place} must be set"
+    if kind == "extra_forbidden":
+        return f"{place} is unknown"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f'{place}.type must be "http" or "mcp"'
+    if kind == "value_error":
+        return f"{place} {str(fault['msg']).removeprefix('Value error, ')}"
+    return f"{place}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"

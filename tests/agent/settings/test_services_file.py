@@ -1,0 +1,160 @@
+"""SERVICES_FILE: what it declares, and its faults, all at once, by place and without values."""
+
+import json
+import ssl
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from agent.services import ENTRY_POINTS, services
+from agent.settings.services_file import read_services_file
+from agent.settings.variables import read_settings
+from identity.access_identity import AccessIdentity
+from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.placement import Placement
+from identity.errors import ConfigurationError
+from tests.tools.conftest import KeyRing
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
+PAYROLL = '''
+def service(payroll, settings):
+    @payroll.tool
+    async def payslip(http, month: str) -> str:
+        """Gets a payslip."""
+        return settings["currency"]
+'''
+FILE = """
+[services.payroll]
+type = "http"
+url = "https://payroll.example/api"
+access_token = "https://payroll.example|payroll.read"
+access_identity = "Human"
+python = "payroll.py:service"
+timeout_seconds = 3
+settings = { currency = "CNY" }
+
+[services.rates]
+type = "mcp"
+url = "https://rates.example/mcp"
+api_key = "rates_api_key"
+placement = { header = "X-API-Key" }
+tools = ["rate"]
+"""
+
+
+@pytest.fixture
+def made(sandbox, tmp_path):
+    """Makes the services of a file; those of the variables are left out."""
+
+    def make(text: str, installed=()):
+        (tmp_path / "services.toml").write_text(text)
+        (tmp_path / "payroll.py").write_text(PAYROLL)
+        file = str(tmp_path / "services.toml")
+        settings = read_settings(sandbox.environment | {"SERVICES_FILE": file})
+        return services(settings, ssl.create_default_context(), installed)[3:]
+
+    return make
+
+
+async def test_declared_services_have_their_credentials_and_placements(made):
+    payroll, rates = made(FILE)
+    assert (payroll.name, payroll.access_identity) == ("payroll", AccessIdentity.HUMAN)
+    assert payroll.needs == AccessTokenRequirement("https://payroll.example|payroll.read")
+    assert (await payroll.call("payslip", {"month": "10"}, KeyRing("K"))).text == "CNY"
+    assert rates.needs == ApiKeyRequirement("rates_api_key")
+    assert rates.needs.placement == Placement("X-API-Key")
+    assert rates.settings == ("services.rates in SERVICES_FILE",)
+    for service in (payroll, rates):
+        await service.aclose()
+
+
+def test_every_fault_is_reported_by_its_place_and_without_the_value(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.amap = { type = "mcp", url = "https://x.example", api_key = "k" }
+services.a = { type = "mcp", url = "http://canary.example" }
+services.b = { type = "http", url = "https://x.example", pyhton = "canary:x" }
+services.c = { type = "http", url = "https://x.example", python = "canary" }
+services.d = { type = "soap" }
+services.e = { type = "mcp", url = "https://x.example", api_key = "k", placement = { header = "Host" } }
+services.f = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b", tools = [1] }
+services.g = { type = "mcp", url = "https://x.example", api_key = "k", placement = { headers = "x" } }
+other = 1
+""")
+    declared, faults = read_services_file(file)
+    assert declared == {}
+    places = (
+        "services.amap", "services.a.url", "services.b.python must be set", "services.b.pyhton is unknown",
+        "services.c.python", "services.d.type", "services.e.placement", "services.f.tools.0",
+        "services.g.placement.headers is unknown", "other is unknown",
+    )  # fmt: skip
+    assert [place for place in places if not any(place in fault for fault in faults)] == []
+    assert "canary" not in "".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"x = ", "must be TOML"), (b"\xff", "must be UTF-8"), (b"#" * 2_000_000, "at most")],
+)
+def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, said):
+    file = tmp_path / "services.toml"
+    file.write_bytes(text)
+    _, (fault,) = read_services_file(file)
+    assert said in fault
+
+
+def test_two_credentials_and_none_for_mcp_are_faults(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+services.a = { type = "mcp", url = "https://x.example" }
+services.b = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b" }
+""")
+    assert [fault.rpartition(" ")[2] for fault in read_services_file(file)[1]] == ["neither", "both"]
+
+
+def test_faults_of_the_file_and_of_the_variables_are_reported_together(sandbox, tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("other = 1")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | {"SERVICES_FILE": str(file), "MAX_RUNS": "many"})
+    assert [fault.split()[0] for fault in caught.value.faults] == ["MAX_RUNS", "SERVICES_FILE:"]
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(sandbox.environment | {"SERVICES_FILE": str(tmp_path / "none")})
+    assert len(caught.value.faults) == 1
+
+
+def test_code_that_cannot_be_loaded_is_named_with_every_other(made, tmp_path):
+    (tmp_path / "broken.py").write_text("raise RuntimeError('canary')")
+    entry = EntryPoint("travel", "no_such_package:service", ENTRY_POINTS)
+    broken = FILE.replace("payroll.py:service", "broken.py:service")
+    more = '\n[services.c]\ntype = "http"\nurl = "https://x.example"\npython = "payroll.py:other"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        made(broken + more, [entry])
+    assert [fault.partition(" cannot")[0] for fault in caught.value.faults] == [
+        "SERVICES_FILE: services.payroll.python",
+        "SERVICES_FILE: services.c.python",
+        'entry point "travel"',
+    ]
+    assert "RuntimeError at broken.py:1" in str(caught.value.faults)
+    assert "canary" not in str(caught.value.faults)
+
+
+async def test_installed_package_adds_its_service_by_an_entry_point(made, tmp_path, monkeypatch):
+    (tmp_path / "my_travel_tools.py").write_text(
+        "from tools.http_service.service import HTTPService\n"
+        "def service(tls):\n    return HTTPService('travel', 'https://travel.example', ssl_context=tls)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (travel,) = made("", [EntryPoint("travel", "my_travel_tools:service", ENTRY_POINTS)])
+    assert travel.name == "travel"
+    await travel.aclose()
+    with pytest.raises(ConfigurationError, match="settings_invalid") as caught:
+        made("", [EntryPoint("travel", "my_travel_tools:service", ENTRY_POINTS)] * 2)
+    assert caught.value.faults == ('service "travel" is declared twice',)
+
+
+def test_published_schema_is_that_of_the_models():
+    from agent.settings.services_file import services_schema
+
+    assert json.loads(SCHEMA.read_text()) == services_schema(), "run: .venv/bin/python scripts/sync_docs.py"
