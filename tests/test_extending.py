@@ -1,0 +1,102 @@
+"""docs/extending.md, run as it is printed: only the addresses of the sandbox and of the MCP server differ."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.cli import app
+from agent.composition import Agent
+from agent.settings.variables import read_settings
+from identity.secret import Secret
+from sandbox.server import SandboxOptions, start_sandbox
+from tests.tools.mcp_service.mcp_server import Server
+from tools.service import Access
+
+PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
+
+
+def printed(name: str) -> str:
+    return "\n".join(text for block, text in BLOCKS if block == name)
+
+
+@pytest.fixture
+def running(tmp_path, monkeypatch):
+    """A sandbox of its own on free ports, to which the page's commands have been given."""
+    monkeypatch.chdir(tmp_path)
+    ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
+    options = SandboxOptions(folder=tmp_path / ".sandbox", config=tmp_path / "sandbox.toml", **ports)
+    with start_sandbox(options) as running:
+        for command in printed("commands").splitlines():
+            if command:
+                program, *arguments = shlex.split(command)
+                url = running.cloud.addresses.idaas_plain
+                result = CliRunner().invoke(app, [*arguments, "--sandbox-url", url])
+                assert (program, result.exit_code) == ("idaas-agent", 0), result.output
+        yield running
+
+
+@pytest.fixture
+async def agent(running, serve, tmp_path):
+    """The agent with the page's files; `maps` is an MCP server of the test."""
+    server, keys = Server(), []
+
+    async def with_api_key(scope, receive, send):
+        if scope["type"] == "http":
+            given = dict(scope["headers"])
+            keys.append(given.pop(b"x-api-key", None))
+            scope = {**scope, "headers": [*given.items(), (b"authorization", b"Bearer K1")]}
+        await server(scope, receive, send)
+
+    server.keys = {"K1"}
+    for name in ("payroll.py", "rates.py"):
+        (tmp_path / name).write_text(printed(name))
+    declared = printed("services.toml").replace(SANDBOX, running.cloud.addresses.function_compute)
+    declared = declared.replace(MCP_SERVER, await serve(with_api_key))
+    (tmp_path / "services.toml").write_text(declared)
+    variables = running.environment | {"SERVICES_FILE": str(tmp_path / "services.toml")}
+    agent = Agent(read_settings(variables))
+    agent.keys_of_maps = keys
+    yield agent
+    await agent.aclose()
+
+
+async def access(agent: Agent, running, name: str) -> Access:
+    caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
+    return agent.access(name, caller)
+
+
+def service(agent: Agent, name: str):
+    return next(service for service in agent.services if service.name == name)
+
+
+async def test_own_tool_calls_its_service_as_the_user(agent, running):
+    payroll = service(agent, "payroll")
+    result = await payroll.call("payslip", {"month": "2026-10"}, await access(agent, running, "payroll"))
+    seen = json.loads(result.text)
+    assert (seen["path"], seen["query"]) == ("/echo/payroll/payslips/2026-10", {"currency": ["CNY"]})
+    assert seen["credential"]["claims"]["sub"] == "user_alice01"
+    lines = [line for line in printed("payroll.py").splitlines() if line.strip()]
+    assert len(lines) <= 15
+
+
+async def test_existing_langchain_tool_calls_its_service_with_the_key_in_its_header(agent, running):
+    rates = service(agent, "rates")
+    (tool,) = await rates.tools(await access(agent, running, "rates"))
+    assert list(tool.parameters["properties"]) == ["currency"]
+    result = await rates.call("exchange_rate", {"currency": "EUR"}, await access(agent, running, "rates"))
+    seen = json.loads(result.text)
+    assert (seen["path"], "x-api-key" in seen["headers"]) == ("/echo/rates/rates/EUR", True)
+
+
+async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allowed_tools(agent, running):
+    maps, caller = service(agent, "maps"), await access(agent, running, "maps")
+    assert [tool.name for tool in await maps.tools(caller)] == ["weather"]
+    assert (await maps.call("weather", {"city": "Hangzhou"}, caller)).ok
+    key = running.cloud.vault.find("maps_api_key").api_key
+    assert set(agent.keys_of_maps) == {key.encode()}
