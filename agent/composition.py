@@ -47,7 +47,7 @@ class Agent:
         caller: TokenLookup = token_in_context,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Makes the parts and opens nothing. `caller` says where a run's access token is."""
+        """Makes the parts and opens nothing. `caller` finds the access token of a run."""
         trace_by_default(False)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
@@ -112,7 +112,8 @@ class Agent:
         )
         self.readiness: Final = Readiness(self._checks())
         self.shutdown: Final = Shutdown(
-            told=lambda: self.readiness.end(shutting_down()), end_runs=lambda: self.runs.end(shutting_down)
+            on_begin=lambda: self.readiness.end(shutting_down()),
+            end_runs=lambda: self.runs.end(shutting_down),
         )
         self._warm_up: asyncio.Task[None] | None = None
 
@@ -193,7 +194,7 @@ class CallerAccess:
         return await self._broker.obtain(*self._requirement, self._caller)
 
     def at_hand(self) -> Credential | None:
-        """The credential, if nobody has to be asked for it."""
+        """The credential, if no request is needed for it."""
         if self._requirement is None:
             return None
         return self._broker.held(*self._requirement, self._caller)

@@ -1,7 +1,7 @@
 """One run of the graph for one caller, the same for every surface.
 
-The graph runs in a task of its own: whoever reads the events may be cancelled again and again (a client that
-leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in peace. The
+The graph runs in a task of its own: the reader of its events may be cancelled several times (a client that
+leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in order. The
 task starts in a context that has the request's id and nothing else, with no callbacks, so that nothing of a
 surface's libraries, such as LangServe's event recorder, ever sees the inside of a run. It is traced only if
 the agent's setting says so (`agent.tracing`).
@@ -72,7 +72,7 @@ RunEvent: TypeAlias = AgentEvent | Finished
 class Run:
     """Iterate it for its events; `Finished` is the last. Errors are raised where they would come.
 
-    Raises `AgentError`, or, for a fault of our own, a `RuntimeError` that says nothing of its cause.
+    Raises `AgentError`, or, for an internal fault, a `RuntimeError` without its cause.
     """
 
     def __init__(self, events: AsyncGenerator[RunEvent], seconds: float, *, traced: bool = False) -> None:
@@ -110,7 +110,7 @@ class Run:
             self.task.cancel()
 
     def end(self, error: AgentError) -> None:
-        """Stops the run like `cancel`, and raises `error` to its reader after what he has not read yet."""
+        """Stops the run like `cancel`; its reader gets the events so far, and then `error`."""
         if not self._cancelled and not self.task.done():
             self._error = error
             self.cancel()
@@ -175,7 +175,7 @@ class Runs:
         self._limit.check(caller)
 
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
-        """`streaming` asks the model for its answer in pieces. Past the time limit: `RUN_TIMED_OUT`.
+        """`streaming` requests the answer of the model in pieces. Past the time limit: `RUN_TIMED_OUT`.
 
         Raises `LimitError` if there are too many.
         """
@@ -188,7 +188,7 @@ class Runs:
         return run
 
     def end(self, reason: Callable[[], AgentError]) -> None:
-        """Ends what runs; whoever reads it, or starts another, is told `reason`. Does not wait."""
+        """Ends all runs; their readers, and calls of `start`, get the error `reason()`. Does not wait."""
         self._over = reason
         for run in list(self._running):
             run.end(reason())

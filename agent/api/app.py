@@ -36,7 +36,7 @@ from identity.errors import AgentError, LimitError
 
 
 def create_app(settings: Settings, agent: Agent | None = None, *, langserve: bool = True) -> FastAPI:
-    """The application. Nothing is read, opened or asked before its lifespan starts."""
+    """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
     challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
 
@@ -63,7 +63,7 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
         return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
 
     async def client_left(_: Request, __: ClientLeftError) -> Response:
-        return Response(status_code=499)  # nobody reads it; the log does
+        return Response(status_code=499)  # the client is gone; the log has the status
 
     app = FastAPI(
         title="idaas-agent",
@@ -132,11 +132,11 @@ class StagedApp:
         return add
 
     def begin(self, seconds: float) -> None:
-        """See `agent.server.web_server.Ending`."""
+        """See `agent.server.web_server.GracefulShutdown`."""
         self._agent.shutdown.begin(seconds)
 
     def end(self) -> None:
-        """See `agent.server.web_server.Ending`."""
+        """See `agent.server.web_server.GracefulShutdown`."""
         self._agent.shutdown.end()
 
 

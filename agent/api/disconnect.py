@@ -1,4 +1,4 @@
-"""Noticing that the client left, so that nobody works and pays for an answer that nobody reads."""
+"""Detects that the client disconnected, so that its run is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -27,7 +27,7 @@ from identity.errors import (
 from identity.failure_log import log_failure
 
 RETRY_AFTER_SECONDS: Final = 5
-"""What a caller is told to wait when something downstream is away or limits us, and did not say how long."""
+"""`Retry-After`, in seconds, when a service is unreachable or limits the agent and names no time."""
 
 _LONGEST_RETRY_AFTER: Final = 3600
 
@@ -62,7 +62,7 @@ class RequestError(Exception):
 
 
 def status_of(error: AgentError) -> int:
-    """The HTTP status that tells a caller what to do about `error`."""
+    """The HTTP status of the response for `error`."""
     match error:
         case InsufficientScopeError():
             return 403
@@ -119,7 +119,7 @@ def retry_after(error: AgentError | RequestError) -> str:
 
 
 def internal_error_body() -> dict[str, Any]:
-    """The body for a fault of our own: it says nothing of what happened; the log does."""
+    """The body for an internal error. It contains no detail; the log has the type."""
     reference = REQUEST_ID.get()
     message = "The agent failed unexpectedly. Try again, or ask your administrator"
     message += f"; reference {reference}." if reference else "."

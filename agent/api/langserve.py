@@ -6,7 +6,7 @@ and its credentials are not in it. What a client sends as `config` has no effect
 
 LangServe checks its input late and cannot give a stream a status, so a dependency does both before it: a bad
 body is 422, and a stream's run has begun, or failed with its own status, before the first byte. What fails
-after it is an `error` event, to which a route of ours adds what every error of the agent has.
+after it is an `error` event, to which a route of the agent adds what every error of the agent has.
 
 LangServe is deprecated by its makers; nothing outside of this file knows it.
 """
@@ -163,7 +163,7 @@ class _Route(APIRoute):
 
 
 async def _ending_well(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
-    """LangServe's events. Its own `error` event says nothing, and is followed by what was raised."""
+    """LangServe's events. Its own `error` event has no detail, and is followed by the raised error."""
     try:
         async for event in events:
             if not isinstance(event, dict) or event.get("event") != "error":
@@ -176,7 +176,7 @@ async def _ending_well(events: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
         _LOG.error("stream failed unexpectedly: %s", type(error).__name__)
         yield _error_event(internal_error_body(), 500)
     finally:
-        with contextlib.suppress(RuntimeError):  # LangServe's generator has an event to say to its end too
+        with contextlib.suppress(RuntimeError):  # LangServe's generator yields at its end too
             await events.aclose()
 
 
@@ -238,7 +238,7 @@ def _cancel_all(runs: list[Run]) -> None:
 
 
 def _last_piece(end: Finished, *, whole: bool) -> AIMessageChunk:
-    """What ends a stream; `whole`: the answer, of which nothing was said before."""
+    """What ends a stream; `whole`: the answer, of which nothing was sent before."""
     usage = UsageMetadata(
         input_tokens=end.usage.input_tokens,
         output_tokens=end.usage.output_tokens,
@@ -256,7 +256,7 @@ def _last_piece(end: Finished, *, whole: bool) -> AIMessageChunk:
 def _inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
     """The name of the member with the inputs, and the inputs. They are validated after they are counted."""
     try:
-        given = from_json(body)  # bounded in depth, and no half characters, which nobody could send on
+        given = from_json(body)  # bounded in depth, and no half characters, which cannot be sent on
     except ValueError:
         raise RequestError(None, "body: must be JSON", status=422) from None
     name = "inputs" if batch else "input"

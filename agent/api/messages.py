@@ -27,7 +27,7 @@ def _kind(content: object) -> str:
     return "list" if isinstance(content, list) else "str"
 
 
-# Told apart before they are tried, so that a fault in a part is not reported as "no string".
+# Discriminated before they are validated, so that a fault in a part is not reported as "no string".
 Content = Annotated[
     Annotated[str, Tag("str")] | Annotated[list[TextPart], Field(fail_fast=True), Tag("list")],
     Discriminator(_kind),

@@ -1,4 +1,4 @@
-"""The three public routes: is it up, can it serve, and how does one get in. No secret, no address of ours."""
+"""The three public routes: liveness, readiness, and protected resource metadata. No secret."""
 
 from typing import Any
 

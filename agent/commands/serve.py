@@ -75,7 +75,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         return composed
 
     starting = Starting(compose, late=_is_late, failed=lambda: server.stop())
-    server = web_server(starting, shutdown_seconds=settings.shutdown_seconds, ending=starting)
+    server = web_server(starting, shutdown_seconds=settings.shutdown_seconds, graceful_shutdown=starting)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve_until_stopped({listener: server}))
     if starting.failure is not None:

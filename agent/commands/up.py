@@ -117,7 +117,9 @@ async def _run(
         stop(str(error))
     servers = {
         agent_listener: web_server(
-            create_app(settings, agent), shutdown_seconds=settings.shutdown_seconds, ending=agent.shutdown
+            create_app(settings, agent),
+            shutdown_seconds=settings.shutdown_seconds,
+            graceful_shutdown=agent.shutdown,
         ),
         page_listener: web_server(page, lifespan=False),
     }
@@ -159,5 +161,5 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
 
 _WHOSE = {
     AccessIdentity.MACHINE: "services are called with the agent's own rights",
-    AccessIdentity.HUMAN: "services are called with the rights of whoever signed in",
+    AccessIdentity.HUMAN: "services are called with the rights of the signed-in user",
 }

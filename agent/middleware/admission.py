@@ -1,4 +1,4 @@
-"""Who gets in, and that it is on record: the same for every way in."""
+"""Verifies the access token of a request and records the result, the same for every surface."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -11,7 +11,7 @@ from identity.secret import Secret
 
 
 class Admission:
-    """Verifies what a request presents. `audience` and `scope` are what the agent requires."""
+    """Verifies the access token of a request. `audience` and `scope` are what the agent requires."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Admission:
     async def admit(self, authorization: Iterable[str]) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.
 
-        Raises the verifier's errors, and `AuditError` for a caller who cannot be put on record.
+        Raises the verifier's errors, and `AuditError` if the audit record cannot be written.
         """
         try:
             token = bearer_token(authorization)

@@ -1,4 +1,4 @@
-"""Nobody gets past this without a verified access token. Secure by default: what is public is listed.
+"""Requires a verified access token for every request, except for the listed public paths.
 
 A pure ASGI middleware in front of the whole application, so that every route is covered, also those that
 libraries add (LangServe's playground and its assets), and so is what has no route at all.
@@ -56,7 +56,7 @@ def bearer_token(authorization: Iterable[str]) -> Secret:
 
 
 class Challenge:
-    """What a refused caller is told in `WWW-Authenticate` (RFC 6750, section 3; RFC 9728, section 5.1)."""
+    """The `WWW-Authenticate` header of a refused request (RFC 6750, section 3; RFC 9728, section 5.1)."""
 
     def __init__(self, required_scope: str, public_url: str | None = None) -> None:
         """`public_url` is the agent's address as clients see it; without it, each request's own is used."""
@@ -74,8 +74,8 @@ class Challenge:
             parts["error"] = "insufficient_scope" if narrow else "invalid_token"
             parts["error_description"] = _DESCRIPTIONS[narrow]
         parts["scope"] = self._required_scope
-        told = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
-        return {"WWW-Authenticate": f"Bearer {told}"}
+        parameters = ", ".join(f'{name}="{_quoted(text)}"' for name, text in parts.items())
+        return {"WWW-Authenticate": f"Bearer {parameters}"}
 
 
 class Authentication:
@@ -93,7 +93,7 @@ class Authentication:
         self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on lifespan events, public paths and verified callers; answers everybody else."""
+        """Passes on lifespan events, public paths and verified callers; refuses every other request."""
         if scope["type"] == "lifespan" or _is_public(scope):
             await self._app(scope, receive, send)
             return

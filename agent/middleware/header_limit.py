@@ -1,4 +1,4 @@
-"""The size of a request's line and headers, looked at before anything reads them."""
+"""The size of a request's line and headers, checked before anything reads them."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,7 +30,7 @@ class HeaderLimit:
 
 
 def headers_too_large(max_bytes: int) -> RequestError:
-    """What whoever sends more is told."""
+    """The error of a request with larger headers."""
     text = f"the request line and headers must have at most {max_bytes} bytes"
     return RequestError(None, text, code="headers_too_large", status=431)
 

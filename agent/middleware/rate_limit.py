@@ -1,8 +1,8 @@
-"""How much work one caller may ask for in a minute: requests, and each input of a request that has several.
+"""The rate limit of one caller, by the minute: requests, and each input of a request that has several.
 
 Counting begins after authentication, so that a caller uses up only their own requests. What is refused is
 not counted. The counters are in this process, or in a Redis that several share. While Redis is away each
-process counts for itself, which admits more, and the log says so.
+process counts for itself, which admits more, and logs a warning.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from identity.secret import Secret
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 _LOG: Final = logging.getLogger("idaas_agent.rate_limit")
 _REDIS_SECONDS: Final = 0.5
 """The longest that a request waits for Redis."""
-_AWAY_SECONDS: Final = 5.0
-"""How long Redis is left alone once it failed."""
-_SAID_SECONDS: Final = 60.0
-"""How often the log says so."""
+_RETRY_SECONDS: Final = 5.0
+"""How long Redis is not used after it failed."""
+_LOG_INTERVAL: Final = 60.0
+"""Seconds between two warnings about Redis."""
 _COUNTED: Final = "idaas_agent.counted_request"
 
 
@@ -63,7 +63,7 @@ class RequestRate:
         self._process = secrets.token_hex(8)
         self._numbers = count()
         self._monotonic = monotonic
-        self._away_until = self._said_until = float("-inf")
+        self._local_until = self._quiet_until = float("-inf")
 
     async def count(self, principal: Principal, amount: int = 1, *, instead_of: str = "") -> str:
         """Counts `amount` requests (at most `per_minute`), and returns what to call them. With `instead_of`,
@@ -76,7 +76,7 @@ class RequestRate:
             return ""
         name = f"{self._process}.{next(self._numbers)}"
         caller = self._digest(principal)
-        wait = await self._ask(lambda window: window.take(caller, name, amount, f"{instead_of}.0"))
+        wait = await self._apply(lambda window: window.take(caller, name, amount, f"{instead_of}.0"))
         if wait:
             text = f"at most {self.per_minute} requests in a minute"
             raise LimitError(ErrorCode.RATE_LIMITED, text, retry_after=wait)
@@ -86,7 +86,7 @@ class RequestRate:
         """Takes back the counting of a single request."""
         if name:
             caller = self._digest(principal)
-            await self._ask(lambda window: window.give_back(caller, f"{name}.0"))
+            await self._apply(lambda window: window.give_back(caller, f"{name}.0"))
 
     async def aclose(self) -> None:
         """Closes the connections to Redis."""
@@ -97,20 +97,20 @@ class RequestRate:
         text = f"{self._audience}\n{principal.issuer}\n{principal.subject}"
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
-    async def _ask(self, question: Callable[[Window], Awaitable[_Answer]]) -> _Answer:
-        if self._shared is not None and self._monotonic() >= self._away_until:
+    async def _apply(self, operation: Callable[[Window], Awaitable[_Result]]) -> _Result:
+        if self._shared is not None and self._monotonic() >= self._local_until:
             try:
                 async with asyncio.timeout(_REDIS_SECONDS):
-                    return await question(self._shared)
+                    return await operation(self._shared)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis is no caller's fault
-                self._is_away(error)
-        return await question(self._local)
+                self._redis_failed(error)
+        return await operation(self._local)
 
-    def _is_away(self, error: Exception) -> None:
+    def _redis_failed(self, error: Exception) -> None:
         now = self._monotonic()
-        self._away_until = now + _AWAY_SECONDS
-        if now >= self._said_until:
-            self._said_until = now + _SAID_SECONDS
+        self._local_until = now + _RETRY_SECONDS
+        if now >= self._quiet_until:
+            self._quiet_until = now + _LOG_INTERVAL
             _LOG.warning(
                 "RATE_LIMIT_URL: Redis failed (%s); this process counts requests for itself",
                 type(error).__name__,

@@ -1,8 +1,8 @@
-"""One line for each request, and the last catch for errors that nobody expected.
+"""One line for each request, and the last handler for unexpected errors.
 
 A line has the method, the path without its query, the status and the time. The status is 499 if the client
-left before the answer. Bodies, headers and query strings are never logged; the loggers of HTTP and MCP
-libraries are held at warnings: below that they print headers.
+left before the response. Bodies, headers and query strings are never logged; the loggers of HTTP and MCP
+libraries are limited to warnings: below that they print headers.
 """
 
 import json
@@ -22,7 +22,7 @@ from agent.log_handler import LogHandler, log_instead_of_printing
 from identity.audit.event import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
-_TALKATIVE: Final = (
+_VERBOSE_LOGGERS: Final = (
     "httpx",
     "httpx2",
     "httpcore",
@@ -119,12 +119,12 @@ class JsonLines(logging.Formatter):
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
-    """For a process of ours: JSON lines on standard error."""
+    """Configures logging for a whole process: JSON lines on standard error."""
     handler = LogHandler()
     encoding = (getattr(handler.stream, "encoding", None) or "ascii").lower()
     handler.setFormatter(JsonLines(ascii_only=encoding not in ("utf-8", "utf8")))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.getLogger("uvicorn.access").disabled = True
     log_instead_of_printing()

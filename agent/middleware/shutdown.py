@@ -1,7 +1,7 @@
-"""How the service ends without losing anything: what runs may finish for a while, then it gets a last word.
+"""Graceful shutdown: runs may finish for a while; then each is ended, and its response reports why.
 
-A server says when it was told to stop (`agent.server.web_server`). That is long before the lifespan ends: a
-server ends it when the last connection is closed.
+The server calls `Shutdown.begin` when it is stopped (`agent.server.web_server`), long before the lifespan
+ends: that happens when the last connection is closed.
 """
 
 import asyncio
@@ -16,36 +16,36 @@ from agent.api.errors import error_response
 from identity.error_table import ErrorCode
 from identity.errors import AgentError
 
-LAST_WORD_SECONDS: Final = 1.0
-"""What ended runs need to say so: to give up their calls, to record that, and to send it."""
+FINAL_EVENT_SECONDS: Final = 1.0
+"""How long ended runs may take to cancel their calls, to record that, and to send their error."""
 
 
 class Shutdown:
-    """The end of one application. `told` is called at its beginning, `end_runs` when time is up."""
+    """The shutdown of one application. `on_begin` is called when it begins, `end_runs` when time is up."""
 
-    def __init__(self, *, told: Callable[[], None], end_runs: Callable[[], None]) -> None:
-        self._told = told
+    def __init__(self, *, on_begin: Callable[[], None], end_runs: Callable[[], None]) -> None:
+        self._on_begin = on_begin
         self._end_runs = end_runs
         self._begun = False
         self._ended = False
         self._requests: set[anyio.CancelScope] = set()
 
     def begin(self, seconds: float) -> None:
-        """What runs has `seconds` left, from the first call on. Call it in the event loop."""
+        """Gives runs `seconds` to finish, from the first call on. Call it in the event loop."""
         if self._begun:
             return
         self._begun = True
-        self._told()
+        self._on_begin()
         asyncio.get_running_loop().call_later(seconds, self.end)
 
     def end(self) -> None:
-        """What runs is ended now, and a moment later all that is not a run: it waits for somebody else."""
+        """Ends all runs now, and `FINAL_EVENT_SECONDS` later every other request."""
         if self._ended:
             return
         self._begun = self._ended = True
-        self._told()
+        self._on_begin()
         self._end_runs()
-        asyncio.get_running_loop().call_later(LAST_WORD_SECONDS, self._end_requests)
+        asyncio.get_running_loop().call_later(FINAL_EVENT_SECONDS, self._end_requests)
 
     def _end_requests(self) -> None:
         for request in list(self._requests):
@@ -53,7 +53,7 @@ class Shutdown:
 
     @contextmanager
     def request(self) -> Iterator[anyio.CancelScope]:
-        """The scope of one request, which is cancelled at the end of all."""
+        """The scope of one request, which is cancelled at the end of the shutdown."""
         with anyio.CancelScope() as scope:
             self._requests.add(scope)
             try:
@@ -63,7 +63,7 @@ class Shutdown:
 
 
 class ShutdownMiddleware:
-    """A pure ASGI middleware. A request that the shutdown ends is answered 503, if nothing was sent yet."""
+    """A pure ASGI middleware. A request that the shutdown ends gets 503, if nothing was sent yet."""
 
     def __init__(self, app: ASGIApp, *, shutdown: Shutdown) -> None:
         self._app = app
@@ -92,5 +92,5 @@ class ShutdownMiddleware:
 
 
 def shutting_down() -> AgentError:
-    """What whoever still waits for an answer is told."""
-    return AgentError(ErrorCode.SHUTTING_DOWN, "the agent was told to stop")
+    """The error of every request that the shutdown ends."""
+    return AgentError(ErrorCode.SHUTTING_DOWN, "the agent is stopping")

@@ -49,7 +49,7 @@ class ConnectionLimits:
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with bounds. Make it with `functools.partial(LimitedHttpProtocol, patience, lingering)`.
+    """uvicorn's, with bounds. Make it with `functools.partial(LimitedHttpProtocol, limits, lingering)`.
 
     Trailers are counted and dropped: they never become headers. An answer that begins before its request is
     complete ends the connection, and is followed by reading on within the limits of `lingering`.
@@ -57,13 +57,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def __init__(
         self,
-        patience: ConnectionLimits,
+        limits: ConnectionLimits,
         lingering: Lingering,
         *args: Any,  # noqa: ANN401 - uvicorn's own
         **kwargs: Any,  # noqa: ANN401 - uvicorn's own
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._patience = patience
+        self._limits = limits
         self._lingering = lingering
         self._linger: Linger | None = None
         self._waiting: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begins to wait for the first request."""
         super().connection_made(ClosingTransport(transport, self._close))
-        self._wait(self._patience.head_seconds)
+        self._wait(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits for nothing more, and lets the answer that is under way know."""
@@ -98,7 +98,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._linger.data(len(data))
             return
         if self._between and self._waiting is None:
-            self._wait(self._patience.head_seconds)
+            self._wait(self._limits.head_seconds)
         self._pending_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
@@ -107,12 +107,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             pass  # no other protocol is spoken; the request is answered as any other
         except httptools.HttpParserError:
             self._refuse(RequestError(None, "the request is not valid HTTP/1.1"))
-        if max(self._pending_bytes, self._trailer_bytes) > self._patience.head_bytes:
-            self._refuse(headers_too_large(self._patience.head_bytes))
+        if max(self._pending_bytes, self._trailer_bytes) > self._limits.head_bytes:
+            self._refuse(headers_too_large(self._limits.head_bytes))
 
     def on_message_begin(self) -> None:
         """Begins to wait for the headers; the first bytes of them may have come with another request."""
-        self._wait(self._patience.head_seconds)
+        self._wait(self._limits.head_seconds)
         self._head_complete, self._trailer_bytes = False, 0
         super().on_message_begin()
 
@@ -125,11 +125,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begins to wait for the body. Until it is complete, an answer is the connection's last."""
-        if len(self.pipeline) >= self._patience.pipelined:
+        if len(self.pipeline) >= self._limits.pipelined:
             self.transport.abort()
             raise ValueError("too many requests wait")  # the parser stops
         self._head_complete, self._between, self._pending_bytes = True, False, 0
-        self._wait(self._patience.body_seconds)
+        self._wait(self._limits.body_seconds)
         super().on_headers_complete()
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         if self.parser.get_http_version() == "1.0":  # RFC 9110, section 10.1.1
@@ -152,7 +152,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """The client does not keep up: begins to wait for it."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(self._patience.read_seconds, self.transport.abort)
+            self._unread = self.loop.call_later(self._limits.read_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It does again."""
@@ -179,7 +179,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         if self.flow.read_paused:  # it is the server that does not read
-            self._wait(self._patience.body_seconds)
+            self._wait(self._limits.body_seconds)
         elif self._pending_bytes or not self._between:
             text = "the request took too long to arrive"
             self._refuse(RequestError(None, text, code="request_timeout", status=408))

@@ -1,4 +1,4 @@
-"""What is made at the start lives to the end: the garbage collector need not look at it again and again.
+"""Excludes the objects made at the start from garbage collection: they live as long as the process.
 
 Modules, schemas and the graph are half a million objects. With the interpreter's defaults a chat pays for
 walking them: a third of its CPU, and most of the slowest answers (`docs/performance.md`).

@@ -1,7 +1,7 @@
 """Closing a connection whose client is still sending, so that the answer reaches the client.
 
 A socket that is closed while data is unread resets the connection, and a reset takes the answer away from a
-client that has not read it yet. So the server says that it sends no more, reads on, discards what comes, and
+client that has not read it yet. So the server closes its sending side, reads on, discards what comes, and
 closes when the client has closed (RFC 9112, section 9.6).
 """
 

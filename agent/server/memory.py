@@ -30,12 +30,12 @@ async def periodic_malloc_trim(
 ) -> AsyncIterator[None]:
     """While the block runs, every `seconds`, in a thread."""
 
-    async def again_and_again() -> None:
+    async def trim_periodically() -> None:
         while True:
             await asyncio.sleep(seconds)
             await asyncio.to_thread(trim)
 
-    task = asyncio.create_task(again_and_again(), name="free memory")
+    task = asyncio.create_task(trim_periodically(), name="free memory")
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 It serves an explicit set of files and nothing else: the page's own modules and styles, the files of npm
 packages that the page imports, and `/config.js`, which can be answered from memory so that the user's file
 stays untouched. Any other static server can serve the folder as well; what this one adds is response headers
-(`frame-ancestors` cannot be said in a `<meta>` policy) and a `connect-src` limited to the configured origins.
+(`frame-ancestors` has no effect in a `<meta>` policy) and a `connect-src` limited to the configured origins.
 """
 
 import hashlib

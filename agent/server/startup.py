@@ -1,8 +1,8 @@
 """The application while it is being made: `/health` is answered at once, all else as soon as it can be.
 
 To import and compose the agent takes a second or two, and LangServe some more. Both are done in a thread, so
-that whoever watches the process sees it alive; requests that come early wait for what serves them. LangServe
-waits until it is asked for, or for a pause, so that it takes no time from the first answers.
+that a health check succeeds meanwhile; early requests wait until they can be served. LangServe is imported
+when it is first requested, or after a pause, so that it does not delay the first chat.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _STARTING: Final = {
     "code": "starting",
     "symptom": "The agent is starting",
     "cause": "its parts are being made, which takes a second or two",
-    "remedy": "ask again in a moment",
+    "remedy": "send the request again in a moment",
 }
 _START_FAILED: Final = {
     "code": "start_failed",
@@ -49,18 +49,19 @@ class Composed(Protocol):
         ...
 
     def begin(self, seconds: float) -> None:
-        """See `agent.server.web_server.Ending`."""
+        """See `agent.server.web_server.GracefulShutdown`."""
         ...
 
     def end(self) -> None:
-        """See `agent.server.web_server.Ending`."""
+        """See `agent.server.web_server.GracefulShutdown`."""
         ...
 
 
 class Starting:
-    """An ASGI application, and an `agent.server.web_server.Ending`, in place of the one that `compose` makes.
+    """The application that `compose` makes, while it is being made; also its
+    `agent.server.web_server.GracefulShutdown`.
 
-    `late` tells of a path whether it is served only when all is complete. If anything cannot be made,
+    `late` returns whether a path is served only when all is complete. If anything cannot be made,
     `failed` is called, in the event loop, and `failure` has the reason.
     """
 
@@ -132,7 +133,7 @@ class Starting:
                     add()
                 self._complete.set()
                 await self._stopped.wait()
-        except Exception as error:  # noqa: BLE001 - whoever runs the server raises it
+        except Exception as error:  # noqa: BLE001 - `serve` raises it
             self.failure = error
             self._serving.set()
             self._complete.set()

@@ -23,7 +23,7 @@ _AT_ONCE_SECONDS: Final = 0.5
 
 
 class PortInUseError(OSError):
-    """A port is taken. `option` says how to choose another."""
+    """A port is taken. `option` is the option that chooses another."""
 
     def __init__(self, port: int, purpose: str, option: str) -> None:
         super().__init__(
@@ -49,9 +49,8 @@ def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
     return listener
 
 
-class Ending(Protocol):
-    """What an application does about its answers that are under way; `agent.middleware.shutdown.Shutdown` is
-    the one."""
+class GracefulShutdown(Protocol):
+    """Ends the responses in progress; `agent.middleware.shutdown.Shutdown` implements it."""
 
     def begin(self, seconds: float) -> None:
         """The server stops: answers may go on for `seconds`. May be called again."""
@@ -63,17 +62,19 @@ class Ending(Protocol):
 
 
 class WebServer(uvicorn.Server):
-    """Leaves signals to whoever runs the event loop, so that several can share one.
+    """Handles no signals, so that several servers can share one event loop.
 
-    Stopping, it accepts no more, and lets answers go on for `seconds`. Then `ending` ends them, and after
-    that the connections of clients that do not read are cut: uvicorn would cancel their handlers in the
-    midst of anything. The lifespan ends last.
+    Stopping, it accepts no more, and lets responses continue for `seconds`. Then `graceful_shutdown` ends
+    them, and after that the connections of clients that do not read are cut: uvicorn would cancel their
+    handlers at any point. The lifespan ends last.
     """
 
-    def __init__(self, config: uvicorn.Config, *, seconds: float, ending: Ending | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, seconds: float, graceful_shutdown: GracefulShutdown | None
+    ) -> None:
         super().__init__(config)
         self._seconds = seconds
-        self._ending = ending
+        self._graceful_shutdown = graceful_shutdown
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,14 +84,14 @@ class WebServer(uvicorn.Server):
     def stop(self) -> None:
         """Begins to stop, in the event loop."""
         self.should_exit = True
-        if self._ending is not None:
-            self._ending.begin(self._seconds)
+        if self._graceful_shutdown is not None:
+            self._graceful_shutdown.begin(self._seconds)
 
     def stop_at_once(self) -> None:
         """Stops, and leaves answers a moment to end."""
         self.stop()
-        if self._ending is not None:
-            self._ending.end()
+        if self._graceful_shutdown is not None:
+            self._graceful_shutdown.end()
         asyncio.get_running_loop().call_later(_AT_ONCE_SECONDS, self._cut)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -111,15 +112,15 @@ def web_server(
     app: ASGIApp,
     *,
     shutdown_seconds: float = 3.0,
-    ending: Ending | None = None,
+    graceful_shutdown: GracefulShutdown | None = None,
     lifespan: bool = True,
-    patience: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - a value that does not change
     linger: LingerLimits = LingerLimits(),  # noqa: B008 - a value that does not change
 ) -> WebServer:
     """A server for `app`; give its socket to `serve_until_stopped`."""
     config = uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(LimitedHttpProtocol, patience, Lingering(linger))),
+        http=cast(type[asyncio.Protocol], partial(LimitedHttpProtocol, limits, Lingering(linger))),
         lifespan="on" if lifespan else "off",
         log_config=None,
         access_log=False,
@@ -129,7 +130,7 @@ def web_server(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=math.ceil(shutdown_seconds + _CUT_SECONDS) + 1,
     )
-    return WebServer(config, seconds=shutdown_seconds, ending=ending)
+    return WebServer(config, seconds=shutdown_seconds, graceful_shutdown=graceful_shutdown)
 
 
 async def serve_until_stopped(

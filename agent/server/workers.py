@@ -1,9 +1,9 @@
 """Several processes that serve one socket, and the process that starts and stops them.
 
 One that is killed from outside is replaced, after a pause if that happens soon after its start; if it
-happens again and again, all stop. One that fails by itself would fail again, so all stop. A signal to the
-parent, or to all of them as Ctrl-C is, stops all: the first lets answers go on, the second does not. If the
-parent is killed, the others stop by themselves.
+happens several times in a row, all stop. One that fails by itself would fail again, so all stop. A signal
+to the parent, or to all of them as Ctrl-C is, stops all: the first lets responses continue, the second does
+not. If the parent is killed, the others stop by themselves.
 """
 
 import logging
@@ -85,19 +85,19 @@ class Workers:
 
     def run(self) -> int:
         """Serves until stopped, and returns the exit status: 0, or that of the process that failed."""
-        told, tell = socket.socketpair()
-        with told, tell:
-            told.setblocking(False)
-            tell.setblocking(False)
-            signal.set_wakeup_fd(tell.fileno())
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            reader.setblocking(False)
+            writer.setblocking(False)
+            signal.set_wakeup_fd(writer.fileno())
             for number in _SIGNALS:
-                signal.signal(number, lambda *_: None)  # what is written to `tell` is what counts
+                signal.signal(number, lambda *_: None)  # the wakeup descriptor reports the signal
             self._fill()
             while self._processes or self._empty:
                 sentinels = [process.sentinel for process in self._processes]
-                ready = self._wait([told, *sentinels], self._until_due())
-                if told in ready:
-                    for _ in told.recv(64):  # a byte for each signal
+                ready = self._wait([reader, *sentinels], self._until_due())
+                if reader in ready:
+                    for _ in reader.recv(64):  # a byte for each signal
                         self._stop()
                 for process in [each for each in self._processes if each.sentinel in ready]:
                     self._ended(process)

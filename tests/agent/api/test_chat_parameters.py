@@ -54,7 +54,7 @@ GOOD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", GOOD, ids=str)
-def test_what_openai_accepts_and_changes_nothing_is_accepted(body: dict[str, Any]) -> None:
+def test_parameters_without_effect_are_accepted(body: dict[str, Any]) -> None:
     read(**body)
 
 
@@ -162,7 +162,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("body", "param", "code"), BAD, ids=lambda value: str(value)[:40])
-def test_what_openai_refuses_is_refused_with_its_member_and_code(
+def test_invalid_parameter_is_refused_with_its_member_and_code(
     body: dict[str, Any], param: str, code: str
 ) -> None:
     error = refused(**body)
@@ -262,7 +262,7 @@ def test_the_document_lists_each_code() -> None:
     assert named == seen
 
 
-async def test_the_documents_example_is_what_is_answered(agent_server: AgentServer) -> None:
+async def test_response_matches_the_documented_example(agent_server: AgentServer) -> None:
     example = json.loads(DOCUMENT.partition("```json\n")[2].partition("```")[0])["error"]
     async with agent_server.client() as http:
         answer = await http.post(CHAT, json={"messages": [ASK], "temperature": 3})
@@ -270,7 +270,7 @@ async def test_the_documents_example_is_what_is_answered(agent_server: AgentServ
     assert answer.json()["error"].items() >= example.items()
 
 
-async def test_what_is_ignored_has_no_effect(agent_server: AgentServer) -> None:
+async def test_ignored_parameters_have_no_effect(agent_server: AgentServer) -> None:
     ignored = {name: value for body in GOOD for name, value in body.items() if name in Ignored.model_fields}
     async with agent_server.client() as http:
         plain = (await http.post(CHAT, json={"messages": [ASK]})).json()

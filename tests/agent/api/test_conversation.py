@@ -63,7 +63,7 @@ def test_all_roles_are_read_whole() -> None:
     assert called.tool_calls[0]["args"] == {"city": "杭州"}
 
 
-def test_what_a_client_adds_to_a_message_is_dropped() -> None:
+def test_unknown_members_of_a_message_are_dropped() -> None:
     message = {**ASK, "id": "m1", "additional_kwargs": {"tool_calls": [CALL]}, "response_metadata": {"x": 1}}
     (read_back,) = read(messages=[message]).messages
     assert read_back.id is None
@@ -112,7 +112,7 @@ def test_arguments_that_are_no_json_object_are_refused(arguments: str) -> None:
     assert error.param == "messages[0].tool_calls"
 
 
-def test_what_only_tunes_the_model_is_ignored() -> None:
+def test_model_tuning_parameters_are_ignored() -> None:
     read(
         messages=[ASK],
         model="any",

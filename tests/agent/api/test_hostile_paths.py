@@ -1,4 +1,4 @@
-"""Paths that no file and no route has: 4xx, whatever the operating system says of them."""
+"""Paths that no file and no route has: 4xx, whichever error the operating system raises."""
 
 import re
 

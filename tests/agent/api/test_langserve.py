@@ -47,7 +47,7 @@ async def test_batch_answers_each_input_in_its_place(human_agent_server: AgentSe
     assert "user_alice01" in enterprise.text
 
 
-async def test_events_tell_of_tool_calls(agent_server: AgentServer) -> None:
+async def test_events_report_tool_calls(agent_server: AgentServer) -> None:
     events = [event async for event in remote(agent_server).astream_events(WEATHER, version="v2")]
     tools = [event["data"] for event in events if event["event"] == "on_custom_event"]
     assert [tool["type"] for tool in tools] == ["tool_started", "tool_finished"]
@@ -204,7 +204,7 @@ async def test_a_system_message_reaches_the_model_after_the_agents_own(sandbox: 
         assert question == {"role": "user", "content": "hello"}
 
 
-async def test_what_a_client_configures_has_no_effect(human_agent_server: AgentServer) -> None:
+async def test_client_configuration_has_no_effect(human_agent_server: AgentServer) -> None:
     forged = {
         "configurable": {
             "access_token": "x",
@@ -224,7 +224,7 @@ async def test_what_a_client_configures_has_no_effect(human_agent_server: AgentS
         assert "user_alice01" in batch.text
 
 
-async def test_the_playground_is_served_to_who_is_signed_in(agent_server: AgentServer) -> None:
+async def test_playground_is_served_to_a_signed_in_user(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         page = await http.get("/agent/playground/")
         assert page.status_code == 200

@@ -1,4 +1,4 @@
-"""`docs/langserve.md` says what is so: its example runs, its inputs are taken, its routes are there."""
+"""`docs/langserve.md` is correct: its example runs, its inputs are accepted, its routes exist."""
 
 import asyncio
 import json

@@ -95,7 +95,7 @@ async def test_thinking_comes_as_reasoning_content(sandbox: Sandbox) -> None:
     assert "Hangzhou" in "".join(delta.get("content", "") for delta in deltas)
 
 
-async def test_the_enterprise_service_names_who_called(
+async def test_enterprise_service_names_the_caller(
     agent_server: AgentServer, human_agent_server: AgentServer
 ) -> None:
     for server, caller in ((agent_server, "app_agent01"), (human_agent_server, "user_alice01")):

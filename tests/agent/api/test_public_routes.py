@@ -11,7 +11,7 @@ async def test_health_needs_nothing(agent_server: AgentServer) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_ready_when_keys_and_the_machines_credentials_are_at_hand(agent_server: AgentServer) -> None:
+async def test_ready_when_keys_and_machine_credentials_are_cached(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).get("/ready")
     assert response.status_code == 200
     assert set(response.json()["checks"]) == {"audit_log", "signing_keys", "model", "amap", "enterprise"}

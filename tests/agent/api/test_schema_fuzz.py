@@ -65,7 +65,7 @@ def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
         each()
 
 
-def test_a_signed_in_user_gets_documented_answers_to_whatever_he_sends(server: AgentServer) -> None:
+def test_every_request_of_a_signed_in_user_gets_a_documented_response(server: AgentServer) -> None:
     headers = server.headers()
     for operation in operations(server):
         if operation.method == "post" and "config_hash" in operation.path:

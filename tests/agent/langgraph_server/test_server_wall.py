@@ -53,7 +53,7 @@ async def test_what_is_refused_has_a_challenge(http: httpx.AsyncClient, sandbox:
     assert (await http.post("/threads", headers=bearer(narrow))).status_code == 403
 
 
-async def test_an_outage_of_idaas_is_no_fault_of_ours(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_outage_of_idaas_is_a_503(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(status=503))
     response = await http.post("/threads", headers=bearer(sandbox.access_token()))
     assert (response.status_code, response.json()["error"]["code"]) == (503, "jwks_unavailable")

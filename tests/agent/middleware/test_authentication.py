@@ -1,4 +1,4 @@
-"""Who gets in, and what those who do not are told."""
+"""Authentication of requests, and the challenges of refused ones."""
 
 import httpx
 import pytest
@@ -60,7 +60,7 @@ async def test_without_a_token_the_challenge_has_no_error_code(agent_server: Age
         ("https://agent.sandbox.example", ("agent.other",), 403, "insufficient_scope", "insufficient_scope"),
     ],
 )
-async def test_a_refused_token_is_told_why(
+async def test_challenge_contains_the_reason_of_the_refusal(
     agent_server: AgentServer, audience: str, permissions: tuple[str, ...], status: int, code: str, error: str
 ) -> None:
     token = agent_server.sandbox.access_token("alice", audience=audience, permissions=permissions)

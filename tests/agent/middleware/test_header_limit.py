@@ -1,4 +1,4 @@
-"""The size of the request line and headers, before anything looks at what they say."""
+"""The size of the request line and headers, checked before anything reads them."""
 
 import asyncio
 import json

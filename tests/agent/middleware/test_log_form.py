@@ -59,7 +59,7 @@ def lines(command: Command) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
-async def test_what_python_would_print_is_a_record(tmp_path: Path, encoding: str) -> None:
+async def test_printed_output_of_python_becomes_a_record(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
     async with running(sys.executable, str(file), folder=tmp_path, PYTHONIOENCODING=encoding) as command:

@@ -67,7 +67,7 @@ async def spent(rate: RequestRate, principal: Principal, *, within: int) -> Limi
     pytest.fail("nothing was refused")
 
 
-async def test_whoever_sends_too_many_is_told_when_to_come_back(sandbox: Sandbox) -> None:
+async def test_429_contains_retry_after(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
         for _ in range(3):
             assert (await http.get(MODELS, headers=signed_in(sandbox))).status_code == 200
@@ -96,7 +96,7 @@ async def test_another_token_is_the_same_user(sandbox: Sandbox) -> None:
         assert (await http.get(MODELS, headers=another)).status_code == 429
 
 
-async def test_a_bad_token_uses_up_nobodys_requests(sandbox: Sandbox) -> None:
+async def test_bad_token_is_not_counted(sandbox: Sandbox) -> None:
     stale = {"Authorization": f"Bearer {sandbox.access_token('alice', lifetime=-3600)}"}
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="2") as http:
         for headers in [stale] * 5 + [{}] * 5:
@@ -125,7 +125,7 @@ async def test_a_page_can_read_when_to_come_back(sandbox: Sandbox) -> None:
         assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
 
 
-async def test_who_is_refused_is_refused_before_his_body_is_read(sandbox: Sandbox) -> None:
+async def test_429_comes_before_the_body_is_read(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="1", MAX_BODY_BYTES="10") as http:
         await until_refused(http, sandbox, within=1)
         refused = await http.post(CHAT, headers=signed_in(sandbox), content=b" " * 11)
@@ -176,14 +176,14 @@ async def test_a_batch_that_never_fits_is_a_422_that_names_how_many_do(sandbox: 
         assert await left(http, sandbox) == 4
 
 
-async def test_a_bad_batch_counts_as_what_it_asked_for(sandbox: Sandbox) -> None:
+async def test_invalid_batch_counts_each_of_its_inputs(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
         refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(4, content=1))
         assert refused.status_code == 422
         assert await left(http, sandbox) == 6
 
 
-async def test_what_is_refused_because_too_much_runs_does_not_count_nor_is_its_body_read(
+async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not_read(
     sandbox: Sandbox,
 ) -> None:
     settings = read_settings(
@@ -213,7 +213,7 @@ async def test_what_is_refused_because_too_much_runs_does_not_count_nor_is_its_b
     await agent.aclose()
 
 
-async def test_who_retries_politely_gets_out() -> None:
+async def test_retry_after_retry_after_succeeds() -> None:
     clock = Clock()
     rate = RequestRate(10, audience="agent", monotonic=clock)
     waiting = dict.fromkeys(range(50), 0.0)  # when each asks next
@@ -281,7 +281,7 @@ async def test_agents_of_other_audiences_count_apart_and_redis_learns_no_names(r
     await other.aclose()
 
 
-async def test_redis_that_goes_away_locks_nobody_out_and_the_limit_goes_on(
+async def test_without_redis_requests_are_admitted_and_limited_locally(
     redis: RedisServer, log: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
@@ -310,7 +310,7 @@ async def test_redis_that_comes_back_counts_again() -> None:
             rate = RequestRate(
                 1, audience="agent", redis_url=Secret(f"redis://127.0.0.1:{redis.port}"), monotonic=clock
             )
-            rate._is_away(ConnectionError())
+            rate._redis_failed(ConnectionError())
             await rate.count(ALICE)
             assert redis.connections == 0
             clock.now += 6

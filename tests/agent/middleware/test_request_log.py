@@ -1,4 +1,4 @@
-"""What the log says of requests, and what it never says."""
+"""What the log contains of requests, and what it never contains."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ async def test_no_logger_shows_a_credential_in_a_run(
         "key sk-0123456789abcdef",
     ],
 )
-def test_what_looks_like_a_credential_is_masked(text: str) -> None:
+def test_text_in_the_form_of_a_credential_is_masked(text: str) -> None:
     record = logging.LogRecord("any", logging.INFO, "", 0, text, None, None)
     shown = json.loads(JsonLines().format(record))["message"]
     assert "[masked]" in shown

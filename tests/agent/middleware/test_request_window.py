@@ -63,7 +63,7 @@ async def test_there_is_room_for_the_limit_and_each_caller_has_their_own(windows
     assert await window.take("bob", "b", LIMIT, "") == 0
 
 
-async def test_what_is_refused_takes_no_room(windows: Windows) -> None:
+async def test_refused_request_is_not_counted(windows: Windows) -> None:
     window = windows.make(LIMIT)
     assert await window.take("alice", "first", LIMIT, "") == 0
     for second in range(59):
@@ -73,7 +73,7 @@ async def test_what_is_refused_takes_no_room(windows: Windows) -> None:
     assert await window.take("alice", "last", LIMIT, "") == 0
 
 
-async def test_waiting_as_long_as_it_says_is_enough_and_never_over_a_minute(windows: Windows) -> None:
+async def test_waiting_for_retry_after_is_enough_and_at_most_a_minute(windows: Windows) -> None:
     window, refused = windows.make(LIMIT), 0
     for step in range(200):
         amount = 1 + step * 7 % 11 % LIMIT

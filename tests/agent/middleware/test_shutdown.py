@@ -1,4 +1,4 @@
-"""A server that stops: what runs may go on for a while, then everybody is told, and nothing is left open."""
+"""Graceful shutdown: runs may finish for a while, then each response ends with an error."""
 
 import asyncio
 import json
@@ -44,9 +44,7 @@ async def asked(model: EndlessModel, times: int) -> None:
         assert await asyncio.to_thread(model.questions.acquire, timeout=10)
 
 
-async def test_every_stream_ends_with_one_error_that_says_why(
-    server: AgentServer, model: EndlessModel
-) -> None:
+async def test_every_stream_ends_with_one_shutdown_error(server: AgentServer, model: EndlessModel) -> None:
     bodies: dict[str, Any] = {
         CHAT: {"messages": MESSAGES, "stream": True},
         "/agent/stream": {"input": INPUT},
@@ -65,7 +63,7 @@ async def test_every_stream_ends_with_one_error_that_says_why(
     assert await happens(model.left)
 
 
-async def test_who_has_no_byte_of_an_answer_yet_is_told_to_come_again(
+async def test_request_without_a_response_yet_gets_503_with_retry_after(
     server: AgentServer, model: EndlessModel
 ) -> None:
     model.words = False
@@ -86,7 +84,7 @@ async def test_who_has_no_byte_of_an_answer_yet_is_told_to_come_again(
             assert response.headers["Retry-After"], path
 
 
-async def test_a_request_that_is_not_a_run_yet_is_answered_too(server: AgentServer) -> None:
+async def test_request_that_is_not_a_run_yet_gets_503(server: AgentServer) -> None:
     url = httpx.URL(server.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     head = f"POST {CHAT} HTTP/1.1\r\nHost: agent\r\nContent-Length: 9\r\nExpect: 100-continue\r\n"
@@ -99,7 +97,7 @@ async def test_a_request_that_is_not_a_run_yet_is_answered_too(server: AgentServ
     assert ErrorCode.SHUTTING_DOWN.encode() in answer
 
 
-async def test_a_client_that_does_not_read_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_that_does_not_read_does_not_delay_shutdown(caplog: pytest.LogCaptureFixture) -> None:
     sending = asyncio.Event()
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
@@ -120,7 +118,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up(caplog: pytest.LogCap
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_it_is_not_ready_from_the_first_moment_and_begins_nothing_when_time_is_up(
+async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_time(
     sandbox: Sandbox,
 ) -> None:
     settings = read_settings(sandbox.environment)

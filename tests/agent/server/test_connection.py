@@ -1,4 +1,4 @@
-"""A connection on which nothing comes, or nothing is read, is not kept for ever."""
+"""A connection on which nothing arrives, or nothing is read, is closed."""
 
 import asyncio
 import contextlib
@@ -43,10 +43,10 @@ class Application:
 
 @contextlib.asynccontextmanager
 async def connection(
-    app: ASGIApp, patience: ConnectionLimits
+    app: ASGIApp, limits: ConnectionLimits
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(app, lifespan=False, patience=patience)
+    server = web_server(app, lifespan=False, limits=limits)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=2**16)
@@ -56,12 +56,12 @@ async def connection(
     await serving
 
 
-async def test_who_sends_nothing_is_hung_up_on() -> None:
+async def test_idle_new_connection_is_closed() -> None:
     async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, _):
         assert await reader.read() == b""
 
 
-async def test_who_does_not_end_his_headers_is_told_that_it_took_too_long() -> None:
+async def test_unfinished_headers_get_408() -> None:
     async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET[:-2])
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -85,7 +85,7 @@ async def test_refusal_by_the_connection_carries_the_security_headers(
     assert "x-frame-options: deny" in head
 
 
-async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -> None:
+async def test_line_ends_after_a_response_do_not_keep_the_connection() -> None:
     async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET)
         assert b"done" in await reader.readuntil(b"0\r\n\r\n")
@@ -93,13 +93,13 @@ async def test_who_sends_nothing_but_line_ends_after_an_answer_is_hung_up_on() -
         await reader.read()  # ends
 
 
-async def test_who_does_not_end_his_body_is_hung_up_on_though_he_has_his_answer() -> None:
+async def test_unfinished_body_closes_the_connection_after_its_response() -> None:
     async with connection(Application(), ConnectionLimits(body_seconds=SHORT)) as (reader, writer):
         writer.write(POST + b"a")
         assert b"done" in await ended(reader)
 
 
-async def test_who_reads_nothing_is_hung_up_on_and_the_application_learns_it() -> None:
+async def test_client_that_reads_nothing_is_disconnected_and_the_application_notified() -> None:
     app = Application(endless=True)
     async with connection(app, ConnectionLimits(read_seconds=SHORT)) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
@@ -107,7 +107,7 @@ async def test_who_reads_nothing_is_hung_up_on_and_the_application_learns_it() -
         await app.left.wait()
 
 
-async def test_headers_without_end_behind_an_answer_end_it() -> None:
+async def test_endless_headers_during_a_response_end_the_connection() -> None:
     app = Application(endless=True)
     async with connection(app, ConnectionLimits(head_bytes=1000)) as (reader, writer):
         writer.write(GET)
@@ -117,16 +117,16 @@ async def test_headers_without_end_behind_an_answer_end_it() -> None:
         await app.left.wait()
 
 
-async def test_a_request_that_begins_behind_another_is_waited_for_no_longer() -> None:
+async def test_pipelined_request_has_the_same_header_timeout() -> None:
     async with connection(Application(), ConnectionLimits(head_seconds=SHORT)) as (reader, writer):
         writer.write(GET + GET[:-2])
         assert b"done" in await ended(reader)
 
 
 @pytest.mark.parametrize(
-    "patience", [ConnectionLimits(body_seconds=SHORT), ConnectionLimits(head_seconds=SHORT)]
+    "limits", [ConnectionLimits(body_seconds=SHORT), ConnectionLimits(head_seconds=SHORT)]
 )
-async def test_it_is_not_the_clients_fault_if_the_server_does_not_read(patience: ConnectionLimits) -> None:
+async def test_time_in_which_the_server_does_not_read_is_not_counted(limits: ConnectionLimits) -> None:
     finished = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -141,7 +141,7 @@ async def test_it_is_not_the_clients_fault_if_the_server_does_not_read(patience:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"%d bytes" % body})
 
-    async with connection(slow, patience) as (reader, writer):
+    async with connection(slow, limits) as (reader, writer):
         writer.write(POST + b"a" * 100_000)
         assert b"100000 bytes" in await reader.readuntil(b"0\r\n\r\n")
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.promise("bounded")
 
 SIZES = (1_100_000, 5_000_000, 20_000_000)
 STATUSES = (401, 403, 408, 429, 431, 503)
-DEFAULT, PATIENT = LingerLimits(), ConnectionLimits()
+DEFAULT, DEFAULT_LIMITS = LingerLimits(), ConnectionLimits()
 TRICKLE = b"POST /413 HTTP/1.1\r\nHost: agent\r\nContent-Length: 2000000\r\n\r\n"
 
 
@@ -34,10 +34,10 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def refusing(
-    linger: LingerLimits = DEFAULT, patience: ConnectionLimits = PATIENT
+    linger: LingerLimits = DEFAULT, limits: ConnectionLimits = DEFAULT_LIMITS
 ) -> AsyncIterator[tuple[str, int, WebServer]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(refuse, lifespan=False, linger=linger, patience=patience)
+    server = web_server(refuse, lifespan=False, linger=linger, limits=limits)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     host, port = listener.getsockname()
     try:
@@ -76,7 +76,7 @@ async def test_every_early_refusal_reaches_each_client(status: int) -> None:
             assert outcomes == [status] * 2, name
 
 
-async def test_early_refusal_says_that_the_connection_ends() -> None:
+async def test_early_refusal_announces_that_the_connection_closes() -> None:
     async with refusing() as (host, port, _):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"POST /401 HTTP/1.1\r\nHost: agent\r\nContent-Length: 10\r\n\r\n")
@@ -111,7 +111,7 @@ async def test_refusal_before_100_continue_comes_alone_and_ends_the_connection()
 
 async def test_100_continue_is_sent_when_the_body_is_wanted_and_not_to_http_1_0() -> None:
     head = b"POST /413 HTTP/%s\r\nHost: agent\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-    async with refusing(patience=ConnectionLimits(body_seconds=0.05)) as (host, port, _):
+    async with refusing(limits=ConnectionLimits(body_seconds=0.05)) as (host, port, _):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(head % b"1.1")
         assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
@@ -122,7 +122,7 @@ async def test_100_continue_is_sent_when_the_body_is_wanted_and_not_to_http_1_0(
         writer.close()
 
 
-async def test_what_is_discarded_is_bounded_in_bytes() -> None:
+async def test_discarded_bytes_are_bounded() -> None:
     limits = LingerLimits(discarded_bytes=1_000_000)
     async with refusing(limits) as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)

@@ -1,4 +1,4 @@
-"""What lives to the end is out of the garbage collector's sight. In a process of its own: it is for good."""
+"""Startup objects are excluded from garbage collection. In a separate process: it cannot be undone."""
 
 import subprocess
 import sys
@@ -26,6 +26,6 @@ assert later() is None
 """
 
 
-def test_what_exists_is_spared_and_later_cycles_are_still_collected():
+def test_startup_objects_are_frozen_and_later_cycles_are_collected():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed script
     assert done.returncode == 0, done.stderr

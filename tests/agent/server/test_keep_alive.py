@@ -1,4 +1,4 @@
-"""A stream in which nothing happens says now and then that it is alive, and clients do not notice."""
+"""A silent stream sends comments now and then, which clients skip."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -55,15 +55,15 @@ class Application:
 @asynccontextmanager
 async def started(starting):
     """Its lifespan, as a server drives it; both ends wait for nothing that a test must do."""
-    told, tell = asyncio.Queue(), asyncio.Queue()
-    lifespan = asyncio.create_task(starting({"type": "lifespan"}, tell.get, told.put))
-    await tell.put({"type": "lifespan.startup"})
-    assert (await told.get())["type"] == "lifespan.startup.complete"
+    sent, received = asyncio.Queue(), asyncio.Queue()
+    lifespan = asyncio.create_task(starting({"type": "lifespan"}, received.get, sent.put))
+    await received.put({"type": "lifespan.startup"})
+    assert (await sent.get())["type"] == "lifespan.startup.complete"
     transport = httpx.ASGITransport(starting)
     async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
         yield client
-    await tell.put({"type": "lifespan.shutdown"})
-    assert (await told.get())["type"] == "lifespan.shutdown.complete"
+    await received.put({"type": "lifespan.shutdown"})
+    assert (await sent.get())["type"] == "lifespan.shutdown.complete"
     await lifespan
 
 
@@ -131,7 +131,7 @@ async def test_an_application_that_cannot_be_made_stops_the_server_with_its_reas
     assert subject.failure is application.failure
 
 
-async def test_stopping_is_passed_on_to_what_serves(application):
+async def test_shutdown_is_passed_on_to_the_application(application):
     subject = starting(application)
     subject.begin(3)  # nothing serves yet
     application.composing.set()

@@ -39,10 +39,10 @@ async def refuse(_: Scope, __: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def connection(
-    app: ASGIApp, patience: ConnectionLimits, linger: LingerLimits
+    app: ASGIApp, limits: ConnectionLimits, linger: LingerLimits
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, WebServer]]:
     listener = listen("127.0.0.1", 0, "the test", "nothing")
-    server = web_server(app, lifespan=False, patience=patience, linger=linger)
+    server = web_server(app, lifespan=False, limits=limits, linger=linger)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection(*listener.getsockname())

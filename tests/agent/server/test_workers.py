@@ -45,7 +45,7 @@ def workers(command: Command) -> list[int]:
     return [int(process) for process in re.findall(r"at work (\d+)", command.said)]
 
 
-async def test_ctrl_c_is_told_to_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
+async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "1", folder=tmp_path) as command:
         await command.says("at work", times=2)
         os.killpg(command.process.pid, signal.SIGINT)
@@ -53,7 +53,7 @@ async def test_ctrl_c_is_told_to_each_worker_once(program: tuple[str, str], tmp_
     assert command.said.count("told") == 2
 
 
-async def test_a_second_signal_is_told_too(program: tuple[str, str], tmp_path: Path) -> None:
+async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "2", folder=tmp_path) as command:
         await command.says("at work", times=2)
         command.process.send_signal(signal.SIGTERM)

@@ -36,7 +36,7 @@ def agent_of(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
         ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
     ],
 )
-async def test_who_leaves_a_stream_stops_the_model(
+async def test_disconnect_during_a_stream_cancels_the_model_call(
     agent_of: AgentServer, model: EndlessModel, path: str, body: dict[str, Any]
 ) -> None:
     async with agent_of.client() as http, http.stream("POST", path, json=body) as response:
@@ -58,7 +58,7 @@ async def test_who_leaves_a_stream_stops_the_model(
         ("/agent/batch", {"inputs": [{"messages": MESSAGES}]}),
     ],
 )
-async def test_who_leaves_before_the_answer_stops_the_model(
+async def test_disconnect_before_the_response_cancels_the_model_call(
     agent_of: AgentServer, model: EndlessModel, path: str, body: dict[str, Any]
 ) -> None:
     model.words = False
@@ -88,7 +88,7 @@ async def test_a_run_that_is_cancelled_while_its_reader_lags_is_closed_at_once()
     assert closed.is_set()
 
 
-async def test_a_run_that_is_ended_before_it_began_tells_its_reader() -> None:
+async def test_run_ended_before_it_began_ends_its_reader() -> None:
     run = Run(endless_events(asyncio.Event()), 60)
     run.end(AgentError(ErrorCode.SHUTTING_DOWN, "stop"))
     with pytest.raises(AgentError) as raised:
