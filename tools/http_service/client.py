@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from identity.credentials import credential_auth
 from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
 from identity.error_table import ErrorCode
@@ -92,12 +94,9 @@ class ServiceClient:
         if self._access is None:
             status, text = await self._send(request, None)
         else:
-            credential = await self._access.credential()
-            status, text = await self._send(request, credential)
-            if status in (401, 403):
-                fresh = await self._access.renew(credential)
-                if fresh is not credential:
-                    status, text = await self._send(request, fresh)
+            status, text = await credential_auth.send_with_credential(
+                self._access, partial(self._send, request), lambda response: response[0] in (401, 403)
+            )
         if 200 <= status < 300:
             return ServiceAnswer(status, text)
         raise self._refusal(status, text)
