@@ -1,4 +1,4 @@
-"""One error for several waiters, without what one of them leaves on it."""
+"""Copies of an error for several waiters, without the traceback and context of any of them."""
 
 from typing import TypeVar
 
@@ -7,8 +7,8 @@ from identity.errors import AgentError
 E = TypeVar("E", bound=AgentError)
 
 
-def anew(error: E) -> E:
-    """An error that says the same, of the same class, and has been raised nowhere.
+def copy_of(error: E) -> E:
+    """An equal error of the same class that was never raised: without traceback and context.
 
     An exception collects a traceback, whose frames hold the variables of the request that it passes through,
     and a context. Raised for two requests, one object would join them, and grow with each.

@@ -1,11 +1,11 @@
-"""However many ask for one thing at the same time, it is fetched once."""
+"""Concurrent requests for the same key share one fetch."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from identity.error_copy import anew
+from identity.error_copy import copy_of
 from identity.errors import AgentError
 
 T = TypeVar("T")
@@ -43,14 +43,14 @@ class SingleFlight(Generic[T]):
         return flight
 
     async def run(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of the flight for `key`. Its error is raised for every waiter anew, and is not kept."""
+        """The result of the flight for `key`. Every waiter receives a copy of its error."""
         flight = self.start(key, fetch)
         await asyncio.wait([flight])  # does not cancel it, and adds no frame of this waiter to its error
         if flight.cancelled():
             raise self._closed()
         error = flight.exception()
         if isinstance(error, AgentError):
-            raise anew(error)
+            raise copy_of(error)
         return flight.result()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The credentials in hand: the agent's own, and each user's, apart."""
+"""The cached credentials: the agent's own, and those of each user, separately."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -37,9 +37,9 @@ class CachedCredential:
 
 
 class CredentialCache:
-    """By key. Users' credentials are bounded: those of the users who came longest ago leave first, a user's
-    all together. The agent's own, whose number the configuration gives, are not, so that no crowd of users
-    can push them out.
+    """By key. Users' credentials are bounded: the least recently active user's are evicted first,
+    all together. The agent's own, whose number the configuration gives, are not,
+    so that no number of users evicts them.
     """
 
     def __init__(self, capacity: int) -> None:

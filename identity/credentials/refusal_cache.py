@@ -1,9 +1,9 @@
-"""What IDaaS refused a moment ago, so that it is not asked again by every request."""
+"""Recent refusals of the issuer, so that not every request is sent to it again."""
 
 from collections import OrderedDict
 
 from identity.credentials.cache import HolderKey
-from identity.error_copy import anew
+from identity.error_copy import copy_of
 from identity.errors import CredentialError
 
 
@@ -23,9 +23,12 @@ class Refusals:
         return len(self._until)
 
     def note(self, key: HolderKey, error: CredentialError, now: float) -> None:
-        """IDaaS refused `key` at `now`."""
+        """The issuer refused `key` at `now`."""
         self._until.pop(key, None)
-        self._until[key] = (now + self._seconds, anew(error))  # without the frames of the one who asked
+        self._until[key] = (
+            now + self._seconds,
+            copy_of(error),
+        )  # without the frames of the request that received it
         while self._until:
             oldest, (until, _) = next(iter(self._until.items()))
             if len(self._until) <= self._capacity and now < until:
@@ -33,9 +36,9 @@ class Refusals:
             del self._until[oldest]
 
     def raise_if_recent(self, key: HolderKey, now: float) -> None:
-        """Raises the refusal of `key` anew while it is remembered."""
+        """Raises a copy of the refusal of `key` while it is cached."""
         if (error := self._recent(key, now)) is not None:
-            raise anew(error)
+            raise copy_of(error)
 
     def is_recent(self, key: HolderKey, now: float) -> bool:
         """Whether a refusal of `key` is remembered."""
