@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from agent.audit.log import AuditLog
 from agent.middleware.admission import Admission
@@ -16,12 +16,14 @@ from agent.readiness import Check, Readiness
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
-from agent.settings.variables import Settings
+from agent.settings.variables import LlmProvider, Settings
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.limits import Limits
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
+from graph.models.openai_compatible import openai_compatible
+from graph.models.provider import ModelProvider
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
@@ -31,6 +33,7 @@ from identity.credentials.credential import ApiKeyRequirement, Credential, Crede
 from identity.error_table import ErrorCode
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
+from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 
@@ -46,8 +49,12 @@ class Agent:
         *,
         caller: TokenLookup = token_in_context,
         clock: Callable[[], float] = time.time,
+        model: ModelProvider | None = None,
     ) -> None:
-        """Makes the parts and opens nothing. `caller` finds the access token of a run."""
+        """Makes the parts and opens nothing. `model` replaces the one of the settings.
+
+        `caller` finds the access token of a run.
+        """
         trace_by_default(False)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
@@ -72,16 +79,10 @@ class Agent:
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)
         self.services: Final = services(settings, tls)
-        self.llm_api_key: Final = ApiKeyRequirement(
-            settings.llm_api_key_identifier, ErrorCode.LLM_API_KEY_UNAVAILABLE
+        self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
+            settings.llm_api_key_identifier or "", ErrorCode.LLM_API_KEY_UNAVAILABLE
         )
-        self.model: Final = qwen_chat(
-            base_url=settings.llm_base_url,
-            model=settings.llm_model,
-            enable_thinking=settings.llm_enable_thinking,
-            ssl_context=tls,
-            timeout=settings.model_timeout_seconds,
-        )
+        self.model: Final = _model(settings, tls) if model is None else model
         self.graph: Final = build_graph(
             model=self.model,
             services=self.services,
@@ -138,8 +139,7 @@ class Agent:
         await self.broker.aclose()
         await self.jwks.aclose()
         await self.http.aclose()
-        if self.model.http_async_client is not None:
-            await self.model.http_async_client.aclose()
+        await self.model.aclose()
         await self.request_rate.aclose()
         await self.audit_log.aclose()
 
@@ -151,7 +151,15 @@ class Agent:
             for service in self.services
             if service.needs is not None
         )
+        if isinstance(self.llm_api_key, Secret):
+            return [*of_services]
         return [("model", self.llm_api_key, default), *of_services]
+
+    async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
+        """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""
+        if isinstance(self.llm_api_key, Secret):
+            return self.llm_api_key
+        return (await self.access("model", caller).credential()).secret
 
     def access(self, name: str, caller: VerifiedAccessToken | None) -> "CallerAccess":
         """Access to one service outside of a run. `caller` may be `None` under Machine identity."""
@@ -172,6 +180,18 @@ class Agent:
             identity = service.access_identity or self.settings.access_identity
             if identity is AccessIdentity.MACHINE:
                 await service.tools(self.access(service.name, None))
+
+
+def _model(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:
+    options: dict[str, Any] = {
+        "base_url": settings.llm_base_url,
+        "model": settings.llm_model,
+        "ssl_context": tls,
+        "timeout": settings.model_timeout_seconds,
+    }
+    if settings.llm_provider is LlmProvider.OPENAI_COMPATIBLE:
+        return openai_compatible(**options)
+    return model_studio(**options, enable_thinking=settings.llm_enable_thinking)
 
 
 class CallerAccess:

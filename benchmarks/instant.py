@@ -82,9 +82,10 @@ def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "Agent
     from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
     from graph.build import build_graph
+    from graph.models.provider import ChatModelProvider
 
     return build_graph(
-        model=FakeListChatModel(responses=["Hello."]),
+        model=ChatModelProvider(FakeListChatModel(responses=["Hello."])),
         services=[ToollessService("amap", AMAP), ToollessService("enterprise", ENTERPRISE)],
         verifier=verifier,
         credentials=credentials,

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Container, Sequence
 from typing import TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
@@ -17,6 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.conversation import called_services
 from graph.limits import Limits
+from graph.models.provider import ModelProvider
 from graph.nodes.authenticate import Authenticate
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import Callers, Verifier
@@ -28,6 +28,7 @@ from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential import ApiKeyRequirement, CredentialSource
+from identity.secret import Secret
 from tools.service import Service
 
 _RESERVED = {"authenticate", "credentials", MODEL, START, END}
@@ -35,12 +36,12 @@ _RESERVED = {"authenticate", "credentials", MODEL, START, END}
 
 def build_graph(
     *,
-    model: BaseChatModel,
+    model: ModelProvider,
     services: Sequence[Service],
     verifier: Verifier,
     credentials: CredentialSource,
     access_identity: AccessIdentity,
-    llm_api_key: ApiKeyRequirement,
+    llm_api_key: ApiKeyRequirement | Secret,
     limits: Limits | None = None,
     caller: TokenLookup = token_in_context,
     clock: Callable[[], float] = time.time,
@@ -54,6 +55,7 @@ def build_graph(
     `ServiceError` for the model; whatever happens to a tool goes back to the model as a result. `AuditError`
     ends it if `audit` must have a record of a call, and cannot.
 
+    `llm_api_key` is a requirement that IDaaS fulfils for each caller, or one static key for all callers.
     `access_identity` is the default of the services that declare none, and that of the model.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
@@ -62,7 +64,10 @@ def build_graph(
     if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
         raise ValueError(fault)
-    requirements = {MODEL: Requirement(llm_api_key, access_identity)}
+    static_key = llm_api_key if isinstance(llm_api_key, Secret) else None
+    requirements: dict[str, Requirement] = {}
+    if isinstance(llm_api_key, ApiKeyRequirement):
+        requirements[MODEL] = Requirement(llm_api_key, access_identity)
     for service in services:
         if service.needs is not None:
             requirements[service.name] = Requirement(
@@ -78,7 +83,7 @@ def build_graph(
     graph.add_node("authenticate", Authenticate(callers))
     resolve = ResolveCredentials(services, callers, accesses, limits.credentials_seconds)
     graph.add_node("credentials", resolve)
-    graph.add_node(MODEL, AskModel(model, services, callers, accesses, limits))
+    graph.add_node(MODEL, AskModel(model, services, callers, accesses, limits, static_key))
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])

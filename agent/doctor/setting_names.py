@@ -20,6 +20,8 @@ def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
     """Of a failure in `part`. `url` is empty if the error has no address, or comes from a service that the
     variables do not configure."""
     s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
+    if part == "model" and s.llm_api_key_file is not None:
+        need = "LLM_API_KEY_FILE"
     if error.code is ErrorCode.SETTINGS_INVALID and s.rate_limit_url is not None:
         return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
     if error.code is ErrorCode.JWKS_UNAVAILABLE:

@@ -3,16 +3,14 @@
 from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
-from graph.api_key import api_key
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from tools.service import Service
 
 
 async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
     """Sends one message to the model; the detail of the finding. Raises `AgentError`."""
-    access = agent.access("model", caller)
-    api_key.set((await access.credential()).secret)
-    await agent.model.ainvoke([HumanMessage("Answer with the word: ready")])
+    key = await agent.model_key(caller)
+    await agent.model.complete([HumanMessage("Answer with the word: ready")], [], api_key=key)
     return f"{agent.settings.llm_model} answered"
 
 

@@ -5,6 +5,7 @@ generated from the descriptions below.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -98,6 +99,18 @@ def _file_to_write(value: Path) -> Path:
     return value
 
 
+def _secret_in_file(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        text = Path(value).read_text("ascii").strip()
+    except (OSError, ValueError):
+        text = ""
+    if not text or not text.isprintable() or " " in text:
+        raise ValueError("must name a readable file with one line of ASCII, without spaces")
+    return Secret(text)
+
+
 def _listed(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -110,7 +123,15 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeV
 Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 RedisUrl = Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)]
+KeyFile = Annotated[InstanceOf[Secret], BeforeValidator(_secret_in_file)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class LlmProvider(StrEnum):
+    """The kind of API behind `LLM_BASE_URL`."""
+
+    MODEL_STUDIO = "model_studio"
+    OPENAI_COMPATIBLE = "openai_compatible"
 
 
 class Variables(BaseModel):
@@ -143,7 +164,21 @@ class Variables(BaseModel):
         AccessIdentity.MACHINE,
         description="Whose rights calls use: `Machine`, the agent's own; `Human`, the signed-in user's.",
     )
-    llm_api_key_identifier: Word = Field(description="The identifier of the model's API key in IDaaS.")
+    llm_api_key_identifier: Word | None = Field(
+        None,
+        description="The identifier of the model's API key in IDaaS. Must be set unless"
+        " `LLM_API_KEY_FILE` is.",
+    )
+    llm_api_key_file: KeyFile | None = Field(
+        None,
+        description="A file with the model's API key on one line, for a provider whose key IDaaS does not"
+        " keep. Read at start. In place of `LLM_API_KEY_IDENTIFIER`.",
+    )
+    llm_provider: LlmProvider = Field(
+        LlmProvider.MODEL_STUDIO,
+        description="`model_studio`, or `openai_compatible` for any other OpenAI-compatible endpoint, which"
+        " receives no parameter that it may not know and needs `LLM_BASE_URL` and `LLM_MODEL`.",
+    )
     external_server_api_key_identifier: Word = Field(
         description="The identifier of the external MCP server's API key in IDaaS."
     )
@@ -164,11 +199,12 @@ class Variables(BaseModel):
     )
     llm_base_url: Url = Field(
         f"{_BEIJING}/compatible-mode/v1",
-        description="The OpenAI-compatible endpoint of Model Studio in your region.",
+        description="The OpenAI-compatible endpoint of Model Studio in your region, or of your provider.",
     )
     llm_model: Word = Field("qwen-plus", description="The model's name.")
-    llm_enable_thinking: bool = Field(
-        default=False, description="Whether the model thinks before it answers."
+    llm_enable_thinking: bool | None = Field(
+        default=None,
+        description="Model Studio's switch for thinking before the answer. Sent only if it is set.",
     )
     cors_allowed_origins: Origins = Field(
         ("http://localhost:9001", "http://127.0.0.1:9001"),
@@ -303,6 +339,18 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
     faults = []
     if ("leave_service_url" in given) != ("leave_service_scope" in given):
         faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+    if "llm_api_key_identifier" not in given and "llm_api_key_file" not in given:
+        faults.append("LLM_API_KEY_IDENTIFIER must be set")
+    if "llm_api_key_identifier" in given and "llm_api_key_file" in given:
+        faults.append("LLM_API_KEY_FILE and LLM_API_KEY_IDENTIFIER must not both be set")
+    if given.get("llm_provider") == LlmProvider.OPENAI_COMPATIBLE:
+        faults += [
+            f"{name.upper()} must be set if LLM_PROVIDER is openai_compatible"
+            for name in ("llm_base_url", "llm_model")
+            if name not in given
+        ]
+        if "llm_enable_thinking" in given:
+            faults.append("LLM_ENABLE_THINKING must not be set if LLM_PROVIDER is openai_compatible")
     if "audit_log_file" not in given and given.get("audit_required", "").lower() in _TRUE:
         faults.append("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
     return faults

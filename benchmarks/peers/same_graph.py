@@ -23,6 +23,7 @@ from agent.settings.variables import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import build
 from graph.context import AgentContext
+from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
@@ -90,7 +91,6 @@ class _AgentWithoutIdentity(Agent):
     """The agent without the parts that check, obtain or record. Tools are listed once, at the start."""
 
     def __init__(self, settings: Settings) -> None:
-        composition.qwen_chat = lambda **_: InstantModel()  # type: ignore[assignment]
         composition.AuditTrail = lambda *_, clock, **__: _AuditTrailWithoutSink(clock=clock)  # type: ignore[assignment,misc]
         for name, other in {
             "Callers": _Callers,
@@ -99,7 +99,7 @@ class _AgentWithoutIdentity(Agent):
             "ResolveCredentials": _node({"rounds": 0}),
         }.items():
             setattr(build, name, other)
-        super().__init__(settings)
+        super().__init__(settings, model=ChatModelProvider(InstantModel()))
 
 
 _AuditTrailWithoutSink = composition.AuditTrail

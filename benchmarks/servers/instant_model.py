@@ -14,9 +14,6 @@ _USAGE: Any = {"input_tokens": 20, "output_tokens": 20, "total_tokens": 40}
 class InstantModel(BaseChatModel):
     """Replies with the same twenty words to every prompt."""
 
-    http_async_client: None = None
-    """The agent closes this client if there is one."""
-
     @property
     def _llm_type(self) -> str:
         return "instant"

@@ -1,4 +1,4 @@
-"""The HTTP client of the model: it attaches the caller's key, and has none of its own."""
+"""The HTTP client of the model. It has no key: the key is an argument of each call."""
 
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -7,20 +7,19 @@ from typing import Final
 
 import httpx2
 
-from graph.api_key import api_key
 from identity.transport.body import cut_body, limit_body
 from identity.transport.client import forget_redirect
 from identity.transport.pool import sharded_transport
 from identity.transport.retry import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
-"""Of an answer that comes whole."""
+"""Of a response that is not streamed."""
 MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
-"""Of an answer that is streamed: 50,000 events of the usual 300 bytes."""
+"""Of a response that is streamed: 50,000 events of the usual 300 bytes."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 """Of an error's body, of which only the code word is used."""
 _LONGEST_WAIT: Final = 5.0
-_LONGEST_TOLD: Final = 86_400
+_LONGEST_RETRY_AFTER: Final = 86_400
 _MOST_CONNECTIONS: Final = 1000
 
 
@@ -33,9 +32,9 @@ def model_client(
 ) -> httpx2.AsyncClient:
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
 
-    The body of an answer raises `AnswerTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
-    stream of events. A compressed answer raises `EncodedAnswerError`. Of an error the first `MAX_ERROR_BYTES`
-    are read, and none if it is compressed. Text is UTF-8, whatever the answer says.
+    The body of a response raises `AnswerTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
+    stream of events. A compressed response raises `EncodedAnswerError`. Of an error the first
+    `MAX_ERROR_BYTES` are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
     """
 
     async def bound(response: httpx2.Response) -> None:
@@ -49,25 +48,20 @@ def model_client(
     return httpx2.AsyncClient(
         **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one caller's are not another's
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # shared by all callers
+        headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
-        event_hooks={"request": [_sign], "response": [forget_redirect, bound, _not_again_soon]},
+        event_hooks={"response": [forget_redirect, bound, _disable_long_retry]},
     )
 
 
-async def _sign(request: httpx2.Request) -> None:
-    """The client itself never has a key: it would keep the last caller's, for the next one to find."""
-    request.headers["Authorization"] = f"Bearer {api_key.get().reveal()}"
-    request.headers["Accept-Encoding"] = "identity"
-
-
-async def _not_again_soon(response: httpx2.Response) -> None:
-    """The client would sleep for up to two minutes before it asks again, with the caller waiting."""
+async def _disable_long_retry(response: httpx2.Response) -> None:
+    """The client would wait for up to two minutes before it sends again, while the caller waits."""
     wait = retry_after(response.headers)
     # The client reads both headers by itself: an absurd date is an error there; the second has no bound here.
     for name in ("retry-after", "retry-after-ms"):
         response.headers.pop(name, None)
     if wait:
-        response.headers["retry-after"] = str(min(ceil(wait), _LONGEST_TOLD))
+        response.headers["retry-after"] = str(min(ceil(wait), _LONGEST_RETRY_AFTER))
     if wait > _LONGEST_WAIT:
-        response.headers["x-should-retry"] = "false"  # the client's own word for it
+        response.headers["x-should-retry"] = "false"  # the client's own name for it

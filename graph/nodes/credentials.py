@@ -71,7 +71,7 @@ class ResolveCredentials:
             for service in self._services
             if service.name in accesses and service.cached_tools(accesses[service.name]) is None
         )
-        return [MODEL, *to_be_asked]
+        return [*([MODEL] if MODEL in accesses else []), *to_be_asked]
 
     async def _obtain(self, name: str, access: RunServiceCredential) -> Credential | AgentError:
         try:

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage, message_chunk_to_message
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.api_key import api_key
 from graph.context import AgentContext
 from graph.conversation import identified, refusal, request, without_calls
 from graph.events import TextEvent
 from graph.limits import Limits
+from graph.models.provider import ModelProvider
 from graph.nodes.caller import Callers, record
 from graph.nodes.credentials import MODEL
 from graph.service_credentials import RunServiceCredential, ServiceCredentials
@@ -22,6 +21,7 @@ from graph.state import AgentState
 from graph.tool_catalog import Offer, Offers
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
+from identity.secret import Secret
 from tools.service import Service
 
 LAST_ROUND = (
@@ -34,12 +34,15 @@ class AskModel:
 
     def __init__(
         self,
-        model: BaseChatModel,
+        model: ModelProvider,
         services: Sequence[Service],
         callers: Callers,
         accesses: ServiceCredentials,
         limits: Limits,
+        static_key: Secret | None = None,
     ) -> None:
+        """`static_key` is sent in place of a credential of the caller."""
+        self._static_key = static_key
         self._model = model
         self._services = services
         self._callers = callers
@@ -56,10 +59,17 @@ class AskModel:
             offered = await self._offers.of(accesses)
         else:
             offered = Offer([], {}, [LAST_ROUND])
-        ask = _Question(
-            self._model, self._limits.model_seconds, request(state["messages"], offered.notes), offered
+        call = _ModelCall(
+            self._model,
+            self._limits.model_seconds,
+            request(state["messages"], offered.notes),
+            offered.tools,
+            _writer(runtime),
         )
-        answer = await ask.answer(accesses[MODEL], _writer(runtime))
+        if self._static_key is None:
+            answer = await call.answer(accesses[MODEL])
+        else:
+            answer = await call.answer_with(self._static_key)
         answer, refusals = self._judged(answer, offered)
         refused = {message.tool_call_id for message in refusals}
         accepted = {
@@ -101,43 +111,45 @@ _ODD_PIECES = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 """What LangChain raises for pieces that are well-formed each and cannot be added up."""
 
 
-class _Question:
-    """One question to the model, asked again only if the key was refused before a word was said."""
+class _ModelCall:
+    """One call of the model, sent again only if the key was refused before any part of the answer arrived."""
 
     def __init__(
-        self, model: BaseChatModel, seconds: float, messages: list[AnyMessage], offered: Offer
+        self,
+        model: ModelProvider,
+        seconds: float,
+        messages: list[AnyMessage],
+        tools: list[dict[str, Any]],
+        writer: StreamWriter | None,
     ) -> None:
         self._model = model
         self._seconds = seconds
         self._messages = messages
-        self._options: dict[str, Any] = (
-            {"tools": offered.tools, "parallel_tool_calls": True} if offered.tools else {}
-        )
-        self._said = False
+        self._tools = tools
+        self._writer = writer
+        self._begun = False
 
-    async def answer(self, access: RunServiceCredential, writer: StreamWriter | None) -> AIMessage:
+    async def answer(self, access: RunServiceCredential) -> AIMessage:
         credential = await access.credential()
-        api_key.set(credential.secret)
         try:
-            return await self._in_time(writer)
+            return await self.answer_with(credential.secret)
         except ServiceError as error:
-            if error.status != 401 or self._said:
+            if error.status != 401 or self._begun:
                 raise
             refusal = error
         fresh = await access.renew(credential)
         if fresh is credential:  # too young: nothing was renewed
             raise refusal
-        api_key.set(fresh.secret)
-        return await self._in_time(writer)
+        return await self.answer_with(fresh.secret)
 
-    async def _in_time(self, writer: StreamWriter | None) -> AIMessage:
+    async def answer_with(self, key: Secret) -> AIMessage:
         answer, fault = None, f"no complete answer within {self._seconds:g} s"
         try:
             async with asyncio.timeout(self._seconds):
-                if writer is None:
-                    answer = await self._model.ainvoke(self._messages, **self._options)
+                if self._writer is None:
+                    answer = await self._model.complete(self._messages, self._tools, api_key=key)
                 else:
-                    answer = await self._streamed(writer)
+                    answer = await self._stream(key, self._writer)
         except TimeoutError:
             pass
         except _ODD_PIECES:
@@ -148,23 +160,23 @@ class _Question:
             fault = "the answer was empty"
         raise ServiceError(ErrorCode.MODEL_CALL_FAILED, fault)
 
-    async def _streamed(self, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
+    async def _stream(self, key: Secret, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
         pieces: list[Any] = []
-        async with aclosing(cast(Any, self._model.astream(self._messages, **self._options))) as chunks:
+        async with aclosing(self._model.astream(self._messages, self._tools, api_key=key)) as chunks:
             async for chunk in chunks:
                 if thought := chunk.additional_kwargs.get("reasoning_content"):
-                    self._said = True
+                    self._begun = True
                     writer(TextEvent(type="reasoning", text=thought))
                 if text := str(chunk.text):
-                    self._said = True
+                    self._begun = True
                     writer(TextEvent(type="content", text=text))
                 pieces.append(chunk)
-                await asyncio.sleep(0)  # pieces that come in one burst must not hold up who reads them
+                await asyncio.sleep(0)  # pieces that come in one burst must not delay their readers
         # Added up at once: piece by piece would copy the answer so far for each piece.
         return message_chunk_to_message(pieces[0] + pieces[1:]) if pieces else None
 
 
 def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:
-    """Where pieces of the answer go, if the run's surface wants them."""
+    """Where pieces of the answer go, if the surface of the run wants them."""
     context = runtime.context
     return runtime.stream_writer if isinstance(context, AgentContext) and context.streaming else None

@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
-from graph.api_key import api_key
 from graph.build import build_graph
 from graph.context import AgentContext
+from graph.models.provider import ChatModelProvider
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.credentials.credential import (
@@ -74,7 +74,7 @@ class ScriptedModel(BaseChatModel):
     def _turn(self, messages, options) -> AIMessage:
         self._asked.append(messages)
         self._tools.append([tool["function"]["name"] for tool in options.get("tools", [])])
-        self._keys.append(api_key.get().reveal())
+        self._keys.append(options["api_key"].reveal())
         turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
         if isinstance(turn, Exception):
             raise turn
@@ -219,16 +219,18 @@ class Bench:
     vault: Vault = field(default_factory=Vault)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, BaseChatModel):
-            self.model = ScriptedModel(turns=list(self.model))
+        provider = self.model
+        if isinstance(provider, list | tuple):
+            self.model = ScriptedModel(turns=list(provider))
+        if isinstance(self.model, BaseChatModel):
+            provider = ChatModelProvider(self.model)
         self.graph = build_graph(
-            model=self.model,
+            model=provider,
             services=self.services,
             verifier=self.tokens,
             credentials=self.vault,
             access_identity=self.access_identity,
-            llm_api_key=LLM,
-            **self.options,
+            **{"llm_api_key": LLM, **self.options},
         )
 
     async def ask(self, text: str = "hello", token: str = "alice-at", **options: Any) -> list[AnyMessage]:

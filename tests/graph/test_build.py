@@ -132,3 +132,10 @@ async def test_a_model_failure_fails_the_run(bench, echo):
     with pytest.raises(ServiceError) as caught:
         await b.ask()
     assert (caught.value.code, caught.value.status) == (ErrorCode.MODEL_CALL_FAILED, 500)
+
+
+async def test_static_model_key_needs_no_credential(bench, echo):
+    b = bench([DONE], echo("amap", weather="sunny"), llm_api_key=Secret("sk-static"))
+    await b.ask()
+    assert b.model.keys == ["sk-static"]
+    assert b.vault.obtained == []

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
@@ -101,7 +101,7 @@ async def test_langgraphs_messages_mode_shows_pieces_in_either_case(bench, echo,
 @pytest.mark.parametrize("turns", range(8))
 async def test_leaving_a_run_stops_the_model_call(turns, serve, wire_model, bench, echo):
     wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     task = asyncio.create_task(bench(model, echo("amap", weather="x")).events())
     await wire_model.streaming.wait()
     assert not wire_model.left.is_set()
@@ -111,26 +111,26 @@ async def test_leaving_a_run_stops_the_model_call(turns, serve, wire_model, benc
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 5)
     await asyncio.wait_for(wire_model.left.wait(), 5)
-    await model.http_async_client.aclose()
+    await model.aclose()
 
 
 async def test_a_key_refused_by_the_wire_is_renewed_before_a_word_is_said(serve, wire_model, bench, echo):
     refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
     wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     b = bench(model, echo("amap", weather="x"))
     assert await b.events() == [{"type": "content", "text": "Sunny"}]
     assert wire_model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]
     assert [c.secret.reveal() for c in b.vault.invalidated] == ["llm_api_key-of-machine-0"]
-    await model.http_async_client.aclose()
+    await model.aclose()
 
 
 async def test_a_stream_that_fails_after_words_is_not_begun_again(serve, wire_model, bench, echo):
     error = {"error": {"message": "canary", "code": "invalid_api_key"}}
     wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
         await bench(model, echo("amap", weather="x")).events()
     assert "canary" not in str(caught.value)
     assert len(wire_model.requests) == 1
-    await model.http_async_client.aclose()
+    await model.aclose()

@@ -12,7 +12,7 @@ from langchain_core.messages import ToolMessage
 
 from graph.build import build_graph
 from graph.context import AgentContext
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
@@ -47,7 +47,7 @@ class Agent:
         self.broker = CredentialBroker(
             IDaaSIssuer(IDaaSClient(configuration, self.http, clock=sandbox.clock)), clock=sandbox.clock
         )
-        self.model = qwen_chat(
+        self.model = model_studio(
             base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0
         )
         self.services = [
@@ -78,7 +78,7 @@ class Agent:
             await service.aclose()
         await self.broker.aclose()
         await self.jwks.aclose()
-        await self.model.http_async_client.aclose()
+        await self.model.aclose()
         await self.http.aclose()
 
     async def ask(self, question: str, token: str | None = None) -> list:

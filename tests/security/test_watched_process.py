@@ -144,7 +144,7 @@ async def test_no_object_of_a_warm_agent_shows_a_secret(start_agent, sandbox):
     kinds = {f"{type(value).__module__}.{type(value).__qualname__}" for value in ours}
     assert {
         "identity.secret.Secret",
-        "graph.models.model_studio.QwenChat",
+        "graph.models.chat_model.ChatModel",
         "tools.mcp_service.session.MCPSession",
     } <= kinds
     texts = [(type(value).__qualname__, f"{value!r} {value}") for value in ours]

@@ -252,3 +252,48 @@ def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytes
 def test_a_limit_below_nothing_is_a_fault(environment: dict[str, str], name: str) -> None:
     [fault] = faults(environment | {name: "-1"}).faults
     assert fault.startswith(name)
+
+
+def test_static_model_key_replaces_the_identifier(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{SECRET}\n")
+    del environment["LLM_API_KEY_IDENTIFIER"]
+    settings = read_settings(environment | {"LLM_API_KEY_FILE": str(file)})
+    assert settings.llm_api_key_file is not None
+    assert settings.llm_api_key_file.reveal() == SECRET
+    assert SECRET not in f"{settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("content", [None, "", "two words", "two\nlines", "schlüssel"])
+def test_unusable_key_file_is_a_fault(
+    environment: dict[str, str], tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_text(content)
+    del environment["LLM_API_KEY_IDENTIFIER"]
+    [fault] = faults(environment | {"LLM_API_KEY_FILE": str(file)}).faults
+    assert fault.startswith("LLM_API_KEY_FILE must name a readable file")
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"LLM_PROVIDER": "other"}, ["LLM_PROVIDER"]),
+        ({"LLM_PROVIDER": "openai_compatible"}, ["LLM_BASE_URL", "LLM_MODEL"]),
+        (
+            {
+                "LLM_PROVIDER": "openai_compatible",
+                "LLM_BASE_URL": "https://models.example/v1",
+                "LLM_MODEL": "m",
+                "LLM_ENABLE_THINKING": "true",
+            },
+            ["LLM_ENABLE_THINKING"],
+        ),
+        ({"LLM_API_KEY_FILE": __file__}, ["LLM_API_KEY_FILE", "LLM_API_KEY_FILE"]),
+    ],
+)
+def test_provider_settings_that_do_not_fit_are_faults(
+    environment: dict[str, str], changed: dict[str, str], found: list[str]
+) -> None:
+    assert [fault.split()[0] for fault in faults(environment | changed).faults] == found

@@ -1,10 +1,9 @@
-"""Model Studio's wire format, and a `QwenChat` that is led to whatever speaks it."""
+"""Model Studio's wire format, and a chat model for servers that speak it."""
 
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graph.api_key import api_key
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -53,13 +52,12 @@ async def model_at():
 
     def make(origin, **options):
         options = {"model": "qwen-plus", "max_retries": 0, **options}
-        models.append(qwen_chat(base_url=f"{origin}/compatible-mode/v1", **options))
-        return models[-1]
+        models.append(model_studio(base_url=f"{origin}/compatible-mode/v1", **options))
+        return models[-1].chat.bind(api_key=Secret("sk-canary"))
 
-    api_key.set(Secret("sk-canary"))
     yield make
     for model in models:
-        await model.http_async_client.aclose()
+        await model.aclose()
 
 
 async def streamed(model, **options):

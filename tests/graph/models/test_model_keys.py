@@ -11,7 +11,6 @@ from langchain_core.load import dumps
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse
 
-from graph.api_key import api_key
 from identity.secret import REDACTED, Secret
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at
 
@@ -25,8 +24,7 @@ async def test_one_model_sends_every_caller_s_own_key(serve, model_at, wire_mode
     model = model_at(await serve(wire_model))
 
     async def ask(n):
-        api_key.set(Secret(f"sk-{n}"))
-        return await model.ainvoke([HumanMessage(str(n))])
+        return await model.ainvoke([HumanMessage(str(n))], api_key=Secret(f"sk-{n}"))
 
     answers = await asyncio.gather(*(asyncio.create_task(ask(n)) for n in range(16)))
     assert [a.text for a in answers] == [f"{n} {f'sk-{n}'[::-1]}" for n in range(16)]
@@ -64,8 +62,7 @@ async def test_a_key_that_the_service_echoes_is_taken_out_whole_or_in_pieces(
         answer({"content": f"{key}s", "reasoning_content": key, "tool_calls": [_as_sent(calls[0])]}),
         JSONResponse({"error": {"code": key, "message": key}}, 400),
     ]
-    model = model_at(await serve(wire_model))
-    api_key.set(Secret(key))
+    model = model_at(await serve(wire_model)).bind(api_key=Secret(key))
     heard = []
 
     class Listener(AsyncCallbackHandler):
@@ -107,5 +104,5 @@ async def test_the_model_shows_no_key(serve, model_at, wire_model):
 
     await model.ainvoke([HumanMessage("hi")], {"callbacks": [Tracer()]})
     assert seen
-    for text in (*seen, repr(model), str(model), dumps(model), str(model._identifying_params)):
+    for text in (*seen, repr(model), str(model), dumps(model), str(model.bound._identifying_params)):
         assert "canary" not in text

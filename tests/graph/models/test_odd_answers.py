@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
@@ -46,12 +46,12 @@ async def test_a_piece_without_a_choice_fails_or_says_nothing(serve, model_at, w
 )
 async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, bench, echo, usage):
     wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
         await bench(model, echo("amap", weather="x")).events()
     assert caught.value.code is ErrorCode.MODEL_CALL_FAILED
     assert caught.value.__context__ is None, "the original has the service's text"
-    await model.http_async_client.aclose()
+    await model.aclose()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,9 @@ async def test_the_client_reads_no_wait_but_the_one_that_was_understood(
 ):
     wire_model.answers = [Response("{}", 503, headers=headers)]
     model = model_at(await serve(wire_model))
-    response = await model.http_async_client.post(model.openai_api_base, json={})
+    response = await model.http_async_client.post(
+        model.openai_api_base, json={}, headers={"Authorization": "Bearer x"}
+    )
     assert response.headers.get("retry-after") == asked_for
     assert "retry-after-ms" not in response.headers
 

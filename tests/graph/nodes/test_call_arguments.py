@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.call_arguments import can_be_handled
-from graph.models.model_studio import qwen_chat
+from graph.models.model_studio import model_studio
 from tests.graph.conftest import DONE
 from tests.graph.models.qwen_wire import answer, chunk
 from tests.responsive import responsive
@@ -45,13 +45,13 @@ async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
     if streaming:
         finish = [chunk({"content": "done"})]
     wire_model.answers = [first, finish]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     b = bench(model, amap)
     try:
         async with responsive():
             events = await b.events() if streaming else await b.ask()
     finally:
-        await model.http_async_client.aclose()
+        await model.aclose()
     return wire_model.requests[-1]["messages"], events
 
 
@@ -100,11 +100,11 @@ async def test_a_body_of_the_model_service_that_is_nested_without_end_is_a_failu
     serve, wire_model, bench, echo
 ):
     wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
-    model = qwen_chat(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
+    model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
         await bench(model, echo("amap", weather="x")).events()
     assert str(caught.value).startswith("model_call_failed")
-    await model.http_async_client.aclose()
+    await model.aclose()
 
 
 async def test_arguments_of_another_model_are_judged_too(bench, echo):

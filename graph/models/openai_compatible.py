@@ -1,0 +1,46 @@
+"""Any OpenAI-compatible endpoint of chat completions, also one that refuses members that it does not know."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from graph.models.chat_model import NO_KEY, ChatModel
+from graph.models.client import model_client
+from graph.models.provider import ChatModelProvider
+
+
+def openai_compatible(
+    *,
+    base_url: str,
+    model: str,
+    ssl_context: ssl.SSLContext | None = None,
+    timeout: float = 120.0,
+    max_retries: int = 1,
+    stream_usage: bool = False,
+    tool_options: Mapping[str, Any] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+) -> ChatModelProvider:
+    """The model `model` at `base_url`. By default only `model`, `messages`, `stream` and `tools` are sent.
+
+    `stream_usage` requests token counts of streams (`stream_options`). `tool_options` are members of requests
+    that offer tools, `extra_body` of all requests.
+    `timeout` (seconds) bounds the wait for each piece of a response; the graph bounds the whole response.
+    Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed, unless
+    the service requests a wait (`Retry-After`) of more than 5 seconds.
+    """
+    client = model_client(ssl_context, timeout)
+    chat = ChatModel(
+        model=model,
+        base_url=base_url,
+        api_key=NO_KEY,
+        http_async_client=client,
+        timeout=timeout,
+        max_retries=max_retries,
+        stream_usage=stream_usage,
+        # Before Python 3.12 `asyncio.wait_for`, by which LangChain measures this, can swallow a cancellation:
+        # a client that disconnects as a chunk arrives would leave the call running.
+        stream_chunk_timeout=None,
+        use_responses_api=False,
+        extra_body=dict(extra_body) if extra_body else None,
+    )
+    return ChatModelProvider(chat, tool_options=tool_options, close=client.aclose)

@@ -1,0 +1,59 @@
+"""A strict endpoint, which refuses members that OpenAI's first chat API does not know."""
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from starlette.responses import JSONResponse
+
+from graph.models.openai_compatible import openai_compatible
+from identity.errors import ServiceError
+from identity.secret import Secret
+from tests.graph.models.qwen_wire import answer, chunk
+
+KEY = Secret("sk-canary")
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+KNOWN = {"model", "messages", "stream", "tools"}
+KNOWN_OF_MESSAGES = {"role", "content", "tool_calls", "tool_call_id"}
+CALL = {"name": "weather", "args": {}, "id": "call_1"}
+CONVERSATION = [
+    SystemMessage("You are an assistant."),
+    HumanMessage("Weather?"),
+    AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "Hm"}),
+    ToolMessage("sunny", tool_call_id="call_1", name="weather", status="error"),
+]
+
+
+def strict(request, _key):
+    unknown = request.keys() - KNOWN
+    for message in request["messages"]:
+        unknown |= message.keys() - KNOWN_OF_MESSAGES
+    if unknown:
+        return JSONResponse({"error": {"message": f"unknown: {sorted(unknown)}", "code": "unknown"}}, 400)
+    return [chunk({"content": "Sunny"})] if request.get("stream") else answer({"content": "Sunny"})
+
+
+@pytest.fixture
+async def provider(serve, wire_model):
+    provider = openai_compatible(base_url=await serve(wire_model), model="a-model", max_retries=0)
+    yield provider
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("tools", [[], TOOLS], ids=["no tools", "tools"])
+async def test_strict_endpoint_knows_all_that_is_sent(provider, wire_model, tools):
+    wire_model.answers = [strict]
+    completion = await provider.complete(CONVERSATION, tools, api_key=KEY)
+    pieces = [piece.text async for piece in provider.astream(CONVERSATION, tools, api_key=KEY)]
+    assert (completion.text, "".join(pieces)) == ("Sunny", "Sunny")
+    assert [request.get("tools", []) for request in wire_model.requests] == [tools, tools]
+
+
+async def test_error_message_reaches_the_log_bounded_and_without_the_key(provider, wire_model, caplog):
+    message = f"no model\nfor {KEY.reveal()} " + "x" * 10_000
+    wire_model.answers = [JSONResponse({"error": {"message": message, "code": "not_found"}}, 404)]
+    with pytest.raises(ServiceError) as caught:
+        await provider.complete([HumanMessage("hi")], [], api_key=KEY)
+    assert "no model" not in f"{caught.value} {caught.value.detail}"
+    [line] = [record.getMessage() for record in caplog.records if "no model" in record.getMessage()]
+    assert "canary" not in line
+    assert "\n" not in line
+    assert len(line) < 700
