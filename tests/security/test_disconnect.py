@@ -47,5 +47,9 @@ async def test_whoever_leaves_at_any_moment_leaves_all_to_the_others(sandbox):
         assert left > MOMENTS // 8
         assert [await outcomes(agent, alice, question) for question in QUESTIONS] == [[True], [True]]
         assert (agent.runs._limit._total, len(agent.runs._running)) == (0, 0)
-        clients = (agent.http, agent.model.http_async_client, *(service._http for service in agent.services))
+        clients = (
+            agent.http,
+            agent.model.chat.http_async_client,
+            *(service._http for service in agent.services),
+        )
         assert [under_way(client) for client in clients] == [0] * len(clients)

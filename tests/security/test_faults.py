@@ -134,7 +134,7 @@ def called(answer: Answer) -> bool:
 def impatient(composed, *, slow: bool, drip: bool) -> None:
     """The same numbers of attempts, without the waits between, and short limits where one has to pass."""
     composed.idaas._retries = RetryPolicy(deadline=0.3 if drip else 30.0, sleep=lambda _: asyncio.sleep(0))
-    composed.model.root_async_client._calculate_retry_timeout = lambda *_: 0.0
+    composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     if slow:
         composed.idaas._timeout = httpx.Timeout(5.0 if drip else 0.2)
         composed.jwks._timeout = 0.3
@@ -161,7 +161,7 @@ async def test_a_fault_is_seen_as_the_table_says_and_mends(start_agent, sandbox,
     impatient(composed, slow=slow, drip=fault == "byte by byte")
     asked = Asked(sandbox.running.ports[row.service])
     amap = next(service for service in composed.services if service.name == "amap")
-    for http in (composed.http, composed.model.http_async_client, *(s._http for s in composed.services)):
+    for http in (composed.http, composed.model.chat.http_async_client, *(s._http for s in composed.services)):
         hooks = http.event_hooks
         http.event_hooks = {**hooks, "request": [*hooks.get("request", ()), asked.record]}
 
@@ -215,7 +215,7 @@ async def test_a_wait_that_a_service_asks_for_is_passed_on(
     start_agent, sandbox, service, fault, status, wait
 ):
     agent = await start_agent("Human")
-    agent.composed.model.root_async_client._calculate_retry_timeout = lambda *_: 0.0
+    agent.composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     sandbox.cloud.faults.set(service, fault)
     answer = await agent.ask(GREETING, sandbox.access_token(), stream=True)
     assert (answer.status, answer.headers["retry-after"]) == (status, wait)

@@ -169,14 +169,14 @@ async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_
         await failure.change(sandbox)
     agent = await start_agent(failure.identity, **failure.variables)
     agent.composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
-    agent.composed.model.root_async_client._calculate_retry_timeout = lambda *_: 0.0
+    agent.composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     prompts: list[tuple[str, str]] = []
 
     async def record(request: Any) -> None:
         prompts.append(("the model", (await request.aread()).decode()))
 
-    hooks = agent.composed.model.http_async_client.event_hooks
-    agent.composed.model.http_async_client.event_hooks = {
+    hooks = agent.composed.model.chat.http_async_client.event_hooks
+    agent.composed.model.chat.http_async_client.event_hooks = {
         **hooks,
         "request": [*hooks.get("request", ()), record],
     }
