@@ -107,7 +107,7 @@ class AccessTokens:
 
         Raises TokenRefusedError.
 
-        A token from before a restart verifies by its signature, but nobody knows its client any more:
+        A token from before a restart verifies by its signature, but its client is not known any more:
         `client_id` is empty then.
         """
         try:
@@ -138,7 +138,7 @@ class AccessTokens:
         )
 
     def revoke(self, jti: str) -> None:
-        """IDaaS accepts this token no more; whoever verifies by the signature alone cannot know."""
+        """Revokes this token at IDaaS. Verification by the signature alone does not see it."""
         self._revoked.add(jti)
 
     def reset(self) -> None:

@@ -34,7 +34,7 @@ class Certificates:
 def kept_certificates(folder: Path, *, now: dt.datetime | None = None) -> Certificates:
     """The certificates in `folder`; made at the first start and renewed 30 days before they expire.
 
-    The authority's private key is used once and thrown away, so nobody can issue more with it.
+    The authority's private key is discarded after use, so that no further certificate can be issued with it.
     """
     paths = Certificates(
         authority=folder / "ca.pem",

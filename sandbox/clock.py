@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to move: time for tests."""
+"""A clock that moves only by `advance`: time for tests."""
 
 import time
 from dataclasses import dataclass, field

@@ -150,7 +150,7 @@ class Cloud:
         header: dict[str, Any] | None = None,
         claims: dict[str, Any] | None = None,
     ) -> str:
-        """An access token of a user, as if he had signed in on the page. No grant is checked.
+        """An access token of a user, as if they had signed in on the page. No grant is checked.
 
         `header` and `claims` override members of the token; None takes one out. Raises KeyError for an
         unknown user.

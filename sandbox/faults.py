@@ -23,7 +23,7 @@ class Fault:
 
     `hang` never answers; `drop` cuts the connection without an answer; `status` answers with that status
     (and `Retry-After: retry_after`, if given) without reaching the service; `redirect` answers 307 with that
-    `Location`; `web_page` answers 200 with a page of HTML, as a gateway does that wants somebody to sign in.
+    `Location`; `web_page` answers 200 with a page of HTML, as a gateway with a sign-in page does.
     These let the service answer: `broken_body` ends after half of the first piece of the body, as if that
     were all; `cut_body` sends as much, and cuts the connection; `drip` sends the body byte by byte, so many
     seconds apart; `flood` sends so many bytes more than the body has.
@@ -57,7 +57,7 @@ class ServicePort(Protocol):
     """Where a service listens."""
 
     def show(self, state: Literal["open", "shut", "expired"]) -> None:
-        """What whoever connects from now on meets."""
+        """The fault of new connections."""
         ...
 
 
@@ -88,7 +88,7 @@ class Faults:
         self._settle()
 
     def clear(self, service: str | None = None) -> None:
-        """Mends `service`, or everything."""
+        """Clears the fault of `service`, or all faults."""
         with self._lock:
             if service is None:
                 self._faults.clear()

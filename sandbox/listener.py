@@ -55,7 +55,7 @@ class DroppableProtocol(HttpToolsProtocol):
 
 
 class WebServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to whoever runs the event loop."""
+    """A uvicorn server that leaves signals to the owner of the event loop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -14,8 +14,7 @@ PortState = Literal["open", "shut", "expired"]
 class Port:
     """One listener and its web server. Its methods may be called from any thread.
 
-    A change ends every connection, one that is answering as soon as it has answered: nobody goes on over a
-    connection that he could not make anew.
+    A change closes every connection, a busy one after its response, so that the fault applies to all clients.
     """
 
     def __init__(self, listener: socket.socket, server: WebServer, certificates: Certificates | None) -> None:
@@ -47,7 +46,7 @@ class Port:
         if state == "shut":
             for server in self._server.servers:
                 server.close()
-            # Bound but not listening: refused by the system, and nobody else can take the number.
+            # Bound but not listening: refused by the system, and no other process can take the number.
             self._kept = bind(self.host, self.number, "a port that is shut", listen=False)
         for connection in list(self._server.server_state.connections):
             connection.shutdown()

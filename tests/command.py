@@ -14,7 +14,7 @@ class Command:
     """A running command, in a process group of its own, and what it has written so far."""
 
     process: asyncio.subprocess.Process
-    said: str = ""
+    printed: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def __post_init__(self) -> None:
@@ -24,13 +24,13 @@ class Command:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             async with self._news:
-                self.said += line.decode()
+                self.printed += line.decode()
                 self._news.notify_all()
 
     async def says(self, text: str, times: int = 1) -> None:
         """Waits until it has written `text` so often."""
         async with asyncio.timeout(60), self._news:
-            await self._news.wait_for(lambda: self.said.count(text) >= times)
+            await self._news.wait_for(lambda: self.printed.count(text) >= times)
 
     async def ends(self) -> int:
         """Its exit status, when no process is left that it started: they all hold its output open."""
@@ -55,7 +55,7 @@ async def running(*arguments: str, folder: Path, **variables: str) -> AsyncItera
     try:
         yield command
         await command.ends()
-        assert "Traceback" not in command.said
+        assert "Traceback" not in command.printed
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

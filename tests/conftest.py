@@ -24,10 +24,11 @@ __all__ = ["langgraph_server"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What a test sees of the running sandbox.
+    """The running sandbox, as tests use it.
 
     `clock` stands still unless a test moves it; it starts at the real time, so that code under test may
-    read either. `environment` is what `.sandbox/agent.env` says. Everything may be changed through `cloud`.
+    read either. `environment` contains the variables of `.sandbox/agent.env`. Everything may be changed
+    through `cloud`.
     """
 
     cloud: Cloud
@@ -118,7 +119,7 @@ def serving() -> Callable[[Any], AbstractAsyncContextManager[str]]:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[str]]]:
-    """Serves an application until the test ends, and tells its origin; options are uvicorn's."""
+    """Serves an application until the test ends, and returns its origin; options are uvicorn's."""
     async with AsyncExitStack() as stack:
 
         async def start(application: Any, **options: Any) -> str:

@@ -1,4 +1,4 @@
-"""The cities that the map knows, true to life, so that the answers look right to whoever lives there.
+"""The cities of the map, with real names and positions, so that answers are plausible to their inhabitants.
 
 Two lines for each: Chinese name, name in Latin letters, province, adcode, citycode, centre, mean temperature
 of January and of July in °C, share of wet days in percent; then the districts, each with the last two digits

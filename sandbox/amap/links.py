@@ -11,7 +11,7 @@ from sandbox.amap.failure import INVALID, ToolError
 
 
 def personal_map(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
-    """`maps_schema_personal_map`: a map of one's own with the given lines of points."""
+    """`maps_schema_personal_map`: a personal map with the given lines of points."""
     if not lines:
         raise ToolError("Schema Personal Map", INVALID)
     content = json.dumps([name, lines], sort_keys=True, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""ObtainCredential: an API key for whoever holds both authorizations of Agent ID Guard."""
+"""ObtainCredential: an API key for callers with both authorizations of Agent ID Guard."""
 
 from typing import Any
 

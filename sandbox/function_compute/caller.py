@@ -1,4 +1,4 @@
-"""Who calls a function, as far as the token tells: read from the headers that the trigger sets."""
+"""The caller of a function, by the claims of the token: read from the headers that the trigger sets."""
 
 import json
 from collections.abc import Set

@@ -81,8 +81,8 @@ class Echo:
             self._refused(expired=rejection.expired)
             raise RefusedError(401, "invalid_token", f"access token: {rejection}") from None
         caller = _caller(passed.claims, frozenset(self._cloud.directory.applications))
-        held = [permission for permission in service.permissions if permission in caller.permissions]
-        Requirement(service.audience or "", (*held, *service.permissions)[0], service.person).check(caller)
+        granted = [permission for permission in service.permissions if permission in caller.permissions]
+        Requirement(service.audience or "", (*granted, *service.permissions)[0], service.person).check(caller)
         return {
             "kind": "access_token",
             "access_identity": caller.access_identity,

@@ -20,7 +20,7 @@ _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "HS": "oct", "Ed": "OKP"}
 
 
 class TokenRejectedError(Exception):
-    """The token does not pass. `expired` tells a token that was good once from others."""
+    """The token is refused. `expired` is set if only its lifetime is wrong."""
 
     def __init__(self, reason: str, *, expired: bool = False) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Scopes in IDaaS's form, `audience|permission`, and which of them somebody gets."""
+"""Scopes in IDaaS's form, `audience|permission`, and which of them are granted."""
 
 from dataclasses import dataclass
 

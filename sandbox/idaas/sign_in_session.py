@@ -16,7 +16,7 @@ COOKIE_PATH = "/login"
 
 @dataclass(frozen=True, slots=True)
 class SignInSession:
-    """A user and when he typed his password, in unix seconds."""
+    """A user and the time of their sign-in, in unix seconds."""
 
     subject: str
     authenticated_at: float

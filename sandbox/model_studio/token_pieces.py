@@ -1,4 +1,4 @@
-"""Cutting text into pieces about as large as a tokenizer's, to stream and to count by. Nobody is billed."""
+"""Cuts text into pieces about as large as a tokenizer's, for streaming and usage."""
 
 import re
 from collections.abc import Iterator

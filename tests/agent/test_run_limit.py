@@ -37,7 +37,7 @@ ALICE, BOB = caller("alice"), caller("bob")
 
 
 class Graph:
-    """Ends as it is told to."""
+    """Ends as the test decides."""
 
     def __init__(self, end: BaseException | None = None, *, endless: bool = False, pieces: int = 1) -> None:
         self._end = end
@@ -162,7 +162,7 @@ async def does_not_read(run: Run) -> None:
         (Graph(pieces=10_000), does_not_read),  # it waits for its reader, until its time is up
     ],
 )
-async def test_a_run_counts_until_it_ends_however_it_does(graph: Graph, reader: Any) -> None:
+async def test_a_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: Any) -> None:
     runs = runs_of(graph, seconds=0.05 if reader is does_not_read else 30)
     for _ in range(3):
         run = start(runs)
@@ -173,7 +173,7 @@ async def test_a_run_counts_until_it_ends_however_it_does(graph: Graph, reader: 
     await runs.aclose()
 
 
-async def test_a_reader_that_lags_is_told_that_time_is_up_after_what_was_buffered() -> None:
+async def test_a_slow_reader_receives_the_timeout_after_the_buffered_events() -> None:
     run = start(runs_of(Graph(pieces=10_000), seconds=0.05))
     await asyncio.wait([run.task])
     read: list[object] = []
@@ -225,7 +225,7 @@ async def test_every_surface_refuses_one_more_and_others_go_on(sandbox: Sandbox,
                 assert other.status_code == 200
 
 
-async def test_a_busy_agent_says_when_to_try_again(sandbox: Sandbox, model: EndlessModel) -> None:
+async def test_a_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessModel) -> None:
     stream = {"messages": MESSAGES, "stream": True}
     with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_RUNS="1") as server:
         async with (

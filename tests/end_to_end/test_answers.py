@@ -49,7 +49,7 @@ async def test_a_user_without_the_permission_is_refused_and_the_machine_does_not
     assert "function_compute:leave" not in sandbox.cloud.counters.snapshot()
 
 
-async def test_a_stream_tells_of_each_tool_call_and_ends_as_the_contract_says(start_agent, sandbox):
+async def test_a_stream_reports_each_tool_call_and_ends_by_the_contract(start_agent, sandbox):
     agent = await start_agent("Human")
     answer = await agent.ask(WEATHER, sandbox.access_token(), stream=True)
     started, finished = answer.tool_events

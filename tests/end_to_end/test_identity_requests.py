@@ -67,7 +67,7 @@ async def test_a_hundred_first_chats_of_one_user_in_human_identity_fetch_each_cr
 
 @pytest.mark.promise("fetched-once")
 async def test_a_greeting_of_a_new_user_asks_for_no_token_of_a_service(start_agent, sandbox, tmp_path):
-    """Bob may not use the leave service: a refusal that he did not cause would be on record."""
+    """Bob may not use the leave service: another's refusal would be on record."""
     audit = tmp_path / "audit.jsonl"
     agent = await start_agent("Human", AUDIT_LOG_FILE=str(audit), AUDIT_REQUIRED="true")
     token = sandbox.access_token("bob")
@@ -107,7 +107,7 @@ async def test_with_tokens_of_sixty_seconds_no_expired_credential_is_presented_i
     sandbox.cloud.settings.access_token_lifetime = 60
     agent = await start_agent(access_identity)
     for second in range(0, 300, 5):
-        # The user signs in again when his token is about to end, as the page does.
+        # The user signs in again when their token is about to expire, as the page does.
         if second % 30 == 0:
             token = sandbox.access_token(lifetime=60)
         answer = await agent.ask((WEATHER, ENTERPRISE)[second // 5 % 2], token)
@@ -121,7 +121,7 @@ async def test_with_tokens_of_sixty_seconds_no_expired_credential_is_presented_i
 
 
 @pytest.mark.promise("users-never-cross")
-async def test_users_who_ask_at_once_are_each_answered_as_themselves(start_agent, sandbox):
+async def test_concurrent_users_are_each_served_under_their_own_identity(start_agent, sandbox):
     agent = await start_agent("Human", MAX_CONCURRENT_RUNS="0")
     tokens = {user: sandbox.access_token(user) for user in ("alice", "bob")}
     users = ["alice", "bob"] * 15

@@ -1,4 +1,4 @@
-"""What goes wrong has the contract's status and code, and mends without a restart."""
+"""Failures have the contract's status and code, and the agent recovers without a restart."""
 
 import asyncio
 
@@ -95,7 +95,7 @@ async def test_a_restart_of_the_mcp_server_is_survived(start_agent, sandbox):
     assert [event["ok"] for event in answer.tool_events if event["type"] == "tool_finished"] == [True]
 
 
-async def test_a_failing_enterprise_service_is_told_to_the_model_with_its_code(start_agent, sandbox):
+async def test_the_model_receives_the_error_code_of_a_failing_enterprise_service(start_agent, sandbox):
     agent = await start_agent()
     token = sandbox.access_token()
     sandbox.cloud.faults.set("function_compute", Fault(status=500))
@@ -125,9 +125,7 @@ async def test_a_revoked_models_key_is_fetched_anew_within_the_same_request(star
     assert (await agent.ask(GREETING, token)).status == 200
 
 
-async def test_a_trigger_with_an_old_jwks_is_told_apart_until_somebody_pastes_the_new_one(
-    start_agent, sandbox
-):
+async def test_a_trigger_with_an_old_jwks_has_its_own_code_until_the_jwks_is_updated(start_agent, sandbox):
     agent = await start_agent()
     sandbox.cloud.keys.rotate(overlap=False)
     token = sandbox.access_token()
@@ -157,7 +155,7 @@ async def test_key_rotations_under_load_fail_no_valid_request(start_agent, sandb
     assert sandbox.cloud.counters.snapshot()["idaas:jwks"] <= 3
 
 
-async def test_a_service_that_refuses_everybody_costs_one_renewal_in_five_seconds(start_agent, sandbox):
+async def test_a_service_that_refuses_every_call_costs_one_renewal_in_five_seconds(start_agent, sandbox):
     agent, token = await start_agent(), sandbox.access_token()
     await agent.warm()
     await agent.ask(ENTERPRISE, token)

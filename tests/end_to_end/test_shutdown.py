@@ -102,7 +102,7 @@ async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_cl
     }
     async with running(AGENT, "serve", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete")
-        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
+        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
         async with http:
@@ -127,7 +127,7 @@ async def test_workers_finish_their_answers_and_a_second_signal_ends_them(sandbo
     }
     async with running(AGENT, "serve", "--workers", "2", folder=tmp_path, **variables) as agent:
         await agent.says("startup complete", times=2)
-        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.said)[0])
+        port = int(re.findall(r"listening on 127.0.0.1, port (\d+)", agent.printed)[0])
         sandbox.cloud.faults.set("function_compute", Fault(hang=True))
         sandbox.cloud.faults.set("amap", Fault(latency=1))
         http, alice = client(f"http://127.0.0.1:{port}", sandbox.access_token())
@@ -152,8 +152,8 @@ async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
     ports = [argument for name in names for argument in (f"--{name}-port", "0")]
     async with running(AGENT, "up", *ports, folder=tmp_path, SHUTDOWN_SECONDS="0.5") as up:
         await up.says("ready")
-        _, origin = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.said, re.MULTILINE)
-        plain = re.findall(r"http://localhost:\d+", up.said.partition("IDaaS")[2])[0]
+        _, origin = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", up.printed, re.MULTILINE)
+        plain = re.findall(r"http://localhost:\d+", up.printed.partition("IDaaS")[2])[0]
         async with httpx.AsyncClient(trust_env=False) as control:
             await control.put(f"{plain}/__sandbox__/faults/function_compute", json={"hang": True})
             token = (await control.post(f"{plain}/__sandbox__/access-tokens")).json()["access_token"]
@@ -164,4 +164,4 @@ async def test_ctrl_c_leaves_no_process_and_no_port_of_up_behind(tmp_path):
             await stream.end()
         assert stream.last["error"]["code"] == "shutting_down"
         assert await up.ends() == 0
-    assert all(refused(int(port)) for port in re.findall(r":(\d+)", up.said))
+    assert all(refused(int(port)) for port in re.findall(r":(\d+)", up.printed))

@@ -1,4 +1,4 @@
-"""The page with somebody signed in, what he does at it, and the tool calls that an agent may tell it of."""
+"""The page with a signed-in user, their actions, and the tool calls that an agent may report."""
 
 from typing import Any
 

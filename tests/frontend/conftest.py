@@ -71,8 +71,8 @@ class ScriptedAgent:
 
     def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
         """A stream of these members of `delta`; `agent_event` and `error` go where the contract puts them."""
-        told = list(chunks) if text is None else [*chunks, {"content": text}]
-        self._answers.append((200, [_event(chunk) for chunk in told] + ["data: [DONE]\n\n"] * done, False))
+        deltas = list(chunks) if text is None else [*chunks, {"content": text}]
+        self._answers.append((200, [_event(chunk) for chunk in deltas] + ["data: [DONE]\n\n"] * done, False))
 
     def will_answer_without_end(self, *chunks: Mapping[str, Any]) -> None:
         """A stream that stays open until the client leaves."""

@@ -1,4 +1,4 @@
-"""The conversation in a real browser, against an agent that says what the test tells it."""
+"""The conversation in a real browser, against an agent whose answers the test scripts."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ async def test_a_first_question_is_one_click_away(signed_in: Page, browser_conte
     ]
 
 
-async def test_each_tool_call_says_whose_identity_it_used(
+async def test_each_tool_call_shows_its_access_identity(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer(
@@ -69,7 +69,7 @@ async def test_each_tool_call_says_whose_identity_it_used(
     )
 
 
-async def test_stop_ends_the_request_and_keeps_what_had_come(
+async def test_stop_ends_the_request_and_keeps_the_received_text(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer_without_end(
@@ -84,7 +84,7 @@ async def test_stop_ends_the_request_and_keeps_what_had_come(
     await asyncio.wait_for(scripted_agent.client_left.wait(), timeout=5)
 
 
-async def test_an_answer_that_is_stopped_before_it_came_keeps_nothing_and_says_so(
+async def test_an_answer_stopped_before_its_first_text_is_shown_as_stopped(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer_without_end()
@@ -186,7 +186,7 @@ async def test_a_tool_call_shows_its_arguments_and_its_result_folded_and_as_text
     await expect(answer.locator("img, pre strong")).to_have_count(0)
 
 
-async def test_the_agent_is_said_to_have_verified_the_token_only_after_it_took_the_question(
+async def test_the_token_is_shown_as_verified_only_after_the_agent_accepted_the_question(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     agent = signed_in.locator(".chain .link-agent")

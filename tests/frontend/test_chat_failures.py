@@ -20,7 +20,7 @@ __all__ = ["signed_in"]  # fixtures
         (413, "request_too_large", "Begin a new conversation."),
     ],
 )
-async def test_a_failure_says_what_happened_what_to_do_and_its_reference(
+async def test_a_failure_shows_symptom_remedy_and_request_id(
     signed_in: Page, browser_context: Any, scripted_agent: Any, status: int, code: str, words: str
 ):
     scripted_agent.will_refuse(status, code, request_id="1f2e3d4c")

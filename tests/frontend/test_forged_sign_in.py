@@ -38,7 +38,7 @@ async def test_an_answer_to_another_nonce_is_refused(
 
 
 @pytest.mark.parametrize("fragment", ["&state=forged", "", "&state="])
-async def test_a_token_that_nobody_here_asked_for_is_refused(
+async def test_an_unsolicited_token_is_refused(
     browser_context: Any, page: Page, sandbox_config: Any, fragment: str
 ):
     sandbox_config()
@@ -50,7 +50,7 @@ async def test_a_token_that_nobody_here_asked_for_is_refused(
     assert await page.evaluate("JSON.stringify({...sessionStorage})") == "{}"
 
 
-async def test_a_forged_answer_changes_nothing_for_a_person_who_is_signed_in(
+async def test_a_forged_response_does_not_affect_a_signed_in_user(
     browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config()
@@ -82,7 +82,7 @@ async def test_a_replayed_code_is_refused_by_the_page_and_not_sent_again(
     assert sandbox.cloud.counters.snapshot()["idaas:token.authorization_code"] == 1
 
 
-async def test_a_code_that_somebody_else_has_presented_is_refused_by_idaas_and_the_page_says_so(
+async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")

@@ -60,7 +60,7 @@ async def test_no_payload_runs_loads_or_leads_anywhere(
     assert browser_context.origins == {"http://localhost:9001", scripted_agent.origin}
 
 
-async def test_the_second_barrier_alone_lets_nothing_pass(signed_in: Page, browser_context: Any):
+async def test_the_content_security_policy_alone_blocks_every_payload(signed_in: Page, browser_context: Any):
     """The payloads as HTML, past the parser, into what DOMPurify is asked for."""
     facts = await signed_in.evaluate(
         """async (payloads) => {

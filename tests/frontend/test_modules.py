@@ -33,11 +33,11 @@ def messages() -> dict[str, dict[str, str]]:
     return found
 
 
-def test_the_page_says_of_an_error_what_the_agent_says_to_the_person():
+def test_the_page_and_the_agent_show_the_same_text_for_an_error():
     english = messages()["en"]
     for code, row in ERROR_TABLE.items():
-        said = f"{english.get(f'error.{code}.symptom')}. {english.get(f'error.{code}.remedy')}"
-        assert said == row.person, (
+        shown = f"{english.get(f'error.{code}.symptom')}. {english.get(f'error.{code}.remedy')}"
+        assert shown == row.person, (
             f"frontend/language/en-errors.js and zh-errors.js need 'error.{code}.symptom' and '….remedy'"
         )
 

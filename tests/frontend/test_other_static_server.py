@@ -27,7 +27,7 @@ def static_server() -> Iterator[str]:
         server.shutdown()
 
 
-async def test_the_page_starts_and_tells_that_the_example_values_are_still_there(
+async def test_the_page_starts_and_reports_example_values(
     browser_context: Any, page: Page, static_server: str
 ):
     await page.goto(static_server)

@@ -90,7 +90,7 @@ async def test_the_pages_files_are_served_with_their_media_type(folder: Path, pa
         "/index.html%00.js",
     ],
 )
-async def test_nothing_else_is_served(folder: Path, path: str):
+async def test_other_paths_are_not_served(folder: Path, path: str):
     async with client(folder) as http:
         answer = await http.get(path)
     assert (answer.status_code, answer.text) == (404, "Not found")

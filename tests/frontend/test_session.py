@@ -27,7 +27,7 @@ async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(
     await question(other).wait_for()  # IDaaS knows the person: no password
 
 
-async def test_with_memory_storage_nothing_of_the_token_is_stored(
+async def test_memory_storage_stores_no_part_of_the_token(
     browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config(TOKEN_STORAGE="memory")
@@ -125,7 +125,7 @@ KEPT = """() => new Promise((resolve) => {
 })"""
 
 
-async def test_in_the_browsers_database_a_conversation_waits_for_its_person_until_he_signs_out(
+async def test_a_stored_conversation_is_kept_for_its_user_until_sign_out(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, scripted_agent: Any
 ):
     sandbox_config(CONVERSATION_STORAGE="indexeddb")
@@ -225,7 +225,7 @@ async def test_where_idaas_does_not_renew_the_button_is_there(
     await expect(page.locator("iframe")).to_have_count(0)
 
 
-async def test_in_a_frame_the_page_shows_nothing(browser_context: Any, page: Page, sandbox_config: Any):
+async def test_the_page_is_empty_in_a_frame(browser_context: Any, page: Page, sandbox_config: Any):
     sandbox_config()
     await page.goto(PAGE)
     await page.get_by_role("button", name="Sign in with IDaaS").wait_for()

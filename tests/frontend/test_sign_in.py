@@ -26,7 +26,7 @@ async def test_the_five_keys_of_the_tutorial_sign_in_by_the_implicit_grant(
     assert "idaas:token.authorization_code" not in sandbox.cloud.counters.snapshot()
 
 
-async def test_the_code_grant_with_pkce_needs_no_secret_and_no_server_of_ours(
+async def test_the_code_grant_with_pkce_needs_no_secret_and_no_backend(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
@@ -52,7 +52,7 @@ async def test_with_openid_each_grant_checks_the_nonce_and_shows_the_persons_nam
     assert any("&nonce=" in url for url in asked)
 
 
-async def test_no_token_stays_in_the_address_the_history_or_local_storage(
+async def test_no_token_remains_in_the_address_the_history_or_local_storage(
     browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config()
@@ -77,7 +77,7 @@ async def test_a_wrong_password_stays_at_idaas_and_the_right_one_goes_on(
     await question(page).wait_for()
 
 
-async def test_a_refusal_of_idaas_is_explained_with_what_to_do(
+async def test_a_refusal_of_idaas_is_shown_with_its_remedy(
     browser_context: Any, page: Page, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config(SCOPE="https://agent.sandbox.example|no.such.permission")

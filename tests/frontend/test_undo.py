@@ -81,9 +81,7 @@ async def test_undo_stops_the_new_answer_that_is_under_way(
     await scripted_agent.client_left.wait()
 
 
-async def test_what_signing_out_took_away_cannot_be_had_back(
-    signed_in: Page, browser_context: Any, scripted_agent: Any
-):
+async def test_sign_out_cannot_be_undone(signed_in: Page, browser_context: Any, scripted_agent: Any):
     scripted_agent.will_answer(text="For one person only.")
     await ask(signed_in, "hello")
     await answered(signed_in)

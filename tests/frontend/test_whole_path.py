@@ -119,7 +119,7 @@ async def test_stop_ends_the_models_work_too(
     await page.get_by_text("Stopped. What had come so far is kept.").wait_for()
 
 
-async def test_who_may_not_use_the_agent_is_told_so_and_no_token_is_issued(
+async def test_a_user_without_permission_for_the_agent_gets_an_error_and_no_token(
     browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
     serve_agent("Human", PageGrant.CODE)
@@ -156,7 +156,7 @@ async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversat
     )
 
 
-async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_what_to_do(
+async def test_a_failing_service_is_shown_with_its_code_and_remedy(
     browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
     serve_agent("Machine", PageGrant.CODE)
@@ -169,7 +169,7 @@ async def test_a_service_that_fails_is_shown_as_failed_with_its_code_and_what_to
     await expect(call).to_contain_text("Try again later, or ask your administrator.")
 
 
-async def test_bobs_refused_leave_is_shown_as_not_called_and_on_nobodys_behalf(
+async def test_bobs_refused_leave_is_shown_as_not_called_and_without_an_identity(
     browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
     serve_agent("Machine", PageGrant.CODE)

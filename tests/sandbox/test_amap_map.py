@@ -58,7 +58,7 @@ def test_table_is_consistent():
         assert place.location.metres_to(place.city.centre) < 60_000, place.name
 
 
-def test_weather_has_four_days_from_today_in_china_and_is_the_same_for_everybody():
+def test_weather_has_four_days_from_today_in_china_and_is_the_same_for_every_caller():
     first = answer("maps_weather", city="杭州")
     assert first == answer("maps_weather", city="Hangzhou") == answer("maps_weather", city="330100")
     assert [day["date"] for day in first["forecasts"]] == [f"2026-11-{day}" for day in (24, 25, 26, 27)]
@@ -178,7 +178,7 @@ def test_every_search_result_has_a_detail():
             assert answer("maps_search_detail", id=poi["id"])["name"] == poi["name"]
 
 
-def test_search_that_finds_nothing_is_empty_and_no_failure():
+def test_search_without_results_is_empty_and_no_failure():
     assert answer("maps_text_search", keywords="zzzz", city="杭州")["pois"] == []
 
 
@@ -240,7 +240,7 @@ def test_unknown_input_fails_in_the_services_own_words(tool, arguments, text):
 
 
 @pytest.mark.parametrize("text", ["", "120", "200,10", "10,95", "a,b", "1,2,3"])
-def test_what_is_no_point_is_not_read_as_one(text):
+def test_malformed_points_are_refused(text):
     assert parse_coordinates(text) is None
 
 

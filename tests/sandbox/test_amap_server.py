@@ -136,9 +136,9 @@ async def test_fault_answers_in_the_vendors_error_shape(sandbox):
     sandbox.cloud.faults.set("amap", Fault(status=503, times=1))
     async with client(sandbox) as http:
         faulty = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
-        mended = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
+        recovered = await http.post(sandbox.cloud.addresses.amap_url, json=INITIALIZE)
     assert (faulty.status_code, faulty.json()["code"]) == (503, "InternalError")
-    assert mended.status_code == 200
+    assert recovered.status_code == 200
 
 
 async def test_body_that_is_not_json_is_counted_and_left_to_the_protocol(sandbox):

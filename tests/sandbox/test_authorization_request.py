@@ -63,7 +63,7 @@ def test_a_repeated_redirect_uri_is_refused(sandbox, browser) -> None:
         ({"response_type": "id_token", "nonce": "n"}, "invalid_request"),
     ],
 )
-def test_a_malformed_request_is_reported_before_anybody_signs_in(browser, changes, error) -> None:
+def test_a_malformed_request_is_reported_before_sign_in(browser, changes, error) -> None:
     answer = fragment(browser.authorize(state="s", **changes))
     assert (answer["error"], answer["state"]) == (error, "s")
 
@@ -81,6 +81,6 @@ def test_the_user_must_be_authorized_for_the_agent(sandbox, browser) -> None:
     assert (event.result, event.subject, event.error) == ("failed", "user_bob01", "access_denied")
 
 
-def test_a_disabled_application_gets_nothing(sandbox, browser) -> None:
+def test_a_disabled_application_gets_no_token(sandbox, browser) -> None:
     sandbox.cloud.directory.disabled.add(PAGE)
     assert fragment(browser.sign_in())["error"] == "access_denied"

@@ -3,7 +3,7 @@
 from sandbox.clock import SettableClock
 
 
-def test_time_moves_only_when_told() -> None:
+def test_time_moves_only_by_advance() -> None:
     clock = SettableClock(now=1000.0)
     assert clock() == clock() == 1000.0
     clock.advance(61.5)

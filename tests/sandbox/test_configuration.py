@@ -121,7 +121,7 @@ def test_grants_name_the_agent_itself_users_or_both():
     assert configuration.people == (("user_alice01", PAYROLL, "payroll.write"),)
 
 
-def test_what_is_added_is_there_after_a_reset_too():
+def test_additions_survive_a_reset():
     cloud = Cloud(
         configuration=parse_configuration("""
             redirect_uris = ["http://localhost:3000/"]

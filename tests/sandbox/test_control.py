@@ -98,7 +98,7 @@ def test_settings_can_be_changed_one_by_one(sandbox, control) -> None:
     assert control.patch("/settings", json={"access_token_life": 1}).status_code == 400
 
 
-def test_keys_rotate_with_overlap_unless_told_otherwise(sandbox, control) -> None:
+def test_keys_rotate_with_overlap_by_default(sandbox, control) -> None:
     assert len(control.post("/keys/rotate").json()["keys"]) == 2
     assert len(control.post("/keys/rotate", json={"overlap": False}).json()["keys"]) == 1
     assert sandbox.cloud.function_compute_jwks != sandbox.cloud.jwks()

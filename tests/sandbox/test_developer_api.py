@@ -104,7 +104,7 @@ def test_an_unknown_instance_is_not_found(sandbox, obtain, as_machine, refusal) 
     assert refusal(obtain(as_machine(), address=address)) == (404, "instance_not_found")
 
 
-def test_an_agent_without_data_authorization_gets_nothing_in_either_identity(
+def test_an_agent_without_data_authorization_gets_no_key_in_either_identity(
     sandbox, obtain, as_machine, as_user, refusal
 ) -> None:
     sandbox.cloud.vault.find("llm_api_key").readers.discard(AGENT)
@@ -113,7 +113,7 @@ def test_an_agent_without_data_authorization_gets_nothing_in_either_identity(
         assert obtain(token, "amap_api_key").status_code == 200
 
 
-def test_a_user_without_data_authorization_gets_nothing_through_the_agent(
+def test_a_user_without_data_authorization_gets_no_key_through_the_agent(
     sandbox, obtain, as_machine, as_user, refusal
 ) -> None:
     sandbox.cloud.vault.find("llm_api_key").readers.discard("user_bob01")

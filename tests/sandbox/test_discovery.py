@@ -53,7 +53,7 @@ def test_hard_rotation_breaks_old_tokens(sandbox, client) -> None:
     assert verifies(client, sandbox, sandbox.access_token())
 
 
-def test_function_compute_keeps_its_copy_until_somebody_pastes_again(sandbox) -> None:
+def test_function_compute_keeps_its_jwks_until_it_is_pasted_again(sandbox) -> None:
     copy = sandbox.cloud.function_compute_jwks
     sandbox.cloud.keys.rotate(overlap=False)
     assert sandbox.cloud.function_compute_jwks == copy != sandbox.cloud.jwks()

@@ -25,7 +25,7 @@ def test_a_status_comes_without_reaching_the_service(sandbox, jwks) -> None:
     assert sandbox.cloud.counters.snapshot() == {"idaas.jwks:fault": 1}
 
 
-def test_a_fault_lasts_as_many_requests_as_it_says(sandbox, jwks) -> None:
+def test_a_fault_lasts_for_its_number_of_requests(sandbox, jwks) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(status=500, times=2))
     assert [jwks().status_code for _ in range(4)] == [500, 500, 200, 200]
     assert sandbox.cloud.faults.snapshot() == {}
@@ -115,7 +115,7 @@ def test_a_gateways_page_has_a_good_status(sandbox, jwks) -> None:
     assert response.text.startswith("<!DOCTYPE html>")
 
 
-def test_a_port_that_refuses_is_there_again_when_mended(sandbox, jwks) -> None:
+def test_a_refusing_port_accepts_again_when_the_fault_is_cleared(sandbox, jwks) -> None:
     assert jwks().status_code == 200
     for _ in range(2):
         sandbox.cloud.faults.set("idaas.jwks", Fault(refuse=True))

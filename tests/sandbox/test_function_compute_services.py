@@ -64,7 +64,7 @@ async def test_enterprise_service_names_the_agent_for_its_own_token(sandbox, htt
         ({"scope": "a service.invoke b"}, "access_identity", "Human"),
     ],
 )
-async def test_caller_is_told_as_far_as_the_token_tells(sandbox, http, claims, member, value):
+async def test_the_caller_is_read_from_the_claims_of_the_token(sandbox, http, claims, member, value):
     token = sandbox.access_token("alice", **ENTERPRISE, **claims)
     answer = await http.get("/enterprise", headers=bearer(token))
     assert answer.json()["caller"][member] == value
@@ -139,7 +139,7 @@ async def test_body_is_validated(sandbox, http, content, status):
     assert (await http.post("/enterprise", content=content, headers=headers)).status_code == status
 
 
-async def test_leave_service_tells_people_their_own_leave(sandbox, http):
+async def test_leave_service_returns_the_callers_own_leave(sandbox, http):
     balances = {}
     for user in ("alice", "bob"):
         answer = await http.get("/leave", headers=bearer(sandbox.access_token(user, **LEAVE)))

@@ -151,7 +151,7 @@ def trigger(lookup="header:Authorization:Bearer ", claims="", **members):
         ("header:X-Token,query:token", {"params": {"token": token()}}),
     ],
 )
-async def test_token_is_found_where_the_configuration_says(lookup, where):
+async def test_token_is_read_from_the_configured_place(lookup, where):
     http, _ = trigger(lookup)
     assert (await http.get("/", **where)).status_code == 200
 
@@ -238,5 +238,5 @@ def test_position_that_is_not_implemented_is_refused(make):
         make()
 
 
-def test_default_claim_configuration_passes_nothing():
+def test_default_claim_configuration_passes_no_claim():
     assert ClaimPassBy.parse("query::") == ()

@@ -69,13 +69,13 @@ def test_other_remarks_do_not_repeat_the_call(question):
 
 
 def test_answer_to_a_follow_up_about_tomorrow_begins_with_tomorrow():
-    _, said = converse("And tomorrow?", earlier=(HANGZHOU,))
-    assert said.startswith("Hangzhou, 2026-11-25")
+    _, reply = converse("And tomorrow?", earlier=(HANGZHOU,))
+    assert reply.startswith("Hangzhou, 2026-11-25")
 
 
 def test_earlier_questions_of_a_request_come_newest_first():
-    said = [("user", "one"), ("assistant", "1"), ("user", "two"), ("assistant", "2"), ("user", "three")]
-    messages = [{"role": role, "content": text} for role, text in said]
+    reply = [("user", "one"), ("assistant", "1"), ("user", "two"), ("assistant", "2"), ("user", "three")]
+    messages = [{"role": role, "content": text} for role, text in reply]
     assert conversation(messages) == Conversation("three", ("two", "one"))
 
 

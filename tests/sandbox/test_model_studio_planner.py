@@ -82,7 +82,7 @@ def test_question_finds_its_tool_and_fills_the_arguments(question, name, argumen
         "What is the capital of France?",
     ],
 )
-def test_small_talk_calls_nothing(question):
+def test_small_talk_calls_no_tool(question):
     decision = decide(Conversation(question), ALL, TODAY)
     assert decision.calls == ()
     assert decision.text
@@ -140,7 +140,7 @@ def test_thanks_do_not_repeat_the_call_before():
     assert first_calls("Thanks!", earlier="What is the weather in Hangzhou?") == []
 
 
-def test_forced_tool_is_called_whatever_the_question():
+def test_forced_tool_is_called_for_any_question():
     assert first_calls("hello", forced="leave_balance") == [("leave_balance", {})]
 
 

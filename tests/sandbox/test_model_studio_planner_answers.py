@@ -16,14 +16,14 @@ from tests.sandbox.planner_session import converse
     ],
 )
 def test_answer_is_in_the_language_of_the_question_and_signed_by_the_stand_in(question, text, signature):
-    _, said = converse(question)
-    assert text in said
-    assert said.endswith(signature)
+    _, reply = converse(question)
+    assert text in reply
+    assert reply.endswith(signature)
 
 
 def test_answer_about_tomorrow_begins_with_tomorrow():
-    _, said = converse("Will it rain in Hangzhou tomorrow?")
-    assert "2026-11-25" in said.splitlines()[0]
+    _, reply = converse("Will it rain in Hangzhou tomorrow?")
+    assert "2026-11-25" in reply.splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_answer_about_tomorrow_begins_with_tomorrow():
         '{"ok": false, "message": "no"}',
     ],
 )
-@pytest.mark.parametrize(("question", "said"), [("Weather in Hangzhou", "failed"), ("杭州天气", "失败")])
-def test_failure_of_a_tool_is_said_plainly_and_not_tried_again(result, question, said):
+@pytest.mark.parametrize(("question", "reply"), [("Weather in Hangzhou", "failed"), ("杭州天气", "失败")])
+def test_failure_of_a_tool_is_reported_and_not_repeated(result, question, reply):
     rounds, text = converse(question, answers={"maps_weather": result})
     assert rounds == [["maps_weather"]]
-    assert said in text
+    assert reply in text
 
 
 def test_one_failure_does_not_hide_the_other_answer():
@@ -53,7 +53,7 @@ def test_one_failure_does_not_hide_the_other_answer():
     assert "Hello, alice" in text
 
 
-def test_any_json_is_put_into_words_with_what_was_asked_first():
+def test_any_json_becomes_text_with_the_requested_member_first():
     result = json.dumps(
         {
             "employee": "alice",

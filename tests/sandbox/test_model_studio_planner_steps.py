@@ -102,7 +102,7 @@ FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(FRAGMENTS, max_size=12).map(" ".join)))
-def test_whatever_is_asked_the_planner_comes_to_an_answer(question):
+def test_the_planner_ends_with_an_answer_for_any_question(question):
     answers = {t.name: '{"greeting": "Hello"}' for t in (ENTERPRISE, LEAVE, ORDER, COLLEAGUE, ROOM)}
     rounds, text = converse(question, answers=answers)
     assert text

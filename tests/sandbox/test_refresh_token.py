@@ -67,7 +67,7 @@ def test_a_refresh_token_of_another_client_is_refused(
     assert refresh(first).status_code == 200
 
 
-def test_a_refresh_token_expires_a_day_after_the_sign_in_however_often_it_was_used(
+def test_a_refresh_token_expires_a_day_after_the_sign_in_regardless_of_use(
     sandbox: Any, first: str, refresh: Refresh, refusal: Any
 ):
     sandbox.clock.advance(12 * 3600)

@@ -109,7 +109,7 @@ def test_without_a_running_sandbox_the_file_is_written_for_the_next_start(folder
     assert [user.name for user in SandboxFile(folder / "sandbox.toml").read().users] == ["carol"]
 
 
-def test_running_sandbox_with_another_file_says_so(sandbox, running, folder):
+def test_running_sandbox_with_another_file_is_reported(sandbox, running, folder):
     other = ("sandbox", "user", "add", "carol", "--config", "other.toml")
     result = run(*other, url=running.cloud.addresses.idaas_plain)
     assert result.exit_code == 0

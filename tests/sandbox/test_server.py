@@ -50,7 +50,7 @@ def test_everything_secret_is_for_its_owner_only(sandbox) -> None:
     assert "PRIVATE KEY" not in (folder / "ca.pem").read_text() + (folder / "ca-bundle.pem").read_text()
 
 
-def test_agent_env_is_what_a_shell_reads(sandbox) -> None:
+def test_a_shell_reads_agent_env_with_the_same_values(sandbox) -> None:
     script = f'set -a; . {shlex.quote(str(sandbox.running.folder / "agent.env"))}; exec "$0" -c "$1"'
     code = "import json, os; print(json.dumps(dict(os.environ)))"
     done = subprocess.run(  # noqa: S603  # our own script
@@ -102,7 +102,7 @@ def test_a_restart_keeps_secrets_keys_and_tokens(tmp_path) -> None:
         assert second.environment["IDAAS_CLIENT_SECRET"] == environment["IDAAS_CLIENT_SECRET"]
 
 
-def test_a_closed_sandbox_frees_its_ports_although_somebody_still_waits(tmp_path) -> None:
+def test_a_closed_sandbox_frees_its_ports_although_a_client_still_waits(tmp_path) -> None:
     running = start_sandbox(anywhere(tmp_path))
     address = running.cloud.addresses.jwks
     with httpx.Client(verify=running.ssl_context) as client:

@@ -32,7 +32,7 @@ def test_a_signed_in_browser_is_not_asked_again(browser) -> None:
     assert "access_token" in fragment(browser.authorize())
 
 
-def test_prompt_login_asks_again_and_prompt_none_never_asks(browser) -> None:
+def test_prompt_login_shows_the_form_and_prompt_none_never_does(browser) -> None:
     assert fragment(browser.authorize(prompt="none", state="s")) == {
         "error": "login_required",
         "error_description": "nobody is signed in",
@@ -66,7 +66,7 @@ def test_bob_does_not_get_in_with_the_password_of_alice(sandbox, browser) -> Non
     assert browser.sign_in("bob", sandbox.cloud.secrets.alice_password).status_code == 401
 
 
-def test_what_was_typed_is_shown_as_text(browser) -> None:
+def test_typed_text_is_shown_escaped(browser) -> None:
     response = browser.sign_in('"><script>alert(1)</script>', "x")
     assert "<script" not in response.text
 
@@ -99,7 +99,7 @@ def test_cookies_are_secure_over_tls(sandbox, client) -> None:
     assert "Secure" in response.headers["set-cookie"]
 
 
-def test_a_form_of_another_site_signs_nobody_in(browser) -> None:
+def test_a_form_of_another_site_signs_no_user_in(browser) -> None:
     assert browser.sign_in(csrf="guessed").status_code == 403
     assert browser.sign_in(headers={"Origin": "https://evil.example"}).status_code == 403
     assert browser.sign_in(headers={"Origin": "null"}).status_code == 403
@@ -114,7 +114,7 @@ def test_the_form_needs_the_cookie_of_its_browser(browser) -> None:
     assert browser.client.post("/authorize", params=IMPLICIT, data=form).status_code == 403
 
 
-def test_a_disabled_user_cannot_sign_in_and_loses_his_session(sandbox, browser) -> None:
+def test_a_disabled_user_cannot_sign_in_and_loses_their_session(sandbox, browser) -> None:
     browser.sign_in()
     sandbox.cloud.directory.disabled.add("user_alice01")
     assert browser.authorize().status_code == 200

@@ -84,7 +84,7 @@ def test_get_is_not_allowed(sandbox, client) -> None:
         "service.invoke",
         "a|b|c",
         f"{ENTERPRISE_AUDIENCE}|",
-        "https://nobody.example|x",
+        "https://unknown.example|x",
         f"{ENTERPRISE_AUDIENCE}|service.delete",
         f"{ENTERPRISE} {PAM_AUDIENCE}|.all",
         f"openid {ENTERPRISE}",

@@ -55,7 +55,7 @@ def test_an_expired_subject_token_is_refused_and_counted(sandbox, exchange, refu
     assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
 
 
-def test_a_subject_token_that_is_not_ours_is_refused(sandbox, exchange, refusal) -> None:
+def test_a_subject_token_of_another_issuer_or_audience_is_refused(sandbox, exchange, refusal) -> None:
     foreign_key = jwk.RSAKey.generate_key(2048, {"kid": sandbox.cloud.keys.current.kid})
     claims = {
         "iss": sandbox.issuer,

@@ -18,7 +18,7 @@ _BASE64_JWT = base64.b64encode(b"eyJhbGciOi")[:12].decode()
 
 @dataclass
 class Canaries:
-    """Secrets by name. `found_in` tells the names of those that a text holds, never the secrets."""
+    """Secrets by name. `found_in` returns the names of those in a text, never the secrets."""
 
     by_name: dict[str, str] = field(default_factory=dict)
     _forms: dict[str, set[str]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Canaries:
             self.add(f"token {len(self.by_name)} that IDaaS issued", token)
 
     def found_in(self, text: str) -> list[str]:
-        """The names of the canaries in `text`; any token counts, also one that nobody has added."""
+        """The names of the canaries in `text`; any token counts, also one that was not added."""
         found = [name for name, forms in self._forms.items() if any(form in text for form in forms)]
         return found + (["a token"] if _JWT.search(text) or _BASE64_JWT in text else [])
 

@@ -26,7 +26,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @dataclass(frozen=True)
 class Forge:
-    """A forger who knows all that is public, and has keys of his own; and the issuer's key, for the rest."""
+    """A forger who knows all that is public, and has own keys; and the issuer's key, for the rest."""
 
     issuer: str
     audience: str

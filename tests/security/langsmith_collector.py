@@ -26,7 +26,7 @@ class Collector:
         if scope["type"] == "http":
             request = Request(scope, receive)
             body = (await request.body()).decode("latin-1")
-            # LangGraph Server also reports how many runs it made, not what was said in them.
+            # LangGraph Server also reports the number of runs, not their content.
             if request.method != "GET" and request.url.path != "/v1/metadata/submit":
                 self.sent.append(f"{request.method} {request.url.path} {body}")
             await JSONResponse({"batch_ingest_config": _INGESTION})(scope, receive, send)

@@ -30,6 +30,6 @@ def names_in(text: str) -> list[str]:
     return _NAME.findall(_DECLARED.sub("", text))
 
 
-def told(texts: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+def names_by_place(texts: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     """Where which names stand, of texts that come with the name of their place."""
     return [(place, found) for place, text in texts if (found := names_in(text))]

@@ -71,7 +71,7 @@ async def refusal(verifier: AccessTokenVerifier, token: str) -> AccessTokenError
     return caught.value
 
 
-async def test_the_forge_makes_a_good_token_unless_a_recipe_says_otherwise(forge):
+async def test_the_forge_makes_a_valid_token_by_default(forge):
     verifier, _ = checked_by(forge)
     assert (await verifier.verify(forge.token({}))).principal.subject == "user_alice01"
 
@@ -88,13 +88,13 @@ async def test_the_verifier_refuses_it_for_its_reason_and_asks_for_no_key_in_vai
     assert keys.asked == int(expected["keys"])
 
 
-async def test_over_http_every_one_gets_its_status_and_none_that_needs_no_key_fetches_one(
+async def test_bad_tokens_get_their_status_over_http_and_fetch_keys_only_if_needed(
     start_agent, sandbox, forge, caplog
 ):
     caplog.set_level("WARNING", logger="idaas_agent.failure")
     agent = await start_agent()
     await agent.warm()
-    # The keys at hand are too old to be used from here on: whoever asks for one causes a fetch.
+    # The cached keys are too old to be used from here on: a search for one causes a fetch.
     sandbox.clock.advance(DAY + 60)
     sandbox.cloud.counters.reset()
     here = Forge(

@@ -49,9 +49,14 @@ class Mirror:
 
 
 def oauth_error(seen: dict[str, Any]) -> dict[str, Any]:
-    """IDaaS's refusal, with all it was told in every member of it."""
-    told = f"{seen['body']} {seen['headers']}"
-    return {"error": "invalid_grant", "error_description": told, "error_uri": told, "request_id": told}
+    """A refusal of IDaaS with the whole request in each of its members."""
+    received = f"{seen['body']} {seen['headers']}"
+    return {
+        "error": "invalid_grant",
+        "error_description": received,
+        "error_uri": received,
+        "request_id": received,
+    }
 
 
 def malformed_token(seen: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +110,7 @@ SURFACES = [
 
 
 class Heard(BaseCallbackHandler):
-    """A tracer that somebody has installed for the whole process: keeps what it is told."""
+    """A tracer that is installed for the whole process: keeps what it receives."""
 
     texts: ClassVar[list[tuple[str, str]]] = []
 
@@ -113,15 +118,15 @@ class Heard(BaseCallbackHandler):
         if not name.startswith("on_"):
             return super().__getattribute__(name)
 
-        def told(*args, **kwargs):
+        def received(*args, **kwargs):
             Heard.texts.append((f"callback {name}", repr(args) + repr(kwargs)))
 
-        return told
+        return received
 
 
 @pytest.fixture
 def heard(monkeypatch):
-    """What every callback of LangChain in this process is told, wherever it comes from."""
+    """What every callback of LangChain in this process receives."""
     Heard.texts = []
     monkeypatch.setenv("TESTS_HEAR_ALL", "true")
     monkeypatch.setattr(tracers, "_configure_hooks", list(tracers._configure_hooks))
@@ -261,7 +266,7 @@ async def test_langgraph_server_keeps_no_secret_of_runs_that_fail(langgraph_serv
         parts = client.runs.stream(thread, "agent", input=question, stream_mode=modes)
         seen += [(f"stream {part.event}", repr(part.data)) async for part in parts]
         kept = (client.threads.get(thread), client.threads.get_state(thread), client.runs.list(thread))
-        seen += [("a thread", repr(await told)) for told in kept]
+        seen += [("a thread", repr(await received)) for received in kept]
         sandbox.cloud.faults.clear()
     files = (file for file in langgraph_server.folder.rglob("*") if file.is_file())
     seen += [(file.name, file.read_text(encoding="latin-1")) for file in files]

@@ -31,7 +31,7 @@ async def outcomes(agent, caller, question) -> list[bool]:
     return [event["ok"] for event in events if event["type"] == "tool_finished"]
 
 
-async def test_whoever_leaves_at_any_moment_leaves_all_to_the_others(sandbox):
+async def test_a_client_that_disconnects_at_any_moment_does_not_affect_others(sandbox):
     settings = read_settings(sandbox.environment | {"ACCESS_IDENTITY": "Human"})
     async with Agent(settings, clock=sandbox.clock) as agent:
         alice = await agent.verifier.verify(sandbox.access_token("alice"))

@@ -1,5 +1,5 @@
 """What the caller sees of each fault of each service: at the first request, when warm, and in the middle of
-a run; how often the service is asked for the caller's one request; and that it mends.
+a run; how often the service is asked for the caller's one request; and that the agent recovers.
 
 The expectations are `faults.json`; `docs/faults.md` is made from it.
 """
@@ -142,7 +142,7 @@ def impatient(composed, *, slow: bool, drip: bool) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("title", ROWS)
-async def test_a_fault_is_seen_as_the_table_says_and_mends(start_agent, sandbox, variables, title, fault):
+async def test_a_fault_has_its_documented_outcome_and_recovers(start_agent, sandbox, variables, title, fault):
     row, slow = ROWS[title], fault in SLOW
     if slow:
         tools = row.service in ("amap", "function_compute")
@@ -184,14 +184,14 @@ async def test_a_fault_is_seen_as_the_table_says_and_mends(start_agent, sandbox,
         # The short limits are for the fault: a busy machine may need longer for a whole answer.
         short = composed.idaas._timeout, composed.idaas._retries
         composed.idaas._timeout, composed.idaas._retries = idaas_timeout, RetryPolicy()
-        mended = await agent.ask(row.with_tool, token, stream=True)
+        recovered = await agent.ask(row.with_tool, token, stream=True)
         composed.idaas._timeout, composed.idaas._retries = short
-        assert seen(mended) == "200"
-        assert called(mended)
+        assert seen(recovered) == "200"
+        assert called(recovered)
     assert found == EXPECTED[title][fault]
 
 
-def test_the_document_says_what_is_expected():
+def test_the_document_contains_the_expected_outcomes():
     page = runpy.run_path(str(ROOT / "scripts" / "fault_table.py"))["fault_table"]()
     assert (ROOT / "docs" / "faults.md").read_text(encoding="utf-8") == page
 

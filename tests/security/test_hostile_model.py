@@ -105,7 +105,7 @@ def _claims(authorization: str) -> tuple[str, str]:
 
 @dataclass
 class Scene:
-    """An agent whose model and services are ours to watch; `trap` is where nobody may go."""
+    """An agent whose model and services the test records; `trap` must never be called."""
 
     agent: Any
     model: HostileModel
@@ -208,7 +208,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-async def test_a_call_that_steers_or_is_none_reaches_no_service(scene, what):
+async def test_steering_and_malformed_calls_reach_no_service(scene, what):
     seen = await scene(once(*HOSTILE[what]))
     answer = await seen.ask()
     assert answer.status == 200
@@ -243,7 +243,7 @@ async def test_arguments_that_fit_travel_in_the_body_alone(scene):
     assert all(set(json.loads(body)) == {"message"} for *_, body in seen.enterprise.seen)
 
 
-async def test_what_a_model_tells_a_third_party_server_travels_as_arguments_alone(scene):
+async def test_model_output_reaches_a_third_party_server_only_as_arguments(scene):
     seen = await scene(once(call("maps_weather", {"city": "Hangzhou", **STEERING})))
     assert (await seen.ask()).streamed_text == "done"
     ((name, arguments),) = seen.maps.calls()
@@ -269,7 +269,7 @@ INJECTED = (
 
 
 @pytest.mark.parametrize("by", ["call_enterprise_service", "maps_weather"])
-async def test_a_model_that_obeys_what_a_tool_told_it_acts_as_the_user_still(scene, by):
+async def test_a_model_that_obeys_a_tool_result_still_acts_as_the_user(scene, by):
     """First the injected call, then, when that is refused, the same without what steers."""
 
     def obedient(messages):

@@ -32,7 +32,7 @@ async def test_a_fault_of_idaas_is_no_reason_to_use_the_agents_own_rights(
     sandbox.clock.advance(2)  # a refusal is remembered for as long
     for question in (ENTERPRISE, WEATHER):
         assert (await started.agent.ask(question, token)).status == 200
-    # In the middle of things: held credentials have ended, and the next ones are not to be had.
+    # During the run: the cached credentials have expired, and new ones cannot be obtained.
     sandbox.clock.advance(1300)
     sandbox.cloud.faults.set(service, FAULTS[fault])
     for question in (ENTERPRISE, LEAVE):

@@ -52,7 +52,7 @@ def forged(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
-async def test_nothing_that_a_run_is_sent_makes_it_another_users(requests, sandbox) -> None:
+async def test_no_input_of_a_run_changes_its_user(requests, sandbox) -> None:
     claims = forged(sandbox)
     plain = {name: value for name, value in claims.items() if "langgraph" not in name}
     lies = {"x-user-id": ALICE, "langgraph_auth_user_id": ALICE, "x-auth-scheme": "langsmith"}
@@ -147,7 +147,7 @@ async def test_calls_that_a_client_sends_as_input_are_not_run(requests, sandbox)
     assert sum(asked.values()) <= 8, asked
 
 
-async def test_each_route_of_a_thread_is_closed_to_everybody_but_its_owner(requests) -> None:
+async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests) -> None:
     async with requests("alice") as alice, requests("bob") as bob:
         thread = (await alice.post("/threads", json={})).json()["thread_id"]
         body = {"assistant_id": "agent", "input": ASK}
@@ -173,12 +173,12 @@ async def test_each_route_of_a_thread_is_closed_to_everybody_but_its_owner(reque
         for search in ({"metadata": {"owner": ALICE}}, {"ids": [thread]}):
             found = (await bob.post("/threads/search", json=search)).json()
             assert thread not in str(found), search
-        # The server fails on this one (500) if bob has a thread without values; that tells him nothing.
+        # The server fails on this one (500) if bob has a thread without values, without its content.
         assert thread not in (await bob.post("/threads/search", json={"values": ASK})).text
         assert (await alice.get(f"/threads/{thread}/state")).text == state
 
 
-async def test_assistants_and_schedules_can_be_changed_by_nobody(requests) -> None:
+async def test_assistants_and_schedules_cannot_be_changed(requests) -> None:
     async with requests("alice") as alice:
         [assistant] = (await alice.post("/assistants/search", json={})).json()
         one = f"/assistants/{assistant['assistant_id']}"

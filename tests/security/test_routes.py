@@ -88,7 +88,7 @@ async def test_protected_routes_of_the_agent_are_refused_without_a_good_token(st
                     )
 
 
-async def test_public_routes_of_the_agent_answer_everybody_and_tell_no_secret(start_agent, sandbox) -> None:
+async def test_public_routes_of_the_agent_need_no_token_and_contain_no_secret(start_agent, sandbox) -> None:
     agent = await start_agent("Human")
     for headers in bearers(sandbox).values():
         for method, path in requests(AGENT["public"]):
@@ -139,7 +139,7 @@ async def test_closed_routes_of_langgraph_server_are_closed_for_verified_callers
                 assert (await client.get(path)).status_code == 200
 
 
-async def test_public_routes_of_langgraph_server_tell_nothing(langgraph_server: Server) -> None:
+async def test_public_routes_of_langgraph_server_contain_no_internals(langgraph_server: Server) -> None:
     async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
         for method, path in requests(SERVER["public"]):
             response = await client.request(method, path)
@@ -169,7 +169,7 @@ async def test_a_websocket_of_langgraph_server_is_refused_without_a_good_token(
     assert status in (b"401", b"403"), status
 
 
-async def test_langgraph_server_tells_foreign_pages_nothing(langgraph_server: Server) -> None:
+async def test_langgraph_server_grants_foreign_origins_no_access(langgraph_server: Server) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
         for origin, allowed in {

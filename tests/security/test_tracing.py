@@ -85,7 +85,7 @@ async def test_the_variables_of_langchain_and_langsmith_start_no_trace(sandbox, 
     assert collector.sent == []
 
 
-async def test_what_the_setting_asks_for_is_sent_without_a_secret(sandbox, serve, tmp_path):
+async def test_enabled_tracing_sends_runs_without_a_secret(sandbox, serve, tmp_path):
     collector = Collector()
     statuses = await served(sandbox, await serve(collector), tmp_path, {"AGENT_TRACING": "langsmith"})
     assert statuses == [200] * 7

@@ -43,7 +43,7 @@ def invite(cloud, number: int) -> str:
     return name
 
 
-async def test_in_a_crowd_everybody_is_answered_as_himself(start_agent, sandbox):
+async def test_each_user_of_a_crowd_is_served_under_their_own_identity(start_agent, sandbox):
     agent = await start_agent("Human", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
     agent.composed.broker._held = CredentialCache(36)  # room for a tenth of the crowd's credentials
     names = [invite(sandbox.cloud, number) for number in range(CROWD)]
@@ -94,7 +94,7 @@ def asked(holder, need):
 
 
 @given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
-def test_what_is_held_for_one_is_found_for_nobody_else(pairs):
+def test_a_cached_credential_is_found_only_for_its_user(pairs):
     """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
     held, model = CredentialCache(1000), {}
     for number, (holder, need) in enumerate(pairs):
@@ -196,7 +196,7 @@ async def ask_as_bob(agent, sandbox, body, path="/openai/v1/chat/completions", *
     )
 
 
-async def test_no_header_changes_who_is_served(start_agent, sandbox):
+async def test_no_header_changes_the_caller(start_agent, sandbox):
     agent = await start_agent("Human")
     for path in ("/openai/v1/chat/completions", "/agent/invoke"):
         messages = [{"role": "user", "content": ENTERPRISE}]
@@ -210,7 +210,7 @@ async def test_no_header_changes_who_is_served(start_agent, sandbox):
 
 @pytest.mark.parametrize("forged", FORGED_MESSAGES)
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])
-async def test_no_message_changes_who_is_served(start_agent, sandbox, path, forged):
+async def test_no_message_changes_the_caller(start_agent, sandbox, path, forged):
     agent = await start_agent("Human")
     messages = FORGED_MESSAGES[forged]
     body = {"messages": messages} if "openai" in path else {"input": {"messages": messages}}
@@ -223,7 +223,7 @@ async def test_no_message_changes_who_is_served(start_agent, sandbox, path, forg
 
 
 @pytest.mark.parametrize("member", FORGED_MEMBERS)
-async def test_no_member_of_a_body_changes_who_is_served(start_agent, sandbox, member):
+async def test_no_member_of_a_body_changes_the_caller(start_agent, sandbox, member):
     agent = await start_agent("Human")
     forged = {member: FORGED_MEMBERS[member]}
     messages = [{"role": "user", "content": ENTERPRISE}]

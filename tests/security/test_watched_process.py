@@ -24,7 +24,7 @@ CORE = ("agent.", "graph.", "identity.", "tools.", "httpx", "openai", "langchain
 
 
 async def until(there, process) -> None:
-    """Waits for a file of another process, of which no event tells."""
+    """Waits for a file of another process, which has no event."""
     for _ in range(600):
         if there.exists() and there.read_text():
             return
@@ -35,11 +35,11 @@ async def until(there, process) -> None:
 
 def arguments_of(process) -> str:
     """What every user of the machine may read."""
-    told = Path(f"/proc/{process.pid}/cmdline")
-    return told.read_text() if told.exists() else " ".join(map(str, process.args))
+    address_file = Path(f"/proc/{process.pid}/cmdline")
+    return address_file.read_text() if address_file.exists() else " ".join(map(str, process.args))
 
 
-async def test_nothing_that_watches_a_process_sees_a_secret(sandbox, serve, tmp_path):
+async def test_observers_of_the_process_see_no_secret(sandbox, serve, tmp_path):
     collector = Collector()
     environment = {
         **os.environ,
@@ -50,15 +50,15 @@ async def test_nothing_that_watches_a_process_sees_a_secret(sandbox, serve, tmp_
         "AGENT_TRACING": "langsmith",
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
     }
-    token, told = sandbox.access_token(), tmp_path / "address"
-    command = [sys.executable, "-m", "tests.security.watched_agent", str(told)]
+    token, address_file = sandbox.access_token(), tmp_path / "address"
+    command = [sys.executable, "-m", "tests.security.watched_agent", str(address_file)]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
             command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err
         )
         try:
-            await until(told, process)
-            await conversation(told.read_text(), token, sandbox)
+            await until(address_file, process)
+            await conversation(address_file.read_text(), token, sandbox)
             shown = arguments_of(process)
         finally:
             assert process.stdin is not None

@@ -18,7 +18,7 @@ from sandbox.directory import AGENT, PAGE
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
 from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
-from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_in, told
+from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_by_place, names_in
 from tests.security.test_canaries import SURFACES
 
 pytestmark = pytest.mark.promise("no-internals-shown")
@@ -193,7 +193,7 @@ async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_
             ids.add(response.headers["x-request-id"])
         challenge = response.headers.get("www-authenticate", "")
         seen.append((f"{surface.__name__} challenge", re.sub(r' scope="[^"]*"', "", challenge)))
-    assert told([*seen, *prompts]) == []
+    assert names_by_place([*seen, *prompts]) == []
     lines = [record.fields for record in caplog.records if record.name == "idaas_agent.failure"]
     row = ERROR_TABLE[ErrorCode(failure.code)]
     found = {line["request_id"] for line in lines if line["code"] == failure.code}
@@ -217,7 +217,7 @@ async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_
          "invalid_scope (status 400"),
     ],
 )  # fmt: skip
-async def test_ready_says_to_operators_what_is_missing_and_names_no_client_credential_or_scope(
+async def test_ready_reports_the_failing_part_without_client_credential_or_scope(
     start_agent: Any, variables: dict[str, str], check: str, reason: str
 ) -> None:
     agent = await start_agent("Machine", **variables)
@@ -256,7 +256,7 @@ async def test_langgraph_server_shows_the_persons_words_and_logs_the_operators(
     assert failed
     # The state names what each credential is for, as tool events do: `{"need": {"identifier": …}}`.
     needs = re.compile(r'"need": \{(?:[^{}]|\{[^{}]*\})*\}')  # with its placement
-    assert told((place, needs.sub("", text)) for place, text in seen) == []
+    assert names_by_place((place, needs.sub("", text)) for place, text in seen) == []
     written = langgraph_server.log.read_text(errors="replace")[before:]
     assert "invalid_scope (status 400" in written or "access_denied (status 403" in written
     assert ERROR_TABLE[ErrorCode(code)].remedy in written

@@ -19,7 +19,7 @@ from agent.server.web_server import listen, serve_until_stopped, web_server
 from agent.settings.variables import read_settings
 
 
-async def main(told: Path) -> None:
+async def main(address_file: Path) -> None:
     """Serves until standard input ends."""
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s %(message)s")
     provider = TracerProvider()
@@ -32,7 +32,7 @@ async def main(told: Path) -> None:
 
     async def started() -> None:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        told.write_text(address)  # noqa: ASYNC240 - a few bytes
+        address_file.write_text(address)  # noqa: ASYNC240 - a few bytes
 
     serving = asyncio.create_task(serve_until_stopped({listener: server}, started))
     await asyncio.to_thread(sys.stdin.read)

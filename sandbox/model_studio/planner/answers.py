@@ -1,4 +1,4 @@
-"""Saying it: the answer from what the tools said, asking back, small talk; in the question's language."""
+"""The text of an answer, from tool results, or as a question or small talk; in the question's language."""
 
 import json
 import re
@@ -38,7 +38,7 @@ class Speaker:
     def answer(
         self, question: str, outcomes: Sequence[Outcome], fillings: Sequence[Filling], today: date
     ) -> str:
-        """What each tool said, then what is still missing."""
+        """The result of each tool, then the missing arguments."""
         parts = [self._outcome(outcome, question, today) for outcome in outcomes]
         for filling in fillings:
             if filling.missing:
@@ -51,15 +51,15 @@ class Speaker:
         # Last ones first: an agent's own tools usually come after those of an MCP server.
         some = ", ".join(f"`{tool.name}`" for tool in list(reversed(tools))[:_FEW])
         kind = small_talk(question) or "unknown"
-        said = "" if kind == "help" else self._say(kind)
+        text = "" if kind == "help" else self._say(kind)
         if not tools:
-            said += " " + self._say("no_tools")
+            text += " " + self._say("no_tools")
         elif kind == "help":
             listed = [f"- `{tool.name}`: {_first_sentence(tool.description)}" for tool in tools]
-            said = "\n".join([self._say("all_tools"), "", *listed])
+            text = "\n".join([self._say("all_tools"), "", *listed])
         else:
-            said += " " + self._say("some_tools", count=len(tools), some=some)
-        return f"{said.strip()}\n\n{self._say('signature')}"
+            text += " " + self._say("some_tools", count=len(tools), some=some)
+        return f"{text.strip()}\n\n{self._say('signature')}"
 
     def _say(self, key: str, **values: object) -> str:
         return str(LANGUAGE["texts"][key][self._chinese]).format(**values)

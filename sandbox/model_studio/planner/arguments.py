@@ -22,7 +22,7 @@ _LABELLED = (Role.OTHER, Role.MESSAGE, Role.KEYWORDS, Role.IDENTIFIER, Role.NUMB
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A tool that is asked for. The first `own` of the texts ask for it, the others were said before.
+    """A requested tool. The first `own` of the texts request it, the others are earlier messages.
 
     `reply` is the bare value that the first text consists of, if it is no more than that.
     """

@@ -113,7 +113,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def messages(text: str) -> tuple[str, ...]:
-    """What is to be said: after "saying" or 说, or after a colon."""
+    """The message: after "saying" or 说, or after a colon."""
     found = _SAID.search(text)
     return tuple(part for part in found.groups() if part) if found else ()
 

@@ -38,7 +38,7 @@ def words_of(name: str) -> list[str]:
 
 
 def role(name: str, schema: Mapping[str, Any]) -> Role:
-    """The role of the argument `name`; `OTHER` if neither name nor description tells."""
+    """The role of the argument `name`; `OTHER` if neither name nor description shows it."""
     names, description = set(words_of(name)), str(schema.get("description", "")).lower()
     if schema.get("enum"):
         return Role.CHOICE

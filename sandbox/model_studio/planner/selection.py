@@ -16,7 +16,7 @@ _NAME, _DESCRIPTION, _ARGUMENT, _CONCEPT = 2.0, 1.0, 0.5, 3.0
 _THRESHOLD = 1.2
 """Below it a tool is not meant: one word that also stands in a description is not enough."""
 _CLOSE = 0.75
-"""Tools whose score is within this share of the best are told apart by their arguments."""
+"""Tools whose score is within this share of the best are distinguished by their arguments."""
 _TRAVEL = {"driving", "walking", "cycling", "transit", "taxi", "navigation", "distance"}
 _HEAD_FINAL = {"和", "与", "跟", "以及", "、"}
 

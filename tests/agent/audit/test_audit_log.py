@@ -84,7 +84,7 @@ async def test_a_name_from_outside_cannot_make_a_line_of_its_own(tmp_path):
     assert len(file.read_text().splitlines()) == 1
 
 
-async def test_on_a_full_disk_a_required_record_is_refused_and_the_log_says_why(caplog):
+async def test_required_record_on_a_full_disk_is_refused_and_the_reason_logged(caplog):
     log = AuditLog(FULL, required=True, retry_seconds=60)
     for _ in range(3):
         with pytest.raises(AuditError) as caught:
@@ -172,7 +172,7 @@ async def test_a_disk_that_goes_away_while_it_is_used_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("required", [False, True])
-async def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path, required):
+async def test_a_hanging_disk_does_not_block_the_event_loop(tmp_path, required):
     pipe = tmp_path / "audit.jsonl"
     os.mkfifo(pipe)  # opening it waits for a reader
     log = AuditLog(pipe, required=required, capacity=3, seconds=0.01)
@@ -189,7 +189,7 @@ async def test_a_disk_that_does_not_answer_holds_up_nobody(tmp_path, required):
     os.close(reader)
 
 
-async def test_what_is_recorded_after_the_end_is_reported(tmp_path, caplog):
+async def test_records_after_close_are_reported_as_lost(tmp_path, caplog):
     log = AuditLog(tmp_path / "audit.jsonl")
     await log.record(event())
     await log.aclose()

@@ -56,7 +56,7 @@ def lines_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def told(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
+def summary(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
     return [(line["event"], line["outcome"], line["error"]) for line in lines]
 
 
@@ -116,14 +116,16 @@ async def test_a_warm_request_costs_its_authentication_and_its_calls(sandbox: Sa
                 response = await client.post(CHAT, json=body, headers=headers)
         lines = records(server, file)
     warm = [line for line in lines if line["request_id"] == response.headers["x-request-id"]]
-    assert told(warm) == [
+    assert summary(warm) == [
         ("authentication", "succeeded", None),
         ("tool_call", "started", None),
         ("tool_call", "succeeded", None),
     ]
 
 
-async def test_who_is_refused_is_on_record_with_the_reason_and_no_name(sandbox: Sandbox, file: Path) -> None:
+async def test_a_refused_caller_is_on_record_with_the_reason_and_no_principal(
+    sandbox: Sandbox, file: Path
+) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
         foreign = sandbox.access_token("alice", audience="https://other.example")
         narrow = sandbox.access_token("alice", permissions=("agent.other",))
@@ -137,7 +139,7 @@ async def test_who_is_refused_is_on_record_with_the_reason_and_no_name(sandbox: 
             late = {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
             assert (await client.get("/openai/v1/models", headers=late)).status_code == 503
         lines = records(server, file, "authentication")
-    assert told(lines) == [
+    assert summary(lines) == [
         ("authentication", "refused", "access_token_missing"),
         ("authentication", "refused", "access_token_missing"),
         ("authentication", "refused", "access_token_invalid"),
@@ -155,7 +157,7 @@ async def test_an_exchange_that_idaas_refuses_is_on_record_and_so_is_the_call_wi
         assert (await ask(server, LEAVE, "bob")).status_code == 200
         lines = records(server, file, "token_exchange", "tool_call")
     leave = [line for line in lines if line["audience"] == "https://leave.sandbox.example"]
-    assert told(leave) == [
+    assert summary(leave) == [
         ("token_exchange", "refused", "token_exchange_failed"),
         ("tool_call", "started", None),
         ("tool_call", "refused", "token_exchange_failed"),
@@ -173,7 +175,7 @@ async def test_a_machine_token_and_a_key_that_idaas_refuses_are_on_record(
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file), **variables) as server:
         assert (await ask(server, ENTERPRISE)).status_code == 502
         lines = records(server, file, "machine_token", "api_key_issue")
-    refused = {told([line])[0] for line in lines if line["outcome"] == "refused"}
+    refused = {summary([line])[0] for line in lines if line["outcome"] == "refused"}
     assert refused == {
         ("machine_token", "refused", "machine_token_failed"),
         ("api_key_issue", "refused", "llm_api_key_unavailable"),
@@ -185,10 +187,10 @@ async def test_a_service_that_fails_is_on_record(sandbox: Sandbox, file: Path) -
         sandbox.cloud.faults.set("function_compute", Fault(status=500))
         assert (await ask(server, ENTERPRISE)).status_code == 200
         lines = records(server, file, "tool_call")
-    assert told(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
+    assert summary(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
 
 
-async def test_without_its_record_a_required_request_is_refused_and_nothing_is_asked(
+async def test_a_request_without_its_required_record_is_refused_and_calls_no_service(
     sandbox: Sandbox,
 ) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full", AUDIT_REQUIRED="true") as server:
@@ -230,7 +232,7 @@ async def test_a_disk_that_does_not_answer_delays_no_request(sandbox: Sandbox, f
     assert [json.loads(line)["event"] for line in lines].count("authentication") == 3
 
 
-async def test_langgraph_server_lets_nobody_in_without_a_record(
+async def test_langgraph_server_admits_no_caller_without_a_required_record(
     sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**sandbox.environment, "AUDIT_LOG_FILE": str(file)}.items():
@@ -241,14 +243,14 @@ async def test_langgraph_server_lets_nobody_in_without_a_record(
         await authenticate({"headers": []})
     await (await agent_of_this_loop()).aclose()
     lines = lines_of(file)
-    assert told(lines) == [
+    assert summary(lines) == [
         ("authentication", "succeeded", None),
         ("authentication", "refused", "access_token_missing"),
     ]
     assert lines[0]["principal"]["sub"] == ALICE
 
 
-def test_what_is_documented_is_what_there_is() -> None:
+def test_documented_members_and_events_are_those_that_exist() -> None:
     assert SCHEMA["properties"].keys() == set(SCHEMA["required"])
     assert set(SCHEMA["properties"]["event"]["enum"]) == {*AuditedAction, "audit_resumed"}
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == set(AuditOutcome)

@@ -43,23 +43,23 @@ async def process(
             await started.wait()
 
 
-async def said_until(started: asyncio.subprocess.Process, word: str) -> str:
+async def output_until(started: asyncio.subprocess.Process, word: str) -> str:
     assert started.stdout is not None
-    said = ""
+    output = ""
     async with asyncio.timeout(60):
-        while word not in said:
+        while word not in output:
             line = (await started.stdout.readline()).decode()
-            assert line, said
-            said += line
-    return said
+            assert line, output
+            output += line
+    return output
 
 
 async def test_up_answers_a_question_and_leaves_no_port_behind(tmp_path: Path) -> None:
     ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
     async with process("up", *ports, folder=tmp_path) as up:
-        said = await said_until(up, "ready")
-        page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", said, re.MULTILINE)
-        plain = re.findall(r"http://localhost:\d+", said.partition("IDaaS")[2])[0]
+        output = await output_until(up, "ready")
+        page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", output, re.MULTILINE)
+        plain = re.findall(r"http://localhost:\d+", output.partition("IDaaS")[2])[0]
         async with process("token", "--sandbox-url", plain, folder=tmp_path) as token:
             access_token = (await token.communicate())[0].decode().strip()
         async with process("chat", "--url", agent, "Call my enterprise service", folder=tmp_path,
@@ -86,20 +86,20 @@ async def test_up_names_a_busy_port_before_anything_starts(tmp_path: Path) -> No
                 argument for each in PORTS for argument in (f"--{each}-port", "0" if each != name else port)
             ]
             async with process("up", *ports, folder=tmp_path) as up:
-                said = (await up.communicate())[0].decode()
+                output = (await up.communicate())[0].decode()
             assert up.returncode == 1
-            assert f"port {port}" in said
-            assert "Traceback" not in said
+            assert f"port {port}" in output
+            assert "Traceback" not in output
     assert not (tmp_path / ".sandbox").exists()
 
 
 async def test_serve_reports_every_fault_of_its_configuration(tmp_path: Path) -> None:
     async with process("serve", folder=tmp_path, AGENT_PORT="x") as serve:
-        said = (await serve.communicate())[0].decode()
+        output = (await serve.communicate())[0].decode()
     assert serve.returncode == 1
-    assert "AGENT_PORT" in said
-    assert "AGENT_AUDIENCE" in said
-    assert "Traceback" not in said
+    assert "AGENT_PORT" in output
+    assert "AGENT_AUDIENCE" in output
+    assert "Traceback" not in output
 
 
 def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
@@ -132,7 +132,7 @@ def test_chat_shows_the_identity_of_each_call(human_agent_server: AgentServer, t
     assert "[Human]" in result.stderr
 
 
-def test_chat_says_what_to_do_when_it_is_refused(agent_server: AgentServer) -> None:
+def test_refused_chat_prints_the_remedy(agent_server: AgentServer) -> None:
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": "nonsense"}
     result = CliRunner().invoke(app, ["chat", "--url", agent_server.url, "hello"], env=variables)
     assert result.exit_code == 1

@@ -49,7 +49,7 @@ def test_every_unsafe_character_is_replaced_and_no_other() -> None:
     assert changed == set(unsafe(every))
 
 
-def test_json_that_is_printed_says_the_same() -> None:
+def test_printable_json_has_the_same_value() -> None:
     value = {"detail": TEXT + "杭州", "bad\x9b": ["\ud800"]}
     text = printable_json(value)
     assert unsafe(text) == []
@@ -113,7 +113,7 @@ async def token(_: Request) -> JSONResponse:
 Serve = Callable[..., Awaitable[str]]
 
 
-async def said(*arguments: str) -> str:
+async def output_of(*arguments: str) -> str:
     variables = {"IDAAS_AGENT_ACCESS_TOKEN": "token"}
     result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=variables)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -121,30 +121,30 @@ async def said(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("question", ["stream", "refuse", "nonsense"])
-async def test_chat_shows_what_a_hostile_agent_says_as_text(serve: Serve, question: str) -> None:
+async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, question: str) -> None:
     url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", answers, methods=["POST"])]))
-    shown = await said("chat", "--url", url, question)
+    shown = await output_of("chat", "--url", url, question)
     assert unsafe(shown) == []
     if question != "nonsense":
         assert "[bold red]markup[/]" in shown
         assert ":smile:" in shown
 
 
-async def test_token_shows_what_a_hostile_sandbox_says_as_text(serve: Serve) -> None:
+async def test_token_prints_the_output_of_a_hostile_sandbox_as_text(serve: Serve) -> None:
     url = await serve(Starlette(routes=[Route("/__sandbox__/access-tokens", token, methods=["POST"])]))
-    shown = await said("token", "--sandbox-url", url)
+    shown = await output_of("token", "--sandbox-url", url)
     assert "start" in shown
     assert unsafe(shown) == []
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-async def test_doctor_shows_what_its_configuration_says_as_text(
+async def test_doctor_prints_hostile_configuration_as_text(
     sandbox: Sandbox, tmp_path: Path, form: list[str]
 ) -> None:
     path = tmp_path / f"bad{CLIPBOARD.replace('/', '')}\u202e[bold]\x9b"
     file = tmp_path / "agent.env"
     lines = [f"{name}='{value}'" for name, value in sandbox.environment.items()]
     file.write_text("\n".join([*lines, f"CLOUD_IDAAS_CONFIG_PATH='{path}'"]), encoding="utf-8")
-    shown = await said("doctor", "--env-file", str(file), *form)
+    shown = await output_of("doctor", "--env-file", str(file), *form)
     assert "[bold]" in shown
     assert unsafe(shown) == []

@@ -60,7 +60,7 @@ class Case:
 
 
 def closed(path: str) -> str:
-    """An address at which nothing listens: port 1 is nobody's."""
+    """An address at which nothing listens: port 1 is unused."""
     return f"https://localhost:1{path}"
 
 

@@ -1,4 +1,4 @@
-"""`doctor` against the sandbox: every row of the error table is provoked, found, and told from all others."""
+"""`doctor` against the sandbox: every row of the error table is provoked and found."""
 
 import json
 import os
@@ -79,7 +79,7 @@ async def findings(
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-async def test_what_is_wrong_is_found_with_code_reason_cause_and_remedy(
+async def test_each_fault_is_found_with_code_reason_cause_and_remedy(
     case: Case, sandbox: Sandbox, tmp_path: Path, serve: Callable
 ) -> None:
     elsewhere = ""
@@ -93,11 +93,11 @@ async def test_what_is_wrong_is_found_with_code_reason_cause_and_remedy(
     assert first.step == case.step
     members = first.members()
     assert (members["code"], members["reason"]) == (case.code, case.reason)
-    said = "\n".join(first.lines())
+    output = "\n".join(first.lines())
     for name in ("code", "symptom", "cause", "remedy"):
         assert members[name]
-        assert members[name] in said
-    shown = json.dumps([finding.members() for finding in found.values()]) + said
+        assert members[name] in output
+    shown = json.dumps([finding.members() for finding in found.values()]) + output
     secrets = sandbox.cloud.secrets
     for secret in (secrets.agent_client_secret, secrets.llm_api_key, secrets.amap_api_key, token, "sesame"):
         assert not secret or secret not in shown
@@ -122,10 +122,10 @@ def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
 def test_a_healthy_agent_is_found_healthy_and_the_skipped_steps_say_how_to_check_them(
     sandbox: Sandbox,
 ) -> None:
-    status, said = doctor("--json", **sandbox.environment)
-    steps = {step["step"]: step for step in json.loads(said)["steps"]}
+    status, output = doctor("--json", **sandbox.environment)
+    steps = {step["step"]: step for step in json.loads(output)["steps"]}
     assert status == 0
-    assert json.loads(said)["ok"] is True
+    assert json.loads(output)["ok"] is True
     skipped = {name for name, step in steps.items() if step["outcome"] == "skipped"}
     assert skipped == {"audit log", USER, "credential of leave", "service leave"}
     assert "IDAAS_AGENT_ACCESS_TOKEN" in steps[USER]["remedy"]
@@ -133,36 +133,36 @@ def test_a_healthy_agent_is_found_healthy_and_the_skipped_steps_say_how_to_check
 
 def test_a_users_steps_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
     variables = {"AUDIT_LOG_FILE": str(tmp_path / "audit.log"), **HUMAN, **sandbox.environment}
-    status, said = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token("alice"), **variables)
+    status, output = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token("alice"), **variables)
     assert status == 0
-    assert {step["outcome"] for step in json.loads(said)["steps"]} == {"ok"}
+    assert {step["outcome"] for step in json.loads(output)["steps"]} == {"ok"}
 
 
 def test_in_human_identity_the_agent_needs_no_rights_in_its_own_name(sandbox: Sandbox) -> None:
     sandbox.cloud.directory.machine.clear()
     token = sandbox.access_token("alice")
-    status, said = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=token, **HUMAN, **sandbox.environment)
+    status, output = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=token, **HUMAN, **sandbox.environment)
     assert status == 0
-    assert "failed" not in {step["outcome"] for step in json.loads(said)["steps"]}
+    assert "failed" not in {step["outcome"] for step in json.loads(output)["steps"]}
 
 
-def test_a_failure_is_told_on_the_terminal_and_by_the_exit_status(sandbox: Sandbox) -> None:
-    status, said = doctor(**sandbox.environment | {"LLM_API_KEY_IDENTIFIER": "none", "LLM_MODEL": "none"})
+def test_a_failure_is_printed_and_sets_the_exit_status(sandbox: Sandbox) -> None:
+    status, output = doctor(**sandbox.environment | {"LLM_API_KEY_IDENTIFIER": "none", "LLM_MODEL": "none"})
     assert status == 1
     for words in ("failed  credential of model:", "llm_api_key_unavailable", "cause:", "remedy:", "1 of "):
-        assert words in said
+        assert words in output
 
 
 def test_every_fault_of_the_configuration_has_a_line(sandbox: Sandbox) -> None:
-    status, said = doctor(**sandbox.environment | {"AGENT_SCOPE": "", "LLM_BASE_URL": "http://example.com"})
+    status, output = doctor(**sandbox.environment | {"AGENT_SCOPE": "", "LLM_BASE_URL": "http://example.com"})
     assert status == 1
-    lines = said.splitlines()
+    lines = output.splitlines()
     assert sum("fault:" in line for line in lines) == 2
     assert any("AGENT_SCOPE" in line for line in lines)
     assert any("LLM_BASE_URL" in line for line in lines)
 
 
-async def test_a_name_that_dns_does_not_know_is_told_from_a_port_that_refuses() -> None:
+async def test_unknown_host_and_refused_port_have_different_reasons() -> None:
     async def unknown(host: str, port: int) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

@@ -32,7 +32,7 @@ async def test_a_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> Non
     assert "Hangzhou" in state["values"]["messages"][-1]["content"]
 
 
-async def test_without_a_token_nothing_is_answered(langgraph_server: Server) -> None:
+async def test_requests_without_a_token_are_refused(langgraph_server: Server) -> None:
     async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
         for headers in ({}, {"x-auth-scheme": "langsmith"}, {"x-api-key": "any"}):
             response = await client.post("/threads", json={}, headers=headers)
@@ -58,7 +58,7 @@ async def test_a_thread_is_seen_by_its_owner_only(langgraph_server, sandbox) -> 
     assert (await alice.threads.get(thread))["metadata"]["owner"] == "user_alice01"
 
 
-async def test_nobody_can_make_a_thread_in_the_name_of_another(
+async def test_a_thread_cannot_be_created_for_another_user(
     langgraph_server: Server, sandbox: Sandbox
 ) -> None:
     bob = langgraph_server.client(sandbox.access_token("bob"))

@@ -1,4 +1,4 @@
-"""LangGraph Server's entry counts the runs that a user creates, and nothing else that he does there."""
+"""LangGraph Server's entry counts the runs that a user creates, and no other request."""
 
 from types import SimpleNamespace
 from typing import Any, cast

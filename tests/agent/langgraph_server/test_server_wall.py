@@ -1,4 +1,4 @@
-"""The wall and the auth handler of LangGraph Server, around an application that tells who calls."""
+"""The route guard and the auth handler of LangGraph Server, around an application that returns the caller."""
 
 import os
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.conftest import Sandbox
 pytestmark = pytest.mark.promise("verified-caller")
 
 
-async def told(scope: Scope, receive: Receive, send: Send) -> None:
+async def caller_application(scope: Scope, receive: Receive, send: Send) -> None:
     user = await authenticate(scope)
     await JSONResponse({"identity": user["identity"]})(scope, receive, send)
 
@@ -27,7 +27,7 @@ async def told(scope: Scope, receive: Receive, send: Send) -> None:
 async def http(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     for name, value in sandbox.environment.items():
         monkeypatch.setitem(os.environ, name, value)
-    transport = httpx.ASGITransport(RouteGuard(told))
+    transport = httpx.ASGITransport(RouteGuard(caller_application))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client
     await (await agent_of_this_loop()).aclose()
@@ -42,7 +42,7 @@ async def test_a_verified_caller_is_known_to_the_server(http: httpx.AsyncClient,
     assert response.json() == {"identity": "user_alice01"}
 
 
-async def test_what_is_refused_has_a_challenge(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_refusals_have_a_challenge(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     good = sandbox.access_token()
     for headers in ([], bearer("x"), bearer("x", good), bearer(good, good)):
         response = await http.post("/threads", headers=headers)

@@ -55,7 +55,7 @@ fail()
 
 
 def lines(command: Command) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in command.said.split("\n") if line]
+    return [json.loads(line) for line in command.printed.split("\n") if line]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
@@ -65,7 +65,7 @@ async def test_printed_output_of_python_becomes_a_record(tmp_path: Path, encodin
     async with running(sys.executable, str(file), folder=tmp_path, PYTHONIOENCODING=encoding) as command:
         assert await command.ends() == 1
         shown = [(line["level"], line["message"]) for line in lines(command)]
-        said, command.said = command.said, ""  # it has tracebacks, within its lines
+        said, command.printed = command.printed, ""  # it has tracebacks, within its lines
     assert shown[0] == ("warning", "UserWarning: a warning\nof two lines")
     assert shown[1] == ("error", "thread the thread failed")
     assert [message for _, message in shown[2:5]] == ["a log record could not be written"] * 3
@@ -91,7 +91,7 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
     bearer = {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
     async with running(COMMAND, "serve", folder=tmp_path, **variables) as command:
         await command.says("listening on")
-        (port,) = re.findall(r"listening on 127.0.0.1, port (\d+)", command.said)
+        (port,) = re.findall(r"listening on 127.0.0.1, port (\d+)", command.printed)
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, headers=bearer, timeout=60) as http:
             for action in ("stream_log", "stream_events", "invoke"):
@@ -107,7 +107,7 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
     found = lines(command)
     assert not [line for line in found if "eprecat" in line["message"]]
     assert {line.get("status") for line in found} >= {200, 400, 404}
-    assert command.said.isascii()
+    assert command.printed.isascii()
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])

@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> tuple[str, str]:
 
 
 def workers(command: Command) -> list[int]:
-    return [int(process) for process in re.findall(r"at work (\d+)", command.said)]
+    return [int(process) for process in re.findall(r"at work (\d+)", command.printed)]
 
 
 async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_pat
         await command.says("at work", times=2)
         os.killpg(command.process.pid, signal.SIGINT)
         assert await command.ends() == 0
-    assert command.said.count("told") == 2
+    assert command.printed.count("told") == 2
 
 
 async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_p
         await command.says("told", times=2)
         command.process.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
-    assert command.said.count("told") == 4
+    assert command.printed.count("told") == 4
 
 
 async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp
         await command.says("at work", times=3)
         command.process.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
-    assert command.said.count("told") == 2
+    assert command.printed.count("told") == 2
 
 
 async def test_worker_that_is_killed_again_and_again_ends_all_with_the_reason(
@@ -85,9 +85,9 @@ async def test_worker_that_is_killed_again_and_again_ends_all_with_the_reason(
                 await command.says("at work", times=times)
                 (victim,) = workers(command)[times - 1 :]
         assert await command.ends() == 1
-    assert "for the 3. time in a row; all stop" in command.said
-    assert command.said.count("at work") == 4
-    assert command.said.count("told") == 1  # the other one, `kept`
+    assert "for the 3. time in a row; all stop" in command.printed
+    assert command.printed.count("at work") == 4
+    assert command.printed.count("told") == 1  # the other one, `kept`
     assert kept != victim
 
 
@@ -108,4 +108,4 @@ async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str]
         await command.says("at work", times=2)
         command.process.kill()
         assert await command.ends() == -signal.SIGKILL
-    assert command.said.count("told") == 2
+    assert command.printed.count("told") == 2

@@ -13,7 +13,7 @@ SECTION = (
     .partition("## Safe defaults")[2]
     .partition("\n## ")[0]
 )
-SAID = {
+WORDS = {
     "AGENT_HOST": ("127.0.0.1", "listens on `127.0.0.1`"),
     "CORS_ALLOWED_ORIGINS": (
         ("http://localhost:9001", "http://127.0.0.1:9001"),
@@ -31,8 +31,8 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [(name, *said) for name, said in SAID.items()])
-def test_a_default_is_as_safe_as_security_md_says(name: str, value: Any, words: str) -> None:
+@pytest.mark.parametrize(("name", "value", "words"), [(name, *words_of) for name, words_of in WORDS.items()])
+def test_defaults_are_those_of_security_md(name: str, value: Any, words: str) -> None:
     assert variables()[name][1] == value
     assert words in SECTION
     assert f"`{name}`" in SECTION

@@ -141,12 +141,12 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_fault_says_what_is_expected_and_what_was_found(environment: dict[str, str], name: str) -> None:
-    value, said = PLAIN[name]
-    assert faults(environment | {name: value}).faults == (said,)
+def test_a_fault_contains_the_expected_and_the_found_value(environment: dict[str, str], name: str) -> None:
+    value, expected_text = PLAIN[name]
+    assert faults(environment | {name: value}).faults == (expected_text,)
 
 
-def test_all_faults_are_said_at_once_whatever_else_is_wrong(environment: dict[str, str]) -> None:
+def test_all_faults_are_reported_at_once(environment: dict[str, str]) -> None:
     wrong = {name: value for name, (value, _) in PLAIN.items()}
     wrong |= {
         "LEAVE_SERVICE_URL": "https://leave.example",
@@ -155,7 +155,7 @@ def test_all_faults_are_said_at_once_whatever_else_is_wrong(environment: dict[st
     }
     del environment["AGENT_SCOPE"]
     found = faults(environment | wrong).faults
-    assert {said for _, said in PLAIN.values()} < set(found)
+    assert {expected_text for _, expected_text in PLAIN.values()} < set(found)
     for name in ("LEAVE_SERVICE_SCOPE", "AUDIT_LOG_FILE", "AGENT_SCOPE", "IDAAS_CLIENT_SECRET"):
         assert [fault for fault in found if name in fault], name
 
@@ -249,7 +249,7 @@ def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytes
 @pytest.mark.parametrize(
     "name", ["MAX_REQUESTS_PER_MINUTE", "MAX_CONCURRENT_RUNS", "MAX_RUNS", "MAX_HEADER_BYTES"]
 )
-def test_a_limit_below_nothing_is_a_fault(environment: dict[str, str], name: str) -> None:
+def test_a_negative_limit_is_a_fault(environment: dict[str, str], name: str) -> None:
     [fault] = faults(environment | {name: "-1"}).faults
     assert fault.startswith(name)
 

@@ -183,14 +183,14 @@ async def test_serve_logs_it(sandbox: Sandbox, tmp_path: Path) -> None:
     async with running(COMMAND, "serve", "--port", "0", folder=tmp_path, **given) as serve:
         await serve.says("listening")
         serve.process.terminate()
-    records = [json.loads(line) for line in serve.said.splitlines()]
+    records = [json.loads(line) for line in serve.printed.splitlines()]
     [record] = [record for record in records if "LLM_MODLE" in str(record)]
     assert record["level"].lower() == "warning"
     assert "LLM_MODEL?" in str(record)
 
 
 @pytest.mark.parametrize("command", [["doctor", "--json"], ["serve"]])
-def test_a_command_that_fails_says_it_too(command: list[str]) -> None:
+def test_a_failing_command_prints_the_warning_too(command: list[str]) -> None:
     result = CliRunner().invoke(app, command, env={"LLM_MODLE": "x", "CLOUD_IDAAS_CONFIG_PATH": "/nowhere"})
     assert result.exit_code == 1
     assert "LLM_MODEL?" in result.stderr
@@ -213,9 +213,9 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("command", ["serve", "doctor"])
-def test_the_help_says_who_wins(command: str) -> None:
-    said = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
-    assert "The environment takes precedence" in " ".join(said.split())
+def test_help_states_the_precedence_of_variables(command: str) -> None:
+    output = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    assert "The environment takes precedence" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("credential", ["TRAVEL_SERVICE_SCOPE", "TRAVEL_API_KEY_IDENTIFIER"])
