@@ -70,7 +70,7 @@ class AuthorizeEndpoint:
             session, user = found
             return self._grant(to, asked, user, session.authenticated_at, attempt)
         if "none" in asked.prompt:
-            raise OAuthError("login_required", "nobody is signed in")
+            raise OAuthError("login_required", "no user is signed in")
         return self._sign_in_page(request, to)
 
     async def _sign_in(

@@ -35,7 +35,7 @@ def test_a_signed_in_browser_is_not_asked_again(browser) -> None:
 def test_prompt_login_shows_the_form_and_prompt_none_never_does(browser) -> None:
     assert fragment(browser.authorize(prompt="none", state="s")) == {
         "error": "login_required",
-        "error_description": "nobody is signed in",
+        "error_description": "no user is signed in",
         "state": "s",
     }
     browser.sign_in()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.promise("model-cannot-steer")
 
 ALICE = "user_alice01"
 STEERING = {
-    "url": "TRAP/said",
+    "url": "TRAP/url",
     "base_url": "TRAP",
     "headers": {"Authorization": "Bearer forged", "Host": "TRAP"},
     "authorization": "Bearer forged",

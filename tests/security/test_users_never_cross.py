@@ -96,17 +96,17 @@ def asked(holder, need):
 @given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
 def test_a_cached_credential_is_found_only_for_its_user(pairs):
     """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
-    held, model = CredentialCache(1000), {}
+    cache, model = CredentialCache(1000), {}
     for number, (holder, need) in enumerate(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
         subject = None if holder is None else caller_with(holder)
         credential = Credential(need, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        held.put(_key(need, human, subject), entry, now=0.0)
+        cache.put(_key(need, human, subject), entry, now=0.0)
         model[asked(holder, need)] = credential
     for holder, need in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        found = held.get(_key(need, human, None if holder is None else caller_with(holder)))
+        found = cache.get(_key(need, human, None if holder is None else caller_with(holder)))
         assert found is not None
         assert found.credential is model[asked(holder, need)]
 
