@@ -213,11 +213,11 @@ class CallerAccess:
             raise LookupError("the service declares no credential")
         return await self._broker.obtain(*self._requirement, self._caller)
 
-    def at_hand(self) -> Credential | None:
+    def cached(self) -> Credential | None:
         """The credential, if no request is needed for it."""
         if self._requirement is None:
             return None
-        return self._broker.held(*self._requirement, self._caller)
+        return self._broker.cached(*self._requirement, self._caller)
 
     async def renew(self, refused: Credential) -> Credential:
         """A fresh one in place of `refused`, or `refused` itself if it was obtained a moment ago."""

@@ -52,13 +52,13 @@ class Issuer:
             issuer=ISSUER, audience=AUDIENCE, scope=SCOPE, keys=self, remembered=remembered
         )
 
-    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`."""
         return self.key if (kid, algorithm) == (self.key.kid, self.key.algorithm) else None
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`."""
-        return self.held(kid, algorithm)
+        return self.cached(kid, algorithm)
 
 
 def base64url(content: bytes) -> str:

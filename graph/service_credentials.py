@@ -29,7 +29,7 @@ class RunServiceCredential:
         requirement: Requirement | None,
         caller: VerifiedAccessToken,
         source: CredentialSource,
-        held: Credential | Unavailable | None,
+        in_state: Credential | Unavailable | None,
         clock: Callable[[], float],
         name: str | None = None,
     ) -> None:
@@ -38,39 +38,39 @@ class RunServiceCredential:
         self._requirement = requirement
         self._caller = caller
         self._source = source
-        self._held = held
+        self._in_state = in_state
         self._clock = clock
         self.renewed: Credential | None = None
         """What this node obtained, for the state."""
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        if isinstance(self._held, Unavailable):
-            raise CredentialError(self._held.code, self._held.detail.reveal(), service=self._name)
-        if isinstance(self._held, Credential) and self._is_good(self._held):
-            return self._held
+        if isinstance(self._in_state, Unavailable):
+            raise CredentialError(self._in_state.code, self._in_state.detail.reveal(), service=self._name)
+        if isinstance(self._in_state, Credential) and self._is_good(self._in_state):
+            return self._in_state
         return await self._obtain()
 
-    def at_hand(self) -> Credential | None:
+    def cached(self) -> Credential | None:
         """The credential, if nobody has to be asked for it."""
-        if isinstance(self._held, Credential) and self._is_good(self._held):
-            return self._held
+        if isinstance(self._in_state, Credential) and self._is_good(self._in_state):
+            return self._in_state
         if self._requirement is None:
             return None
-        return self._source.held(self._requirement.need, self._requirement.access_identity, self._caller)
+        return self._source.cached(self._requirement.need, self._requirement.access_identity, self._caller)
 
     def known(self) -> Credential | Unavailable | None:
         """The credential, or why there is none, as far as no request is needed; else `None`."""
-        return self._held if isinstance(self._held, Unavailable) else self.at_hand()
+        return self._in_state if isinstance(self._in_state, Unavailable) else self.cached()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, which is forgotten; once for all calls that were refused.
 
         `refused` itself comes back if it was obtained so short a time ago that nothing was renewed.
         """
-        held = self._held
-        if isinstance(held, Credential) and held is not refused and self._is_good(held):
-            return held
+        in_state = self._in_state
+        if isinstance(in_state, Credential) and in_state is not refused and self._is_good(in_state):
+            return in_state
         self._source.invalidate(refused, self._caller)
         return await self._obtain()
 
@@ -82,7 +82,7 @@ class RunServiceCredential:
             obtained = await self._source.obtain(need, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
             raise (error if self._name is None else error.of(self._name)) from None
-        self._held = self.renewed = obtained
+        self._in_state = self.renewed = obtained
         return obtained
 
     def _subject(self) -> Principal | None:
@@ -90,13 +90,13 @@ class RunServiceCredential:
         human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
         return self._caller.principal if human else None
 
-    def _is_good(self, held: Credential) -> bool:
+    def _is_good(self, credential: Credential) -> bool:
         return (
             self._requirement is not None
-            and held.need == self._requirement.need
-            and held.access_identity == self._requirement.access_identity
-            and held.subject == self._subject()
-            and held.expires_at - _SKEW > self._clock()
+            and credential.need == self._requirement.need
+            and credential.access_identity == self._requirement.access_identity
+            and credential.subject == self._subject()
+            and credential.expires_at - _SKEW > self._clock()
         )
 
 
@@ -114,9 +114,9 @@ class CallAccess:
         self.given = True
         return credential
 
-    def at_hand(self) -> Credential | None:
+    def cached(self) -> Credential | None:
         """The credential, if no request is needed for it."""
-        return self._access.at_hand()
+        return self._access.cached()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`."""
@@ -135,7 +135,7 @@ class ServiceCredentials:
 
     def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunServiceCredential:
         """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
-        held = (state.get("credentials") or {}).get(name)
+        cached = (state.get("credentials") or {}).get(name)
         return RunServiceCredential(
-            self.requirements.get(name), caller, self._source, held, self._clock, name
+            self.requirements.get(name), caller, self._source, cached, self._clock, name
         )

@@ -47,17 +47,17 @@ class Offers:
         it. Of two tools with one name, ours goes before one that an outside server lists, which could
         otherwise draw to itself what is meant for ours; else the one of the service that comes first.
         """
-        at_hand: list[Sequence[ToolSchema]] = []
+        cached: list[Sequence[ToolSchema]] = []
         for service in self._services:
             tools = service.cached_tools(accesses[service.name])
             if tools is None:
                 asked = (_tools(each, accesses[each.name], self._seconds) for each in self._services)
                 return _offer(self._services, await asyncio.gather(*asked))
-            at_hand.append(tools)
-        key = tuple(map(id, at_hand))
+            cached.append(tools)
+        key = tuple(map(id, cached))
         known = self._made.get(key)
         if known is None:  # the lists are kept, so that their ids stay theirs
-            known = self._made[key] = (at_hand, _offer(self._services, at_hand))
+            known = self._made[key] = (cached, _offer(self._services, cached))
         return known[1]
 
 

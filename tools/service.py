@@ -16,7 +16,7 @@ class Access(Protocol):
         """The credential that the service declared. Raises the identity layer's errors."""
         ...
 
-    def at_hand(self) -> Credential | None:
+    def cached(self) -> Credential | None:
         """The credential, if nobody has to be asked for it."""
         ...
 

@@ -52,7 +52,7 @@ class _Static:
     async def caller(self, _: object) -> VerifiedAccessToken:
         return _ANONYMOUS
 
-    def at_hand(self) -> Credential:
+    def cached(self) -> Credential:
         return _STATIC_KEY
 
     async def credential(self) -> Credential:

@@ -34,7 +34,7 @@ class _FixedIdentity:
     async def verify(self, token: Secret) -> VerifiedAccessToken:  # noqa: ARG002 - the protocol's
         return self._caller
 
-    def held(self, need: CredentialRequirement, *_: object) -> Credential:
+    def cached(self, need: CredentialRequirement, *_: object) -> Credential:
         return self._credentials[need]
 
     async def obtain(self, need: CredentialRequirement, *_: object) -> Credential:
@@ -73,7 +73,7 @@ class _Warm:
 def _cached() -> Timed:
     warm = _Warm()
     broker, caller = warm.broker, warm.caller
-    return timed(lambda: broker.held(LLM, _HUMAN, caller))
+    return timed(lambda: broker.cached(LLM, _HUMAN, caller))
 
 
 def _dictionary() -> Timed:

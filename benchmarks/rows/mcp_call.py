@@ -38,7 +38,7 @@ class _Access:
     async def credential(self) -> Credential:
         return self._key
 
-    def at_hand(self) -> Credential:
+    def cached(self) -> Credential:
         return self._key
 
     async def renew(self, refused: Credential) -> Credential:

@@ -102,7 +102,7 @@ class AccessTokenVerifier:
             return None
         principal, audience, scopes, expires_at, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
-        if expired or self._keys.held(kid, key.algorithm) is not key:
+        if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._remembered[fingerprint]
             return None
         self._remembered.move_to_end(fingerprint)

@@ -36,7 +36,7 @@ class CredentialBroker:
     - A credential is held per access identity, user (under Human) and need. Under Machine it belongs to the
       agent; under Human to one access token of one user, and its use ends with that token. One is never
       taken for the other, and a refusal under Human is an error, not a reason to try Machine.
-    - Held and fresh: no I/O, and `held` needs no await. Not held: one flight for each distinct credential,
+    - Cached and fresh: no I/O, and `cached` needs no await. Not cached: one flight for each distinct credential,
       however many wait; a waiter's cancellation touches no other; an error is raised for each anew.
     - A refusal is remembered for `refusal_seconds` per holder and need, so that requests which fail do not
       send requests again and again. A right that is given back works again after that at the latest.
@@ -76,14 +76,14 @@ class CredentialBroker:
         self._api_key_max_age = api_key_max_age
         self._api_key_max_stale = api_key_max_stale
         self._renewal_seconds = renewal_seconds
-        self._held = CredentialCache(capacity)
+        self._cache = CredentialCache(capacity)
         self._refusals = Refusals(refusal_seconds, _REMEMBERED_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed)
         self._without_expiry: dict[CredentialRequirement, Secret] = {}
         self._prerequisites: set[CredentialRequirement] = set()
 
-    def held(
+    def cached(
         self,
         need: CredentialRequirement,
         access_identity: AccessIdentity,
@@ -94,7 +94,7 @@ class CredentialBroker:
         Call it in the event loop. `None` means: ask `obtain`.
         """
         key = _key(need, access_identity, subject)
-        entry = self._held.get(key)
+        entry = self._cache.get(key)
         if entry is None:
             return None
         now = self._clock()
@@ -111,14 +111,14 @@ class CredentialBroker:
         subject: VerifiedAccessToken | None,
     ) -> Credential:
         """See `CredentialSource`. Under Machine identity `subject` may be `None`."""
-        credential = self.held(need, access_identity, subject)
+        credential = self.cached(need, access_identity, subject)
         if credential is not None:
             return credential
         key = _key(need, access_identity, subject)
         now = self._clock()
         if key[0] is not None and now >= _caller(subject).expires_at:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
-        stale = self._held.get(key)
+        stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
             return stale.credential
         try:
@@ -128,7 +128,7 @@ class CredentialBroker:
                 self._start_prerequisite(prerequisite, access_identity, subject)
             return await self._flights.run(key, self._fetching(key, access_identity, subject))
         except UnreachableError:
-            stale = self._held.get(key)
+            stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
                 raise
             return stale.credential
@@ -141,7 +141,7 @@ class CredentialBroker:
     def invalidate(self, credential: Credential, subject: VerifiedAccessToken | None) -> None:
         """See `CredentialSource`."""
         key = _key(credential.need, credential.access_identity, subject)
-        entry = self._held.get(key)
+        entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._forget(key, credential)
 
@@ -157,7 +157,7 @@ class CredentialBroker:
     ) -> None:
         """Sends the first of two requests before those of credentials that take one."""
         key = _key(prerequisite, access_identity, subject)
-        if self._held.get(key) is None:
+        if self._cache.get(key) is None:
             self._flights.start(key, self._fetching(key, access_identity, subject))
 
     def _fetching(
@@ -183,7 +183,7 @@ class CredentialBroker:
         now = self._clock()
         if now >= entry.credential.expires_at:
             raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
-        self._held.put(key, entry, now)
+        self._cache.put(key, entry, now)
         return entry.credential
 
     async def _issue(
@@ -236,8 +236,8 @@ class CredentialBroker:
             self._end_dependents(holder, need, error)
             # A token expires; an API key does not, so it is removed with the right to read it.
             if isinstance(need, ApiKeyRequirement):
-                self._held.remove(key)
-        entry = self._held.get(key)
+                self._cache.remove(key)
+        entry = self._cache.get(key)
         if entry is not None:
             entry.note_failure(now, unreachable=isinstance(error, UnreachableError))
 
@@ -249,7 +249,7 @@ class CredentialBroker:
         """
         if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED:
             prerequisites = self._prerequisites
-            self._held.remove_where(
+            self._cache.remove_where(
                 holder, lambda each: each in prerequisites or self._depends_on(each, prerequisites)
             )
             return
@@ -260,7 +260,7 @@ class CredentialBroker:
         else:
             return
         if ended:
-            self._held.remove_where(holder, lambda each: each in ended or self._depends_on(each, ended))
+            self._cache.remove_where(holder, lambda each: each in ended or self._depends_on(each, ended))
 
     def _depends_on(self, need: CredentialRequirement, prerequisites: set[CredentialRequirement]) -> bool:
         prerequisite = self._issuer.prerequisite(need)
@@ -270,9 +270,9 @@ class CredentialBroker:
 
     def _forget(self, key: HolderKey, credential: Credential) -> None:
         """Removes exactly this credential: a newer one for the same need stays."""
-        entry = self._held.get(key)
+        entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
-            self._held.remove(key)
+            self._cache.remove(key)
 
 
 def _key(

@@ -66,14 +66,14 @@ class CredentialCache:
                 return entry
         return None
 
-    def put(self, key: HolderKey, held: CachedCredential, now: float) -> None:
+    def put(self, key: HolderKey, cached: CachedCredential, now: float) -> None:
         """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
         holder, need = key
         if holder is None:
-            self._machine[need] = held
+            self._machine[need] = cached
             return
         self.remove(key)
-        self._users.setdefault(holder, []).append(held)
+        self._users.setdefault(holder, []).append(cached)
         self._users.move_to_end(holder)
         self._of_users += 1
         while self._users:

@@ -67,7 +67,7 @@ class Credential:
 class CredentialSource(Protocol):
     """Where services get credentials; `CredentialBroker` is the real one."""
 
-    def held(
+    def cached(
         self, need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken
     ) -> Credential | None:
         """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""

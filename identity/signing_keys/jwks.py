@@ -72,7 +72,7 @@ class Jwks:
         self._next_refresh = float("-inf")
         self._failure: UnreachableError | None = None
 
-    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`. Starts a refresh in the background when the keys are old."""
         now = self._clock()
         if now - self._fetched_at > self._max_stale:
@@ -84,7 +84,7 @@ class Jwks:
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`. Raises `UnreachableError` (`jwks_unavailable`)."""
-        key = self.held(kid, algorithm)
+        key = self.cached(kid, algorithm)
         if key is not None:
             return key
         # What is under way may have been asked just before the key was rotated in: one more may be due.

@@ -42,7 +42,7 @@ class SigningKey:
 class KeySource(Protocol):
     """Where the verifier gets keys; `Jwks` is the real one."""
 
-    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """The key if it is at hand now. No I/O; costs well under a microsecond.
 
         Without a `kid`, the only key for `algorithm`, if there is exactly one.

@@ -133,7 +133,7 @@ class Vault:
         self.kept: dict[tuple[CredentialRequirement, str], Credential] = {}
         """What is known without a request, by need and user."""
 
-    def held(
+    def cached(
         self, need: CredentialRequirement, _access_identity: AccessIdentity, subject
     ) -> Credential | None:
         return self.kept.get((need, subject.principal.subject))

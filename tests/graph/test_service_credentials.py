@@ -23,11 +23,11 @@ def verifier(bench):
     return bench([]).tokens
 
 
-async def used(vault, verifier, access_identity, held):
-    """The secret that alice's access hands out while the state holds `held`."""
+async def used(vault, verifier, access_identity, cached):
+    """The secret that alice's access hands out while the state holds `cached`."""
     caller = await verifier.verify(Secret("alice-1"))
     accesses = ServiceCredentials({"amap": Requirement(NEED, access_identity)}, vault, lambda: 0.0)
-    access = accesses.of(caller, "amap", {"credentials": {"amap": held}})
+    access = accesses.of(caller, "amap", {"credentials": {"amap": cached}})
     return (await access.credential()).secret.reveal()
 
 
@@ -45,8 +45,8 @@ async def used(vault, verifier, access_identity, held):
 async def test_a_held_credential_is_used_only_by_whom_it_was_issued_for(
     vault, verifier, access_identity, held_identity, holder, reused
 ):
-    held = Credential(NEED, held_identity, Secret("held"), 1000.0, holder)
-    assert (await used(vault, verifier, access_identity, held) == "held") is reused
+    cached = Credential(NEED, held_identity, Secret("held"), 1000.0, holder)
+    assert (await used(vault, verifier, access_identity, cached) == "held") is reused
 
 
 async def test_a_held_credential_near_its_end_or_for_another_need_is_obtained_anew(vault, verifier):

@@ -38,7 +38,7 @@ class HeldKeys:
     keys: dict[str, SigningKey] = field(default_factory=dict)
     finds: int = 0
 
-    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         fitting = [key for key in self.keys.values() if key.algorithm == algorithm]
         if kid is None:
             return fitting[0] if len(fitting) == 1 else None
@@ -46,7 +46,7 @@ class HeldKeys:
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
         self.finds += 1
-        return self.held(kid, algorithm)
+        return self.cached(kid, algorithm)
 
 
 def jwk(private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **members: Any) -> dict[str, Any]:

@@ -34,12 +34,12 @@ class OneKey:
         self.key = key
         self.asked = 0
 
-    def held(self, kid: str | None, algorithm: str) -> SigningKey | None:
+    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         return self.key if kid in (None, self.key.kid) and algorithm == self.key.algorithm else None
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
         self.asked += 1
-        return self.held(kid, algorithm)
+        return self.cached(kid, algorithm)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def invite(cloud, number: int) -> str:
 
 async def test_each_user_of_a_crowd_is_served_under_their_own_identity(start_agent, sandbox):
     agent = await start_agent("Human", LEAVE_SERVICE_URL="", LEAVE_SERVICE_SCOPE="")
-    agent.composed.broker._held = CredentialCache(36)  # room for a tenth of the crowd's credentials
+    agent.composed.broker._cache = CredentialCache(36)  # room for a tenth of the crowd's credentials
     names = [invite(sandbox.cloud, number) for number in range(CROWD)]
     tokens = {name: sandbox.access_token(name) for name in names}
     answered = left = failed = 0

@@ -20,7 +20,7 @@ class KeyRing:
     async def credential(self) -> Credential:
         return self._credential
 
-    def at_hand(self) -> Credential:
+    def cached(self) -> Credential:
         return self._credential
 
     async def renew(self, refused: Credential) -> Credential:

@@ -116,7 +116,7 @@ class MCPService:
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
         """What was listed for this credential, while the session is open and the list current."""
-        if (credential := access.at_hand()) is None:
+        if (credential := access.cached()) is None:
             return None
         session = self._sessions.current(key := _key(credential.secret))
         if session is None or not session.tools_are_current:

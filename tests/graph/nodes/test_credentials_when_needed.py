@@ -82,7 +82,7 @@ async def test_several_called_services_are_resolved_side_by_side(
     obtain = b.vault.obtain
 
     class Meeting:
-        held, invalidate = b.vault.held, b.vault.invalidate
+        cached, invalidate = b.vault.cached, b.vault.invalidate
 
         async def obtain(self, need, *more):
             if need in (amap_key, enterprise_scope):

@@ -80,7 +80,7 @@ async def test_no_frame_of_a_refusal_holds_the_token(issuer: Any, case: str) -> 
 class BrokenKeys:
     """A `KeySource` whose endpoint is down."""
 
-    def held(self, *_: object) -> None:
+    def cached(self, *_: object) -> None:
         return None
 
     async def find(self, *_: object) -> None:

@@ -187,7 +187,7 @@ async def test_a_credential_that_is_not_on_record_is_given_to_nobody(broker, mem
     for identity in (MACHINE, HUMAN):
         with pytest.raises(AuditError):
             await broker.obtain(TOKEN, identity, caller(clock))
-        assert broker.held(TOKEN, identity, caller(clock)) is None
+        assert broker.cached(TOKEN, identity, caller(clock)) is None
     memory.broken = False
     await broker.obtain(TOKEN, HUMAN, caller(clock))
 

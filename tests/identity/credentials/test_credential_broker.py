@@ -44,12 +44,12 @@ async def test_a_held_credential_costs_no_call(
     identity: AccessIdentity,
 ) -> None:
     alice = caller("alice")
-    assert broker.held(need, identity, alice) is None
+    assert broker.cached(need, identity, alice) is None
     credential = await broker.obtain(need, identity, alice)
     calls = len(issuer.calls)
     assert calls == (2 if need is LLM else 1)
     assert await broker.obtain(need, identity, alice) is credential
-    assert broker.held(need, identity, alice) is credential
+    assert broker.cached(need, identity, alice) is credential
     assert len(issuer.calls) == calls
     assert (credential.need, credential.access_identity) == (need, identity)
 
@@ -146,7 +146,7 @@ async def test_what_the_last_waiter_left_is_kept_for_the_next(
     waiter.cancel()
     issuer.calls[0].land()
     await settled(broker)
-    assert broker.held(TOKEN, MACHINE, None) is not None
+    assert broker.cached(TOKEN, MACHINE, None) is not None
     assert len(issuer.calls) == 1
 
 

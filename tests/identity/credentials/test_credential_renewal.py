@@ -36,13 +36,13 @@ async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
     first = await broker.obtain(TOKEN, MACHINE, None)
     assert first.expires_at == clock.now + end
     clock.advance(refresh - 1)
-    assert broker.held(TOKEN, MACHINE, None) is first
+    assert broker.cached(TOKEN, MACHINE, None) is first
     assert len(issuer.calls) == 1
     clock.advance(1)
-    assert broker.held(TOKEN, MACHINE, None) is first, "the refresh must not make anybody wait"
+    assert broker.cached(TOKEN, MACHINE, None) is first, "the refresh must not make anybody wait"
     await settled(broker)
     assert len(issuer.calls) == 2
-    second = broker.held(TOKEN, MACHINE, None)
+    second = broker.cached(TOKEN, MACHINE, None)
     assert second is not None
     assert second is not first
 
@@ -51,7 +51,7 @@ async def test_jitter_brings_the_refresh_forward_only(issuer: HeldIssuer, clock:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 1.0)
     await broker.obtain(TOKEN, MACHINE, None)
     clock.advance(1200 - 120 - 24)
-    broker.held(TOKEN, MACHINE, None)
+    broker.cached(TOKEN, MACHINE, None)
     await settled(broker)
     assert len(issuer.calls) == 2
 
@@ -63,7 +63,7 @@ async def test_nothing_is_fetched_while_nobody_asks(
     clock.advance(100_000)
     await ticks()
     assert len(issuer.calls) == 1
-    assert broker.held(TOKEN, MACHINE, None) is None
+    assert broker.cached(TOKEN, MACHINE, None) is None
 
 
 async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
@@ -107,12 +107,12 @@ async def test_an_api_key_is_read_again_after_a_while(
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(539)
-    assert broker.held(LLM, MACHINE, None) is first
+    assert broker.cached(LLM, MACHINE, None) is first
     clock.advance(1)
-    assert broker.held(LLM, MACHINE, None) is first
+    assert broker.cached(LLM, MACHINE, None) is first
     await settled(broker)
     assert issuer.count("llm_api_key") == 2
-    assert broker.held(LLM, MACHINE, None) is not first
+    assert broker.cached(LLM, MACHINE, None) is not first
 
 
 async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
@@ -120,7 +120,7 @@ async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(600)
-    assert broker.held(LLM, MACHINE, None) is None
+    assert broker.cached(LLM, MACHINE, None) is None
     assert await broker.obtain(LLM, MACHINE, None) is not first
 
 
@@ -147,7 +147,7 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     await broker.obtain(LLM, MACHINE, None)
     issuer.errors["llm_api_key"] = NO_KEY
     clock.advance(560)
-    broker.held(LLM, MACHINE, None)
+    broker.cached(LLM, MACHINE, None)
     await settled(broker)
     with pytest.raises(CredentialError) as caught:
         await broker.obtain(LLM, MACHINE, None)

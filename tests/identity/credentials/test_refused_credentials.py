@@ -200,9 +200,9 @@ async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_late
     issuer.errors[what] = error
     clock.advance(545)
     for need in (LLM, AMAP):
-        broker.held(need, identity, alice)  # the refresh in the background is refused
+        broker.cached(need, identity, alice)  # the refresh in the background is refused
         await settled(broker)
-    assert [broker.held(need, identity, alice) for need in (LLM, AMAP)] == [None, None]
+    assert [broker.cached(need, identity, alice) for need in (LLM, AMAP)] == [None, None]
     for _ in range(50):
         clock.advance(60)
         await refusal(broker, LLM, identity, alice)
@@ -244,9 +244,9 @@ async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refus
     key = await broker.obtain(LLM, HUMAN, alice)
     issuer.errors = {TOKEN.scope: NO_TOKEN, other.scope: NO_CLIENT}
     await refusal(broker, TOKEN, HUMAN, alice)
-    assert broker.held(LLM, HUMAN, alice) is key
+    assert broker.cached(LLM, HUMAN, alice) is key
     await refusal(broker, other, HUMAN, alice)
-    assert broker.held(LLM, HUMAN, alice) is None
+    assert broker.cached(LLM, HUMAN, alice) is None
 
 
 async def test_a_refused_key_takes_no_other_key_along(
@@ -255,10 +255,10 @@ async def test_a_refused_key_takes_no_other_key_along(
     llm, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_KEY
     clock.advance(545)
-    broker.held(LLM, MACHINE, None)
+    broker.cached(LLM, MACHINE, None)
     await settled(broker)
-    assert broker.held(LLM, MACHINE, None) is None
-    assert broker.held(AMAP, MACHINE, None) is amap
+    assert broker.cached(LLM, MACHINE, None) is None
+    assert broker.cached(AMAP, MACHINE, None) is amap
     assert llm.expires_at > clock()
 
 
@@ -315,9 +315,9 @@ async def test_refused_prerequisite_ends_its_own_dependents_and_no_others(clock:
     _, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_PREREQUISITE
     clock.advance(545)
-    broker.held(LLM, MACHINE, None)
+    broker.cached(LLM, MACHINE, None)
     await settled(broker)
-    assert broker.held(LLM, MACHINE, None) is None
-    assert broker.held(STORE_TOKEN, MACHINE, None) is None
-    assert broker.held(AMAP, MACHINE, None) is amap
-    assert broker.held(OTHER_STORE_TOKEN, MACHINE, None) is not None
+    assert broker.cached(LLM, MACHINE, None) is None
+    assert broker.cached(STORE_TOKEN, MACHINE, None) is None
+    assert broker.cached(AMAP, MACHINE, None) is amap
+    assert broker.cached(OTHER_STORE_TOKEN, MACHINE, None) is not None

@@ -15,10 +15,10 @@ __all__ = ["endpoint", "make"]  # fixtures
 
 async def test_keys_are_fetched_once_and_kept(make: Any, endpoint: Endpoint) -> None:
     jwks = make()
-    assert jwks.held("one", "RS256") is None
+    assert jwks.cached("one", "RS256") is None
     key = await jwks.find("one", "RS256")
     assert key is not None
-    assert jwks.held("one", "RS256") is key
+    assert jwks.cached("one", "RS256") is key
     assert await jwks.find("one", "RS256") is key
     assert endpoint.requests == 1
 
@@ -50,15 +50,15 @@ async def test_old_keys_are_refreshed_in_the_background_and_used_meanwhile(
     jwks = make(max_age=300)
     key = await jwks.find("one", "RS256")
     clock.advance(299)
-    assert jwks.held("one", "RS256") is key
+    assert jwks.cached("one", "RS256") is key
     assert endpoint.requests == 1
     clock.advance(1)
     endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
-    assert jwks.held("one", "RS256") is key
+    assert jwks.cached("one", "RS256") is key
     await settled(jwks)
     assert endpoint.requests == 2
-    assert jwks.held("two", "RS256") is not None
-    assert jwks.held("one", "RS256") is key, "an unchanged key must stay the same object"
+    assert jwks.cached("two", "RS256") is not None
+    assert jwks.cached("one", "RS256") is key, "an unchanged key must stay the same object"
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ async def test_the_answer_says_how_old_keys_may_get_within_bounds(
     jwks = make()
     await jwks.find("one", "RS256")
     clock.advance(age - 1)
-    jwks.held("one", "RS256")
+    jwks.cached("one", "RS256")
     await settled(jwks)
     assert endpoint.requests == 1
     clock.advance(1)
-    jwks.held("one", "RS256")
+    jwks.cached("one", "RS256")
     await settled(jwks)
     assert endpoint.requests == 2
 
@@ -160,7 +160,7 @@ async def test_a_rotated_key_is_found_at_its_first_use(
     await jwks.find("one", "RS256")
     endpoint.publish(jwk_of(other_rsa_key, kid="two"))
     assert await jwks.find("two", "RS256") is not None
-    assert jwks.held("one", "RS256") is None
+    assert jwks.cached("one", "RS256") is None
     assert endpoint.requests == 2
 
 
@@ -173,7 +173,7 @@ async def test_a_key_rotated_in_while_the_keys_are_being_fetched_is_found_at_onc
     clock.advance(300)
     endpoint.arrived.clear()
     endpoint.gate = asyncio.Event()
-    jwks.held("one", "RS256")
+    jwks.cached("one", "RS256")
     await endpoint.arrived.wait()
     endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
     waiting = [asyncio.create_task(jwks.find("two", "RS256")) for _ in range(5)]
@@ -190,9 +190,9 @@ async def test_without_a_kid_the_only_key_is_found_and_none_of_several(
     assert await jwks.find(None, "RS256") is await jwks.find("one", "RS256")
     endpoint.publish(jwk_of(rsa_key, kid="one"), jwk_of(other_rsa_key, kid="two"))
     clock.advance(300)
-    jwks.held("one", "RS256")
+    jwks.cached("one", "RS256")
     await settled(jwks)
-    assert jwks.held(None, "RS256") is None
+    assert jwks.cached(None, "RS256") is None
 
 
 @pytest.mark.promise("cheap-refusal")
@@ -204,7 +204,7 @@ async def test_keys_are_as_old_as_the_request_for_them(make: Any, endpoint: Endp
     clock.advance(86_401)
     endpoint.gate.set()
     assert await waiter is not None
-    assert jwks.held("one", "RS256") is None
+    assert jwks.cached("one", "RS256") is None
 
 
 async def test_closing_ends_a_fetch_and_its_waiters(make: Any, endpoint: Endpoint) -> None:

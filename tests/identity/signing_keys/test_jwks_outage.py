@@ -22,7 +22,7 @@ async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
     assert await jwks.find("one", "RS256") is not None
     await settled(jwks)
     clock.advance(1)
-    assert jwks.held("one", "RS256") is None
+    assert jwks.cached("one", "RS256") is None
     await unavailable(jwks)
     endpoint.status = 200
     assert await jwks.find("one", "RS256") is not None
@@ -34,11 +34,11 @@ async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint,
     endpoint.status = 503
     clock.advance(300)
     for _ in range(5):
-        assert jwks.held("one", "RS256") is not None
+        assert jwks.cached("one", "RS256") is not None
         await settled(jwks)
     assert endpoint.requests == 2
     clock.advance(10)
-    jwks.held("one", "RS256")
+    jwks.cached("one", "RS256")
     await settled(jwks)
     assert endpoint.requests == 3
 
@@ -77,7 +77,7 @@ async def test_down_at_first_recovers_without_a_restart(make: Any, endpoint: End
     await unavailable(jwks)
     endpoint.status = 200
     await jwks.load()
-    assert jwks.held("one", "RS256") is not None
+    assert jwks.cached("one", "RS256") is not None
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ async def test_a_users_credential_ends_with_the_users_token(
     credential = await broker.obtain(need, HUMAN, alice)
     assert credential.expires_at == alice.expires_at
     clock.advance(99)
-    assert broker.held(need, HUMAN, alice) is credential
+    assert broker.cached(need, HUMAN, alice) is credential
     clock.advance(1)
-    assert broker.held(need, HUMAN, alice) is None
+    assert broker.cached(need, HUMAN, alice) is None
     calls = len(issuer.calls)
     with pytest.raises(AccessTokenError):
         await broker.obtain(need, HUMAN, alice)
@@ -42,8 +42,8 @@ async def test_invalidating_forgets_this_credential_and_no_newer_one(
     assert second is not first
     clock.advance(5)
     broker.invalidate(first, alice)
-    assert broker.held(TOKEN, HUMAN, alice) is second
-    assert broker.held(TOKEN, MACHINE, alice) is machine
+    assert broker.cached(TOKEN, HUMAN, alice) is second
+    assert broker.cached(TOKEN, MACHINE, alice) is machine
 
 
 async def test_users_credentials_are_bounded_and_the_agents_own_stay(
@@ -54,9 +54,11 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     callers = [caller(f"user-{number}") for number in range(10)]
     for subject in callers:
         await broker.obtain(TOKEN, HUMAN, subject)
-    assert len(broker._held) == 4
-    assert broker.held(TOKEN, MACHINE, None) is own
-    assert [broker.held(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [True] * 3
+    assert len(broker._cached) == 4
+    assert broker.cached(TOKEN, MACHINE, None) is own
+    assert [broker.cached(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [
+        True
+    ] * 3
 
 
 async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
@@ -64,10 +66,10 @@ async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, ca
     alice, bob, carol = map(caller, ("alice", "bob", "carol"))
     credential = await broker.obtain(TOKEN, HUMAN, alice)
     await broker.obtain(TOKEN, HUMAN, bob)
-    assert broker.held(TOKEN, HUMAN, alice) is credential
+    assert broker.cached(TOKEN, HUMAN, alice) is credential
     await broker.obtain(TOKEN, HUMAN, carol)
-    assert broker.held(TOKEN, HUMAN, alice) is credential
-    assert broker.held(TOKEN, HUMAN, bob) is None
+    assert broker.cached(TOKEN, HUMAN, alice) is credential
+    assert broker.cached(TOKEN, HUMAN, bob) is None
 
 
 class OneKeyIssuer(HeldIssuer):
@@ -85,8 +87,8 @@ async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: 
     assert of_alice.secret is of_bob.secret
     clock.advance(5)
     broker.invalidate(of_alice, alice)
-    assert broker.held(LLM, HUMAN, alice) is None
-    assert broker.held(LLM, HUMAN, bob) is of_bob
+    assert broker.cached(LLM, HUMAN, alice) is None
+    assert broker.cached(LLM, HUMAN, bob) is of_bob
 
 
 async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
@@ -95,4 +97,4 @@ async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, ca
         await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))
     clock.advance(100)
     await broker.obtain(TOKEN, HUMAN, caller("alice"))
-    assert len(broker._held) == 1
+    assert len(broker._cached) == 1
