@@ -143,13 +143,13 @@ class Agent:
         await self.request_rate.aclose()
         await self.audit_log.aclose()
 
-    def needs(self) -> list[tuple[str, CredentialRequirement, AccessIdentity]]:
+    def requirements(self) -> list[tuple[str, CredentialRequirement, AccessIdentity]]:
         """What the model and the services need, and as whom, by the names of the graph's nodes."""
         default = self.settings.access_identity
         of_services = (
-            (service.name, service.needs, service.access_identity or default)
+            (service.name, service.credential, service.access_identity or default)
             for service in self.services
-            if service.needs is not None
+            if service.credential is not None
         )
         if isinstance(self.llm_api_key, Secret):
             return [*of_services]
@@ -163,15 +163,18 @@ class Agent:
 
     def access(self, name: str, caller: VerifiedAccessToken | None) -> "CallerAccess":
         """Access to one service outside of a run. `caller` may be `None` under Machine identity."""
-        found = next(((need, identity) for node, need, identity in self.needs() if node == name), None)
+        found = next(
+            ((requirement, identity) for node, requirement, identity in self.requirements() if node == name),
+            None,
+        )
         return CallerAccess(self.broker, found, caller)
 
     def _checks(self) -> dict[str, Check]:
         """What a request needs: the audit log, the signing keys, and whatever is obtained as the machine."""
         checks: dict[str, Check] = {"audit_log": self.audit_log.check, "signing_keys": self.jwks.load}
-        for name, need, identity in self.needs():
+        for name, requirement, identity in self.requirements():
             if identity is AccessIdentity.MACHINE:
-                checks[name] = partial(self.broker.obtain, need, identity, None)
+                checks[name] = partial(self.broker.obtain, requirement, identity, None)
         return checks
 
     async def _list_tools(self) -> None:

@@ -53,12 +53,12 @@ class ToollessService:
     """A `Service` that requires a credential and has no tools, so that only its credential is measured."""
 
     access_identity = None
-    failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+    error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
     settings = ()
 
-    def __init__(self, name: str, needs: CredentialRequirement) -> None:
+    def __init__(self, name: str, credential: CredentialRequirement) -> None:
         self.name = name
-        self.needs = needs
+        self.credential = credential
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
         """None."""

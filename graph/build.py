@@ -23,7 +23,7 @@ from graph.nodes.caller import Callers, Verifier
 from graph.nodes.credentials import MODEL, ResolveCredentials
 from graph.nodes.model import AskModel
 from graph.nodes.service import CallService
-from graph.service_credentials import Requirement, ServiceCredentials
+from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
@@ -65,13 +65,13 @@ def build_graph(
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
         raise ValueError(fault)
     static_key = llm_api_key if isinstance(llm_api_key, Secret) else None
-    requirements: dict[str, Requirement] = {}
+    requirements: dict[str, ServiceRequirement] = {}
     if isinstance(llm_api_key, ApiKeyRequirement):
-        requirements[MODEL] = Requirement(llm_api_key, access_identity)
+        requirements[MODEL] = ServiceRequirement(llm_api_key, access_identity)
     for service in services:
-        if service.needs is not None:
-            requirements[service.name] = Requirement(
-                service.needs, service.access_identity or access_identity
+        if service.credential is not None:
+            requirements[service.name] = ServiceRequirement(
+                service.credential, service.access_identity or access_identity
             )
     callers = Callers(verifier, caller)
     accesses = ServiceCredentials(requirements, credentials, clock)

@@ -50,12 +50,14 @@ class DeclaredCredential(TypedDict, total=False):
     """Of an API key: the identifier under which IDaaS keeps it."""
 
 
-def declared_credential(need: CredentialRequirement | None) -> DeclaredCredential:
+def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
     """The members of a tool's events that tell of `need`."""
-    match need:
+    match requirement:
         case AccessTokenRequirement():
-            named: DeclaredCredential = {"audience": need.audience} if need.audience is not None else {}
-            return {**named, "scope": need.permission}
+            named: DeclaredCredential = (
+                {"audience": requirement.audience} if requirement.audience is not None else {}
+            )
+            return {**named, "scope": requirement.permission}
         case ApiKeyRequirement(identifier):
             return {"credential": identifier}
         case None:

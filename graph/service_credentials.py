@@ -14,10 +14,10 @@ _SKEW = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class ServiceRequirement:
     """What a node needs, and the identity under which it is met."""
 
-    need: CredentialRequirement
+    credential: CredentialRequirement
     access_identity: AccessIdentity
 
 
@@ -26,7 +26,7 @@ class RunServiceCredential:
 
     def __init__(
         self,
-        requirement: Requirement | None,
+        requirement: ServiceRequirement | None,
         caller: VerifiedAccessToken,
         source: CredentialSource,
         in_state: Credential | Unavailable | None,
@@ -57,7 +57,9 @@ class RunServiceCredential:
             return self._in_state
         if self._requirement is None:
             return None
-        return self._source.cached(self._requirement.need, self._requirement.access_identity, self._caller)
+        return self._source.cached(
+            self._requirement.credential, self._requirement.access_identity, self._caller
+        )
 
     def known(self) -> Credential | Unavailable | None:
         """The credential, or why there is none, as far as no request is needed; else `None`."""
@@ -77,9 +79,9 @@ class RunServiceCredential:
     async def _obtain(self) -> Credential:
         if self._requirement is None:
             raise LookupError("the service declares no credential")
-        need, access_identity = self._requirement.need, self._requirement.access_identity
+        requirement, access_identity = self._requirement.credential, self._requirement.access_identity
         try:
-            obtained = await self._source.obtain(need, access_identity, self._caller)
+            obtained = await self._source.obtain(requirement, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
             raise (error if self._name is None else error.of(self._name)) from None
         self._in_state = self.renewed = obtained
@@ -93,7 +95,7 @@ class RunServiceCredential:
     def _is_good(self, credential: Credential) -> bool:
         return (
             self._requirement is not None
-            and credential.need == self._requirement.need
+            and credential.requirement == self._requirement.credential
             and credential.access_identity == self._requirement.access_identity
             and credential.subject == self._subject()
             and credential.expires_at - _SKEW > self._clock()
@@ -127,7 +129,10 @@ class ServiceCredentials:
     """Makes the accesses of a run, by the names of its nodes."""
 
     def __init__(
-        self, requirements: Mapping[str, Requirement], source: CredentialSource, clock: Callable[[], float]
+        self,
+        requirements: Mapping[str, ServiceRequirement],
+        source: CredentialSource,
+        clock: Callable[[], float],
     ) -> None:
         self.requirements = requirements
         self._source = source

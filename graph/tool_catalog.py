@@ -101,7 +101,9 @@ async def _tools(
     except AgentError as error:
         return error
     except TimeoutError:
-        return ServiceError(service.failure, f'"{service.name}" did not list its tools within {seconds:g} s')
+        return ServiceError(
+            service.error_code, f'"{service.name}" did not list its tools within {seconds:g} s'
+        )
     except Exception as error:  # noqa: BLE001 - one service's fault is no reason to fail the chat
         logger.warning('"%s" could not list its tools: %s', service.name, type(error).__name__)
-        return ServiceError(service.failure, f'"{service.name}" could not list its tools')
+        return ServiceError(service.error_code, f'"{service.name}" could not list its tools')

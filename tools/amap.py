@@ -15,7 +15,7 @@ def amap(
         "amap",
         url,
         ApiKeyRequirement(identifier, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE),
-        failure=ErrorCode.EXTERNAL_SERVICE_FAILED,
+        error_code=ErrorCode.EXTERNAL_SERVICE_FAILED,
         settings=("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER"),
         ssl_context=ssl_context,
         seconds=seconds,

@@ -19,7 +19,7 @@ def enterprise(
         "enterprise",
         url,
         AccessTokenRequirement(scope),
-        failure=ErrorCode.ENTERPRISE_SERVICE_FAILED,
+        error_code=ErrorCode.ENTERPRISE_SERVICE_FAILED,
         settings=("ENTERPRISE_SERVICE_URL", "ENTERPRISE_SERVICE_SCOPE"),
         ssl_context=ssl_context,
         seconds=seconds,

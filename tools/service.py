@@ -63,7 +63,7 @@ class Service(Protocol):
         ...
 
     @property
-    def needs(self) -> CredentialRequirement | None:
+    def credential(self) -> CredentialRequirement | None:
         """The credential that every call carries; `None` for a service without one."""
         ...
 
@@ -73,7 +73,7 @@ class Service(Protocol):
         ...
 
     @property
-    def failure(self) -> ErrorCode:
+    def error_code(self) -> ErrorCode:
         """The code of the service's failures: `service_failed`, or its own."""
         ...
 

@@ -94,15 +94,15 @@ class Examination:
         yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
         known = own[0].outcome is Outcome.OK
         obtained: set[str] = set()
-        for name, need, identity in agent.needs():
-            finding = await self._credential(name, need, identity, client_known=known)
+        for name, requirement, identity in agent.requirements():
+            finding = await self._credential(name, requirement, identity, client_known=known)
             obtained |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
         model = _Step("model", "model", ErrorCode.MODEL_CALL_FAILED)
         yield await self._use(model, partial(ask_model, agent, self._caller), ready="model" in obtained)
         for service in agent.services:
-            step = _Step(f"service {service.name}", service.name, service.failure)
-            ready = service.name in obtained or service.needs is None
+            step = _Step(f"service {service.name}", service.name, service.error_code)
+            ready = service.name in obtained or service.credential is None
             yield await self._use(step, partial(use_service, service, agent, self._caller), ready=ready)
 
     async def _audit_log(self) -> Finding:
@@ -131,7 +131,7 @@ class Examination:
 
         finding = await self._step(step, obtain(), "issued by IDaaS")
         refused = finding.error is not None and finding.error.code is ErrorCode.MACHINE_TOKEN_FAILED
-        if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.needs()):
+        if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.requirements()):
             accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
             return [Finding(step.name, Outcome.OK, accepted)]
         if not issued or not keys_loaded:
@@ -160,14 +160,14 @@ class Examination:
         return await self._step(_Step(name), verify(self._user_token), verified)
 
     async def _credential(
-        self, name: str, need: CredentialRequirement, identity: AccessIdentity, *, client_known: bool
+        self, name: str, requirement: CredentialRequirement, identity: AccessIdentity, *, client_known: bool
     ) -> Finding:
         step = _Step(f"credential of {name}", name)
         if not client_known:
             return skipped(step.name, "it needs the agent's own token, which was not issued")
         if identity is AccessIdentity.HUMAN and self._caller is None:
             return skipped(step.name, "it needs the access token of a user (see above)")
-        obtained = self._agent.broker.obtain(need, identity, self._caller)
+        obtained = self._agent.broker.obtain(requirement, identity, self._caller)
         return await self._step(step, obtained, f"obtained as {identity}")
 
     async def _use(self, step: _Step, work: Callable[[], Awaitable[str]], *, ready: bool) -> Finding:

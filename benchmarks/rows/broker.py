@@ -29,16 +29,16 @@ class _FixedIdentity:
 
     def __init__(self, caller: VerifiedAccessToken, credentials: Sequence[Credential]) -> None:
         self._caller = caller
-        self._credentials = {credential.need: credential for credential in credentials}
+        self._credentials = {credential.requirement: credential for credential in credentials}
 
     async def verify(self, token: Secret) -> VerifiedAccessToken:  # noqa: ARG002 - the protocol's
         return self._caller
 
-    def cached(self, need: CredentialRequirement, *_: object) -> Credential:
-        return self._credentials[need]
+    def cached(self, requirement: CredentialRequirement, *_: object) -> Credential:
+        return self._credentials[requirement]
 
-    async def obtain(self, need: CredentialRequirement, *_: object) -> Credential:
-        return self._credentials[need]
+    async def obtain(self, requirement: CredentialRequirement, *_: object) -> Credential:
+        return self._credentials[requirement]
 
     def invalidate(self, *_: object) -> None:
         raise NotImplementedError
@@ -55,7 +55,8 @@ class _Warm:
         self.broker = CredentialBroker(InstantIssuer())
         self.caller = self.loop.run_until_complete(self.verifier.verify(self.token))
         self.credentials = [
-            self.loop.run_until_complete(self.broker.obtain(need, _HUMAN, self.caller)) for need in NEEDS
+            self.loop.run_until_complete(self.broker.obtain(requirement, _HUMAN, self.caller))
+            for requirement in NEEDS
         ]
 
     def run(self, verifier: "Verifier", credentials: CredentialSource) -> Timed:

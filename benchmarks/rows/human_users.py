@@ -84,7 +84,7 @@ class _Identity:
         """Does the identity work of a new caller's first run; returns the length of its tokens and keys."""
         caller = await self._verifier.verify(token)
         needs = (PAM_TOKEN, *_NEEDS)
-        obtained = (self._broker.obtain(need, AccessIdentity.HUMAN, caller) for need in needs)
+        obtained = (self._broker.obtain(requirement, AccessIdentity.HUMAN, caller) for requirement in needs)
         credentials = await asyncio.gather(*obtained)
         return len(token.reveal()) + sum(len(credential.secret.reveal()) for credential in credentials)
 
@@ -147,7 +147,7 @@ def _client_alone(client: IDaaSClient) -> FirstRequest:
 
     async def keys(token: Secret) -> None:
         pam_token = await client.exchange(token, PAM_TOKEN.scope)
-        await asyncio.gather(*(client.obtain_api_key(pam_token.token, need) for need in _KEYS))
+        await asyncio.gather(*(client.obtain_api_key(pam_token.token, requirement) for requirement in _KEYS))
 
     async def work(token: Secret) -> None:
         async with turn:

@@ -53,7 +53,7 @@ class CallService:
         self._budget = budget
         self._seconds = seconds
         self._access_identity = requirement.access_identity.value if requirement else None
-        self._declared = declared_credential(service.needs)
+        self._declared = declared_credential(service.credential)
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
@@ -89,7 +89,7 @@ class CallService:
         tool, service, identity = call["name"], self._service.name, self._access_identity
         call_id = call["id"] or ""
         acts_as = self._requirement.access_identity if self._requirement else None
-        step = self._audit.tool_call(service, tool, call_id, self._service.needs, acts_as, caller)
+        step = self._audit.tool_call(service, tool, call_id, self._service.credential, acts_as, caller)
         await step.started()
         events = ToolCallEvents(
             writer,
@@ -139,7 +139,7 @@ class CallService:
         except AgentError as failure:
             error = failure
         except TimeoutError:
-            error = ServiceError(service.failure, f"no answer within {self._seconds:g} s")
+            error = ServiceError(service.error_code, f"no answer within {self._seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a tool's own fault must not end the run
             # Its text may have anything in it, so only its type and place are told.
             place = fault.__traceback__
@@ -147,7 +147,7 @@ class CallService:
                 place = place.tb_next
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
-            error = ServiceError(service.failure, f"the tool raised {type(fault).__name__}")
+            error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
         log_failure(error.of(service.name, service.settings), tool=call["name"])
         called = of_call.given or self._requirement is None
         return ToolResult(failure_text(error, service.name), ok=False, called=called), error

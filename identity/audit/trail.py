@@ -117,29 +117,32 @@ class AuditTrail:
         return self._step(AuditedAction.AUTHENTICATION, audience=audience, scope=scope, token_hash=token_hash)
 
     def issue(
-        self, need: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
     ) -> AuditedStep:
         """Of a credential by IDaaS. Under Machine identity it belongs to the agent, whoever asked first."""
         human = access_identity is AccessIdentity.HUMAN
-        if isinstance(need, ApiKeyRequirement):
+        if isinstance(requirement, ApiKeyRequirement):
             action = AuditedAction.API_KEY_ISSUE
         else:
             action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
-        return self._use(action, need, access_identity, caller if human else None, client=self._client)
+        return self._use(action, requirement, access_identity, caller if human else None, client=self._client)
 
     def tool_call(
         self,
         service: str,
         tool: str,
         call_id: str,
-        need: CredentialRequirement | None,
+        requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
     ) -> AuditedStep:
         """Of a tool of `service`, with what the service needs, for `caller`."""
         return self._use(
             AuditedAction.TOOL_CALL,
-            need,
+            requirement,
             access_identity,
             caller,
             service=service,
@@ -150,14 +153,14 @@ class AuditTrail:
     def _use(
         self,
         action: AuditedAction,
-        need: CredentialRequirement | None,
+        requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken | None,
         **members: str | None,
     ) -> AuditedStep:
-        match need:
+        match requirement:
             case AccessTokenRequirement():
-                members |= {"audience": need.audience, "scope": need.permission}
+                members |= {"audience": requirement.audience, "scope": requirement.permission}
             case ApiKeyRequirement(identifier):
                 members["credential"] = identifier
         if caller is not None:

@@ -36,8 +36,8 @@ class CredentialBroker:
     - A credential is held per access identity, user (under Human) and need. Under Machine it belongs to the
       agent; under Human to one access token of one user, and its use ends with that token. One is never
       taken for the other, and a refusal under Human is an error, not a reason to try Machine.
-    - Cached and fresh: no I/O, and `cached` needs no await. Not cached: one flight for each distinct credential,
-      however many wait; a waiter's cancellation touches no other; an error is raised for each anew.
+    - Cached and fresh: no I/O, and `cached` needs no await. Not cached: one flight for each distinct
+      credential, however many wait. A cancelled waiter cancels no other; each gets an error of its own.
     - A refusal is remembered for `refusal_seconds` per holder and need, so that requests which fail do not
       send requests again and again. A right that is given back works again after that at the latest.
     - Renewed ahead of its end, in the background, when it is used (there are no timers). While the issuer
@@ -85,7 +85,7 @@ class CredentialBroker:
 
     def cached(
         self,
-        need: CredentialRequirement,
+        requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         subject: VerifiedAccessToken | None,
     ) -> Credential | None:
@@ -93,7 +93,7 @@ class CredentialBroker:
 
         Call it in the event loop. `None` means: ask `obtain`.
         """
-        key = _key(need, access_identity, subject)
+        key = _key(requirement, access_identity, subject)
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -106,15 +106,15 @@ class CredentialBroker:
 
     async def obtain(
         self,
-        need: CredentialRequirement,
+        requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         subject: VerifiedAccessToken | None,
     ) -> Credential:
         """See `CredentialSource`. Under Machine identity `subject` may be `None`."""
-        credential = self.cached(need, access_identity, subject)
+        credential = self.cached(requirement, access_identity, subject)
         if credential is not None:
             return credential
-        key = _key(need, access_identity, subject)
+        key = _key(requirement, access_identity, subject)
         now = self._clock()
         if key[0] is not None and now >= _caller(subject).expires_at:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
@@ -123,7 +123,7 @@ class CredentialBroker:
             return stale.credential
         try:
             self._refusals.raise_if_recent(key, now)
-            if (prerequisite := self._issuer.prerequisite(need)) is not None:
+            if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._refusals.raise_if_recent((key[0], prerequisite), now)
                 self._start_prerequisite(prerequisite, access_identity, subject)
             return await self._flights.run(key, self._fetching(key, access_identity, subject))
@@ -134,13 +134,13 @@ class CredentialBroker:
             return stale.credential
         except RequirementRefusedError as error:
             # The flight may have been another need's: the same identifier, another row of the error table.
-            if isinstance(need, ApiKeyRequirement) and error.code is not need.error_code:
-                raise RequirementRefusedError(need.error_code, error.detail) from None
+            if isinstance(requirement, ApiKeyRequirement) and error.code is not requirement.error_code:
+                raise RequirementRefusedError(requirement.error_code, error.detail) from None
             raise
 
     def invalidate(self, credential: Credential, subject: VerifiedAccessToken | None) -> None:
         """See `CredentialSource`."""
-        key = _key(credential.need, credential.access_identity, subject)
+        key = _key(credential.requirement, credential.access_identity, subject)
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._forget(key, credential)
@@ -174,9 +174,9 @@ class CredentialBroker:
         request_id: str | None,
     ) -> Credential:
         REQUEST_ID.set(request_id)  # a flight has a context of its own
-        need = key[1]
+        requirement = key[1]
         try:
-            entry = await self._issue(need, access_identity, subject)
+            entry = await self._issue(requirement, access_identity, subject)
         except AgentError as error:
             self._note_failure(key, error)
             raise
@@ -188,25 +188,25 @@ class CredentialBroker:
 
     async def _issue(
         self,
-        need: CredentialRequirement,
+        requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         subject: VerifiedAccessToken | None,
     ) -> CachedCredential:
-        prerequisite = self._issuer.prerequisite(need)
+        prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
-            return await self._request(need, access_identity, subject, None)
+            return await self._request(requirement, access_identity, subject, None)
         self._prerequisites.add(prerequisite)
         first = await self.obtain(prerequisite, access_identity, subject)
         try:
-            return await self._request(need, access_identity, subject, first.secret)
+            return await self._request(requirement, access_identity, subject, first.secret)
         except PrerequisiteRefusedError:
             self._forget(_key(prerequisite, access_identity, subject), first)
         second = await self.obtain(prerequisite, access_identity, subject)
-        return await self._request(need, access_identity, subject, second.secret)
+        return await self._request(requirement, access_identity, subject, second.secret)
 
     async def _request(
         self,
-        need: CredentialRequirement,
+        requirement: CredentialRequirement,
         access_identity: AccessIdentity,
         subject: VerifiedAccessToken | None,
         prerequisite: Secret | None,
@@ -214,35 +214,37 @@ class CredentialBroker:
         """Requests the credential once, and records the request before the credential is used."""
         requested_at = self._clock()
         caller = _caller(subject) if access_identity is AccessIdentity.HUMAN else None
-        step = self._audit.issue(need, access_identity, caller)
-        issued = await step.around(self._issuer.issue(need, access_identity, caller, prerequisite))
+        step = self._audit.issue(requirement, access_identity, caller)
+        issued = await step.around(self._issuer.issue(requirement, access_identity, caller, prerequisite))
         secret = issued.secret
         if issued.expires_at is not None:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
         else:
             # The issuer decides for each user whether they may read a key; most users read the same one.
-            known = self._without_expiry.get(need)
-            secret = self._without_expiry[need] = known if known == secret and known is not None else secret
+            known = self._without_expiry.get(requirement)
+            secret = self._without_expiry[requirement] = (
+                known if known == secret and known is not None else secret
+            )
             freshness = api_key_freshness(
                 requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
             )
-        return _entry(need, access_identity, subject, secret, freshness, self._clock())
+        return _entry(requirement, access_identity, subject, secret, freshness, self._clock())
 
     def _note_failure(self, key: HolderKey, error: AgentError) -> None:
-        holder, need = key
+        holder, requirement = key
         now = self._clock()
         if isinstance(error, CredentialError):
             self._refusals.note(key, error, now)
-            self._end_dependents(holder, need, error)
+            self._end_dependents(holder, requirement, error)
             # A token expires; an API key does not, so it is removed with the right to read it.
-            if isinstance(need, ApiKeyRequirement):
+            if isinstance(requirement, ApiKeyRequirement):
                 self._cache.remove(key)
         entry = self._cache.get(key)
         if entry is not None:
             entry.note_failure(now, unreachable=isinstance(error, UnreachableError))
 
     def _end_dependents(
-        self, holder: str | None, need: CredentialRequirement, error: CredentialError
+        self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
     ) -> None:
         """Removes what the refusal concerns besides `need`: all that depends on a refused prerequisite, and,
         if the agent itself is refused, all that has a prerequisite or does not expire.
@@ -253,19 +255,21 @@ class CredentialBroker:
                 holder, lambda each: each in prerequisites or self._depends_on(each, prerequisites)
             )
             return
-        if need in self._prerequisites:
-            ended = {need}
+        if requirement in self._prerequisites:
+            ended = {requirement}
         elif isinstance(error, PrerequisiteRefusedError) or not isinstance(error, RequirementRefusedError):
-            ended = {each for each in (self._issuer.prerequisite(need),) if each is not None}
+            ended = {each for each in (self._issuer.prerequisite(requirement),) if each is not None}
         else:
             return
         if ended:
             self._cache.remove_where(holder, lambda each: each in ended or self._depends_on(each, ended))
 
-    def _depends_on(self, need: CredentialRequirement, prerequisites: set[CredentialRequirement]) -> bool:
-        prerequisite = self._issuer.prerequisite(need)
+    def _depends_on(
+        self, requirement: CredentialRequirement, prerequisites: set[CredentialRequirement]
+    ) -> bool:
+        prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:  # an issuer whose keys have no prerequisite: they depend on the agent alone
-            return isinstance(need, ApiKeyRequirement) and prerequisites is self._prerequisites
+            return isinstance(requirement, ApiKeyRequirement) and prerequisites is self._prerequisites
         return prerequisite in prerequisites
 
     def _forget(self, key: HolderKey, credential: Credential) -> None:
@@ -276,12 +280,12 @@ class CredentialBroker:
 
 
 def _key(
-    need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    requirement: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
 ) -> HolderKey:
     if access_identity is AccessIdentity.MACHINE:
-        return None, need
+        return None, requirement
     if access_identity is AccessIdentity.HUMAN:
-        return _caller(subject).fingerprint, need
+        return _caller(subject).fingerprint, requirement
     raise TypeError("the access identity must be an AccessIdentity")
 
 
@@ -292,7 +296,7 @@ def _caller(subject: VerifiedAccessToken | None) -> VerifiedAccessToken:
 
 
 def _entry(
-    need: CredentialRequirement,
+    requirement: CredentialRequirement,
     access_identity: AccessIdentity,
     subject: VerifiedAccessToken | None,
     secret: Secret,
@@ -302,7 +306,7 @@ def _entry(
     end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
     holder = None if access_identity is AccessIdentity.MACHINE else _caller(subject).principal
     return CachedCredential(
-        Credential(need, access_identity, secret, min(freshness.expires_at, end), holder),
+        Credential(requirement, access_identity, secret, min(freshness.expires_at, end), holder),
         obtained_at=obtained_at,
         refresh_at=freshness.refresh_at,
         stale_at=min(freshness.stale_at, end),

@@ -54,23 +54,23 @@ class CredentialCache:
 
     def get(self, key: HolderKey) -> CachedCredential | None:
         """The entry, whatever its age."""
-        holder, need = key
+        holder, requirement = key
         if holder is None:
-            return self._machine.get(need)
+            return self._machine.get(requirement)
         entries = self._users.get(holder)
         if entries is None:
             return None
         self._users.move_to_end(holder)
         for entry in entries:
-            if entry.credential.need == need:
+            if entry.credential.requirement == requirement:
                 return entry
         return None
 
     def put(self, key: HolderKey, cached: CachedCredential, now: float) -> None:
         """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
-        holder, need = key
+        holder, requirement = key
         if holder is None:
-            self._machine[need] = cached
+            self._machine[requirement] = cached
             return
         self.remove(key)
         self._users.setdefault(holder, []).append(cached)
@@ -86,15 +86,17 @@ class CredentialCache:
 
     def remove(self, key: HolderKey) -> None:
         """Forgets the entry, if there is one."""
-        self.remove_where(key[0], lambda need: need == key[1])
+        self.remove_where(key[0], lambda requirement: requirement == key[1])
 
     def remove_where(self, holder: str | None, goes: Callable[[CredentialRequirement], bool]) -> None:
         """Forgets the holder's entries for the requirements of which `goes` is true."""
         if holder is None:
-            self._machine = {need: entry for need, entry in self._machine.items() if not goes(need)}
+            self._machine = {
+                requirement: entry for requirement, entry in self._machine.items() if not goes(requirement)
+            }
             return
         entries = self._users.get(holder, [])
-        kept = [entry for entry in entries if not goes(entry.credential.need)]
+        kept = [entry for entry in entries if not goes(entry.credential.requirement)]
         self._of_users -= len(entries) - len(kept)
         if kept:
             self._users[holder] = kept

@@ -57,7 +57,7 @@ class Credential:
     has, or `None` for the machine's own.
     """
 
-    need: CredentialRequirement
+    requirement: CredentialRequirement
     access_identity: AccessIdentity
     secret: Secret
     expires_at: float
@@ -68,13 +68,19 @@ class CredentialSource(Protocol):
     """Where services get credentials; `CredentialBroker` is the real one."""
 
     def cached(
-        self, need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken,
     ) -> Credential | None:
         """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""
         ...
 
     async def obtain(
-        self, need: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        subject: VerifiedAccessToken,
     ) -> Credential:
         """A credential that is good now.
 

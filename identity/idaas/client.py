@@ -82,24 +82,26 @@ class IDaaSClient:
         request = partial(self._exchange_request, subject_token, scope)
         return await self._token(request, scope, ErrorCode.TOKEN_EXCHANGE_FAILED)
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
 
         Refusal: `PrerequisiteRefusedError` for the token, `RequirementRefusedError` for the key, both with
         the code of the requirement.
         """
-        answer = await self._ask(partial(self._api_key_request, pam_token, need), "Developer API")
-        about = f'credential "{need.identifier}"'
+        answer = await self._ask(partial(self._api_key_request, pam_token, requirement), "Developer API")
+        about = f'credential "{requirement.identifier}"'
         if answer.status == 200:
             try:  # no variable holds what was read: error reporters show the variables of a failure
-                return read_api_key(_object(answer, "Developer API"), need.identifier)
+                return read_api_key(_object(answer, "Developer API"), requirement.identifier)
             except ValueError as error:
-                raise RequirementRefusedError(need.error_code, str(error), about=about) from None
+                raise RequirementRefusedError(requirement.error_code, str(error), about=about) from None
         refusal = read_refusal(answer)
         if answer.status == 401:
-            raise PrerequisiteRefusedError(need.error_code, f"access token refused: {refusal}", about=about)
+            raise PrerequisiteRefusedError(
+                requirement.error_code, f"access token refused: {refusal}", about=about
+            )
         if refusal.code:
-            raise RequirementRefusedError(need.error_code, str(refusal), about=about)
+            raise RequirementRefusedError(requirement.error_code, str(refusal), about=about)
         raise _unusable("Developer API", answer)
 
     async def _token(
@@ -156,12 +158,12 @@ class IDaaSClient:
             }
         )
 
-    def _api_key_request(self, pam_token: Secret, need: ApiKeyRequirement) -> httpx.Request:
+    def _api_key_request(self, pam_token: Secret, requirement: ApiKeyRequirement) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
         return self._http.build_request(
             "GET",
             f"{self._configuration.developer_api_endpoint}/v2/{instance}/credentials/_/actions/obtain",
-            params={"credentialIdentifier": need.identifier},
+            params={"credentialIdentifier": requirement.identifier},
             headers={
                 "Accept": "application/json",
                 "Authorization": f"Bearer {pam_token.reveal()}",

@@ -24,7 +24,7 @@ class IDaaSRequests(Protocol):
         """An access token of the user, for the user's token."""
         ...
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
+    async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """An API key."""
         ...
 

@@ -134,14 +134,14 @@ class Vault:
         """What is known without a request, by need and user."""
 
     def cached(
-        self, need: CredentialRequirement, _access_identity: AccessIdentity, subject
+        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, subject
     ) -> Credential | None:
-        return self.kept.get((need, subject.principal.subject))
+        return self.kept.get((requirement, subject.principal.subject))
 
     async def obtain(
-        self, need: CredentialRequirement, access_identity: AccessIdentity, subject
+        self, requirement: CredentialRequirement, access_identity: AccessIdentity, subject
     ) -> Credential:
-        name = need.identifier if isinstance(need, ApiKeyRequirement) else need.scope
+        name = requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
         owner = "machine" if access_identity is AccessIdentity.MACHINE else subject.principal.subject
         self.obtained.append((name, owner))
         if name in self.hang:
@@ -150,7 +150,7 @@ class Vault:
             raise self.failures[name]
         secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
         holder = None if access_identity is AccessIdentity.MACHINE else subject.principal
-        return Credential(need, access_identity, secret, time.time() + self.lifetime, holder)
+        return Credential(requirement, access_identity, secret, time.time() + self.lifetime, holder)
 
     def invalidate(self, credential: Credential, _subject) -> None:
         self.invalidated.append(credential)
@@ -162,11 +162,11 @@ class EchoService:
     Its tools are known without asking, unless `listed_by_its_server` is set or listing them fails.
     """
 
-    def __init__(self, name: str, need=None, *, access_identity=None, **answers: Any) -> None:
+    def __init__(self, name: str, requirement=None, *, access_identity=None, **answers: Any) -> None:
         self.name = name
-        self.needs = need
+        self.credential = requirement
         self.access_identity = access_identity
-        self.failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+        self.error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
         self.settings = ()
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []
@@ -189,7 +189,7 @@ class EchoService:
 
     async def call(self, tool: str, arguments, access: Access) -> ToolResult:
         secret = None
-        if self.needs is not None:
+        if self.credential is not None:
             credential = await access.credential()
             if self.renew_first:
                 await asyncio.sleep(0)  # calls beside this one hold the same credential

@@ -60,7 +60,7 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
 
 
 @pytest.mark.parametrize(
-    ("need", "told"),
+    ("requirement", "told"),
     [
         (
             AccessTokenRequirement("https://a.example|a.read"),
@@ -72,9 +72,9 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
     ],
 )
 async def test_both_ends_of_a_call_tell_what_credential_it_carries_and_never_the_secret(
-    bench, echo, call_tools, need, told
+    bench, echo, call_tools, requirement, told
 ):
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", need, weather="sunny"))
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", requirement, weather="sunny"))
     tools = [event for event in await b.events() if event["type"].startswith("tool")]
     members = ("audience", "scope", "credential")
     assert [{name: event[name] for name in members if name in event} for event in tools] == [told, told]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.service_credentials import Requirement, ServiceCredentials
+from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal
 from identity.credentials.credential import ApiKeyRequirement, Credential
@@ -26,7 +26,7 @@ def verifier(bench):
 async def used(vault, verifier, access_identity, cached):
     """The secret that alice's access hands out while the state holds `cached`."""
     caller = await verifier.verify(Secret("alice-1"))
-    accesses = ServiceCredentials({"amap": Requirement(NEED, access_identity)}, vault, lambda: 0.0)
+    accesses = ServiceCredentials({"amap": ServiceRequirement(NEED, access_identity)}, vault, lambda: 0.0)
     access = accesses.of(caller, "amap", {"credentials": {"amap": cached}})
     return (await access.credential()).secret.reveal()
 

@@ -10,7 +10,7 @@ from tools.service import ToolSchema
 class Listing:
     """A service that has its tools at hand while `known`, and counts how often it is asked."""
 
-    failure = ErrorCode.EXTERNAL_SERVICE_FAILED
+    error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
     settings = ()
 
     def __init__(self, name, *tools):

@@ -89,10 +89,10 @@ async def test_a_credential_that_does_not_come_in_time_is_no_call(bench, echo, c
     b.vault.lifetime = 20.0  # too short: the service's node asks once more
     obtain = b.vault.obtain
 
-    async def once(need, *more):
-        if need == amap_key and ("amap_api_key", "machine") in b.vault.obtained:
+    async def once(requirement, *more):
+        if requirement == amap_key and ("amap_api_key", "machine") in b.vault.obtained:
             await asyncio.Event().wait()
-        return await obtain(need, *more)
+        return await obtain(requirement, *more)
 
     b.vault.obtain = once
     _, finished = await ends(b)

@@ -88,27 +88,31 @@ NEEDS = st.one_of(
 HOLDERS = st.one_of(st.none(), st.text(max_size=4))
 
 
-def asked(holder, need):
+def asked(holder, requirement):
     """Who asks for what, by all that a credential depends on; an error code is not part of it."""
-    return holder, type(need), need.identifier if isinstance(need, ApiKeyRequirement) else need.scope
+    return (
+        holder,
+        type(requirement),
+        requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope,
+    )
 
 
 @given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
 def test_a_cached_credential_is_found_only_for_its_user(pairs):
     """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
     cache, model = CredentialCache(1000), {}
-    for number, (holder, need) in enumerate(pairs):
+    for number, (holder, requirement) in enumerate(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
         subject = None if holder is None else caller_with(holder)
-        credential = Credential(need, human, Secret(str(number)), 1e12)
+        credential = Credential(requirement, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        cache.put(_key(need, human, subject), entry, now=0.0)
-        model[asked(holder, need)] = credential
-    for holder, need in pairs:
+        cache.put(_key(requirement, human, subject), entry, now=0.0)
+        model[asked(holder, requirement)] = credential
+    for holder, requirement in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        found = cache.get(_key(need, human, None if holder is None else caller_with(holder)))
+        found = cache.get(_key(requirement, human, None if holder is None else caller_with(holder)))
         assert found is not None
-        assert found.credential is model[asked(holder, need)]
+        assert found.credential is model[asked(holder, requirement)]
 
 
 def caller_with(fingerprint):

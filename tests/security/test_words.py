@@ -255,7 +255,7 @@ async def test_langgraph_server_shows_the_persons_words_and_logs_the_operators(
     failed = [text for place, text in seen if code in text]
     assert failed
     # The state names what each credential is for, as tool events do: `{"need": {"identifier": …}}`.
-    needs = re.compile(r'"need": \{(?:[^{}]|\{[^{}]*\})*\}')  # with its placement
+    needs = re.compile(r'"requirement": \{(?:[^{}]|\{[^{}]*\})*\}')  # with its placement
     assert names_by_place((place, needs.sub("", text)) for place, text in seen) == []
     written = langgraph_server.log.read_text(errors="replace")[before:]
     assert "invalid_scope (status 400" in written or "access_denied (status 403" in written

@@ -37,7 +37,7 @@ class Address:
 
     service: str
     url: str
-    failure: ErrorCode
+    error_code: ErrorCode
     max_bytes: int
     settings: tuple[str, ...] = ()
     placement: Placement = BEARER
@@ -45,7 +45,7 @@ class Address:
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service under its own code."""
         return ServiceError(
-            self.failure, f'"{self.service}" {detail}', status=status, body=body, settings=self.settings
+            self.error_code, f'"{self.service}" {detail}', status=status, body=body, settings=self.settings
         )
 
     def unusable(self, detail: str) -> ServiceError:

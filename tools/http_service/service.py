@@ -38,7 +38,7 @@ class HTTPService:
         credential: CredentialRequirement | None = None,
         *,
         access_identity: AccessIdentity | None = None,
-        failure: ErrorCode = ErrorCode.SERVICE_FAILED,
+        error_code: ErrorCode = ErrorCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         tools: Sequence[BaseTool] = (),
         ssl_context: ssl.SSLContext | None = None,
@@ -46,12 +46,12 @@ class HTTPService:
         max_bytes: int = 256 * 1024,
     ) -> None:
         self.name = name
-        self.needs = credential
+        self.credential = credential
         self.access_identity = access_identity
-        self.failure = failure
+        self.error_code = error_code
         self.settings = tuple(settings)
         placement = BEARER if credential is None else credential.placement
-        self._address = Address(name, checked_url(url), failure, max_bytes, self.settings, placement)
+        self._address = Address(name, checked_url(url), error_code, max_bytes, self.settings, placement)
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
         self._tools: dict[str, ToolFunction | LangChainTool] = {}
@@ -89,7 +89,7 @@ class HTTPService:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
-        client = ServiceClient(self._http, self._address, None if self.needs is None else access)
+        client = ServiceClient(self._http, self._address, None if self.credential is None else access)
         try:
             async with asyncio.timeout(self._seconds):
                 result = await function.run(client, arguments)

@@ -52,7 +52,7 @@ class MCPService:
         *,
         access_identity: AccessIdentity | None = None,
         allowed_tools: Collection[str] | None = None,
-        failure: ErrorCode = ErrorCode.SERVICE_FAILED,
+        error_code: ErrorCode = ErrorCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 25.0,
@@ -64,9 +64,9 @@ class MCPService:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self.needs = credential
+        self.credential = credential
         self.access_identity = access_identity
-        self.failure = failure
+        self.error_code = error_code
         self.settings = tuple(settings)
         self._url = checked_url(url)
         self._placement = credential.placement
@@ -155,7 +155,7 @@ class MCPService:
 
     def _error(self, failure: MCPFailure) -> ServiceError:
         return ServiceError(
-            self.failure, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
+            self.error_code, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
         )
 
     async def _with_session(

@@ -60,10 +60,10 @@ def made(sandbox, tmp_path):
 async def test_declared_services_have_their_credentials_and_placements(made):
     payroll, rates = made(FILE)
     assert (payroll.name, payroll.access_identity) == ("payroll", AccessIdentity.HUMAN)
-    assert payroll.needs == AccessTokenRequirement("https://payroll.example|payroll.read")
+    assert payroll.credential == AccessTokenRequirement("https://payroll.example|payroll.read")
     assert (await payroll.call("payslip", {"month": "10"}, KeyRing("K"))).text == "CNY"
-    assert rates.needs == ApiKeyRequirement("rates_api_key")
-    assert rates.needs.placement == Placement("X-API-Key")
+    assert rates.credential == ApiKeyRequirement("rates_api_key")
+    assert rates.credential.placement == Placement("X-API-Key")
     assert rates.settings == ("services.rates in SERVICES_FILE",)
     for service in (payroll, rates):
         await service.aclose()

@@ -84,10 +84,10 @@ async def test_several_called_services_are_resolved_side_by_side(
     class Meeting:
         cached, invalidate = b.vault.cached, b.vault.invalidate
 
-        async def obtain(self, need, *more):
-            if need in (amap_key, enterprise_scope):
+        async def obtain(self, requirement, *more):
+            if requirement in (amap_key, enterprise_scope):
                 await asyncio.wait_for(both.wait(), 5)
-            return await obtain(need, *more)
+            return await obtain(requirement, *more)
 
     b.vault = Meeting()
     b.__post_init__()

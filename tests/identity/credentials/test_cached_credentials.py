@@ -13,20 +13,20 @@ from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, H
 __all__ = ["broker", "issuer"]  # fixtures
 
 
-@pytest.mark.parametrize("need", [TOKEN, LLM])
+@pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_users_credential_ends_with_the_users_token(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, need: CredentialRequirement
+    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, requirement: CredentialRequirement
 ) -> None:
     alice = caller("alice", lifetime=100)
-    credential = await broker.obtain(need, HUMAN, alice)
+    credential = await broker.obtain(requirement, HUMAN, alice)
     assert credential.expires_at == alice.expires_at
     clock.advance(99)
-    assert broker.cached(need, HUMAN, alice) is credential
+    assert broker.cached(requirement, HUMAN, alice) is credential
     clock.advance(1)
-    assert broker.cached(need, HUMAN, alice) is None
+    assert broker.cached(requirement, HUMAN, alice) is None
     calls = len(issuer.calls)
     with pytest.raises(AccessTokenError):
-        await broker.obtain(need, HUMAN, alice)
+        await broker.obtain(requirement, HUMAN, alice)
     assert len(issuer.calls) == calls
 
 
@@ -54,7 +54,7 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     callers = [caller(f"user-{number}") for number in range(10)]
     for subject in callers:
         await broker.obtain(TOKEN, HUMAN, subject)
-    assert len(broker._cached) == 4
+    assert len(broker._cache) == 4
     assert broker.cached(TOKEN, MACHINE, None) is own
     assert [broker.cached(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [
         True
@@ -97,4 +97,4 @@ async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, ca
         await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))
     clock.advance(100)
     await broker.obtain(TOKEN, HUMAN, caller("alice"))
-    assert len(broker._cached) == 1
+    assert len(broker._cache) == 1

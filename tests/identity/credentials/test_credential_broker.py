@@ -35,23 +35,23 @@ __all__ = ["broker", "issuer"]  # fixtures
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-@pytest.mark.parametrize("need", [TOKEN, LLM])
+@pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_held_credential_costs_no_call(
     broker: CredentialBroker,
     issuer: HeldIssuer,
     caller: Any,
-    need: CredentialRequirement,
+    requirement: CredentialRequirement,
     identity: AccessIdentity,
 ) -> None:
     alice = caller("alice")
-    assert broker.cached(need, identity, alice) is None
-    credential = await broker.obtain(need, identity, alice)
+    assert broker.cached(requirement, identity, alice) is None
+    credential = await broker.obtain(requirement, identity, alice)
     calls = len(issuer.calls)
-    assert calls == (2 if need is LLM else 1)
-    assert await broker.obtain(need, identity, alice) is credential
-    assert broker.cached(need, identity, alice) is credential
+    assert calls == (2 if requirement is LLM else 1)
+    assert await broker.obtain(requirement, identity, alice) is credential
+    assert broker.cached(requirement, identity, alice) is credential
     assert len(issuer.calls) == calls
-    assert (credential.need, credential.access_identity) == (need, identity)
+    assert (credential.requirement, credential.access_identity) == (requirement, identity)
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
@@ -60,14 +60,16 @@ async def test_what_is_two_round_trips_away_sets_off_first(
 ) -> None:
     issuer.hold = True
     needs = (LLM, AMAP, TOKEN)
-    everything = asyncio.gather(*(broker.obtain(need, identity, caller("alice")) for need in needs))
+    everything = asyncio.gather(
+        *(broker.obtain(requirement, identity, caller("alice")) for requirement in needs)
+    )
     await ticks()
     assert [call.what for call in issuer.calls] == [STORE_TOKEN.scope, TOKEN.scope]
     while issuer.in_flight:
         for call in issuer.in_flight:
             call.land()
         await ticks()
-    assert [credential.need for credential in await everything] == list(needs)
+    assert [credential.requirement for credential in await everything] == list(needs)
     assert issuer.count(STORE_TOKEN.scope) == 1
 
 
@@ -76,8 +78,8 @@ async def test_human_and_machine_are_never_taken_for_each_other(
 ) -> None:
     alice, bob = caller("alice"), caller("bob")
     owners = [
-        (await broker.obtain(need, identity, subject)).secret.reveal().split("/")[0]
-        for need in (TOKEN, LLM)
+        (await broker.obtain(requirement, identity, subject)).secret.reveal().split("/")[0]
+        for requirement in (TOKEN, LLM)
         for identity, subject in ((MACHINE, alice), (HUMAN, alice), (HUMAN, bob), (MACHINE, bob))
     ]
     assert owners == ["machine", "access-token-of-alice", "access-token-of-bob", "machine"] * 2
@@ -110,9 +112,9 @@ async def test_a_hundred_at_once_make_one_call_for_each_credential(
     issuer.hold = True
     alice = caller("alice")
     waiting = [
-        asyncio.create_task(broker.obtain(need, identity, alice))
+        asyncio.create_task(broker.obtain(requirement, identity, alice))
         for _ in range(100)
-        for need in (LLM, AMAP, TOKEN)
+        for requirement in (LLM, AMAP, TOKEN)
     ]
     await ticks()
     assert {call.what for call in issuer.in_flight} == {STORE_TOKEN.scope, TOKEN.scope}
@@ -169,7 +171,7 @@ async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
     same = ApiKeyRequirement("llm_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
     issuer.errors["llm_api_key"] = NO_KEY
     results = await asyncio.gather(
-        *(broker.obtain(need, MACHINE, None) for need in (LLM, same)), return_exceptions=True
+        *(broker.obtain(requirement, MACHINE, None) for requirement in (LLM, same)), return_exceptions=True
     )
     assert [error.code for error in results if isinstance(error, AgentError)] == [
         LLM.error_code,
@@ -216,17 +218,19 @@ class Schedule:
         self.obtained: list[tuple[Credential, VerifiedAccessToken]] = []
         self.broken: list[str] = self.issuer.faults
 
-    async def obtain(self, need: CredentialRequirement, identity: AccessIdentity, name: str) -> None:
+    async def obtain(self, requirement: CredentialRequirement, identity: AccessIdentity, name: str) -> None:
         subject = self.callers[name]
         try:
-            credential = await self.broker.obtain(need, identity, subject)
+            credential = await self.broker.obtain(requirement, identity, subject)
         except AgentError:
             return
         owner, what, _ = credential.secret.reveal().rsplit("/", 2)
         now = self.clock()
         if owner != ("machine" if identity is MACHINE else subject.token.reveal()):
             self.broken.append("another's credential")
-        if what != (need.identifier if isinstance(need, ApiKeyRequirement) else need.scope).replace("/", "_"):
+        if what != (
+            requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
+        ).replace("/", "_"):
             self.broken.append("a credential for another need")
         if now >= credential.expires_at or now >= self.issuer.expires.get(
             credential.secret.reveal(), now + 1

@@ -51,48 +51,48 @@ REFUSALS = [
 ]
 
 
-async def refusal(broker: CredentialBroker, need: CredentialRequirement, *who: Any) -> CredentialError:
+async def refusal(broker: CredentialBroker, requirement: CredentialRequirement, *who: Any) -> CredentialError:
     with pytest.raises(CredentialError) as caught:
-        await broker.obtain(need, *who)
+        await broker.obtain(requirement, *who)
     return caught.value
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-@pytest.mark.parametrize(("need", "what", "error"), REFUSALS)
+@pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
 async def test_a_refusal_is_asked_for_once_in_two_seconds(
     broker: CredentialBroker,
     issuer: HeldIssuer,
     clock: Any,
     caller: Any,
     identity: AccessIdentity,
-    need: CredentialRequirement,
+    requirement: CredentialRequirement,
     what: str,
     error: CredentialError,
 ) -> None:
     alice = caller("alice")
     issuer.errors[what] = error
     for _ in range(600):
-        assert (await refusal(broker, need, identity, alice)).code is error.code
+        assert (await refusal(broker, requirement, identity, alice)).code is error.code
         clock.advance(0.1)
     assert 20 <= issuer.count(what) <= 31
 
 
-@pytest.mark.parametrize(("need", "what", "error"), REFUSALS)
+@pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
 async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
     broker: CredentialBroker,
     issuer: HeldIssuer,
     clock: Any,
-    need: CredentialRequirement,
+    requirement: CredentialRequirement,
     what: str,
     error: CredentialError,
 ) -> None:
     issuer.errors[what] = error
-    await refusal(broker, need, MACHINE, None)
+    await refusal(broker, requirement, MACHINE, None)
     issuer.errors.clear()
     clock.advance(1.9)
-    await refusal(broker, need, MACHINE, None)
+    await refusal(broker, requirement, MACHINE, None)
     clock.advance(0.1)
-    assert await broker.obtain(need, MACHINE, None)
+    assert await broker.obtain(requirement, MACHINE, None)
 
 
 async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_not_prolong_another(
@@ -193,16 +193,16 @@ async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_late
 ) -> None:
     alice, bob = caller("alice", lifetime=7200), caller("bob", lifetime=7200)
     issuer.lifetime = 300
-    for need in (LLM, AMAP):
-        await broker.obtain(need, identity, alice)
+    for requirement in (LLM, AMAP):
+        await broker.obtain(requirement, identity, alice)
     of_bob = await broker.obtain(LLM, HUMAN, bob)
     what, error = STORE_REFUSALS[how]
     issuer.errors[what] = error
     clock.advance(545)
-    for need in (LLM, AMAP):
-        broker.cached(need, identity, alice)  # the refresh in the background is refused
+    for requirement in (LLM, AMAP):
+        broker.cached(requirement, identity, alice)  # the refresh in the background is refused
         await settled(broker)
-    assert [broker.cached(need, identity, alice) for need in (LLM, AMAP)] == [None, None]
+    assert [broker.cached(requirement, identity, alice) for requirement in (LLM, AMAP)] == [None, None]
     for _ in range(50):
         clock.advance(60)
         await refusal(broker, LLM, identity, alice)
@@ -252,7 +252,7 @@ async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refus
 async def test_a_refused_key_takes_no_other_key_along(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any
 ) -> None:
-    llm, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
+    llm, amap = [await broker.obtain(requirement, MACHINE, None) for requirement in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_KEY
     clock.advance(545)
     broker.cached(LLM, MACHINE, None)
@@ -263,23 +263,23 @@ async def test_a_refused_key_takes_no_other_key_along(
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-@pytest.mark.parametrize("need", [TOKEN, LLM])
+@pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seconds(
     broker: CredentialBroker,
     issuer: HeldIssuer,
     clock: Any,
     caller: Any,
-    need: CredentialRequirement,
+    requirement: CredentialRequirement,
     identity: AccessIdentity,
 ) -> None:
     alice = caller("alice")
-    what = need.scope if isinstance(need, AccessTokenRequirement) else need.identifier
-    refused = await broker.obtain(need, identity, alice)
+    what = requirement.scope if isinstance(requirement, AccessTokenRequirement) else requirement.identifier
+    refused = await broker.obtain(requirement, identity, alice)
     clock.advance(5)
     renewed = 0
     for _ in range(200):
         broker.invalidate(refused, alice)
-        fresh = await broker.obtain(need, identity, alice)
+        fresh = await broker.obtain(requirement, identity, alice)
         renewed += fresh is not refused
         refused = fresh
         clock.advance(0.1)
@@ -312,7 +312,7 @@ OTHER_STORE_TOKEN = AccessTokenRequirement("https://other-store.example|read")
 async def test_refused_prerequisite_ends_its_own_dependents_and_no_others(clock: Any) -> None:
     issuer = TwoStores(clock)
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
-    _, amap = [await broker.obtain(need, MACHINE, None) for need in (LLM, AMAP)]
+    _, amap = [await broker.obtain(requirement, MACHINE, None) for requirement in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_PREREQUISITE
     clock.advance(545)
     broker.cached(LLM, MACHINE, None)

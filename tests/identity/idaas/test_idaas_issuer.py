@@ -26,8 +26,8 @@ class Requests:
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         return IssuedToken(Secret(f"{subject_token.reveal()} {scope}"), 1200.0)
 
-    async def obtain_api_key(self, pam_token: Secret, need: ApiKeyRequirement) -> Secret:
-        return Secret(f"{pam_token.reveal()} {need.identifier}")
+    async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
+        return Secret(f"{pam_token.reveal()} {requirement.identifier}")
 
 
 def test_only_api_keys_require_a_token_for_the_credential_store() -> None:

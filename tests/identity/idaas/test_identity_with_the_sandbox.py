@@ -122,17 +122,17 @@ async def test_first_requests_of_a_hundred_make_one_request_for_each_credential(
     callers = await asyncio.gather(*(identity.verifier.verify(token) for _ in range(100)))
     await asyncio.gather(
         *(
-            identity.broker.obtain(need, access_identity, c)
+            identity.broker.obtain(requirement, access_identity, c)
             for c in callers
-            for need in (LLM, AMAP, ENTERPRISE)
+            for requirement in (LLM, AMAP, ENTERPRISE)
         )
     )
     grant = "client_credentials" if access_identity is MACHINE else "token_exchange"
     expected = {f"idaas:token.{grant}": 2, "developer_api:ObtainCredential": 2, "idaas:jwks": 1}
     assert identity.counts() == expected
     for caller in callers:
-        for need in (LLM, AMAP, ENTERPRISE):
-            await identity.broker.obtain(need, access_identity, caller)
+        for requirement in (LLM, AMAP, ENTERPRISE):
+            await identity.broker.obtain(requirement, access_identity, caller)
     assert identity.counts() == expected
 
 
@@ -165,9 +165,9 @@ async def test_with_tokens_of_a_minute_five_minutes_pass_without_an_expired_one(
     alice = await identity.caller("alice", lifetime=3600)
     for _ in range(100):
         sandbox.clock.advance(3)
-        for need in (LLM, ENTERPRISE):
-            credential = await identity.broker.obtain(need, access_identity, alice)
-            if need is ENTERPRISE:
+        for requirement in (LLM, ENTERPRISE):
+            credential = await identity.broker.obtain(requirement, access_identity, alice)
+            if requirement is ENTERPRISE:
                 sandbox.cloud.access_tokens.verify(credential.secret.reveal())  # raises if it has expired
         await identity.settled()
     assert not [name for name in identity.counts() if "expired" in name]
@@ -194,15 +194,15 @@ async def test_idaas_down_at_first_recovers_without_a_restart(identity: Identity
 
 async def test_idaas_down_when_warm_is_not_noticed(identity: Identity) -> None:
     alice = await identity.caller()
-    for need in (LLM, ENTERPRISE):
-        await identity.broker.obtain(need, HUMAN, alice)
+    for requirement in (LLM, ENTERPRISE):
+        await identity.broker.obtain(requirement, HUMAN, alice)
     for service in ("idaas.jwks", "idaas.token", "developer_api"):
         identity.sandbox.cloud.faults.set(service, Fault(drop=True))
     for _ in range(30):
         identity.sandbox.clock.advance(30)
         assert await identity.caller("bob", lifetime=60)
-        for need in (LLM, ENTERPRISE):
-            assert await identity.broker.obtain(need, HUMAN, alice)
+        for requirement in (LLM, ENTERPRISE):
+            assert await identity.broker.obtain(requirement, HUMAN, alice)
         await identity.settled()
 
 

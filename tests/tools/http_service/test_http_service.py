@@ -81,7 +81,7 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
     serve, service_at, key_ring, status
 ):
     recorder = Recorder(lambda _: Response("upstream says canary", status))
-    service = service_at(await serve(recorder.app), failure=ErrorCode.EXTERNAL_SERVICE_FAILED)
+    service = service_at(await serve(recorder.app), error_code=ErrorCode.EXTERNAL_SERVICE_FAILED)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
     assert (error.code, error.status, len(recorder.requests)) == (
         ErrorCode.EXTERNAL_SERVICE_FAILED,
