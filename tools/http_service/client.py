@@ -15,6 +15,7 @@ from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, cut_body, limit_body, text_of
 from identity.transport.json_size import read_json
+from identity.transport.media_type import media_type
 from tools.result import presentable
 from tools.service import Access
 
@@ -154,7 +155,7 @@ class ServiceClient:
 
 def _fault_of(response: httpx.Response, text: str) -> str | None:
     """Why this cannot be the service's own answer, whole, and must not be told to the model as if it were."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(response.headers.get("content-type"))
     body = text.lstrip()
     # The type alone says little: a web framework's default for a plain text is HTML, too.
     if kind == "text/html" and body[:14].lower().startswith(("<!doctype html", "<html")):
