@@ -1,18 +1,25 @@
 """A service of either kind puts its credential where the requirement says, and nowhere else."""
 
+import asyncio
+from urllib.parse import parse_qs
+
 import pytest
 from starlette.responses import Response
 
 from identity.credentials.credential import ApiKeyRequirement
 from identity.credentials.placement import Placement
+from identity.error_table import ErrorCode
 from tests.tools.http_service.http_recorder import Recorder
 from tests.tools.mcp_service.mcp_server import Server
+from tests.tools.service_failure import failure_of
 from tools.http_service.service import HTTPService
 from tools.mcp_service.service import MCPService
 
+PLACEMENTS = [Placement("X-API-Key"), Placement("api-key"), Placement(query="key")]
+
 
 @pytest.mark.promise("no-secret-leaves")
-@pytest.mark.parametrize("placement", [Placement("X-API-Key"), Placement(query="key")])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 async def test_http_service_places_its_key(serve, key_ring, caplog, placement):
     caplog.set_level("DEBUG")
     recorder = Recorder(lambda r: Response(f"{r.url} {dict(r.headers)}"))
@@ -27,7 +34,7 @@ async def test_http_service_places_its_key(serve, key_ring, caplog, placement):
     await service.aclose()
     (request,) = recorder.requests
     assert "authorization" not in request.headers
-    sent = request.headers.get("x-api-key") if placement.header else request.query_params["key"]
+    sent = request.headers[placement.header] if placement.header else request.query_params["key"]
     assert (sent, request.query_params["b"]) == ("canary", "1")
     assert "canary" not in result.text + caplog.text
 
@@ -41,30 +48,93 @@ async def test_key_that_cannot_be_sent_is_a_failure_without_the_key(serve, key_r
         """Gets."""
         return (await http.get()).text
 
-    with pytest.raises(Exception, match="service_failed") as caught:
-        await service.call("get", {}, key_ring("can\nary"))
-    assert "ary" not in caught.value.detail.replace("necessary", "")
+    error = await failure_of(service.call("get", {}, key_ring("can\nary")))
+    assert error.code is ErrorCode.SERVICE_FAILED
+    assert "can\nary" not in f"{error} {error.detail}"
     assert recorder.requests == []
     await service.aclose()
 
 
-async def test_mcp_service_places_its_key_and_offers_the_allowed_tools_only(serve, key_ring):
-    server, keys = Server(), []
+class PlacedKeys:
+    """`server`, whose clients present their key at `placement` and nowhere else."""
 
-    async def recorded(scope, receive, send):
+    def __init__(self, server: Server, placement: Placement) -> None:
+        self.server, self.placement = server, placement
+
+    async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
-            headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
-            keys.append(dict(headers).get(b"x-api-key"))
-            scope = {**scope, "headers": [*headers, (b"authorization", b"Bearer K1")]}
-        await server(scope, receive, send)
+            headers = dict(scope["headers"])
+            assert b"authorization" not in headers
+            if self.placement.header:
+                key = headers.get(self.placement.header.lower().encode())
+            else:
+                (key,) = parse_qs(scope["query_string"])[self.placement.query.encode()]
+            scope = {**scope, "headers": [*headers.items(), (b"authorization", b"Bearer " + key)]}
+        await self.server(scope, receive, send)
 
-    server.keys = {"K1"}
-    requirement = ApiKeyRequirement("key", placement=Placement("X-API-Key"))
-    service = MCPService("maps", await serve(recorded) + "/mcp", requirement, allowed_tools=["weather"])
+
+@pytest.fixture
+async def maps(serve):
+    """Makes an MCP service whose key is at a placement."""
+    services = []
+
+    async def make(server, placement, path="/mcp", **options):
+        url = await serve(PlacedKeys(server, placement)) + path
+        services.append(MCPService("maps", url, ApiKeyRequirement("key", placement=placement), **options))
+        return services[-1]
+
+    yield make
+    for service in services:
+        await service.aclose()
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize("placement", PLACEMENTS)
+async def test_mcp_service_places_its_key_on_every_request_of_a_session(maps, key_ring, caplog, placement):
+    caplog.set_level("DEBUG")
+    server = Server()
+    server.keys = {"canary"}
+    service = await maps(server, placement, path="/mcp?a=1")
+    access = key_ring("canary")
+    await service.tools(access)
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    waiting = asyncio.create_task(service.call("waits", {}, access))
+    await server.entered.wait()
+    waiting.cancel()
+    await server.stopped.wait()
+    await service.aclose()
+    assert {method for method, _, _ in server.seen} == {
+        "initialize", "notifications/initialized", "tools/list", "tools/call", "notifications/cancelled",
+        "DELETE",
+    }  # fmt: skip
+    assert {key for _, key, _ in server.seen} == {"canary"}
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+async def test_renewed_key_of_an_mcp_service_has_the_same_placement(maps, key_ring, placement):
+    server = Server()
+    service = await maps(server, placement)
+    access = key_ring("K1", "K2")
+    await service.tools(access)
+    server.keys.remove("K1")
+    assert (await service.call("weather", {"city": "x"}, access)).ok
+    assert (len(access.renewals), server.seen[-1][:2]) == (1, ("tools/call", "K2"))
+
+
+async def test_key_that_an_mcp_service_cannot_send_is_a_failure_without_the_key(maps, key_ring):
+    server = Server()
+    service = await maps(server, Placement("X-API-Key"))
+    error = await failure_of(service.call("weather", {"city": "x"}, key_ring("can\nary")))
+    assert (error.code, "visible ASCII" in error.detail) == (ErrorCode.SERVICE_FAILED, True)
+    assert "can\nary" not in f"{error} {error.detail}"
+    assert server.seen == []
+
+
+async def test_mcp_service_offers_and_calls_the_allowed_tools_only(maps, key_ring):
+    service = await maps(Server(), Placement("X-API-Key"), allowed_tools=["weather"])
     access = key_ring("K1")
     assert [tool.name for tool in await service.tools(access)] == ["weather"]
     assert (await service.call("weather", {"city": "x"}, access)).ok
     refused = await service.call("waits", {}, access)
     assert (refused.ok, refused.called) == (False, False)
-    await service.aclose()
-    assert set(keys) == {b"K1"}

@@ -6,12 +6,14 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential, CredentialRequirement
+from identity.credentials.credential_auth import send_with_credential
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -164,7 +166,7 @@ class MCPService:
         """The answer of `work`. Raises `MCPFailure` and the identity layer's errors."""
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._attempts(access, work)
+                answer = await self._renewed_once(access, work)
         except TimeoutError:
             late = f"no answer within {seconds:g} s"
         else:
@@ -172,32 +174,47 @@ class MCPService:
             return answer
         raise MCPFailure(late, late=True)
 
-    async def _attempts(self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]) -> _Answer:
-        credential = await access.credential()
-        renewed = reopened = False
-        while True:
-            key = _key(credential.secret)
-            known = self._sessions.current(key)
-            session: MCPSession | None = None
+    async def _renewed_once(
+        self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]
+    ) -> _Answer:
+        """The result of `work`, whose credential is renewed once after a refusal. Raises `MCPFailure`."""
+        outcome = await send_with_credential(
+            access,
+            partial(self._in_session, work),
+            lambda outcome: isinstance(outcome, MCPFailure) and outcome.refuses_the_key,
+        )
+        if isinstance(outcome, MCPFailure):
+            raise outcome
+        return outcome
+
+    async def _in_session(
+        self, work: Callable[[MCPSession], Awaitable[_Answer]], credential: Credential
+    ) -> _Answer | MCPFailure:
+        """The result of `work` in the session of `credential`, or the failure.
+
+        An established session that the server has forgotten is opened anew and `work` done again, once. Such
+        a server has not processed the request (MCP 2025-06-18, Transports, Session Management).
+        """
+        key = _key(credential.secret)
+        established = self._sessions.current(key)
+        session: MCPSession | None = None
+        failure = MCPFailure()
+        while session is None or session is established:
+            session = None
             try:
                 session = await self._sessions.session(key, credential.secret)
                 with session.in_use():
                     return await work(session)
             except MCPFailure as error:
                 failure = error
-            of_call = isinstance(failure, MCPCallFailure)
-            forgotten = failure.status in (400, 404) and session is known and not of_call
-            if session is not None and (forgotten or (failure.refuses_the_key and not of_call)):
+            if session is None or isinstance(failure, MCPCallFailure):
+                break
+            forgotten = failure.status in (400, 404) and session is established
+            if forgotten or failure.refuses_the_key:
                 self._sessions.drop(key, session)
-            if forgotten and not reopened:
-                reopened = True
-                continue
-            if not failure.refuses_the_key or renewed:
-                raise failure
-            fresh = await access.renew(credential)
-            if fresh is credential:  # too young: nothing was renewed
-                raise failure
-            credential, renewed = fresh, True
+            if not forgotten:
+                break
+        return failure
 
     async def _open(self, secret: Secret) -> MCPSession:
         transport = MCPTransport(

@@ -23,6 +23,7 @@ from identity.credentials.placement import BEARER, Placement
 from identity.secret import Secret
 from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body, text_of
 from identity.transport.json_size import read_json
+from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
 
 MCPAnswer: TypeAlias = JSONRPCResponse | JSONRPCError
@@ -31,9 +32,6 @@ _PARTING_SECONDS = 2.0
 """For what is said to a server when nobody waits for it."""
 _MOST_PINGS = 10
 """Of a server, answered while one request is under way."""
-_NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError)
-"""The last of them: the client itself is closed."""
-
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 """By the protocol visible ASCII: it is sent back in a header."""
 
@@ -58,6 +56,10 @@ class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
 
 class MCPCallFailure(MCPFailure):
     """The same of one call, which says nothing of the session."""
+
+
+_NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError, MCPFailure)
+"""The last of them: the client itself is closed."""
 
 
 class MCPTransport:
@@ -148,7 +150,10 @@ class MCPTransport:
     @asynccontextmanager
     async def _sent(self, method: str, content: str | None = None) -> AsyncIterator[httpx.Response]:
         request = self._http.build_request(method, self._url, content=content, headers=self._headers())
-        self._placement.attach(request, self._secret)
+        try:
+            self._placement.attach(request, self._secret)
+        except ValueError as error:
+            raise MCPFailure(str(error)) from None
         response = await self._http.send(request, stream=True)
         try:
             yield response
@@ -161,7 +166,7 @@ class MCPTransport:
                 raise MCPFailure(status=response.status_code)
             if self._protocol_version is None:
                 self._session_id = _session_id(response.headers)
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            kind = media_type(response.headers.get("content-type"))
             limit_body(response, self._max_bytes)
             if kind == "application/json":
                 if answer := _answer_in(read_json(text_of(await response.aread())), request):
