@@ -123,7 +123,7 @@ class Examination:
 
     async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
         """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""
-        step, asked_at = _Step("agent's own token"), self._clock()
+        step, requested_at = _Step("agent's own token"), self._clock()
         issued: list[Credential] = []
 
         async def obtain() -> None:
@@ -142,7 +142,7 @@ class Examination:
             issuer=agent.settings.idaas.issuer,
             keys=agent.jwks,
             clock=self._clock,
-            asked_at=asked_at,
+            requested_at=requested_at,
         )
         return [finding, await self._step(_Step("what IDaaS issues"), work)]
 

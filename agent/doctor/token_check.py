@@ -19,9 +19,9 @@ _LEEWAY: Final = 30.0
 
 
 async def check_issued(
-    token: Secret, *, issuer: str, keys: Jwks, clock: Callable[[], float], asked_at: float
+    token: Secret, *, issuer: str, keys: Jwks, clock: Callable[[], float], requested_at: float
 ) -> str:
-    """The detail of the finding. `asked_at` is the time of the token request, by `clock`.
+    """The detail of the finding. `requested_at` is the time of the token request, by `clock`.
 
     Raises `AccessTokenError` for a wrong issuer, key or clock, as the verifier does for a user's token.
     """
@@ -39,7 +39,7 @@ async def check_issued(
             ErrorCode.ACCESS_TOKEN_INVALID, 'header "kid" of what IDaaS issues names no key of the JWKS'
         )
     if claims.issued_at is not None:
-        behind, ahead = claims.issued_at - arrived_at, asked_at - claims.issued_at
+        behind, ahead = claims.issued_at - arrived_at, requested_at - claims.issued_at
         if max(behind, ahead) > _LEEWAY:
             where = "future" if behind > ahead else "past"
             raise _invalid("iat", f"of what IDaaS issued now is {max(behind, ahead):.0f} s in the {where}")

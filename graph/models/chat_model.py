@@ -29,7 +29,7 @@ from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.redaction import redact
 from identity.secret import Secret
-from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, text_of
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, text_of
 from identity.transport.json_size import check_size, read_json
 from identity.transport.retry import retry_after
 
@@ -193,8 +193,8 @@ _FAILURES = (
     TypeError,
     AttributeError,
     RecursionError,
-    AnswerTooLargeError,
-    EncodedAnswerError,
+    ResponseTooLargeError,
+    EncodedResponseError,
 )
 """The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
 
@@ -218,7 +218,7 @@ def _to_service_error(error: Exception, api_key: Secret) -> ServiceError:
         detail += f' "{code}"' if code else ""
         if message := _message_of(error, api_key):
             logger.warning("the model service answered with an error (%s): %s", detail, message)
-    elif isinstance(error, AnswerTooLargeError | EncodedAnswerError):
+    elif isinstance(error, ResponseTooLargeError | EncodedResponseError):
         detail = f"of the model service, {error}"
     else:
         detail = "the answer of the model service has an unexpected form"

@@ -32,8 +32,8 @@ def model_client(
 ) -> httpx2.AsyncClient:
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
 
-    The body of a response raises `AnswerTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
-    stream of events. A compressed response raises `EncodedAnswerError`. Of an error the first
+    The body of a response raises `ResponseTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
+    stream of events. A compressed response raises `EncodedResponseError`. Of an error the first
     `MAX_ERROR_BYTES` are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
     """
 

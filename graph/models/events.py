@@ -6,7 +6,7 @@ from typing import Any, Final
 from openai import AsyncStream
 from openai._streaming import ServerSentEvent
 
-from identity.transport.body import AnswerTooLargeError
+from identity.transport.body import ResponseTooLargeError
 from identity.transport.json_size import read_json
 from identity.transport.server_sent_events import events
 
@@ -17,7 +17,7 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 class ModelEvents(AsyncStream[object]):
     """The client's stream, which of itself takes events of any size, and as many as come.
 
-    Raises `AnswerTooLargeError`, and the HTTP library's own errors.
+    Raises `ResponseTooLargeError`, and the HTTP library's own errors.
     """
 
     async def _iter_events(self) -> AsyncIterator[ServerSentEvent]:
@@ -25,7 +25,7 @@ class ModelEvents(AsyncStream[object]):
         async for event in events(self.response.aiter_bytes(), MAX_EVENT_BYTES):
             number += 1
             if number > MAX_EVENTS:
-                raise AnswerTooLargeError(MAX_EVENTS, "events")
+                raise ResponseTooLargeError(MAX_EVENTS, "events")
             yield _Event(event=event.kind, data=event.data)
 
 

@@ -9,19 +9,19 @@ from identity.secret import Secret
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it will stand in a header
 
 
-def read_api_key(answer: Mapping[str, Any], identifier: str) -> Secret:
+def read_api_key(response: Mapping[str, Any], identifier: str) -> Secret:
     """The API key in the answer for the credential `identifier`.
 
     Raises `ValueError`, without a value of the answer, if the credential is another one, disabled, or none
     of type `api_key`.
     """
-    if answer.get("credentialIdentifier", identifier) != identifier:
+    if response.get("credentialIdentifier", identifier) != identifier:
         raise ValueError("the answer is for another credential")
-    if answer.get("status", "enabled") != "enabled":
+    if response.get("status", "enabled") != "enabled":
         raise ValueError("it is not enabled")
-    if answer.get("credentialType", "api_key") != "api_key":
+    if response.get("credentialType", "api_key") != "api_key":
         raise ValueError('its type must be "api_key"')
-    content = answer.get("credentialContent")
+    content = response.get("credentialContent")
     inner = content.get("apiKeyContent") if isinstance(content, dict) else None
     api_key = inner.get("apiKey") if isinstance(inner, dict) else None
     if not isinstance(api_key, str) or not _VISIBLE.fullmatch(api_key):

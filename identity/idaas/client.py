@@ -28,7 +28,7 @@ from identity.idaas.refusal import exchange_refusal, read_refusal
 from identity.idaas.token_response import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
-from identity.transport.bounded_response import Answer, TransportFailure
+from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy, retry_after
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
@@ -88,54 +88,54 @@ class IDaaSClient:
         Refusal: `PrerequisiteRefusedError` for the token, `RequirementRefusedError` for the key, both with
         the code of the requirement.
         """
-        answer = await self._ask(partial(self._api_key_request, pam_token, requirement), "Developer API")
+        response = await self._send(partial(self._api_key_request, pam_token, requirement), "Developer API")
         about = f'credential "{requirement.identifier}"'
-        if answer.status == 200:
+        if response.status == 200:
             try:  # no variable holds what was read: error reporters show the variables of a failure
-                return read_api_key(_object(answer, "Developer API"), requirement.identifier)
+                return read_api_key(_object(response, "Developer API"), requirement.identifier)
             except ValueError as error:
                 raise RequirementRefusedError(requirement.error_code, str(error), about=about) from None
-        refusal = read_refusal(answer)
-        if answer.status == 401:
+        refusal = read_refusal(response)
+        if response.status == 401:
             raise PrerequisiteRefusedError(
                 requirement.error_code, f"access token refused: {refusal}", about=about
             )
         if refusal.code:
             raise RequirementRefusedError(requirement.error_code, str(refusal), about=about)
-        raise _unusable("Developer API", answer)
+        raise _unusable("Developer API", response)
 
     async def _token(
         self, make_request: Callable[[], httpx.Request], scope: str, refused: ErrorCode
     ) -> IssuedToken:
-        asked_at = self._clock()
-        answer = await self._ask(make_request, "token endpoint")
-        if answer.status == 200:
+        requested_at = self._clock()
+        response = await self._send(make_request, "token endpoint")
+        if response.status == 200:
             try:
-                return read_issued_token(_object(answer, "token endpoint"), asked_at)
+                return read_issued_token(_object(response, "token endpoint"), requested_at)
             except ValueError as error:
                 detail = f"token endpoint: the answer {error}"
                 raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
-        refusal = read_refusal(answer)
-        if refusal.code == "invalid_client" or answer.status == 401:
+        refusal = read_refusal(response)
+        if refusal.code == "invalid_client" or response.status == 401:
             about = f'client "{self._configuration.client_id}"'
             raise CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
         if refusal.code:
             code = exchange_refusal(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
             raise CredentialError(code, str(refusal), about=f'scope "{scope}"')
-        raise _unusable("token endpoint", answer)
+        raise _unusable("token endpoint", response)
 
-    async def _ask(self, make_request: Callable[[], httpx.Request], whom: str) -> Answer:
+    async def _send(self, make_request: Callable[[], httpx.Request], whom: str) -> Response:
         """An answer that is final: 200, or a refusal."""
-        answer = await self._retries.ask(self._http, make_request, self._turns)
-        if isinstance(answer, TransportFailure):
-            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {answer.reason}")
-        if answer.status == 429 or answer.status >= 500:
+        response = await self._retries.send(self._http, make_request, self._turns)
+        if isinstance(response, TransportFailure):
+            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {response.reason}")
+        if response.status == 429 or response.status >= 500:
             raise UnreachableError(
                 ErrorCode.IDAAS_UNREACHABLE,
-                f"{whom}: {read_refusal(answer)}",
-                retry_after=retry_after(answer.headers),
+                f"{whom}: {read_refusal(response)}",
+                retry_after=retry_after(response.headers),
             )
-        return answer
+        return response
 
     def _token_request(self, grant: Mapping[str, str]) -> httpx.Request:
         credentials = self._configuration.client_authentication.credentials()
@@ -179,15 +179,15 @@ class IDaaSClient:
         )
 
 
-def _object(answer: Answer, whom: str) -> Mapping[str, Any]:
+def _object(response: Response, whom: str) -> Mapping[str, Any]:
     """A body that is broken is no refusal: asking again later may help."""
     try:
-        return read_object(answer.body)
+        return read_object(response.body)
     except ValueError as error:
         raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: the answer {error}") from None
 
 
-def _unusable(whom: str, answer: Answer) -> UnreachableError:
+def _unusable(whom: str, response: Response) -> UnreachableError:
     """Not IDaaS's way to refuse: a proxy, a wrong address."""
-    detail = f"{whom}: expected status 200 or an error code, found status {answer.status}"
+    detail = f"{whom}: expected status 200 or an error code, found status {response.status}"
     return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from identity.error_table import ErrorCode
 from identity.strict_json import read_object
-from identity.transport.bounded_response import Answer
+from identity.transport.bounded_response import Response
 
 # A code is a word; anything else could be a value that was echoed.
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z][A-Za-z]*(?:\.[A-Z][A-Za-z]*)*")
@@ -29,14 +29,14 @@ class Refusal:
         return f"{self.code or 'no error code'} ({', '.join(found)})"
 
 
-def read_refusal(answer: Answer) -> Refusal:
+def read_refusal(response: Response) -> Refusal:
     """Reads both of IDaaS's shapes: `error`, `request_id` (OAuth) and `Code`, `RequestId` (OpenAPI)."""
     try:
-        body = read_object(answer.body)
+        body = read_object(response.body)
     except ValueError:
         body = {}
     return Refusal(
-        status=answer.status,
+        status=response.status,
         code=_word(body, ("error", "Code"), _CODE),
         request_id=_word(body, ("request_id", "RequestId"), _REQUEST_ID),
     )

@@ -19,32 +19,32 @@ class IssuedToken:
     expires_at: float
 
 
-def read_issued_token(answer: Mapping[str, Any], asked_at: float) -> IssuedToken:
-    """Validates the answer to a request that was sent at `asked_at`. Raises `ValueError` without a value.
+def read_issued_token(response: Mapping[str, Any], requested_at: float) -> IssuedToken:
+    """Validates the answer to a request that was sent at `requested_at`. Raises `ValueError` without a value.
 
     The lifetime counts from before the request was sent, so that the agent thinks of the end too early
     rather than too late. IDaaS's extension `expires_at` can only bring it forward.
     """
-    token = answer.get("access_token")
+    token = response.get("access_token")
     if not isinstance(token, str) or not _B64TOKEN.fullmatch(token):
         raise ValueError('has no usable "access_token"')
-    kind = answer.get("token_type")
+    kind = response.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise ValueError('"token_type" must be "Bearer"')
-    if answer.get("issued_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+    if response.get("issued_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
         raise ValueError('"issued_token_type" must be that of an access token')
-    lifetime, end = _positive(answer, "expires_in"), _positive(answer, "expires_at")
-    ends = [moment for moment in (lifetime and asked_at + lifetime, end) if moment]
+    lifetime, end = _positive(response, "expires_in"), _positive(response, "expires_at")
+    ends = [moment for moment in (lifetime and requested_at + lifetime, end) if moment]
     if not ends:
         raise ValueError('has neither "expires_in" nor "expires_at"')
     expires_at = min(ends)
-    if expires_at <= asked_at:
+    if expires_at <= requested_at:
         raise ValueError('"expires_at" is in the past; is the clock right?')
     return IssuedToken(Secret(token), expires_at)
 
 
-def _positive(answer: Mapping[str, Any], name: str) -> float | None:
-    value = answer.get(name)
+def _positive(response: Mapping[str, Any], name: str) -> float | None:
+    value = response.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:

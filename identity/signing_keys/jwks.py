@@ -12,7 +12,7 @@ from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.signing_keys.token_bucket import Pace
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
-from identity.transport.bounded_response import TransportFailure, ask
+from identity.transport.bounded_response import TransportFailure, send
 from identity.transport.secure_url import is_secure_url
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
@@ -110,7 +110,7 @@ class Jwks:
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
-        asked_at = self._clock()  # an answer is as old as its question
+        requested_at = self._clock()  # an answer is as old as its question
         try:
             keys, max_age = await self._request()
         except UnreachableError as error:
@@ -118,18 +118,18 @@ class Jwks:
             raise
         self._failure = None
         self._keys = self._keep_known(keys)
-        self._fetched_at, self._stale_at = asked_at, asked_at + max_age
+        self._fetched_at, self._stale_at = requested_at, requested_at + max_age
 
     async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
         request = self._http.build_request(
             "GET", self._url, headers={"Accept": "application/json"}, timeout=self._timeout
         )
-        answer = await ask(self._http, request, max_bytes=_MAX_BYTES, deadline=self._timeout)
-        if isinstance(answer, TransportFailure):
-            raise _unavailable(answer.reason)
-        if answer.status != 200:
-            raise _unavailable("expected status 200, found", answer.status)
-        return _keys(answer.body), self._max_age_of(answer.headers)
+        response = await send(self._http, request, max_bytes=_MAX_BYTES, deadline=self._timeout)
+        if isinstance(response, TransportFailure):
+            raise _unavailable(response.reason)
+        if response.status != 200:
+            raise _unavailable("expected status 200, found", response.status)
+        return _keys(response.body), self._max_age_of(response.headers)
 
     def _max_age_of(self, headers: Mapping[str, str]) -> float:
         found = _MAX_AGE.search(headers.get("cache-control", ""))

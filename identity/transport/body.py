@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, cast
 
 
-class AnswerTooLargeError(Exception):
+class ResponseTooLargeError(Exception):
     """The answer, or an event of it, is larger than `limit` bytes, or `unit`."""
 
     def __init__(self, limit: int, unit: str = "bytes") -> None:
@@ -18,7 +18,7 @@ class AnswerTooLargeError(Exception):
         self.limit = limit
 
 
-class EncodedAnswerError(Exception):
+class EncodedResponseError(Exception):
     """The answer is compressed although that was not asked for; its true size is unknown."""
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ def is_compressed(response: Any) -> bool:  # noqa: ANN401 - of either library
 
 
 def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
-    """From now on the body raises past `limit` bytes, however it is read: `AnswerTooLargeError`.
+    """From now on the body raises past `limit` bytes, however it is read: `ResponseTooLargeError`.
 
-    Raises `EncodedAnswerError` if it is compressed.
+    Raises `EncodedResponseError` if it is compressed.
     """
     if is_compressed(response):
-        raise EncodedAnswerError
+        raise EncodedResponseError
     response.stream = _stream_for(response)(response.stream, limit, cut=False)
 
 
@@ -80,7 +80,7 @@ class _Bounded:
         async for piece in self._bounded_stream:
             if len(piece) > left:
                 if not self._cut:
-                    raise AnswerTooLargeError(self._limit)
+                    raise ResponseTooLargeError(self._limit)
                 yield piece[:left]
                 return
             left -= len(piece)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer of any status, read to its end."""
 
     status: int
@@ -29,9 +29,9 @@ class TransportFailure:
     reason: str
 
 
-async def ask(
+async def send(
     http: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, deadline: float
-) -> Answer | TransportFailure:
+) -> Response | TransportFailure:
     """Sends `request` once, and is done within `deadline` seconds, body included.
 
     Follows no redirect; reads at most `max_bytes` of the body, and nothing that is compressed. The request's
@@ -53,12 +53,14 @@ async def ask(
         return TransportFailure(f"the connection broke ({type(error).__name__})")
 
 
-async def _read(http: httpx.AsyncClient, request: httpx.Request, max_bytes: int) -> Answer | TransportFailure:
+async def _read(
+    http: httpx.AsyncClient, request: httpx.Request, max_bytes: int
+) -> Response | TransportFailure:
     response = await http.send(request, stream=True, follow_redirects=False)
     try:
         limit_body(response, max_bytes)
-        return Answer(response.status_code, dict(response.headers), await response.aread())
-    except (AnswerTooLargeError, EncodedAnswerError) as error:
+        return Response(response.status_code, dict(response.headers), await response.aread())
+    except (ResponseTooLargeError, EncodedResponseError) as error:
         return TransportFailure(str(error))
     finally:
         await response.aclose()

@@ -9,7 +9,7 @@ from email.utils import parsedate
 
 import httpx
 
-from identity.transport.bounded_response import Answer, TransportFailure, ask
+from identity.transport.bounded_response import Response, TransportFailure, send
 
 _MAX_BYTES = 64 * 1024
 _LONGEST_DATE = 40
@@ -33,9 +33,9 @@ class RetryPolicy:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
-    async def ask(
+    async def send(
         self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore
-    ) -> Answer | TransportFailure:
+    ) -> Response | TransportFailure:
         """The first answer that is not a temporary failure, or else the last one.
 
         Each attempt waits for its turn; the deadline includes that.
@@ -45,24 +45,24 @@ class RetryPolicy:
         now = asyncio.get_running_loop().time
         end = now() + self.deadline
         for attempt in range(self.attempts):
-            answer = await _in_turn(http, make_request, turns, end)
-            if isinstance(answer, Answer) and answer.status not in _TEMPORARY:
+            response = await _in_turn(http, make_request, turns, end)
+            if isinstance(response, Response) and response.status not in _TEMPORARY:
                 break
-            delay = self._delay(attempt, answer)
+            delay = self._delay(attempt, response)
             if attempt + 1 == self.attempts or delay is None or now() + delay >= end:
                 break
             await self.sleep(delay)
-        return answer
+        return response
 
-    def _delay(self, attempt: int, answer: Answer | TransportFailure) -> float | None:
+    def _delay(self, attempt: int, response: Response | TransportFailure) -> float | None:
         backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
-        asked_for = retry_after(answer.headers) if isinstance(answer, Answer) else 0.0
+        asked_for = retry_after(response.headers) if isinstance(response, Response) else 0.0
         return None if asked_for > self.longest_delay else max(backoff, asked_for)
 
 
 async def _in_turn(
     http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore, end: float
-) -> Answer | TransportFailure:
+) -> Response | TransportFailure:
     try:
         async with asyncio.timeout_at(end):
             await turns.acquire()
@@ -70,7 +70,7 @@ async def _in_turn(
         return TransportFailure("no turn within the deadline: too many requests wait")
     try:
         seconds = end - asyncio.get_running_loop().time()
-        return await ask(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)
+        return await send(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)
     finally:
         turns.release()
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Final, NamedTuple
 
-from identity.transport.body import AnswerTooLargeError, text_of
+from identity.transport.body import ResponseTooLargeError, text_of
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _AT_A_STRETCH: Final = 64
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[Event]:
     """The events that have data, as UTF-8. An event that breaks off is none.
 
-    Raises `AnswerTooLargeError` for an event of more than `max_bytes`. The number of events, and the size of
+    Raises `ResponseTooLargeError` for an event of more than `max_bytes`. The number of events, and the size of
     them all, are bounded by `pieces`.
     """
     splitter, data, kind, size, lines = _Lines(max_bytes), list[bytes](), b"", 0, 0
@@ -42,7 +42,7 @@ async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
                 data.append(value)
                 size += len(value) + 1
                 if size > max_bytes:
-                    raise AnswerTooLargeError(max_bytes)
+                    raise ResponseTooLargeError(max_bytes)
             elif name == b"event":
                 kind = value
 
@@ -73,4 +73,4 @@ class _Lines:
     def _begin(self, part: bytes) -> None:
         self._begun += part
         if len(self._begun) > self._max_bytes:
-            raise AnswerTooLargeError(self._max_bytes)
+            raise ResponseTooLargeError(self._max_bytes)

@@ -13,7 +13,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, cut_body, limit_body, text_of
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, cut_body, limit_body, text_of
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from tools.result import presentable
@@ -128,7 +128,7 @@ class ServiceClient:
                 text = text_of(await response.aread())
             finally:
                 await response.aclose()
-        except (AnswerTooLargeError, EncodedAnswerError) as error:
+        except (ResponseTooLargeError, EncodedResponseError) as error:
             detail = str(error)
         except httpx.TimeoutException:
             detail = "no answer in time"

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from identity.credentials.placement import BEARER, Placement
 from identity.secret import Secret
-from identity.transport.body import AnswerTooLargeError, EncodedAnswerError, limit_body, text_of
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body, text_of
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
@@ -96,7 +96,7 @@ class MCPTransport:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._answer(request)
-        except (AnswerTooLargeError, EncodedAnswerError) as error:
+        except (ResponseTooLargeError, EncodedResponseError) as error:
             detail = str(error)
         except asyncio.CancelledError:
             self._withdraw(request)

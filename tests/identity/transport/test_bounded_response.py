@@ -5,7 +5,7 @@ import gzip
 import httpx
 import pytest
 
-from identity.transport.bounded_response import Answer, TransportFailure, ask
+from identity.transport.bounded_response import Response, TransportFailure, send
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("bounded")
@@ -16,9 +16,9 @@ def unread(body, **headers):
     return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
 
 
-async def asked(answer, max_bytes=1_000):
-    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as http:
-        return await ask(
+async def asked(response, max_bytes=1_000):
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response)) as http:
+        return await send(
             http, http.build_request("GET", "https://a.example"), max_bytes=max_bytes, deadline=5
         )
 
@@ -32,12 +32,12 @@ async def test_body_of_the_limits_size_is_read_and_one_byte_more_is_not():
 async def test_compressed_answer_is_not_unpacked(coding):
     body = gzip.compress(b"\0" * 50_000_000)
     async with responsive():
-        answer = await asked(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
-    assert isinstance(answer, TransportFailure)
-    assert "compressed" in answer.reason
+        response = await asked(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
+    assert isinstance(response, TransportFailure)
+    assert "compressed" in response.reason
 
 
 async def test_no_codec_is_taken_from_the_answer():
-    answer = await asked(unread(b"{}", **{"content-type": "text/plain; charset=punycode"}))
-    assert isinstance(answer, Answer)
-    assert answer.body == b"{}"
+    response = await asked(unread(b"{}", **{"content-type": "text/plain; charset=punycode"}))
+    assert isinstance(response, Response)
+    assert response.body == b"{}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.transport.body import AnswerTooLargeError
+from identity.transport.body import ResponseTooLargeError
 from identity.transport.server_sent_events import events
 from tests.responsive import responsive
 
@@ -41,7 +41,7 @@ async def test_bytes_that_are_no_utf_8_are_replaced():
 
 @pytest.mark.parametrize("line", [b"data: %s" % (b"x" * 200), b"data: x\n" * 60, b"x" * 200, b":" * 200])
 async def test_event_or_line_past_the_limit_is_refused(line):
-    with pytest.raises(AnswerTooLargeError):
+    with pytest.raises(ResponseTooLargeError):
         await read(line, limit=100)
 
 
