@@ -87,7 +87,7 @@ class RunServiceCredential:
         self._in_state = self.renewed = obtained
         return obtained
 
-    def _subject(self) -> Principal | None:
+    def _principal(self) -> Principal | None:
         """Whose a credential must be to be used here: never another user's, whatever the state holds."""
         human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
         return self._caller.principal if human else None
@@ -97,7 +97,7 @@ class RunServiceCredential:
             self._requirement is not None
             and credential.requirement == self._requirement.credential
             and credential.access_identity == self._requirement.access_identity
-            and credential.subject == self._subject()
+            and credential.principal == self._principal()
             and credential.expires_at - _SKEW > self._clock()
         )
 

@@ -87,13 +87,13 @@ class CredentialBroker:
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
     ) -> Credential | None:
         """The credential if it is at hand and fresh: no I/O, no await. Starts a refresh that is due.
 
         Call it in the event loop. `None` means: ask `obtain`.
         """
-        key = _key(requirement, access_identity, subject)
+        key = _key(requirement, access_identity, caller)
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -101,22 +101,22 @@ class CredentialBroker:
         if now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
-            self._flights.start(key, self._fetching(key, access_identity, subject))
+            self._flights.start(key, self._fetching(key, access_identity, caller))
         return entry.credential
 
     async def obtain(
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
     ) -> Credential:
-        """See `CredentialSource`. Under Machine identity `subject` may be `None`."""
-        credential = self.cached(requirement, access_identity, subject)
+        """See `CredentialSource`. Under Machine identity `caller` may be `None`."""
+        credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
-        key = _key(requirement, access_identity, subject)
+        key = _key(requirement, access_identity, caller)
         now = self._clock()
-        if key[0] is not None and now >= _caller(subject).expires_at:
+        if key[0] is not None and now >= _required_caller(caller).expires_at:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
@@ -125,8 +125,8 @@ class CredentialBroker:
             self._refusals.raise_if_recent(key, now)
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._refusals.raise_if_recent((key[0], prerequisite), now)
-                self._start_prerequisite(prerequisite, access_identity, subject)
-            return await self._flights.run(key, self._fetching(key, access_identity, subject))
+                self._start_prerequisite(prerequisite, access_identity, caller)
+            return await self._flights.run(key, self._fetching(key, access_identity, caller))
         except UnreachableError:
             stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -138,9 +138,9 @@ class CredentialBroker:
                 raise RequirementRefusedError(requirement.error_code, error.detail) from None
             raise
 
-    def invalidate(self, credential: Credential, subject: VerifiedAccessToken | None) -> None:
+    def invalidate(self, credential: Credential, caller: VerifiedAccessToken | None) -> None:
         """See `CredentialSource`."""
-        key = _key(credential.requirement, credential.access_identity, subject)
+        key = _key(credential.requirement, credential.access_identity, caller)
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._forget(key, credential)
@@ -153,30 +153,30 @@ class CredentialBroker:
         self,
         prerequisite: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
     ) -> None:
         """Sends the first of two requests before those of credentials that take one."""
-        key = _key(prerequisite, access_identity, subject)
+        key = _key(prerequisite, access_identity, caller)
         if self._cache.get(key) is None:
-            self._flights.start(key, self._fetching(key, access_identity, subject))
+            self._flights.start(key, self._fetching(key, access_identity, caller))
 
     def _fetching(
-        self, key: HolderKey, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+        self, key: HolderKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
     ) -> Callable[[], Coroutine[Any, Any, Credential]]:
         """What a flight does, on record with the request that was the first to need it."""
-        return partial(self._fetch, key, access_identity, subject, REQUEST_ID.get())
+        return partial(self._fetch, key, access_identity, caller, REQUEST_ID.get())
 
     async def _fetch(
         self,
         key: HolderKey,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
         request_id: str | None,
     ) -> Credential:
         REQUEST_ID.set(request_id)  # a flight has a context of its own
         requirement = key[1]
         try:
-            entry = await self._issue(requirement, access_identity, subject)
+            entry = await self._issue(requirement, access_identity, caller)
         except AgentError as error:
             self._note_failure(key, error)
             raise
@@ -190,32 +190,32 @@ class CredentialBroker:
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
     ) -> CachedCredential:
         prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
-            return await self._request(requirement, access_identity, subject, None)
+            return await self._request(requirement, access_identity, caller, None)
         self._prerequisites.add(prerequisite)
-        first = await self.obtain(prerequisite, access_identity, subject)
+        first = await self.obtain(prerequisite, access_identity, caller)
         try:
-            return await self._request(requirement, access_identity, subject, first.secret)
+            return await self._request(requirement, access_identity, caller, first.secret)
         except PrerequisiteRefusedError:
-            self._forget(_key(prerequisite, access_identity, subject), first)
-        second = await self.obtain(prerequisite, access_identity, subject)
-        return await self._request(requirement, access_identity, subject, second.secret)
+            self._forget(_key(prerequisite, access_identity, caller), first)
+        second = await self.obtain(prerequisite, access_identity, caller)
+        return await self._request(requirement, access_identity, caller, second.secret)
 
     async def _request(
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken | None,
         prerequisite: Secret | None,
     ) -> CachedCredential:
         """Requests the credential once, and records the request before the credential is used."""
         requested_at = self._clock()
-        caller = _caller(subject) if access_identity is AccessIdentity.HUMAN else None
-        step = self._audit.issue(requirement, access_identity, caller)
-        issued = await step.around(self._issuer.issue(requirement, access_identity, caller, prerequisite))
+        user = _required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
+        step = self._audit.issue(requirement, access_identity, user)
+        issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
         secret = issued.secret
         if issued.expires_at is not None:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
@@ -228,7 +228,7 @@ class CredentialBroker:
             freshness = api_key_freshness(
                 requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
             )
-        return _entry(requirement, access_identity, subject, secret, freshness, self._clock())
+        return _entry(requirement, access_identity, caller, secret, freshness, self._clock())
 
     def _note_failure(self, key: HolderKey, error: AgentError) -> None:
         holder, requirement = key
@@ -280,31 +280,31 @@ class CredentialBroker:
 
 
 def _key(
-    requirement: CredentialRequirement, access_identity: AccessIdentity, subject: VerifiedAccessToken | None
+    requirement: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
 ) -> HolderKey:
     if access_identity is AccessIdentity.MACHINE:
         return None, requirement
     if access_identity is AccessIdentity.HUMAN:
-        return _caller(subject).fingerprint, requirement
+        return _required_caller(caller).fingerprint, requirement
     raise TypeError("the access identity must be an AccessIdentity")
 
 
-def _caller(subject: VerifiedAccessToken | None) -> VerifiedAccessToken:
-    if subject is None:
+def _required_caller(caller: VerifiedAccessToken | None) -> VerifiedAccessToken:
+    if caller is None:
         raise TypeError("under Human identity there must be a caller")
-    return subject
+    return caller
 
 
 def _entry(
     requirement: CredentialRequirement,
     access_identity: AccessIdentity,
-    subject: VerifiedAccessToken | None,
+    caller: VerifiedAccessToken | None,
     secret: Secret,
     freshness: Freshness,
     obtained_at: float,
 ) -> CachedCredential:
-    end = float("inf") if access_identity is AccessIdentity.MACHINE else _caller(subject).expires_at
-    holder = None if access_identity is AccessIdentity.MACHINE else _caller(subject).principal
+    end = float("inf") if access_identity is AccessIdentity.MACHINE else _required_caller(caller).expires_at
+    holder = None if access_identity is AccessIdentity.MACHINE else _required_caller(caller).principal
     return CachedCredential(
         Credential(requirement, access_identity, secret, min(freshness.expires_at, end), holder),
         obtained_at=obtained_at,

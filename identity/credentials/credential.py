@@ -53,7 +53,7 @@ class Credential:
 
     `expires_at`, in unix seconds, is the end of its use: never later than the token's own `exp` or, under
     Human identity, the end of the user's access token. For an API key, which has no end of its own, it is
-    the time until which it may be used without IDaaS confirming it. `subject` is the user whose rights it
+    the time until which it may be used without IDaaS confirming it. `principal` is the user whose rights it
     has, or `None` for the machine's own.
     """
 
@@ -61,7 +61,7 @@ class Credential:
     access_identity: AccessIdentity
     secret: Secret
     expires_at: float
-    subject: Principal | None = None
+    principal: Principal | None = None
 
 
 class CredentialSource(Protocol):
@@ -71,7 +71,7 @@ class CredentialSource(Protocol):
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken,
+        caller: VerifiedAccessToken,
     ) -> Credential | None:
         """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""
         ...
@@ -80,17 +80,17 @@ class CredentialSource(Protocol):
         self,
         requirement: CredentialRequirement,
         access_identity: AccessIdentity,
-        subject: VerifiedAccessToken,
+        caller: VerifiedAccessToken,
     ) -> Credential:
         """A credential that is good now.
 
-        `subject` is the verified caller; it is used only under Human identity.
+        `caller` is the verified caller; it is used only under Human identity.
         Raises `CredentialError` if IDaaS refuses, `UnreachableError` if it does not answer, and
         `AccessTokenError` if the caller's own token has expired meanwhile.
         """
         ...
 
-    def invalidate(self, credential: Credential, subject: VerifiedAccessToken) -> None:
+    def invalidate(self, credential: Credential, caller: VerifiedAccessToken) -> None:
         """Forgets exactly this credential: a service refused it. A newer one for the same need stays.
 
         One that was obtained a few seconds ago stays too: `obtain` goes on returning the same object.

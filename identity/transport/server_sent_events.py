@@ -22,8 +22,8 @@ class Event(NamedTuple):
 async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[Event]:
     """The events that have data, as UTF-8. An event that breaks off is none.
 
-    Raises `ResponseTooLargeError` for an event of more than `max_bytes`. The number of events, and the size of
-    them all, are bounded by `pieces`.
+    Raises `ResponseTooLargeError` for an event of more than `max_bytes`. The number of events, and the size
+    of them all, are bounded by `pieces`.
     """
     splitter, data, kind, size, lines = _Lines(max_bytes), list[bytes](), b"", 0, 0
     async for piece in pieces:

@@ -134,25 +134,25 @@ class Vault:
         """What is known without a request, by need and user."""
 
     def cached(
-        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, subject
+        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, caller
     ) -> Credential | None:
-        return self.kept.get((requirement, subject.principal.subject))
+        return self.kept.get((requirement, caller.principal.subject))
 
     async def obtain(
-        self, requirement: CredentialRequirement, access_identity: AccessIdentity, subject
+        self, requirement: CredentialRequirement, access_identity: AccessIdentity, caller
     ) -> Credential:
         name = requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
-        owner = "machine" if access_identity is AccessIdentity.MACHINE else subject.principal.subject
+        owner = "machine" if access_identity is AccessIdentity.MACHINE else caller.principal.subject
         self.obtained.append((name, owner))
         if name in self.hang:
             await asyncio.Event().wait()
         if name in self.failures:
             raise self.failures[name]
         secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
-        holder = None if access_identity is AccessIdentity.MACHINE else subject.principal
+        holder = None if access_identity is AccessIdentity.MACHINE else caller.principal
         return Credential(requirement, access_identity, secret, time.time() + self.lifetime, holder)
 
-    def invalidate(self, credential: Credential, _subject) -> None:
+    def invalidate(self, credential: Credential, _caller) -> None:
         self.invalidated.append(credential)
 
 

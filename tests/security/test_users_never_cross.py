@@ -103,10 +103,10 @@ def test_a_cached_credential_is_found_only_for_its_user(pairs):
     cache, model = CredentialCache(1000), {}
     for number, (holder, requirement) in enumerate(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        subject = None if holder is None else caller_with(holder)
+        caller = None if holder is None else caller_with(holder)
         credential = Credential(requirement, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        cache.put(_key(requirement, human, subject), entry, now=0.0)
+        cache.put(_key(requirement, human, caller), entry, now=0.0)
         model[asked(holder, requirement)] = credential
     for holder, requirement in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN

@@ -243,4 +243,4 @@ def _key(secret: Secret) -> str:
 
 def _holder(credential: Credential) -> Hashable:
     """Whose the credential is: the same when it has been renewed."""
-    return credential.access_identity, credential.subject
+    return credential.access_identity, credential.principal

@@ -52,13 +52,11 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=3)
     own = await broker.obtain(TOKEN, MACHINE, None)
     callers = [caller(f"user-{number}") for number in range(10)]
-    for subject in callers:
-        await broker.obtain(TOKEN, HUMAN, subject)
+    for user in callers:
+        await broker.obtain(TOKEN, HUMAN, user)
     assert len(broker._cache) == 4
     assert broker.cached(TOKEN, MACHINE, None) is own
-    assert [broker.cached(TOKEN, HUMAN, subject) is not None for subject in callers] == [False] * 7 + [
-        True
-    ] * 3
+    assert [broker.cached(TOKEN, HUMAN, user) is not None for user in callers] == [False] * 7 + [True] * 3
 
 
 async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
@@ -83,7 +81,7 @@ class OneKeyIssuer(HeldIssuer):
 async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: Any) -> None:
     broker = CredentialBroker(OneKeyIssuer(clock), clock=clock)
     alice, bob = caller("alice"), caller("bob")
-    of_alice, of_bob = [await broker.obtain(LLM, HUMAN, subject) for subject in (alice, bob)]
+    of_alice, of_bob = [await broker.obtain(LLM, HUMAN, user) for user in (alice, bob)]
     assert of_alice.secret is of_bob.secret
     clock.advance(5)
     broker.invalidate(of_alice, alice)

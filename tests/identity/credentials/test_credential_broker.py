@@ -78,9 +78,9 @@ async def test_human_and_machine_are_never_taken_for_each_other(
 ) -> None:
     alice, bob = caller("alice"), caller("bob")
     owners = [
-        (await broker.obtain(requirement, identity, subject)).secret.reveal().split("/")[0]
+        (await broker.obtain(requirement, identity, user)).secret.reveal().split("/")[0]
         for requirement in (TOKEN, LLM)
-        for identity, subject in ((MACHINE, alice), (HUMAN, alice), (HUMAN, bob), (MACHINE, bob))
+        for identity, user in ((MACHINE, alice), (HUMAN, alice), (HUMAN, bob), (MACHINE, bob))
     ]
     assert owners == ["machine", "access-token-of-alice", "access-token-of-bob", "machine"] * 2
     assert issuer.count(TOKEN.scope) == 3
@@ -219,14 +219,14 @@ class Schedule:
         self.broken: list[str] = self.issuer.faults
 
     async def obtain(self, requirement: CredentialRequirement, identity: AccessIdentity, name: str) -> None:
-        subject = self.callers[name]
+        caller = self.callers[name]
         try:
-            credential = await self.broker.obtain(requirement, identity, subject)
+            credential = await self.broker.obtain(requirement, identity, caller)
         except AgentError:
             return
         owner, what, _ = credential.secret.reveal().rsplit("/", 2)
         now = self.clock()
-        if owner != ("machine" if identity is MACHINE else subject.token.reveal()):
+        if owner != ("machine" if identity is MACHINE else caller.token.reveal()):
             self.broken.append("another's credential")
         if what != (
             requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
@@ -236,9 +236,9 @@ class Schedule:
             credential.secret.reveal(), now + 1
         ):
             self.broken.append("an expired credential")
-        if identity is HUMAN and credential.expires_at > subject.expires_at:
+        if identity is HUMAN and credential.expires_at > caller.expires_at:
             self.broken.append("a credential that outlives its user's token")
-        self.obtained.append((credential, subject))
+        self.obtained.append((credential, caller))
 
     async def run(self, operations: list[tuple[Any, ...]]) -> None:
         for operation, *arguments in operations:
