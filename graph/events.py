@@ -21,7 +21,7 @@ from langgraph.types import StreamWriter
 
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_table import ErrorCode
-from identity.redaction import Echo
+from identity.redaction import Redactor
 from identity.secret import Secret
 from tools.service import ToolResult
 
@@ -114,7 +114,7 @@ class ToolCallEvents:
         declared: DeclaredCredential,
     ) -> None:
         self._writer = writer
-        self._echo = Echo(secrets)
+        self._redactor = Redactor(secrets)
         self._about: dict[str, Any] = {
             "tool": tool,
             "service": service,
@@ -126,7 +126,7 @@ class ToolCallEvents:
 
     def started(self, arguments: Mapping[str, Any]) -> None:
         """The call begins now."""
-        shown = self._echo.taken_out_of(dict(arguments))
+        shown = self._redactor.redact(dict(arguments))
         if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
             shown = dict(TOO_LONG)
         self._began = time.perf_counter()
@@ -134,7 +134,7 @@ class ToolCallEvents:
 
     def finished(self, result: ToolResult, error: ErrorCode | None) -> None:
         """The call ended."""
-        text = self._echo.taken_out_of(result.text)
+        text = self._redactor.redact(result.text)
         event = {
             "type": "tool_finished",
             **self._about,

@@ -14,16 +14,16 @@ from identity.secret import REDACTED, Secret
 
 def redact(value: Any, presented: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
     """`value`, a text or a JSON value, without the credentials that were `presented` to its author."""
-    return Echo(presented).taken_out_of(value)
+    return Redactor(presented).redact(value)
 
 
-class Echo:
+class Redactor:
     """The same for many values: the forms of the credentials are made once."""
 
     def __init__(self, presented: Iterable[Secret]) -> None:
         self._forms = [form for secret in presented for form in _forms(secret)]
 
-    def taken_out_of(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """`value` without them."""
         return _without(value, self._forms)
 
@@ -37,14 +37,14 @@ class StreamRedactor:
         self._forms = _forms(presented)
         self._waiting = ""
 
-    def passed(self, piece: str) -> str:
+    def feed(self, piece: str) -> str:
         """What of the text so far may be read now."""
         text = _without(self._waiting + piece, self._forms)
         waiting = max((_beginning(text, form.reveal()) for form in self._forms), default=0)
         self._waiting = text[len(text) - waiting :]
         return str(text[: len(text) - waiting])
 
-    def rest(self) -> str:
+    def flush(self) -> str:
         """What still waits, once the text has ended."""
         rest, self._waiting = self._waiting, ""
         return rest

@@ -29,7 +29,7 @@ from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.redaction import redact
 from identity.secret import Secret
-from identity.transport.body import EncodedResponseError, ResponseTooLargeError, text_of
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
 from identity.transport.json_size import check_size, read_json
 from identity.transport.retry import retry_after
 
@@ -87,7 +87,7 @@ class ChatModel(ChatOpenAI):
         api_key = cast(Secret, kwargs.pop("api_key"))
         try:
             response = await self._post(messages, stop, api_key, **kwargs)
-            completion = read_json(text_of(cast(httpx2.Response, response).content))
+            completion = read_json(decode_utf8(cast(httpx2.Response, response).content))
             check_size(completion, nodes=MAX_VALUES, depth=MAX_LEVELS, characters=MAX_BYTES)
             return self._create_chat_result(redact(completion, [api_key]))
         except _FAILURES as error:

@@ -7,8 +7,8 @@ from typing import Final
 
 import httpx2
 
-from identity.transport.body import cut_body, limit_body
-from identity.transport.client import forget_redirect
+from identity.transport.body import limit_body, truncate_body
+from identity.transport.client import remove_location
 from identity.transport.pool import sharded_transport
 from identity.transport.retry import retry_after
 
@@ -43,7 +43,7 @@ def model_client(
         if response.is_success:
             limit_body(response, max_streamed_bytes if kind == "text/event-stream" else max_bytes)
         else:
-            cut_body(response, MAX_ERROR_BYTES)
+            truncate_body(response, MAX_ERROR_BYTES)
 
     return httpx2.AsyncClient(
         **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
@@ -51,7 +51,7 @@ def model_client(
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # shared by all callers
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
-        event_hooks={"response": [forget_redirect, bound, _disable_long_retry]},
+        event_hooks={"response": [remove_location, bound, _disable_long_retry]},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from identity.redaction import Echo, StreamRedactor
+from identity.redaction import Redactor, StreamRedactor
 from identity.secret import Secret
 
 _PARTS = ("name", "args", "id")
@@ -32,7 +32,7 @@ class _Filters:
     """One for each text that an answer is made of: content, thinking, and the parts of each tool call."""
 
     def __init__(self, key: Secret) -> None:
-        self._echo = Echo([key])
+        self._redactor = Redactor([key])
         self._by_place: defaultdict[tuple[str, int | str | None], StreamRedactor] = defaultdict(
             partial(StreamRedactor, key)
         )
@@ -71,7 +71,7 @@ class _Filters:
         return ChatGenerationChunk(message=message, generation_info=self._whole(chunk.generation_info))
 
     def rest(self) -> ChatGenerationChunk | None:
-        waiting = {place: text for place, echo in self._by_place.items() if (text := echo.rest())}
+        waiting = {place: text for place, redactor in self._by_place.items() if (text := redactor.flush())}
         if not waiting:
             return None
         thought = waiting.pop(("thought", None), "")
@@ -90,10 +90,10 @@ class _Filters:
         )
 
     def _text(self, part: str, index: int | str | None, piece: str) -> str:
-        return self._by_place[part, index].passed(piece)
+        return self._by_place[part, index].feed(piece)
 
     def _whole(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        return self._echo.taken_out_of(value) if value else value
+        return self._redactor.redact(value) if value else value
 
 
 def _call_chunk(index: Any, parts: dict[str, str], given: dict[str, Any] | None = None) -> ToolCallChunk:  # noqa: ANN401 - as it is given

@@ -25,7 +25,7 @@ class EncodedResponseError(Exception):
         super().__init__("the answer is compressed, which was not asked for")
 
 
-def text_of(body: bytes) -> str:
+def decode_utf8(body: bytes) -> str:
     """`body` as UTF-8, with U+FFFD in place of what is none."""
     return body.decode("utf-8", "replace")
 
@@ -45,7 +45,7 @@ def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either l
     response.stream = _stream_for(response)(response.stream, limit, cut=False)
 
 
-def cut_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
+def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
     """From now on the body ends after `limit` bytes, and is empty if it is compressed.
 
     For an answer whose status says all that must be known.

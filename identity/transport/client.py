@@ -23,11 +23,11 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
-        event_hooks={"response": [forget_redirect]},
+        event_hooks={"response": [remove_location]},
     )
 
 
-async def forget_redirect(response: Any) -> None:  # noqa: ANN401 - of `httpx` or `httpx2`
+async def remove_location(response: Any) -> None:  # noqa: ANN401 - of `httpx` or `httpx2`
     """An event hook. The library parses where an answer redirects to even if it does not follow it: the host
     is decoded as Punycode, which fails in odd ways, or takes long.
     """

@@ -53,7 +53,7 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
             raise TooLargeError(f"it has more than {characters} characters")  # noqa: EM102
 
 
-def weight(value: object) -> int:
+def count_values(value: object) -> int:
     """How many values `value` has, itself included."""
     waiting: list[Any] = [value]
     seen = 0

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Final, NamedTuple
 
-from identity.transport.body import ResponseTooLargeError, text_of
+from identity.transport.body import ResponseTooLargeError, decode_utf8
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _AT_A_STRETCH: Final = 64
@@ -33,7 +33,7 @@ async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
                 await asyncio.sleep(0)
             if not line:
                 if data:
-                    yield Event(text_of(kind) or "message", text_of(b"\n".join(data)))
+                    yield Event(decode_utf8(kind) or "message", decode_utf8(b"\n".join(data)))
                 data, kind, size = [], b"", 0
                 continue
             name, _, value = line.partition(b":")

@@ -31,27 +31,27 @@ def test_values_keys_and_items_of_json_are_searched_and_the_rest_stays():
 
 def test_an_empty_credential_changes_nothing():
     assert redact("text", [Secret("")]) == "text"
-    assert StreamRedactor(Secret("")).passed("text") == "text"
+    assert StreamRedactor(Secret("")).feed("text") == "text"
 
 
 @given(texts, st.lists(st.integers(1, 6), max_size=40))
 def test_in_pieces_the_same_is_read_as_in_one(text, sizes):
-    echo, pieces, rest = StreamRedactor(Secret(VALUE)), [], text
+    redactor, pieces, rest = StreamRedactor(Secret(VALUE)), [], text
     for size in [*sizes, len(text)]:
-        pieces.append(echo.passed(rest[:size]))
+        pieces.append(redactor.feed(rest[:size]))
         rest = rest[size:]
-    read = "".join([*pieces, echo.rest()])
+    read = "".join([*pieces, redactor.flush()])
     assert read == redact(text, [Secret(VALUE)])
     assert VALUE not in read
 
 
 def test_only_what_may_be_its_beginning_waits():
-    echo = StreamRedactor(Secret("key-1"))
-    assert [echo.passed(piece) for piece in ("a key", "s ", "ke", "y-", "1!")] == [
+    redactor = StreamRedactor(Secret("key-1"))
+    assert [redactor.feed(piece) for piece in ("a key", "s ", "ke", "y-", "1!")] == [
         "a ",
         "keys ",
         "",
         "",
         f"{REDACTED}!",
     ]
-    assert echo.rest() == ""
+    assert redactor.flush() == ""

@@ -13,7 +13,13 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.transport.body import EncodedResponseError, ResponseTooLargeError, cut_body, limit_body, text_of
+from identity.transport.body import (
+    EncodedResponseError,
+    ResponseTooLargeError,
+    decode_utf8,
+    limit_body,
+    truncate_body,
+)
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from tools.result import presentable
@@ -124,8 +130,8 @@ class ServiceClient:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                (limit_body if response.is_success else cut_body)(response, self._address.max_bytes)
-                text = text_of(await response.aread())
+                (limit_body if response.is_success else truncate_body)(response, self._address.max_bytes)
+                text = decode_utf8(await response.aread())
             finally:
                 await response.aclose()
         except (ResponseTooLargeError, EncodedResponseError) as error:

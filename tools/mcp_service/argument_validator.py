@@ -19,7 +19,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from identity.transport.json_size import TooLargeError, weight
+from identity.transport.json_size import TooLargeError, count_values
 from tools.argument_size import size_fault
 from tools.mcp_service.schema_budget import checked_draft
 
@@ -120,7 +120,7 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
 
     def check(validator: object, value: Any, instance: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
         steps = _STEPS.get()
-        steps.spend(1 + _length(instance) // 4 + (weight(value) if exact else _length(value)) // 4)
+        steps.spend(1 + _length(instance) // 4 + (count_values(value) if exact else _length(value)) // 4)
         if name.endswith(("ref", "Ref")):
             steps.spend(4)
         with steps.level():

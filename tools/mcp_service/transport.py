@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from identity.credentials.placement import BEARER, Placement
 from identity.secret import Secret
-from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body, text_of
+from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8, limit_body
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
@@ -169,7 +169,7 @@ class MCPTransport:
             kind = media_type(response.headers.get("content-type"))
             limit_body(response, self._max_bytes)
             if kind == "application/json":
-                if answer := _answer_in(read_json(text_of(await response.aread())), request):
+                if answer := _answer_in(read_json(decode_utf8(await response.aread())), request):
                     return self._noted(answer)
             elif kind == "text/event-stream":
                 pings = 0
