@@ -46,10 +46,10 @@ class Issuer:
         signature = self.private_key.sign(signing_input.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signing_input}.{base64url(signature)}"
 
-    def verifier(self, *, remembered: int = 10_000) -> AccessTokenVerifier:
+    def verifier(self, *, cache_size: int = 10_000) -> AccessTokenVerifier:
         """The agent's verifier for these tokens."""
         return AccessTokenVerifier(
-            issuer=ISSUER, audience=AUDIENCE, scope=SCOPE, keys=self, remembered=remembered
+            issuer=ISSUER, audience=AUDIENCE, scope=SCOPE, keys=self, cache_size=cache_size
         )
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:

@@ -7,7 +7,7 @@ from identity.errors import AgentError
 E = TypeVar("E", bound=AgentError)
 
 
-def copy_of(error: E) -> E:
+def copy_error(error: E) -> E:
     """An equal error of the same class that was never raised: without traceback and context.
 
     An exception collects a traceback, whose frames hold the variables of the request that it passes through,

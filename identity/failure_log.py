@@ -9,7 +9,7 @@ from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
 
-_FOR_OPERATORS_ALONE: Final = frozenset(
+_OPERATOR_FAULTS: Final = frozenset(
     {
         ErrorCode.CLIENT_AUTHENTICATION_FAILED,
         ErrorCode.AGENT_EXCHANGE_REFUSED,
@@ -39,5 +39,5 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
         "remedy": error.row.remedy,
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    level = logging.ERROR if error.code in _FOR_OPERATORS_ALONE else logging.WARNING
+    level = logging.ERROR if error.code in _OPERATOR_FAULTS else logging.WARNING
     _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})

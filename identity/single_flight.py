@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from identity.error_copy import copy_of
+from identity.error_copy import copy_error
 from identity.errors import AgentError
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class SingleFlight(Generic[T]):
                 raise self._closed()
             flight = asyncio.get_running_loop().create_task(fetch(), context=Context())
             self._flights[key] = flight
-            flight.add_done_callback(lambda landed: self._land(key, landed))
+            flight.add_done_callback(lambda done: self._finish(key, done))
         return flight
 
     async def run(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -50,7 +50,7 @@ class SingleFlight(Generic[T]):
             raise self._closed()
         error = flight.exception()
         if isinstance(error, AgentError):
-            raise copy_of(error)
+            raise copy_error(error)
         return flight.result()
 
     async def aclose(self) -> None:
@@ -61,7 +61,7 @@ class SingleFlight(Generic[T]):
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _land(self, key: Hashable, flight: asyncio.Task[T]) -> None:
+    def _finish(self, key: Hashable, flight: asyncio.Task[T]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # marks it as seen: a flight without waiters must not end in a log line

@@ -77,7 +77,7 @@ class _Identity:
     """Verifier and broker as the agent creates them, with capacity for `users`."""
 
     def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
-        self._verifier: AccessTokenVerifier = issuer.verifier(remembered=users)
+        self._verifier: AccessTokenVerifier = issuer.verifier(cache_size=users)
         self._broker = CredentialBroker(IDaaSIssuer(client), capacity=users * _CREDENTIALS)
 
     async def first_request(self, token: Secret) -> int:

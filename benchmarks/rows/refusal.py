@@ -35,7 +35,7 @@ def measure(bench: Bench) -> Sequence[Figure]:
     )
     bad = [Secret(forge.token(recipe)) for recipe in _recipes()]
     good = Secret(forge.token({}))
-    verifier = issuer.verifier(remembered=0)
+    verifier = issuer.verifier(cache_size=0)
     asyncio.run(verifier.verify(good))  # raises if the good token is refused
 
     async def seconds(token: Secret) -> float:

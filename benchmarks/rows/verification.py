@@ -15,7 +15,7 @@ from identity.secret import Secret
 
 def _first_time() -> Timed:
     issuer = Issuer()
-    verifier, token = issuer.verifier(remembered=0), Secret(issuer.access_token())
+    verifier, token = issuer.verifier(cache_size=0), Secret(issuer.access_token())
     return timed_async(lambda: verifier.verify(token))
 
 

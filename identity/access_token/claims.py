@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_LAST_SECOND = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
+_MAX_NUMERIC_DATE = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
 _MAX_SUBJECT = 255  # OpenID Connect Core, section 2
 _PRINTABLE_BLANKS = " \u115f\u1160\u2800\u3164\uffa0"
 """What `str.isprintable` lets pass and a person sees as nothing: a space, Hangul fillers, a Braille blank."""
@@ -43,13 +43,13 @@ def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
         ),
         audience=_audience(claims),
         scopes=_scopes(claims),
-        expires_at=_required_moment(claims, "exp"),
-        not_before=_moment(claims, "nbf"),
-        issued_at=_moment(claims, "iat"),
+        expires_at=_required_date(claims, "exp"),
+        not_before=_numeric_date(claims, "nbf"),
+        issued_at=_numeric_date(claims, "iat"),
     )
 
 
-def is_of_a_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
+def subject_is_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
     """Whether the subject is one of `clients`, or of those that the token names: no person signed in for it.
 
     RFC 9068, section 2.2: without a resource owner, `sub` identifies the client. IDaaS writes the client id
@@ -61,15 +61,15 @@ def is_of_a_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
     )
 
 
-def _text(claims: Mapping[str, Any], name: str, longest: int) -> str:
+def _text(claims: Mapping[str, Any], name: str, max_length: int) -> str:
     value = claims.get(name)
     if (
         not isinstance(value, str)
-        or len(value) > longest
+        or len(value) > max_length
         or not value.isprintable()
         or not value.strip(_PRINTABLE_BLANKS)
     ):
-        raise _wrong(name, f"must be a printable text of 1 to {longest} characters, not blank", claims)
+        raise _invalid(name, f"must be a printable text of 1 to {max_length} characters, not blank", claims)
     return value
 
 
@@ -78,8 +78,8 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     value = claims.get("aud")
     listed = value if isinstance(value, list) else [value]
     if not listed or not all(isinstance(audience, str) and audience for audience in listed):
-        raise _wrong("aud", "must be a text or a list of texts", claims)
-    return _shared(tuple(listed))
+        raise _invalid("aud", "must be a text or a list of texts", claims)
+    return _shared_audience(tuple(listed))
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -87,40 +87,40 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     value = claims["scope"]
     if not isinstance(value, str) or not (value == "" or _SCOPE.fullmatch(value)):
-        raise _wrong("scope", "must be words separated by single spaces", claims)
-    return _words(value)
+        raise _invalid("scope", "must be words separated by single spaces", claims)
+    return _shared_scopes(value)
 
 
 # Ten thousand users' tokens name a few audiences and scopes between them.
 
 
 @lru_cache(256)
-def _shared(audience: tuple[str, ...]) -> tuple[str, ...]:
+def _shared_audience(audience: tuple[str, ...]) -> tuple[str, ...]:
     return audience
 
 
 @lru_cache(256)
-def _words(scope: str) -> frozenset[str]:
+def _shared_scopes(scope: str) -> frozenset[str]:
     return frozenset(scope.split(" ")) if scope else frozenset()
 
 
-def _required_moment(claims: Mapping[str, Any], name: str) -> float:
-    moment = _moment(claims, name)
-    if moment is None:
-        raise _wrong(name, "must be present", claims)
-    return moment
+def _required_date(claims: Mapping[str, Any], name: str) -> float:
+    date = _numeric_date(claims, name)
+    if date is None:
+        raise _invalid(name, "must be present", claims)
+    return date
 
 
-def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
     """A NumericDate (RFC 7519, section 2). JSON's true is no number, and neither is null."""
     if name not in claims:
         return None
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
-        raise _wrong(name, "must be a time in unix seconds", claims)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMERIC_DATE:
+        raise _invalid(name, "must be a time in unix seconds", claims)
     return float(value)
 
 
-def _wrong(name: str, fault: str, claims: Mapping[str, Any]) -> ValueError:
+def _invalid(name: str, fault: str, claims: Mapping[str, Any]) -> ValueError:
     found = type(claims[name]).__name__ if name in claims else "nothing"
     return ValueError(f'claim "{name}" {fault}, found {found}')

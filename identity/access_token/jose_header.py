@@ -26,20 +26,20 @@ def read_header(header: Mapping[str, Any], algorithms: Set[str]) -> JoseHeader:
     # understood here. RFC 7797 makes "b64" critical, so a token that has it without "crit" is refused too.
     for extension in ("crit", "b64", "zip"):
         if extension in header:
-            raise _wrong(extension, "must be absent")
+            raise _invalid(extension, "must be absent")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
-        raise _wrong("alg", f"must be one of {', '.join(sorted(algorithms))}")
+        raise _invalid("alg", f"must be one of {', '.join(sorted(algorithms))}")
     # RFC 9068, section 4 wants "at+jwt"; what IDaaS writes is not documented, and "JWT" is what most
     # servers write. Anything else is some other kind of JWT (RFC 8725, section 3.11).
-    kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise _wrong("typ", 'must be "JWT" or "at+jwt"')
+    token_type = header.get("typ", "JWT")
+    if not isinstance(token_type, str) or token_type.lower() not in _TYPES:
+        raise _invalid("typ", 'must be "JWT" or "at+jwt"')
     kid = header.get("kid")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _MAX_KID):
-        raise _wrong("kid", f"must be a text of 1 to {_MAX_KID} characters")
+        raise _invalid("kid", f"must be a text of 1 to {_MAX_KID} characters")
     return JoseHeader(algorithm, kid)
 
 
-def _wrong(member: str, fault: str) -> ValueError:
+def _invalid(member: str, fault: str) -> ValueError:
     return ValueError(f'header "{member}" {fault}')

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
-from identity.access_token.claims import AccessTokenClaims, is_of_a_client, read_claims
+from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jose_header import read_header
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
@@ -48,7 +48,7 @@ class AccessTokenVerifier:
         algorithms: Sequence[str] = ("RS256",),
         leeway: float = 30.0,
         max_bytes: int = 8192,
-        remembered: int = 10_000,
+        cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`scope` is one or more words, separated by spaces; a token must have them all. `clients` are the
@@ -69,9 +69,9 @@ class AccessTokenVerifier:
         self._keys = keys
         self._leeway = leeway
         self._max_bytes = max_bytes
-        self._capacity = remembered
+        self._capacity = cache_size
         self._clock = clock
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._cache: OrderedDict[str, _CachedVerification] = OrderedDict()
 
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
         """The verified token.
@@ -85,7 +85,7 @@ class AccessTokenVerifier:
         secret = token if isinstance(token, Secret) else Secret(token)
         del token
         fingerprint = self._fingerprint(secret)
-        return self._recall(secret, fingerprint) or await self._verify(secret, fingerprint)
+        return self._cached(secret, fingerprint) or await self._verify(secret, fingerprint)
 
     def _fingerprint(self, secret: Secret) -> str:
         length = len(secret.reveal())
@@ -96,16 +96,16 @@ class AccessTokenVerifier:
             raise AccessTokenError(_INVALID, "it contains characters other than ASCII")
         return hashlib.sha256(secret.reveal().encode("ascii")).hexdigest()
 
-    def _recall(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken | None:
-        found = self._remembered.get(fingerprint)
+    def _cached(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken | None:
+        found = self._cache.get(fingerprint)
         if found is None:
             return None
         principal, audience, scopes, expires_at, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.cached(kid, key.algorithm) is not key:
-            del self._remembered[fingerprint]
+            del self._cache[fingerprint]
             return None
-        self._remembered.move_to_end(fingerprint)
+        self._cache.move_to_end(fingerprint)
         return assume_verified(
             principal=principal,
             audience=audience,
@@ -136,7 +136,7 @@ class AccessTokenVerifier:
                 ErrorCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
         principal = Principal(self._issuer, claims.subject)
-        self._remember(
+        self._store(
             fingerprint, (principal, claims.audience, claims.scopes, claims.expires_at, key, header.kid)
         )
         return assume_verified(
@@ -153,24 +153,26 @@ class AccessTokenVerifier:
             raise AccessTokenError(_INVALID, f'claim "iss" must be {_quoted(self._issuer)}')
         if self._audience not in claims.audience:
             raise AccessTokenError(_INVALID, f'claim "aud" must contain {_quoted(self._audience)}')
-        if not self._allow_clients and is_of_a_client(claims, self._clients):
+        if not self._allow_clients and subject_is_client(claims, self._clients):
             raise AccessTokenError(_INVALID, 'claim "sub" must name a person, found a client')
         now = self._clock()
         if now >= claims.expires_at + self._leeway:
             raise AccessTokenError(
                 _INVALID, f'claim "exp": the token expired {now - claims.expires_at:.0f} s ago'
             )
-        for name, moment in (("nbf", claims.not_before), ("iat", claims.issued_at)):
-            if moment is not None and moment > now + self._leeway:
-                raise AccessTokenError(_INVALID, f'claim "{name}" is {moment - now:.0f} s in the future')
+        for name, timestamp in (("nbf", claims.not_before), ("iat", claims.issued_at)):
+            if timestamp is not None and timestamp > now + self._leeway:
+                raise AccessTokenError(_INVALID, f'claim "{name}" is {timestamp - now:.0f} s in the future')
 
-    def _remember(self, fingerprint: str, what: "_Remembered") -> None:
-        self._remembered[fingerprint] = what
-        while len(self._remembered) > self._capacity:
-            self._remembered.popitem(last=False)
+    def _store(self, fingerprint: str, entry: "_CachedVerification") -> None:
+        self._cache[fingerprint] = entry
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
 
 
-_Remembered: TypeAlias = tuple[Principal, tuple[str, ...], frozenset[str], float, SigningKey, str | None]
+_CachedVerification: TypeAlias = tuple[
+    Principal, tuple[str, ...], frozenset[str], float, SigningKey, str | None
+]
 """Whose token it was, its `aud`, `scope` and `exp`, and the key that verified it, with its `kid`."""
 
 

@@ -86,7 +86,7 @@ class AuditSink(Protocol):
         ...
 
 
-class Unrecorded:
+class NullAuditSink:
     """The sink that keeps nothing, for parts that are used on their own."""
 
     async def record(self, event: AuditEvent) -> None:

@@ -17,7 +17,7 @@ from identity.audit.event import (
     AuditEvent,
     AuditOutcome,
     AuditSink,
-    Unrecorded,
+    NullAuditSink,
 )
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_table import ErrorCode
@@ -102,7 +102,7 @@ class AuditTrail:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`client` is the agent's own client id in IDaaS."""
-        self._sink = sink or Unrecorded()
+        self._sink = sink or NullAuditSink()
         self._client = client
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -128,7 +128,9 @@ class AuditTrail:
             action = AuditedAction.API_KEY_ISSUE
         else:
             action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
-        return self._use(action, requirement, access_identity, caller if human else None, client=self._client)
+        return self._credential_step(
+            action, requirement, access_identity, caller if human else None, client=self._client
+        )
 
     def tool_call(
         self,
@@ -140,7 +142,7 @@ class AuditTrail:
         caller: VerifiedAccessToken,
     ) -> AuditedStep:
         """Of a tool of `service`, with what the service needs, for `caller`."""
-        return self._use(
+        return self._credential_step(
             AuditedAction.TOOL_CALL,
             requirement,
             access_identity,
@@ -150,7 +152,7 @@ class AuditTrail:
             call_id=call_id,
         )
 
-    def _use(
+    def _credential_step(
         self,
         action: AuditedAction,
         requirement: CredentialRequirement | None,

@@ -10,11 +10,11 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
 from identity.audit.trail import AuditTrail
-from identity.credentials.cache import CachedCredential, CredentialCache, HolderKey
+from identity.credentials.cache import CachedCredential, CredentialCache, CredentialKey
 from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
 from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
 from identity.credentials.issuer import CredentialIssuer
-from identity.credentials.refusal_cache import Refusals
+from identity.credentials.refusal_cache import RefusalCache
 from identity.error_table import ErrorCode
 from identity.errors import (
     AccessTokenError,
@@ -27,7 +27,7 @@ from identity.errors import (
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
 
-_REMEMBERED_REFUSALS = 10_000
+_MAX_REFUSALS = 10_000
 
 
 class CredentialBroker:
@@ -77,10 +77,10 @@ class CredentialBroker:
         self._api_key_max_stale = api_key_max_stale
         self._renewal_seconds = renewal_seconds
         self._cache = CredentialCache(capacity)
-        self._refusals = Refusals(refusal_seconds, _REMEMBERED_REFUSALS)
+        self._refusals = RefusalCache(refusal_seconds, _MAX_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
-        self._flights = SingleFlight[Credential](_closed)
-        self._without_expiry: dict[CredentialRequirement, Secret] = {}
+        self._flights = SingleFlight[Credential](_closed_error)
+        self._shared_keys: dict[CredentialRequirement, Secret] = {}
         self._prerequisites: set[CredentialRequirement] = set()
 
     def cached(
@@ -93,7 +93,7 @@ class CredentialBroker:
 
         Call it in the event loop. `None` means: ask `obtain`.
         """
-        key = _key(requirement, access_identity, caller)
+        key = _credential_key(requirement, access_identity, caller)
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -101,7 +101,7 @@ class CredentialBroker:
         if now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
-            self._flights.start(key, self._fetching(key, access_identity, caller))
+            self._flights.start(key, self._fetcher(key, access_identity, caller))
         return entry.credential
 
     async def obtain(
@@ -114,7 +114,7 @@ class CredentialBroker:
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
-        key = _key(requirement, access_identity, caller)
+        key = _credential_key(requirement, access_identity, caller)
         now = self._clock()
         if key[0] is not None and now >= _required_caller(caller).expires_at:
             raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
@@ -126,7 +126,7 @@ class CredentialBroker:
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
                 self._refusals.raise_if_recent((key[0], prerequisite), now)
                 self._start_prerequisite(prerequisite, access_identity, caller)
-            return await self._flights.run(key, self._fetching(key, access_identity, caller))
+            return await self._flights.run(key, self._fetcher(key, access_identity, caller))
         except UnreachableError:
             stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
@@ -140,10 +140,10 @@ class CredentialBroker:
 
     def invalidate(self, credential: Credential, caller: VerifiedAccessToken | None) -> None:
         """See `CredentialSource`."""
-        key = _key(credential.requirement, credential.access_identity, caller)
+        key = _credential_key(credential.requirement, credential.access_identity, caller)
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
-            self._forget(key, credential)
+            self._remove(key, credential)
 
     async def aclose(self) -> None:
         """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""
@@ -156,19 +156,19 @@ class CredentialBroker:
         caller: VerifiedAccessToken | None,
     ) -> None:
         """Sends the first of two requests before those of credentials that take one."""
-        key = _key(prerequisite, access_identity, caller)
+        key = _credential_key(prerequisite, access_identity, caller)
         if self._cache.get(key) is None:
-            self._flights.start(key, self._fetching(key, access_identity, caller))
+            self._flights.start(key, self._fetcher(key, access_identity, caller))
 
-    def _fetching(
-        self, key: HolderKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
+    def _fetcher(
+        self, key: CredentialKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
     ) -> Callable[[], Coroutine[Any, Any, Credential]]:
         """What a flight does, on record with the request that was the first to need it."""
         return partial(self._fetch, key, access_identity, caller, REQUEST_ID.get())
 
     async def _fetch(
         self,
-        key: HolderKey,
+        key: CredentialKey,
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
         request_id: str | None,
@@ -178,7 +178,7 @@ class CredentialBroker:
         try:
             entry = await self._issue(requirement, access_identity, caller)
         except AgentError as error:
-            self._note_failure(key, error)
+            self._record_failure(key, error)
             raise
         now = self._clock()
         if now >= entry.credential.expires_at:
@@ -200,7 +200,7 @@ class CredentialBroker:
         try:
             return await self._request(requirement, access_identity, caller, first.secret)
         except PrerequisiteRefusedError:
-            self._forget(_key(prerequisite, access_identity, caller), first)
+            self._remove(_credential_key(prerequisite, access_identity, caller), first)
         second = await self.obtain(prerequisite, access_identity, caller)
         return await self._request(requirement, access_identity, caller, second.secret)
 
@@ -221,29 +221,29 @@ class CredentialBroker:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
         else:
             # The issuer decides for each user whether they may read a key; most users read the same one.
-            known = self._without_expiry.get(requirement)
-            secret = self._without_expiry[requirement] = (
+            known = self._shared_keys.get(requirement)
+            secret = self._shared_keys[requirement] = (
                 known if known == secret and known is not None else secret
             )
             freshness = api_key_freshness(
                 requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
             )
-        return _entry(requirement, access_identity, caller, secret, freshness, self._clock())
+        return _cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
 
-    def _note_failure(self, key: HolderKey, error: AgentError) -> None:
+    def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key
         now = self._clock()
         if isinstance(error, CredentialError):
-            self._refusals.note(key, error, now)
-            self._end_dependents(holder, requirement, error)
+            self._refusals.add(key, error, now)
+            self._remove_dependents(holder, requirement, error)
             # A token expires; an API key does not, so it is removed with the right to read it.
             if isinstance(requirement, ApiKeyRequirement):
                 self._cache.remove(key)
         entry = self._cache.get(key)
         if entry is not None:
-            entry.note_failure(now, unreachable=isinstance(error, UnreachableError))
+            entry.record_failure(now, unreachable=isinstance(error, UnreachableError))
 
-    def _end_dependents(
+    def _remove_dependents(
         self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
     ) -> None:
         """Removes what the refusal concerns besides `need`: all that depends on a refused prerequisite, and,
@@ -272,16 +272,16 @@ class CredentialBroker:
             return isinstance(requirement, ApiKeyRequirement) and prerequisites is self._prerequisites
         return prerequisite in prerequisites
 
-    def _forget(self, key: HolderKey, credential: Credential) -> None:
+    def _remove(self, key: CredentialKey, credential: Credential) -> None:
         """Removes exactly this credential: a newer one for the same need stays."""
         entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._cache.remove(key)
 
 
-def _key(
+def _credential_key(
     requirement: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
-) -> HolderKey:
+) -> CredentialKey:
     if access_identity is AccessIdentity.MACHINE:
         return None, requirement
     if access_identity is AccessIdentity.HUMAN:
@@ -295,7 +295,7 @@ def _required_caller(caller: VerifiedAccessToken | None) -> VerifiedAccessToken:
     return caller
 
 
-def _entry(
+def _cached_credential(
     requirement: CredentialRequirement,
     access_identity: AccessIdentity,
     caller: VerifiedAccessToken | None,
@@ -313,5 +313,5 @@ def _entry(
     )
 
 
-def _closed() -> AgentError:
+def _closed_error() -> AgentError:
     return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the agent is shutting down")

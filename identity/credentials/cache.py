@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from identity.credentials.credential import Credential, CredentialRequirement
 
-HolderKey = tuple[str | None, CredentialRequirement]
+CredentialKey = tuple[str | None, CredentialRequirement]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+_FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
 
 
 @dataclass(slots=True)
@@ -25,9 +25,9 @@ class CachedCredential:
     unreachable: bool = False
     """Whether the last failure was that IDaaS did not answer: the only one that stale credentials outlive."""
 
-    def note_failure(self, now: float, *, unreachable: bool) -> None:
+    def record_failure(self, now: float, *, unreachable: bool) -> None:
         """The next one could not be fetched: wait before trying again, longer each time."""
-        self.retry_at = now + min(_FIRST_PAUSE * 2 ** min(self.failures, 10), _LONGEST_PAUSE)
+        self.retry_at = now + min(_FIRST_RETRY_DELAY * 2 ** min(self.failures, 10), _MAX_RETRY_DELAY)
         self.failures += 1
         self.unreachable = unreachable
 
@@ -47,12 +47,12 @@ class CredentialCache:
         self._machine: dict[CredentialRequirement, CachedCredential] = {}
         # A user has a handful: a list takes half of the room of entries by (user, need), and no longer.
         self._users: OrderedDict[str, list[CachedCredential]] = OrderedDict()
-        self._of_users = 0
+        self._user_entries = 0
 
     def __len__(self) -> int:
-        return len(self._machine) + self._of_users
+        return len(self._machine) + self._user_entries
 
-    def get(self, key: HolderKey) -> CachedCredential | None:
+    def get(self, key: CredentialKey) -> CachedCredential | None:
         """The entry, whatever its age."""
         holder, requirement = key
         if holder is None:
@@ -66,7 +66,7 @@ class CredentialCache:
                 return entry
         return None
 
-    def put(self, key: HolderKey, cached: CachedCredential, now: float) -> None:
+    def put(self, key: CredentialKey, cached: CachedCredential, now: float) -> None:
         """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
         holder, requirement = key
         if holder is None:
@@ -75,29 +75,29 @@ class CredentialCache:
         self.remove(key)
         self._users.setdefault(holder, []).append(cached)
         self._users.move_to_end(holder)
-        self._of_users += 1
+        self._user_entries += 1
         while self._users:
             oldest, entries = next(iter(self._users.items()))
             expired = all(entry.credential.expires_at <= now for entry in entries)
-            if self._of_users <= self._capacity and not expired:
+            if self._user_entries <= self._capacity and not expired:
                 break
             del self._users[oldest]
-            self._of_users -= len(entries)
+            self._user_entries -= len(entries)
 
-    def remove(self, key: HolderKey) -> None:
+    def remove(self, key: CredentialKey) -> None:
         """Forgets the entry, if there is one."""
         self.remove_where(key[0], lambda requirement: requirement == key[1])
 
-    def remove_where(self, holder: str | None, goes: Callable[[CredentialRequirement], bool]) -> None:
-        """Forgets the holder's entries for the requirements of which `goes` is true."""
+    def remove_where(self, holder: str | None, matches: Callable[[CredentialRequirement], bool]) -> None:
+        """Forgets the holder's entries for the requirements of which `matches` is true."""
         if holder is None:
             self._machine = {
-                requirement: entry for requirement, entry in self._machine.items() if not goes(requirement)
+                requirement: entry for requirement, entry in self._machine.items() if not matches(requirement)
             }
             return
         entries = self._users.get(holder, [])
-        kept = [entry for entry in entries if not goes(entry.credential.requirement)]
-        self._of_users -= len(entries) - len(kept)
+        kept = [entry for entry in entries if not matches(entry.credential.requirement)]
+        self._user_entries -= len(entries) - len(kept)
         if kept:
             self._users[holder] = kept
         else:

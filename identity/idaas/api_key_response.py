@@ -22,8 +22,8 @@ def read_api_key(response: Mapping[str, Any], identifier: str) -> Secret:
     if response.get("credentialType", "api_key") != "api_key":
         raise ValueError('its type must be "api_key"')
     content = response.get("credentialContent")
-    inner = content.get("apiKeyContent") if isinstance(content, dict) else None
-    api_key = inner.get("apiKey") if isinstance(inner, dict) else None
+    api_key_content = content.get("apiKeyContent") if isinstance(content, dict) else None
+    api_key = api_key_content.get("apiKey") if isinstance(api_key_content, dict) else None
     if not isinstance(api_key, str) or not _VISIBLE.fullmatch(api_key):
         raise ValueError("the answer has no usable API key")
     return Secret(api_key)

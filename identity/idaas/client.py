@@ -24,7 +24,7 @@ from identity.errors import (
 )
 from identity.idaas.api_key_response import read_api_key
 from identity.idaas.configuration import SdkConfiguration
-from identity.idaas.refusal import exchange_refusal, read_refusal
+from identity.idaas.refusal import exchange_error_code, read_refusal
 from identity.idaas.token_response import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
@@ -33,7 +33,7 @@ from identity.transport.retry import RetryPolicy, retry_after
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"
-_AT_ONCE = 32
+_MAX_CONCURRENT_REQUESTS = 32
 """Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
 would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
 
@@ -60,7 +60,7 @@ class IDaaSClient:
         self._http = http
         self._clock = clock
         self._retries = retries or RetryPolicy()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._semaphore = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         # "pool" is the wait for a free connection of `http`: the agent's own queue, held to the read timeout.
         self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
 
@@ -92,7 +92,7 @@ class IDaaSClient:
         about = f'credential "{requirement.identifier}"'
         if response.status == 200:
             try:  # no variable holds what was read: error reporters show the variables of a failure
-                return read_api_key(_object(response, "Developer API"), requirement.identifier)
+                return read_api_key(_json_object(response, "Developer API"), requirement.identifier)
             except ValueError as error:
                 raise RequirementRefusedError(requirement.error_code, str(error), about=about) from None
         refusal = read_refusal(response)
@@ -102,7 +102,7 @@ class IDaaSClient:
             )
         if refusal.code:
             raise RequirementRefusedError(requirement.error_code, str(refusal), about=about)
-        raise _unusable("Developer API", response)
+        raise _unexpected_status("Developer API", response)
 
     async def _token(
         self, make_request: Callable[[], httpx.Request], scope: str, refused: ErrorCode
@@ -111,7 +111,7 @@ class IDaaSClient:
         response = await self._send(make_request, "token endpoint")
         if response.status == 200:
             try:
-                return read_issued_token(_object(response, "token endpoint"), requested_at)
+                return read_issued_token(_json_object(response, "token endpoint"), requested_at)
             except ValueError as error:
                 detail = f"token endpoint: the answer {error}"
                 raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
@@ -120,19 +120,21 @@ class IDaaSClient:
             about = f'client "{self._configuration.client_id}"'
             raise CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
         if refusal.code:
-            code = exchange_refusal(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
+            code = (
+                exchange_error_code(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
+            )
             raise CredentialError(code, str(refusal), about=f'scope "{scope}"')
-        raise _unusable("token endpoint", response)
+        raise _unexpected_status("token endpoint", response)
 
-    async def _send(self, make_request: Callable[[], httpx.Request], whom: str) -> Response:
+    async def _send(self, make_request: Callable[[], httpx.Request], endpoint: str) -> Response:
         """An answer that is final: 200, or a refusal."""
-        response = await self._retries.send(self._http, make_request, self._turns)
+        response = await self._retries.send(self._http, make_request, self._semaphore)
         if isinstance(response, TransportFailure):
-            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: {response.reason}")
+            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
         if response.status == 429 or response.status >= 500:
             raise UnreachableError(
                 ErrorCode.IDAAS_UNREACHABLE,
-                f"{whom}: {read_refusal(response)}",
+                f"{endpoint}: {read_refusal(response)}",
                 retry_after=retry_after(response.headers),
             )
         return response
@@ -179,15 +181,15 @@ class IDaaSClient:
         )
 
 
-def _object(response: Response, whom: str) -> Mapping[str, Any]:
+def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:
     """A body that is broken is no refusal: asking again later may help."""
     try:
         return read_object(response.body)
     except ValueError as error:
-        raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{whom}: the answer {error}") from None
+        raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{endpoint}: the answer {error}") from None
 
 
-def _unusable(whom: str, response: Response) -> UnreachableError:
+def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
     """Not IDaaS's way to refuse: a proxy, a wrong address."""
-    detail = f"{whom}: expected status 200 or an error code, found status {response.status}"
+    detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
     return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail)

@@ -37,19 +37,19 @@ def read_refusal(response: Response) -> Refusal:
         body = {}
     return Refusal(
         status=response.status,
-        code=_word(body, ("error", "Code"), _CODE),
-        request_id=_word(body, ("request_id", "RequestId"), _REQUEST_ID),
+        code=_member(body, ("error", "Code"), _CODE),
+        request_id=_member(body, ("request_id", "RequestId"), _REQUEST_ID),
     )
 
 
-_EXCHANGE: Final[Mapping[str, ErrorCode]] = {
+_EXCHANGE_ERRORS: Final[Mapping[str, ErrorCode]] = {
     "invalid_grant": ErrorCode.USER_TOKEN_REFUSED,
     "unauthorized_client": ErrorCode.AGENT_EXCHANGE_REFUSED,
     "unsupported_grant_type": ErrorCode.AGENT_EXCHANGE_REFUSED,
 }
 
 
-def exchange_refusal(code: str) -> ErrorCode:
+def exchange_error_code(code: str) -> ErrorCode:
     """Whom IDaaS refused an exchange by `code`.
 
     `invalid_grant` is about the user's token; `unauthorized_client` and `unsupported_grant_type` are about
@@ -58,10 +58,10 @@ def exchange_refusal(code: str) -> ErrorCode:
     `access_denied` to either being disabled, and `invalid_request` to a malformed request and to a bad user
     token (RFC 8693, section 2.2.2).
     """
-    return _EXCHANGE.get(code, ErrorCode.TOKEN_EXCHANGE_FAILED)
+    return _EXCHANGE_ERRORS.get(code, ErrorCode.TOKEN_EXCHANGE_FAILED)
 
 
-def _word(body: Mapping[str, Any], names: tuple[str, ...], shape: re.Pattern[str]) -> str:
+def _member(body: Mapping[str, Any], names: tuple[str, ...], shape: re.Pattern[str]) -> str:
     for name in names:
         value = body.get(name)
         if isinstance(value, str) and len(value) <= 64 and shape.fullmatch(value):

@@ -28,13 +28,13 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     token = response.get("access_token")
     if not isinstance(token, str) or not _B64TOKEN.fullmatch(token):
         raise ValueError('has no usable "access_token"')
-    kind = response.get("token_type")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
+    token_type = response.get("token_type")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise ValueError('"token_type" must be "Bearer"')
     if response.get("issued_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
         raise ValueError('"issued_token_type" must be that of an access token')
-    lifetime, end = _positive(response, "expires_in"), _positive(response, "expires_at")
-    ends = [moment for moment in (lifetime and requested_at + lifetime, end) if moment]
+    lifetime, end = _positive_seconds(response, "expires_in"), _positive_seconds(response, "expires_at")
+    ends = [each for each in (lifetime and requested_at + lifetime, end) if each]
     if not ends:
         raise ValueError('has neither "expires_in" nor "expires_at"')
     expires_at = min(ends)
@@ -43,7 +43,7 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     return IssuedToken(Secret(token), expires_at)
 
 
-def _positive(response: Mapping[str, Any], name: str) -> float | None:
+def _positive_seconds(response: Mapping[str, Any], name: str) -> float | None:
     value = response.get(name)
     if value is None:
         return None

@@ -9,7 +9,7 @@ import httpx
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
 from identity.signing_keys.signing_key import SigningKey, signing_key
-from identity.signing_keys.token_bucket import Pace
+from identity.signing_keys.token_bucket import TokenBucket
 from identity.single_flight import SingleFlight
 from identity.strict_json import read_object
 from identity.transport.bounded_response import TransportFailure, send
@@ -19,7 +19,7 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
 _SHORTEST_MAX_AGE, _LONGEST_MAX_AGE = 60.0, 3600.0
 _MAX_BYTES = 128 * 1024
 _MAX_KEYS = 64
-_THE_JWKS = "jwks"
+_FLIGHT_KEY = "jwks"
 
 KeyName = tuple[str | None, str]
 
@@ -30,11 +30,11 @@ class Jwks:
     - Keys are fetched when first needed and kept. Once they are older than `max_age` seconds (or the
       answer's `Cache-Control: max-age`, held between 60 s and 1 h), the next use fetches them anew in the
       background.
-    - An unknown `kid` fetches, at most `searches` times a second (and twice at once after a rest), so that
-      forged tokens cannot turn the agent against IDaaS. What they can do is delay the first use of a new key
-      until the next search: by one second, and the time that IDaaS takes to answer.
+    - An unknown `kid` fetches, at most `searches_per_second` times a second (and twice at once after a rest),
+      so that forged tokens cannot turn the agent against IDaaS. What they can do is delay the first use of a
+      new key until the next search: by one second, and the time that IDaaS takes to answer.
     - A key that IDaaS withdrew is dropped at the next fetch: after `max_age`, while IDaaS answers.
-    - A refresh that failed is tried again after `pause` seconds, or by the next search.
+    - A refresh that failed is tried again after `retry_delay` seconds, or by the next search.
     - However many callers wait, one request is under way.
     - While the endpoint fails, keys are used until they are `max_stale` seconds old, then no more.
 
@@ -51,8 +51,8 @@ class Jwks:
         timeout: float = 10.0,
         max_age: float = 300.0,
         max_stale: float = 86_400.0,
-        pause: float = 10.0,
-        searches: float = 1.0,
+        retry_delay: float = 10.0,
+        searches_per_second: float = 1.0,
     ) -> None:
         """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` if `url` is not secure."""
         if not is_secure_url(url):
@@ -63,8 +63,8 @@ class Jwks:
         self._timeout = timeout
         self._max_age = max_age
         self._max_stale = max_stale
-        self._pause = pause
-        self._searches = Pace(searches, burst=2)
+        self._retry_delay = retry_delay
+        self._search_bucket = TokenBucket(searches_per_second, burst=2)
         self._flight = SingleFlight[None](lambda: _unavailable("the agent is shutting down"))
         self._keys: Mapping[KeyName, SigningKey] = {}
         self._fetched_at = float("-inf")
@@ -78,8 +78,8 @@ class Jwks:
         if now - self._fetched_at > self._max_stale:
             return None
         if now >= self._stale_at and now >= self._next_refresh and not self._flight.is_closed:
-            self._next_refresh = now + self._pause
-            self._flight.start(_THE_JWKS, self._fetch)
+            self._next_refresh = now + self._retry_delay
+            self._flight.start(_FLIGHT_KEY, self._fetch)
         return self._keys.get((kid, algorithm))
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
@@ -88,10 +88,10 @@ class Jwks:
         if key is not None:
             return key
         # What is under way may have been asked just before the key was rotated in: one more may be due.
-        for _ in range(2 if _THE_JWKS in self._flight else 1):
-            if _THE_JWKS not in self._flight and not self._searches.take(self._clock()):
+        for _ in range(2 if _FLIGHT_KEY in self._flight else 1):
+            if _FLIGHT_KEY not in self._flight and not self._search_bucket.take(self._clock()):
                 break
-            await self._flight.run(_THE_JWKS, self._fetch)
+            await self._flight.run(_FLIGHT_KEY, self._fetch)
             if key := self._keys.get((kid, algorithm)):
                 return key
         if self._failure is not None:
@@ -103,7 +103,7 @@ class Jwks:
     async def load(self) -> None:
         """Fetches the keys if none are at hand: for readiness. Raises `UnreachableError`."""
         if self._clock() - self._fetched_at > self._max_stale:
-            await self._flight.run(_THE_JWKS, self._fetch)
+            await self._flight.run(_FLIGHT_KEY, self._fetch)
 
     async def aclose(self) -> None:
         """Ends a fetch that is under way."""
@@ -117,7 +117,7 @@ class Jwks:
             self._failure = error
             raise
         self._failure = None
-        self._keys = self._keep_known(keys)
+        self._keys = self._reuse_unchanged(keys)
         self._fetched_at, self._stale_at = requested_at, requested_at + max_age
 
     async def _request(self) -> tuple[Mapping[KeyName, SigningKey], float]:
@@ -137,7 +137,7 @@ class Jwks:
             return self._max_age
         return min(max(float(found.group(1)), _SHORTEST_MAX_AGE), _LONGEST_MAX_AGE)
 
-    def _keep_known(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
+    def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
         """An unchanged key stays the same object, by which the verifier knows that nothing changed."""
         known = self._keys
         return {name: known[name] if known.get(name) == key else key for name, key in keys.items()}
@@ -161,9 +161,9 @@ def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:
         if key.kid is not None:
             by_name.setdefault((key.kid, key.algorithm), key)
     for algorithm in {key.algorithm for key in usable}:
-        alone = [key for key in usable if key.algorithm == algorithm]
-        if len(alone) == 1:
-            by_name[(None, algorithm)] = alone[0]
+        only = [key for key in usable if key.algorithm == algorithm]
+        if len(only) == 1:
+            by_name[(None, algorithm)] = only[0]
     return by_name
 
 

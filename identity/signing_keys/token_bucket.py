@@ -1,7 +1,7 @@
 """How often something may be done: a bucket that fills by itself."""
 
 
-class Pace:
+class TokenBucket:
     """`burst` times at once, and `per_second` times a second in the long run (a token bucket).
 
     Times are seconds of any clock that the caller passes. A clock that is set back costs at most the time

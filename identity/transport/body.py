@@ -42,7 +42,7 @@ def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either l
     """
     if is_compressed(response):
         raise EncodedResponseError
-    response.stream = _stream_for(response)(response.stream, limit, cut=False)
+    response.stream = _bounded_stream_type(response)(response.stream, limit, truncate=False)
 
 
 def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
@@ -53,38 +53,38 @@ def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of eithe
     if is_compressed(response):
         del response.headers["content-encoding"]
         limit = 0
-    response.stream = _stream_for(response)(response.stream, limit, cut=True)
+    response.stream = _bounded_stream_type(response)(response.stream, limit, truncate=True)
 
 
-def _stream_for(response: Any) -> type["_Bounded"]:  # noqa: ANN401 - of either library
+def _bounded_stream_type(response: Any) -> type["_BoundedStream"]:  # noqa: ANN401 - of either library
     """Either library takes only a stream of its own kind."""
-    return _stream_of(cast(Hashable, type(response.stream)))
+    return _subclass(cast(Hashable, type(response.stream)))
 
 
 @cache
-def _stream_of(kind: Hashable) -> type["_Bounded"]:
+def _subclass(kind: Hashable) -> type["_BoundedStream"]:
     base = next(each for each in cast(type, kind).__mro__ if each.__name__ == "AsyncByteStream")
-    return type("BoundedStream", (_Bounded, base), {})
+    return type("BoundedStream", (_BoundedStream, base), {})
 
 
-class _Bounded:
-    def __init__(self, stream: Any, limit: int, *, cut: bool) -> None:  # noqa: ANN401 - of either library
+class _BoundedStream:
+    def __init__(self, stream: Any, limit: int, *, truncate: bool) -> None:  # noqa: ANN401 - of either library
         self._bounded_stream = stream
         self._limit = limit
-        self._cut = cut
+        self._truncate = truncate
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._limit
-        if self._cut and left == 0:
+        remaining = self._limit
+        if self._truncate and remaining == 0:
             return
-        async for piece in self._bounded_stream:
-            if len(piece) > left:
-                if not self._cut:
+        async for chunk in self._bounded_stream:
+            if len(chunk) > remaining:
+                if not self._truncate:
                     raise ResponseTooLargeError(self._limit)
-                yield piece[:left]
+                yield chunk[:remaining]
                 return
-            left -= len(piece)
-            yield piece
+            remaining -= len(chunk)
+            yield chunk
 
     async def aclose(self) -> None:
         await self._bounded_stream.aclose()

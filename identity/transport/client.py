@@ -9,7 +9,7 @@ import httpx
 from identity.transport.pool import sharded_transport
 from identity.transport.secure_url import is_secure_url
 
-_MOST_CONNECTIONS: Final = 200
+_MAX_CONNECTIONS: Final = 200
 
 
 def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.AsyncClient:
@@ -18,7 +18,7 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
     `seconds` bounds connecting and each wait for bytes; the whole call needs a deadline of its own.
     """
     return httpx.AsyncClient(
-        **sharded_transport(httpx, ssl_context, connections=_MOST_CONNECTIONS),
+        **sharded_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},

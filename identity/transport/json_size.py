@@ -32,21 +32,21 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
     It is measured without recursion, and no further than the bounds. Every member, item, text and number is
     a node; the value itself is at depth 1. Names count as text.
     """
-    waiting: list[tuple[Any, int]] = [(value, 1)]
-    seen = text = 0
-    while waiting:
-        each, level = waiting.pop()
-        seen += 1
-        below = len(each) if isinstance(each, dict | list | tuple) else 0
-        if seen + len(waiting) + below > nodes:
+    pending: list[tuple[Any, int]] = [(value, 1)]
+    count = text = 0
+    while pending:
+        node, level = pending.pop()
+        count += 1
+        children = len(node) if isinstance(node, dict | list | tuple) else 0
+        if count + len(pending) + children > nodes:
             raise TooLargeError(f"it has more than {nodes} values")  # noqa: EM102 - the bound is the point
-        if isinstance(each, str):
-            text += len(each)
-        elif isinstance(each, dict):
-            text += sum(len(name) for name in each if isinstance(name, str))
-            waiting.extend((member, level + 1) for member in each.values())
-        elif isinstance(each, list | tuple):
-            waiting.extend((item, level + 1) for item in each)
+        if isinstance(node, str):
+            text += len(node)
+        elif isinstance(node, dict):
+            text += sum(len(name) for name in node if isinstance(name, str))
+            pending.extend((member, level + 1) for member in node.values())
+        elif isinstance(node, list | tuple):
+            pending.extend((item, level + 1) for item in node)
         if level > depth:
             raise TooLargeError(f"it is nested deeper than {depth} levels")  # noqa: EM102
         if text > characters:
@@ -55,13 +55,13 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
 
 def count_values(value: object) -> int:
     """How many values `value` has, itself included."""
-    waiting: list[Any] = [value]
-    seen = 0
-    while waiting:
-        each = waiting.pop()
-        seen += 1
-        if isinstance(each, dict):
-            waiting.extend(each.values())
-        elif isinstance(each, list | tuple):
-            waiting.extend(each)
-    return seen
+    pending: list[Any] = [value]
+    count = 0
+    while pending:
+        node = pending.pop()
+        count += 1
+        if isinstance(node, dict):
+            pending.extend(node.values())
+        elif isinstance(node, list | tuple):
+            pending.extend(node)
+    return count

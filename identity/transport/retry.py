@@ -12,9 +12,9 @@ import httpx
 from identity.transport.bounded_response import Response, TransportFailure, send
 
 _MAX_BYTES = 64 * 1024
-_LONGEST_DATE = 40
+_MAX_DATE_LENGTH = 40
 """Characters; the longest of the three forms of a date has 33."""
-_TEMPORARY = frozenset({429, 500, 502, 503, 504})
+_TEMPORARY_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,19 @@ class RetryPolicy:
     """Few attempts within one deadline, in seconds, that bounds them all together with the waits between.
 
     The wait doubles from `first_delay` and is drawn at random from its upper half, so that agents which
-    failed together do not return together. A `Retry-After` of up to `longest_delay` is kept to; a longer
+    failed together do not return together. A `Retry-After` of up to `max_delay` is kept to; a longer
     one means that asking again within the deadline is pointless, and ends it.
     """
 
     attempts: int = 3
     deadline: float = 30.0
     first_delay: float = 0.2
-    longest_delay: float = 5.0
+    max_delay: float = 5.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
     async def send(
-        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore
+        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], semaphore: asyncio.Semaphore
     ) -> Response | TransportFailure:
         """The first answer that is not a temporary failure, or else the last one.
 
@@ -45,8 +45,8 @@ class RetryPolicy:
         now = asyncio.get_running_loop().time
         end = now() + self.deadline
         for attempt in range(self.attempts):
-            response = await _in_turn(http, make_request, turns, end)
-            if isinstance(response, Response) and response.status not in _TEMPORARY:
+            response = await _attempt(http, make_request, semaphore, end)
+            if isinstance(response, Response) and response.status not in _TEMPORARY_STATUSES:
                 break
             delay = self._delay(attempt, response)
             if attempt + 1 == self.attempts or delay is None or now() + delay >= end:
@@ -55,24 +55,27 @@ class RetryPolicy:
         return response
 
     def _delay(self, attempt: int, response: Response | TransportFailure) -> float | None:
-        backoff = min(self.first_delay * 2**attempt, self.longest_delay) * (1 + self.random()) / 2
-        asked_for = retry_after(response.headers) if isinstance(response, Response) else 0.0
-        return None if asked_for > self.longest_delay else max(backoff, asked_for)
+        backoff = min(self.first_delay * 2**attempt, self.max_delay) * (1 + self.random()) / 2
+        requested = retry_after(response.headers) if isinstance(response, Response) else 0.0
+        return None if requested > self.max_delay else max(backoff, requested)
 
 
-async def _in_turn(
-    http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], turns: asyncio.Semaphore, end: float
+async def _attempt(
+    http: httpx.AsyncClient,
+    make_request: Callable[[], httpx.Request],
+    semaphore: asyncio.Semaphore,
+    end: float,
 ) -> Response | TransportFailure:
     try:
         async with asyncio.timeout_at(end):
-            await turns.acquire()
+            await semaphore.acquire()
     except TimeoutError:
         return TransportFailure("no turn within the deadline: too many requests wait")
     try:
         seconds = end - asyncio.get_running_loop().time()
         return await send(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)
     finally:
-        turns.release()
+        semaphore.release()
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
@@ -81,7 +84,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
     A value that is neither a number of seconds nor a date is ignored. Never raises.
     """
     value = headers.get("retry-after", "").strip(" \t")
-    if not value.isascii() or len(value) > _LONGEST_DATE:
+    if not value.isascii() or len(value) > _MAX_DATE_LENGTH:
         return 0.0
     if value.isdigit():
         return float(value) if len(value) < 9 else 0.0

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from identity.transport.body import ResponseTooLargeError, decode_utf8
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-_AT_A_STRETCH: Final = 64
+_LINES_PER_TURN: Final = 64
 """Lines, after which other tasks have their turn: thousands may have arrived in one piece."""
 
 
@@ -19,17 +19,17 @@ class Event(NamedTuple):
     data: str
 
 
-async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[Event]:
+async def events(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[Event]:
     """The events that have data, as UTF-8. An event that breaks off is none.
 
     Raises `ResponseTooLargeError` for an event of more than `max_bytes`. The number of events, and the size
-    of them all, are bounded by `pieces`.
+    of them all, are bounded by `chunks`.
     """
-    splitter, data, kind, size, lines = _Lines(max_bytes), list[bytes](), b"", 0, 0
-    async for piece in pieces:
-        for line in splitter.ended_by(piece):
+    splitter, data, kind, size, lines = _LineSplitter(max_bytes), list[bytes](), b"", 0, 0
+    async for chunk in chunks:
+        for line in splitter.feed(chunk):
             lines += 1
-            if lines % _AT_A_STRETCH == 0:
+            if lines % _LINES_PER_TURN == 0:
                 await asyncio.sleep(0)
             if not line:
                 if data:
@@ -47,30 +47,30 @@ async def events(pieces: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
                 kind = value
 
 
-class _Lines:
+class _LineSplitter:
     """Splits pieces into lines, and copies no beginning of a line twice."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._begun = bytearray()
-        self._after_return = False
+        self._partial = bytearray()
+        self._after_cr = False
         self._first = True
 
-    def ended_by(self, piece: bytes) -> Iterator[bytes]:
-        """The lines that end in `piece`, without their ends."""
-        if not piece:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that end in `chunk`, without their ends."""
+        if not chunk:
             return
-        start = 1 if self._after_return and piece.startswith(b"\n") else 0
-        self._after_return = piece.endswith(b"\r")
-        for end in _LINE_END.finditer(piece, start):
-            self._begin(piece[start : end.start()])
+        start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
+        self._after_cr = chunk.endswith(b"\r")
+        for end in _LINE_END.finditer(chunk, start):
+            self._extend(chunk[start : end.start()])
             start = end.end()
-            line, self._begun = bytes(self._begun), bytearray()
+            line, self._partial = bytes(self._partial), bytearray()
             yield line.removeprefix(b"\xef\xbb\xbf") if self._first else line
             self._first = False
-        self._begin(piece[start:])
+        self._extend(chunk[start:])
 
-    def _begin(self, part: bytes) -> None:
-        self._begun += part
-        if len(self._begun) > self._max_bytes:
+    def _extend(self, part: bytes) -> None:
+        self._partial += part
+        if len(self._partial) > self._max_bytes:
             raise ResponseTooLargeError(self._max_bytes)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, assume_verified
-from identity.credentials.broker import _key
+from identity.credentials.broker import _credential_key
 from identity.credentials.cache import CachedCredential, CredentialCache
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, Credential
 from identity.error_table import ErrorCode
@@ -106,11 +106,13 @@ def test_a_cached_credential_is_found_only_for_its_user(pairs):
         caller = None if holder is None else caller_with(holder)
         credential = Credential(requirement, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        cache.put(_key(requirement, human, caller), entry, now=0.0)
+        cache.put(_credential_key(requirement, human, caller), entry, now=0.0)
         model[asked(holder, requirement)] = credential
     for holder, requirement in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        found = cache.get(_key(requirement, human, None if holder is None else caller_with(holder)))
+        found = cache.get(
+            _credential_key(requirement, human, None if holder is None else caller_with(holder))
+        )
         assert found is not None
         assert found.credential is model[asked(holder, requirement)]
 

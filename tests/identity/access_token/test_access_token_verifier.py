@@ -135,7 +135,7 @@ async def test_a_remembered_token_is_verified_anew_when_its_kid_names_another_ke
 
 
 async def test_the_memory_is_bounded_and_keeps_what_is_used(issuer: Any) -> None:
-    verifier = issuer.verifier(remembered=2)
+    verifier = issuer.verifier(cache_size=2)
     one, two, three = (issuer.token(jti=str(number)) for number in range(3))
     first = await verifier.verify(one)
     await verifier.verify(two)

@@ -10,7 +10,7 @@ import pytest
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.credentials.refusal_cache import Refusals
+from identity.credentials.refusal_cache import RefusalCache
 from identity.error_table import ErrorCode
 from identity.errors import (
     AgentError,
@@ -139,11 +139,11 @@ async def test_a_clock_that_is_set_back_does_not_prolong_a_refusal(
 
 
 def test_remembered_refusals_are_bounded_and_leave_when_they_end() -> None:
-    refusals = Refusals(2.0, capacity=100)
+    refusals = RefusalCache(2.0, capacity=100)
     for number in range(1000):
-        refusals.note((f"user-{number}", TOKEN), NO_TOKEN, now=0.0)
+        refusals.add((f"user-{number}", TOKEN), NO_TOKEN, now=0.0)
     assert len(refusals) == 100
-    refusals.note(("one", TOKEN), NO_TOKEN, now=2.0)
+    refusals.add(("one", TOKEN), NO_TOKEN, now=2.0)
     assert len(refusals) == 1
 
 
@@ -173,7 +173,7 @@ async def test_every_waiter_gets_an_error_that_holds_nothing_of_another_request(
         found = {f["variable_of_a_request"] for f in frames if "variable_of_a_request" in f}
         assert found == {f"request {number}"}
         assert error.__context__ is None
-    remembered = [each for each in gc.get_objects() if isinstance(each, Refusals)]
+    remembered = [each for each in gc.get_objects() if isinstance(each, RefusalCache)]
     assert all(
         error.__traceback__ is None for refusals in remembered for _, error in refusals._until.values()
     )

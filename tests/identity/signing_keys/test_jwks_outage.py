@@ -29,7 +29,7 @@ async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
 
 
 async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint, clock: Any) -> None:
-    jwks = make(max_age=300, pause=10)
+    jwks = make(max_age=300, retry_delay=10)
     await jwks.find("one", "RS256")
     endpoint.status = 503
     clock.advance(300)

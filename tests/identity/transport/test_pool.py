@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from identity.transport.client import http_client
-from identity.transport.pool import CONNECTIONS, IDLE_SECONDS, ShardedTransport
+from identity.transport.pool import CONNECTIONS_PER_POOL, KEEPALIVE_SECONDS, ShardedTransport
 
 
 class Held:
@@ -39,16 +39,18 @@ async def held():
     return Held()
 
 
-def pools(most):
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    return ShardedTransport(lambda: httpx.AsyncHTTPTransport(limits=limits), httpx.AsyncByteStream, most=most)
+def pools(max_pools):
+    limits = httpx.Limits(max_connections=CONNECTIONS_PER_POOL)
+    return ShardedTransport(
+        lambda: httpx.AsyncHTTPTransport(limits=limits), httpx.AsyncByteStream, max_pools=max_pools
+    )
 
 
 async def test_requests_one_after_another_use_one_connection(serve, held):
     held.go.set()
     async with http_client(None, 10) as client:
         url = await serve(held.app)
-        for _ in range(CONNECTIONS * 3):
+        for _ in range(CONNECTIONS_PER_POOL * 3):
             assert (await client.get(url)).text == "answered"
     assert len(set(held.ports)) == 1
 
@@ -57,7 +59,7 @@ async def test_a_connection_is_kept_for_a_visitor_who_comes_a_little_later(serve
     held.go.set()
     async with http_client(None, 10) as client:
         url = await serve(held.app)
-        for seconds in (0, IDLE_SECONDS - 1, 2 * IDLE_SECONDS):
+        for seconds in (0, KEEPALIVE_SECONDS - 1, 2 * KEEPALIVE_SECONDS):
             monkeypatch.setattr(http11, "time", SimpleNamespace(monotonic=lambda now=seconds: now))
             assert (await client.get(url)).text == "answered"
     first, kept, anew = held.ports
@@ -68,13 +70,13 @@ async def test_a_crowd_is_spread_and_each_is_answered(serve, held):
     url = await serve(held.app)
     transport = pools(3)
     async with httpx.AsyncClient(transport=transport) as client:
-        crowd = [asyncio.create_task(client.get(url)) for _ in range(CONNECTIONS * 4)]
-        for _ in range(CONNECTIONS * 3):
+        crowd = [asyncio.create_task(client.get(url)) for _ in range(CONNECTIONS_PER_POOL * 4)]
+        for _ in range(CONNECTIONS_PER_POOL * 3):
             await held.asked.acquire()
-        assert len(set(held.ports)) == CONNECTIONS * 3  # the rest waits for a connection
+        assert len(set(held.ports)) == CONNECTIONS_PER_POOL * 3  # the rest waits for a connection
         held.go.set()
         assert {(await each).text for each in crowd} == {"answered"}
-        assert [pool.under_way for pool in transport._pools] == [0, 0, 0]
+        assert [pool.in_flight for pool in transport._pools] == [0, 0, 0]
 
 
 async def test_a_request_that_is_given_up_or_fails_leaves_its_place(serve, held):
@@ -91,7 +93,7 @@ async def test_a_request_that_is_given_up_or_fails_leaves_its_place(serve, held)
         held.go.set()
         async with client.stream("GET", url) as answer:
             assert answer.status_code == 200  # left without reading it
-        assert [pool.under_way for pool in transport._pools] == [0]
+        assert [pool.in_flight for pool in transport._pools] == [0]
 
 
 async def test_the_environments_proxy_is_used(serve, held, monkeypatch):
