@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from langchain_core.messages import HumanMessage
 
 from agent.run import Runs
-from agent.server.garbage_collection import freeze_startup_objects
+from agent.server.garbage_collection import frozen_startup_objects
 from benchmarks.instant import InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer
 from identity.credentials.broker import CredentialBroker
@@ -42,8 +42,8 @@ def main() -> None:
     numbers = parser.parse_args().users
     issuer = Issuer()
     tokens = [issuer.access_token(f"user_{number}") for number in range(max(numbers))]
-    asyncio.run(_cpu_seconds(issuer, tokens[:10]))  # what the first run creates
-    freeze_startup_objects()
+    with frozen_startup_objects():
+        asyncio.run(_cpu_seconds(issuer, tokens[:10]))  # what the first run creates
     print(json.dumps([asyncio.run(_cpu_seconds(issuer, tokens[:number])) for number in numbers]))
 
 

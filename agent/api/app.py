@@ -5,11 +5,10 @@ request log and last catch, the limit of headers, authentication, the limits of 
 routes. What stands outside of authentication looks at no body.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,6 +18,7 @@ from starlette.responses import Response
 from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientLeftError
 from agent.api.errors import RequestError, error_response
+from agent.api.langserve import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.composition import Agent
@@ -29,13 +29,11 @@ from agent.middleware.rate_limit import RateLimit, counted_request
 from agent.middleware.request_log import RequestLog
 from agent.middleware.response_headers import ResponseHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
-from agent.server.garbage_collection import freeze_startup_objects
-from agent.server.memory import periodic_malloc_trim
 from agent.settings.variables import Settings
 from identity.errors import AgentError, LimitError
 
 
-def create_app(settings: Settings, agent: Agent | None = None, *, langserve: bool = True) -> FastAPI:
+def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
     challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
@@ -100,52 +98,12 @@ def create_app(settings: Settings, agent: Agent | None = None, *, langserve: boo
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
     )
-    if langserve:
-        app.include_router(_langserve_router(settings, composed))
-    return app
-
-
-class StagedApp:
-    """The application in two stages, for `agent.server.startup`: all but LangServe, which takes long to
-    import."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._agent = Agent(settings)
-        self.app: Final = create_app(settings, self._agent, langserve=False)
-
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        """Opens the agent, and closes it; free memory is given back meanwhile."""
-        async with self._agent, periodic_malloc_trim():
-            yield
-
-    def complete(self) -> Callable[[], None]:
-        """Makes LangServe's routes, and returns what adds them."""
-        router = _langserve_router(self._settings, self._agent)
-
-        def add() -> None:
-            self.app.include_router(router)
-            self.app.openapi_schema = None
-            freeze_startup_objects()
-
-        return add
-
-    def begin(self, seconds: float) -> None:
-        """See `agent.server.web_server.GracefulShutdown`."""
-        self._agent.shutdown.begin(seconds)
-
-    def end(self) -> None:
-        """See `agent.server.web_server.GracefulShutdown`."""
-        self._agent.shutdown.end()
-
-
-def _langserve_router(settings: Settings, agent: Agent) -> APIRouter:
-    from agent.api.langserve import langserve_routes
-
-    return langserve_routes(
-        agent.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
+    app.include_router(
+        langserve_routes(
+            composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
+        )
     )
+    return app
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

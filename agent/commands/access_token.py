@@ -5,14 +5,13 @@ from typing import Annotated
 import httpx
 import typer
 
+from agent.commands.options import DEFAULT_SANDBOX_URL, SANDBOX_URL
 from agent.commands.terminal import out, stop
 
 
 def token(
     user: Annotated[str, typer.Option(help="A sandbox user: alice, bob, or one of sandbox.toml.")] = "alice",
-    sandbox_url: Annotated[
-        str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox's plain port.")
-    ] = "http://localhost:9400",
+    sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
     """Prints an access token of a sandbox user (the sandbox must be running)."""
     out.print(sandbox_access_token(sandbox_url, user))

@@ -10,6 +10,7 @@ import httpx
 import typer
 
 from agent.commands.access_token import sandbox_access_token
+from agent.commands.options import DEFAULT_SANDBOX_URL, SANDBOX_URL
 from agent.commands.terminal import err, out, stop
 from agent.settings.variables import TOKEN_VARIABLE
 
@@ -21,9 +22,7 @@ def chat(
     token_file: Annotated[
         Path | None, typer.Option(help=f"A file with an access token. Or set {TOKEN_VARIABLE}.")
     ] = None,
-    sandbox_url: Annotated[
-        str, typer.Option(envvar="SANDBOX_URL", help="The running sandbox, for a user's token.")
-    ] = "http://localhost:9400",
+    sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
     """Sends one question to the running agent and streams the answer."""
     token = _token(token_file) or sandbox_access_token(sandbox_url, user)

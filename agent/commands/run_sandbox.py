@@ -7,13 +7,13 @@ import asyncio
 import contextlib
 import logging
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.commands.options import SandboxRunOptions, with_options
 from agent.commands.sandbox_additions import add_commands
-from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
+from agent.commands.sandbox_file import stop_with_faults
 from agent.commands.terminal import environment, out, stop
 
 if TYPE_CHECKING:
@@ -25,44 +25,22 @@ add_commands(app)
 
 
 @app.callback(invoke_without_command=True)
+@with_options(SandboxRunOptions)
 def sandbox(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443,
-    idaas_plain_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_IDAAS_PLAIN_PORT", help="IDaaS for the browser.")
-    ] = 9400,
-    model_studio_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_MODEL_STUDIO_PORT", help="Model Studio and MCP, TLS.")
-    ] = 9444,
-    function_compute_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
-    ] = 9445,
-    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="Port of the page.")] = 9001,
-    folder: Annotated[Path, typer.Option(help="The folder of the sandbox's files.")] = Path(".sandbox"),
-    config: CONFIG = None,
+    *,
+    options: SandboxRunOptions,
 ) -> None:
     """Runs the sandbox cloud; writes agent.env with every variable that an agent needs to use it."""
     if context.invoked_subcommand is not None:
         return
     from sandbox.configuration import ConfigurationFaultsError
     from sandbox.listener import PortInUseError
-    from sandbox.server import SandboxOptions
 
     logging.basicConfig(level=logging.ERROR)
-    options = SandboxOptions(
-        folder=folder,
-        host=host,
-        idaas_port=idaas_port,
-        idaas_plain_port=idaas_plain_port,
-        model_studio_port=model_studio_port,
-        function_compute_port=function_compute_port,
-        page_origins=(f"http://localhost:{page_port}", f"http://127.0.0.1:{page_port}"),
-        config=chosen_file(config),
-        variables=environment(),
-    )
     try:
-        asyncio.run(_serve(options))
+        asyncio.run(_serve(options.sandbox_options(environment(), host)))
     except PortInUseError as error:
         stop(error.strerror or str(error), "idaas-agent sandbox --help lists the options that move ports")
     except ConfigurationFaultsError as error:

@@ -30,6 +30,6 @@ def chosen_file(config: Path | None, *, new: bool = False) -> Path:
 def stop_with_faults(file: Path | None, error: "ConfigurationFaultsError") -> NoReturn:
     """Prints every fault with the file's name; ends the command with exit status 1."""
     for fault in error.faults:
-        err.print(f"{file}: {fault}", style="red", markup=False)
+        err.print(f"{file or _DEFAULT}: {fault}", style="red", markup=False)
     err.print("sandbox/README.md shows a whole sandbox.toml", markup=False)
     raise typer.Exit(1)

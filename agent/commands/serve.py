@@ -1,21 +1,17 @@
 """`idaas-agent serve`: the agent alone, configured by the environment. This is production."""
 
-import asyncio
 import logging
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from agent.commands.terminal import ENV_FILE_HELP, environment, settings_or_stop, stop
-from agent.server.startup import Starting
+from agent.commands.terminal import ENV_FILE_HELP, environment, print_error, settings_or_stop, stop
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
-
-if TYPE_CHECKING:
-    from agent.api.app import StagedApp
+from identity.errors import ConfigurationError
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -62,25 +58,10 @@ def serve_on(listener: socket.socket) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    from agent.server.garbage_collection import freeze_startup_objects, pause_gc
-    from agent.server.web_server import serve_until_stopped, web_server
+    from agent.server.startup import run_agent
 
-    pause_gc()
-
-    def compose() -> "StagedApp":
-        from agent.api.app import StagedApp
-
-        composed = StagedApp(settings)
-        freeze_startup_objects()
-        return composed
-
-    starting = Starting(compose, late=_is_late, failed=lambda: server.stop())
-    server = web_server(starting, shutdown_seconds=settings.shutdown_seconds, graceful_shutdown=starting)
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(serve_until_stopped({listener: server}))
-    if starting.failure is not None:
-        raise starting.failure
-
-
-def _is_late(path: str) -> bool:
-    return path.startswith("/agent") or path == "/openapi.json"
+    try:
+        run_agent(settings, listener)
+    except ConfigurationError as error:
+        print_error(error)
+        raise SystemExit(1) from None

@@ -1,6 +1,6 @@
 """`idaas-agent up`: the sandbox cloud, the agent and the page in one process, until Ctrl-C."""
 
-import asyncio
+import dataclasses
 import logging
 import socket
 from collections.abc import Mapping
@@ -11,100 +11,79 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
+from agent.commands.options import SandboxRunOptions, with_options
+from agent.commands.sandbox_file import stop_with_faults
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
 from agent.settings.variables import Settings
 from identity.access_identity import AccessIdentity
+from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from agent.composition import Agent
     from sandbox.server import RunningSandbox
 
 _FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 
 
+@with_options(SandboxRunOptions)
 def up(
     access_identity: Annotated[
         AccessIdentity, typer.Option(envvar="ACCESS_IDENTITY", help="Whose rights services are called with.")
     ] = AccessIdentity.MACHINE,
-    agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT")] = 9002,
-    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT")] = 9001,
-    idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443,
-    idaas_plain_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_IDAAS_PLAIN_PORT", help="IDaaS for the browser.")
-    ] = 9400,
-    model_studio_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_MODEL_STUDIO_PORT", help="Model Studio and MCP, TLS.")
-    ] = 9444,
-    function_compute_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
-    ] = 9445,
+    agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT", help="The agent.")] = 9002,
     page_grant: Annotated[
         PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
     ] = PageGrant.CODE,
-    folder: Annotated[Path, typer.Option(help="Where the sandbox keeps what it makes.")] = Path(".sandbox"),
-    config: CONFIG = None,
+    *,
+    options: SandboxRunOptions,
 ) -> None:
-    """Runs sandbox, agent and page. Open the page, sign in as alice. Ctrl-C stops all."""
+    """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
     from agent.server.web_server import PortInUseError, listen
     from sandbox.configuration import ConfigurationFaultsError
     from sandbox.listener import PortInUseError as SandboxPortInUseError
-    from sandbox.server import SandboxOptions, start_sandbox
+    from sandbox.server import start_sandbox
 
     logging.basicConfig(level=logging.ERROR)
-    sandbox_file = chosen_file(config)
     try:
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
-        page_listener = listen("127.0.0.1", page_port, "the page", "--page-port or PAGE_PORT")
-        agent_port, page_port = agent_listener.getsockname()[1], page_listener.getsockname()[1]
-        origins = (f"http://localhost:{page_port}", f"http://127.0.0.1:{page_port}")
-        sandbox = start_sandbox(
-            SandboxOptions(
-                folder=folder,
-                idaas_port=idaas_port,
-                idaas_plain_port=idaas_plain_port,
-                model_studio_port=model_studio_port,
-                function_compute_port=function_compute_port,
-                page_origins=origins,
-                config=sandbox_file,
-                variables=environment(),
-            )
-        )
+        page_listener = listen("127.0.0.1", options.page_port, "the page", "--page-port or PAGE_PORT")
+        options = dataclasses.replace(options, page_port=page_listener.getsockname()[1])
+        sandbox = start_sandbox(options.sandbox_options(environment()))
     except ConfigurationFaultsError as error:
-        stop_with_faults(sandbox_file, error)
+        stop_with_faults(options.config, error)
     except PortInUseError as error:
         stop(error.strerror or str(error))
     except SandboxPortInUseError as error:
         stop(error.strerror or str(error), "idaas-agent up --help lists the options that move ports")
     with sandbox, agent_listener, page_listener:
+        agent_port = agent_listener.getsockname()[1]
         variables = {"SHUTDOWN_SECONDS": "3"} | environment() | sandbox.environment
         variables |= {
             "ACCESS_IDENTITY": access_identity.value,
             "AGENT_PORT": str(agent_port),
             "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
-            "CORS_ALLOWED_ORIGINS": ",".join(origins),
+            "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),
         }
-        asyncio.run(_run(variables, sandbox, agent_listener, page_listener, page_grant))
+        _run(variables, sandbox, agent_listener, page_listener, page_grant)
     out.print("stopped")
 
 
-async def _run(
+def _run(
     variables: Mapping[str, str],
     sandbox: "RunningSandbox",
     agent_listener: socket.socket,
     page_listener: socket.socket,
     page_grant: PageGrant,
 ) -> None:
-    from agent.api.app import create_app
-    from agent.composition import Agent
     from agent.middleware.request_log import set_up_logging
     from agent.server.page_server import PageIncompleteError, page_application
-    from agent.server.web_server import serve_until_stopped, web_server
+    from agent.server.startup import run_agent
+    from agent.server.web_server import web_server
 
     settings = settings_or_stop(variables)
     print_misspelt(variables)
     set_up_logging(logging.ERROR)
-    agent = Agent(settings)
     try:
         config = sandbox_page_config(
             sandbox.cloud.addresses,
@@ -115,16 +94,8 @@ async def _run(
         page = page_application(_FRONTEND, config)
     except PageIncompleteError as error:
         stop(str(error))
-    servers = {
-        agent_listener: web_server(
-            create_app(settings, agent),
-            shutdown_seconds=settings.shutdown_seconds,
-            graceful_shutdown=agent.shutdown,
-        ),
-        page_listener: web_server(page, lifespan=False),
-    }
 
-    async def started() -> None:
+    async def ready(agent: "Agent") -> None:
         _print_addresses(settings, sandbox, page_listener.getsockname()[1])
         for error in (await agent.readiness.failures()).values():
             if error is not None:
@@ -132,7 +103,13 @@ async def _run(
                 return
         out.print("\n[bold green]ready[/] (Ctrl-C stops all)", markup=True)
 
-    await serve_until_stopped(servers, started)
+    try:
+        run_agent(
+            settings, agent_listener, others={page_listener: web_server(page, lifespan=False)}, ready=ready
+        )
+    except ConfigurationError as error:
+        print_error(error)
+        raise typer.Exit(1) from None
 
 
 def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int) -> None:

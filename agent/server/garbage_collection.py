@@ -1,24 +1,26 @@
 """Excludes the objects made at the start from garbage collection: they live as long as the process.
 
 Modules, schemas and the graph are half a million objects. With the interpreter's defaults a chat pays for
-walking them: a third of its CPU, and most of the slowest answers (`docs/performance.md`).
+traversing them: a third of its CPU time, and most of the slowest responses (`docs/performance.md`).
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _THRESHOLDS: Final = (10_000, 20, 50)
-"""Collect the young after so many more allocations than releases (default 700): a chat makes thousands, and
-nearly all of them end with it, by their reference counts."""
+"""Collect the youngest generation after so many more allocations than releases (default 700): a chat makes
+thousands of objects, and reference counts release nearly all of them when it ends."""
 
 
-def pause_gc() -> None:
-    """No collection while things are made that live to the end: a tenth of the time that a start takes."""
+@contextmanager
+def frozen_startup_objects() -> Iterator[None]:
+    """What exists when the block ends is never collected. In the block nothing is: it is a tenth faster."""
     gc.disable()
-
-
-def freeze_startup_objects() -> None:
-    """Call it when all is imported and composed: what exists now is not looked at any more."""
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*_THRESHOLDS)
+        gc.enable()

@@ -1,23 +1,32 @@
-"""The application while it is being made: `/health` is answered at once, all else as soon as it can be.
+"""Starts the agent: it listens at once, and `/health` responds while its parts are imported and composed.
 
-To import and compose the agent takes a second or two, and LangServe some more. Both are done in a thread, so
-that a health check succeeds meanwhile; early requests wait until they can be served. LangServe is imported
-when it is first requested, or after a pause, so that it does not delay the first chat.
+Importing and composing takes a second or two. It is done in a thread; requests that arrive meanwhile wait.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.loops.auto import auto_loop_factory
 
 from agent.api.errors import RequestError, error_response
 from agent.middleware.response_headers import ResponseHeaders
+from agent.server.garbage_collection import frozen_startup_objects
+from agent.server.memory import periodic_malloc_trim
+from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
+from agent.settings.variables import Settings
 
-_PAUSE_SECONDS: Final = 2.0
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from agent.composition import Agent
+
+_LOG: Final = logging.getLogger("idaas_agent.startup")
 _STARTING: Final = {
     "code": "starting",
     "symptom": "The agent is starting",
@@ -32,121 +41,109 @@ _START_FAILED: Final = {
 }
 
 
-class Composed(Protocol):
-    """An application that can serve, except for what `complete` adds."""
+def run_agent(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
+    ready: "Callable[[Agent], Awaitable[None]] | None" = None,
+) -> None:
+    """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
 
-    @property
-    def app(self) -> ASGIApp:
-        """It, without a lifespan."""
-        ...
-
-    def lifespan(self) -> AbstractAsyncContextManager[object]:
-        """What is open while it serves."""
-        ...
-
-    def complete(self) -> Callable[[], None]:
-        """Makes what is left, in a thread, and returns what adds it, in the event loop."""
-        ...
-
-    def begin(self, seconds: float) -> None:
-        """See `agent.server.web_server.GracefulShutdown`."""
-        ...
-
-    def end(self) -> None:
-        """See `agent.server.web_server.GracefulShutdown`."""
-        ...
+    Calls `ready` once the agent serves. Raises what composing the agent raises.
+    """
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(serve_agent(settings, listener, others, ready))
 
 
-class Starting:
-    """The application that `compose` makes, while it is being made; also its
-    `agent.server.web_server.GracefulShutdown`.
+async def serve_agent(
+    settings: Settings,
+    listener: socket.socket,
+    others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
+    ready: "Callable[[Agent], Awaitable[None]] | None" = None,
+    compose: "Callable[[Settings], tuple[Agent, FastAPI]] | None" = None,
+) -> None:
+    """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
+    app = StartingApp()
+    server = web_server(
+        app, shutdown_seconds=settings.shutdown_seconds, graceful_shutdown=app, lifespan=False
+    )
+    serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
+    try:
+        agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
+        async with composed.router.lifespan_context(composed), periodic_malloc_trim():
+            app.serve(composed, agent.shutdown)
+            _LOG.info("startup complete")
+            if ready is not None:
+                await ready(agent)
+            await serving
+    finally:
+        app.fail()
+        server.stop()
+        await serving
 
-    `late` returns whether a path is served only when all is complete. If anything cannot be made,
-    `failed` is called, in the event loop, and `failure` has the reason.
+
+def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":
+    """Imports and makes the agent and its application, outside of garbage collection."""
+    with frozen_startup_objects():
+        from agent.api.app import create_app
+        from agent.composition import Agent
+
+        agent = Agent(settings)
+        return agent, create_app(settings, agent)
+
+
+class StartingApp:
+    """An ASGI application: `/health` and `/ready` respond before `serve`, all other requests wait for it.
+
+    Also the server's `GracefulShutdown`. It has no lifespan.
     """
 
-    def __init__(
-        self, compose: Callable[[], Composed], *, late: Callable[[str], bool], failed: Callable[[], None]
-    ) -> None:
-        self._compose = compose
-        self._late = late
-        self._failed = failed
-        self._composed: Composed | None = None
-        self._serving = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._complete = asyncio.Event()
-        self._stopped = asyncio.Event()
-        self.failure: Exception | None = None
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+        self._shutdown: GracefulShutdown | None = None
+        self._decided = asyncio.Event()
+
+    def serve(self, app: ASGIApp, shutdown: GracefulShutdown) -> None:
+        """From now on `app` responds, also to the requests that wait."""
+        self._app, self._shutdown = app, shutdown
+        self._decided.set()
+
+    def fail(self) -> None:
+        """Refuses all requests, also those that wait, unless `serve` was called."""
+        self._decided.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers `/health` and, as not ready, `/ready`; passes on the rest when it can be served."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        composed = self._composed
-        if composed is None:
-            if scope["type"] == "http" and (early := _early(scope, self.failure)) is not None:
-                await ResponseHeaders(early)(scope, receive, send)
-                return
-            await self._serving.wait()
-            composed = self._composed
-        if composed is None:
+        """Passes the request on, or responds that the agent is starting or could not start."""
+        app = self._app or ResponseHeaders(self._without_app)
+        await app(scope, receive, send)
+
+    async def _without_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response: ASGIApp | None = _early(scope, failed=self._decided.is_set())
+        if response is None:
+            await self._decided.wait()
             failed = RequestError(None, "the agent could not be started", code="start_failed", status=503)
-            await ResponseHeaders(error_response(failed))(scope, receive, send)
-            return
-        if not self._complete.is_set() and self._late(scope["path"]):
-            self._wanted.set()
-            await self._complete.wait()
-        await composed.app(scope, receive, send)
+            response = self._app or error_response(failed)
+        await response(scope, receive, send)
 
     def begin(self, seconds: float) -> None:
-        """Stopping, what was composed lets its answers go on."""
-        if self._composed is not None:
-            self._composed.begin(seconds)
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            self._shutdown.begin(seconds)
 
     def end(self) -> None:
-        """Ends them."""
-        if self._composed is not None:
-            self._composed.end()
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        work = asyncio.create_task(self._work(), name="starting")
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self._wanted.set()
-        self._stopped.set()
-        await work
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _work(self) -> None:
-        try:
-            composed = await asyncio.to_thread(self._compose)
-            async with composed.lifespan():
-                self._composed = composed
-                self._serving.set()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_PAUSE_SECONDS):
-                        await self._wanted.wait()
-                if not self._stopped.is_set():
-                    add = await asyncio.to_thread(composed.complete)
-                    add()
-                self._complete.set()
-                await self._stopped.wait()
-        except Exception as error:  # noqa: BLE001 - `serve` raises it
-            self.failure = error
-            self._serving.set()
-            self._complete.set()
-            self._failed()
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            self._shutdown.end()
 
 
-def _early(scope: Scope, failure: Exception | None) -> JSONResponse | None:
+def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:
     if scope["method"] not in ("GET", "HEAD"):
         return None
     if scope["path"] == "/health":
         return JSONResponse({"status": "ok"})
     if scope["path"] == "/ready":
-        check = _STARTING if failure is None else _START_FAILED
+        check = _START_FAILED if failed else _STARTING
         body = {"status": "not_ready", "checks": {"start": {"ok": False, **check}}}
         return JSONResponse(body, 503, {"Retry-After": "1"})
     return None

@@ -6,7 +6,7 @@ import errno
 import math
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final, Protocol, cast
 
@@ -133,12 +133,10 @@ def web_server(
     return WebServer(config, seconds=shutdown_seconds, graceful_shutdown=graceful_shutdown)
 
 
-async def serve_until_stopped(
-    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None = None
-) -> None:
-    """Runs the servers until SIGINT or SIGTERM, or until one of them ends. Calls `started` once all accept.
+async def serve_until_stopped(servers: Mapping[socket.socket, WebServer]) -> None:
+    """Runs the servers until SIGINT or SIGTERM, or until one of them ends.
 
-    The first signal lets answers go on within the servers' time for it; the second ends them at once.
+    The first signal lets responses continue within the servers' time for it; the second ends them at once.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -154,11 +152,9 @@ async def serve_until_stopped(
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
-    announcing = loop.create_task(_announce(servers, started))
     waiting = loop.create_task(stopping.wait())
     await asyncio.wait([*serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-    for task in (announcing, waiting):
-        task.cancel()
+    waiting.cancel()
     for server in servers.values():
         server.stop()
     ends = await asyncio.gather(*serving, return_exceptions=True)
@@ -167,12 +163,3 @@ async def serve_until_stopped(
     for end in ends:
         if isinstance(end, Exception):
             raise end
-
-
-async def _announce(
-    servers: Mapping[socket.socket, WebServer], started: Callable[[], Awaitable[None]] | None
-) -> None:
-    while not all(server.started for server in servers.values()):  # noqa: ASYNC110 - uvicorn has a flag, no event
-        await asyncio.sleep(0.02)
-    if started is not None:
-        await started()

@@ -18,7 +18,7 @@ from agent.api.app import create_app
 from agent.composition import Agent
 from agent.middleware.authentication import CALLER, Authentication
 from agent.middleware.request_log import set_up_logging
-from agent.server.garbage_collection import freeze_startup_objects
+from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.variables import Settings, read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph import build
@@ -109,10 +109,10 @@ def app() -> FastAPI:
     """The application that `agent.api.app` builds, without its identity parts."""
     set_up_logging()
     settings = read_settings(os.environ)
-    server = create_app(settings, _AgentWithoutIdentity(settings))
+    with frozen_startup_objects():
+        server = create_app(settings, _AgentWithoutIdentity(settings))
     server.user_middleware = [
         Middleware(NoAuthentication) if each.cls is Authentication else each  # type: ignore[comparison-overlap]
         for each in server.user_middleware
     ]
-    freeze_startup_objects()
     return server

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from agent.api.app import create_app
 from agent.composition import Agent
 from agent.middleware.request_log import set_up_logging
-from agent.server.garbage_collection import freeze_startup_objects
+from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.variables import read_settings
 from benchmarks.servers.instant_model import InstantModel
 from graph.models.provider import ChatModelProvider
@@ -17,6 +17,5 @@ def app() -> FastAPI:
     """The production application with `InstantModel`."""
     set_up_logging()
     settings = read_settings(os.environ)
-    server = create_app(settings, Agent(settings, model=ChatModelProvider(InstantModel())))
-    freeze_startup_objects()
-    return server
+    with frozen_startup_objects():
+        return create_app(settings, Agent(settings, model=ChatModelProvider(InstantModel())))

@@ -29,12 +29,9 @@ async def main(address_file: Path) -> None:
         pass
     listener = listen("127.0.0.1", 0, "the agent", "nothing")
     server = web_server(create_app(read_settings(os.environ)))
-
-    async def started() -> None:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        address_file.write_text(address)  # noqa: ASYNC240 - a few bytes
-
-    serving = asyncio.create_task(serve_until_stopped({listener: server}, started))
+    serving = asyncio.create_task(serve_until_stopped({listener: server}))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"  # accepts already, by its queue
+    address_file.write_text(address)  # noqa: ASYNC240 - a few bytes
     await asyncio.to_thread(sys.stdin.read)
     server.should_exit = True
     await serving

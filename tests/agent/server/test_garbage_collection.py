@@ -5,10 +5,7 @@ import sys
 
 SCRIPT = """
 import gc, weakref
-from agent.server.garbage_collection import pause_gc, freeze_startup_objects
-
-pause_gc()
-assert not gc.isenabled()
+from agent.server.garbage_collection import frozen_startup_objects
 
 class Node: pass
 
@@ -17,7 +14,8 @@ def cycle():
     node.itself = node
     return weakref.ref(node)
 
-freeze_startup_objects()
+with frozen_startup_objects():
+    assert not gc.isenabled()
 assert gc.isenabled()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
 later = cycle()

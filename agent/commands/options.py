@@ -1,0 +1,90 @@
+"""Options that several commands have, each declared once."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+
+import typer
+
+from agent.commands.sandbox_file import CONFIG, chosen_file
+
+if TYPE_CHECKING:
+    from sandbox.server import SandboxOptions
+
+FOLDER = Annotated[Path, typer.Option("--folder", help="The folder of the sandbox's files.")]
+SANDBOX_URL = Annotated[
+    str, typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="The running sandbox's plain port.")
+]
+DEFAULT_FOLDER: Final = Path(".sandbox")
+DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SandboxRunOptions:
+    """Ports and files of a sandbox that a command runs."""
+
+    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="The page.")] = 9001
+    idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443
+    idaas_plain_port: Annotated[
+        int, typer.Option(envvar="SANDBOX_IDAAS_PLAIN_PORT", help="IDaaS for the browser, plain HTTP.")
+    ] = 9400
+    model_studio_port: Annotated[
+        int, typer.Option(envvar="SANDBOX_MODEL_STUDIO_PORT", help="Model Studio and MCP, TLS.")
+    ] = 9444
+    function_compute_port: Annotated[
+        int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
+    ] = 9445
+    folder: FOLDER = DEFAULT_FOLDER
+    config: CONFIG = None
+
+    def page_origins(self) -> tuple[str, str]:
+        """The origins of the page, by either name of this machine."""
+        return f"http://localhost:{self.page_port}", f"http://127.0.0.1:{self.page_port}"
+
+    def sandbox_options(self, variables: Mapping[str, str], host: str = "127.0.0.1") -> "SandboxOptions":
+        """The sandbox's own options. Stops the command if the file of `--config` does not exist."""
+        from sandbox.server import SandboxOptions
+
+        return SandboxOptions(
+            folder=self.folder,
+            host=host,
+            idaas_port=self.idaas_port,
+            idaas_plain_port=self.idaas_plain_port,
+            model_studio_port=self.model_studio_port,
+            function_compute_port=self.function_compute_port,
+            page_origins=self.page_origins(),
+            config=chosen_file(self.config),
+            variables=variables,
+        )
+
+
+def with_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator: each field of the dataclass `options` is an option of the Typer command.
+
+    The command receives them as one argument, `options`, which must be its last parameter.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    fields = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(options)
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[:-1]
+
+        @wraps(command)
+        def expanded(**given: Any) -> None:  # noqa: ANN401 - Typer's values
+            values = {field.name: given.pop(field.name) for field in fields}
+            command(**given, options=options(**values))
+
+        parameters = [*own, *fields]
+        expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return expanded
+
+    return decorate

@@ -1,0 +1,93 @@
+"""Startup: what is served before the application is composed, what waits, and what a failure does."""
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from agent.api.response_models import ReadinessAnswer
+from agent.server.startup import StartingApp, serve_agent
+from agent.server.web_server import listen
+from agent.settings.variables import read_settings
+from identity.error_table import ErrorCode
+from identity.errors import ConfigurationError
+
+SECURITY_HEADERS = {
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+}
+
+
+class Shutdown:
+    """Records its calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def begin(self, seconds):
+        self.calls.append(("begin", seconds))
+
+    def end(self):
+        self.calls.append(("end",))
+
+
+@pytest.fixture
+def app():
+    return StartingApp()
+
+
+@pytest.fixture
+async def client(app):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        yield client
+
+
+async def test_health_is_ok_and_readiness_503_before_the_application_is_composed(client):
+    health, ready = await client.get("/health"), await client.get("/ready")
+    assert (health.status_code, ready.status_code) == (200, 503)
+    assert ready.headers["retry-after"]
+    check = ready.json()["checks"]["start"]
+    assert (check["ok"], check["code"]) == (False, "starting")
+    assert ReadinessAnswer.model_validate(ready.json())
+    assert all(response.headers.items() >= SECURITY_HEADERS for response in (health, ready))
+
+
+async def test_early_request_waits_and_is_served(app, client):
+    early = asyncio.create_task(client.post("/chat"))
+    await client.get("/health")
+    assert not early.done()
+    app.serve(PlainTextResponse("served"), Shutdown())
+    assert (await early).text == "served"
+    assert (await client.post("/chat")).text == "served"
+
+
+async def test_requests_are_refused_after_the_start_has_failed(app, client):
+    waiting = asyncio.create_task(client.post("/chat"))
+    await client.get("/health")
+    app.fail()
+    for refused in (await waiting, await client.post("/chat")):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "start_failed")
+        assert refused.headers.items() >= SECURITY_HEADERS
+    ready = await client.get("/ready")
+    assert (ready.status_code, ready.json()["checks"]["start"]["code"]) == (503, "start_failed")
+
+
+async def test_shutdown_is_passed_on_to_the_application(app):
+    app.begin(3)  # nothing is served yet
+    app.end()
+    shutdown = Shutdown()
+    app.serve(PlainTextResponse("served"), shutdown)
+    app.begin(2)
+    app.end()
+    assert shutdown.calls == [("begin", 2), ("end",)]
+
+
+async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
+    def compose(settings):
+        raise ConfigurationError(ErrorCode.SETTINGS_INVALID, ["SERVICES_FILE: a fault"])
+
+    with listen("127.0.0.1", 0, "the agent", "nothing") as listener, pytest.raises(ConfigurationError):
+        await serve_agent(read_settings(sandbox.environment), listener, compose=compose)
