@@ -6,7 +6,7 @@ Requests equal those of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import partial
 from typing import Any
@@ -23,16 +23,17 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.api_key_response import read_api_key
+from identity.idaas.client_authentication.method import Grant, TokenRequest
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.refusal import exchange_error_code, read_refusal
-from identity.idaas.token_response import ACCESS_TOKEN_TYPE, IssuedToken, read_issued_token
+from identity.idaas.token_response import IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy, retry_after
 
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
 _USER_AGENT = "idaas-agent"
+_FORM = "application/x-www-form-urlencoded"
 _MAX_CONCURRENT_REQUESTS = 32
 """Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
 would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
@@ -69,8 +70,7 @@ class IDaaSClient:
 
         Refusal: `machine_token_failed`, or `client_authentication_failed`.
         """
-        grant = {"grant_type": "client_credentials", "scope": scope}
-        return await self._token(partial(self._token_request, grant), scope, ErrorCode.MACHINE_TOKEN_FAILED)
+        return await self._token(Grant(scope), ErrorCode.MACHINE_TOKEN_FAILED)
 
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         """An access token of the user, for `scope`, in exchange for the user's (RFC 8693, section 2.1).
@@ -79,8 +79,7 @@ class IDaaSClient:
         `agent_exchange_refused`, `token_exchange_failed` if IDaaS does not say whose permission is missing,
         or `client_authentication_failed`.
         """
-        request = partial(self._exchange_request, subject_token, scope)
-        return await self._token(request, scope, ErrorCode.TOKEN_EXCHANGE_FAILED)
+        return await self._token(Grant(scope, subject_token), ErrorCode.TOKEN_EXCHANGE_FAILED)
 
     async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
@@ -104,11 +103,9 @@ class IDaaSClient:
             raise RequirementRefusedError(requirement.error_code, str(refusal), about=about)
         raise _unexpected_status("Developer API", response)
 
-    async def _token(
-        self, make_request: Callable[[], httpx.Request], scope: str, refused: ErrorCode
-    ) -> IssuedToken:
+    async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedToken:
         requested_at = self._clock()
-        response = await self._send(make_request, "token endpoint")
+        response = await self._send(partial(self._token_request, grant), "token endpoint")
         if response.status == 200:
             try:
                 return read_issued_token(_json_object(response, "token endpoint"), requested_at)
@@ -123,10 +120,10 @@ class IDaaSClient:
             code = (
                 exchange_error_code(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
             )
-            raise CredentialError(code, str(refusal), about=f'scope "{scope}"')
+            raise CredentialError(code, str(refusal), about=f'scope "{grant.scope}"')
         raise _unexpected_status("token endpoint", response)
 
-    async def _send(self, make_request: Callable[[], httpx.Request], endpoint: str) -> Response:
+    async def _send(self, make_request: Callable[[], Awaitable[httpx.Request]], endpoint: str) -> Response:
         """An answer that is final: 200, or a refusal."""
         response = await self._retries.send(self._http, make_request, self._semaphore)
         if isinstance(response, TransportFailure):
@@ -139,28 +136,19 @@ class IDaaSClient:
             )
         return response
 
-    def _token_request(self, grant: Mapping[str, str]) -> httpx.Request:
-        credentials = self._configuration.client_authentication.credentials()
+    async def _token_request(self, grant: Grant) -> httpx.Request:
+        configuration = self._configuration
+        plain = TokenRequest.unauthenticated(grant, configuration.token_endpoint)
+        request = await configuration.client_authentication.authenticate(plain)
         return self._http.build_request(
             "POST",
-            self._configuration.token_endpoint,
-            data={**credentials.form, **grant},
-            headers={**credentials.headers, "User-Agent": _USER_AGENT},
+            request.url,
+            content=request.body(),
+            headers={"Content-Type": _FORM, **request.headers, "User-Agent": _USER_AGENT},
             timeout=self._timeout,
         )
 
-    def _exchange_request(self, subject_token: Secret, scope: str) -> httpx.Request:
-        return self._token_request(
-            {
-                "grant_type": TOKEN_EXCHANGE,
-                "subject_token": subject_token.reveal(),
-                "subject_token_type": ACCESS_TOKEN_TYPE,
-                "requested_token_type": ACCESS_TOKEN_TYPE,
-                "scope": scope,
-            }
-        )
-
-    def _api_key_request(self, pam_token: Secret, requirement: ApiKeyRequirement) -> httpx.Request:
+    async def _api_key_request(self, pam_token: Secret, requirement: ApiKeyRequirement) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
         return self._http.build_request(
             "GET",

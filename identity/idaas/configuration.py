@@ -11,21 +11,14 @@ from pathlib import Path
 
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication import (
-    ClientAuthentication,
-    ClientSecretBasic,
-    ClientSecretJwt,
-    ClientSecretPost,
-    PrivateKeyJwt,
-)
+from identity.idaas.client_authentication.declaration import Declaration
+from identity.idaas.client_authentication.method import ClientAuthentication
+from identity.idaas.client_authentication.registry import read_client_authentication
 from identity.idaas.configuration_members import ConfigurationMembers, parse_members
-from identity.idaas.private_key import read_private_key
-from identity.secret import Secret
 
 DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")
 
 _DEFAULT_SCOPE = "urn:cloud:idaas:pam|cloud_account:obtain_access_credential"
-_NOT_SUPPORTED = frozenset({"PKCS7", "OIDC", "PCA", "PLUGIN", "NONE"})
 _LARGEST_FILE = 1_000_000
 
 
@@ -81,20 +74,25 @@ def parse_sdk_configuration(
     client_id = members.text("clientId", required=True)
     token_endpoint = members.endpoint("tokenEndpoint")
     authentication = _client_authentication(members, client_id, token_endpoint, environment, clock)
-    configuration = SdkConfiguration(
-        instance_id=members.text("idaasInstanceId", required=True),
-        client_id=client_id,
-        issuer=members.endpoint("issuer"),
-        token_endpoint=token_endpoint,
-        developer_api_endpoint=members.origin("developerApiEndpoint"),
-        scope=members.scope("scope") or _DEFAULT_SCOPE,
-        client_authentication=authentication,
-        connect_timeout=http.seconds("connectTimeout", default=5.0),
-        read_timeout=http.seconds("readTimeout", default=10.0),
-    )
-    if faults:
+    instance_id = members.text("idaasInstanceId", required=True)
+    issuer = members.endpoint("issuer")
+    developer_api_endpoint = members.origin("developerApiEndpoint")
+    scope = members.scope("scope") or _DEFAULT_SCOPE
+    connect_timeout = http.seconds("connectTimeout", default=5.0)
+    read_timeout = http.seconds("readTimeout", default=10.0)
+    if faults or authentication is None:
         raise _unreadable(faults)
-    return configuration
+    return SdkConfiguration(
+        instance_id=instance_id,
+        client_id=client_id,
+        issuer=issuer,
+        token_endpoint=token_endpoint,
+        developer_api_endpoint=developer_api_endpoint,
+        scope=scope,
+        client_authentication=authentication,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+    )
 
 
 def _client_authentication(
@@ -103,53 +101,13 @@ def _client_authentication(
     token_endpoint: str,
     environment: Mapping[str, str],
     clock: Callable[[], float],
-) -> ClientAuthentication:
+) -> ClientAuthentication | None:
     authn = members.inner("authnConfiguration", required=True)
     if not authn.values:
-        return _nobody(client_id)
-    # The vendor's demo has "authenticationSubject" in its place, which the SDK ignores.
-    identity_type = authn.text("identityType") or "CLIENT"
-    if identity_type == "HUMAN":
-        authn.fault("identityType", 'must be "CLIENT": "HUMAN" is not supported')
-    elif identity_type != "CLIENT":
-        authn.fault("identityType", 'must be "CLIENT"')
-
-    def secret() -> Secret:
-        value = authn.variable("clientSecretEnvVarName", environment)
-        if "-----BEGIN" in value:
-            authn.fault(
-                "clientSecretEnvVarName", "names a variable that holds a key or certificate, not a secret"
-            )
-        return Secret(value)
-
-    def private_key() -> ClientAuthentication:
-        pem = authn.variable("privateKeyEnvVarName", environment)
-        try:
-            return PrivateKeyJwt(client_id, read_private_key(pem), token_endpoint, clock)
-        except ValueError as error:
-            if pem:
-                authn.fault("privateKeyEnvVarName", f"names a variable whose value {error}")
-            return _nobody(client_id)
-
-    methods: Mapping[str, Callable[[], ClientAuthentication]] = {
-        "CLIENT_SECRET_POST": lambda: ClientSecretPost(client_id, secret()),
-        "CLIENT_SECRET_BASIC": lambda: ClientSecretBasic(client_id, secret()),
-        "CLIENT_SECRET_JWT": lambda: ClientSecretJwt(client_id, secret(), token_endpoint, clock),
-        "PRIVATE_KEY_JWT": private_key,
-    }
-    method = authn.text("authnMethod", required=True)
-    if method in methods:
-        return methods[method]()
-    if method in _NOT_SUPPORTED:
-        authn.fault("authnMethod", f'must be one of {", ".join(methods)}: "{method}" is not supported')
-    elif method:
-        authn.fault("authnMethod", f"must be one of {', '.join(methods)}")
-    return _nobody(client_id)
-
-
-def _nobody(client_id: str) -> ClientAuthentication:
-    """Stands where a fault has been reported; the configuration that holds it is never returned."""
-    return ClientSecretPost(client_id, Secret(""))
+        return None
+    return read_client_authentication(
+        Declaration(members, authn, client_id, token_endpoint, environment, clock)
+    )
 
 
 def _unreadable(faults: list[str]) -> ConfigurationError:

@@ -34,12 +34,16 @@ class RetryPolicy:
     random: Callable[[], float] = random.random
 
     async def send(
-        self, http: httpx.AsyncClient, make_request: Callable[[], httpx.Request], semaphore: asyncio.Semaphore
+        self,
+        http: httpx.AsyncClient,
+        make_request: Callable[[], Awaitable[httpx.Request]],
+        semaphore: asyncio.Semaphore,
     ) -> Response | TransportFailure:
         """The first answer that is not a temporary failure, or else the last one.
 
         Each attempt waits for its turn; the deadline includes that.
         Every attempt has a request of its own, because a client assertion may be used once only.
+        What `make_request` raises is raised from here.
         All requests of this package may be repeated: each issues or reads, none consumes.
         """
         now = asyncio.get_running_loop().time
@@ -62,7 +66,7 @@ class RetryPolicy:
 
 async def _attempt(
     http: httpx.AsyncClient,
-    make_request: Callable[[], httpx.Request],
+    make_request: Callable[[], Awaitable[httpx.Request]],
     semaphore: asyncio.Semaphore,
     end: float,
 ) -> Response | TransportFailure:
@@ -72,8 +76,13 @@ async def _attempt(
     except TimeoutError:
         return TransportFailure("no turn within the deadline: too many requests wait")
     try:
+        try:
+            async with asyncio.timeout_at(end):
+                request = await make_request()
+        except TimeoutError:
+            return TransportFailure("no request within the deadline: its credential could not be obtained")
         seconds = end - asyncio.get_running_loop().time()
-        return await send(http, make_request(), max_bytes=_MAX_BYTES, deadline=seconds)
+        return await send(http, request, max_bytes=_MAX_BYTES, deadline=seconds)
     finally:
         semaphore.release()
 

@@ -25,7 +25,9 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
 from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.idaas.client import IssuedToken
-from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretJwt, ClientSecretPost
+from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
+from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.secret import REDACTED, Secret
 
 CANARY = "sk-canary-5f0c9d7e"

@@ -8,11 +8,14 @@ from cloud_idaas.core.implementation.authentication.jwt import StaticPrivateKeyA
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from identity.idaas.client_authentication import ClientSecretJwt, PrivateKeyJwt
+from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
+from identity.idaas.client_authentication.method import Grant, TokenRequest
+from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.private_key import read_private_key
 from identity.secret import Secret
 
 TOKEN_ENDPOINT = "https://idaas.example/token"
+REQUEST = TokenRequest.unauthenticated(Grant("https://service.example|read"), TOKEN_ENDPOINT)
 KEYS: dict[str, Any] = {
     "RS256": lambda: rsa.generate_private_key(65537, 2048),
     "RS384": lambda: rsa.generate_private_key(65537, 2056),
@@ -24,12 +27,12 @@ KEYS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock: Any) -> None:
+async def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock: Any) -> None:
     key = KEYS[algorithm]()
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    ours = PrivateKeyJwt("app", read_private_key(pem), TOKEN_ENDPOINT, clock).credentials()
+    ours = await PrivateKeyJwt("app", read_private_key(pem), TOKEN_ENDPOINT, clock).authenticate(REQUEST)
     theirs = StaticPrivateKeyAssertionProvider(pem)
     theirs.client_id, theirs.token_endpoint = "app", TOKEN_ENDPOINT
     header = jwt.get_unverified_header(ours.form["client_assertion"])
@@ -46,13 +49,14 @@ def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock: Any)
     assert claims["iat"] == clock.now
 
 
-def test_each_assertion_has_an_id_of_its_own(clock: Any) -> None:
+async def test_each_assertion_has_an_id_of_its_own(clock: Any) -> None:
     authentication = ClientSecretJwt("app", Secret("s" * 40), TOKEN_ENDPOINT, clock)
-    assertions = [authentication.credentials().form["client_assertion"] for _ in range(20)]
+    assertions = [(await authentication.authenticate(REQUEST)).form["client_assertion"] for _ in range(20)]
     ids = {jwt.decode(text, options={"verify_signature": False})["jti"] for text in assertions}
     assert len(ids) == 20
 
 
-def test_credentials_of_a_request_do_not_print(clock: Any) -> None:
-    credentials = ClientSecretJwt("app", Secret("s" * 40), TOKEN_ENDPOINT, clock).credentials()
-    assert repr(credentials) == "ClientCredentials()"
+async def test_credentials_of_a_request_do_not_print(clock: Any) -> None:
+    authentication = ClientSecretJwt("app", Secret("s" * 40), TOKEN_ENDPOINT, clock)
+    request = await authentication.authenticate(REQUEST)
+    assert repr(request) == f"TokenRequest(grant={REQUEST.grant!r}, server='token endpoint')"

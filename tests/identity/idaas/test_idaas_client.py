@@ -11,7 +11,8 @@ from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
 from identity.idaas.client import IDaaSClient
-from identity.idaas.client_authentication import ClientSecretBasic, ClientSecretPost
+from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy

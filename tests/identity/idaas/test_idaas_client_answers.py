@@ -14,7 +14,7 @@ from starlette.routing import Route
 from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.idaas.client import IDaaSClient
-from identity.idaas.client_authentication import ClientSecretPost
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy

@@ -13,12 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication import (
-    ClientSecretBasic,
-    ClientSecretJwt,
-    ClientSecretPost,
-    PrivateKeyJwt,
-)
+from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
+from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
+from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.configuration import SdkConfiguration, parse_sdk_configuration, read_sdk_configuration
 
 SECRET = "CS-canary-0123456789abcdefghijklmnop"

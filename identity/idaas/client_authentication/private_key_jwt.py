@@ -1,0 +1,37 @@
+"""`PRIVATE_KEY_JWT`: an assertion signed with the agent's private key (RFC 7523, section 2.2)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jwt
+
+from identity.idaas.client_authentication.assertion import assertion_claims, assertion_form
+from identity.idaas.client_authentication.declaration import Declaration
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
+from identity.idaas.client_authentication.private_key_member import read_client_key
+from identity.idaas.private_key import PrivateKey, assertion_algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyJwt(ClientAuthentication):
+    """See the module."""
+
+    client_id: str
+    key: PrivateKey = field(repr=False)
+    token_endpoint: str
+    clock: Callable[[], float] = time.time
+
+    async def authenticate(self, request: TokenRequest) -> TokenRequest:
+        """See `ClientAuthentication`."""
+        claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
+        assertion = jwt.encode(claims, self.key, algorithm=assertion_algorithm(self.key))
+        return request.by_client(assertion_form(self.client_id, assertion), presented=self.key)
+
+
+def read_private_key_jwt(declared: Declaration) -> PrivateKeyJwt | None:
+    """From `privateKeyEnvVarName`."""
+    key = read_client_key(declared)
+    if key is None:
+        return None
+    return PrivateKeyJwt(declared.client_id, key, declared.token_endpoint, declared.clock)
