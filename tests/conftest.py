@@ -17,9 +17,9 @@ from sandbox.clock import SettableClock
 from sandbox.cloud import Cloud
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
-from tests.agent.langgraph_server.langgraph_process import langgraph_server
 
-__all__ = ["langgraph_server"]
+pytest_plugins = ["tests.agent.langgraph_server.langgraph_process", "tests.running_agent"]
+"""Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 
 
 @dataclass(frozen=True, slots=True)

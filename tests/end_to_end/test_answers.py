@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.end_to_end.conftest import ENTERPRISE, LEAVE, WEATHER
+from tests.running_agent import ENTERPRISE, LEAVE, WEATHER
 
 
 @pytest.mark.parametrize("access_identity", ["Machine", "Human"])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 
 IDAAS = ("idaas:", "developer_api:")
 

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.directory import ENTERPRISE_AUDIENCE
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
+from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 

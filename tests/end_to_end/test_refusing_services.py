@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.running_agent import ENTERPRISE, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.faults import Fault
 from tests.command import running
-from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.running_agent import ENTERPRISE, WEATHER
 
 pytestmark = pytest.mark.promise("shutdown-loses-nothing")
 AGENT = str(Path(sys.executable).with_name("idaas-agent"))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest_asyncio
 from playwright.async_api import Page
 
 PAGE = "http://localhost:9001/"
@@ -16,26 +15,6 @@ ENTERPRISE = {
     "audience": "https://enterprise.sandbox.example",
     "scope": "service.invoke",
 }
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
-    """The page with a session in its tab, as after a sign-in."""
-    page_switch[0].configure(
-        {
-            "API_URL": scripted_agent.origin,
-            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
-            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
-            "CLIENT_ID": "app_client01",
-            "SCOPE": "https://agent.sandbox.example|agent.access",
-        }
-    )
-    session = (
-        '{"accessToken": "an-access-token", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
-    )
-    await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
-    await page.goto(PAGE)
-    return page
 
 
 def question(page: Page) -> Any:

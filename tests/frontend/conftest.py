@@ -5,11 +5,8 @@ cookies, storage, permissions and tabs are cleared after each test. The browser 
 the page's registered address, to wherever the page server listens.
 """
 
-import asyncio
-import json
 import shutil
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +15,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.server.page_server import page_application
+from tests.frontend.chat_page import PAGE
+from tests.frontend.page_switch import PageSwitch
+from tests.frontend.sandbox_sign_in import fill_form
+from tests.frontend.scripted_agent import ScriptedAgent
 
-FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 PAGE_ORIGIN = "http://localhost:9001"
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -35,86 +32,6 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 Serving = Callable[[Any], AbstractAsyncContextManager[str]]
-
-
-class PageSwitch:
-    """Serves the page with the configuration that the running test has set."""
-
-    def __init__(self) -> None:
-        self.application: ASGIApp = page_application(FRONTEND)
-
-    def configure(self, app_config: Mapping[str, str]) -> None:
-        self.application = page_application(FRONTEND, app_config)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets the browser keep the files that are the same in every test."""
-
-        async def send_cacheable(message: Message) -> None:
-            if message["type"] == "http.response.start" and scope["path"] not in ("/", "/config.js"):
-                MutableHeaders(scope=message)["cache-control"] = "max-age=3600"
-            await send(message)
-
-        await self.application(scope, receive, send_cacheable)
-
-
-@dataclass
-class ScriptedAgent:
-    """Speaks the chat route's wire format. Answers are used up in the order in which they were given."""
-
-    origin: str = ""
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    authorizations: list[str] = field(default_factory=list)
-    client_left: asyncio.Event = field(default_factory=asyncio.Event)
-    may_end: asyncio.Event | None = None
-    """If set, the end of a body waits for it, after the last event."""
-    _answers: deque[tuple[int, list[str], bool]] = field(default_factory=deque)
-
-    def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
-        """A stream of these members of `delta`; `agent_event` and `error` go where the contract puts them."""
-        deltas = list(chunks) if text is None else [*chunks, {"content": text}]
-        self._answers.append((200, [_event(chunk) for chunk in deltas] + ["data: [DONE]\n\n"] * done, False))
-
-    def will_answer_without_end(self, *chunks: Mapping[str, Any]) -> None:
-        """A stream that stays open until the client leaves."""
-        self._answers.append((200, [_event(chunk) for chunk in chunks], True))
-
-    def will_refuse(self, status: int, code: str, **members: str | int) -> None:
-        """A status before the first byte."""
-        error = {"code": code, "message": code, **members}
-        self._answers.append((status, [json.dumps({"error": error})], False))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return
-        body = b""
-        while (message := await receive())["type"] == "http.request":
-            body += message["body"]
-            if not message.get("more_body"):
-                break
-        self.requests.append(json.loads(body))
-        self.authorizations.append(dict(scope["headers"]).get(b"authorization", b"").decode())
-        status, texts, hold = self._answers.popleft()
-        media_type = b"text/event-stream" if status == 200 else b"application/json"
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-type", media_type)]}
-        )
-        for text in texts:
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-        while hold and (await receive())["type"] != "http.disconnect":
-            pass
-        if hold:
-            self.client_left.set()
-        if self.may_end is not None:
-            await self.may_end.wait()
-        await send({"type": "http.response.body", "body": b""})
-
-
-def _event(chunk: Mapping[str, Any]) -> str:
-    if "error" in chunk:
-        return f"data: {json.dumps(chunk)}\n\n"
-    members = dict(chunk)
-    extra = {"agent_event": members.pop("agent_event")} if "agent_event" in members else {}
-    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': members}], **extra})}\n\n"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -205,3 +122,55 @@ async def scripted_agent(serving: Serving) -> AsyncIterator[ScriptedAgent]:
     async with serving(allowed) as origin:
         agent.origin = origin
         yield agent
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
+    """The page with a session in its tab, as after a sign-in."""
+    page_switch[0].configure(
+        {
+            "API_URL": scripted_agent.origin,
+            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
+            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
+            "CLIENT_ID": "app_client01",
+            "SCOPE": "https://agent.sandbox.example|agent.access",
+        }
+    )
+    session = (
+        '{"accessToken": "an-access-token", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
+    )
+    await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
+    await page.goto(PAGE)
+    return page
+
+
+@pytest.fixture
+def sandbox_config(sandbox: Any, page_switch: Any, scripted_agent: Any) -> Callable[..., dict[str, str]]:
+    """Configures the page for the sandbox: the tutorial's five keys, and whatever a test adds."""
+
+    def configure(**more: str) -> dict[str, str]:
+        sign_in = sandbox.url("/login/app/common/oauth2", "idaas_plain")
+        config = {
+            "API_URL": scripted_agent.origin,
+            "IDAAS_AUTHORIZE_ENDPOINT": f"{sign_in}/authorize",
+            "IDAAS_LOGOUT_ENDPOINT": f"{sign_in}/logout",
+            "CLIENT_ID": "app_client01",
+            "SCOPE": "https://agent.sandbox.example|agent.access",
+            **more,
+        }
+        page_switch[0].configure(config)
+        return config
+
+    return configure
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sign_in(sandbox: Any) -> Callable[..., Any]:
+    """Opens the page, goes to IDaaS, and fills its form in."""
+
+    async def sign_in(page: Page, user: str = "alice", password: str | None = None) -> None:
+        await page.goto(PAGE)
+        await page.get_by_role("button", name="Sign in with IDaaS").click()
+        await fill_form(page, user, password or getattr(sandbox.cloud.secrets, f"{user}_password"))
+
+    return sign_in

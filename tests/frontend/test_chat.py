@@ -7,9 +7,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question
 
 
 async def test_a_first_question_is_one_click_away(signed_in: Page, browser_context: Any, scripted_agent: Any):

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question
 
 
 async def test_everything_can_be_done_from_the_keyboard(

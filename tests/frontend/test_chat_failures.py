@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import answered, ask, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import answered, ask
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,6 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.frontend.chat_page import PAGE, question
-from tests.frontend.sandbox_sign_in import sandbox_config, sign_in
-
-__all__ = ["sandbox_config", "sign_in"]  # fixtures
 
 FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
 

@@ -8,9 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.frontend import chat_page
-from tests.frontend.chat_page import answered, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import answered
 
 ELSEWHERE = "http://127.0.0.1:9"
 """Where the payloads want to connect to. Nothing listens; a request would be seen before it is sent."""

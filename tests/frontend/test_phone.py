@@ -6,9 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask
 
 LEAVE = {**ENTERPRISE, "tool": "leave_balance", "service": "leave", "call_id": "call_3"}
 

@@ -8,9 +8,6 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.frontend.chat_page import PAGE, question
-from tests.frontend.sandbox_sign_in import sandbox_config, sign_in
-
-__all__ = ["sandbox_config", "sign_in"]  # fixtures
 
 
 async def test_a_reload_keeps_the_sign_in_and_a_second_tab_has_its_own(

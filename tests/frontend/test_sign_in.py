@@ -6,9 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import PAGE, question
-from tests.frontend.sandbox_sign_in import fill_form, sandbox_config, sign_in
-
-__all__ = ["sandbox_config", "sign_in"]  # fixtures
+from tests.frontend.sandbox_sign_in import fill_form
 
 
 async def stored(page: Page) -> dict[str, str]:

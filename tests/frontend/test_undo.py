@@ -4,9 +4,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import answered, ask, question, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import answered, ask, question
 
 
 async def test_a_cancelled_edit_leaves_answer_and_draft_as_they_were(

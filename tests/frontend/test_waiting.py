@@ -4,9 +4,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.frontend.chat_page import PAGE, answered, ask, signed_in
-
-__all__ = ["signed_in"]  # fixtures
+from tests.frontend.chat_page import PAGE, answered, ask
 
 
 async def test_a_429_counts_down_and_then_the_question_can_be_asked_again(

@@ -85,8 +85,8 @@ def context(token="alice-at-canary"):
     return AgentContext(Secret(token), streaming=True)
 
 
-class Recorder(BaseTracer):
-    """What a tracing service would be sent."""
+class RecordingTracer(BaseTracer):
+    """Keeps what a tracing service would receive."""
 
     def __init__(self):
         super().__init__()
@@ -113,7 +113,7 @@ async def test_no_stream_mode_shows_a_secret(full, saver):
 
 
 async def test_no_event_and_no_trace_shows_a_secret(full):
-    tracer = Recorder()
+    tracer = RecordingTracer()
     events = [
         event
         async for event in full().graph.astream_events(

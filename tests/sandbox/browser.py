@@ -4,7 +4,6 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-import pytest
 
 from sandbox.directory import AGENT_AUDIENCE, PAGE
 
@@ -50,10 +49,3 @@ def fragment(response) -> dict[str, str]:
     location = response.headers["location"]
     assert location.startswith(REDIRECT + "#")
     return dict(parse_qsl(urlsplit(location).fragment))
-
-
-@pytest.fixture
-def browser(sandbox):
-    browser = Browser(sandbox)
-    with browser.client:
-        yield browser

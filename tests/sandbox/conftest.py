@@ -5,9 +5,12 @@ import json
 from collections.abc import Callable, Iterator
 
 import httpx
+import httpx2
+import openai
 import pytest
 
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
+from tests.sandbox.browser import Browser
 
 Post = Callable[..., httpx.Response]
 
@@ -76,3 +79,33 @@ def refusal() -> Callable[[httpx.Response], tuple[int, str]]:
         return response.status_code, body["error"]
 
     return read
+
+
+@pytest.fixture
+async def http(sandbox):
+    headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.llm_api_key}"}
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def official(sandbox):
+    async with openai.AsyncOpenAI(
+        base_url=sandbox.cloud.addresses.llm_base_url,
+        api_key=sandbox.cloud.secrets.llm_api_key,
+        http_client=httpx2.AsyncClient(verify=sandbox.ssl_context),
+        max_retries=0,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def url(sandbox):
+    return f"{sandbox.cloud.addresses.llm_base_url}/chat/completions"
+
+
+@pytest.fixture
+def browser(sandbox):
+    browser = Browser(sandbox)
+    with browser.client:
+        yield browser

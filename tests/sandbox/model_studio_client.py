@@ -2,11 +2,6 @@
 
 import json
 
-import httpx
-import httpx2
-import openai
-import pytest
-
 WEATHER = {
     "type": "function",
     "function": {
@@ -28,29 +23,6 @@ BOTH = "What is the weather in Hangzhou, and call my enterprise service"
 
 def request(question="What is the weather in Hangzhou right now?", **members):
     return {"model": "qwen-plus", "messages": [{"role": "user", "content": question}], **members}
-
-
-@pytest.fixture
-async def http(sandbox):
-    headers = {"Authorization": f"Bearer {sandbox.cloud.secrets.llm_api_key}"}
-    async with httpx.AsyncClient(verify=sandbox.ssl_context, headers=headers) as client:
-        yield client
-
-
-@pytest.fixture
-async def official(sandbox):
-    async with openai.AsyncOpenAI(
-        base_url=sandbox.cloud.addresses.llm_base_url,
-        api_key=sandbox.cloud.secrets.llm_api_key,
-        http_client=httpx2.AsyncClient(verify=sandbox.ssl_context),
-        max_retries=0,
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-def url(sandbox):
-    return f"{sandbox.cloud.addresses.llm_base_url}/chat/completions"
 
 
 async def stream(http, url, body):

@@ -3,9 +3,7 @@
 import pytest
 
 from sandbox.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.browser import IMPLICIT, browser, fragment
-
-__all__ = ["browser"]  # fixtures
+from tests.sandbox.browser import IMPLICIT, fragment
 
 # Nothing is redirected to an address that is not registered for the client
 

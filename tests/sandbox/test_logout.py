@@ -3,9 +3,7 @@
 import pytest
 
 from sandbox.directory import PAGE
-from tests.sandbox.browser import REDIRECT, browser
-
-__all__ = ["browser"]  # fixtures
+from tests.sandbox.browser import REDIRECT
 
 
 def test_logout_ends_the_session_and_goes_back(browser) -> None:

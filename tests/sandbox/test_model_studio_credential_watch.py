@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from tests.sandbox.model_studio_client import WEATHER, http, request, url
-
-__all__ = ["http", "url"]  # fixtures
+from tests.sandbox.model_studio_client import WEATHER, request
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,7 @@ import openai
 import pytest
 
 from sandbox.faults import Fault
-from tests.sandbox.model_studio_client import WEATHER, deltas, http, official, request, stream, url
-
-__all__ = ["http", "official", "url"]  # fixtures
+from tests.sandbox.model_studio_client import WEATHER, deltas, request, stream
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Bearer", "Basic YTpi"])

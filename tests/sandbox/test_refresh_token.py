@@ -9,9 +9,7 @@ import pytest
 
 from sandbox.directory import AGENT_AUDIENCE, PAGE
 from sandbox.idaas.authorization_code import s256
-from tests.sandbox.browser import Browser, browser
-
-__all__ = ["browser"]  # fixtures
+from tests.sandbox.browser import Browser
 
 REDIRECT = "http://127.0.0.1:9001/"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -10,9 +10,7 @@ import httpx
 import pytest
 
 from identity.transport.retry import RetryPolicy
-from tests.end_to_end.conftest import RunningAgent, start_agent
-
-__all__ = ["start_agent"]
+from tests.running_agent import RunningAgent
 
 
 @dataclass

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,13 +12,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers import context as tracers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from identity.errors import AgentError
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.recorder import Recorder
+from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of, with_locals
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
@@ -27,25 +26,15 @@ pytestmark = pytest.mark.promise("no-secret-leaves")
 AT_ONCE = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
 
 
-@dataclass
-class Mirror:
-    """A service that answers with everything it was sent, and `status`. `answer` makes another body of it."""
+def mirror(status: int = 200, content: Callable[[dict[str, Any]], Any] = lambda seen: seen) -> Recorder:
+    """A service that responds with everything it received; `content` makes another body of it."""
 
-    status: int = 200
-    answer: Callable[[dict[str, Any]], Any] = lambda seen: seen
-    origin: str = ""
-    seen: list[dict[str, Any]] = field(default_factory=list)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive)
+    async def respond(request: Request) -> Response:
         body = (await request.body()).decode()
-        self.seen.append({"headers": dict(request.headers), "url": str(request.url), "body": body})
-        answer = self.answer(self.seen[-1])
-        await (answer if isinstance(answer, Response) else JSONResponse(answer, self.status))(
-            scope, receive, send
-        )
+        made = content({"headers": dict(request.headers), "url": str(request.url), "body": body})
+        return made if isinstance(made, Response) else JSONResponse(made, status)
+
+    return Recorder(respond)
 
 
 def oauth_error(seen: dict[str, Any]) -> dict[str, Any]:
@@ -155,15 +144,15 @@ async def _answered(start, sandbox, identity, **_):
     return await start(identity)
 
 
-def _mirrored(variable, answer=lambda seen: seen, status=200):
+def _mirrored(variable, content=lambda seen: seen, status=200):
     async def start_with(start, sandbox, identity, serve, **_):
-        origin = await serve(Mirror(status, answer))
+        origin = await serve(mirror(status, content))
         return await start(identity, **{variable: f"{origin}/v1"})
 
     return start_with
 
 
-def _idaas_mirrored(member, answer, status=400):
+def _idaas_mirrored(member, content, status=400):
     def configured(environment, path, origin):
         configuration = json.loads(Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
         configuration[member] = origin + ("/token" if member == "tokenEndpoint" else "")
@@ -173,7 +162,7 @@ def _idaas_mirrored(member, answer, status=400):
     async def start_with(start, sandbox, identity, serve, tmp_path, **_):
         folder = sandbox.running.folder
         certificate = {"ssl_certfile": folder / "localhost.pem", "ssl_keyfile": folder / "localhost-key.pem"}
-        origin = await serve(Mirror(status, answer), **certificate)
+        origin = await serve(mirror(status, content), **certificate)
         path = configured(sandbox.environment, tmp_path / "idaas.json", origin)
         return await start(identity, CLOUD_IDAAS_CONFIG_PATH=path)
 

@@ -19,7 +19,7 @@ from identity.transport.retry import RetryPolicy
 from sandbox.clock import SettableClock
 from sandbox.faults import Fault
 from sandbox.server import SandboxOptions, start_sandbox
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER, Answer
+from tests.running_agent import ENTERPRISE, GREETING, WEATHER, Answer
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 

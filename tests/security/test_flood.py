@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.end_to_end.conftest import RunningAgent
+from tests.running_agent import RunningAgent
 
 pytestmark = pytest.mark.promise("cheap-refusal")
 

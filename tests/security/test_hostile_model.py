@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from tests.recorder import Recorder
 from tests.security.test_hostile_server import HostileServer, tool
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
@@ -79,22 +80,21 @@ class HostileModel:
         return Response(f"{events}data: [DONE]\n\n", media_type="text/event-stream")
 
 
-@dataclass
-class Recorder:
-    """A service that answers `text`, and remembers what came: method, path, headers, token's claims, body."""
+Seen = tuple[str, str, frozenset[str], tuple[str, str], str]
 
-    text: str = "fine"
-    seen: list[tuple[str, str, frozenset[str], tuple[str, str], str]] = field(default_factory=list)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope, receive)
-            body = (await request.body()).decode()
-            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            names = frozenset(request.headers) - {"content-length", "content-type"}
-            of_token = _claims(request.headers.get("authorization", ""))
-            self.seen.append((request.method, path, names, of_token, body))
-            await JSONResponse(self.text)(scope, receive, send)
+def seen_by(service: Recorder) -> list[Seen]:
+    """The method, path, names of headers, subject and audience of the token, and body of each request."""
+    return [
+        (
+            request.method,
+            request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            frozenset(request.headers) - {"content-length", "content-type"},
+            _claims(request.headers.get("authorization", "")),
+            body.decode(),
+        )
+        for request, body in zip(service.requests, service.bodies, strict=True)
+    ]
 
 
 def _claims(authorization: str) -> tuple[str, str]:
@@ -118,15 +118,15 @@ class Scene:
 
     async def ask(self, *, stream: bool = True) -> Any:
         answer = await self.agent.ask("Do it.", self.token, stream=stream)
-        assert self.trap.seen == []
+        assert self.trap.requests == []
         assert {event.subject for event in self.sandbox.cloud.events.snapshot() if event.subject} <= {ALICE}
         for service, audience, method in (
             (self.enterprise, "https://enterprise.sandbox.example", "POST"),
             (self.leave, "https://leave.sandbox.example", "GET"),
         ):
-            assert {seen[:2] for seen in service.seen} <= {(method, "/base/")}
-            assert {seen[3] for seen in service.seen} <= {(ALICE, audience)}
-            assert {seen[2] for seen in service.seen} <= {_HEADERS}
+            assert {seen[:2] for seen in seen_by(service)} <= {(method, "/base/")}
+            assert {seen[3] for seen in seen_by(service)} <= {(ALICE, audience)}
+            assert {seen[2] for seen in seen_by(service)} <= {_HEADERS}
         assert len({headers["authorization"] for headers in self.model.headers}) == 1
         assert len({headers["authorization"] for _, headers, _ in self.maps.requests}) <= 1
         assert {frozenset(headers) for _, headers, _ in self.maps.requests} <= _MCP_HEADERS
@@ -146,7 +146,8 @@ def scene(start_agent, serve, sandbox):
     """An agent under Human identity whose model follows `plan`, and whose enterprise service says `text`."""
 
     async def start(plan, text="fine", result="sunny", **variables):
-        model, enterprise, leave, trap = HostileModel(plan), Recorder(text), Recorder(), Recorder()
+        model, leave, trap = HostileModel(plan), Recorder(), Recorder()
+        enterprise = Recorder(lambda _: JSONResponse(text))
         answer = {"content": [{"type": "text", "text": result}]}
         maps = HostileServer(lambda _: [tool("maps_weather")], lambda _: answer)
         parts = (model, enterprise, leave, maps, trap)
@@ -216,8 +217,8 @@ async def test_steering_and_malformed_calls_reach_no_service(scene, what):
     assert answer.streamed_text == "done" or ended["error"]["code"] == "model_call_failed", ended
     whole = await seen.ask(stream=False)
     assert (whole.text if whole.status == 200 else whole.code) in ("done", "model_call_failed")
-    assert seen.enterprise.seen == []
-    assert [request for request in seen.leave.seen if what != "no object"] == []
+    assert seen.enterprise.requests == []
+    assert [request for request in seen.leave.requests if what != "no object"] == []
     assert seen.maps.calls() == []
 
 
@@ -237,10 +238,10 @@ async def test_arguments_that_fit_travel_in_the_body_alone(scene):
     seen = await scene(once(*calls))
     answer = await seen.ask(stream=False)
     assert answer.text == "done"
-    assert len(seen.enterprise.seen) == len(TEXTS)
-    sent = sorted(json.loads(body)["message"] for *_, body in seen.enterprise.seen)
+    assert len(seen.enterprise.requests) == len(TEXTS)
+    sent = sorted(json.loads(body)["message"] for body in seen.enterprise.bodies)
     assert [text for text in sent if "http" not in text] == sorted(t for t in TEXTS if "TRAP" not in t)
-    assert all(set(json.loads(body)) == {"message"} for *_, body in seen.enterprise.seen)
+    assert all(set(json.loads(body)) == {"message"} for body in seen.enterprise.bodies)
 
 
 async def test_model_output_reaches_a_third_party_server_only_as_arguments(scene):
@@ -260,7 +261,7 @@ async def test_calls_without_end_end(scene, plan):
     assert answer.status == 200
     assert len(seen.model.asked) == 3
     assert "tools" not in seen.model.asked[-1]
-    assert len(seen.enterprise.seen) < 100
+    assert len(seen.enterprise.requests) < 100
 
 
 INJECTED = (
@@ -284,5 +285,5 @@ async def test_a_model_that_obeys_a_tool_result_still_acts_as_the_user(scene, by
 
     seen = await scene(obedient, text=INJECTED, result=INJECTED)
     assert (await seen.ask()).streamed_text == "done"
-    assert len(seen.leave.seen) == 1  # as alice: `ask` has seen to it
-    assert len(seen.enterprise.seen) == (by == "call_enterprise_service")
+    assert len(seen.leave.requests) == 1  # as alice: `ask` has seen to it
+    assert len(seen.enterprise.requests) == (by == "call_enterprise_service")

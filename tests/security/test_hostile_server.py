@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from identity.secret import REDACTED, Secret
 from sandbox.vault import AMAP_API_KEY
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, WEATHER
 from tests.responsive import responsive
+from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 

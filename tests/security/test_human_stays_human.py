@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, PAM_AUDIENCE
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 
 pytestmark = pytest.mark.promise("human-stays-human")
 

@@ -2,47 +2,43 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import Receive, Scope, Send
 
 from sandbox.faults import Fault
 from sandbox.server import SandboxOptions, start_sandbox
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.recorder import Recorder
+from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trap:
-    """A server that answers everything, and remembers who came."""
+    """A server that responds to everything, and its origin."""
 
-    origin: str = ""
-    visits: list[str] = field(default_factory=list)
+    origin: str
+    recorder: Recorder
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            self.visits.append(f"{scope['method']} {Request(scope).url.path}")
-            await JSONResponse({"access_token": "x", "keys": []})(scope, receive, send)
+    @property
+    def visits(self) -> list[str]:
+        return [f"{request.method} {request.url.path}" for request in self.recorder.requests]
 
 
 @pytest.fixture
 async def trap(serve: Callable[[Any], Awaitable[str]]) -> Trap:
-    visited = Trap()
-    visited.origin = await serve(visited)
-    visited.visits.clear()
-    return visited
+    recorder = Recorder(lambda _: JSONResponse({"access_token": "x", "keys": []}))
+    return Trap(await serve(recorder), recorder)
 
 
-async def test_the_trap_catches(trap):
+async def test_trap_records_a_request(trap):
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.get(f"{trap.origin}/probe")
-    assert "GET /probe" in trap.visits
+    assert trap.visits == ["GET /probe"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.agent.langgraph_server.langgraph_process import langgraph_dev
-from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of
 from tests.security.langsmith_collector import Collector, variables_of
 

@@ -18,7 +18,7 @@ from identity.error_table import ErrorCode
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, LEAVE
+from tests.running_agent import ENTERPRISE, LEAVE
 from tools.mcp_service.service import _key as session_key
 
 pytestmark = pytest.mark.promise("users-never-cross")

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from sandbox.faults import Fault
-from tests.end_to_end.conftest import ENTERPRISE, WEATHER
+from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of
 from tests.security.langsmith_collector import Collector, variables_of
 

@@ -17,7 +17,7 @@ from identity.transport.retry import RetryPolicy
 from sandbox.directory import AGENT, PAGE
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
-from tests.end_to_end.conftest import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_by_place, names_in
 from tests.security.test_canaries import SURFACES
 

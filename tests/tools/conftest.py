@@ -36,3 +36,15 @@ class KeyRing:
 @pytest.fixture
 def key_ring() -> type[KeyRing]:
     return KeyRing
+
+
+@pytest.fixture
+def young_access() -> type[KeyRing]:
+    """An access whose credential is too young to be renewed."""
+
+    class YoungAccess(KeyRing):
+        async def renew(self, refused: Credential) -> Credential:
+            self.renewals.append(refused)
+            return refused
+
+    return YoungAccess

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from identity.credentials.credential import ApiKeyRequirement
 from identity.credentials.placement import Placement
 from identity.error_table import ErrorCode
-from tests.tools.http_service.http_recorder import Recorder
+from tests.recorder import Recorder
 from tests.tools.mcp_service.mcp_server import Server
 from tests.tools.service_failure import failure_of
 from tools.http_service.service import HTTPService
@@ -23,7 +23,7 @@ PLACEMENTS = [Placement("X-API-Key"), Placement("api-key"), Placement(query="key
 async def test_http_service_places_its_key(serve, key_ring, caplog, placement):
     caplog.set_level("DEBUG")
     recorder = Recorder(lambda r: Response(f"{r.url} {dict(r.headers)}"))
-    service = HTTPService("s", await serve(recorder.app), ApiKeyRequirement("key", placement=placement))
+    service = HTTPService("s", await serve(recorder), ApiKeyRequirement("key", placement=placement))
 
     @service.tool
     async def get(http):
@@ -41,7 +41,7 @@ async def test_http_service_places_its_key(serve, key_ring, caplog, placement):
 
 async def test_key_that_cannot_be_sent_is_a_failure_without_the_key(serve, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
-    service = HTTPService("s", await serve(recorder.app), ApiKeyRequirement("key"))
+    service = HTTPService("s", await serve(recorder), ApiKeyRequirement("key"))
 
     @service.tool
     async def get(http):

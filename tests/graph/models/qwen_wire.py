@@ -3,10 +3,8 @@
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graph.models.model_studio import model_studio
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from identity.secret import Secret
 
 USAGE = {
     "prompt_tokens": 20,
@@ -44,20 +42,6 @@ def answer(message, finish_reason="stop"):
         ],
         "usage": USAGE,
     }
-
-
-@pytest.fixture
-async def model_at():
-    models = []
-
-    def make(origin, **options):
-        options = {"model": "qwen-plus", "max_retries": 0, **options}
-        models.append(model_studio(base_url=f"{origin}/compatible-mode/v1", **options))
-        return models[-1].chat.bind(api_key=Secret("sk-canary"))
-
-    yield make
-    for model in models:
-        await model.aclose()
 
 
 async def streamed(model, **options):

@@ -7,9 +7,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from graph.models.model_studio import model_studio
-from tests.graph.models.qwen_wire import answer, chunk, model_at, streamed, usage_chunk
-
-__all__ = ["model_at"]  # fixtures
+from tests.graph.models.qwen_wire import answer, chunk, streamed, usage_chunk
 
 TOOLS = [{"type": "function", "function": {"name": "maps_weather", "parameters": {"type": "object"}}}]
 

@@ -6,9 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
-from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
-
-__all__ = ["model_at"]  # fixtures
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 
 
 def invalid_api_key(key):

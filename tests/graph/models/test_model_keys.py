@@ -12,9 +12,7 @@ from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse
 
 from identity.secret import REDACTED, Secret
-from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at
-
-__all__ = ["model_at"]  # fixtures
+from tests.graph.models.qwen_wire import answer, chunk, failure_of
 
 
 async def test_one_model_sends_every_caller_s_own_key(serve, model_at, wire_model):

@@ -9,12 +9,11 @@ from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from graph.models.client import MAX_BYTES, MAX_STREAMED_BYTES
-from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("bounded")
 
-__all__ = ["model_at"]  # fixtures
 
 EVENTS = "text/event-stream"
 

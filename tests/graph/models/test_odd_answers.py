@@ -9,9 +9,7 @@ from starlette.responses import JSONResponse, Response
 from graph.models.model_studio import model_studio
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
-from tests.graph.models.qwen_wire import answer, chunk, failure_of, model_at, streamed
-
-__all__ = ["model_at"]  # fixtures
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 
 DATE = "Wed, 21 Oct 2099 07:28:00"
 

@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
@@ -101,16 +99,6 @@ class HeldIssuer:
             call.land(self.errors.get(what))
         await call.landed
         return f"{owner}/{what.replace('/', '_')}/{len(self.calls)}"
-
-
-@pytest.fixture
-def issuer(clock: Any) -> HeldIssuer:
-    return HeldIssuer(clock)
-
-
-@pytest.fixture
-def broker(issuer: HeldIssuer, clock: Any) -> CredentialBroker:
-    return CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)
 
 
 async def settled(broker: CredentialBroker) -> None:

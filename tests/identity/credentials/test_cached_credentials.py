@@ -8,9 +8,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement, CredentialRequirement
 from identity.errors import AccessTokenError
 from identity.secret import Secret
-from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer, broker, issuer
-
-__all__ = ["broker", "issuer"]  # fixtures
+from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer
 
 
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])

@@ -25,13 +25,9 @@ from tests.identity.credentials.held_issuer import (
     STORE_TOKEN,
     TOKEN,
     HeldIssuer,
-    broker,
-    issuer,
     settled,
     ticks,
 )
-
-__all__ = ["broker", "issuer"]  # fixtures
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])

@@ -32,15 +32,12 @@ from tests.identity.credentials.held_issuer import (
     STORE_TOKEN,
     TOKEN,
     HeldIssuer,
-    broker,
-    issuer,
     settled,
     ticks,
 )
 
 pytestmark = pytest.mark.promise("refused-ends-use")
 
-__all__ = ["broker", "issuer"]  # fixtures
 
 NO_CLIENT = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")
 NO_PREREQUISITE = PrerequisiteRefusedError(LLM.error_code, "refused")

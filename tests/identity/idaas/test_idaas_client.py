@@ -17,20 +17,7 @@ from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
-from tests.identity.idaas.sandbox_client import (
-    ENTERPRISE,
-    LEAVE,
-    LLM_KEY,
-    PAM,
-    Waits,
-    client,
-    configuration,
-    refusal,
-    retries,
-    waits,
-)
-
-__all__ = ["client", "configuration", "retries", "waits"]  # fixtures
+from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
 
 
 async def test_a_machine_token_is_the_agents_own(sandbox: Any, client: IDaaSClient) -> None:

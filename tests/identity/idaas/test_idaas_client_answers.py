@@ -18,9 +18,7 @@ from identity.idaas.client_authentication.client_secret_post import ClientSecret
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy
-from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal, retries, waits
-
-__all__ = ["retries", "waits"]  # fixtures
+from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal
 
 CANARY = "upstream-canary-text"
 GOOD = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 1200}

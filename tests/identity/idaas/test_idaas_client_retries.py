@@ -14,19 +14,7 @@ from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy, retry_after
 from sandbox.faults import Fault
-from tests.identity.idaas.sandbox_client import (
-    LEAVE,
-    LLM_KEY,
-    PAM,
-    Waits,
-    client,
-    configuration,
-    refusal,
-    retries,
-    waits,
-)
-
-__all__ = ["client", "configuration", "retries", "waits"]  # fixtures
+from tests.identity.idaas.sandbox_client import LEAVE, LLM_KEY, PAM, Waits, refusal
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,14 @@ import httpx
 import jwt
 import pytest
 import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from identity.credentials.credential import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.secret import Secret
+from tests.recorder import Recorder
 
 SDK_SESSION = Path(__file__).parents[2] / "sandbox" / "official_sdk_session.py"
 PAM = "urn:cloud:idaas:pam|.all"
@@ -42,57 +41,59 @@ METHODS = {
 }
 
 
-class Recorder:
-    """Answers everything, and keeps every request in a form that can be compared."""
+async def respond(request: Request) -> Response:
+    """A token, or the API key of a credential: enough for each request of a client to succeed."""
+    if request.method == "GET":
+        identifier = request.query_params["credentialIdentifier"]
+        key = {"apiKeyContent": {"apiKey": "sk-x"}}
+        return JSONResponse({"credentialIdentifier": identifier, "credentialContent": key})
+    members = dict(form(await request.body()))
+    kind = "exchanged" if "subject_token" in members else "own"
+    token = f"{kind}.{'pam' if members['scope'] == PAM else 'enterprise'}"
+    expiry = {"expires_in": 3600, "expires_at": int(time.time()) + 3600}
+    return JSONResponse({"token_type": "Bearer", "access_token": token, **expiry})
 
-    def __init__(self) -> None:
-        self.requests: list[str] = []
 
-    async def answer(self, request: Request) -> Response:
-        body = (await request.body()).decode()
-        form = parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body))
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name in ("authorization", "content-type") or name.startswith("x-acs-")
-        }
-        if "x-acs-action" in headers:
-            headers["accept"] = request.headers["accept"]
-            headers["date"] = re.sub(
-                r"^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$", "<a date>", request.headers["date"]
-            )
-            headers["x-acs-signature-nonce"] = re.sub(
-                r"^[0-9a-f]{32}$", "<a nonce>", headers["x-acs-signature-nonce"]
-            )
-        recorded = {
-            "method": request.method,
-            "path": request.url.path,
-            "query": request.url.query,
-            "form": [
-                [name, assertion_shape(value) if name == "client_assertion" else value]
-                for name, value in form
-            ],
-            "headers": headers,
-        }
-        self.requests.append(json.dumps(recorded, sort_keys=True))
-        if request.method == "GET":
-            identifier = request.query_params["credentialIdentifier"]
-            return JSONResponse(
-                {
-                    "credentialIdentifier": identifier,
-                    "credentialContent": {"apiKeyContent": {"apiKey": "sk-x"}},
-                }
-            )
-        members = dict(form)
-        kind = "exchanged" if "subject_token" in members else "own"
-        token = f"{kind}.{'pam' if members['scope'] == PAM else 'enterprise'}"
-        expiry = {"expires_in": 3600, "expires_at": int(time.time()) + 3600}
-        return JSONResponse({"token_type": "Bearer", "access_token": token, **expiry})
+def form(body: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body))
 
-    def take(self) -> list[str]:
-        """The distinct requests so far, in a fixed order; begins anew."""
-        taken, self.requests = sorted(set(self.requests)), []
-        return taken
+
+def comparable(request: Request, body: bytes) -> str:
+    """A request as JSON, with what differs each time replaced by its shape."""
+    headers = {
+        name: value
+        for name, value in request.headers.items()
+        if name in ("authorization", "content-type") or name.startswith("x-acs-")
+    }
+    if "x-acs-action" in headers:
+        headers["accept"] = request.headers["accept"]
+        headers["date"] = re.sub(
+            r"^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$", "<a date>", request.headers["date"]
+        )
+        headers["x-acs-signature-nonce"] = re.sub(
+            r"^[0-9a-f]{32}$", "<a nonce>", headers["x-acs-signature-nonce"]
+        )
+    recorded = {
+        "method": request.method,
+        "path": request.url.path,
+        "query": request.url.query,
+        "form": [
+            [name, assertion_shape(value) if name == "client_assertion" else value]
+            for name, value in form(body)
+        ],
+        "headers": headers,
+    }
+    return json.dumps(recorded, sort_keys=True)
+
+
+def taken(recorder: Recorder) -> list[str]:
+    """The distinct requests so far, in a fixed order; the recorder begins anew."""
+    requests = {
+        comparable(request, body) for request, body in zip(recorder.requests, recorder.bodies, strict=True)
+    }
+    recorder.requests.clear()
+    recorder.bodies.clear()
+    return sorted(requests)
 
 
 def assertion_shape(assertion: str) -> dict[str, Any]:
@@ -156,10 +157,10 @@ async def sdk_requests(recorder: Recorder, path: Path, environment: dict[str, st
     )
     _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
-    return recorder.take()
+    return taken(recorder)
 
 
-async def our_requests(
+async def agent_requests(
     recorder: Recorder, path: Path, environment: dict[str, str], http: httpx.AsyncClient
 ) -> list[str]:
     client = IDaaSClient(read_sdk_configuration(path, environment), http)
@@ -169,21 +170,20 @@ async def our_requests(
     await client.exchange(Secret(USER_TOKEN), ENTERPRISE)
     await client.obtain_api_key(own.token, ApiKeyRequirement("llm_api_key"))
     await client.obtain_api_key(exchanged.token, ApiKeyRequirement("amap_api_key"))
-    return recorder.take()
+    return taken(recorder)
 
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_requests_equal_those_of_the_sdks(sandbox: Any, tmp_path: Path, method: str) -> None:
-    recorder = Recorder()
+    recorder = Recorder(respond)
     environment = dict(sandbox.environment)
     certificates = Path(environment["SSL_CERT_FILE"]).parent
-    application = Starlette(routes=[Route("/{path:path}", recorder.answer, methods=["GET", "POST"])])
     async with (
-        over_tls(application, certificates) as origin,
+        over_tls(recorder, certificates) as origin,
         httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http,
     ):
         path = write_configurations(tmp_path, origin)[method]
         theirs = await sdk_requests(recorder, path, environment)
-        ours = await our_requests(recorder, path, environment, http)
+        ours = await agent_requests(recorder, path, environment, http)
     assert len(theirs) == 6
     assert [json.loads(request) for request in ours] == [json.loads(request) for request in theirs]

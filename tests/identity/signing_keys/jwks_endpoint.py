@@ -2,17 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from identity.error_table import ErrorCode
 from identity.errors import UnreachableError
@@ -43,28 +38,6 @@ class Endpoint:
         if self.redirect and request.url.path == "/jwks":
             return RedirectResponse(self.redirect)
         return Response(body, status_code=self.status, headers=self.headers)
-
-
-@pytest.fixture
-def endpoint(rsa_key: rsa.RSAPrivateKey, jwk_of: Any) -> Endpoint:
-    endpoint = Endpoint()
-    endpoint.publish(jwk_of(rsa_key, kid="one"))
-    return endpoint
-
-
-@pytest.fixture
-async def make(endpoint: Endpoint, clock: Any) -> AsyncIterator[Callable[..., Jwks]]:
-    made: list[Jwks] = []
-    application = Starlette(routes=[Route("/{path:path}", endpoint.answer)])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http:
-
-        def make(**arguments: Any) -> Jwks:
-            made.append(Jwks("https://idaas.example/jwks", http, clock=clock, **arguments))
-            return made[-1]
-
-        yield make
-        for jwks in made:
-            await jwks.aclose()
 
 
 async def unavailable(jwks: Jwks, kid: str = "one") -> str:

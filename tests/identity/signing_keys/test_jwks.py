@@ -8,9 +8,7 @@ import pytest
 
 from identity.errors import UnreachableError
 from identity.signing_keys.jwks import Jwks
-from tests.identity.signing_keys.jwks_endpoint import Endpoint, endpoint, make, settled
-
-__all__ = ["endpoint", "make"]  # fixtures
+from tests.identity.signing_keys.jwks_endpoint import Endpoint, settled
 
 
 async def test_keys_are_fetched_once_and_kept(make: Any, endpoint: Endpoint) -> None:

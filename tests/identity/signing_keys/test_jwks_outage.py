@@ -7,9 +7,7 @@ import httpx
 import pytest
 
 from identity.signing_keys.jwks import Jwks
-from tests.identity.signing_keys.jwks_endpoint import Endpoint, endpoint, make, settled, unavailable
-
-__all__ = ["endpoint", "make"]  # fixtures
+from tests.identity.signing_keys.jwks_endpoint import Endpoint, settled, unavailable
 
 
 async def test_keys_outlive_an_outage_for_a_day_and_no_longer(

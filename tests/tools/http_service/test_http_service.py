@@ -7,17 +7,15 @@ import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from identity.error_table import ErrorCode
-from tests.tools.http_service.http_recorder import Recorder, bearer, service_at
+from tests.recorder import Recorder, bearer
 from tests.tools.service_failure import failure_of
 from tools.http_service.service import HTTPService
-
-__all__ = ["service_at"]  # fixtures
 
 
 @pytest.mark.promise("model-cannot-steer")
 async def test_the_credential_is_attached_to_the_services_own_url(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("hello"))
-    service = service_at(await serve(recorder.app) + "/base?version=1")
+    service = service_at(await serve(recorder) + "/base?version=1")
     result = await service.call("get", {}, key_ring("K1"))
     assert (result.text, result.ok) == ("hello", True)
     (request,) = recorder.requests
@@ -27,7 +25,7 @@ async def test_the_credential_is_attached_to_the_services_own_url(serve, service
 @pytest.mark.promise("model-cannot-steer")
 async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
-    service = service_at(await serve(recorder.app) + "/base/?version=1")
+    service = service_at(await serve(recorder) + "/base/?version=1")
     await service.call("order", {"number": "../../admin?x=1#y//evil.example"}, key_ring("K1"))
     (request,) = recorder.requests
     assert request.scope["raw_path"] == b"/base/orders/..%2F..%2Fadmin%3Fx%3D1%23y%2F%2Fevil.example"
@@ -39,7 +37,7 @@ async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_
 
 async def test_a_body_is_sent_as_json(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     await service.call("send", {"message": "你好"}, key_ring("K1"))
     assert json.loads(await recorder.requests[0].body()) == {"message": "你好"}
 
@@ -51,7 +49,7 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
     recorder = Recorder(
         lambda r: Response("in" if bearer(r) == "K2" else "out", 200 if bearer(r) == "K2" else status)
     )
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     access = key_ring("K1", "K2")
     assert (await service.call("send", {"message": "x"}, access)).text == "in"
     assert [bearer(r) for r in recorder.requests] == ["K1", "K2"]
@@ -71,7 +69,7 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
 )
 async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
     recorder = Recorder(lambda _: JSONResponse(body, 403))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     error = await failure_of(service.call("get", {}, key_ring("K1", "K2")))
     assert (error.code, error.status, len(recorder.requests)) == (code, 403, 2)
 
@@ -81,7 +79,7 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
     serve, service_at, key_ring, status
 ):
     recorder = Recorder(lambda _: Response("upstream says canary", status))
-    service = service_at(await serve(recorder.app), error_code=ErrorCode.EXTERNAL_SERVICE_FAILED)
+    service = service_at(await serve(recorder), error_code=ErrorCode.EXTERNAL_SERVICE_FAILED)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
     assert (error.code, error.status, len(recorder.requests)) == (
         ErrorCode.EXTERNAL_SERVICE_FAILED,
@@ -94,9 +92,9 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
 @pytest.mark.promise("model-cannot-steer")
 async def test_redirects_are_not_followed(serve, service_at, key_ring):
     elsewhere = Recorder(lambda _: Response("stolen"))
-    target = await serve(elsewhere.app)
+    target = await serve(elsewhere)
     recorder = Recorder(lambda _: RedirectResponse(target))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     assert (await failure_of(service.call("get", {}, key_ring("K1")))).status == 307
     assert elsewhere.requests == []
 
@@ -104,7 +102,7 @@ async def test_redirects_are_not_followed(serve, service_at, key_ring):
 @pytest.mark.promise("users-never-cross")
 async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok", headers={"Set-Cookie": "session=alice; Path=/"}))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     await service.call("get", {}, key_ring("alice"))
     await service.call("get", {}, key_ring("bob"))
     assert [r.headers.get("cookie") for r in recorder.requests] == [None, None]
@@ -120,7 +118,7 @@ async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, 
 
 async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
-    service = HTTPService("public", await serve(recorder.app))
+    service = HTTPService("public", await serve(recorder))
 
     @service.tool
     async def get(http):

@@ -7,17 +7,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
+from tests.recorder import Recorder
 from tests.responsive import responsive
-from tests.tools.http_service.http_recorder import Recorder, service_at
 from tests.tools.service_failure import failure_of
-
-__all__ = ["service_at"]  # fixtures
 
 
 @pytest.mark.promise("no-secret-leaves")
 async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda r: JSONResponse({"you sent": dict(r.headers)}))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     result = await service.call("get", {}, key_ring("sk-canary"))
     assert "canary" not in result.text
     assert "Bearer **redacted**" in result.text
@@ -34,21 +32,21 @@ async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, servi
             await asyncio.sleep(0)
 
     recorder = Recorder(lambda _: StreamingResponse(endless()))
-    service = service_at(await serve(recorder.app), max_bytes=10_000)
+    service = service_at(await serve(recorder), max_bytes=10_000)
     assert (await failure_of(service.call("get", {}, key_ring("K1")))).code is ErrorCode.SERVICE_FAILED
     assert sent < 10_000
 
 
 async def test_a_compressed_answer_is_refused_because_its_size_is_unknown(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     await failure_of(service.call("get", {}, key_ring("K1")))
     assert recorder.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_a_long_answer_is_shortened_for_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("x" * 50_000))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     assert len((await service.call("get", {}, key_ring("K1"))).text) < 20_100
 
 
@@ -59,7 +57,7 @@ async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, ser
             await asyncio.sleep(0.02)
 
     recorder = Recorder(lambda _: StreamingResponse(drip()))
-    service = service_at(await serve(recorder.app), seconds=0.3)
+    service = service_at(await serve(recorder), seconds=0.3)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
     assert (error.code, error.status) == (ErrorCode.SERVICE_FAILED, None)
 
@@ -75,7 +73,7 @@ async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, ser
     ],
 )
 async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, service_at, key_ring, kind, body):
-    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind}))))
     with pytest.raises(ServiceError) as caught:
         await service.call("get", {}, key_ring("K1"))
     assert caught.value.code is ErrorCode.SERVICE_FAILED
@@ -92,7 +90,7 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
     ],
 )
 async def test_an_answer_of_an_odd_type_is_told_as_it_is(serve, service_at, key_ring, kind, body):
-    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind})).app))
+    service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind}))))
     assert (await service.call("get", {}, key_ring("K1"))).text == body
 
 
@@ -115,7 +113,7 @@ async def test_text_is_utf_8_whatever_charset_the_service_names(serve, service_a
     body = "sunny 晴 \udcff".encode(errors="surrogateescape") + b"-\xc3\xa9a" * 40_000
     kind = {"content-type": f"text/plain; charset={codec}"}
     recorder = Recorder(lambda _: Response(body, headers=kind))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     async with responsive():
         text = (await service.call("get", {}, key_ring("K1"))).text
     assert text.startswith("sunny 晴 \ufffd-éa")
@@ -129,7 +127,7 @@ async def test_body_of_a_refusal_does_not_hide_the_refusal(serve, service_at, ke
             return Response("in")
         return Response(b"\x1f\x8b" * 300_000, status, headers=headers)
 
-    service = service_at(await serve(Recorder(answer).app))
+    service = service_at(await serve(Recorder(answer)))
     assert (await service.call("get", {}, key_ring("K1", "K2"))).text == "in"
 
 
@@ -139,5 +137,5 @@ async def test_body_of_a_refusal_does_not_hide_the_refusal(serve, service_at, ke
 )
 async def test_redirect_to_what_is_no_address_is_a_failure_of_the_service(serve, service_at, key_ring, place):
     recorder = Recorder(lambda _: Response(status_code=302, headers={"Location": place}))
-    service = service_at(await serve(recorder.app))
+    service = service_at(await serve(recorder))
     await failure_of(service.call("get", {}, key_ring("K1")))

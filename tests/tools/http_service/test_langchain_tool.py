@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from identity.credentials.credential import ApiKeyRequirement
-from tests.tools.http_service.http_recorder import Recorder, bearer
+from tests.recorder import Recorder, bearer
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 from tools.service import ToolResult
@@ -34,7 +34,7 @@ add = StructuredTool.from_function(
 @pytest.fixture
 async def payroll(serve):
     recorder = Recorder(lambda _: Response("5000"))
-    service = HTTPService("payroll", await serve(recorder.app), tools=[payslip, add])
+    service = HTTPService("payroll", await serve(recorder), tools=[payslip, add])
     yield service, recorder
     await service.aclose()
 
@@ -55,7 +55,7 @@ async def test_model_sees_the_arguments_and_no_injected_one(payroll, key_ring):
 async def test_tool_calls_its_service_with_the_callers_credential(serve, key_ring):
 
     recorder = Recorder(lambda _: Response("5000"))
-    service = HTTPService("payroll", await serve(recorder.app), ApiKeyRequirement("key"))
+    service = HTTPService("payroll", await serve(recorder), ApiKeyRequirement("key"))
     service.add(payslip)
     assert await service.call("payslip", {"month": "2026-10"}, key_ring("K1")) == ToolResult("5000")
     (request,) = recorder.requests

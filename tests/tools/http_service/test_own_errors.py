@@ -5,12 +5,10 @@ from starlette.responses import JSONResponse, Response
 
 from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import AgentError, CredentialError, ServiceError
-from tests.tools.http_service.http_recorder import Recorder, service_at
+from tests.recorder import Recorder
 from tests.tools.service_failure import failure_of
 from tools.http_service.service import HTTPService
 from tools.service import ToolResult
-
-__all__ = ["service_at"]  # fixtures
 
 SETTINGS = ("PAYROLL_SERVICE_URL", "PAYROLL_SERVICE_SCOPE")
 
@@ -21,7 +19,7 @@ async def payroll(serve):
     services = []
 
     async def make(response, **options):
-        service = HTTPService("payroll", await serve(Recorder(lambda _: response).app), **options)
+        service = HTTPService("payroll", await serve(Recorder(lambda _: response)), **options)
         services.append(service)
 
         @service.tool
@@ -79,7 +77,7 @@ async def test_status_of_the_service_may_be_a_result_with_its_redacted_body(serv
 @pytest.mark.promise("no-secret-leaves")
 async def test_body_of_a_failure_has_no_credential_and_is_in_no_message(serve, service_at, key_ring):
     recorder = Recorder(lambda r: Response(f"conflict {r.headers['authorization']}" + "x" * 5000, 409))
-    service = service_at(await serve(recorder.app), max_bytes=1000)
+    service = service_at(await serve(recorder), max_bytes=1000)
     error = await failure_of(service.call("get", {}, key_ring("sk-canary")))
     assert error.body.startswith("conflict Bearer **redacted**")
     assert len(error.body) < 1100

@@ -3,17 +3,14 @@
 import asyncio
 from collections import Counter
 
-import pytest
 from mcp.server.fastmcp import FastMCP
 from mcp.types import ImageContent, TextContent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKeyRequirement
 from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.tools import service_failure
-from tools.mcp_service.service import MCPService
 
 
 class Server:
@@ -126,19 +123,6 @@ class Server:
             return message
 
         await self.inner(scope, replayed, send)
-
-
-@pytest.fixture
-async def service_at():
-    services = []
-
-    def make(origin, **options):
-        services.append(MCPService("maps", origin + "/mcp", ApiKeyRequirement("key"), **options))
-        return services[-1]
-
-    yield make
-    for service in services:
-        await service.aclose()
 
 
 async def failure_of(call) -> ServiceError:

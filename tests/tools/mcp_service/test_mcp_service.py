@@ -6,10 +6,8 @@ import pytest
 from starlette.responses import Response
 
 from identity.credentials.credential import ApiKeyRequirement
-from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
+from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.mcp_service.service import MCPService
-
-__all__ = ["service_at"]  # fixtures
 
 
 @pytest.mark.parametrize("json", [False, True])

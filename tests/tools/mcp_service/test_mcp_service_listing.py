@@ -5,9 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import Response, StreamingResponse
 
-from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
-
-__all__ = ["service_at"]  # fixtures
+from tests.tools.mcp_service.mcp_server import Server, failure_of
 
 
 async def test_the_list_of_tools_is_taken_for_current_only_so_long(serve, service_at, key_ring):

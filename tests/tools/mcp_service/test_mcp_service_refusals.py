@@ -7,11 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tests.responsive import responsive
-from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
+from tests.tools.mcp_service.mcp_server import Server, failure_of
 
 pytestmark = pytest.mark.promise("heals-by-itself")
-
-__all__ = ["service_at"]  # fixtures
 
 
 def replayed(body, receive):

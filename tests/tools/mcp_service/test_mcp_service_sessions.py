@@ -7,10 +7,8 @@ import json
 import pytest
 
 from identity.credentials.credential import ApiKeyRequirement
-from tests.tools.mcp_service.mcp_server import Server, failure_of, service_at
+from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.mcp_service.service import MCPService
-
-__all__ = ["service_at"]  # fixtures
 
 caller = contextvars.ContextVar("caller", default="nobody")
 

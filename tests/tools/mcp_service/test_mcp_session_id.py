@@ -8,9 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tools.mcp_service.mcp_server import failure_of, service_at
-
-__all__ = ["service_at"]  # fixtures
+from tests.tools.mcp_service.mcp_server import failure_of
 
 
 def named(session_id: bytes) -> Starlette:

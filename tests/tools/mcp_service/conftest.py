@@ -1,0 +1,19 @@
+"""An MCP service on a server of the test."""
+
+import pytest
+
+from identity.credentials.credential import ApiKeyRequirement
+from tools.mcp_service.service import MCPService
+
+
+@pytest.fixture
+async def service_at():
+    services = []
+
+    def make(origin, **options):
+        services.append(MCPService("maps", origin + "/mcp", ApiKeyRequirement("key"), **options))
+        return services[-1]
+
+    yield make
+    for service in services:
+        await service.aclose()
