@@ -20,6 +20,7 @@ from agent.settings.variables import LlmProvider, Settings
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
+from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
@@ -30,7 +31,6 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
-from identity.error_table import ErrorCode
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
 from identity.secret import Secret
@@ -80,7 +80,7 @@ class Agent:
         self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)
         self.services: Final = services(settings, tls)
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
-            settings.llm_api_key_identifier or "", ErrorCode.LLM_API_KEY_UNAVAILABLE
+            settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
         self.model: Final = _model(settings, tls) if model is None else model
         self.graph: Final = build_graph(

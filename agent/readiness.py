@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, UnreachableError
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
@@ -90,5 +90,5 @@ class Readiness:
         except AgentError as error:
             return error
         except TimeoutError:
-            return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"no answer within {self._seconds:g} s")
+            return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no answer within {self._seconds:g} s")
         return None

@@ -20,14 +20,14 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 from langsmith import tracing_context
 
+from agent.error_codes import AgentCode
 from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
-from identity.error_table import ErrorCode
-from identity.errors import AgentError
+from identity.errors import AgentError, RunTimeoutError
 
 _LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64
@@ -145,7 +145,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - the boundary: its text may hold anything, only its type goes on
             if limit.expired():
                 text = f"the run took more than {self._seconds:g} seconds"
-                self._error = AgentError(ErrorCode.RUN_TIMED_OUT, text)
+                self._error = RunTimeoutError(AgentCode.RUN_TIMED_OUT, text)
             else:
                 where, fields = _place(error), {"request_id": REQUEST_ID.get()}
                 _LOG.error(
@@ -175,9 +175,9 @@ class Runs:
         self._limit.check(caller)
 
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
-        """`streaming` requests the answer of the model in pieces. Past the time limit: `RUN_TIMED_OUT`.
+        """`streaming` requests the answer of the model in pieces. Past the time limit: `RunTimeoutError`.
 
-        Raises `LimitError` if there are too many.
+        Raises `LimitError` or `UnavailableError` if there are too many.
         """
         self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming)

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any, Final
 
 from agent.api.errors import RETRY_AFTER_SECONDS
+from agent.error_codes import AgentCode
 from identity.access_token.verified_access_token import Principal
-from identity.error_table import ErrorCode
-from identity.errors import LimitError
+from identity.errors import LimitError, UnavailableError
 
 _LONGEST_SECONDS: Final = 60
 """OpenAI's clients ignore longer waits."""
@@ -28,11 +28,11 @@ class RunLimit:
         self._waiting: Counter[Principal] = Counter()
 
     def check(self, caller: Principal) -> None:
-        """Raises `LimitError` if `caller` may not start another run now."""
+        """Raises `LimitError` if `caller`, `UnavailableError` if no caller may start another run now."""
         if self._per_caller and self._running[caller] >= self._per_caller:
             raise self._too_many(caller)
         if self._altogether and self._total >= self._altogether:
-            raise LimitError(ErrorCode.OVERLOADED, f"at most {self._altogether} in total")
+            raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._altogether} in total")
 
     def count(self, caller: Principal, run: asyncio.Task[Any]) -> None:
         """Counts `run` until it is done."""
@@ -52,4 +52,4 @@ class RunLimit:
         seconds = RETRY_AFTER_SECONDS + self._waiting[caller] // self._per_caller
         self._waiting[caller] += 1
         text = f"at most {self._per_caller} for one caller"
-        return LimitError(ErrorCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _LONGEST_SECONDS))
+        return LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _LONGEST_SECONDS))

@@ -9,13 +9,14 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from agent.error_codes import AgentCode
+from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
 from agent.settings.services_file import HTTPDeclaration, ServiceDeclaration
 from agent.settings.variables import Settings
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.placement import BEARER
-from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
 from tools.amap import amap
 from tools.enterprise import enterprise
@@ -24,7 +25,9 @@ from tools.leave import leave
 from tools.mcp_service.service import MCPService
 from tools.service import Service
 
-ENTRY_POINTS = "idaas_agent.services"
+_LEAVE_SETTINGS: Final = ("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE")
+
+ENTRY_POINTS: Final = "idaas_agent.services"
 """The group. Each is a function that takes the `ssl.SSLContext` to trust and returns a `Service`."""
 
 
@@ -38,11 +41,23 @@ def services(
     """
     s = settings
     listed: list[Service] = [
-        amap(s.external_server_url, s.external_server_api_key_identifier, ssl_context=tls),
-        enterprise(s.enterprise_service_url, s.enterprise_service_scope, ssl_context=tls),
+        amap(
+            s.external_server_url,
+            s.external_server_api_key_identifier,
+            settings=EXTERNAL_SETTINGS,
+            ssl_context=tls,
+        ),
+        enterprise(
+            s.enterprise_service_url,
+            s.enterprise_service_scope,
+            settings=ENTERPRISE_SETTINGS,
+            ssl_context=tls,
+        ),
     ]
     if s.leave_service_url and s.leave_service_scope:
-        listed.append(leave(s.leave_service_url, s.leave_service_scope, ssl_context=tls))
+        listed.append(
+            leave(s.leave_service_url, s.leave_service_scope, settings=_LEAVE_SETTINGS, ssl_context=tls)
+        )
     faults: list[str] = []
     folder = s.services_file.parent if s.services_file else Path()
     for name, declaration in s.services.items():
@@ -60,7 +75,7 @@ def services(
         f'service "{name}" is declared twice' for name in sorted({n for n in names if names.count(n) > 1})
     ]
     if faults:
-        raise ConfigurationError(ErrorCode.SETTINGS_INVALID, faults)
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
     return listed
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import (
@@ -13,16 +14,16 @@ from identity.credentials.credential import (
     CredentialSource,
 )
 from identity.credentials.issuer import IssuedCredential
-from identity.error_table import ErrorCode
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
+from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
 if TYPE_CHECKING:
     from agent.run import AgentGraph
     from graph.nodes.caller import Verifier
 
-LLM: Final = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+LLM: Final = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 AMAP: Final = ApiKeyRequirement("amap_api_key")
 ENTERPRISE: Final = AccessTokenRequirement("https://enterprise.benchmark.example|service.invoke")
 NEEDS: Final[tuple[CredentialRequirement, ...]] = (LLM, AMAP, ENTERPRISE)
@@ -53,7 +54,7 @@ class ToollessService:
     """A `Service` that requires a credential and has no tools, so that only its credential is measured."""
 
     access_identity = None
-    error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
+    error_code = ToolCode.EXTERNAL_SERVICE_FAILED
     settings = ()
 
     def __init__(self, name: str, credential: CredentialRequirement) -> None:

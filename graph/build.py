@@ -17,10 +17,11 @@ from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.conversation import called_services
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
+from graph.node_error import MODEL
 from graph.nodes.authenticate import Authenticate
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import Callers, Verifier
-from graph.nodes.credentials import MODEL, ResolveCredentials
+from graph.nodes.credentials import ResolveCredentials
 from graph.nodes.model import AskModel
 from graph.nodes.service import CallService
 from graph.service_credentials import ServiceCredentials, ServiceRequirement

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from graph.node_error import error_of_node
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
@@ -83,7 +84,7 @@ class RunServiceCredential:
         try:
             obtained = await self._source.obtain(requirement, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
-            raise (error if self._name is None else error.of(self._name)) from None
+            raise (error if self._name is None else error_of_node(error, self._name)) from None
         self._in_state = self.renewed = obtained
         return obtained
 

@@ -14,7 +14,7 @@ from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
 from identity.credentials.credential import Credential
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.secret import Secret
 
 

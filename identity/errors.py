@@ -8,29 +8,33 @@
     │   └── RequirementRefusedError   one requirement is refused: other credentials stay in use
     │       └── PrerequisiteRefusedError   a fresh prerequisite may help: renew it once
     ├── UnreachableError              temporary: try again later
-    ├── LimitError                    the caller, or all callers together, ask for too much: wait
+    ├── LimitError                    429: the caller sends too much: wait
+    ├── UnavailableError              503: the agent cannot do the work now: try again in a moment
+    ├── RunTimeoutError               504: the run took too long: ask for less at once
     ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
+
+`AgentError` itself is never raised. Each layer declares the codes of its errors (`identity.error_code`).
 
 An error has words for two readers. `for_person`, and so `str(error)`, is what callers, the page and the model
 may read. `detail` and the `row` are for operators: lower case, the thing in quotes, expected then found. They
 may name clients, scopes, credentials and settings, but never contain a token, a secret or the body of an
-upstream answer, so they may be logged. A traceback shows them as a note.
+upstream response, so they may be logged. A traceback shows them as a note.
 """
 
 from collections.abc import Sequence
 from typing import Self
 
-from identity.error_table import ERROR_TABLE, ErrorCode, ErrorRow
+from identity.error_code import ErrorCode, ErrorRow
 
 
 class AgentError(Exception):
     """Base of all errors of this project.
 
-    `code` is stable. `detail` says to operators what happened this time; `public_detail` says it without
+    `code` is stable. `detail` is what happened this time, for operators; `public_detail` is the same without
     `about`, which names what it happened to: a client, a scope, a credential. `service` is the name of the
-    service that the error is about, or `None`, and `settings` are the settings that it declared, which only
-    operators read. `row` has the words of the error table.
+    service that the error is about, or `None`, and `settings` are the names of the settings to check, which
+    only operators read. `row` has the words of the code.
     """
 
     def __init__(
@@ -46,37 +50,46 @@ class AgentError(Exception):
         self.settings = tuple(settings)
         self.public_detail = detail
         self.detail = f"{about}: {detail}" if about else detail
-        self.service = service or ERROR_TABLE[code].service
-        super().__init__(f"{code}: {self.for_person()}")
-        self.add_note(_note(self))
+        self.service = service or code.row.service
+        self._title: str | None = None
+        super().__init__(self._text())
+        self.add_note(self._note())
 
     @property
     def row(self) -> ErrorRow:
-        """The words of the error table; the remedy names `settings`."""
-        return ERROR_TABLE[self.code].naming(self.settings)
+        """The words of the code; the remedy names `settings`."""
+        return self.code.row.naming(self.settings)
 
     def for_person(self, reference: str | None = None) -> str:
         """What a person reads. `reference` is the id of their request."""
-        return self.row.for_person(self.service, reference)
+        title = self._title or (f"the {self.service} service" if self.service else None)
+        return self.row.for_person(title, reference)
 
-    def of(self, service: str, settings: Sequence[str] = ()) -> Self:
-        """The same error, of `service`, which declares `settings`.
+    def of(self, service: str, settings: Sequence[str] = (), *, title: str | None = None) -> Self:
+        """A copy of the error that is about `service`, which declares `settings`.
 
-        The original is unchanged: several requests may share it.
+        `title` is how people call the service; by default "the {service} service". The original is unchanged:
+        several requests may share it.
         """
+        return self._copy(service=service, settings=tuple(settings) or self.settings, _title=title)
+
+    def naming(self, settings: Sequence[str]) -> Self:
+        """A copy of the error whose remedy names `settings`, unless it has settings of its own."""
+        return self._copy(settings=self.settings or tuple(settings))
+
+    def _copy(self, **members: object) -> Self:
         copied = type(self).__new__(type(self))
-        copied.__dict__.update(self.__dict__)
+        copied.__dict__.update(self.__dict__ | members)
         copied.__notes__ = []
-        copied.service = service
-        copied.settings = tuple(settings) or self.settings
-        copied.args = (f"{copied.code}: {copied.for_person()}",)
-        copied.add_note(_note(copied))
+        copied.args = (copied._text(),)  # noqa: SLF001 - its own class
+        copied.add_note(copied._note())  # noqa: SLF001 - its own class
         return copied
 
+    def _text(self) -> str:
+        return f"{self.code}: {self.for_person()}"
 
-def _note(error: AgentError) -> str:
-    row = error.row
-    return f"{error.detail} (cause: {row.cause}; remedy: {row.remedy})"
+    def _note(self) -> str:
+        return f"{self.detail} (cause: {self.row.cause}; remedy: {self.row.remedy})"
 
 
 class ConfigurationError(AgentError):
@@ -96,7 +109,7 @@ class InsufficientScopeError(AccessTokenError):
 
 
 class CredentialError(AgentError):
-    """IDaaS answered, and refused the credential."""
+    """IDaaS refused the credential."""
 
 
 class RequirementRefusedError(CredentialError):
@@ -108,9 +121,9 @@ class PrerequisiteRefusedError(RequirementRefusedError):
 
 
 class UnreachableError(AgentError):
-    """IDaaS did not answer, or not with anything usable. Trying again later may help.
+    """IDaaS did not respond, or its response cannot be used. Trying again later may help.
 
-    `retry_after` is the wait that it asked for, in seconds, where it did.
+    `retry_after` is the wait in seconds that it requested, if it did.
     """
 
     def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
@@ -119,20 +132,28 @@ class UnreachableError(AgentError):
 
 
 class LimitError(AgentError):
-    """A limit of the agent's own is reached. `retry_after` is the wait, in seconds, if that is known."""
+    """The caller has reached a limit of the agent. `retry_after` is the wait in seconds, if it is known."""
 
     def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
         super().__init__(code, detail)
         self.retry_after = retry_after
 
 
+class UnavailableError(AgentError):
+    """The agent cannot do the work now for any caller: it is busy, or it is being stopped."""
+
+
+class RunTimeoutError(AgentError):
+    """A run took more time than one run may take."""
+
+
 class AuditError(AgentError):
-    """The audit log cannot be written, and records are required: nothing goes on without one."""
+    """The audit log cannot be written, and records are required: work without a record ends."""
 
 
 class ServiceError(AgentError):
-    """A downstream service failed. `status` is its HTTP status, where there was a response, and `retry_after`
-    the wait that it asked for, in seconds, where it did.
+    """A downstream service failed. `status` is its HTTP status, if there was a response, and `retry_after`
+    the wait in seconds that it requested, if it did.
 
     `body` is the response's text, for the tool that sent the request: bounded, without the credential, and
     part of no message, log line or trace.

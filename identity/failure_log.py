@@ -4,30 +4,17 @@ import logging
 from typing import Any, Final
 
 from identity.audit.event import REQUEST_ID
-from identity.error_table import ErrorCode
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
-
-_OPERATOR_FAULTS: Final = frozenset(
-    {
-        ErrorCode.CLIENT_AUTHENTICATION_FAILED,
-        ErrorCode.AGENT_EXCHANGE_REFUSED,
-        ErrorCode.MACHINE_TOKEN_FAILED,
-        ErrorCode.ENTERPRISE_JWT_REJECTED,
-        ErrorCode.AUDIT_UNAVAILABLE,
-        ErrorCode.SDK_CONFIG_UNREADABLE,
-        ErrorCode.SETTINGS_INVALID,
-    }
-)
-"""What no caller can cause: level ERROR. Callers without a right must not fill the log with errors."""
 
 
 def log_failure(error: AgentError, *, tool: str | None = None) -> None:
     """Writes one line for `error`: its code and detail, and the cause and remedy of the error table.
 
     Call it once for each failure that a caller, the page or the model reads. `tool` is the tool whose call
-    failed. The line has the request id of the context, and no secret, because errors have none.
+    failed. The line has the request id of the context, and no secret, because errors have none. Its level is
+    ERROR for what no caller can cause, else WARNING.
     """
     fields: dict[str, Any] = {
         "request_id": REQUEST_ID.get(),
@@ -39,5 +26,5 @@ def log_failure(error: AgentError, *, tool: str | None = None) -> None:
         "remedy": error.row.remedy,
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    level = logging.ERROR if error.code in _OPERATOR_FAULTS else logging.WARNING
+    level = logging.WARNING if error.code.row.caused_by_callers else logging.ERROR
     _LOG.log(level, "%s: %s", error.code.value, error.detail, extra={"fields": present})

@@ -40,14 +40,13 @@ def errors(page: str) -> str:
 
 def error_table() -> str:
     """The error table as Markdown, in the order of the source."""
-    from identity.error_table import ERROR_TABLE
+    from agent.error_table import ERROR_CODES, row_of
 
-    rows = [
-        f"| `{code}` | {row.person.replace('{service}', '*the service*')}. "
-        f"| {row.symptom} | {row.cause} "
-        f"| {row.remedy.replace('{settings}', '*the settings of the service*')} |\n"
-        for code, row in ERROR_TABLE.items()
-    ]
+    rows = []
+    for code in ERROR_CODES:
+        row = row_of(code, ("*the settings of the service*",))
+        person = row.person.replace("{service}", "*the service*")
+        rows.append(f"| `{code}` | {person}. | {row.symptom} | {row.cause} | {row.remedy} |\n")
     head = "| code | what the person reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
     return head + "".join(rows)
 

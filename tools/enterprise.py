@@ -1,26 +1,35 @@
 """The enterprise service: a function behind an HTTP trigger with JWT authentication (Function Compute)."""
 
 import ssl
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from identity.credentials.credential import AccessTokenRequirement
-from identity.error_table import ErrorCode
+from tools.error_codes import ToolCode
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
 
 def enterprise(
-    url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None, seconds: float = 20.0
+    url: str,
+    scope: str,
+    *,
+    settings: Sequence[str] = (),
+    ssl_context: ssl.SSLContext | None = None,
+    seconds: float = 20.0,
 ) -> HTTPService:
-    """The service at `url`, called with an access token of `scope` (`audience|permission`)."""
+    """The service at `url`, called with an access token of `scope` (`audience|permission`).
+
+    `settings` are the names of the settings that both come from.
+    """
     service = HTTPService(
         "enterprise",
         url,
         AccessTokenRequirement(scope),
-        error_code=ErrorCode.ENTERPRISE_SERVICE_FAILED,
-        settings=("ENTERPRISE_SERVICE_URL", "ENTERPRISE_SERVICE_SCOPE"),
+        error_code=ToolCode.ENTERPRISE_SERVICE_FAILED,
+        settings=settings,
         ssl_context=ssl_context,
         seconds=seconds,
     )

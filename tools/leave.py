@@ -1,6 +1,7 @@
 """The signed-in employee's leave, read as that employee: an example of a tool of one's own."""
 
 import ssl
+from collections.abc import Sequence
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import AccessTokenRequirement
@@ -8,14 +9,19 @@ from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
 
-def leave(url: str, scope: str, *, ssl_context: ssl.SSLContext | None = None) -> HTTPService:
-    """The leave service at `url`; it wants an access token of `scope` that names the employee."""
+def leave(
+    url: str, scope: str, *, settings: Sequence[str] = (), ssl_context: ssl.SSLContext | None = None
+) -> HTTPService:
+    """The leave service at `url`; it requires an access token of `scope` that names the employee.
+
+    `settings` are the names of the settings that both come from.
+    """
     service = HTTPService(
         "leave",
         url,
         AccessTokenRequirement(scope),
         access_identity=AccessIdentity.HUMAN,
-        settings=("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE"),
+        settings=settings,
         ssl_context=ssl_context,
     )
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential, CredentialRequirement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 
 
 class Access(Protocol):

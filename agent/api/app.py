@@ -30,7 +30,7 @@ from agent.middleware.request_log import RequestLog
 from agent.middleware.response_headers import ResponseHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
 from agent.settings.variables import Settings
-from identity.errors import AgentError, LimitError
+from identity.errors import AgentError, LimitError, UnavailableError
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
@@ -44,7 +44,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             yield
 
     async def agent_error(request: Request, error: AgentError) -> Response:
-        if isinstance(error, LimitError) and (counted := counted_request(request.scope)):
+        if isinstance(error, LimitError | UnavailableError) and (counted := counted_request(request.scope)):
             await counted.as_none()
         return error_response(error, challenge.headers(error, request.scope))
 

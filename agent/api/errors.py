@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
+from agent.error_table import for_operators
 from identity.audit.event import REQUEST_ID
-from identity.error_table import ErrorCode
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -21,7 +21,9 @@ from identity.errors import (
     ConfigurationError,
     InsufficientScopeError,
     LimitError,
+    RunTimeoutError,
     ServiceError,
+    UnavailableError,
     UnreachableError,
 )
 from identity.failure_log import log_failure
@@ -68,11 +70,9 @@ def status_of(error: AgentError) -> int:
             return 403
         case AccessTokenError():
             return 401
-        case UnreachableError() | AuditError() | ConfigurationError():
+        case UnreachableError() | UnavailableError() | AuditError() | ConfigurationError():
             return 503
-        case AgentError(code=ErrorCode.SHUTTING_DOWN | ErrorCode.OVERLOADED):
-            return 503
-        case AgentError(code=ErrorCode.RUN_TIMED_OUT):
+        case RunTimeoutError():
             return 504
         case LimitError() | ServiceError(status=429):
             return 429
@@ -98,7 +98,7 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
 def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
     """The body for `error`, about which operators read in the log. For the one answer that it gets."""
     if isinstance(error, AgentError):
-        log_failure(error)
+        log_failure(for_operators(error))
     return error_body(error)
 
 

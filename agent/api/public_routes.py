@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessAnswer, answers
+from agent.error_table import for_operators
 from agent.middleware.authentication import PROTECTED_RESOURCE_PATH
 from agent.readiness import Readiness
 from agent.settings.variables import Settings
@@ -27,7 +28,7 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
         """200 if a request could be served now; 503 with what is missing, in the operators' words."""
         checks: dict[str, Any] = {}
         for name, error in (await readiness.failures()).items():
-            row = error.row if error else None
+            row = for_operators(error).row if error else None
             checks[name] = (
                 {
                     "ok": False,

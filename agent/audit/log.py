@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from agent.audit.file import AuditFile
 from agent.audit.record import audit_record, line_of, resumed_record
+from agent.error_codes import AgentCode
 from identity.audit.event import AuditEvent
-from identity.error_table import ErrorCode
 from identity.errors import AuditError
 
 _RECORDS: Final = logging.getLogger("idaas_agent.audit")
@@ -93,7 +93,7 @@ class AuditLog:
         if written is None:
             return
         if not taken:
-            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "too many records are unwritten")
+            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "too many records are unwritten")
         try:
             async with asyncio.timeout(self._seconds):
                 await asyncio.wrap_future(written)
@@ -103,14 +103,14 @@ class AuditLog:
             problem = f"the record could not be written: {error.strerror}"
         else:
             return
-        raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, problem)
+        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, problem)
 
     async def check(self) -> None:
         """For readiness. Raises `AuditError` while records cannot be written or lost ones are unreported."""
         with self._changed:
             self._start()
         if self._failure is not None:
-            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, self._failure)
+            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, self._failure)
 
     async def aclose(self) -> None:
         """Writes the remaining records, for at most 5 seconds, and ends the thread."""

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from agent.error_table import for_operators
 from agent.printable import printable
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
@@ -74,7 +75,8 @@ def settings_or_stop(variables: Mapping[str, str]) -> Settings:
 
 def print_error(error: AgentError) -> None:
     """Prints symptom, faults or detail, and remedy."""
-    err.print(f"{error.row.symptom} ({error.code})", style="bold red")
+    row = for_operators(error).row
+    err.print(f"{row.symptom} ({error.code})", style="bold red")
     for fault in error.faults if isinstance(error, ConfigurationError) else (error.detail,):
         err.print(f"  {fault}")
-    err.print(f"remedy: {error.row.remedy}")
+    err.print(f"remedy: {row.remedy}")

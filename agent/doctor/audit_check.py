@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from identity.error_table import ErrorCode
+from agent.error_codes import AgentCode
 from identity.errors import AuditError
 
 
@@ -12,7 +12,7 @@ def check_writable(path: Path) -> None:
     """Raises `AuditError` with the system's reason. A file that is not there is made by the agent."""
     problem = _problem(path)
     if problem:
-        raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, f'file "{path}": {problem}')
+        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, f'file "{path}": {problem}')
 
 
 def _problem(path: Path) -> str:

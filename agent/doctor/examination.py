@@ -23,10 +23,12 @@ from agent.doctor.setting_names import Origin, origin_of
 from agent.doctor.smoke_test import ask_model, use_service
 from agent.doctor.token_check import check_issued
 from agent.settings.variables import TOKEN_VARIABLE, read_settings
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential, CredentialRequirement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
@@ -64,7 +66,7 @@ class _Step:
 
     name: str
     part: str = "idaas"
-    late: ErrorCode = ErrorCode.IDAAS_UNREACHABLE
+    late: ErrorCode = IdentityCode.IDAAS_UNREACHABLE
 
 
 class Examination:
@@ -83,7 +85,7 @@ class Examination:
         if agent.settings.rate_limit_url is not None:
             yield await self._shared_counters(agent.settings.rate_limit_url)
         keys = await self._step(
-            _Step("signing keys", late=ErrorCode.JWKS_UNAVAILABLE),
+            _Step("signing keys", late=IdentityCode.JWKS_UNAVAILABLE),
             agent.jwks.load(),
             f"from {agent.settings.jwks_url}",
         )
@@ -98,7 +100,7 @@ class Examination:
             finding = await self._credential(name, requirement, identity, client_known=known)
             obtained |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
-        model = _Step("model", "model", ErrorCode.MODEL_CALL_FAILED)
+        model = _Step("model", "model", GraphCode.MODEL_CALL_FAILED)
         yield await self._use(model, partial(ask_model, agent, self._caller), ready="model" in obtained)
         for service in agent.services:
             step = _Step(f"service {service.name}", service.name, service.error_code)
@@ -130,7 +132,7 @@ class Examination:
             issued.append(await self._agent.broker.obtain(PAM_TOKEN, AccessIdentity.MACHINE, None))
 
         finding = await self._step(step, obtain(), "issued by IDaaS")
-        refused = finding.error is not None and finding.error.code is ErrorCode.MACHINE_TOKEN_FAILED
+        refused = finding.error is not None and finding.error.code is IdentityCode.MACHINE_TOKEN_FAILED
         if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.requirements()):
             accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
             return [Finding(step.name, Outcome.OK, accepted)]

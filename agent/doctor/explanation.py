@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.doctor.finding import Explanation
-from identity.error_table import ErrorCode
+from agent.error_codes import AgentCode
+from graph.error_codes import GraphCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError
+from tools.error_codes import ToolCode
 
 _Rule = tuple[str, str, str, str]
 """A pattern (a regular expression for the detail), a reason, a cause and a remedy."""
@@ -67,13 +71,13 @@ _SERVICE: Final[tuple[_Rule, ...]] = (
 )  # fmt: skip
 
 _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
-    ErrorCode.SETTINGS_INVALID: (
+    AgentCode.SETTINGS_INVALID: (
         (r"Redis does not accept", "password_refused", "the Redis wants another user or password",
          "correct them in RATE_LIMIT_URL; until then each process counts requests alone"),
         (r"Redis", "no_redis", "what answers at RATE_LIMIT_URL is no Redis, or not for this client",
          "correct RATE_LIMIT_URL; until then each process counts requests alone"),
     ),
-    ErrorCode.ACCESS_TOKEN_INVALID: (
+    IdentityCode.ACCESS_TOKEN_INVALID: (
         (r'claim "aud"', "another_audience", "the token is not for this agent",
          "sign in with a scope of this agent's audience, or correct AGENT_AUDIENCE"),
         (r'claim "iss"', "another_issuer", "the token names another issuer than the SDK configuration does",
@@ -86,7 +90,7 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
         (r"", "no_token", "this is not an access token as IDaaS issues them",
          "copy the whole token, without 'Bearer' and without quotes"),
     ),
-    ErrorCode.JWKS_UNAVAILABLE: (
+    IdentityCode.JWKS_UNAVAILABLE: (
         (r"found (404|3\d\d)", "no_such_address", "there is no JWKS at the address",
          "set JWKS_ENDPOINT to the jwks_uri of the issuer"),
         (r"found (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
@@ -96,7 +100,7 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
          "try again later; check JWKS_ENDPOINT and the network"),
         _CUT,
     ),
-    ErrorCode.IDAAS_UNREACHABLE: (
+    IdentityCode.IDAAS_UNREACHABLE: (
         (r"is the clock right", "clock", "the clock of this machine is ahead of that of IDaaS",
          "set the clock of this machine (NTP)"),
         (r"status (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
@@ -106,24 +110,24 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
          "try again later; check {url} in the SDK configuration and the network"),
         _CUT,
     ),
-    ErrorCode.LLM_API_KEY_UNAVAILABLE: _KEY,
-    ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
-    ErrorCode.SERVICE_KEY_UNAVAILABLE: _KEY,
-    ErrorCode.MACHINE_TOKEN_FAILED: (
+    GraphCode.LLM_API_KEY_UNAVAILABLE: _KEY,
+    ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
+    IdentityCode.SERVICE_KEY_UNAVAILABLE: _KEY,
+    IdentityCode.MACHINE_TOKEN_FAILED: (
         (r"urn:cloud:idaas:pam", "no_credential_store", "the agent may not use the credential store of IDaaS",
          "give the agent the permissions of urn:cloud:idaas:pam in IDaaS"),
         (r"", "not_granted", "IDaaS has no such scope, or does not grant it to the agent in its own name",
          "correct {need}, or authorize the agent for it in IDaaS (outbound, type client)"),
     ),
-    ErrorCode.USER_TOKEN_REFUSED: (
+    IdentityCode.USER_TOKEN_REFUSED: (
         (r"", "token_not_exchanged", "IDaaS does not exchange this token of the user",
          "sign in again, for the audience of this agent"),
     ),
-    ErrorCode.AGENT_EXCHANGE_REFUSED: (
+    IdentityCode.AGENT_EXCHANGE_REFUSED: (
         (r"", "no_exchange", "the agent may not exchange tokens",
          "allow the grant type token exchange for the agent in IDaaS"),
     ),
-    ErrorCode.TOKEN_EXCHANGE_FAILED: (
+    IdentityCode.TOKEN_EXCHANGE_FAILED: (
         (r"access_denied", "user_disabled", "the user is disabled, or may not do this",
          "check the user in IDaaS"),
         (r"urn:cloud:idaas:pam", "no_credential_store",
@@ -132,7 +136,7 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
         (r"", "not_granted", "IDaaS has no such scope, or does not grant it to the user or the agent",
          "correct {need}, or give the permission to the user and (outbound) to the agent in IDaaS"),
     ),
-    ErrorCode.MODEL_CALL_FAILED: (
+    GraphCode.MODEL_CALL_FAILED: (
         (r"status 401", "key_refused", "the model service does not accept the key: of another region?",
          "take LLM_BASE_URL of the key's region; check that {need} names the model's key"),
         (r"status 403", "not_activated", "the account of the key may not use the model",
@@ -142,17 +146,17 @@ _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
          "check LLM_MODEL and LLM_ENABLE_THINKING"),
         *_SERVICE,
     ),
-    ErrorCode.EXTERNAL_SERVICE_FAILED: (
+    ToolCode.EXTERNAL_SERVICE_FAILED: (
         (r"status 40[13]", "key_refused", "the server does not accept the key",
          "check that {need} names this server's key, and that the service is activated for its account"),
         *_SERVICE,
     ),
-    ErrorCode.SERVICE_FAILED: (
+    ToolCode.SERVICE_FAILED: (
         (r"status 40[13]", "credential_refused", "the service does not accept the credential",
          "check {need}, and where the service expects the credential"),
         *_SERVICE,
     ),
-    ErrorCode.ENTERPRISE_SERVICE_FAILED: (
+    ToolCode.ENTERPRISE_SERVICE_FAILED: (
         (r"status 40[13]", "token_refused",
          "the service does not accept the token, or does not find it",
          "check audience and permission in {need}; the trigger looks in Authorization, prefix 'Bearer '?"),

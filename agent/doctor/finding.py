@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from agent.error_table import for_operators
 from identity.errors import AgentError, ConfigurationError
 
 
@@ -45,7 +46,7 @@ class Finding:
             members |= {
                 "code": self.error.code,
                 "reason": self.why.reason,
-                "symptom": self.error.row.symptom,
+                "symptom": self.error.code.row.symptom,
                 "cause": self.why.cause,
                 "remedy": self.why.remedy,
             }
@@ -57,7 +58,7 @@ class Finding:
         """For people: the lines below the line of the step."""
         if self.error is None or self.why is None:
             return [f"to check it: {self.remedy}"] if self.remedy else []
-        symptom = f"symptom: {self.error.row.symptom} ({self.error.code})"
+        symptom = f"symptom: {self.error.code.row.symptom} ({self.error.code})"
         faults = self.error.faults if isinstance(self.error, ConfigurationError) else ()
         details = [f"fault:   {fault}" for fault in faults] if len(faults) > 1 else []
         return [*details, symptom, f"cause:   {self.why.cause}", f"remedy:  {self.why.remedy}"]
@@ -65,7 +66,7 @@ class Finding:
 
 def failed(step: str, error: AgentError, why: Explanation | None = None) -> Finding:
     """A step that failed; without `why`, the error table has the cause and the remedy."""
-    row = error.row
+    row = for_operators(error).row
     return Finding(
         step, Outcome.FAILED, error.detail, error, why or Explanation(error.code, row.cause, row.remedy)
     )

@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from identity.error_table import ErrorCode
+from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.secret import Secret
 
@@ -30,4 +30,4 @@ async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) 
         with contextlib.suppress(RedisError, OSError):
             await redis.aclose()
     if fault:
-        raise ConfigurationError(ErrorCode.SETTINGS_INVALID, [fault])
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from agent.error_codes import AgentCode
 from agent.settings.variables import Settings
-from identity.error_table import ErrorCode
+from graph.error_codes import GraphCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError
+from tools.error_codes import ToolCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,11 @@ def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
     s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
     if part == "model" and s.llm_api_key_file is not None:
         need = "LLM_API_KEY_FILE"
-    if error.code is ErrorCode.SETTINGS_INVALID and s.rate_limit_url is not None:
+    if error.code is AgentCode.SETTINGS_INVALID and s.rate_limit_url is not None:
         return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
-    if error.code is ErrorCode.JWKS_UNAVAILABLE:
+    if error.code is IdentityCode.JWKS_UNAVAILABLE:
         return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
-    if error.code is ErrorCode.IDAAS_UNREACHABLE:
+    if error.code is IdentityCode.IDAAS_UNREACHABLE:
         if error.detail.startswith("Developer API"):
             return Origin(s.idaas.developer_api_endpoint, "developerApiEndpoint", need)
         return Origin(s.idaas.token_endpoint, "tokenEndpoint", need)
@@ -50,9 +53,9 @@ _NEEDS = {
 }
 _OF_SERVICES = frozenset(
     {
-        ErrorCode.MODEL_CALL_FAILED,
-        ErrorCode.EXTERNAL_SERVICE_FAILED,
-        ErrorCode.ENTERPRISE_SERVICE_FAILED,
-        ErrorCode.SERVICE_FAILED,
+        GraphCode.MODEL_CALL_FAILED,
+        ToolCode.EXTERNAL_SERVICE_FAILED,
+        ToolCode.ENTERPRISE_SERVICE_FAILED,
+        ToolCode.SERVICE_FAILED,
     }
 )

@@ -9,7 +9,7 @@ from typing import Final
 from identity.access_token.claims import AccessTokenClaims, read_claims
 from identity.access_token.jose_header import JoseHeader, read_header
 from identity.access_token.jws import parse_compact_jws
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
@@ -36,7 +36,7 @@ async def check_issued(
         raise _invalid("iss", f'of what IDaaS issues must be "{issuer}"')
     if await keys.find(header.kid, header.algorithm) is None:
         raise AccessTokenError(
-            ErrorCode.ACCESS_TOKEN_INVALID, 'header "kid" of what IDaaS issues names no key of the JWKS'
+            IdentityCode.ACCESS_TOKEN_INVALID, 'header "kid" of what IDaaS issues names no key of the JWKS'
         )
     if claims.issued_at is not None:
         behind, ahead = claims.issued_at - arrived_at, requested_at - claims.issued_at
@@ -47,4 +47,4 @@ async def check_issued(
 
 
 def _invalid(claim: str, fault: str) -> AccessTokenError:
-    return AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, f'claim "{claim}" {fault}')
+    return AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, f'claim "{claim}" {fault}')

@@ -16,6 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph_sdk import Auth
 
 from agent.api.errors import retry_after
+from agent.error_table import for_operators
 from agent.langgraph_server.token_references import (
     REFERENCE,
     VERIFIED,
@@ -46,7 +47,7 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
     try:
         token = scope.get(VERIFIED) or await (await agent_of_this_loop()).admission.admit(values)
     except AgentError as error:
-        log_failure(error)
+        log_failure(for_operators(error))
         status = 503
         if isinstance(error, AccessTokenError):
             status = 403 if isinstance(error, InsufficientScopeError) else 401
@@ -95,7 +96,7 @@ async def _count(user: Auth.types.BaseUser) -> None:
     try:
         await agent.request_rate.count(Principal(agent.settings.idaas.issuer, user.identity))
     except LimitError as error:
-        log_failure(error)
+        log_failure(for_operators(error))
         headers = {"Retry-After": retry_after(error)}
         raise Auth.exceptions.HTTPException(429, str(error), headers) from None
 

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from agent.api.errors import error_response
+from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 from identity.secret import Secret
 
@@ -42,17 +43,19 @@ def bearer_token(authorization: Iterable[str]) -> Secret:
     """
     match list(authorization):
         case []:
-            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" is missing')
+            raise AccessTokenError(GraphCode.ACCESS_TOKEN_MISSING, 'header "Authorization" is missing')
         case [value]:
             scheme, _, token = value.strip(_WHITESPACE).partition(" ")
             token = token.lstrip(" ")
             if scheme.lower() != "bearer" or not token:
                 raise AccessTokenError(
-                    ErrorCode.ACCESS_TOKEN_MISSING, 'header "Authorization" must be "Bearer <access token>"'
+                    GraphCode.ACCESS_TOKEN_MISSING, 'header "Authorization" must be "Bearer <access token>"'
                 )
             return Secret(token)
         case _:
-            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'header "Authorization" must be sent once')
+            raise AccessTokenError(
+                IdentityCode.ACCESS_TOKEN_INVALID, 'header "Authorization" must be sent once'
+            )
 
 
 class Challenge:
@@ -69,7 +72,7 @@ class Challenge:
             return {}
         base = self._public_url or str(Request(scope).base_url)
         parts = {"realm": "idaas-agent", "resource_metadata": base.rstrip("/") + PROTECTED_RESOURCE_PATH}
-        if error.code is not ErrorCode.ACCESS_TOKEN_MISSING:
+        if error.code is not GraphCode.ACCESS_TOKEN_MISSING:
             narrow = isinstance(error, InsufficientScopeError)
             parts["error"] = "insufficient_scope" if narrow else "invalid_token"
             parts["error_description"] = _DESCRIPTIONS[narrow]

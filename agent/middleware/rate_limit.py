@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.api.errors import error_response
+from agent.error_codes import AgentCode
 from agent.middleware.authentication import CALLER
 from agent.middleware.request_window import LocalWindow, RedisWindow, Window
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
-from identity.error_table import ErrorCode
 from identity.errors import AgentError, LimitError
 from identity.secret import Secret
 
@@ -79,7 +79,7 @@ class RequestRate:
         wait = await self._apply(lambda window: window.take(caller, name, amount, f"{instead_of}.0"))
         if wait:
             text = f"at most {self.per_minute} requests in a minute"
-            raise LimitError(ErrorCode.RATE_LIMITED, text, retry_after=wait)
+            raise LimitError(AgentCode.RATE_LIMITED, text, retry_after=wait)
         return name
 
     async def give_back(self, principal: Principal, name: str) -> None:

@@ -13,8 +13,8 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.errors import error_response
-from identity.error_table import ErrorCode
-from identity.errors import AgentError
+from agent.error_codes import AgentCode
+from identity.errors import UnavailableError
 
 FINAL_EVENT_SECONDS: Final = 1.0
 """How long ended runs may take to cancel their calls, to record that, and to send their error."""
@@ -91,6 +91,6 @@ class ShutdownMiddleware:
             await error_response(shutting_down(), {"Connection": "close"})(scope, receive, send)
 
 
-def shutting_down() -> AgentError:
+def shutting_down() -> UnavailableError:
     """The error of every request that the shutdown ends."""
-    return AgentError(ErrorCode.SHUTTING_DOWN, "the agent is stopping")
+    return UnavailableError(AgentCode.SHUTTING_DOWN, "the agent is stopping")

@@ -22,11 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from agent.error_codes import AgentCode
 from agent.settings.faults import variable_faults
 from agent.settings.services_file import ServiceDeclaration, read_services_file
 from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
 from identity.secret import Secret
@@ -311,19 +313,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
-    code, faults, idaas = ErrorCode.SDK_CONFIG_UNREADABLE, list[str](), None
+    code: ErrorCode = IdentityCode.SDK_CONFIG_UNREADABLE
+    faults, idaas = list[str](), None
     try:
         Variables.model_validate(given)
     except ValidationError as error:
-        code = ErrorCode.SETTINGS_INVALID
+        code = AgentCode.SETTINGS_INVALID
         faults += variable_faults(error)
     if unmatched := _unmatched(given):
-        code = ErrorCode.SETTINGS_INVALID
+        code = AgentCode.SETTINGS_INVALID
         faults += unmatched
     services: dict[str, ServiceDeclaration] = {}
     if "services_file" in given and _holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))
-        code = ErrorCode.SETTINGS_INVALID if found else code
+        code = AgentCode.SETTINGS_INVALID if found else code
         faults += found
     try:
         idaas = read_sdk_configuration(path, environment)

@@ -22,10 +22,10 @@ from openai import AsyncStream
 from pydantic import SecretStr
 
 from graph.call_arguments import arguments_in
+from graph.error_codes import GraphCode
 from graph.models.client import MAX_BYTES
 from graph.models.events import ModelEvents
 from graph.models.stream_redaction import without_key
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.redaction import redact
 from identity.secret import Secret
@@ -57,7 +57,7 @@ class ChatModel(ChatOpenAI):
         **kwargs: Any,  # noqa: ANN401 - the model's options
     ) -> AsyncIterator[ChatGenerationChunk]:
         api_key = cast(Secret, kwargs.pop("api_key"))
-        failure: ServiceError | None = ServiceError(ErrorCode.MODEL_CALL_FAILED, "the answer was empty")
+        failure: ServiceError | None = ServiceError(GraphCode.MODEL_CALL_FAILED, "the answer was empty")
         try:
             if self.stream_usage:
                 kwargs["stream_options"] = {"include_usage": True}
@@ -222,7 +222,7 @@ def _to_service_error(error: Exception, api_key: Secret) -> ServiceError:
         detail = f"of the model service, {error}"
     else:
         detail = "the answer of the model service has an unexpected form"
-    return ServiceError(ErrorCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)
+    return ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)
 
 
 _MAX_MESSAGE: Final = 500

@@ -5,9 +5,9 @@ from typing import Protocol
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext, TokenLookup
+from graph.error_codes import GraphCode
 from graph.state import PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 
@@ -36,7 +36,7 @@ class Callers:
         token = self._token_of(runtime)
         if token is None:
             raise AccessTokenError(
-                ErrorCode.ACCESS_TOKEN_MISSING, "the run has no access token of its caller"
+                GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of its caller"
             )
         return await self._verifier.verify(token)
 

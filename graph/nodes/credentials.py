@@ -8,17 +8,15 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.conversation import called_services
+from graph.node_error import MODEL, error_of_node
 from graph.nodes.caller import Callers
 from graph.service_credentials import RunServiceCredential, ServiceCredentials
 from graph.state import AgentState, Unavailable
 from identity.credentials.credential import Credential
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
 from identity.secret import Secret
 from tools.service import Service
-
-MODEL = "model"
-"""The model's node, and the name of its key among the credentials."""
 
 
 class ResolveCredentials:
@@ -80,7 +78,5 @@ class ResolveCredentials:
         except AgentError as error:
             return error
         except TimeoutError:
-            return UnreachableError(
-                ErrorCode.IDAAS_UNREACHABLE,
-                f'the credential of "{name}" was not issued within {self._seconds:g} s',
-            ).of(name)
+            detail = f'the credential of "{name}" was not issued within {self._seconds:g} s'
+            return error_of_node(UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail), name)

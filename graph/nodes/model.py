@@ -11,15 +11,15 @@ from langgraph.types import StreamWriter
 
 from graph.context import AgentContext
 from graph.conversation import identified, refusal, request, without_calls
+from graph.error_codes import GraphCode
 from graph.events import TextEvent
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
+from graph.node_error import MODEL
 from graph.nodes.caller import Callers, record
-from graph.nodes.credentials import MODEL
 from graph.service_credentials import RunServiceCredential, ServiceCredentials
 from graph.state import AgentState
 from graph.tool_catalog import Offer, Offers
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tools.service import Service
@@ -158,7 +158,7 @@ class _ModelCall:
             if isinstance(answer, AIMessage):
                 return answer
             fault = "the answer was empty"
-        raise ServiceError(ErrorCode.MODEL_CALL_FAILED, fault)
+        raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
 
     async def _stream(self, key: Secret, writer: StreamWriter) -> Any:  # noqa: ANN401 - judged by the caller
         pieces: list[Any] = []

@@ -20,7 +20,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditedStep, AuditTrail
 from identity.credentials.credential import Credential
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure
 from identity.secret import Secret

@@ -10,12 +10,12 @@ from identity.access_token.claims import AccessTokenClaims, read_claims, subject
 from identity.access_token.jose_header import read_header
 from identity.access_token.jws import parse_compact_jws
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.secret import Secret
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
 
-_INVALID = ErrorCode.ACCESS_TOKEN_INVALID
+_INVALID = IdentityCode.ACCESS_TOKEN_INVALID
 
 
 class AccessTokenVerifier:
@@ -133,7 +133,7 @@ class AccessTokenVerifier:
         missing = self._required - claims.scopes
         if missing:
             raise InsufficientScopeError(
-                ErrorCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
+                IdentityCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
         principal = Principal(self._issuer, claims.subject)
         self._store(

@@ -20,7 +20,7 @@ from identity.audit.event import (
     NullAuditSink,
 )
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.secret import Secret
 

@@ -15,7 +15,7 @@ from identity.credentials.credential import ApiKeyRequirement, Credential, Crede
 from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.refusal_cache import RefusalCache
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -117,7 +117,7 @@ class CredentialBroker:
         key = _credential_key(requirement, access_identity, caller)
         now = self._clock()
         if key[0] is not None and now >= _required_caller(caller).expires_at:
-            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
+            raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
             return stale.credential
@@ -182,7 +182,7 @@ class CredentialBroker:
             raise
         now = self._clock()
         if now >= entry.credential.expires_at:
-            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
+            raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "the credential expired before it arrived")
         self._cache.put(key, entry, now)
         return entry.credential
 
@@ -249,7 +249,7 @@ class CredentialBroker:
         """Removes what the refusal concerns besides `need`: all that depends on a refused prerequisite, and,
         if the agent itself is refused, all that has a prerequisite or does not expire.
         """
-        if error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED:
+        if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
             prerequisites = self._prerequisites
             self._cache.remove_where(
                 holder, lambda each: each in prerequisites or self._depends_on(each, prerequisites)
@@ -314,4 +314,4 @@ def _cached_credential(
 
 
 def _closed_error() -> AgentError:
-    return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "the agent is shutting down")
+    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "the agent is shutting down")

@@ -6,7 +6,8 @@ from typing import Protocol, TypeAlias
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
 from identity.credentials.placement import BEARER, Placement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.secret import Secret
 
 
@@ -19,7 +20,7 @@ class ApiKeyRequirement:
     """
 
     identifier: str
-    error_code: ErrorCode = field(default=ErrorCode.SERVICE_KEY_UNAVAILABLE, compare=False)
+    error_code: ErrorCode = field(default=IdentityCode.SERVICE_KEY_UNAVAILABLE, compare=False)
     placement: Placement = field(default=BEARER, compare=False)
     """Where the service expects it. Not compared: a cached credential may have another placement."""
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import httpx
 
 from identity.credentials.credential import ApiKeyRequirement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import (
     CredentialError,
     PrerequisiteRefusedError,
@@ -70,7 +71,7 @@ class IDaaSClient:
 
         Refusal: `machine_token_failed`, or `client_authentication_failed`.
         """
-        return await self._token(Grant(scope), ErrorCode.MACHINE_TOKEN_FAILED)
+        return await self._token(Grant(scope), IdentityCode.MACHINE_TOKEN_FAILED)
 
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         """An access token of the user, for `scope`, in exchange for the user's (RFC 8693, section 2.1).
@@ -79,7 +80,7 @@ class IDaaSClient:
         `agent_exchange_refused`, `token_exchange_failed` if IDaaS does not say whose permission is missing,
         or `client_authentication_failed`.
         """
-        return await self._token(Grant(scope, subject_token), ErrorCode.TOKEN_EXCHANGE_FAILED)
+        return await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
 
     async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
@@ -111,14 +112,16 @@ class IDaaSClient:
                 return read_issued_token(_json_object(response, "token endpoint"), requested_at)
             except ValueError as error:
                 detail = f"token endpoint: the answer {error}"
-                raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail) from None
+                raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail) from None
         refusal = read_refusal(response)
         if refusal.code == "invalid_client" or response.status == 401:
             about = f'client "{self._configuration.client_id}"'
-            raise CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
+            raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
         if refusal.code:
             code = (
-                exchange_error_code(refusal.code) if refused is ErrorCode.TOKEN_EXCHANGE_FAILED else refused
+                exchange_error_code(refusal.code)
+                if refused is IdentityCode.TOKEN_EXCHANGE_FAILED
+                else refused
             )
             raise CredentialError(code, str(refusal), about=f'scope "{grant.scope}"')
         raise _unexpected_status("token endpoint", response)
@@ -127,10 +130,10 @@ class IDaaSClient:
         """An answer that is final: 200, or a refusal."""
         response = await self._retries.send(self._http, make_request, self._semaphore)
         if isinstance(response, TransportFailure):
-            raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
+            raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
         if response.status == 429 or response.status >= 500:
             raise UnreachableError(
-                ErrorCode.IDAAS_UNREACHABLE,
+                IdentityCode.IDAAS_UNREACHABLE,
                 f"{endpoint}: {read_refusal(response)}",
                 retry_after=retry_after(response.headers),
             )
@@ -174,10 +177,10 @@ def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:
     try:
         return read_object(response.body)
     except ValueError as error:
-        raise UnreachableError(ErrorCode.IDAAS_UNREACHABLE, f"{endpoint}: the answer {error}") from None
+        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: the answer {error}") from None
 
 
 def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
     """Not IDaaS's way to refuse: a proxy, a wrong address."""
     detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
-    return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, detail)
+    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail)

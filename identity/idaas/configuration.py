@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication
@@ -111,4 +111,4 @@ def _client_authentication(
 
 
 def _unreadable(faults: list[str]) -> ConfigurationError:
-    return ConfigurationError(ErrorCode.SDK_CONFIG_UNREADABLE, faults)
+    return ConfigurationError(IdentityCode.SDK_CONFIG_UNREADABLE, faults)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response
 
@@ -43,9 +44,9 @@ def read_refusal(response: Response) -> Refusal:
 
 
 _EXCHANGE_ERRORS: Final[Mapping[str, ErrorCode]] = {
-    "invalid_grant": ErrorCode.USER_TOKEN_REFUSED,
-    "unauthorized_client": ErrorCode.AGENT_EXCHANGE_REFUSED,
-    "unsupported_grant_type": ErrorCode.AGENT_EXCHANGE_REFUSED,
+    "invalid_grant": IdentityCode.USER_TOKEN_REFUSED,
+    "unauthorized_client": IdentityCode.AGENT_EXCHANGE_REFUSED,
+    "unsupported_grant_type": IdentityCode.AGENT_EXCHANGE_REFUSED,
 }
 
 
@@ -58,7 +59,7 @@ def exchange_error_code(code: str) -> ErrorCode:
     `access_denied` to either being disabled, and `invalid_request` to a malformed request and to a bad user
     token (RFC 8693, section 2.2.2).
     """
-    return _EXCHANGE_ERRORS.get(code, ErrorCode.TOKEN_EXCHANGE_FAILED)
+    return _EXCHANGE_ERRORS.get(code, IdentityCode.TOKEN_EXCHANGE_FAILED)
 
 
 def _member(body: Mapping[str, Any], names: tuple[str, ...], shape: re.Pattern[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.signing_keys.token_bucket import TokenBucket
@@ -168,4 +168,4 @@ def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:
 
 
 def _unavailable(*words: object) -> UnreachableError:
-    return UnreachableError(ErrorCode.JWKS_UNAVAILABLE, " ".join(map(str, ("JWKS endpoint:", *words))))
+    return UnreachableError(IdentityCode.JWKS_UNAVAILABLE, " ".join(map(str, ("JWKS endpoint:", *words))))

@@ -7,11 +7,12 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from agent.error_codes import AgentCode
 from agent.run import AgentGraph, Run, Runs
 from agent.run_limit import RunLimit
+from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
-from identity.error_table import ErrorCode
-from identity.errors import AgentError, LimitError
+from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
 from identity.secret import Secret
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent
@@ -67,7 +68,7 @@ async def test_one_more_is_refused_to_this_caller_only() -> None:
     start(runs), start(runs)
     with pytest.raises(LimitError) as refused:
         start(runs)
-    assert refused.value.code is ErrorCode.TOO_MANY_RUNS
+    assert refused.value.code is AgentCode.TOO_MANY_RUNS
     start(runs, BOB)
     await runs.aclose()
 
@@ -113,9 +114,9 @@ async def test_one_more_altogether_is_refused_to_all() -> None:
     runs = runs_of(Graph(endless=True), per_caller=0, altogether=2)
     start(runs), start(runs)
     for who in (ALICE, BOB):
-        with pytest.raises(LimitError) as refused:
+        with pytest.raises(UnavailableError) as refused:
             start(runs, who)
-        assert refused.value.code is ErrorCode.OVERLOADED
+        assert refused.value.code is AgentCode.OVERLOADED
     await runs.aclose()
 
 
@@ -136,7 +137,7 @@ async def leaves_before_it_began(run: Run) -> None:
 
 
 async def is_ended(run: Run) -> None:
-    run.end(AgentError(ErrorCode.SHUTTING_DOWN, "test"))
+    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
 
 
 async def reads(run: Run) -> None:
@@ -152,7 +153,7 @@ async def does_not_read(run: Run) -> None:
     [
         (Graph(), reads),
         (Graph(), does_not_read),
-        (Graph(AgentError(ErrorCode.MODEL_CALL_FAILED, "test")), does_not_read),
+        (Graph(ServiceError(GraphCode.MODEL_CALL_FAILED, "test")), does_not_read),
         (Graph(ZeroDivisionError()), does_not_read),
         (Graph(asyncio.CancelledError()), does_not_read),
         (Graph(endless=True), leaves),
@@ -182,9 +183,9 @@ async def test_a_slow_reader_receives_the_timeout_after_the_buffered_events() ->
         async for event in run:
             read.append(event)  # noqa: PERF401 - what comes before the error
 
-    with pytest.raises(AgentError) as late:
+    with pytest.raises(RunTimeoutError) as late:
         await read_on()
-    assert late.value.code is ErrorCode.RUN_TIMED_OUT
+    assert late.value.code is AgentCode.RUN_TIMED_OUT
     assert 0 < len(read) < 100
 
 
@@ -220,7 +221,7 @@ async def test_every_surface_refuses_one_more_and_others_go_on(sandbox: Sandbox,
                 ("/agent/batch", {"inputs": [{"messages": MESSAGES}]}),
             ):
                 refused = await alice.post(path, json=body)
-                assert refusal(refused) == (429, ErrorCode.TOO_MANY_RUNS), path
+                assert refusal(refused) == (429, AgentCode.TOO_MANY_RUNS), path
             async with bob.stream("POST", CHAT, json=stream) as other:
                 assert other.status_code == 200
 
@@ -233,9 +234,9 @@ async def test_a_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessMo
             server.client("bob") as bob,
             alice.stream("POST", CHAT, json=stream),
         ):
-            assert refusal(await bob.post(CHAT, json=stream)) == (503, ErrorCode.OVERLOADED)
+            assert refusal(await bob.post(CHAT, json=stream)) == (503, AgentCode.OVERLOADED)
             invoked = await bob.post("/agent/invoke", json={"input": {"messages": MESSAGES}})
-            assert refusal(invoked) == (503, ErrorCode.OVERLOADED)
+            assert refusal(invoked) == (503, AgentCode.OVERLOADED)
 
 
 async def test_a_batch_larger_than_the_limit_is_answered(sandbox: Sandbox) -> None:

@@ -16,6 +16,7 @@ from pydantic import PrivateAttr
 
 from graph.build import build_graph
 from graph.context import AgentContext
+from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
@@ -25,13 +26,14 @@ from identity.credentials.credential import (
     Credential,
     CredentialRequirement,
 )
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
 from identity.secret import Secret
 from tests.graph.models.wire_model import WireModel
+from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
-LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 DONE = AIMessage("done")
 Turn = AIMessage | Exception | Callable[[Sequence[AnyMessage]], AIMessage]
 
@@ -110,7 +112,7 @@ class Tokens:
         value = token.reveal()
         self.verified.append(value)
         if value in self.refused:
-            raise AccessTokenError(ErrorCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
+            raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         return assume_verified(
             principal=Principal("https://idaas.example", value.partition("-")[0]),
             audience=("agent",),
@@ -166,7 +168,7 @@ class EchoService:
         self.name = name
         self.credential = requirement
         self.access_identity = access_identity
-        self.error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
+        self.error_code = ToolCode.EXTERNAL_SERVICE_FAILED
         self.settings = ()
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any], str | None]] = []

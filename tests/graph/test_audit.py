@@ -5,17 +5,19 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.error_codes import AgentCode
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
+from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 pytestmark = pytest.mark.promise("on-record")
 
 DONE = AIMessage("done")
-UNAVAILABLE = AuditError(ErrorCode.AUDIT_UNAVAILABLE, "broken")
+UNAVAILABLE = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
 
 
 class Memory:
@@ -60,16 +62,16 @@ async def test_a_call_names_caller_tool_service_and_credential_and_nothing_of_it
     [
         (ToolResult("no such city", ok=False), AuditOutcome.FAILED, None),
         (
-            ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, "down"),
+            ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "down"),
             AuditOutcome.FAILED,
-            ErrorCode.EXTERNAL_SERVICE_FAILED,
+            ToolCode.EXTERNAL_SERVICE_FAILED,
         ),
         (
-            CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused"),
+            CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused"),
             AuditOutcome.REFUSED,
-            ErrorCode.TOKEN_EXCHANGE_FAILED,
+            IdentityCode.TOKEN_EXCHANGE_FAILED,
         ),
-        (RuntimeError("a fault"), AuditOutcome.FAILED, ErrorCode.EXTERNAL_SERVICE_FAILED),
+        (RuntimeError("a fault"), AuditOutcome.FAILED, ToolCode.EXTERNAL_SERVICE_FAILED),
     ],
 )
 async def test_how_a_call_ended_is_on_record(bench, echo, call_tools, answer, outcome, error):

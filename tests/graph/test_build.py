@@ -6,11 +6,12 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from graph.context import AgentContext
+from graph.error_codes import GraphCode
 from graph.limits import Limits
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tests.graph.conftest import DONE
+from tools.error_codes import ToolCode
 
 
 async def test_nodes_are_named_as_the_design_draws_them(bench, echo):
@@ -90,7 +91,7 @@ async def test_at_the_limit_the_model_is_asked_without_tools_and_told_so(bench, 
 
 async def test_a_service_that_cannot_list_its_tools_is_left_out_and_the_model_told_why(bench, echo):
     amap = echo("amap", weather="x")
-    amap.listing = ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, "could not be reached")
+    amap.listing = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "could not be reached")
     b = bench([DONE], amap, echo("enterprise", invoke="y"))
     assert (await b.ask())[-1].text == "done"
     assert b.model.tools == [["invoke"]]
@@ -128,10 +129,10 @@ async def test_a_call_that_was_cut_off_in_an_earlier_run_does_not_break_the_conv
 
 
 async def test_a_model_failure_fails_the_run(bench, echo):
-    b = bench([ServiceError(ErrorCode.MODEL_CALL_FAILED, "status 500", status=500)], echo("amap"))
+    b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], echo("amap"))
     with pytest.raises(ServiceError) as caught:
         await b.ask()
-    assert (caught.value.code, caught.value.status) == (ErrorCode.MODEL_CALL_FAILED, 500)
+    assert (caught.value.code, caught.value.status) == (GraphCode.MODEL_CALL_FAILED, 500)
 
 
 async def test_static_model_key_needs_no_credential(bench, echo):

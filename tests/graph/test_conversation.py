@@ -1,9 +1,10 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agent.error_table import ERROR_CODES, ERROR_TABLE
 from graph.conversation import SYSTEM_PROMPT, failure_text, identified, pending, request, without_calls
 from identity.audit.event import REQUEST_ID
-from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
 
 
@@ -78,18 +79,18 @@ def test_calls_without_a_result_get_one_in_the_right_place():
     assert len(messages) == 5
 
 
-@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("code", ERROR_CODES)
 def test_the_model_reads_of_a_failure_its_code_and_the_persons_text(code):
     error = AgentError(code, 'claim "canary"', about='client "canary"')
     set_before = REQUEST_ID.set("1f2e")
     text = failure_text(error, "leave")
     REQUEST_ID.reset(set_before)
     row = ERROR_TABLE[code]
-    assert text == f"{code}: {row.for_person('leave', '1f2e')}"
+    assert text == f"{code}: {row.for_person('the leave service', '1f2e')}"
     assert text.endswith("; reference 1f2e.")
     assert not [words for words in ("canary", row.cause, row.remedy) if words in text]
 
 
 def test_a_failure_outside_of_a_request_has_no_reference():
-    error = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "invalid_scope")
+    error = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope")
     assert failure_text(error, "leave").endswith("Ask your administrator.")

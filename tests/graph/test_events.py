@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse
 from graph.context import AgentContext
 from graph.models.model_studio import model_studio
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
+from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 DONE = AIMessage("all is done", additional_kwargs={"reasoning_content": "hm"})
@@ -47,7 +47,7 @@ async def test_tools_and_text_are_told_in_order(bench, echo, call_tools, amap_ke
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (ServiceError(ErrorCode.ENTERPRISE_JWT_REJECTED, "status 403"), "enterprise_jwt_rejected"),
+        (ServiceError(ToolCode.ENTERPRISE_JWT_REJECTED, "status 403"), "enterprise_jwt_rejected"),
         (KeyError("canary"), "external_service_failed"),
         (ToolResult("no such city", ok=False), None),
     ],

@@ -4,19 +4,20 @@ import asyncio
 
 import pytest
 
+from graph.error_codes import GraphCode
 from graph.limits import Limits
 from identity.access_identity import AccessIdentity
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
 from tests.graph.conftest import DONE
 
 
 async def test_without_the_models_key_the_run_fails_with_the_reason(bench, echo):
     b = bench([DONE], echo("amap"))
-    b.vault.failures["llm_api_key"] = CredentialError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "not granted")
+    b.vault.failures["llm_api_key"] = CredentialError(GraphCode.LLM_API_KEY_UNAVAILABLE, "not granted")
     with pytest.raises(CredentialError) as caught:
         await b.ask()
-    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert b.model.asked == []
 
 
@@ -28,14 +29,14 @@ async def test_credentials_that_take_too_long_are_unreachable(bench, echo, amap_
     b.vault.hang = {"llm_api_key"}
     with pytest.raises(UnreachableError) as caught:
         await b.ask()
-    assert caught.value.code is ErrorCode.IDAAS_UNREACHABLE
+    assert caught.value.code is IdentityCode.IDAAS_UNREACHABLE
 
 
 async def test_without_a_token_nothing_is_asked_of_anybody(bench, echo):
     b = bench([DONE], echo("amap"))
     with pytest.raises(AccessTokenError) as caught:
         await b.graph.ainvoke({"messages": [("user", "hi")]})
-    assert caught.value.code is ErrorCode.ACCESS_TOKEN_MISSING
+    assert caught.value.code is GraphCode.ACCESS_TOKEN_MISSING
     assert (b.tokens.verified, b.vault.obtained, b.model.asked) == ([], [], [])
 
 
@@ -79,7 +80,7 @@ async def test_human_identity_uses_the_callers_credentials_and_never_the_machine
     await b.ask(token="bob-at")
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
     b.vault.failures[enterprise_scope.scope] = CredentialError(
-        ErrorCode.TOKEN_EXCHANGE_FAILED, "access_denied"
+        IdentityCode.TOKEN_EXCHANGE_FAILED, "access_denied"
     )
     b.model.turns[:] = [call_tools(("invoke", {})), DONE]
     _, result, _ = await b.ask(token="bob-at")
@@ -114,7 +115,7 @@ async def test_a_credential_about_to_expire_is_asked_for_anew(bench, echo, call_
 
 
 async def test_a_refused_model_key_is_renewed_once(bench, echo):
-    refused = ServiceError(ErrorCode.MODEL_CALL_FAILED, "status 401", status=401)
+    refused = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
     b = bench([refused, DONE], echo("amap"))
     assert (await b.ask())[-1].text == "done"
     assert b.model.keys == ["llm_api_key-of-machine-0", "llm_api_key-of-machine-1"]

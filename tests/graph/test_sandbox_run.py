@@ -12,12 +12,12 @@ from langchain_core.messages import ToolMessage
 
 from graph.build import build_graph
 from graph.context import AgentContext
+from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement
-from identity.error_table import ErrorCode
 from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
@@ -69,7 +69,7 @@ class Agent:
             ),
             credentials=self.broker,
             access_identity=access_identity,
-            llm_api_key=ApiKeyRequirement(llm_api_key, ErrorCode.LLM_API_KEY_UNAVAILABLE),
+            llm_api_key=ApiKeyRequirement(llm_api_key, GraphCode.LLM_API_KEY_UNAVAILABLE),
             clock=sandbox.clock,
         )
 
@@ -171,7 +171,7 @@ async def test_a_key_replaced_at_idaas_is_taken_up_without_a_restart(agent):
 async def test_a_wrong_identifier_of_the_models_key_fails_with_its_code(agent):
     with pytest.raises(CredentialError) as caught:
         await agent(AccessIdentity.MACHINE, llm_api_key="no_such_key").ask("hello")
-    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
 async def test_a_wrong_audience_or_an_expired_token_is_refused(agent):

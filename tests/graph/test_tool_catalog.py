@@ -3,14 +3,14 @@
 import pytest
 
 from graph.tool_catalog import Offers
-from identity.error_table import ErrorCode
+from tools.error_codes import ToolCode
 from tools.service import ToolSchema
 
 
 class Listing:
     """A service that has its tools at hand while `known`, and counts how often it is asked."""
 
-    error_code = ErrorCode.EXTERNAL_SERVICE_FAILED
+    error_code = ToolCode.EXTERNAL_SERVICE_FAILED
     settings = ()
 
     def __init__(self, name, *tools):

@@ -9,9 +9,10 @@ from langchain_core.messages import ToolMessage
 from graph.events import TOO_LONG
 from graph.limits import Limits
 from identity.access_identity import AccessIdentity
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError, UnreachableError
 from tests.graph.conftest import DONE
+from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 
@@ -52,8 +53,8 @@ async def test_a_result_is_shown_as_the_model_gets_it_up_to_4000_characters(
 @pytest.mark.parametrize(
     "failure",
     [
-        CredentialError(ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted"),
-        UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "no answer"),
+        CredentialError(ToolCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted"),
+        UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no answer"),
     ],
 )
 async def test_without_its_credential_a_service_is_not_called(bench, echo, call_tools, amap_key, failure):
@@ -69,10 +70,10 @@ async def test_without_its_credential_a_service_is_not_called(bench, echo, call_
 @pytest.mark.parametrize(
     ("answer", "called"),
     [
-        (ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500), True),
+        (ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "status 500", status=500), True),
         (ToolResult("no such city", ok=False), True),
         (ToolResult("invalid arguments", ok=False, called=False), False),
-        (CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
+        (CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
     ],
 )
 async def test_a_failure_tells_whether_the_service_was_called(

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, UnreachableError
 from identity.single_flight import SingleFlight
 
@@ -15,7 +15,7 @@ REQUEST = ContextVar("REQUEST", default="no request")
 
 
 def closed() -> AgentError:
-    return UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "closed")
+    return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "closed")
 
 
 @pytest.fixture

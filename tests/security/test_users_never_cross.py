@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, assume_verified
 from identity.credentials.broker import _credential_key
 from identity.credentials.cache import CachedCredential, CredentialCache
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, Credential
-from identity.error_table import ErrorCode
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault
@@ -82,7 +82,7 @@ async def test_each_user_of_a_crowd_is_served_under_their_own_identity(start_age
 
 
 NEEDS = st.one_of(
-    st.builds(ApiKeyRequirement, st.text(max_size=4), st.sampled_from(ErrorCode)),
+    st.builds(ApiKeyRequirement, st.text(max_size=4), st.sampled_from(ERROR_CODES)),
     st.builds(AccessTokenRequirement, st.text(max_size=4)),
 )
 HOLDERS = st.one_of(st.none(), st.text(max_size=4))

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from agent.api.errors import error_body, error_response
+from agent.error_table import ERROR_CODES, ERROR_TABLE
 from graph.conversation import failure_text
-from identity.error_table import ERROR_TABLE, ErrorCode
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
 from identity.transport.retry import RetryPolicy
 from sandbox.directory import AGENT, PAGE
@@ -27,7 +29,7 @@ ALL_NAMES = " ".join(NAMES)
 
 
 @pytest.mark.parametrize("service", [None, "model", "amap", "enterprise", "leave"])
-@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("code", ERROR_CODES)
 def test_no_text_of_an_error_but_the_operators_names_anything(code: ErrorCode, service: str | None) -> None:
     errors = [
         AgentError(code, ALL_NAMES, about=ALL_NAMES, service=service),
@@ -44,7 +46,7 @@ def test_no_text_of_an_error_but_the_operators_names_anything(code: ErrorCode, s
         assert ALL_NAMES in error.detail
 
 
-@pytest.mark.parametrize("code", ErrorCode)
+@pytest.mark.parametrize("code", ERROR_CODES)
 def test_every_code_has_a_sentence_for_the_person_that_ends_with_the_reference(code: ErrorCode) -> None:
     text = AgentError(code, "").for_person("1f2e")
     assert re.fullmatch(r"[A-Z][^{}\"]+; reference 1f2e\.", text)
@@ -54,7 +56,7 @@ def test_every_code_has_a_sentence_for_the_person_that_ends_with_the_reference(c
 
 
 def test_one_failure_of_several_services_names_each() -> None:
-    shared = AgentError(ErrorCode.TOKEN_EXCHANGE_FAILED, "invalid_scope", about='scope "x"')
+    shared = AgentError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope", about='scope "x"')
     leave, enterprise = shared.of("leave"), shared.of("enterprise")
     assert "the leave service" in str(leave)
     assert "the enterprise service" in str(enterprise)
@@ -195,7 +197,7 @@ async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_
         seen.append((f"{surface.__name__} challenge", re.sub(r' scope="[^"]*"', "", challenge)))
     assert names_by_place([*seen, *prompts]) == []
     lines = [record.fields for record in caplog.records if record.name == "idaas_agent.failure"]
-    row = ERROR_TABLE[ErrorCode(failure.code)]
+    row = ERROR_TABLE[failure.code]
     found = {line["request_id"] for line in lines if line["code"] == failure.code}
     assert found
     assert found <= ids
@@ -223,7 +225,7 @@ async def test_ready_reports_the_failing_part_without_client_credential_or_scope
     agent = await start_agent("Machine", **variables)
     answer = await agent.ready()
     found = answer.json()["checks"][check]
-    row = ERROR_TABLE[ErrorCode(found["code"])]
+    row = ERROR_TABLE[found["code"]]
     assert (found["symptom"], found["cause"], found["remedy"]) == (row.symptom, row.cause, row.remedy)
     assert found["detail"].startswith(reason)
     hidden = {AGENT, PAGE, *AUDIENCES, *PERMISSIONS, *IDENTIFIERS}
@@ -259,4 +261,4 @@ async def test_langgraph_server_shows_the_persons_words_and_logs_the_operators(
     assert names_by_place((place, needs.sub("", text)) for place, text in seen) == []
     written = langgraph_server.log.read_text(errors="replace")[before:]
     assert "invalid_scope (status 400" in written or "access_denied (status 403" in written
-    assert ERROR_TABLE[ErrorCode(code)].remedy in written
+    assert ERROR_TABLE[code].remedy in written

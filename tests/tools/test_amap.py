@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from sandbox.faults import Fault
 from tools.amap import amap
+from tools.error_codes import ToolCode
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_failing_server_fails_the_call_and_recovers_with_it(sandbox, ser
     sandbox.cloud.faults.set("amap", fault)
     with pytest.raises(ServiceError) as caught:
         await service.call("maps_weather", {"city": "杭州"}, access)
-    assert caught.value.code is ErrorCode.EXTERNAL_SERVICE_FAILED
+    assert caught.value.code is ToolCode.EXTERNAL_SERVICE_FAILED
     sandbox.cloud.faults.clear()
     assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
 

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from identity.credentials.credential import ApiKeyRequirement
 from identity.credentials.placement import Placement
-from identity.error_table import ErrorCode
 from tests.recorder import Recorder
 from tests.tools.mcp_service.mcp_server import Server
 from tests.tools.service_failure import failure_of
+from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
 from tools.mcp_service.service import MCPService
 
@@ -49,7 +49,7 @@ async def test_key_that_cannot_be_sent_is_a_failure_without_the_key(serve, key_r
         return (await http.get()).text
 
     error = await failure_of(service.call("get", {}, key_ring("can\nary")))
-    assert error.code is ErrorCode.SERVICE_FAILED
+    assert error.code is ToolCode.SERVICE_FAILED
     assert "can\nary" not in f"{error} {error.detail}"
     assert recorder.requests == []
     await service.aclose()
@@ -126,7 +126,7 @@ async def test_key_that_an_mcp_service_cannot_send_is_a_failure_without_the_key(
     server = Server()
     service = await maps(server, Placement("X-API-Key"))
     error = await failure_of(service.call("weather", {"city": "x"}, key_ring("can\nary")))
-    assert (error.code, "visible ASCII" in error.detail) == (ErrorCode.SERVICE_FAILED, True)
+    assert (error.code, "visible ASCII" in error.detail) == (ToolCode.SERVICE_FAILED, True)
     assert "can\nary" not in f"{error} {error.detail}"
     assert server.seen == []
 

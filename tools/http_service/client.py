@@ -11,7 +11,7 @@ import httpx
 from identity.credentials import credential_auth
 from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, Placement
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.body import (
     EncodedResponseError,
@@ -22,6 +22,7 @@ from identity.transport.body import (
 )
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
+from tools.error_codes import ToolCode
 from tools.result import presentable
 from tools.service import Access
 
@@ -152,7 +153,7 @@ class ServiceClient:
         # Function Compute's HTTP trigger, with the code of its JWT authentication in the body.
         if status == 403 and '"JWTToken' in text:
             return ServiceError(
-                ErrorCode.ENTERPRISE_JWT_REJECTED,
+                ToolCode.ENTERPRISE_JWT_REJECTED,
                 f'the trigger of "{self._address.service}" refused the token',
                 status=status,
             )

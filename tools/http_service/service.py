@@ -11,8 +11,9 @@ from langchain_core.tools import BaseTool
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import CredentialRequirement
 from identity.credentials.placement import BEARER
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
+from tools.error_codes import ToolCode
 from tools.http_service.client import Address, ServiceClient
 from tools.http_service.langchain_tool import LangChainTool
 from tools.http_service.tool_function import ToolFunction
@@ -38,7 +39,7 @@ class HTTPService:
         credential: CredentialRequirement | None = None,
         *,
         access_identity: AccessIdentity | None = None,
-        error_code: ErrorCode = ErrorCode.SERVICE_FAILED,
+        error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         tools: Sequence[BaseTool] = (),
         ssl_context: ssl.SSLContext | None = None,

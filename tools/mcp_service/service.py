@@ -14,10 +14,11 @@ from cachetools import LRUCache
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential, CredentialRequirement
 from identity.credentials.credential_auth import send_with_credential
-from identity.error_table import ErrorCode
+from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.transport.client import checked_url, http_client
+from tools.error_codes import ToolCode
 from tools.mcp_service.session import MCPSession
 from tools.mcp_service.session_pool import MCPSessions
 from tools.mcp_service.transport import MCPCallFailure, MCPFailure, MCPTransport
@@ -54,7 +55,7 @@ class MCPService:
         *,
         access_identity: AccessIdentity | None = None,
         allowed_tools: Collection[str] | None = None,
-        error_code: ErrorCode = ErrorCode.SERVICE_FAILED,
+        error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 25.0,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from agent.error_codes import AgentCode
 from agent.run import Run, RunEvent
 from graph.events import TextEvent
-from identity.error_table import ErrorCode
-from identity.errors import AgentError
+from identity.errors import UnavailableError
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -90,7 +90,7 @@ async def test_a_run_that_is_cancelled_while_its_reader_lags_is_closed_at_once()
 
 async def test_run_ended_before_it_began_ends_its_reader() -> None:
     run = Run(endless_events(asyncio.Event()), 60)
-    run.end(AgentError(ErrorCode.SHUTTING_DOWN, "stop"))
-    with pytest.raises(AgentError) as raised:
+    run.end(UnavailableError(AgentCode.SHUTTING_DOWN, "stop"))
+    with pytest.raises(UnavailableError) as raised:
         await run.first()
-    assert raised.value.code is ErrorCode.SHUTTING_DOWN
+    assert raised.value.code is AgentCode.SHUTTING_DOWN

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.audit.log import AuditLog
+from agent.error_codes import AgentCode
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
-from identity.error_table import ErrorCode
 from identity.errors import AuditError
 
 pytestmark = pytest.mark.promise("on-record")
@@ -89,7 +89,7 @@ async def test_required_record_on_a_full_disk_is_refused_and_the_reason_logged(c
     for _ in range(3):
         with pytest.raises(AuditError) as caught:
             await log.record(event())
-        assert caught.value.code is ErrorCode.AUDIT_UNAVAILABLE
+        assert caught.value.code is AgentCode.AUDIT_UNAVAILABLE
     with pytest.raises(AuditError):
         await log.check()
     await log.aclose()
@@ -106,14 +106,14 @@ async def test_on_a_full_disk_other_records_do_not_hold_up_the_caller_and_are_no
     log = AuditLog(FULL, capacity=10, retry_seconds=60)
     for _ in range(25):
         await log.record(event())
-    assert (await until_it_fails(log)).code is ErrorCode.AUDIT_UNAVAILABLE
+    assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
     await log.aclose()
     assert "the audit log ends without 25 records" in [record.getMessage() for record in caplog.records]
 
 
 async def test_a_file_that_cannot_be_made_is_known_before_the_first_record(tmp_path):
     log = AuditLog(tmp_path / "gone" / "audit.jsonl", retry_seconds=60)
-    assert (await until_it_fails(log)).code is ErrorCode.AUDIT_UNAVAILABLE
+    assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
     await log.aclose()
 
 

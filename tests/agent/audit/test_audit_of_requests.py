@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 from langgraph_sdk import Auth
 
+from agent.error_codes import AgentCode
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.error_table import ErrorCode
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -258,4 +258,4 @@ def test_documented_members_and_events_are_those_that_exist() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SCHEMA["properties"])
     rows = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("## Members")[0], re.MULTILINE)
     assert set(rows) == {*AuditedAction, "audit_resumed"}
-    assert ErrorCode.AUDIT_UNAVAILABLE in DOCUMENT
+    assert AgentCode.AUDIT_UNAVAILABLE in DOCUMENT

@@ -20,7 +20,7 @@ from agent.cli import app
 from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
-from identity.error_table import ErrorCode
+from agent.error_table import ERROR_CODES
 from identity.secret import Secret
 from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
@@ -110,7 +110,7 @@ def test_no_two_things_that_are_wrong_give_the_same_finding() -> None:
 
 def test_every_code_is_provoked_or_cannot_be_met() -> None:
     provoked = {case.code for case in CASES}
-    assert set(ErrorCode) - provoked - NOT_MET.keys() == set()
+    assert set(ERROR_CODES) - provoked - NOT_MET.keys() == set()
     assert provoked & NOT_MET.keys() == set()
 
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 from langgraph_sdk import Auth
 
+from agent.error_codes import AgentCode
 from agent.langgraph_server import entry as langgraph_server
 from agent.langgraph_server.token_references import agent_of_this_loop
-from identity.error_table import ErrorCode
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
@@ -35,7 +35,7 @@ async def test_runs_are_counted_and_looking_is_not(sandbox: Sandbox, monkeypatch
             refused = error
     assert refused is not None
     assert refused.status_code == 429
-    assert ErrorCode.RATE_LIMITED in refused.detail
+    assert AgentCode.RATE_LIMITED in refused.detail
     assert refused.headers is not None
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert await asked("create_run", "user_bob01") == {"owner": "user_bob01"}

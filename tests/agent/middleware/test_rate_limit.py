@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 
 from agent.api.app import create_app
 from agent.composition import Agent
+from agent.error_codes import AgentCode
 from agent.middleware.rate_limit import RequestRate
 from agent.settings.variables import read_settings
 from identity.access_token.verified_access_token import Principal
-from identity.error_table import ErrorCode
 from identity.errors import LimitError
 from identity.secret import Secret
 from tests.agent.middleware.redis_server import RedisServer, redis_server
@@ -73,13 +73,13 @@ async def test_429_contains_retry_after(sandbox: Sandbox) -> None:
             assert (await http.get(MODELS, headers=signed_in(sandbox))).status_code == 200
         refused = await until_refused(http, sandbox, within=3)
         assert refused.status_code == 429
-        assert refused.json()["error"]["code"] == ErrorCode.RATE_LIMITED
+        assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
         assert refused.json()["error"]["type"] == "rate_limit_error"
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
         for path in (CHAT, "/agent/invoke", "/agent/stream", "/agent/playground/", "/nothing/here"):
             answer = await http.post(path, headers=signed_in(sandbox), json={})
             error = answer.json()["error"]
-            assert (answer.status_code, error["code"]) == (429, ErrorCode.RATE_LIMITED), path
+            assert (answer.status_code, error["code"]) == (429, AgentCode.RATE_LIMITED), path
             assert error["retry_after"] == int(answer.headers["Retry-After"]), path
 
 
@@ -162,7 +162,7 @@ async def test_a_refused_batch_counts_nothing_and_works_nothing(sandbox: Sandbox
         for _ in range(10):
             refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(5))
             assert refused.status_code == 429
-            assert refused.json()["error"]["code"] == ErrorCode.RATE_LIMITED
+            assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
             assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert not [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
         assert await left(http, sandbox) == 4
@@ -206,7 +206,7 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
             for path in (CHAT, "/agent/invoke", "/agent/batch", "/agent/stream", "/agent/stream_log"):
                 refused = await http.post(path, content=body())
                 assert refused.status_code == 429, path
-                assert refused.json()["error"]["code"] == ErrorCode.TOO_MANY_RUNS, path
+                assert refused.json()["error"]["code"] == AgentCode.TOO_MANY_RUNS, path
         assert read == []
         assert await left(http, sandbox) == 3
     running.cancel()
@@ -263,7 +263,7 @@ async def test_two_agents_share_what_one_user_may_send(sandbox: Sandbox, redis: 
         assert (await other.get(MODELS, headers=signed_in(sandbox))).status_code == 200
         await until_refused(one, sandbox, within=4)
         refused = await other.get(MODELS, headers=signed_in(sandbox))
-        assert (refused.status_code, refused.json()["error"]["code"]) == (429, ErrorCode.RATE_LIMITED)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, AgentCode.RATE_LIMITED)
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert (await other.get(MODELS, headers=signed_in(sandbox, "bob"))).status_code == 200
 
@@ -291,7 +291,7 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
     redis.leave()
     await rate.count(ALICE)
     await rate.count(BOB)
-    assert (await spent(rate, ALICE, within=3)).code is ErrorCode.RATE_LIMITED
+    assert (await spent(rate, ALICE, within=3)).code is AgentCode.RATE_LIMITED
     [record] = log.records
     assert "RATE_LIMIT_URL" in record.message
     assert PASSWORD not in log.text

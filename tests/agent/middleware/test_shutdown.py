@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from agent.api.app import create_app
 from agent.composition import Agent
+from agent.error_codes import AgentCode
 from agent.server.web_server import listen, web_server
 from agent.settings.variables import read_settings
-from identity.error_table import ErrorCode
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -59,7 +59,7 @@ async def test_every_stream_ends_with_one_shutdown_error(server: AgentServer, mo
             text = (await response.aread()).decode()  # raises if the body does not end as it should
             assert text.count('"error": {') == 1, path
             last = json.loads(text.strip().splitlines()[-1].removeprefix("data: "))
-            assert last["error"]["code"] == ErrorCode.SHUTTING_DOWN, path
+            assert last["error"]["code"] == AgentCode.SHUTTING_DOWN, path
     assert await happens(model.left)
 
 
@@ -80,7 +80,7 @@ async def test_request_without_a_response_yet_gets_503_with_retry_after(
         await asyncio.to_thread(server.stop)
         for (path, _), response in zip(bodies, await asyncio.gather(*asking), strict=True):
             assert response.status_code == 503, path
-            assert response.json()["error"]["code"] == ErrorCode.SHUTTING_DOWN, path
+            assert response.json()["error"]["code"] == AgentCode.SHUTTING_DOWN, path
             assert response.headers["Retry-After"], path
 
 
@@ -94,7 +94,7 @@ async def test_request_that_is_not_a_run_yet_gets_503(server: AgentServer) -> No
     answer = await reader.read()
     writer.close()
     assert b" 503 " in answer.splitlines()[0]
-    assert ErrorCode.SHUTTING_DOWN.encode() in answer
+    assert AgentCode.SHUTTING_DOWN.encode() in answer
 
 
 async def test_client_that_does_not_read_does_not_delay_shutdown(caplog: pytest.LogCaptureFixture) -> None:
@@ -130,9 +130,9 @@ async def test_stopping_agent_is_not_ready_and_starts_no_run_after_its_time(
         agent.shutdown.begin(60)
         ready = await http.get("/ready")
         assert ready.status_code == 503
-        assert ready.json()["checks"]["shutdown"]["code"] == ErrorCode.SHUTTING_DOWN
+        assert ready.json()["checks"]["shutdown"]["code"] == AgentCode.SHUTTING_DOWN
         assert (await http.post(CHAT, json={"messages": MESSAGES})).status_code == 200
         agent.shutdown.end()
         refused = await http.post(CHAT, json={"messages": MESSAGES})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, ErrorCode.SHUTTING_DOWN)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, AgentCode.SHUTTING_DOWN)
     await agent.aclose()

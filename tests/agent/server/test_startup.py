@@ -7,10 +7,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from agent.api.response_models import ReadinessAnswer
+from agent.error_codes import AgentCode
 from agent.server.startup import StartingApp, serve_agent
 from agent.server.web_server import listen
 from agent.settings.variables import read_settings
-from identity.error_table import ErrorCode
 from identity.errors import ConfigurationError
 
 SECURITY_HEADERS = {
@@ -87,7 +87,7 @@ async def test_shutdown_is_passed_on_to_the_application(app):
 
 async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
     def compose(settings):
-        raise ConfigurationError(ErrorCode.SETTINGS_INVALID, ["SERVICES_FILE: a fault"])
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, ["SERVICES_FILE: a fault"])
 
     with listen("127.0.0.1", 0, "the agent", "nothing") as listener, pytest.raises(ConfigurationError):
         await serve_agent(read_settings(sandbox.environment), listener, compose=compose)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.error_codes import AgentCode
 from agent.settings.variables import read_settings, variables
 from identity.access_identity import AccessIdentity
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 
 SECRET = "CSnever-shown"
@@ -79,7 +80,7 @@ def test_the_tutorials_variables_are_enough(environment: dict[str, str]) -> None
 
 def test_every_missing_variable_is_named_at_once() -> None:
     error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
-    assert error.code is ErrorCode.SETTINGS_INVALID
+    assert error.code is AgentCode.SETTINGS_INVALID
     for name in (
         "AGENT_AUDIENCE",
         "AGENT_SCOPE",
@@ -95,7 +96,7 @@ def test_every_missing_variable_is_named_at_once() -> None:
 def test_a_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict[str, str]) -> None:
     Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).write_text("{}")
     error = faults(environment)
-    assert error.code is ErrorCode.SDK_CONFIG_UNREADABLE
+    assert error.code is IdentityCode.SDK_CONFIG_UNREADABLE
     assert any("clientId" in fault for fault in error.faults)
 
 
@@ -121,7 +122,7 @@ def test_a_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: di
 )
 def test_a_value_that_cannot_be_used_is_named(environment: dict[str, str], name: str, value: str) -> None:
     error = faults(environment | {name: value})
-    assert error.code is ErrorCode.SETTINGS_INVALID
+    assert error.code is AgentCode.SETTINGS_INVALID
     assert [fault for fault in error.faults if name in fault]
     assert len(error.faults) == 1
 

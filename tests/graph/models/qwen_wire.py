@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import HumanMessage
 
-from identity.error_table import ErrorCode
+from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 
 USAGE = {
@@ -56,7 +56,7 @@ async def failure_of(call) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
         await call
     error = caught.value
-    assert error.code is ErrorCode.MODEL_CALL_FAILED
+    assert error.code is GraphCode.MODEL_CALL_FAILED
     assert "canary" not in f"{error} {error.detail}"
     assert error.__cause__ is None
     assert error.__context__ is None, "the client's error has the service's text"

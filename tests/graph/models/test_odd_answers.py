@@ -6,8 +6,8 @@ import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
+from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 
@@ -47,7 +47,7 @@ async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, b
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
         await bench(model, echo("amap", weather="x")).events()
-    assert caught.value.code is ErrorCode.MODEL_CALL_FAILED
+    assert caught.value.code is GraphCode.MODEL_CALL_FAILED
     assert caught.value.__context__ is None, "the original has the service's text"
     await model.aclose()
 

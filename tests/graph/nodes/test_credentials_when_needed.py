@@ -9,7 +9,7 @@ from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal
 from identity.credentials.credential import AccessTokenRequirement, Credential
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.secret import Secret
 from tests.graph.conftest import DONE
@@ -100,7 +100,7 @@ async def test_a_refused_credential_answers_the_call_and_is_not_asked_for_again_
     leave = echo("leave", LEAVE, balance="5")
     call = call_tools(("balance", {}))
     b = bench([call, call, DONE], leave, access_identity=AccessIdentity.HUMAN)
-    b.vault.failures[LEAVE.scope] = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "access_denied")
+    b.vault.failures[LEAVE.scope] = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "access_denied")
     _, first, _, second, _ = await b.ask()
     assert [first.artifact["error"], second.artifact["error"]] == ["token_exchange_failed"] * 2
     assert leave.calls == []

@@ -5,9 +5,9 @@ import asyncio
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.limits import Limits
-from identity.error_table import ERROR_TABLE, ErrorCode
 from identity.errors import CredentialError, ServiceError
 from tests.graph.conftest import DONE
+from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 
@@ -55,12 +55,12 @@ async def test_arguments_that_are_no_json_are_refused_and_leave_the_conversation
 async def test_a_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     bench, echo, call_tools, amap_key, caplog
 ):
-    failure = ServiceError(ErrorCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
+    failure = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=failure))
     _, result, final = await b.ask()
-    row = ERROR_TABLE[ErrorCode.EXTERNAL_SERVICE_FAILED]
+    row = failure.row
     assert result.status == "error"
-    assert result.text == f"external_service_failed: {row.for_person('amap')}"
+    assert result.text == f"external_service_failed: {row.for_person('the amap service')}"
     (line,) = (record for record in caplog.records if record.name == "idaas_agent.failure")
     assert line.fields == {
         "service": "amap", "tool": "weather", "code": "external_service_failed",
@@ -106,7 +106,7 @@ async def test_an_unavailable_credential_of_a_service_answers_its_calls_only(
     b = bench(
         [call_tools(("weather", {}), ("invoke", {})), DONE], echo("amap", amap_key, weather="x"), enterprise
     )
-    b.vault.failures["amap_api_key"] = CredentialError(ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted")
+    b.vault.failures["amap_api_key"] = CredentialError(ToolCode.EXTERNAL_API_KEY_UNAVAILABLE, "not granted")
     results = {m.name: m for m in await b.ask() if isinstance(m, ToolMessage)}
     assert "external_api_key_unavailable" in results["weather"].text
     assert results["invoke"].text == "hi"

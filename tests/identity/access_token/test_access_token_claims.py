@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import InsufficientScopeError
 from tests.identity.access_token.token_refusal import refused
 
@@ -119,7 +119,7 @@ async def test_a_token_without_the_scope_is_told_apart(issuer: Any) -> None:
     for scope in ("agent.accessory", "agent", "AGENT.ACCESS", "", ...):
         with pytest.raises(InsufficientScopeError) as caught:
             await issuer.verifier().verify(issuer.token(scope=scope))
-        assert caught.value.code is ErrorCode.INSUFFICIENT_SCOPE
+        assert caught.value.code is IdentityCode.INSUFFICIENT_SCOPE
 
 
 async def test_every_word_of_the_required_scope_must_be_there(issuer: Any) -> None:

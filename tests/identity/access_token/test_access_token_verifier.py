@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, UnreachableError
 from identity.secret import Secret
 from tests.identity.access_token.token_refusal import refused
@@ -84,13 +84,13 @@ class BrokenKeys:
         return None
 
     async def find(self, *_: object) -> None:
-        raise UnreachableError(ErrorCode.JWKS_UNAVAILABLE, "down")
+        raise UnreachableError(IdentityCode.JWKS_UNAVAILABLE, "down")
 
 
 async def test_an_outage_of_the_keys_is_no_fault_of_the_token(issuer: Any) -> None:
     with pytest.raises(UnreachableError) as caught:
         await issuer.verifier(keys=BrokenKeys()).verify(issuer.token())
-    assert caught.value.code is ErrorCode.JWKS_UNAVAILABLE
+    assert caught.value.code is IdentityCode.JWKS_UNAVAILABLE
 
 
 async def test_a_repeated_token_costs_no_signature_check(issuer: Any) -> None:

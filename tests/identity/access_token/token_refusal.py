@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 
 
@@ -12,6 +12,6 @@ async def refused(issuer: Any, token: str, **verifier: Any) -> str:
     """The detail of the refusal; the token must be refused as invalid."""
     with pytest.raises(AccessTokenError) as caught:
         await issuer.verifier(**verifier).verify(token)
-    assert caught.value.code is ErrorCode.ACCESS_TOKEN_INVALID
+    assert caught.value.code is IdentityCode.ACCESS_TOKEN_INVALID
     assert not isinstance(caught.value, InsufficientScopeError)
     return caught.value.detail

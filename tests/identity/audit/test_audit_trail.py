@@ -5,13 +5,15 @@ import hashlib
 
 import pytest
 
+from agent.error_codes import AgentCode
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, assume_verified
 from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import (
     AgentError,
     AuditError,
@@ -29,10 +31,10 @@ pytestmark = pytest.mark.promise("on-record")
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
-KEY = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+KEY = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 ALICE = Principal("https://idaas.example", "user_alice01")
-REFUSED = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
-DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
+REFUSED = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused")
+DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
 
 
 class Memory:
@@ -44,7 +46,7 @@ class Memory:
 
     async def record(self, event):
         if self.broken:
-            raise AuditError(ErrorCode.AUDIT_UNAVAILABLE, "broken")
+            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
         self.events.append(event)
 
     @property

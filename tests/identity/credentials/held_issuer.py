@@ -4,24 +4,26 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.issuer import IssuedCredential
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, RequirementRefusedError, UnreachableError
 from identity.secret import Secret
+from tools.error_codes import ToolCode
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
 STORE_TOKEN = AccessTokenRequirement("https://credential-store.example|read")
 """The prerequisite of API keys."""
-LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
-AMAP = ApiKeyRequirement("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
-DOWN = UnreachableError(ErrorCode.IDAAS_UNREACHABLE, "down")
-NO_TOKEN = CredentialError(ErrorCode.TOKEN_EXCHANGE_FAILED, "refused")
-NO_KEY = RequirementRefusedError(ErrorCode.LLM_API_KEY_UNAVAILABLE, "refused")
+LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKeyRequirement("amap_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
+DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
+NO_TOKEN = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused")
+NO_KEY = RequirementRefusedError(GraphCode.LLM_API_KEY_UNAVAILABLE, "refused")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from tests.identity.credentials.held_issuer import (
     AMAP,
@@ -28,6 +28,7 @@ from tests.identity.credentials.held_issuer import (
     settled,
     ticks,
 )
+from tools.error_codes import ToolCode
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
@@ -89,7 +90,7 @@ async def test_a_refusal_under_human_is_not_mended_with_machine(
     issuer.errors[TOKEN.scope] = NO_TOKEN
     with pytest.raises(CredentialError) as caught:
         await broker.obtain(TOKEN, HUMAN, caller("alice"))
-    assert caught.value.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert caught.value.code is IdentityCode.TOKEN_EXCHANGE_FAILED
     assert [call.owner for call in issuer.calls] == ["machine", "access-token-of-alice"]
 
 
@@ -164,7 +165,7 @@ async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
 async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any
 ) -> None:
-    same = ApiKeyRequirement("llm_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+    same = ApiKeyRequirement("llm_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
     issuer.errors["llm_api_key"] = NO_KEY
     results = await asyncio.gather(
         *(broker.obtain(requirement, MACHINE, None) for requirement in (LLM, same)), return_exceptions=True

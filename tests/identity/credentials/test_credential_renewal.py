@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from graph.error_codes import GraphCode
 from identity.credentials.broker import CredentialBroker
-from identity.error_table import ErrorCode
 from identity.errors import CredentialError, PrerequisiteRefusedError, UnreachableError
 from tests.identity.credentials.held_issuer import (
     DOWN,
@@ -147,7 +147,7 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     await settled(broker)
     with pytest.raises(CredentialError) as caught:
         await broker.obtain(LLM, MACHINE, None)
-    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
 async def test_a_refused_prerequisite_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
@@ -163,5 +163,5 @@ async def test_a_refused_prerequisite_is_renewed_once(broker: CredentialBroker, 
     issuer.in_flight[0].land(PrerequisiteRefusedError(LLM.error_code, "refused"))
     with pytest.raises(CredentialError) as caught:
         await waiter
-    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert len(issuer.calls) == 4

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from agent.error_codes import AgentCode
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.refusal_cache import RefusalCache
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import (
     AgentError,
     AuditError,
@@ -39,7 +40,7 @@ from tests.identity.credentials.held_issuer import (
 pytestmark = pytest.mark.promise("refused-ends-use")
 
 
-NO_CLIENT = CredentialError(ErrorCode.CLIENT_AUTHENTICATION_FAILED, "refused")
+NO_CLIENT = CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, "refused")
 NO_PREREQUISITE = PrerequisiteRefusedError(LLM.error_code, "refused")
 REFUSALS = [
     (TOKEN, TOKEN.scope, NO_TOKEN),
@@ -227,7 +228,7 @@ async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
     broker: CredentialBroker, issuer: HeldIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
-    issuer.errors[LLM.identifier] = AuditError(ErrorCode.AUDIT_UNAVAILABLE, "no room")
+    issuer.errors[LLM.identifier] = AuditError(AgentCode.AUDIT_UNAVAILABLE, "no room")
     clock.advance(600)
     for _ in range(2):
         with pytest.raises(AuditError):

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from graph.error_codes import GraphCode
 from identity.credentials.credential import ApiKeyRequirement
-from identity.error_table import ErrorCode
 from identity.errors import AgentError, CredentialError
 
 PAM = "urn:cloud:idaas:pam|.all"
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
 LEAVE = "https://leave.sandbox.example|leave.read"
-LLM_KEY = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
+LLM_KEY = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from graph.error_codes import GraphCode
 from identity.credentials.credential import ApiKeyRequirement
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
@@ -18,6 +19,7 @@ from identity.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
+from tools.error_codes import ToolCode
 
 
 async def test_a_machine_token_is_the_agents_own(sandbox: Any, client: IDaaSClient) -> None:
@@ -48,33 +50,33 @@ async def test_a_wrong_client_secret_has_a_row_of_its_own(
             client = IDaaSClient(wrong, http, retries=retries)
             for call in (client.machine_token(PAM), client.exchange(Secret("token"), PAM)):
                 error = await refusal(call)
-                assert error.code is ErrorCode.CLIENT_AUTHENTICATION_FAILED
+                assert error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED
                 assert "canary" not in f"{error} {error.detail}"
 
 
 async def test_a_scope_that_the_agent_may_not_have_is_refused(client: IDaaSClient) -> None:
     for scope in (LEAVE, "https://unknown.example|read"):
         error = await refusal(client.machine_token(scope))
-        assert error.code is ErrorCode.MACHINE_TOKEN_FAILED
+        assert error.code is IdentityCode.MACHINE_TOKEN_FAILED
         assert scope in error.detail
 
 
 async def test_an_exchange_that_the_user_may_not_have_is_refused(sandbox: Any, client: IDaaSClient) -> None:
     token = sandbox.access_token("bob")
     error = await refusal(client.exchange(Secret(token), LEAVE))
-    assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
     assert token not in f"{error} {error.detail}"
 
 
 @pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
 async def test_a_refused_user_token_has_a_code_of_its_own(client: IDaaSClient, token: str) -> None:
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
-    assert error.code is ErrorCode.USER_TOKEN_REFUSED
+    assert error.code is IdentityCode.USER_TOKEN_REFUSED
 
 
 async def test_a_malformed_exchange_is_refused_without_saying_to_whom(client: IDaaSClient) -> None:
     error = await refusal(client.exchange(Secret(""), ENTERPRISE))
-    assert error.code is ErrorCode.TOKEN_EXCHANGE_FAILED
+    assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
 
 
 async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without_permission(
@@ -84,19 +86,19 @@ async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without
     agent = applications["app_agent01"]
     applications["app_agent01"] = replace(agent, grant_types=agent.grant_types - {"token_exchange"})
     error = await refusal(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
-    assert error.code is ErrorCode.AGENT_EXCHANGE_REFUSED
+    assert error.code is IdentityCode.AGENT_EXCHANGE_REFUSED
 
 
 async def test_an_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
     token = sandbox.access_token("alice", lifetime=60)
     sandbox.clock.advance(120)
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
-    assert error.code is ErrorCode.USER_TOKEN_REFUSED
+    assert error.code is IdentityCode.USER_TOKEN_REFUSED
 
 
 async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).token
-    for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
+    for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         error = await refusal(
             client.obtain_api_key(token, ApiKeyRequirement("unknown", code)), RequirementRefusedError
         )
@@ -116,7 +118,7 @@ async def test_a_refused_pam_token_is_told_apart(sandbox: Any, client: IDaaSClie
 
 async def test_a_broken_body_is_unusable(sandbox: Any, client: IDaaSClient) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(broken_body=True))
-    assert (await refusal(client.machine_token(PAM), UnreachableError)).code is ErrorCode.IDAAS_UNREACHABLE
+    assert (await refusal(client.machine_token(PAM), UnreachableError)).code is IdentityCode.IDAAS_UNREACHABLE
 
 
 async def test_an_untrusted_certificate_is_no_connection(

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from identity.error_table import ErrorCode
+from graph.error_codes import GraphCode
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
@@ -74,7 +75,7 @@ def answering(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
 async def test_an_answer_that_is_no_token_is_unusable(answering: Any, body: Any) -> None:
     client = answering(body)
     error = await refusal(client.machine_token(PAM), UnreachableError)
-    assert error.code is ErrorCode.IDAAS_UNREACHABLE
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert CANARY not in f"{error} {error.detail}"
 
 
@@ -138,7 +139,7 @@ async def test_an_error_is_a_refusal_only_if_it_says_so(
 async def test_an_answer_that_is_no_key_is_refused(answering: Any, body: Any) -> None:
     client = answering(body)
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY))
-    assert error.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert error.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert CANARY not in f"{error} {error.detail}"
 
 
@@ -146,4 +147,4 @@ async def test_an_answer_that_is_no_key_is_refused(answering: Any, body: Any) ->
 async def test_a_broken_answer_is_no_refusal_of_the_key(answering: Any, body: Any) -> None:
     client = answering(body)
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
-    assert error.code is ErrorCode.IDAAS_UNREACHABLE
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import SdkConfiguration
@@ -37,7 +37,7 @@ async def test_temporary_failures_are_asked_again(
 async def test_attempts_are_few(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(status=500))
     error = await refusal(client.machine_token(PAM), UnreachableError)
-    assert error.code is ErrorCode.IDAAS_UNREACHABLE
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert "server_error" in error.detail
     assert len(waits.seconds) == 2
     assert sandbox.cloud.counters.snapshot()["idaas.token:fault"] == 3
@@ -46,7 +46,7 @@ async def test_attempts_are_few(sandbox: Any, client: IDaaSClient, waits: Waits)
 async def test_a_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=10))
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
-    assert error.code is ErrorCode.IDAAS_UNREACHABLE
+    assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert waits.seconds == []
 
 

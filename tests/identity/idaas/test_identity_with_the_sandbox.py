@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, InsufficientScopeError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
@@ -22,10 +23,11 @@ from identity.idaas.issuer import IDaaSIssuer
 from identity.signing_keys.jwks import Jwks
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
+from tools.error_codes import ToolCode
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
-LLM = ApiKeyRequirement("llm_api_key", ErrorCode.LLM_API_KEY_UNAVAILABLE)
-AMAP = ApiKeyRequirement("amap_api_key", ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE)
+LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
+AMAP = ApiKeyRequirement("amap_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
 ENTERPRISE = AccessTokenRequirement("https://enterprise.sandbox.example|service.invoke")
 LEAVE = AccessTokenRequirement("https://leave.sandbox.example|leave.read")
 
@@ -148,8 +150,8 @@ async def test_a_human_credential_stands_for_the_user(identity: Identity) -> Non
 async def test_a_user_gains_nothing_through_the_agent(identity: Identity) -> None:
     assert await identity.broker.obtain(LEAVE, HUMAN, await identity.caller("alice"))
     for access_identity, code in (
-        (HUMAN, ErrorCode.TOKEN_EXCHANGE_FAILED),
-        (MACHINE, ErrorCode.MACHINE_TOKEN_FAILED),
+        (HUMAN, IdentityCode.TOKEN_EXCHANGE_FAILED),
+        (MACHINE, IdentityCode.MACHINE_TOKEN_FAILED),
     ):
         with pytest.raises(CredentialError) as caught:
             await identity.broker.obtain(LEAVE, access_identity, await identity.caller("bob"))
@@ -181,13 +183,13 @@ async def test_idaas_down_at_first_recovers_without_a_restart(identity: Identity
         faults.set(service, Fault(status=503))
     with pytest.raises(UnreachableError) as caught:
         await identity.caller()
-    assert caught.value.code is ErrorCode.JWKS_UNAVAILABLE
+    assert caught.value.code is IdentityCode.JWKS_UNAVAILABLE
     faults.clear("idaas.jwks")
     alice = await identity.caller()
     for service in ("idaas.token", "developer_api"):
         with pytest.raises(UnreachableError) as caught:
             await identity.broker.obtain(LLM, MACHINE, alice)
-        assert caught.value.code is ErrorCode.IDAAS_UNREACHABLE
+        assert caught.value.code is IdentityCode.IDAAS_UNREACHABLE
         faults.clear(service)
     assert await identity.broker.obtain(LLM, MACHINE, alice)
 
@@ -223,11 +225,11 @@ async def test_a_withdrawn_api_key_is_out_of_use_after_its_next_reading(identity
     identity.sandbox.clock.advance(601)
     with pytest.raises(CredentialError) as caught:
         await identity.broker.obtain(LLM, HUMAN, alice)
-    assert caught.value.code is ErrorCode.LLM_API_KEY_UNAVAILABLE
+    assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
 async def test_a_wrong_identifier_has_the_needs_row(identity: Identity) -> None:
-    for code in (ErrorCode.LLM_API_KEY_UNAVAILABLE, ErrorCode.EXTERNAL_API_KEY_UNAVAILABLE):
+    for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         with pytest.raises(CredentialError) as caught:
             await identity.broker.obtain(ApiKeyRequirement("wrong", code), MACHINE, None)
         assert caught.value.code is code

@@ -11,7 +11,7 @@ from cloud_idaas.core.util import NormalizeUtil
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
@@ -50,7 +50,7 @@ def parsed(content: Any, environment: dict[str, str] = ENVIRONMENT) -> SdkConfig
 def faults(content: Any, environment: dict[str, str] = ENVIRONMENT) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         parsed(content, environment)
-    assert caught.value.code is ErrorCode.SDK_CONFIG_UNREADABLE
+    assert caught.value.code is IdentityCode.SDK_CONFIG_UNREADABLE
     assert SECRET not in f"{caught.value} {caught.value.detail}"
     return caught.value.faults
 
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_read_is_a_fault_that_names_it(tmp_path: Path) -> 
     for path in (tmp_path / "absent.json", tmp_path):
         with pytest.raises(ConfigurationError) as caught:
             read_sdk_configuration(path, ENVIRONMENT)
-        assert caught.value.code is ErrorCode.SDK_CONFIG_UNREADABLE
+        assert caught.value.code is IdentityCode.SDK_CONFIG_UNREADABLE
         assert str(path) in caught.value.detail
 
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from identity.error_table import ErrorCode
+from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.signing_keys.jwks import Jwks
 
@@ -43,7 +43,7 @@ class Endpoint:
 async def unavailable(jwks: Jwks, kid: str = "one") -> str:
     with pytest.raises(UnreachableError) as caught:
         await jwks.find(kid, "RS256")
-    assert caught.value.code is ErrorCode.JWKS_UNAVAILABLE
+    assert caught.value.code is IdentityCode.JWKS_UNAVAILABLE
     return caught.value.detail
 
 

@@ -6,9 +6,9 @@ import socket
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from identity.error_table import ErrorCode
 from tests.recorder import Recorder, bearer
 from tests.tools.service_failure import failure_of
+from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
 
 
@@ -62,9 +62,9 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
     [
         (
             {"Code": "JWTTokenIsMissing", "Message": "the jwt token is missing"},
-            ErrorCode.ENTERPRISE_JWT_REJECTED,
+            ToolCode.ENTERPRISE_JWT_REJECTED,
         ),
-        ({"error": "insufficient_scope"}, ErrorCode.SERVICE_FAILED),
+        ({"error": "insufficient_scope"}, ToolCode.SERVICE_FAILED),
     ],
 )
 async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
@@ -79,10 +79,10 @@ async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
     serve, service_at, key_ring, status
 ):
     recorder = Recorder(lambda _: Response("upstream says canary", status))
-    service = service_at(await serve(recorder), error_code=ErrorCode.EXTERNAL_SERVICE_FAILED)
+    service = service_at(await serve(recorder), error_code=ToolCode.EXTERNAL_SERVICE_FAILED)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
     assert (error.code, error.status, len(recorder.requests)) == (
-        ErrorCode.EXTERNAL_SERVICE_FAILED,
+        ToolCode.EXTERNAL_SERVICE_FAILED,
         status,
         1,
     )
@@ -113,7 +113,7 @@ async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, 
         port = listener.getsockname()[1]
     service = service_at(f"http://127.0.0.1:{port}")
     error = await failure_of(service.call("get", {}, key_ring("K1")))
-    assert (error.code, error.status) == (ErrorCode.SERVICE_FAILED, None)
+    assert (error.code, error.status) == (ToolCode.SERVICE_FAILED, None)
 
 
 async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):

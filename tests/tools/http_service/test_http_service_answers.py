@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.recorder import Recorder
 from tests.responsive import responsive
 from tests.tools.service_failure import failure_of
+from tools.error_codes import ToolCode
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -33,7 +33,7 @@ async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, servi
 
     recorder = Recorder(lambda _: StreamingResponse(endless()))
     service = service_at(await serve(recorder), max_bytes=10_000)
-    assert (await failure_of(service.call("get", {}, key_ring("K1")))).code is ErrorCode.SERVICE_FAILED
+    assert (await failure_of(service.call("get", {}, key_ring("K1")))).code is ToolCode.SERVICE_FAILED
     assert sent < 10_000
 
 
@@ -59,7 +59,7 @@ async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, ser
     recorder = Recorder(lambda _: StreamingResponse(drip()))
     service = service_at(await serve(recorder), seconds=0.3)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
-    assert (error.code, error.status) == (ErrorCode.SERVICE_FAILED, None)
+    assert (error.code, error.status) == (ToolCode.SERVICE_FAILED, None)
 
 
 @pytest.mark.promise("heals-by-itself")
@@ -76,7 +76,7 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
     service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind}))))
     with pytest.raises(ServiceError) as caught:
         await service.call("get", {}, key_ring("K1"))
-    assert caught.value.code is ErrorCode.SERVICE_FAILED
+    assert caught.value.code is ToolCode.SERVICE_FAILED
     assert "Sign in" not in caught.value.detail
 
 

@@ -3,10 +3,11 @@
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from identity.error_table import ERROR_TABLE, ErrorCode
-from identity.errors import AgentError, CredentialError, ServiceError
+from identity.error_codes import IdentityCode
+from identity.errors import CredentialError, ServiceError
 from tests.recorder import Recorder
 from tests.tools.service_failure import failure_of
+from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
 from tools.service import ToolResult
 
@@ -42,7 +43,7 @@ async def payroll(serve):
 async def test_failure_names_the_settings_of_the_service_and_of_no_other(payroll, key_ring):
     service = await payroll(Response("down", 500), settings=SETTINGS)
     error = await failure_of(service.call("payslip", {"month": "2026-10"}, key_ring("K1")))
-    assert error.code is ErrorCode.SERVICE_FAILED
+    assert error.code is ToolCode.SERVICE_FAILED
     assert "PAYROLL_SERVICE_URL, PAYROLL_SERVICE_SCOPE" in error.row.remedy
     assert "ENTERPRISE" not in "".join(error.__notes__) + error.row.remedy
     assert "PAYROLL" not in error.for_person()
@@ -55,16 +56,12 @@ async def test_remedy_without_settings_names_the_declaration(payroll, key_ring):
 
 
 def test_error_of_a_service_names_its_settings_and_leaves_the_original_alone():
-    shared = CredentialError(ErrorCode.SERVICE_KEY_UNAVAILABLE, "not granted")
+    shared = CredentialError(IdentityCode.SERVICE_KEY_UNAVAILABLE, "not granted")
     payroll = shared.of("payroll", SETTINGS)
     assert ("PAYROLL_SERVICE_URL" in payroll.row.remedy, payroll.service) == (True, "payroll")
     assert [note.count("PAYROLL_SERVICE_URL") for note in payroll.__notes__] == [1]
     assert (shared.service, shared.settings, len(shared.__notes__)) == (None, (), 1)
     assert "the payroll service" in str(payroll)
-
-
-def test_no_row_is_shown_with_its_placeholder():
-    assert all("{" not in AgentError(code, "x").row.remedy for code in ERROR_TABLE)
 
 
 @pytest.mark.promise("no-secret-leaves")

@@ -8,9 +8,9 @@ from mcp.types import ImageContent, TextContent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from identity.error_table import ErrorCode
 from identity.errors import ServiceError
 from tests.tools import service_failure
+from tools.error_codes import ToolCode
 
 
 class Server:
@@ -128,5 +128,5 @@ class Server:
 async def failure_of(call) -> ServiceError:
     """As `service_failure`, of a service of the kind that is tested here."""
     error = await service_failure.failure_of(call)
-    assert error.code is ErrorCode.SERVICE_FAILED
+    assert error.code is ToolCode.SERVICE_FAILED
     return error

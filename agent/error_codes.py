@@ -1,0 +1,79 @@
+"""The codes of the errors that the agent's server raises itself, and their rows of the error table."""
+
+from enum import unique
+
+from identity.error_code import ErrorCode, ErrorRow
+
+
+@unique
+class AgentCode(ErrorCode):
+    """Of limits, shutdown, records and settings."""
+
+    RUN_TIMED_OUT = (
+        "run_timed_out",
+        ErrorRow(
+            symptom="The answer took too long",
+            cause="the model and the tools together needed more than the time that one run may take",
+            remedy="ask for less at once, or raise RUN_TIMEOUT_SECONDS",
+            person="The answer took too long. Ask for less at once",
+        ),
+    )
+    SHUTTING_DOWN = (
+        "shutting_down",
+        ErrorRow(
+            symptom="The agent is being stopped",
+            cause="an operator or the platform stopped or replaced the agent before the answer was complete",
+            remedy="ask again in a moment; tool calls of this answer may already have taken effect",
+            person="The agent is being stopped. What it was doing for you may already have taken effect. "
+            "Ask again in a moment",
+        ),
+    )
+    RATE_LIMITED = (
+        "rate_limited",
+        ErrorRow(
+            symptom="Too many requests",
+            cause="the caller sent more requests in a minute than the agent accepts from one caller",
+            remedy="wait for the time in Retry-After, or raise MAX_REQUESTS_PER_MINUTE",
+            person="You have sent too many requests. Wait a moment, and try again",
+        ),
+    )
+    TOO_MANY_RUNS = (
+        "too_many_runs",
+        ErrorRow(
+            symptom="Too many answers at once",
+            cause="as many runs of this caller are in progress as one caller may have",
+            remedy="wait until one has ended, or raise MAX_CONCURRENT_RUNS",
+            person="Too many of your questions are being answered at once. Wait until one of them has ended",
+        ),
+    )
+    OVERLOADED = (
+        "overloaded",
+        ErrorRow(
+            symptom="The agent is busy",
+            cause="as many runs are in progress as this process executes at once",
+            remedy="try again in a moment; if it repeats, raise MAX_RUNS or run more processes",
+            person="The agent is busy. Try again in a moment",
+        ),
+    )
+    AUDIT_UNAVAILABLE = (
+        "audit_unavailable",
+        ErrorRow(
+            symptom="The audit log could not be written",
+            cause="the disk is full, or AUDIT_LOG_FILE names a file that the agent may not write",
+            remedy="make AUDIT_LOG_FILE writable: the agent then continues without a restart; its log has "
+            "the reason",
+            person="The agent cannot keep its records, and does nothing without them. Try again later, or "
+            "ask your administrator",
+            caused_by_callers=False,
+        ),
+    )
+    SETTINGS_INVALID = (
+        "settings_invalid",
+        ErrorRow(
+            symptom="The agent's settings are invalid",
+            cause="an environment variable is missing, or has a value that cannot be used",
+            remedy="correct each variable that is named",
+            person="The agent is not set up correctly. Ask your administrator",
+            caused_by_callers=False,
+        ),
+    )

@@ -1,0 +1,130 @@
+"""The codes of the errors that `identity` raises, and their rows of the error table."""
+
+from enum import unique
+
+from identity.error_code import ErrorCode, ErrorRow
+
+
+@unique
+class IdentityCode(ErrorCode):
+    """Of access tokens, credentials, signing keys and IDaaS."""
+
+    ACCESS_TOKEN_INVALID = (
+        "access_token_invalid",
+        ErrorRow(
+            symptom="Access token validation failed",
+            cause="the access token is expired or invalid",
+            remedy="sign in again",
+            person="Your sign-in has expired or is not valid for this agent. Sign in again",
+        ),
+    )
+    INSUFFICIENT_SCOPE = (
+        "insufficient_scope",
+        ErrorRow(
+            symptom="Access token lacks the required scope",
+            cause="the access token is valid but was issued without the permission that this agent requires",
+            remedy="check {settings} and the inbound authorization of the client in IDaaS, then sign in "
+            "again",
+            person="You are signed in, but you have no permission for this agent. Ask your administrator",
+            unnamed_settings="the scope that this agent requires",
+        ),
+    )
+    SERVICE_KEY_UNAVAILABLE = (
+        "service_key_unavailable",
+        ErrorRow(
+            symptom="Failed to retrieve the API key of a service",
+            cause="the credential identifier is wrong, or the agent (in Human identity: the user) may not "
+            "read the credential",
+            remedy="check {settings}, and the outbound authorization to the credential in IDaaS",
+            person="The agent could not get the key for {service}. Ask your administrator",
+        ),
+    )
+    TOKEN_EXCHANGE_FAILED = (
+        "token_exchange_failed",
+        ErrorRow(
+            symptom="Token exchange failed",
+            cause="IDaaS refused to exchange the user's access token: the user or the agent is not granted "
+            "the scope, or is disabled; the response of IDaaS does not distinguish them",
+            remedy="check the user's permission and the agent's outbound authorization for this scope in "
+            "IDaaS",
+            person="You or the agent may lack the permission for {service}. Ask your administrator",
+        ),
+    )
+    USER_TOKEN_REFUSED = (
+        "user_token_refused",
+        ErrorRow(
+            symptom="The user's access token cannot be exchanged",
+            cause="IDaaS does not accept the user's access token for an exchange: it has expired or was "
+            "revoked, is for another audience, or was exchanged too often",
+            remedy="the user signs in again; check that the sign-in requests the audience of this agent",
+            person="Your sign-in could not be used for {service}. Sign in again",
+        ),
+    )
+    AGENT_EXCHANGE_REFUSED = (
+        "agent_exchange_refused",
+        ErrorRow(
+            symptom="The agent may not exchange tokens",
+            cause="the grant type token exchange is not allowed to the agent in IDaaS; the user's "
+            "permissions are not the reason",
+            remedy="allow the grant type token exchange for the agent in IDaaS",
+            person="The agent may not use {service} on behalf of users. Your own permissions are not the "
+            "reason. Ask your administrator",
+            caused_by_callers=False,
+        ),
+    )
+    MACHINE_TOKEN_FAILED = (
+        "machine_token_failed",
+        ErrorRow(
+            symptom="Failed to obtain the agent's own access token",
+            cause="IDaaS refused the scope to the agent",
+            remedy="check the scope and the agent's outbound authorization in IDaaS",
+            person="The agent has no permission for {service}. Your own permissions are not the reason. Ask "
+            "your administrator",
+            caused_by_callers=False,
+        ),
+    )
+    CLIENT_AUTHENTICATION_FAILED = (
+        "client_authentication_failed",
+        ErrorRow(
+            symptom="IDaaS does not accept the agent's client credential",
+            cause="the client secret or private key is wrong, disabled or expired, or clientId names "
+            "another client",
+            remedy="check clientId in the SDK configuration, and the secret or key in its environment "
+            "variable",
+            person="The agent could not prove its identity. Your own permissions are not the reason. Ask "
+            "your administrator",
+            caused_by_callers=False,
+        ),
+    )
+    JWKS_UNAVAILABLE = (
+        "jwks_unavailable",
+        ErrorRow(
+            symptom="Signing keys could not be fetched",
+            cause="the JWKS endpoint could not be reached, or its response is not a JWKS",
+            remedy="check {settings} and the network path from the agent to IDaaS",
+            person="Your sign-in cannot be checked at the moment. Try again later",
+            unnamed_settings="the address of the JWKS",
+        ),
+    )
+    IDAAS_UNREACHABLE = (
+        "idaas_unreachable",
+        ErrorRow(
+            symptom="IDaaS could not be reached",
+            cause="the token endpoint or the Developer API did not respond in time, or responded with a "
+            "server error",
+            remedy="check tokenEndpoint and developerApiEndpoint in the SDK configuration, and the network; "
+            "try again later",
+            person="The identity service could not be reached. Try again later",
+        ),
+    )
+    SDK_CONFIG_UNREADABLE = (
+        "sdk_config_unreadable",
+        ErrorRow(
+            symptom="Failed to load the SDK configuration",
+            cause="the path is wrong, the file is not JSON, or a member is missing or wrong",
+            remedy="check {settings} and the member that is named",
+            person="The agent is not set up correctly. Ask your administrator",
+            unnamed_settings="the path of the SDK configuration",
+            caused_by_callers=False,
+        ),
+    )
