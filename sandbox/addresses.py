@@ -73,5 +73,15 @@ class Addresses:
         return f"{self.function_compute}/echo/{service}"
 
     @property
+    def workload_issuer(self) -> str:
+        """The cluster's issuer of workload tokens (OIDC federation)."""
+        return f"{self.idaas}/cluster"
+
+    @property
+    def ecs_metadata(self) -> str:
+        """The metadata service, at 100.100.100.200 on a real machine."""
+        return self.idaas_plain
+
+    @property
     def page_redirect_uris(self) -> tuple[str, ...]:
         return tuple(f"{origin}/" for origin in self.page_origins)

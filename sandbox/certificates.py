@@ -65,10 +65,10 @@ def _make(paths: Certificates, now: dt.datetime) -> None:
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idaas-agent sandbox CA")])
     authority_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = (
-        _builder(authority_name, authority_key.public_key(), now)
+        certificate_builder(authority_name, authority_key.public_key(), now)
         .issuer_name(authority_name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(key_usage(authority=True), critical=True)
         .add_extension(authority_id, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -84,7 +84,7 @@ def _make(paths: Certificates, now: dt.datetime) -> None:
             builder.issuer_name(authority_name)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(authority=False), critical=True)
+            .add_extension(key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False
@@ -97,15 +97,18 @@ def _make(paths: Certificates, now: dt.datetime) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     write_private(paths.key, key.decode())
-    write_private(paths.certificate, signed(_builder(leaf_name, leaf_key.public_key(), now)))
+    write_private(paths.certificate, signed(certificate_builder(leaf_name, leaf_key.public_key(), now)))
     write_private(
         paths.expired,
-        signed(_builder(leaf_name, leaf_key.public_key(), now - LIFETIME - dt.timedelta(days=1))),
+        signed(certificate_builder(leaf_name, leaf_key.public_key(), now - LIFETIME - dt.timedelta(days=1))),
     )
     write_private(paths.authority, authority.public_bytes(serialization.Encoding.PEM).decode())
 
 
-def _builder(subject: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime) -> x509.CertificateBuilder:
+def certificate_builder(
+    subject: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime
+) -> x509.CertificateBuilder:
+    """A certificate for `key` from yesterday on, for `LIFETIME`; issuer and extensions are still missing."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -116,7 +119,8 @@ def _builder(subject: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetim
     )
 
 
-def _usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """An authority signs certificates and revocation lists, everything else signs data."""
     return x509.KeyUsage(
         digital_signature=not authority,
         content_commitment=False,

@@ -1,5 +1,6 @@
 """The state of the whole sandbox: what its services share. No I/O, no sockets."""
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from sandbox.counters import Counters
 from sandbox.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, ResourceServer, User, sandbox_directory
 from sandbox.events import Events
 from sandbox.faults import Faults
+from sandbox.federation.federation import Federation
+from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
 from sandbox.settings import Settings
 from sandbox.signing_keys import Jwks, SigningKeys, with_kid
@@ -38,6 +41,7 @@ class Cloud:
         secrets: GeneratedSecrets | None = None,
         clock: Callable[[], float] = time.time,
         configuration: Configuration | None = None,
+        federation_keys: FederationKeys | None = None,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.clock = clock
@@ -48,6 +52,10 @@ class Cloud:
         self.settings = Settings()
         self.keys = SigningKeys(with_kid(jwk.RSAKey.import_key(self.secrets.signing_key)))
         self.access_tokens = AccessTokens(self.addresses.issuer, self.keys, self.settings, clock)
+        now = dt.datetime.fromtimestamp(clock(), dt.UTC)
+        self.federation = Federation(
+            federation_keys or new_federation_keys(now), self.addresses.workload_issuer, self.settings, clock
+        )
         self._agent_public_key = (
             jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         )

@@ -5,7 +5,6 @@ addresses that call it by a loopback name, and to no web page: neither a foreign
 machine nor a rebound DNS name gets through.
 """
 
-import ipaddress
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -15,15 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
 from sandbox.configuration import ConfigurationFaultsError
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.faults import SERVICES, Fault
+from sandbox.local_callers import for_this_machine_only
 from sandbox.settings import Settings
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Control:
@@ -187,7 +185,7 @@ def application(cloud: Cloud) -> ASGIApp:
         routes=[Mount("/__sandbox__", routes=Control(cloud).routes())],
         exception_handlers={HTTPException: _refused, ValidationError: _invalid},
     )
-    return _for_this_machine_only(app)
+    return for_this_machine_only(app)
 
 
 async def _body(request: Request, members: set[str]) -> dict[str, Any]:
@@ -215,33 +213,3 @@ def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001  #
         raise error
     faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
     return JSONResponse({"error": "; ".join(faults)}, 400)
-
-
-def _for_this_machine_only(app: ASGIApp) -> ASGIApp:
-    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (reason := _foreign(Request(scope))):
-            await JSONResponse({"error": reason}, 403)(scope, receive, send)
-            return
-        await app(scope, receive, send)
-
-    return guard
-
-
-def _foreign(request: Request) -> str | None:
-    """Why this caller may not use the control endpoint."""
-    client = request.client.host if request.client else ""
-    try:
-        if not ipaddress.ip_address(client).is_loopback:
-            return "the caller must be on this machine"
-    except ValueError:
-        return "the caller must have an IP address"
-    if request.url.hostname not in LOOPBACK_NAMES:
-        return "the host must be localhost"
-    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
-        return "web pages may not use the control endpoint"
-    if request.method == "POST" and request.headers.get("content-type", "").partition(";")[0] not in (
-        "application/json",
-        "",
-    ):
-        return 'content type must be "application/json"'
-    return None

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from sandbox.federation.id_token import SUBJECT
+from sandbox.federation.keys import AGENT_CERTIFICATE_NAME
+
 AGENT = "app_agent01"
 PAGE = "app_client01"
 AGENT_AUDIENCE = "https://agent.sandbox.example"
@@ -25,10 +28,23 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class FederatedCredential:
+    """An application federated credential: whom of those that an issuer vouches for is the application.
+
+    `identities` are instance ids (pkcs7), subjects of tokens (oidc) or common names of certificates (pca).
+    """
+
+    name: str
+    kind: Literal["pkcs7", "oidc", "pca"]
+    identities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """A Client node (people sign in through it) or an Agent node (callee and caller at once).
 
-    Without secret and public key it is a public client. URIs are compared as exact strings.
+    Without secret, public key and federated credential it is a public client. URIs are compared as exact
+    strings.
     """
 
     client_id: str
@@ -37,12 +53,18 @@ class Application:
     audience: str | None = None
     secret: str | None = field(default=None, repr=False)
     public_key: str | None = None
+    federated_credentials: tuple[FederatedCredential, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
 
     @property
     def public(self) -> bool:
-        return self.secret is None and self.public_key is None
+        return self.secret is None and self.public_key is None and not self.federated_credentials
+
+    def federated_credential(self, name: str) -> FederatedCredential | None:
+        return next(
+            (credential for credential in self.federated_credentials if credential.name == name), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +169,11 @@ def sandbox_directory(
         audience=AGENT_AUDIENCE,
         secret=agent_secret,
         public_key=agent_public_key,
+        federated_credentials=(
+            FederatedCredential("sandbox-ecs", "pkcs7", frozenset({"i-sandbox01"})),
+            FederatedCredential("sandbox-kubernetes", "oidc", frozenset({SUBJECT})),
+            FederatedCredential("sandbox-private-ca", "pca", frozenset({AGENT_CERTIFICATE_NAME})),
+        ),
     )
     pam = [(PAM_AUDIENCE, permission) for permission in PAM_PERMISSIONS]
     enterprise = (ENTERPRISE_AUDIENCE, "service.invoke")

@@ -11,18 +11,24 @@ logger = logging.getLogger("sandbox.events")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One decision. `jti` names the token that was issued, `subject_jti` the one that was exchanged."""
+    """One decision. `jti` names the token that was issued, `subject_jti` the one that was exchanged.
+
+    `authentication` is the method by which the client authenticated; `reason` says what was wrong where the
+    caller learns only that it was refused.
+    """
 
     time: float
     event: str
     result: Literal["success", "failed"]
     client: str | None = None
+    authentication: str | None = None
     subject: str | None = None
     audience: str | None = None
     permissions: tuple[str, ...] = ()
     jti: str | None = None
     subject_jti: str | None = None
     error: str | None = None
+    reason: str | None = None
     request_id: str | None = None
 
 

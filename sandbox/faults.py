@@ -14,6 +14,7 @@ SERVICES = (
     "model_studio.stream",
     "amap",
     "function_compute",
+    "ecs_metadata",
 )
 
 

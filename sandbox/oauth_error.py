@@ -16,17 +16,25 @@ def new_request_id() -> str:
 class OAuthError(Exception):
     """A refusal. `status` follows from the code unless given; the description never quotes a secret or token.
 
-    `expired` marks the refusal of a credential whose time was over.
+    `expired` marks the refusal of a credential whose time was over. `reason` is for the event only, where
+    the caller may not learn what is wrong.
     """
 
     def __init__(
-        self, error: str, description: str, *, status: int | None = None, expired: bool = False
+        self,
+        error: str,
+        description: str,
+        *,
+        status: int | None = None,
+        expired: bool = False,
+        reason: str | None = None,
     ) -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
         self.description = description
         self.status = status or STATUS.get(error, 400)
         self.expired = expired
+        self.reason = reason
 
 
 def error_response(

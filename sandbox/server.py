@@ -28,6 +28,7 @@ from sandbox.certificates import Certificates, kept_certificates
 from sandbox.cloud import Cloud
 from sandbox.configuration import Configuration
 from sandbox.configuration_file import SandboxFile, with_secrets
+from sandbox.federation.keys import kept_federation_keys
 from sandbox.generated_secrets import kept_secrets
 from sandbox.lifespan import lifespan
 from sandbox.listener import WebServer, bind, run, web_server
@@ -42,6 +43,7 @@ LISTENERS = {
     "model_studio": "model_studio",
     "amap": "model_studio",
     "function_compute": "function_compute",
+    "ecs_metadata": "idaas_plain",
 }
 """Where each service is reached, by the names of faults."""
 
@@ -115,7 +117,13 @@ def install(options: SandboxOptions) -> Installation:
         secrets = kept_secrets(options.folder)
         environment = agent_environment(options.folder, addresses, secrets, certificates, configuration)
         write_agent_files(options.folder, addresses, environment)
-        cloud = Cloud(addresses, secrets, options.clock, with_secrets(configuration, options.folder))
+        cloud = Cloud(
+            addresses,
+            secrets,
+            options.clock,
+            with_secrets(configuration, options.folder),
+            kept_federation_keys(options.folder),
+        )
     except BaseException:
         for listener in listeners.values():
             listener.close()
@@ -137,11 +145,13 @@ def install(options: SandboxOptions) -> Installation:
 
 def _applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     """By listener; and those whose lifespan must run. Imports late: starting the services costs time."""
-    from sandbox import amap, control, developer_api, function_compute, idaas, model_studio
+    from sandbox import amap, control, developer_api, ecs, function_compute, idaas, model_studio
 
     idaas_app = idaas.application(cloud)
     tls = by_prefix({"/v2/": developer_api.application(cloud)}, idaas_app)
-    plain = by_prefix({"/__sandbox__/": control.application(cloud)}, idaas_app)
+    plain = by_prefix(
+        {"/__sandbox__/": control.application(cloud), "/latest/": ecs.application(cloud)}, idaas_app
+    )
     mcp, models = amap.application(cloud), model_studio.application(cloud)
     functions = function_compute.application(cloud)
     applications = {
@@ -176,7 +186,7 @@ async def running(installation: Installation) -> AsyncIterator[Cloud]:
             await stack.enter_async_context(lifespan(app))
         servers: dict[socket.socket, WebServer] = {
             installation.listeners[name]: web_server(
-                app, None if name == "idaas_plain" else installation.certificates
+                app, None if LISTENERS.get(name, name) == "idaas_plain" else installation.certificates
             )
             for name, app in applications.items()
         }
@@ -204,7 +214,8 @@ def _join_faults(installation: Installation, servers: dict[socket.socket, WebSer
         if name != "idaas_plain"
     }
     for service, listener in LISTENERS.items():
-        installation.cloud.faults.on_port(service, ports.get(service) or ports[listener])
+        if port := ports.get(service) or ports.get(listener):
+            installation.cloud.faults.on_port(service, port)
 
 
 async def serve(options: SandboxOptions, ready: Callable[[Installation], None] = lambda _: None) -> None:

@@ -30,3 +30,15 @@ class Settings:
     """Seconds that the stand-in model waits before it says anything."""
     model_token_delay: float = 0.0
     """Seconds that the stand-in model takes for each token that it streams."""
+    ecs_instance_id: str = "i-sandbox01"
+    """The machine that the metadata service's documents name. IDaaS knows `i-sandbox01` only."""
+    ecs_token_required: bool = True
+    """The metadata service refuses requests without its token (hardened mode)."""
+    instance_document_lifetime: int = 1200
+    """How long IDaaS accepts an instance identity document after the signing time in its audience."""
+    workload_token_lifetime: int = 3600
+    """Of the cluster's tokens (OIDC)."""
+    workload_token_newline: bool = True
+    """IDaaS accepts a newline after a workload token: the vendor's SDK sends the file as it is."""
+    agent_certificate_revoked: bool = False
+    """The private authority has revoked the agent's certificate (PCA)."""

@@ -51,6 +51,7 @@ class Attempt:
     event: str
     request_id: str
     client_id: str | None = None
+    authentication: str | None = None
     subject: str | None = None
     subject_jti: str | None = None
     audience: str | None = None
@@ -65,6 +66,7 @@ def record_issued(cloud: Cloud, attempt: Attempt, minted: Minted) -> None:
             event=attempt.event,
             result="success",
             client=issued.client_id,
+            authentication=attempt.authentication,
             subject=issued.subject,
             audience=issued.audience,
             permissions=issued.permissions,
@@ -101,10 +103,12 @@ def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError) -> None:
             event=attempt.event,
             result="failed",
             client=attempt.client_id,
+            authentication=attempt.authentication,
             subject=attempt.subject,
             audience=attempt.audience,
             subject_jti=attempt.subject_jti,
             error=refusal.error,
+            reason=refusal.reason,
             request_id=attempt.request_id,
         )
     )

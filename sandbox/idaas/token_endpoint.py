@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.cloud import Cloud
 from sandbox.idaas.authorization_code import AuthorizationCodes
-from sandbox.idaas.client_authentication import authenticate_client
+from sandbox.idaas.client_authentication import authenticate_client, authentication_method
 from sandbox.idaas.grants import Grants, TokenRequest
 from sandbox.idaas.issuance import Attempt, record_refused
 from sandbox.idaas.refresh_token import RefreshTokens
@@ -46,13 +46,8 @@ class TokenEndpoint:
         name, grant = known
         attempt.event = f"token.{name}"
         self._cloud.counters.count("idaas", attempt.event)
-        client = authenticate_client(
-            self._cloud.directory,
-            parameters,
-            authorization,
-            token_endpoint=self._cloud.addresses.token_endpoint,
-            clock=self._cloud.clock,
-        )
+        attempt.authentication = authentication_method(parameters, authorization)
+        client = authenticate_client(self._cloud, attempt.authentication, parameters, authorization)
         attempt.client_id = client.client_id
         if name not in client.grant_types:
             raise OAuthError("unauthorized_client", "the client may not use this grant type")

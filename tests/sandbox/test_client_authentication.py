@@ -135,7 +135,7 @@ def test_a_malformed_or_unsigned_assertion_is_refused(machine, text, refusal) ->
 
 
 def test_another_kind_of_assertion_is_refused(machine, refusal) -> None:
-    kind = "urn:cloud:idaas:params:oauth:client-assertion-type:pkcs7-bearer"
+    kind = "urn:cloud:idaas:params:oauth:client-assertion-type:other"
     form = {"client_secret": None, "client_assertion_type": kind, "client_assertion": "x"}
     assert refusal(machine(**form)) == (401, "invalid_client")
 

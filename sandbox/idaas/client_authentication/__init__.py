@@ -1,32 +1,27 @@
-"""Who calls the token endpoint: client authentication (RFC 6749, section 2.3).
+"""Who calls the token endpoint: client authentication (RFC 6749, section 2.3), one file for each method.
 
-One file for each method; begin here.
+May import `sandbox.federation`, which issues what the federated methods verify. Begin here.
 """
 
 from collections.abc import Callable
 
-from sandbox.directory import Application, Directory
+from sandbox.cloud import Cloud
+from sandbox.directory import Application
+from sandbox.idaas.client_authentication.instance_document import by_instance_document
 from sandbox.idaas.client_authentication.jwt_assertion import by_jwt_assertion
 from sandbox.idaas.client_authentication.secrets import by_basic, by_secret, known_client
 from sandbox.oauth_error import OAuthError, required
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_OWN = "urn:cloud:idaas:params:oauth:client-assertion-type:"
+ASSERTIONS: dict[str, tuple[str, Callable[[Cloud, dict[str, str]], Application]]] = {
+    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer": ("jwt", by_jwt_assertion),
+    f"{_OWN}pkcs7-bearer": ("pkcs7", by_instance_document),
+}
+"""By `client_assertion_type`: the method's name in events, and what verifies it."""
 
 
-def authenticate_client(
-    directory: Directory,
-    parameters: dict[str, str],
-    authorization: str | None,
-    *,
-    token_endpoint: str,
-    clock: Callable[[], float],
-) -> Application:
-    """The calling client, by exactly one method: Basic, secret in the form, or a JWT assertion.
-
-    A public client (no secret, no key) names itself by `client_id`. Not checked: replay of an assertion's
-    `jti`, which the vendor does not document. Raises OAuthError `invalid_client`, `invalid_request` if
-    methods are mixed, `access_denied` if the client is disabled.
-    """
+def authentication_method(parameters: dict[str, str], authorization: str | None) -> str:
+    """The one method that the request uses: `basic`, `post`, the name of an assertion, or `none`."""
     offered = [
         authorization is not None,
         "client_secret" in parameters,
@@ -34,19 +29,36 @@ def authenticate_client(
     ]
     if sum(offered) > 1:
         raise OAuthError("invalid_request", "the client must authenticate by one method only")
+    if offered[2]:
+        known = ASSERTIONS.get(required(parameters, "client_assertion_type"))
+        if known is None:
+            raise OAuthError(
+                "invalid_client", f"client_assertion_type must be one of {', '.join(ASSERTIONS)}"
+            )
+        return known[0]
+    return "basic" if offered[0] else "post" if offered[1] else "none"
+
+
+def authenticate_client(
+    cloud: Cloud, method: str, parameters: dict[str, str], authorization: str | None
+) -> Application:
+    """The calling client, by the method that the request uses.
+
+    A public client (no secret, no key) names itself by `client_id`. Not checked: replay of an assertion,
+    which the vendor does not document. Raises OAuthError `invalid_client`, `access_denied` if the client is
+    disabled.
+    """
+    directory = cloud.directory
     if authorization is not None:
         client = by_basic(directory, parameters, authorization)
-    elif "client_secret" in parameters:
+    elif method == "post":
         client = by_secret(directory, parameters)
-    elif any(offered):
-        kind = required(parameters, "client_assertion_type")
-        if kind != ASSERTION_TYPE:
-            raise OAuthError("invalid_client", f'client_assertion_type must be "{ASSERTION_TYPE}"')
-        client = by_jwt_assertion(directory, parameters, token_endpoint=token_endpoint, now=clock())
-    else:
+    elif method == "none":
         client = known_client(directory, required(parameters, "client_id"))
         if not client.public:
             raise OAuthError("invalid_client", "the client must authenticate")
+    else:
+        client = ASSERTIONS[parameters["client_assertion_type"]][1](cloud, parameters)
     if client.client_id in directory.disabled:
         raise OAuthError("access_denied", "the application is disabled")
     return client

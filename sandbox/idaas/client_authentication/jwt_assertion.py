@@ -6,7 +6,8 @@ from typing import Any
 from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
-from sandbox.directory import Application, Directory
+from sandbox.cloud import Cloud
+from sandbox.directory import Application
 from sandbox.idaas.client_authentication.secrets import known_client
 from sandbox.oauth_error import OAuthError, required
 
@@ -16,9 +17,7 @@ LONGEST_ASSERTION = 3600
 CLOCK_SKEW = 30
 
 
-def by_jwt_assertion(
-    directory: Directory, parameters: dict[str, str], *, token_endpoint: str, now: float
-) -> Application:
+def by_jwt_assertion(cloud: Cloud, parameters: dict[str, str]) -> Application:
     """The client that the assertion names as its issuer. Not checked: replay of `jti`."""
     assertion = required(parameters, "client_assertion")
     try:
@@ -27,13 +26,13 @@ def by_jwt_assertion(
         client_id = json.loads(unverified.payload)["iss"]
     except (JoseError, ValueError, LookupError, TypeError) as error:
         raise OAuthError("invalid_client", "the client assertion is malformed") from error
-    client = known_client(directory, str(client_id))
+    client = known_client(cloud.directory, str(client_id))
     key, algorithms = _assertion_key(client, str(algorithm))
     try:
         claims = jwt.decode(assertion, key, algorithms=algorithms).claims
     except (JoseError, ValueError) as error:
         raise OAuthError("invalid_client", "the signature of the client assertion is wrong") from error
-    validate_assertion(claims, client.client_id, token_endpoint, now)
+    validate_assertion(claims, client.client_id, cloud.addresses.token_endpoint, cloud.clock())
     if parameters.get("client_id", client.client_id) != client.client_id:
         raise OAuthError("invalid_request", 'parameter "client_id" must equal the assertion\'s issuer')
     return client

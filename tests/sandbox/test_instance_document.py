@@ -1,0 +1,136 @@
+"""PKCS7 at the token endpoint: which instance identity documents IDaaS accepts."""
+
+import base64
+import datetime as dt
+import json
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from sandbox.federation.authority import issue, new_root
+from sandbox.federation.instance_document import signed_document
+from sandbox.federation.keys import certified_key
+
+TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:pkcs7-bearer"
+
+
+def form(document: str, name: str = "sandbox-ecs") -> dict[str, str | None]:
+    return {
+        "client_secret": None,
+        "application_federated_credential_name": name,
+        "client_assertion_type": TYPE,
+        "client_assertion": document,
+    }
+
+
+@pytest.fixture
+def document(sandbox):
+    """A document of the metadata service; keywords override members of the audience."""
+
+    def make(**members) -> str:
+        audience = {"aud": "idaas_sandbox01", "signingTime": int(sandbox.clock.now)} | members
+        return sandbox.cloud.federation.document(json.dumps(audience))
+
+    return make
+
+
+@pytest.fixture
+def reason(sandbox, refusal):
+    """The reason in the event of a refusal, of which the caller learns nothing."""
+
+    def read(response) -> str:
+        assert refusal(response) == (401, "invalid_client")
+        assert response.json()["error_description"] == "client authentication failed"
+        return sandbox.cloud.events.snapshot()[-1].reason.partition(":")[0]
+
+    return read
+
+
+def test_document_authenticates_the_agent_for_itself_and_for_a_user(
+    sandbox, document, machine, exchange, claims_of
+) -> None:
+    assert claims_of(machine(**form(document())))["sub"] == "app_agent01"
+    assert claims_of(exchange(**form(document())))["sub"] == "user_alice01"
+    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"pkcs7"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"signingTime":%d,"aud":"idaas_sandbox01"}', '{"aud": "idaas_sandbox01", "signingTime": %d}']
+)
+def test_audience_is_read_as_json_whatever_its_spacing_and_order(sandbox, machine, text) -> None:
+    document = sandbox.cloud.federation.document(text % sandbox.clock.now)
+    assert machine(**form(document)).status_code == 200
+    assert machine(**form("".join(document.split()))).status_code == 200
+
+
+def test_document_for_another_instance_of_idaas_is_refused(document, machine, reason) -> None:
+    assert reason(machine(**form(document(aud="idaas_other")))) == "audience"
+
+
+def test_document_is_refused_when_it_is_older_than_the_configured_age(
+    sandbox, document, machine, reason
+) -> None:
+    old = document()
+    sandbox.clock.advance(1199)
+    assert machine(**form(old)).status_code == 200
+    sandbox.clock.advance(1)
+    assert reason(machine(**form(old))) == "expired"
+    assert sandbox.cloud.counters.snapshot()["idaas:expired_credential"] == 1
+
+
+def test_document_signed_in_the_future_is_refused(sandbox, document, machine, reason) -> None:
+    assert machine(**form(document(signingTime=sandbox.clock.now + 30))).status_code == 200
+    assert reason(machine(**form(document(signingTime=sandbox.clock.now + 31)))) == "clock"
+
+
+@pytest.mark.parametrize("audience", [None, "idaas_sandbox01", "[]", '{"aud": "idaas_sandbox01"}'])
+def test_document_without_a_readable_audience_is_refused(sandbox, machine, reason, audience) -> None:
+    document = sandbox.cloud.federation.document(audience)
+    assert reason(machine(**form(document))) == "malformed"
+
+
+def test_document_of_an_unknown_machine_is_refused(sandbox, document, machine, reason) -> None:
+    sandbox.cloud.settings.ecs_instance_id = "i-unknown"
+    assert reason(machine(**form(document()))) == "unknown_identity"
+
+
+def test_document_by_another_authority_is_refused(sandbox, machine, reason) -> None:
+    now = dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
+    signer = issue("sandbox instance identity", new_root("sandbox ECS root", now), now)
+    audience = json.dumps({"aud": "idaas_sandbox01", "signingTime": sandbox.clock.now})
+    assert reason(machine(**form(signed_document(signer, "i-sandbox01", audience)))) == "chain"
+
+
+def test_signer_without_authority_cannot_certify_another_signer(sandbox, machine, reason) -> None:
+    """The certificate of a signer is no certificate of an authority."""
+    keys, now = sandbox.cloud.federation.keys, dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
+    real = certified_key(keys.document_certificate, keys.document_key)
+    forged = issue("forged", real, now)
+    content = {"instance-id": "i-sandbox01"}
+    content["audience"] = json.dumps({"aud": "idaas_sandbox01", "signingTime": sandbox.clock.now})
+    options = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoAttributes]
+    document = (
+        pkcs7.PKCS7SignatureBuilder()
+        .set_data(json.dumps(content).encode())
+        .add_signer(forged.certificate, forged.key, hashes.SHA256())
+        .add_certificate(real.certificate)
+        .sign(serialization.Encoding.DER, options)
+    )
+    assert reason(machine(**form(base64.b64encode(document).decode()))) == "chain"
+
+
+def test_document_whose_content_was_changed_is_refused(document, machine, reason) -> None:
+    der = base64.b64decode(document())
+    changed = der.replace(b"i-sandbox01", b"i-sandbox02")
+    assert reason(machine(**form(base64.b64encode(changed).decode()))) == "signature"
+
+
+@pytest.mark.parametrize("text", ["x", "MIIB", "-----BEGIN PKCS7-----", "e30="])
+def test_text_that_is_no_signed_data_is_refused(machine, reason, text) -> None:
+    assert reason(machine(**form(text))) == "malformed"
+
+
+def test_unknown_name_and_name_of_another_kind_are_refused(document, machine, reason) -> None:
+    assert reason(machine(**form(document(), "sandbox-other"))) == "unknown_credential"
+    assert reason(machine(**form(document(), "sandbox-kubernetes"))) == "wrong_kind"
