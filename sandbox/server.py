@@ -145,10 +145,12 @@ def install(options: SandboxOptions) -> Installation:
 
 def _applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     """By listener; and those whose lifespan must run. Imports late: starting the services costs time."""
-    from sandbox import amap, control, developer_api, ecs, function_compute, idaas, model_studio
+    from sandbox import amap, cluster, control, developer_api, ecs, function_compute, idaas, model_studio
 
     idaas_app = idaas.application(cloud)
-    tls = by_prefix({"/v2/": developer_api.application(cloud)}, idaas_app)
+    tls = by_prefix(
+        {"/v2/": developer_api.application(cloud), "/cluster/": cluster.application(cloud)}, idaas_app
+    )
     plain = by_prefix(
         {"/__sandbox__/": control.application(cloud), "/latest/": ecs.application(cloud)}, idaas_app
     )

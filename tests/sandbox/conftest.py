@@ -109,3 +109,15 @@ def browser(sandbox):
     browser = Browser(sandbox)
     with browser.client:
         yield browser
+
+
+@pytest.fixture
+def reason(sandbox, refusal):
+    """The reason in the event of a refusal, of which the caller learns nothing."""
+
+    def read(response) -> str:
+        assert refusal(response) == (401, "invalid_client")
+        assert response.json()["error_description"] == "client authentication failed"
+        return sandbox.cloud.events.snapshot()[-1].reason.partition(":")[0]
+
+    return read

@@ -35,18 +35,6 @@ def document(sandbox):
     return make
 
 
-@pytest.fixture
-def reason(sandbox, refusal):
-    """The reason in the event of a refusal, of which the caller learns nothing."""
-
-    def read(response) -> str:
-        assert refusal(response) == (401, "invalid_client")
-        assert response.json()["error_description"] == "client authentication failed"
-        return sandbox.cloud.events.snapshot()[-1].reason.partition(":")[0]
-
-    return read
-
-
 def test_document_authenticates_the_agent_for_itself_and_for_a_user(
     sandbox, document, machine, exchange, claims_of
 ) -> None:

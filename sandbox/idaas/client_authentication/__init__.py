@@ -7,15 +7,19 @@ from collections.abc import Callable
 
 from sandbox.cloud import Cloud
 from sandbox.directory import Application
+from sandbox.idaas.client_authentication.certificate_assertion import by_certificate_assertion
 from sandbox.idaas.client_authentication.instance_document import by_instance_document
 from sandbox.idaas.client_authentication.jwt_assertion import by_jwt_assertion
 from sandbox.idaas.client_authentication.secrets import by_basic, by_secret, known_client
+from sandbox.idaas.client_authentication.workload_token import by_workload_token
 from sandbox.oauth_error import OAuthError, required
 
 _OWN = "urn:cloud:idaas:params:oauth:client-assertion-type:"
 ASSERTIONS: dict[str, tuple[str, Callable[[Cloud, dict[str, str]], Application]]] = {
     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer": ("jwt", by_jwt_assertion),
     f"{_OWN}pkcs7-bearer": ("pkcs7", by_instance_document),
+    f"{_OWN}id-token-bearer": ("oidc", by_workload_token),
+    f"{_OWN}x509-jwt-bearer": ("pca", by_certificate_assertion),
 }
 """By `client_assertion_type`: the method's name in events, and what verifies it."""
 

@@ -1,0 +1,134 @@
+"""PCA at the token endpoint: which certificates and assertions IDaaS accepts."""
+
+import datetime as dt
+import uuid
+
+import pytest
+from joserfc import jwk, jwt
+
+from sandbox.federation.authority import CertifiedKey, issue, new_root
+from sandbox.federation.keys import AGENT_CERTIFICATE_NAME, certified_key
+
+TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:x509-jwt-bearer"
+
+
+@pytest.fixture
+def form(sandbox):
+    """A form with the agent's certificate and an assertion by its key; `claims` override its own."""
+    keys = sandbox.cloud.federation.keys
+
+    def make(leaf: CertifiedKey | None = None, chain: str | None = None, *, key: str | None = None, **claims):
+        leaf = leaf or certified_key(keys.agent_certificate, keys.agent_key)
+        now = int(sandbox.clock.now)
+        members = {
+            "aud": sandbox.cloud.addresses.token_endpoint,
+            "sub": "app_agent01",
+            "iss": "app_agent01",
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + 600,
+        }
+        signing_key = jwk.ECKey.import_key(key or leaf.key_pem)
+        return {
+            "client_secret": None,
+            "application_federated_credential_name": "sandbox-private-ca",
+            "client_assertion_type": TYPE,
+            "client_assertion": jwt.encode({"alg": "ES256", "typ": "JWT"}, members | claims, signing_key),
+            "client_x509": leaf.certificate_pem,
+            "client_x509_chain": keys.agent_chain if chain is None else chain,
+        }
+
+    return make
+
+
+@pytest.fixture
+def now(sandbox) -> dt.datetime:
+    return dt.datetime.fromtimestamp(sandbox.clock.now, dt.UTC)
+
+
+def test_certificate_authenticates_the_agent_for_itself_and_for_a_user(
+    sandbox, form, machine, exchange, claims_of
+) -> None:
+    assert claims_of(machine(**form()))["sub"] == "app_agent01"
+    assert claims_of(exchange(**form()))["sub"] == "user_alice01"
+    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"pca"}
+
+
+def test_chain_may_contain_the_root_and_extra_text(sandbox, form, machine) -> None:
+    keys = sandbox.cloud.federation.keys
+    assert machine(**form(chain=f"{keys.agent_chain}\n{keys.agent_root}")).status_code == 200
+    assert machine(**form(chain=f"# intermediate\n{keys.agent_chain}")).status_code == 200
+
+
+def test_chain_without_the_intermediate_is_refused(sandbox, form, machine, reason) -> None:
+    assert reason(machine(**form(chain=sandbox.cloud.federation.keys.agent_root))) == "chain"
+
+
+def test_certificate_of_another_authority_is_refused(form, now, machine, reason) -> None:
+    root = new_root("sandbox private root", now)
+    leaf = issue(AGENT_CERTIFICATE_NAME, root, now)
+    assert reason(machine(**form(leaf, root.certificate_pem))) == "chain"
+
+
+def test_agent_certificate_is_no_authority(sandbox, form, now, machine, reason) -> None:
+    keys = sandbox.cloud.federation.keys
+    own = certified_key(keys.agent_certificate, keys.agent_key)
+    chain = own.certificate_pem + keys.agent_chain
+    assert reason(machine(**form(issue(AGENT_CERTIFICATE_NAME, own, now), chain))) == "chain"
+
+
+def test_expired_certificate_is_refused(sandbox, form, machine, reason) -> None:
+    sandbox.clock.advance(400 * 86400)
+    assert reason(machine(**form())) == "expired"
+
+
+def test_certificate_that_is_not_valid_yet_is_refused(sandbox, form, machine, reason) -> None:
+    sandbox.clock.advance(-2 * 86400)
+    assert reason(machine(**form())) == "chain"
+
+
+def test_revoked_certificate_is_refused(sandbox, form, machine, reason) -> None:
+    sandbox.cloud.settings.agent_certificate_revoked = True
+    assert reason(machine(**form())) == "revoked"
+
+
+def test_assertion_by_another_key_than_the_certificates_is_refused(form, machine, reason) -> None:
+    foreign = jwk.ECKey.generate_key("P-256").as_pem(private=True).decode()
+    assert reason(machine(**form(key=foreign))) == "signature"
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"iss": "app_client01"}, "issuer"),
+        ({"sub": "app_client01"}, "assertion"),
+        ({"aud": "https://elsewhere.example/token"}, "assertion"),
+        ({"exp": 1}, "expired"),
+        ({"exp": 4102444800}, "assertion"),
+    ],
+)
+def test_assertion_with_a_wrong_claim_is_refused(form, machine, reason, claims, expected) -> None:
+    assert reason(machine(**form(**claims))) == expected
+
+
+def test_common_name_that_the_credential_does_not_allow_is_refused(
+    sandbox, form, now, machine, reason
+) -> None:
+    root = new_root("a second root", now)
+    sandbox.cloud.federation.agent_roots.append(root.certificate)
+    try:
+        leaf = issue("other.sandbox.example", root, now)
+        assert reason(machine(**form(leaf, root.certificate_pem))) == "unknown_identity"
+    finally:
+        sandbox.cloud.federation.agent_roots.pop()
+
+
+@pytest.mark.parametrize("text", ["x", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"])
+def test_text_that_is_no_certificate_is_refused(form, machine, reason, text) -> None:
+    assert reason(machine(**(form() | {"client_x509": text}))) == "malformed"
+    assert reason(machine(**(form() | {"client_x509_chain": text}))) == "malformed"
+
+
+def test_request_without_certificate_or_chain_is_invalid(form, machine, refusal) -> None:
+    assert refusal(machine(**(form() | {"client_x509": None}))) == (400, "invalid_request")
+    assert refusal(machine(**(form() | {"client_x509_chain": None}))) == (400, "invalid_request")

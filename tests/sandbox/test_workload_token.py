@@ -1,0 +1,80 @@
+"""OIDC at the token endpoint: which workload tokens IDaaS accepts."""
+
+import pytest
+from joserfc import jwk
+
+from sandbox.federation.id_token import STS_AUDIENCE, signing_key, workload_token
+
+TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:id-token-bearer"
+
+
+def form(token: str) -> dict[str, str | None]:
+    return {
+        "client_secret": None,
+        "application_federated_credential_name": "sandbox-kubernetes",
+        "client_assertion_type": TYPE,
+        "client_assertion": token,
+    }
+
+
+def test_workload_token_authenticates_the_agent_for_itself_and_for_a_user(
+    sandbox, machine, exchange, claims_of
+) -> None:
+    token = sandbox.cloud.federation.id_token()
+    assert claims_of(machine(**form(token)))["sub"] == "app_agent01"
+    assert claims_of(exchange(**form(token)))["sub"] == "user_alice01"
+    assert {event.authentication for event in sandbox.cloud.events.snapshot()} == {"oidc"}
+
+
+def test_cluster_publishes_the_key_that_signs_its_tokens(sandbox, client) -> None:
+    issuer = sandbox.cloud.federation.issuer
+    discovery = client.get(f"{issuer}/.well-known/openid-configuration").json()
+    keys = client.get(discovery["jwks_uri"]).json()["keys"]
+    assert discovery["issuer"] == issuer
+    assert [key["kid"] for key in keys] == [sandbox.cloud.federation.id_token_key.kid]
+    assert "d" not in keys[0]
+
+
+def test_newline_after_the_token_is_accepted_unless_switched_off(sandbox, machine, reason) -> None:
+    token = sandbox.cloud.federation.id_token() + "\n"
+    assert machine(**form(token)).status_code == 200
+    sandbox.cloud.settings.workload_token_newline = False
+    assert reason(machine(**form(token))) == "signature"
+
+
+def test_expired_workload_token_is_refused(sandbox, machine, reason) -> None:
+    token = sandbox.cloud.federation.id_token(lifetime=600)
+    sandbox.clock.advance(600)
+    assert reason(machine(**form(token))) == "expired"
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"iss": "https://kubernetes.default.svc"}, "issuer"),
+        ({"aud": ["https://kubernetes.default.svc"]}, "audience"),
+        ({"aud": STS_AUDIENCE}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"exp": None}, "malformed"),
+        ({"nbf": 4102444800}, "clock"),
+        ({"sub": "system:serviceaccount:agents:default"}, "unknown_identity"),
+    ],
+)
+def test_workload_token_with_a_wrong_claim_is_refused(sandbox, machine, reason, claims, expected) -> None:
+    assert reason(machine(**form(sandbox.cloud.federation.id_token(**claims)))) == expected
+
+
+def test_workload_token_by_another_key_is_refused(sandbox, machine, reason) -> None:
+    foreign = signing_key(jwk.ECKey.generate_key("P-256").as_pem(private=True).decode())
+    token = workload_token(
+        foreign,
+        issuer=sandbox.cloud.federation.issuer,
+        audience="urn:sandbox:idaas-federation",
+        now=sandbox.clock.now,
+        lifetime=600,
+    )
+    assert reason(machine(**form(token))) == "signature"
+
+
+def test_access_token_of_idaas_is_no_workload_token(sandbox, machine, reason) -> None:
+    assert reason(machine(**form(sandbox.access_token()))) == "signature"
