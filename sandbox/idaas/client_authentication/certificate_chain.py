@@ -17,7 +17,7 @@ def verify_chain(
     now: float,
     revoked: Callable[[x509.Certificate], bool] = lambda _: False,
 ) -> None:
-    """Signatures, dates and authority of every certificate, and the revocation list of the leaf's issuer.
+    """Signatures, dates and CA flag of every certificate, and the revocation list of the leaf's issuer.
 
     `intermediates` may contain the root. Names, key usage and policies are not checked: the federated
     credential decides which certificate is the application's.
@@ -31,7 +31,7 @@ def verify_chain(
         .time(at)
         .extension_policies(
             ca_policy=verification.ExtensionPolicy.permit_all().require_present(
-                x509.BasicConstraints, verification.Criticality.AGNOSTIC, _is_authority
+                x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
             ),
             ee_policy=verification.ExtensionPolicy.permit_all(),
         )
@@ -43,12 +43,3 @@ def verify_chain(
         raise refused("chain", "the certificate does not chain to a trusted root") from error
     if revoked(leaf):
         raise refused("revoked", "the certificate is revoked")
-
-
-def _is_authority(
-    policy: verification.Policy,  # noqa: ARG001  # the library's signature
-    certificate: x509.Certificate,  # noqa: ARG001  # the same
-    constraints: x509.BasicConstraints,
-) -> None:
-    if not constraints.ca:
-        raise ValueError("not an authority")
