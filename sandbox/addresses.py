@@ -83,5 +83,15 @@ class Addresses:
         return self.idaas_plain
 
     @property
+    def credentials_uri(self) -> str:
+        """Where `ALIBABA_CLOUD_CREDENTIALS_URI` leads: the execution role's credentials."""
+        return f"{self.idaas_plain}/ram/credentials"
+
+    @property
+    def openapi(self) -> str:
+        """Host and port of OpenAPI (eiam and sts), without a scheme."""
+        return self.idaas.removeprefix("https://")
+
+    @property
     def page_redirect_uris(self) -> tuple[str, ...]:
         return tuple(f"{origin}/" for origin in self.page_origins)

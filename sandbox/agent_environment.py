@@ -4,19 +4,22 @@ import json
 import shlex
 from pathlib import Path
 
-from sandbox.addresses import INSTANCE, Addresses
+from sandbox.addresses import INSTANCE
+from sandbox.authn_method import AuthnMethod, RoleCredentials, authn_configuration, authn_variables
 from sandbox.certificates import Certificates
-from sandbox.configuration import Configuration
+from sandbox.cloud import Cloud
 from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
-from sandbox.generated_secrets import GeneratedSecrets, write_private
+from sandbox.generated_secrets import write_private
 from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
 
 ENVIRONMENT_FILE = "agent.env"
 CONFIGURATION_FILE = "client-config.json"
 
 
-def sdk_configuration(addresses: Addresses) -> dict[str, object]:
-    """The SDK configuration, as the console generates it for an agent with a client secret."""
+def sdk_configuration(cloud: Cloud, authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST) -> dict[str, object]:
+    """The SDK configuration, as the console generates it for an agent that authenticates by `authn`."""
+    addresses = cloud.addresses
+    openapi = {"openApiEndpoint": addresses.openapi} if authn is AuthnMethod.PLUGIN else {}
     return {
         "idaasInstanceId": INSTANCE,
         "clientId": AGENT,
@@ -24,39 +27,45 @@ def sdk_configuration(addresses: Addresses) -> dict[str, object]:
         "tokenEndpoint": addresses.token_endpoint,
         "scope": "urn:cloud:idaas:pam|.all",
         "developerApiEndpoint": addresses.developer_api,
-        "authnConfiguration": {
-            "identityType": "CLIENT",
-            "authnMethod": "CLIENT_SECRET_POST",
-            "clientSecretEnvVarName": "IDAAS_CLIENT_SECRET",
-        },
+        **openapi,
+        "authnConfiguration": authn_configuration(authn, cloud.federation),
         "httpConfiguration": {"connectTimeout": 5000, "readTimeout": 10000},
     }
 
 
 def agent_environment(
     folder: Path,
-    addresses: Addresses,
-    secrets: GeneratedSecrets,
+    cloud: Cloud,
     certificates: Certificates,
-    configuration: Configuration = Configuration(),  # noqa: B008 - frozen
+    authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST,
+    role_credentials: RoleCredentials = RoleCredentials.ENVIRONMENT,
 ) -> dict[str, str]:
-    """The variables of an agent that uses this sandbox. Paths are absolute.
+    """The variables of an agent that uses this sandbox and authenticates by `authn`. Paths are absolute.
 
     A service `my-shop` of `sandbox.toml` is `MY_SHOP_SERVICE_URL`, and `MY_SHOP_SERVICE_SCOPE` or
     `MY_SHOP_API_KEY_IDENTIFIER`.
     """
+    addresses = cloud.addresses
     added: dict[str, str] = {}
-    for service in configuration.services:
+    for service in cloud.configuration.services:
         name = service.name.upper().replace("-", "_")
         added[f"{name}_SERVICE_URL"] = addresses.echo_url(service.name)
         if service.api_key:
             added[f"{name}_API_KEY_IDENTIFIER"] = service.api_key
         else:
             added[f"{name}_SERVICE_SCOPE"] = f"{service.audience}|{service.permissions[0]}"
+    variables = authn_variables(
+        authn,
+        role_credentials,
+        folder=folder,
+        addresses=addresses,
+        secrets=cloud.secrets,
+        federation=cloud.federation,
+        role=cloud.execution_role,
+    )
     return {
         "CLOUD_IDAAS_CONFIG_PATH": str((folder / CONFIGURATION_FILE).resolve()),
-        "IDAAS_CLIENT_SECRET": secrets.agent_client_secret,
-        "ENV_PRIVATE_KEY": secrets.agent_private_key,
+        **variables,
         "JWKS_ENDPOINT": addresses.jwks,
         "AGENT_AUDIENCE": AGENT_AUDIENCE,
         "AGENT_SCOPE": "agent.access",
@@ -72,8 +81,13 @@ def agent_environment(
     } | added
 
 
-def write_agent_files(folder: Path, addresses: Addresses, environment: dict[str, str]) -> None:
+def write_agent_files(
+    folder: Path,
+    cloud: Cloud,
+    environment: dict[str, str],
+    authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST,
+) -> None:
     """Writes both files, mode 600. A POSIX shell can source `agent.env`: `set -a; . .sandbox/agent.env`."""
-    write_private(folder / CONFIGURATION_FILE, json.dumps(sdk_configuration(addresses), indent=2) + "\n")
+    write_private(folder / CONFIGURATION_FILE, json.dumps(sdk_configuration(cloud, authn), indent=2) + "\n")
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
     write_private(folder / ENVIRONMENT_FILE, "".join(lines))

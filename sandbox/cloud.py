@@ -18,6 +18,7 @@ from sandbox.faults import Faults
 from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
+from sandbox.ram.execution_role import ExecutionRole
 from sandbox.settings import Settings
 from sandbox.signing_keys import Jwks, SigningKeys, with_kid
 from sandbox.vault import AMAP_API_KEY, LLM_API_KEY, Vault
@@ -56,6 +57,7 @@ class Cloud:
         self.federation = Federation(
             federation_keys or new_federation_keys(now), self.addresses.workload_issuer, self.settings, clock
         )
+        self.execution_role = ExecutionRole(AGENT, clock)
         self._agent_public_key = (
             jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         )
@@ -71,6 +73,7 @@ class Cloud:
         for name in Settings.__slots__:
             setattr(self.settings, name, getattr(defaults, name))
         self.keys.reset()
+        self.execution_role.reset()
         self.access_tokens.reset()
         self.directory = sandbox_directory(
             alice_password=self.secrets.alice_password,

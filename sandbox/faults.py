@@ -15,6 +15,9 @@ SERVICES = (
     "amap",
     "function_compute",
     "ecs_metadata",
+    "credentials_uri",
+    "openapi",
+    "sts",
 )
 
 

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.addresses import Addresses
 from sandbox.agent_environment import agent_environment, write_agent_files
+from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.certificates import Certificates, kept_certificates
 from sandbox.cloud import Cloud
 from sandbox.configuration import Configuration
@@ -33,6 +34,7 @@ from sandbox.generated_secrets import kept_secrets
 from sandbox.lifespan import lifespan
 from sandbox.listener import WebServer, bind, run, web_server
 from sandbox.port import Port
+from sandbox.workload_token_files import WorkloadTokenFiles
 
 LISTENERS = {
     "idaas.token": "idaas",
@@ -44,6 +46,9 @@ LISTENERS = {
     "amap": "model_studio",
     "function_compute": "function_compute",
     "ecs_metadata": "idaas_plain",
+    "credentials_uri": "idaas_plain",
+    "openapi": "idaas",
+    "sts": "idaas",
 }
 """Where each service is reached, by the names of faults."""
 
@@ -55,7 +60,8 @@ class SandboxOptions:
     `page_origins` are the origins (scheme, host, port) of the page: redirect URIs and CORS follow them.
     `separate` are services, by the names of faults, that listen on a port of their own too: so that a fault
     of connections is theirs alone. `RunningSandbox.ports` has the numbers. `config` is a `sandbox.toml`,
-    which need not exist; `variables` has the values that it takes from the environment.
+    which need not exist; `variables` has the values that it takes from the environment. `authn` and
+    `role_credentials` are for the agent's configuration and variables: IDaaS accepts every method always.
     """
 
     folder: Path = Path(".sandbox")
@@ -69,6 +75,8 @@ class SandboxOptions:
     separate: tuple[str, ...] = ()
     config: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST
+    role_credentials: RoleCredentials = RoleCredentials.ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class Installation:
     cloud: Cloud
     folder: Path
     certificates: Certificates
+    workload_tokens: WorkloadTokenFiles
     environment: dict[str, str]
     listeners: dict[str, socket.socket]
     ports: dict[str, int]
@@ -115,8 +124,6 @@ def install(options: SandboxOptions) -> Installation:
         options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificates = kept_certificates(options.folder)
         secrets = kept_secrets(options.folder)
-        environment = agent_environment(options.folder, addresses, secrets, certificates, configuration)
-        write_agent_files(options.folder, addresses, environment)
         cloud = Cloud(
             addresses,
             secrets,
@@ -124,6 +131,9 @@ def install(options: SandboxOptions) -> Installation:
             with_secrets(configuration, options.folder),
             kept_federation_keys(options.folder),
         )
+        tokens = WorkloadTokenFiles(options.folder, cloud.federation, cloud.settings, options.clock)
+        cloud.on_reset(tokens.renew)
+        environment = _written(options.folder, cloud, certificates, options.authn, options.role_credentials)
     except BaseException:
         for listener in listeners.values():
             listener.close()
@@ -131,28 +141,61 @@ def install(options: SandboxOptions) -> Installation:
 
     def reload() -> Path:
         assert file is not None  # noqa: S101 - only then it is registered
-        configuration = file.read()
-        environment.update(agent_environment(options.folder, addresses, secrets, certificates, configuration))
-        write_agent_files(options.folder, addresses, environment)
-        cloud.configure(with_secrets(configuration, options.folder))
+        cloud.configure(with_secrets(file.read(), options.folder))
+        environment.update(
+            _written(options.folder, cloud, certificates, options.authn, options.role_credentials)
+        )
         return file.path
 
     if file is not None:
         cloud.on_reload(reload)
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-    return Installation(cloud, options.folder, certificates, environment, listeners, ports)
+    return Installation(cloud, options.folder, certificates, tokens, environment, listeners, ports)
+
+
+def _written(
+    folder: Path,
+    cloud: Cloud,
+    certificates: Certificates,
+    authn: AuthnMethod,
+    role_credentials: RoleCredentials,
+) -> dict[str, str]:
+    """The agent's variables; they and the SDK configuration are written into `folder`."""
+    environment = agent_environment(folder, cloud, certificates, authn, role_credentials)
+    write_agent_files(folder, cloud, environment, authn)
+    return environment
 
 
 def _applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     """By listener; and those whose lifespan must run. Imports late: starting the services costs time."""
-    from sandbox import amap, cluster, control, developer_api, ecs, function_compute, idaas, model_studio
+    from sandbox import (
+        amap,
+        cluster,
+        control,
+        credentials_uri,
+        developer_api,
+        ecs,
+        function_compute,
+        idaas,
+        model_studio,
+        openapi,
+    )
 
     idaas_app = idaas.application(cloud)
     tls = by_prefix(
-        {"/v2/": developer_api.application(cloud), "/cluster/": cluster.application(cloud)}, idaas_app
+        {
+            "/v2/": developer_api.application(cloud),
+            f"{cluster.PATH}/": cluster.application(cloud),
+        },
+        exactly("/", openapi.application(cloud), idaas_app),
     )
     plain = by_prefix(
-        {"/__sandbox__/": control.application(cloud), "/latest/": ecs.application(cloud)}, idaas_app
+        {
+            "/__sandbox__/": control.application(cloud),
+            "/latest/": ecs.application(cloud),
+            credentials_uri.PATH: credentials_uri.application(cloud),
+        },
+        idaas_app,
     )
     mcp, models = amap.application(cloud), model_studio.application(cloud)
     functions = function_compute.application(cloud)
@@ -172,6 +215,15 @@ def by_prefix(applications: dict[str, ASGIApp], otherwise: ASGIApp) -> ASGIApp:
         path = scope.get("path", "")
         app = next((app for prefix, app in applications.items() if path.startswith(prefix)), otherwise)
         await app(scope, receive, send)
+
+    return choose
+
+
+def exactly(path: str, app: ASGIApp, otherwise: ASGIApp) -> ASGIApp:
+    """Chooses `app` for this very path."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope.get("path") == path else otherwise)(scope, receive, send)
 
     return choose
 
@@ -200,12 +252,20 @@ async def running(installation: Installation) -> AsyncIterator[Cloud]:
             waiting.cancel()
             task.result()
         _join_faults(installation, servers)
+        renewing = asyncio.create_task(_renew(installation.workload_tokens))
         try:
             yield installation.cloud
         finally:
+            renewing.cancel()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def _renew(tokens: WorkloadTokenFiles) -> None:
+    while True:
+        await asyncio.sleep(30)
+        tokens.renew()
 
 
 def _join_faults(installation: Installation, servers: dict[socket.socket, WebServer]) -> None:
@@ -255,6 +315,19 @@ class RunningSandbox:
     def environment(self) -> dict[str, str]:
         """The variables that an agent needs, as in `agent.env`."""
         return dict(self._installation.environment)
+
+    def environment_by(
+        self,
+        authn: AuthnMethod,
+        folder: Path,
+        role_credentials: RoleCredentials = RoleCredentials.ENVIRONMENT,
+    ) -> dict[str, str]:
+        """The variables of an agent that authenticates by `authn`; writes its files into `folder`."""
+        installation = self._installation
+        WorkloadTokenFiles(
+            folder, self.cloud.federation, self.cloud.settings, self.cloud.clock
+        )  # written once
+        return _written(folder, self.cloud, installation.certificates, authn, role_credentials)
 
     @property
     def folder(self) -> Path:

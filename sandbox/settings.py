@@ -42,3 +42,7 @@ class Settings:
     """IDaaS accepts a newline after a workload token: the vendor's SDK sends the file as it is."""
     agent_certificate_revoked: bool = False
     """The private authority has revoked the agent's certificate (PCA)."""
+    openapi_form_parameters: bool = True
+    """OpenAPI actions take parameters from a form in the body too, not from the query alone."""
+    sts_lifetime: int = 3600
+    """Of the role's credentials from the metadata service and the credentials URI."""

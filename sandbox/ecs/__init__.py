@@ -13,6 +13,8 @@ from sandbox.ecs.metadata_service import MetadataService
 from sandbox.failing_service import observed
 from sandbox.local_callers import LOOPBACK_NAMES, for_this_machine_only
 
+_ROLES = "/latest/meta-data/ram/security-credentials/"
+
 
 def application(cloud: Cloud) -> ASGIApp:
     """Serves `/latest/`. Faults are those of `ecs_metadata`."""
@@ -22,6 +24,8 @@ def application(cloud: Cloud) -> ASGIApp:
             Route("/latest/api/token", service.token, methods=["PUT"]),
             Route("/latest/dynamic/instance-identity/document", service.document, methods=["GET"]),
             Route("/latest/dynamic/instance-identity/pkcs7", service.signed_document, methods=["GET"]),
+            Route(_ROLES, service.role, methods=["GET"]),
+            Route(_ROLES + "{role}", service.role_credentials, methods=["GET"]),
             Route("/latest/meta-data/{name}", service.fact, methods=["GET"]),
         ]
     )

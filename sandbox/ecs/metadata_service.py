@@ -1,4 +1,4 @@
-"""The metadata service: tokens, facts about the machine, and the signed document."""
+"""The metadata service: tokens, facts about the machine, the signed document, the role's credentials."""
 
 import secrets
 
@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sandbox.cloud import Cloud
+from sandbox.credentials_uri import credentials_body
 from sandbox.federation.instance_document import instance_identity
+from sandbox.ram.execution_role import ROLE, utc_text
 
 LONGEST_TOKEN = 21600
 _FACTS = ("instance-id", "region-id", "zone-id", "owner-account-id")
@@ -53,6 +55,21 @@ class MetadataService:
         if name not in _FACTS:
             raise HTTPException(404)
         return PlainTextResponse(instance_identity(self._cloud.settings.ecs_instance_id)[name])
+
+    async def role(self, request: Request) -> Response:
+        """The name of the machine's role."""
+        self._admit(request, "role")
+        return PlainTextResponse(ROLE)
+
+    async def role_credentials(self, request: Request) -> Response:
+        """Temporary credentials of the role; the same again until 15 minutes before they end."""
+        self._admit(request, "role_credentials")
+        if request.path_params["role"] != ROLE:
+            raise HTTPException(404)
+        lifetime = self._cloud.settings.sts_lifetime
+        credential = self._cloud.execution_role.current("ecs", lifetime)
+        updated = {"LastUpdated": utc_text(credential.expires_at - lifetime)}
+        return JSONResponse(credentials_body(credential) | updated)
 
     def _admit(self, request: Request, operation: str) -> None:
         self._cloud.counters.count("ecs_metadata", operation)

@@ -1,10 +1,12 @@
 """What the issuers give out now, and what IDaaS needs to verify it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from typing import Any
 
 from cryptography import x509
 
 from sandbox.federation.id_token import IDAAS_AUDIENCE, signing_key, workload_token
+from sandbox.federation.id_token_check import verified_claims
 from sandbox.federation.instance_document import signed_document
 from sandbox.federation.keys import FederationKeys, certified_key
 from sandbox.settings import Settings
@@ -44,6 +46,12 @@ class Federation:
             now=self._clock(),
             lifetime=seconds,
             **claims,
+        )
+
+    def verify_id_token(self, token: str, audiences: Set[str]) -> dict[str, Any]:
+        """The claims of a good token for one of `audiences`. Raises IdTokenRefusedError."""
+        return verified_claims(
+            token, self.id_token_key, issuer=self.issuer, audiences=audiences, now=self._clock()
         )
 
     def jwks(self) -> Jwks:

@@ -93,10 +93,10 @@ def record_signed_in(cloud: Cloud, attempt: Attempt, permissions: tuple[str, ...
     )
 
 
-def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError) -> None:
-    """A request was refused. An expired credential is counted."""
+def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError, *, service: str = "idaas") -> None:
+    """A request to `service` was refused. An expired credential is counted."""
     if refusal.expired:
-        cloud.counters.expired_credential("idaas")
+        cloud.counters.expired_credential(service)
     cloud.events.add(
         Event(
             time=cloud.clock(),

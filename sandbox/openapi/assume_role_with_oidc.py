@@ -1,0 +1,85 @@
+"""AssumeRoleWithOIDC (sts, 2015-04-01): credentials of the execution role for a workload's token."""
+
+from typing import Any
+
+from sandbox.cloud import Cloud
+from sandbox.events import Event
+from sandbox.federation.id_token import STS_AUDIENCE, SUBJECT
+from sandbox.federation.id_token_check import IdTokenRefusedError
+from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
+from sandbox.ram.execution_role import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN, utc_text
+
+_SHORTEST, _LONGEST = 900, 3600
+_REFUSALS = {
+    "expired": ("AuthenticationFail.OIDCToken.Expired", "This JsonWebToken is expired."),
+    "audience": ("AuthenticationFail.OIDCToken.AudienceNotMatch", "Invalid audience."),
+    "issuer": ("AuthenticationFail.OIDCToken.IssuerNotMatch", "Invalid issuer."),
+}
+_INVALID = ("AuthenticationFail.OIDCToken.Invalid", "This JsonWebToken is invalid.")
+
+
+class AssumeRoleWithOidc:
+    """The request has no signature: the token is the proof."""
+
+    service = "sts"
+    name = "AssumeRoleWithOIDC"
+    version = "2015-04-01"
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def perform(self, request: RpcRequest, request_id: str) -> dict[str, Any]:
+        """Temporary credentials. Raises OpenApiError, which is recorded."""
+        try:
+            answer = self._assume(request)
+        except OpenApiError as error:
+            if error.expired:
+                self._cloud.counters.expired_credential(self.service)
+            self._record(request_id, error.code)
+            raise
+        self._record(request_id, None)
+        return answer
+
+    def _assume(self, request: RpcRequest) -> dict[str, Any]:
+        if request.required("RoleArn") != ROLE_ARN:
+            raise OpenApiError("EntityNotExist.Role", "The role not exists.", 404)
+        if request.required("OIDCProviderArn") != OIDC_PROVIDER_ARN:
+            raise OpenApiError("EntityNotExist.OIDCProvider", "The OIDC provider not exists.", 404)
+        session = request.required("RoleSessionName")
+        seconds = request.parameters.get("DurationSeconds", str(_LONGEST))
+        if not seconds.isdecimal() or not _SHORTEST <= int(seconds) <= _LONGEST:
+            raise OpenApiError("InvalidParameter.DurationSeconds", "The DurationSeconds is out of range.")
+        try:
+            claims = self._cloud.federation.verify_id_token(
+                request.required("OIDCToken"), frozenset({STS_AUDIENCE})
+            )
+        except IdTokenRefusedError as error:
+            raise OpenApiError(*_REFUSALS.get(error.reason, _INVALID)) from error
+        if claims.get("sub") != SUBJECT:
+            raise OpenApiError("NoPermission", "You are not authorized to do this action.", 403)
+        credential = self._cloud.execution_role.issue(int(seconds))
+        return {
+            "OIDCTokenInfo": {"Subject": SUBJECT, "Issuer": claims["iss"], "ClientIds": STS_AUDIENCE},
+            "AssumedRoleUser": {
+                "Arn": f"{ROLE_ARN.replace(':role/', ':assumed-role/')}/{session}",
+                "AssumedRoleId": f"{ROLE}:{session}",
+            },
+            "Credentials": {
+                "AccessKeyId": credential.access_key_id,
+                "AccessKeySecret": credential.access_key_secret,
+                "SecurityToken": credential.security_token,
+                "Expiration": utc_text(credential.expires_at),
+            },
+        }
+
+    def _record(self, request_id: str, error: str | None) -> None:
+        self._cloud.events.add(
+            Event(
+                time=self._cloud.clock(),
+                event=self.name,
+                result="failed" if error else "success",
+                authentication="oidc",
+                error=error,
+                request_id=request_id,
+            )
+        )

@@ -1,0 +1,193 @@
+"""The OpenAPI action GenerateOauthToken: tokens for the execution role, and every refusal."""
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox.directory import AGENT
+from sandbox.ram.policy import Policy
+from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
+from tests.sandbox.openapi_client import TOKEN_PARAMETERS, OpenApiClient
+
+
+@pytest.fixture
+def openapi(sandbox, client) -> OpenApiClient:
+    credential = sandbox.cloud.execution_role.issue(3600)
+    return OpenApiClient(client, sandbox.cloud.addresses.openapi, credential, sandbox.clock.now)
+
+
+@pytest.fixture
+def code():
+    """Status and code of an error body, whose shape is checked."""
+
+    def read(response) -> tuple[int, str]:
+        body = response.json()
+        assert {"RequestId", "HostId", "Code", "Message", "Recommend"} <= set(body)
+        return response.status_code, body["Code"]
+
+    return read
+
+
+@pytest.fixture
+def exchange_parameters(sandbox) -> dict[str, str]:
+    return {
+        "GrantType": EXCHANGE,
+        "SubjectToken": sandbox.access_token(),
+        "SubjectTokenType": ACCESS_TOKEN,
+        "RequestedTokenType": ACCESS_TOKEN,
+    }
+
+
+def test_token_of_the_agent_is_issued(sandbox, openapi) -> None:
+    body = openapi.call().json()
+    assert set(body) == {"RequestId", "TokenResponse"}
+    response = body["TokenResponse"]
+    assert set(response) == {"TokenType", "AccessToken", "ExpiresIn", "ExpiresAt"}
+    token = sandbox.cloud.access_tokens.verify(response["AccessToken"])
+    assert (token.subject, token.permissions) == (AGENT, ("service.invoke",))
+    event = sandbox.cloud.events.snapshot()[-1]
+    assert (event.event, event.authentication, event.client) == ("GenerateOauthToken", "plugin", AGENT)
+
+
+@pytest.mark.parametrize("place", ["query", "form"])
+def test_users_token_is_exchanged_from_the_query_and_from_a_form(
+    sandbox, openapi, exchange_parameters, place
+) -> None:
+    if place == "query":
+        response = openapi.call(TOKEN_PARAMETERS | exchange_parameters)
+    else:
+        response = openapi.call(form=exchange_parameters)
+    body = response.json()["TokenResponse"]
+    assert body["IssuedTokenType"] == ACCESS_TOKEN
+    assert sandbox.cloud.access_tokens.verify(body["AccessToken"]).subject == "user_alice01"
+
+
+def test_form_is_ignored_when_switched_off(sandbox, openapi, exchange_parameters, code) -> None:
+    sandbox.cloud.settings.openapi_form_parameters = False
+    body = openapi.call(form=exchange_parameters).json()["TokenResponse"]
+    assert sandbox.cloud.access_tokens.verify(body["AccessToken"]).subject == AGENT
+    assert code(openapi.call({}, form=TOKEN_PARAMETERS)) == (400, "MissingInstanceId")
+
+
+def test_wrong_key_and_changed_parameters_do_not_match_the_signature(openapi, code) -> None:
+    signed = openapi.call().request.headers["authorization"]
+    assert code(openapi.call(authorization=signed)) == (400, "SignatureDoesNotMatch")
+    openapi.credential = replace(openapi.credential, access_key_secret="wrong")
+    assert code(openapi.call()) == (400, "SignatureDoesNotMatch")
+
+
+def test_body_that_is_not_the_signed_one_is_refused(openapi, code) -> None:
+    headers = {"x-acs-content-sha256": "0" * 64}
+    assert code(openapi.call(headers=headers)) == (400, "SignatureDoesNotMatch")
+
+
+@pytest.mark.parametrize("text", ["Bearer abc", "ACS3-HMAC-SHA256 Credential=x", "acs key:signature"])
+def test_authorization_of_another_form_is_incomplete(openapi, code, text) -> None:
+    assert code(openapi.call(authorization=text)) == (400, "IncompleteSignature")
+
+
+@pytest.mark.parametrize("name", ["host", "x-acs-action", "x-acs-security-token"])
+def test_header_that_must_be_signed_is_required(openapi, code, name) -> None:
+    assert code(openapi.call(unsigned=frozenset({name}))) == (400, "IncompleteSignature")
+
+
+def test_unknown_access_key_is_refused(openapi, code) -> None:
+    openapi.credential = replace(openapi.credential, access_key_id="STS.unknown")
+    assert code(openapi.call()) == (404, "InvalidAccessKeyId.NotFound")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(900, 200), (901, 400), (-900, 200), (-901, 400)])
+def test_clock_may_differ_by_fifteen_minutes(sandbox, openapi, code, seconds, expected) -> None:
+    sandbox.clock.advance(seconds)
+    response = openapi.call()
+    assert response.status_code == expected
+    if expected == 400:
+        assert code(response) == (400, "InvalidTimeStamp.Expired")
+
+
+def test_date_of_another_form_is_refused(openapi, code) -> None:
+    assert code(openapi.call(headers={"x-acs-date": "today"})) == (400, "InvalidTimeStamp.Format")
+
+
+def test_nonce_is_used_once_and_required(sandbox, openapi, code) -> None:
+    nonce = {"x-acs-signature-nonce": "again"}
+    assert openapi.call(headers=nonce).status_code == 200
+    assert code(openapi.call(headers=nonce)) == (400, "SignatureNonceUsed")
+    assert code(openapi.call(headers={"x-acs-signature-nonce": None})) == (400, "MissingSignatureNonce")
+
+
+def test_security_token_is_required_and_belongs_to_the_key(openapi, code) -> None:
+    absent, other = {"x-acs-security-token": None}, {"x-acs-security-token": "other"}
+    assert code(openapi.call(headers=absent)) == (400, "MissingSecurityToken")
+    assert code(openapi.call(headers=other)) == (400, "InvalidSecurityToken.MismatchWithAccessKey")
+
+
+def test_expired_credentials_are_refused_and_counted(sandbox, client, code) -> None:
+    credential = sandbox.cloud.execution_role.issue(60)
+    sandbox.clock.advance(60)
+    openapi = OpenApiClient(client, sandbox.cloud.addresses.openapi, credential, sandbox.clock.now)
+    assert code(openapi.call()) == (400, "InvalidSecurityToken.Expired")
+    assert sandbox.cloud.counters.snapshot()["openapi:expired_credential"] == 1
+    assert sandbox.cloud.events.snapshot()[-1].error == "InvalidSecurityToken.Expired"
+
+
+def test_credentials_can_be_ended_early(sandbox, openapi, code) -> None:
+    sandbox.cloud.execution_role.expire()
+    assert code(openapi.call()) == (400, "InvalidSecurityToken.Expired")
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([], "ImplicitDeny"),
+        ([("Allow", "eiam:Get*", "*")], "ImplicitDeny"),
+        ([("Allow", "*", "acs:eiam:*:*:instance/idaas_sandbox01/application/app_other")], "ImplicitDeny"),
+        ([("Allow", "*", "*"), ("Deny", "eiam:GenerateOauthToken", "*")], "ExplicitDeny"),
+        ([("Allow", "eiam:generateoauthtoken", "acs:eiam:*:*:instance/*")], None),
+    ],
+)
+def test_policy_of_the_role_decides(sandbox, openapi, code, statements, expected) -> None:
+    document = [{"Effect": e, "Action": a, "Resource": r} for e, a, r in statements]
+    sandbox.cloud.execution_role.policy = Policy.model_validate({"Version": "1", "Statement": document})
+    response = openapi.call()
+    if expected is None:
+        assert response.status_code == 200
+        return
+    assert code(response) == (403, "NoPermission")
+    assert response.json()["AccessDeniedDetail"]["NoPermissionType"] == expected
+
+
+def test_other_instance_and_application_are_not_allowed_and_not_found(sandbox, openapi, code) -> None:
+    assert code(openapi.call(TOKEN_PARAMETERS | {"ApplicationId": "app_x"})) == (403, "NoPermission")
+    everything = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    sandbox.cloud.execution_role.policy = Policy.model_validate(everything)
+    unknown = code(openapi.call(TOKEN_PARAMETERS | {"ApplicationId": "app_x"}))
+    assert unknown == (404, "ResourceNotFound.Application")
+    unknown = code(openapi.call(TOKEN_PARAMETERS | {"InstanceId": "idaas_x"}))
+    assert unknown == (404, "ResourceNotFound.Instance")
+
+
+@pytest.mark.parametrize("name", ["InstanceId", "ApplicationId", "Audience", "ScopeValues.1"])
+def test_required_parameter_is_named_when_it_is_missing(openapi, code, name) -> None:
+    parameters = {key: value for key, value in TOKEN_PARAMETERS.items() if key != name}
+    assert code(openapi.call(parameters)) == (400, f"Missing{name}")
+
+
+def test_wrong_parameters_are_refused(sandbox, openapi, exchange_parameters, code) -> None:
+    wrong = {"ScopeValues.1": "payroll.read"}
+    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.ScopeValues")
+    wrong = exchange_parameters | {"SubjectToken": "x"}
+    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.SubjectToken")
+    wrong = {"GrantType": "password"}
+    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.GrantType")
+    wrong = exchange_parameters | {"SubjectToken": sandbox.access_token(lifetime=-1)}
+    assert code(openapi.call(TOKEN_PARAMETERS | wrong)) == (400, "InvalidParameter.SubjectToken.Expired")
+
+
+def test_disabled_application_is_refused(sandbox, openapi, code) -> None:
+    sandbox.cloud.directory.disabled.add(AGENT)
+    assert code(openapi.call()) == (403, "OperationDenied.ApplicationDisabled")
+
+
+def test_unknown_action_is_refused(openapi, code) -> None:
+    assert code(openapi.call(headers={"x-acs-action": "DeleteInstance"})) == (404, "InvalidAction.NotFound")

@@ -1,0 +1,115 @@
+"""Credentials of the execution role: by metadata service, by credentials URI and for a workload's token."""
+
+import httpx
+import pytest
+
+from sandbox.ram.execution_role import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN
+from tests.sandbox.openapi_client import OpenApiClient
+
+ROLES = "/latest/meta-data/ram/security-credentials/"
+
+
+@pytest.fixture
+def plain(sandbox):
+    with httpx.Client(base_url=sandbox.cloud.addresses.idaas_plain) as client:
+        yield client
+
+
+@pytest.fixture
+def assume(sandbox, client):
+    """AssumeRoleWithOIDC with good parameters; keywords override them."""
+
+    def call(**parameters):
+        good = {
+            "Action": "AssumeRoleWithOIDC",
+            "Format": "JSON",
+            "Version": "2015-04-01",
+            "DurationSeconds": "3600",
+            "RoleArn": ROLE_ARN,
+            "OIDCProviderArn": OIDC_PROVIDER_ARN,
+            "OIDCToken": sandbox.cloud.federation.id_token("sts.aliyuncs.com"),
+            "RoleSessionName": "agent",
+        }
+        return client.post(f"https://{sandbox.cloud.addresses.openapi}/", params=good | parameters)
+
+    return call
+
+
+@pytest.fixture
+def works(sandbox, client):
+    """Whether credentials in the vendor's shape are accepted by GenerateOauthToken."""
+
+    def check(body) -> bool:
+        credential = sandbox.cloud.execution_role.find(body["AccessKeyId"])
+        assert credential.access_key_secret == body["AccessKeySecret"]
+        assert credential.security_token == body["SecurityToken"]
+        openapi = OpenApiClient(client, sandbox.cloud.addresses.openapi, credential, sandbox.clock.now)
+        return openapi.call().status_code == 200
+
+    return check
+
+
+def test_metadata_service_gives_out_the_credentials_of_the_machines_role(plain, works) -> None:
+    token = plain.put("/latest/api/token", headers={"X-aliyun-ecs-metadata-token-ttl-seconds": "60"}).text
+    headers = {"X-aliyun-ecs-metadata-token": token}
+    assert plain.get(ROLES).status_code == 403
+    assert plain.get(ROLES, headers=headers).text == ROLE
+    body = plain.get(ROLES + ROLE, headers=headers).json()
+    assert body["Code"] == "Success"
+    assert works(body)
+    assert plain.get(ROLES + "other", headers=headers).status_code == 404
+
+
+def test_credentials_uri_repeats_its_credentials_until_they_are_about_to_end(sandbox, plain, works) -> None:
+    first = plain.get("/ram/credentials").json()
+    assert works(first)
+    assert plain.get("/ram/credentials").json() == first
+    sandbox.clock.advance(2700)
+    second = plain.get("/ram/credentials").json()
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+    sandbox.cloud.execution_role.expire()
+    third = plain.get("/ram/credentials").json()
+    assert third["AccessKeyId"] != second["AccessKeyId"]
+    assert works(third)
+
+
+def test_web_pages_do_not_read_the_credentials(plain) -> None:
+    assert plain.get("/ram/credentials", headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def test_workload_token_is_exchanged_for_credentials_of_the_role(assume, works) -> None:
+    body = assume(DurationSeconds="900").json()
+    assert body["AssumedRoleUser"]["AssumedRoleId"] == f"{ROLE}:agent"
+    assert works(body["Credentials"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"RoleArn": "acs:ram::1:role/other"}, (404, "EntityNotExist.Role")),
+        ({"OIDCProviderArn": "acs:ram::1:oidc-provider/x"}, (404, "EntityNotExist.OIDCProvider")),
+        ({"OIDCToken": "x"}, (400, "AuthenticationFail.OIDCToken.Invalid")),
+        ({"OIDCToken": ""}, (400, "MissingOIDCToken")),
+        ({"DurationSeconds": "899"}, (400, "InvalidParameter.DurationSeconds")),
+        ({"DurationSeconds": "3601"}, (400, "InvalidParameter.DurationSeconds")),
+        ({"RoleSessionName": ""}, (400, "MissingRoleSessionName")),
+    ],
+)
+def test_wrong_parameters_of_assume_role_are_refused(assume, parameters, expected) -> None:
+    response = assume(**parameters)
+    assert (response.status_code, response.json()["Code"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"lifetime": 0}, (400, "AuthenticationFail.OIDCToken.Expired")),
+        ({"aud": "urn:sandbox:idaas-federation"}, (400, "AuthenticationFail.OIDCToken.AudienceNotMatch")),
+        ({"iss": "https://elsewhere.example"}, (400, "AuthenticationFail.OIDCToken.IssuerNotMatch")),
+        ({"sub": "system:serviceaccount:agents:default"}, (403, "NoPermission")),
+    ],
+)
+def test_workload_token_with_a_wrong_claim_gets_no_credentials(sandbox, assume, claims, expected) -> None:
+    response = assume(OIDCToken=sandbox.cloud.federation.id_token("sts.aliyuncs.com", **claims))
+    assert (response.status_code, response.json()["Code"]) == expected
+    assert sandbox.cloud.events.snapshot()[-1].error == expected[1]
