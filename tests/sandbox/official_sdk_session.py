@@ -48,16 +48,18 @@ def run(variables: dict[str, str], user_token: str) -> None:
     if "ECS_METADATA_ENDPOINT" in variables:
         route_metadata_service(variables["ECS_METADATA_ENDPOINT"])
     factory = IDaaSCredentialProviderFactory
-    factory.init(variables["CLOUD_IDAAS_CONFIG_PATH"])
-    plugin = "openApiEndpoint" in Path(variables["CLOUD_IDAAS_CONFIG_PATH"]).read_text()
+    sdk = "ALIBABA_CLOUD_STS_ENDPOINT" not in variables  # the plugin uses the real STS only
+    if sdk:
+        factory.init(variables["CLOUD_IDAAS_CONFIG_PATH"])
+    configuration = json.loads(Path(variables["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
 
     def machine(scope: str) -> str:
-        if "ALIBABA_CLOUD_STS_ENDPOINT" in variables:  # the plugin's cannot be moved
+        if not sdk:
             return token_by_openapi(variables, scope)
         return factory.get_idaas_credential_provider_by_scope(scope).get_bearer_token()
 
     def human(scope: str) -> str:
-        if plugin:  # it exchanges no tokens
+        if "openApiEndpoint" in configuration:  # the plugin exchanges no tokens
             return token_by_openapi(variables, scope, user_token)
         exchange = factory.get_idaas_token_exchange_credential_provider_by_scope(scope)
         return exchange.get_issued_token(user_token, ACCESS_TOKEN, ACCESS_TOKEN)
@@ -65,17 +67,20 @@ def run(variables: dict[str, str], user_token: str) -> None:
     result = {
         "machine": machine(ENTERPRISE),
         "human": human(ENTERPRISE),
-        "machine_api_key": pam_client(machine(PAM)).get_api_key("llm_api_key"),
-        "human_api_key": pam_client(human(PAM)).get_api_key("amap_api_key"),
+        "machine_api_key": pam_client(configuration, machine(PAM)).get_api_key("llm_api_key"),
+        "human_api_key": pam_client(configuration, human(PAM)).get_api_key("amap_api_key"),
     }
     print(json.dumps(result), flush=True)  # noqa: T201  # the result for the test
 
 
-def pam_client(token: str) -> IDaaSPamClient:
+def pam_client(configuration: dict[str, str], token: str) -> IDaaSPamClient:
     """A client of the Developer API that presents `token`."""
     credential = IDaaSTokenResponse()
     credential.access_token = token
-    return IDaaSPamClient(credential_provider=StaticIDaaSCredentialProvider(credential))
+    provider = StaticIDaaSCredentialProvider(credential)
+    return IDaaSPamClient(
+        configuration["developerApiEndpoint"], configuration["idaasInstanceId"], credential_provider=provider
+    )
 
 
 def token_by_openapi(variables: dict[str, str], scope: str, user_token: str | None = None) -> str:

@@ -55,7 +55,7 @@ def test_the_sdks_obtain_tokens_exchange_them_and_read_api_keys(sandbox, agents)
     assert counters["developer_api:ObtainCredential"] == 2 * len(CASES)
     plugin = sum(method is AuthnMethod.PLUGIN for method, _ in CASES)
     assert counters["idaas:token.token_exchange"] == 2 * (len(CASES) - plugin)
-    assert counters["openapi:GenerateOauthToken"] == 4 * plugin
+    assert counters["openapi:GenerateOauthToken"] >= 4 * plugin
     assert counters["sts:AssumeRoleWithOIDC"] == 4
     authenticated = {event.authentication for event in sandbox.cloud.events.snapshot()} - {None}
     assert authenticated == {"post", "basic", "jwt", "pkcs7", "oidc", "pca", "plugin"}
