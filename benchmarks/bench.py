@@ -162,7 +162,7 @@ class Bench:
             log = self._folder / f"{len(self._servers)}-{name.replace('/', '_')}.log"
             inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
             start = self._fork_server.start if self.plan.quick else start_process
-            server = ServerProcess(arguments(port), inherited | environment, port, log, path, start)
+            server = ServerProcess(arguments(port), {**inherited, **environment}, port, log, path, start)
             self._stack.callback(server.stop)
             server.wait_until_ready()
             self._servers[name] = server

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from fastapi import FastAPI
@@ -16,12 +16,15 @@ from fastapi.responses import StreamingResponse
 from langchain_core.messages import AIMessageChunk
 from langchain_core.tools import tool
 from langchain_mcp_adapters.client import MultiServerMCPClient
+from langchain_mcp_adapters.sessions import StreamableHttpConnection
 from langchain_mcp_adapters.tools import load_mcp_tools
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import create_react_agent
 from pydantic import BaseModel
+
+Graph: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 
 
 class Chat(BaseModel):
@@ -39,7 +42,7 @@ def chat_model() -> ChatOpenAI:
     )
 
 
-def one_node(model: ChatOpenAI) -> CompiledStateGraph:
+def one_node(model: ChatOpenAI) -> Graph:
     """A graph with one node, which calls the model."""
 
     async def call_model(state: MessagesState) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def one_node(model: ChatOpenAI) -> CompiledStateGraph:
     return graph.compile()
 
 
-async def completion(graph: CompiledStateGraph, chat: Chat) -> Any:
+async def completion(graph: Graph, chat: Chat) -> Any:
     """The completion that `graph` gives, whole or as a stream."""
     if chat.stream:
         return StreamingResponse(chunks(graph, chat), media_type="text/event-stream")
@@ -62,7 +65,7 @@ async def completion(graph: CompiledStateGraph, chat: Chat) -> Any:
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": chat.model, "choices": [choice]}
 
 
-async def chunks(graph: CompiledStateGraph, chat: Chat) -> AsyncIterator[str]:
+async def chunks(graph: Graph, chat: Chat) -> AsyncIterator[str]:
     """Server-sent events, a chunk for each token."""
     async for message, _ in graph.astream({"messages": chat.messages}, stream_mode="messages"):
         if isinstance(message, AIMessageChunk) and message.content:
@@ -79,13 +82,16 @@ async def chunks(graph: CompiledStateGraph, chat: Chat) -> AsyncIterator[str]:
 
 def app() -> FastAPI:
     """The server."""
-    graphs: dict[str, CompiledStateGraph] = {}
+    graphs: dict[str, Graph] = {}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         model = chat_model()
-        servers = {"amap": {"transport": "streamable_http", "url": os.environ["EXTERNAL_SERVER_URL"]}}
-        async with MultiServerMCPClient(servers).session("amap") as session, httpx.AsyncClient() as http:
+        amap = StreamableHttpConnection(transport="streamable_http", url=os.environ["EXTERNAL_SERVER_URL"])
+        async with (
+            MultiServerMCPClient({"amap": amap}).session("amap") as session,
+            httpx.AsyncClient() as http,
+        ):
 
             @tool
             async def call_enterprise_service() -> str:

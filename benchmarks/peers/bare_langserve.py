@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
-from langchain_core.runnables import RunnableGenerator
+from langchain_core.runnables import Runnable, RunnableGenerator
 from langserve import add_routes
 from pydantic import BaseModel
 
@@ -39,7 +39,8 @@ def app() -> FastAPI:
                 if isinstance(message, AIMessageChunk):
                     yield message
 
-    streamed = RunnableGenerator(tokens).with_types(input_type=ChatInput, output_type=AIMessage)
+    streamed: Runnable[Any, Any] = RunnableGenerator(tokens)
+    streamed = streamed.with_types(input_type=ChatInput, output_type=AIMessage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         add_routes(server, graph.with_types(input_type=ChatInput, output_type=dict), path="/agent")

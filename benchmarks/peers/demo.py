@@ -17,6 +17,7 @@ import jwt
 from fastapi import FastAPI, Header, HTTPException
 from langchain_core.tools import tool
 from langchain_mcp_adapters.client import MultiServerMCPClient
+from langchain_mcp_adapters.sessions import StreamableHttpConnection
 from langchain_openai import ChatOpenAI
 from langgraph.prebuilt import create_react_agent
 
@@ -102,11 +103,11 @@ def app() -> FastAPI:
                 return (await http.post(os.environ["ENTERPRISE_SERVICE_URL"], json={}, headers=headers)).text
 
         model = ChatOpenAI(model="qwen-plus", base_url=os.environ["LLM_BASE_URL"], api_key=llm_key)
-        amap = {
-            "transport": "streamable_http",
-            "url": os.environ["EXTERNAL_SERVER_URL"],
-            "headers": {"Authorization": f"Bearer {amap_key}"},
-        }
+        amap = StreamableHttpConnection(
+            transport="streamable_http",
+            url=os.environ["EXTERNAL_SERVER_URL"],
+            headers={"Authorization": f"Bearer {amap_key}"},
+        )
         tools = await MultiServerMCPClient({"amap": amap}).get_tools()
         return await completion(create_react_agent(model, [*tools, call_enterprise_service]), chat)
 

@@ -27,6 +27,7 @@ from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.audit.trail import AuditTrail
 from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.secret import Secret
 
@@ -88,21 +89,22 @@ class NoAuthentication:
 
 
 class _AgentWithoutIdentity(Agent):
-    """The agent without the parts that check, obtain or record. Tools are listed once, at the start."""
+    """The agent without the parts that check, obtain or record. Tools are listed once, at the start.
+
+    Nodes and audit are replaced by name: the composition has no argument for them, because an agent without
+    them is of no use outside a measurement.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        composition.AuditTrail = lambda *_, clock, **__: _AuditTrailWithoutSink(clock=clock)  # type: ignore[assignment,misc]
-        for name, other in {
-            "Callers": _Callers,
-            "ServiceCredentials": _ServiceCredentials,
-            "Authenticate": _node({"rounds": 0, "offered": {}}),
-            "ResolveCredentials": _node({"rounds": 0}),
-        }.items():
-            setattr(build, name, other)
+        for module, name, other in (
+            (composition, "AuditTrail", lambda *_, clock, **__: AuditTrail(clock=clock)),
+            (build, "Callers", _Callers),
+            (build, "ServiceCredentials", _ServiceCredentials),
+            (build, "Authenticate", _node({"rounds": 0, "offered": {}})),
+            (build, "ResolveCredentials", _node({"rounds": 0})),
+        ):
+            setattr(module, name, other)
         super().__init__(settings, model=ChatModelProvider(InstantModel()))
-
-
-_AuditTrailWithoutSink = composition.AuditTrail
 
 
 def app() -> FastAPI:

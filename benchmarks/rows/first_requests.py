@@ -4,7 +4,7 @@ The reference is the vendor's demo, which exchanges the user's token for each re
 exchanges.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks.bench import Bench
 from benchmarks.chat import PATH, chat
@@ -30,14 +30,16 @@ def measure(bench: Bench) -> Iterable[Figure]:
 
     for users, limit, exchanges in ((requests, 1.5, 2 * requests), (1, 1.2, 2)):
 
-        def tokens(users: int = users) -> list[str]:
-            return bench.new_users(users) * (requests // users)
+        def timed(
+            server: ServerProcess, path: str = PATH, users: int = users
+        ) -> Callable[[], tuple[float, float]]:
+            return lambda: run(server, path, bench.new_users(users) * (requests // users))
 
         results = interleave(
             1 if bench.plan.quick else 2,
             {
-                "agent": lambda tokens=tokens: run(agent, PATH, tokens()),
-                "demo": lambda tokens=tokens: run(demo, "/human/chat/completions", tokens()),
+                "agent": timed(agent),
+                "demo": timed(demo, "/human/chat/completions"),
             },
         )
         source = f"of {users} users" if users > 1 else "of one user"

@@ -53,7 +53,7 @@ class ServerProcess:
     @property
     def pid(self) -> int:
         """Process id of the parent; workers are its children."""
-        return self._process.pid
+        return int(self._process.pid)
 
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Raises `RuntimeError` with the end of the log if the server is not ready in time."""
@@ -95,6 +95,6 @@ class ServerProcess:
 
     def _is_running(self) -> bool:
         try:
-            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+            return bool(self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False

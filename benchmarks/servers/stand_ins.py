@@ -83,13 +83,13 @@ def _whole(message: bytes, finish: str) -> bytes:
 @cache
 def _events(message: bytes, finish: str, with_usage: bool) -> list[bytes]:
     whole = orjson.loads(message)
-    deltas = [{"content": word} for word in (whole["content"] or "").split(" ") if word]
+    deltas: list[dict[str, Any]] = [{"content": word} for word in (whole["content"] or "").split(" ") if word]
     if not deltas:
         deltas = [{"tool_calls": whole["tool_calls"]}]
     deltas[0] |= {"role": "assistant"}
     for delta in deltas[1:]:
         delta["content"] = " " + delta["content"]
-    choices = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
+    choices: list[Any] = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
     choices.append([{"index": 0, "delta": {}, "finish_reason": finish}])
     chunks = [{**_HEAD, "object": "chat.completion.chunk", "choices": choice} for choice in choices]
     if with_usage:
