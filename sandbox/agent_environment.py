@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 from sandbox.addresses import INSTANCE
-from sandbox.authn_method import AuthnMethod, RoleCredentials, authn_configuration, authn_variables
+from sandbox.agent_credentials import authn_configuration, authn_variables
+from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.certificates import Certificates
 from sandbox.cloud import Cloud
 from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE

@@ -64,6 +64,7 @@ class Cloud:
         self._resets: list[Callable[[], None]] = []
         self._restarts: dict[str, Callable[[], None]] = {}
         self._reload: Callable[[], Path] | None = None
+        self._write_workload_tokens: Callable[..., None] | None = None
         self.configuration = configuration or Configuration()
         self.reset()
 
@@ -111,6 +112,8 @@ class Cloud:
         directory.delegated.update(configuration.delegated)
         directory.people.update(configuration.people)
         directory.add_redirect_uris(PAGE, configuration.redirect_uris)
+        if configuration.policy is not None:
+            self.execution_role.policy = configuration.policy
         everyone = {AGENT, *(user.subject for user in directory.users.values())}
         for credential in configuration.credentials:
             readers = everyone if credential.readers is None else set(credential.readers)
@@ -130,6 +133,16 @@ class Cloud:
         if self._reload is None:
             raise LookupError("the sandbox runs without a configuration file")
         return self._reload()
+
+    def on_workload_tokens(self, write: Callable[..., None]) -> None:
+        """`write` replaces the files of the workload's tokens; its keywords override claims and lifetime."""
+        self._write_workload_tokens = write
+
+    def write_workload_tokens(self, **claims: object) -> None:
+        """Replaces the files of the workload's tokens. Raises LookupError if there are none."""
+        if self._write_workload_tokens is None:
+            raise LookupError("the sandbox runs without files")
+        self._write_workload_tokens(**claims)
 
     def on_restart(self, service: str, restart: Callable[[], None]) -> None:
         """A service with sessions says how it forgets them; `restart` may be called from any thread."""

@@ -21,6 +21,7 @@ from sandbox.directory import (
     PAM_PERMISSIONS,
     Grant,
 )
+from sandbox.ram.policy import Policy, Statement
 
 BUILT_IN_USERS = ("alice", "bob")
 BUILT_IN_SERVICES = {
@@ -95,6 +96,8 @@ class Configuration:
     delegated: tuple[Grant, ...] = ()
     people: tuple[Grant, ...] = ()
     redirect_uris: tuple[str, ...] = ()
+    policy: Policy | None = None
+    """Of the agent's execution role, in place of the one that allows it its access tokens."""
 
 
 class _Table(BaseModel):
@@ -126,12 +129,17 @@ class _Grant(_Table):
     access_identity: AccessIdentity | None = None
 
 
+class _ExecutionRole(_Table):
+    policy: list[Statement]
+
+
 class _File(_Table):
     redirect_uris: list[str] = []
     users: dict[_Name, _User] = {}
     services: dict[_Name, _Service] = {}
     credentials: dict[_Name, _Credential] = {}
     grants: list[_Grant] = []
+    execution_role: _ExecutionRole | None = None
 
 
 def parse_configuration(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -184,9 +192,9 @@ class _Reader:
             parts = urlsplit(uri)
             if parts.scheme not in ("http", "https") or not parts.hostname or "#" in uri:
                 self.faults.append(f'redirect_uris[{i}]: must be an http or https URL without "#"')
-        return Configuration(
-            users, services, credentials, machine, delegated, people, tuple(self._file.redirect_uris)
-        )
+        uris, role = tuple(self._file.redirect_uris), self._file.execution_role
+        policy = Policy(statement=role.policy) if role else None
+        return Configuration(users, services, credentials, machine, delegated, people, uris, policy)
 
     def _user(self, name: str, user: _User) -> AddedUser:
         if name in (*BUILT_IN_USERS, "agent"):

@@ -21,6 +21,7 @@ from sandbox.configuration import ConfigurationFaultsError
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.faults import SERVICES, Fault
 from sandbox.local_callers import for_this_machine_only
+from sandbox.ram.policy import Policy
 from sandbox.settings import Settings
 
 
@@ -39,6 +40,8 @@ class Control:
             Route("/credentials/{identifier}/revoke", self.revoke_credential, methods=["POST"]),
             Route("/credentials/{identifier}/rotate", self.rotate_credential, methods=["POST"]),
             Route("/events", self.events),
+            Route("/execution-role/expire", self.expire_role_credentials, methods=["POST"]),
+            Route("/execution-role/policy", self.role_policy, methods=["GET", "PUT"]),
             Route("/faults", self.faults, methods=["GET", "DELETE"]),
             Route("/faults/{service}", self.fault, methods=["PUT", "DELETE"]),
             Route("/function-compute/jwks", self.paste_jwks, methods=["POST"]),
@@ -47,6 +50,7 @@ class Control:
             Route("/reset", self.reset, methods=["POST"]),
             Route("/restart/{service}", self.restart, methods=["POST"]),
             Route("/settings", self.settings, methods=["GET", "PATCH"]),
+            Route("/workload-tokens", self.workload_tokens, methods=["POST"]),
         ]
 
     async def access_token(self, request: Request) -> Response:
@@ -85,6 +89,27 @@ class Control:
 
     async def events(self, request: Request) -> Response:  # noqa: ARG002  # nothing to choose
         return JSONResponse([asdict(event) for event in self._cloud.events.snapshot()])
+
+    async def role_policy(self, request: Request) -> Response:
+        role = self._cloud.execution_role
+        if request.method == "PUT":
+            role.policy = Policy.model_validate(await _body(request, {"Version", "Statement"}))
+        return JSONResponse(role.policy.model_dump(by_alias=True))
+
+    async def expire_role_credentials(self, request: Request) -> Response:
+        await _body(request, set())
+        self._cloud.execution_role.expire()
+        return JSONResponse({})
+
+    async def workload_tokens(self, request: Request) -> Response:
+        claims = await _body(request, {"iss", "sub", "aud", "nbf", "lifetime"})
+        if not isinstance(claims.get("lifetime"), int | None):
+            raise HTTPException(400, '"lifetime" must be a number of seconds')
+        try:
+            self._cloud.write_workload_tokens(**claims)
+        except LookupError as error:
+            raise HTTPException(409, str(error)) from error
+        return JSONResponse({})
 
     async def faults(self, request: Request) -> Response:
         if request.method == "DELETE":

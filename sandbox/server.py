@@ -85,6 +85,7 @@ class Installation:
 
     cloud: Cloud
     folder: Path
+    authn: AuthnMethod
     certificates: Certificates
     workload_tokens: WorkloadTokenFiles
     environment: dict[str, str]
@@ -132,7 +133,8 @@ def install(options: SandboxOptions) -> Installation:
             kept_federation_keys(options.folder),
         )
         tokens = WorkloadTokenFiles(options.folder, cloud.federation, cloud.settings, options.clock)
-        cloud.on_reset(tokens.renew)
+        cloud.on_reset(tokens.write)
+        cloud.on_workload_tokens(tokens.write)
         environment = _written(options.folder, cloud, certificates, options.authn, options.role_credentials)
     except BaseException:
         for listener in listeners.values():
@@ -150,7 +152,9 @@ def install(options: SandboxOptions) -> Installation:
     if file is not None:
         cloud.on_reload(reload)
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-    return Installation(cloud, options.folder, certificates, tokens, environment, listeners, ports)
+    return Installation(
+        cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports
+    )
 
 
 def _written(
@@ -315,6 +319,11 @@ class RunningSandbox:
     def environment(self) -> dict[str, str]:
         """The variables that an agent needs, as in `agent.env`."""
         return dict(self._installation.environment)
+
+    @property
+    def authn(self) -> AuthnMethod:
+        """The method that `environment` is for."""
+        return self._installation.authn
 
     def environment_by(
         self,

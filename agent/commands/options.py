@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 import typer
 
 from agent.commands.sandbox_file import CONFIG, chosen_file
+from sandbox.authn_method import AuthnMethod, RoleCredentials
 
 if TYPE_CHECKING:
     from sandbox.server import SandboxOptions
@@ -24,7 +25,7 @@ DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SandboxRunOptions:
-    """Ports and files of a sandbox that a command runs."""
+    """Ports, client authentication and files of a sandbox that a command runs."""
 
     page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="The page.")] = 9001
     idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443
@@ -37,6 +38,16 @@ class SandboxRunOptions:
     function_compute_port: Annotated[
         int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
     ] = 9445
+    authn: Annotated[
+        AuthnMethod, typer.Option(envvar="SANDBOX_AUTHN", help="How the agent authenticates to IDaaS.")
+    ] = AuthnMethod.CLIENT_SECRET_POST
+    role_credentials: Annotated[
+        RoleCredentials,
+        typer.Option(
+            envvar="SANDBOX_ROLE_CREDENTIALS",
+            help="With PLUGIN: where the agent finds the credentials of its execution role.",
+        ),
+    ] = RoleCredentials.ENVIRONMENT
     folder: FOLDER = DEFAULT_FOLDER
     config: CONFIG = None
 
@@ -58,6 +69,8 @@ class SandboxRunOptions:
             page_origins=self.page_origins(),
             config=chosen_file(self.config),
             variables=variables,
+            authn=self.authn,
+            role_credentials=self.role_credentials,
         )
 
 

@@ -67,5 +67,6 @@ def _announce(installation: "Installation") -> None:
     out.print(f"users                 {', '.join(f'{user.name} {user.password}' for user in users)}")
     for service in installation.cloud.configuration.services:
         out.print(f"echo service          {service.name} {addresses.echo_url(service.name)}")
+    out.print(f"authentication        {installation.authn}")
     out.print(f"for an agent          set -a; . {installation.folder / 'agent.env'}; set +a")
     out.print("\n[bold green]ready[/] (Ctrl-C stops it)", markup=True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sandbox.server import RunningSandbox
 
 _FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
+_ROLE_VARIABLES = ("ALIBABA_CLOUD_", "FC_", "ECS_METADATA_")
+"""Variables of the machine's real account, which are not for the sandbox."""
 
 
 @with_options(SandboxRunOptions)
@@ -58,7 +60,8 @@ def up(
         stop(error.strerror or str(error), "idaas-agent up --help lists the options that move ports")
     with sandbox, agent_listener, page_listener:
         agent_port = agent_listener.getsockname()[1]
-        variables = {"SHUTDOWN_SECONDS": "3"} | environment() | sandbox.environment
+        own = {n: v for n, v in environment().items() if not n.startswith(_ROLE_VARIABLES)}
+        variables = {"SHUTDOWN_SECONDS": "3"} | own | sandbox.environment
         variables |= {
             "ACCESS_IDENTITY": access_identity.value,
             "AGENT_PORT": str(agent_port),
@@ -122,6 +125,7 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")
     table.add_row("", f"Function Compute {addresses.function_compute}")
     table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
+    table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
     table.add_row("sign in", f"alice   {secrets.alice_password}")
     table.add_row("", f"bob     {secrets.bob_password}   (may not read leave)")
     for user in configuration.users:

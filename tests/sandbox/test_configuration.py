@@ -138,3 +138,19 @@ def test_additions_survive_a_reset():
         cloud.vault.disable("shop_key")
         cloud.reset()
     assert cloud.vault.find("shop_key").enabled
+
+
+def test_policy_of_the_execution_role_is_read_and_its_faults_are_placed() -> None:
+    text = """
+[[execution_role.policy]]
+effect = "Deny"
+action = "eiam:*"
+resource = ["*"]
+"""
+    policy = parse_configuration(text).policy
+    assert policy is not None
+    assert policy.decide("eiam:GenerateOauthToken", "anything") == "ExplicitDeny"
+    assert parse_configuration("").policy is None
+    with pytest.raises(ConfigurationFaultsError) as caught:
+        parse_configuration(text.replace("Deny", "Maybe"))
+    assert caught.value.faults[0].startswith("execution_role.policy[0].effect: ")

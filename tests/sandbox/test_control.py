@@ -1,5 +1,8 @@
 """The control endpoint: what people can see and change, and who they must be."""
 
+import base64
+import json
+
 import httpx
 import pytest
 
@@ -177,3 +180,41 @@ async def test_this_machine_gets_in(sandbox, address) -> None:
     transport = httpx.ASGITransport(application(sandbox.cloud), client=(address, 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9400") as friend:
         assert (await friend.get("/__sandbox__/counters")).status_code == 200
+
+
+def test_policy_of_the_execution_role_is_replaced_and_comes_back(control, sandbox) -> None:
+    before = control.get("/execution-role/policy").json()
+    assert before["Statement"][0]["Action"] == ["eiam:GenerateOauthToken"]
+    denying = {"Version": "1", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    assert control.put("/execution-role/policy", json=denying).status_code == 200
+    assert sandbox.cloud.execution_role.decide("eiam:GenerateOauthToken", "x") == "ExplicitDeny"
+    control.post("/reset", json={})
+    assert control.get("/execution-role/policy").json() == before
+
+
+@pytest.mark.parametrize(
+    "statement", [{}, {"Effect": "Maybe", "Action": "*", "Resource": "*"}, {"Condition": {}}]
+)
+def test_policy_that_cannot_be_understood_is_refused(control, statement) -> None:
+    response = control.put("/execution-role/policy", json={"Version": "1", "Statement": [statement]})
+    assert response.status_code == 400
+
+
+def test_credentials_of_the_execution_role_are_expired(control, sandbox) -> None:
+    credential = sandbox.cloud.execution_role.issue(3600)
+    control.post("/execution-role/expire", json={})
+    assert sandbox.cloud.execution_role.expired(credential)
+    assert not sandbox.cloud.execution_role.expired(sandbox.cloud.execution_role.issue(3600))
+
+
+def test_workload_tokens_are_replaced_by_faulty_ones_and_by_good_ones(control, sandbox) -> None:
+    def claims() -> dict:
+        payload = (sandbox.running.folder / "workload-token").read_text().split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(payload + "=="))
+
+    control.post("/workload-tokens", json={"aud": "other", "lifetime": 0})
+    assert claims()["aud"] == "other"
+    assert claims()["exp"] == claims()["iat"]
+    control.post("/workload-tokens", json={})
+    assert claims()["aud"] == ["urn:sandbox:idaas-federation"]
+    assert control.post("/workload-tokens", json={"lifetime": "long"}).status_code == 400
