@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.commands.options import SandboxRunOptions, with_options
-from agent.commands.sandbox_file import stop_with_faults
+from agent.commands.sandbox_file import chosen_file, stop_with_faults
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
 from agent.settings.variables import Settings
@@ -47,6 +47,7 @@ def up(
     from sandbox.server import start_sandbox
 
     logging.basicConfig(level=logging.ERROR)
+    chosen_file(options.config)  # stops before a port is taken
     try:
         agent_listener = listen("127.0.0.1", agent_port, "the agent", "--agent-port or AGENT_PORT")
         page_listener = listen("127.0.0.1", options.page_port, "the page", "--page-port or PAGE_PORT")
