@@ -1,0 +1,69 @@
+"""Which services each listener serves. Each package `sandbox.<service>` has `application(cloud) -> ASGIApp`,
+which sees the full path of the URL.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.cloud import Cloud
+
+
+def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
+    """By listener; and those whose lifespan must run. Imports late: the services cost time to import."""
+    from sandbox import (
+        amap,
+        cluster,
+        control,
+        credentials_uri,
+        developer_api,
+        ecs,
+        function_compute,
+        idaas,
+        model_studio,
+        openapi,
+    )
+
+    idaas_app = idaas.application(cloud)
+    tls = by_prefix(
+        {
+            "/v2/": developer_api.application(cloud),
+            f"{cluster.PATH}/": cluster.application(cloud),
+        },
+        exactly("/", openapi.application(cloud), idaas_app),
+    )
+    plain = by_prefix(
+        {
+            "/__sandbox__/": control.application(cloud),
+            "/latest/": ecs.application(cloud),
+            credentials_uri.PATH: credentials_uri.application(cloud),
+        },
+        idaas_app,
+    )
+    mcp, models = amap.application(cloud), model_studio.application(cloud)
+    functions = function_compute.application(cloud)
+    by_listener = {
+        "idaas": tls,
+        "idaas_plain": plain,
+        "model_studio": by_prefix({"/api/v1/mcps/": mcp}, models),
+        "function_compute": functions,
+    }
+    return by_listener, [mcp, models, functions]
+
+
+def by_prefix(applications: dict[str, ASGIApp], otherwise: ASGIApp) -> ASGIApp:
+    """Chooses an application by the start of the path, which stays as it is."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        app = next((app for prefix, app in applications.items() if path.startswith(prefix)), otherwise)
+        await app(scope, receive, send)
+
+    return choose
+
+
+def exactly(path: str, app: ASGIApp, otherwise: ASGIApp) -> ASGIApp:
+    """Chooses `app` for this very path."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope.get("path") == path else otherwise)(scope, receive, send)
+
+    return choose
