@@ -25,9 +25,10 @@ from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
 from identity.errors import AgentError, RunTimeoutError
+from identity.principal import Principal
 
 _LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64

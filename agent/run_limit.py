@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from agent.api.errors import RETRY_AFTER_SECONDS
 from agent.error_codes import AgentCode
-from identity.access_token.verified_access_token import Principal
 from identity.errors import LimitError, UnavailableError
+from identity.principal import Principal
 
 _LONGEST_SECONDS: Final = 60
 """OpenAI's clients ignore longer waits."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from graph.node_error import error_of_node
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential, CredentialRequirement, CredentialSource
 from identity.errors import CredentialError, UnreachableError
+from identity.principal import Principal
 
 _SKEW = 30.0
 """Seconds before its expiry at which a credential of the state is asked for anew; the source is the judge."""

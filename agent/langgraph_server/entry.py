@@ -24,9 +24,9 @@ from agent.langgraph_server.token_references import (
     held_tokens,
     identity_of,
 )
-from identity.access_token.verified_access_token import Principal
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 from identity.failure_log import log_failure
+from identity.principal import Principal
 
 auth = Auth()
 

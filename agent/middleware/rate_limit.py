@@ -20,8 +20,9 @@ from agent.api.errors import error_response
 from agent.error_codes import AgentCode
 from agent.middleware.authentication import CALLER
 from agent.middleware.request_window import LocalWindow, RedisWindow, Window
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
+from identity.principal import Principal
 from identity.secret import Secret
 
 if TYPE_CHECKING:

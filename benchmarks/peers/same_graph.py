@@ -26,9 +26,10 @@ from graph.context import AgentContext
 from graph.models.provider import ChatModelProvider
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.principal import Principal
 from identity.secret import Secret
 
 _ANONYMOUS = assume_verified(

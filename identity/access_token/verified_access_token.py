@@ -2,17 +2,10 @@
 
 from dataclasses import InitVar, dataclass
 
+from identity.principal import Principal
 from identity.secret import Secret
 
 _SEAL = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is calling: the pair that OpenID Connect guarantees to be unique. No secret."""
-
-    issuer: str
-    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

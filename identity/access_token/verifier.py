@@ -9,9 +9,10 @@ from typing import TypeAlias
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jose_header import read_header
 from identity.access_token.jws import parse_compact_jws
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.principal import Principal
 from identity.secret import Secret
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
 

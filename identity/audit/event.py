@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal
 from identity.error_code import ErrorCode
+from identity.principal import Principal
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
 """The id of the request that is being served. Whoever starts a task in a context of its own passes it on."""

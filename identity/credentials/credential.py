@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.placement import BEARER, Placement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
+from identity.principal import Principal
 from identity.secret import Secret
 
 

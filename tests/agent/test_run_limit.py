@@ -11,8 +11,9 @@ from agent.error_codes import AgentCode
 from agent.run import AgentGraph, Run, Runs
 from agent.run_limit import RunLimit
 from graph.error_codes import GraphCode
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
+from identity.principal import Principal
 from identity.secret import Secret
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent

@@ -19,7 +19,7 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import (
     AccessTokenRequirement,
     ApiKeyRequirement,
@@ -28,6 +28,7 @@ from identity.credentials.credential import (
 )
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
+from identity.principal import Principal
 from identity.secret import Secret
 from tests.graph.models.wire_model import WireModel
 from tools.error_codes import ToolCode

@@ -4,8 +4,8 @@ import pytest
 
 from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal
 from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.principal import Principal
 from identity.secret import Secret
 
 NEED = ApiKeyRequirement("key")

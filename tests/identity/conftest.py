@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.access_token.verifier import AccessTokenVerifier
+from identity.principal import Principal
 from identity.secret import Secret
 from identity.signing_keys.signing_key import SigningKey, signing_key
 

@@ -22,12 +22,13 @@ from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import ApiKeyRequirement, Credential
 from identity.idaas.client import IssuedToken
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
+from identity.principal import Principal
 from identity.secret import REDACTED, Secret
 
 CANARY = "sk-canary-5f0c9d7e"

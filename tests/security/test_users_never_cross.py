@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from agent.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, assume_verified
+from identity.access_token.verified_access_token import assume_verified
 from identity.credentials.broker import _credential_key
 from identity.credentials.cache import CachedCredential, CredentialCache
 from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, Credential
+from identity.principal import Principal
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault

@@ -3,7 +3,8 @@
 import pytest
 
 from agent.langgraph_server.token_references import TokenReferences
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken, assume_verified
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.principal import Principal
 from identity.secret import Secret
 
 pytestmark = pytest.mark.promise("users-never-cross")

@@ -15,8 +15,8 @@ from agent.composition import Agent
 from agent.error_codes import AgentCode
 from agent.middleware.rate_limit import RequestRate
 from agent.settings.variables import read_settings
-from identity.access_token.verified_access_token import Principal
 from identity.errors import LimitError
+from identity.principal import Principal
 from identity.secret import Secret
 from tests.agent.middleware.redis_server import RedisServer, redis_server
 from tests.conftest import Sandbox

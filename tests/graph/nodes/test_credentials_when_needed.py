@@ -7,10 +7,10 @@ import pytest
 
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal
 from identity.credentials.credential import AccessTokenRequirement, Credential
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
+from identity.principal import Principal
 from identity.secret import Secret
 from tests.graph.conftest import DONE
 

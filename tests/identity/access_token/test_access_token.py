@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from identity.access_token.verified_access_token import Principal, VerifiedAccessToken
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.principal import Principal
 from identity.secret import Secret
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ import pytest
 from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import Principal, assume_verified
+from identity.access_token.verified_access_token import assume_verified
 from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
@@ -24,6 +24,7 @@ from identity.errors import (
 )
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
+from identity.principal import Principal
 from identity.secret import Secret
 from tests.identity.conftest import FakeClock
 
