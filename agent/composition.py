@@ -30,7 +30,8 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
 from identity.secret import Secret

@@ -15,8 +15,8 @@ from agent.error_codes import AgentCode
 from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
 from agent.settings.services_file import HTTPDeclaration, ServiceDeclaration
 from agent.settings.variables import Settings
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.placement import BEARER
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import ConfigurationError
 from tools.amap import amap
 from tools.enterprise import enterprise

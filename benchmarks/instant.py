@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CredentialRequirement,
-    CredentialSource,
-)
 from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
 from tools.error_codes import ToolCode

@@ -28,7 +28,8 @@ from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import ApiKeyRequirement, CredentialSource
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.source import CredentialSource
 from identity.secret import Secret
 from tools.service import Service
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from langgraph.types import StreamWriter
 
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.redaction import Redactor
 from identity.secret import Secret

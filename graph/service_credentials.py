@@ -7,7 +7,9 @@ from graph.node_error import error_of_node
 from graph.state import AgentState, Unavailable
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential, CredentialRequirement, CredentialSource
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.source import CredentialSource
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import Principal
 

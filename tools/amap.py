@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Sequence
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from tools.error_codes import ToolCode
 from tools.mcp_service.service import MCPService
 

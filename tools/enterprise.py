@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from identity.credentials.credential import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement
 from tools.error_codes import ToolCode
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService

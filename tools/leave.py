@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Sequence
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import Credential, CredentialRequirement
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 
 

@@ -26,7 +26,8 @@ from agent.settings.variables import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import Credential, CredentialRequirement
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, UnreachableError

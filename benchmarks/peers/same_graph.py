@@ -28,7 +28,8 @@ from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
 from identity.secret import Secret
 

@@ -15,7 +15,9 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import Credential, CredentialRequirement, CredentialSource
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.source import CredentialSource
 from identity.secret import Secret
 
 if TYPE_CHECKING:

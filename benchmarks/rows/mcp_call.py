@@ -13,7 +13,8 @@ from benchmarks.measurement import Figure, Series, at_most, interleave, series
 from benchmarks.micro import Timed, timed_async
 from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.secret import Secret
 from tools.mcp_service.service import MCPService
 

@@ -19,7 +19,7 @@ from identity.audit.event import (
     AuditSink,
     NullAuditSink,
 )
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.secret import Secret

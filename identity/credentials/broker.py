@@ -11,10 +11,11 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import REQUEST_ID
 from identity.audit.trail import AuditTrail
 from identity.credentials.cache import CachedCredential, CredentialCache, CredentialKey
-from identity.credentials.credential import ApiKeyRequirement, Credential, CredentialRequirement
+from identity.credentials.credential import Credential
 from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.refusal_cache import RefusalCache
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AccessTokenError,

@@ -4,7 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from identity.credentials.credential import Credential, CredentialRequirement
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import CredentialRequirement
 
 CredentialKey = tuple[str | None, CredentialRequirement]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""

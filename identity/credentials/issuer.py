@@ -5,7 +5,7 @@ from typing import Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import CredentialRequirement
+from identity.credentials.requirement import CredentialRequirement
 from identity.secret import Secret
 
 

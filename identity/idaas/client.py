@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import (

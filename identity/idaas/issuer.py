@@ -4,8 +4,8 @@ from typing import Final, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 

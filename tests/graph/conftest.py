@@ -20,12 +20,8 @@ from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
-from identity.credentials.credential import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    Credential,
-    CredentialRequirement,
-)
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
 from identity.principal import Principal

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from graph.context import AgentContext
 from graph.models.model_studio import model_studio
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tools.error_codes import ToolCode

@@ -17,7 +17,7 @@ from graph.models.model_studio import model_studio
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration

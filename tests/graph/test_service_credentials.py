@@ -4,7 +4,8 @@ import pytest
 
 from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
 from identity.secret import Secret
 

@@ -23,7 +23,8 @@ from rich.traceback import Traceback
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
-from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IssuedToken
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt

@@ -14,7 +14,8 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
 from identity.credentials.broker import _credential_key
 from identity.credentials.cache import CachedCredential, CredentialCache
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
 from identity.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import ApiKeyRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.secret import Secret
 
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 import pytest
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKeyRequirement
 from identity.credentials.placement import Placement
+from identity.credentials.requirement import ApiKeyRequirement
 from tests.recorder import Recorder
 from tests.tools.mcp_service.mcp_server import Server
 from tests.tools.service_failure import failure_of

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from langchain_core.tools import BaseTool
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import CredentialRequirement
 from identity.credentials.placement import BEARER
+from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
 from tools.error_codes import ToolCode

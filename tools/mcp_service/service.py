@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from cachetools import LRUCache
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import Credential, CredentialRequirement
+from identity.credentials.credential import Credential
 from identity.credentials.credential_auth import send_with_credential
+from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret

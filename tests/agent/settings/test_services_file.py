@@ -11,8 +11,8 @@ from agent.services import ENTRY_POINTS, services
 from agent.settings.services_file import read_services_file
 from agent.settings.variables import read_settings
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.credentials.placement import Placement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
 

@@ -7,7 +7,8 @@ import pytest
 
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessTokenRequirement, Credential
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.principal import Principal

@@ -12,7 +12,7 @@ from identity.access_token.verified_access_token import assume_verified
 from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AgentError,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.errors import AccessTokenError
 from identity.secret import Secret
 from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessTokenRequirement, Credential
+from identity.credentials.credential import Credential
 from identity.credentials.credential_auth import send_with_credential
+from identity.credentials.requirement import AccessTokenRequirement
 from identity.secret import Secret
 
 TOKEN = AccessTokenRequirement("https://service.example|read")

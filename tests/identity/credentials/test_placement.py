@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.credentials.placement import BEARER, Placement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.secret import Secret
 from identity.transport.client import http_client
 

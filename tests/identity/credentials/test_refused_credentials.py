@@ -10,8 +10,8 @@ import pytest
 from agent.error_codes import AgentCode
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.refusal_cache import RefusalCache
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
     AgentError,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AgentError, CredentialError
 
 PAM = "urn:cloud:idaas:pam|.all"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from graph.error_codes import GraphCode
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, PrerequisiteRefusedError, RequirementRefusedError, UnreachableError
 from identity.idaas.client import IDaaSClient

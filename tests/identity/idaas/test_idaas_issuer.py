@@ -6,8 +6,8 @@ import pytest
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
 from identity.credentials.issuer import IssuedCredential
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret

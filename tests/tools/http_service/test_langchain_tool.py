@@ -7,7 +7,7 @@ from langchain_core.tools import InjectedToolArg, InjectedToolCallId, Structured
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from tests.recorder import Recorder, bearer
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService

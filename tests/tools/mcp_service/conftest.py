@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from tools.mcp_service.service import MCPService
 
 

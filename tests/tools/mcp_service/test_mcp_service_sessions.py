@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.mcp_service.service import MCPService
 
