@@ -26,9 +26,9 @@ from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import REQUEST_ID
 from identity.errors import AgentError, RunTimeoutError
 from identity.principal import Principal
+from identity.request_id import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64

@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCa
 
 from graph.call_arguments import can_be_handled
 from graph.state import AgentState
-from identity.audit.event import REQUEST_ID
 from identity.errors import AgentError
+from identity.request_id import REQUEST_ID
 
 SYSTEM_PROMPT = (
     "You are an enterprise assistant. Answer in the language of the user. "

@@ -3,8 +3,8 @@
 import logging
 from typing import Any, Final
 
-from identity.audit.event import REQUEST_ID
 from identity.errors import AgentError
+from identity.request_id import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from agent.error_table import for_operators
-from identity.audit.event import REQUEST_ID
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -27,6 +26,7 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.failure_log import log_failure
+from identity.request_id import REQUEST_ID
 
 RETRY_AFTER_SECONDS: Final = 5
 """`Retry-After`, in seconds, when a service is unreachable or limits the agent and names no time."""

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.api.errors import RequestError, error_body, error_response
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.middleware.response_headers import add_headers, api_headers
-from identity.audit.event import REQUEST_ID
 from identity.errors import AccessTokenError, AgentError
+from identity.request_id import REQUEST_ID
 
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
 """These and the paths below them. The server also calls the handlers of `entry` for them."""

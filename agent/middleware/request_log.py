@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.api.errors import internal_error_body
 from agent.log_handler import LogHandler, log_instead_of_printing
-from identity.audit.event import REQUEST_ID
+from identity.request_id import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
 _VERBOSE_LOGGERS: Final = (

@@ -31,7 +31,7 @@ from identity.redaction import redact
 from identity.secret import Secret
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
 from identity.transport.json_size import check_size, read_json
-from identity.transport.retry import retry_after
+from identity.transport.retry_after import retry_after
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import httpx2
 from identity.transport.body import limit_body, truncate_body
 from identity.transport.client import remove_location
 from identity.transport.pool import sharded_transport
-from identity.transport.retry import retry_after
+from identity.transport.retry_after import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Of a response that is not streamed."""

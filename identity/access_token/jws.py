@@ -3,16 +3,12 @@
 It is taken apart once, here: the bytes whose signature is verified are the bytes whose claims are used.
 """
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from identity.base64url import decode_base64url
 from identity.strict_json import read_object
-
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +40,6 @@ def parse_compact_jws(token: str) -> CompactJws:
         signing_input=token[: token.rindex(".")].encode("ascii"),
         signature=signature,
     )
-
-
-def decode_base64url(text: str) -> bytes:
-    """Base64url without padding (RFC 7515, section 2), canonical. Raises `ValueError`."""
-    if not _BASE64URL.fullmatch(text):
-        raise ValueError("is not base64url")
-    try:
-        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise ValueError("is not base64url") from None
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != text.encode("ascii"):
-        raise ValueError("is not canonical base64url")
-    return decoded
 
 
 def _decode(part: str, name: str) -> bytes:

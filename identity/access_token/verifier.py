@@ -14,7 +14,8 @@ from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.principal import Principal
 from identity.secret import Secret
-from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, KeySource, SigningKey
+from identity.signing_keys.key_source import KeySource
+from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
 
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
 

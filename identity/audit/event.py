@@ -3,17 +3,12 @@
 `docs/audit-log.md` describes each member for those who read the log.
 """
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode
 from identity.principal import Principal
-
-REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
-"""The id of the request that is being served. Whoever starts a task in a context of its own passes it on."""
 
 
 class AuditedAction(StrEnum):
@@ -72,22 +67,3 @@ class AuditEvent:
     call_id: str | None = None
     error: ErrorCode | None = None
     duration: float | None = None
-
-
-class AuditSink(Protocol):
-    """Where events go; `agent.audit.log.AuditLog` is the real one."""
-
-    async def record(self, event: AuditEvent) -> None:
-        """Takes the event; an event is taken before the first await, so that a cancellation loses none.
-
-        Raises `AuditError` if the sink guarantees records and cannot write this one: then whatever the event
-        is about must not go on.
-        """
-        ...
-
-
-class NullAuditSink:
-    """The sink that keeps nothing, for parts that are used on their own."""
-
-    async def record(self, event: AuditEvent) -> None:
-        """Nothing."""

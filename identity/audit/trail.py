@@ -11,17 +11,12 @@ from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import (
-    REQUEST_ID,
-    AuditedAction,
-    AuditEvent,
-    AuditOutcome,
-    AuditSink,
-    NullAuditSink,
-)
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.sink import AuditSink, NullAuditSink
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
+from identity.request_id import REQUEST_ID
 from identity.secret import Secret
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from typing import Any
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import REQUEST_ID
 from identity.audit.trail import AuditTrail
 from identity.credentials.cache import CachedCredential, CredentialCache, CredentialKey
 from identity.credentials.credential import Credential
@@ -25,6 +24,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.request_id import REQUEST_ID
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
 

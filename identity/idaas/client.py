@@ -31,7 +31,8 @@ from identity.idaas.token_response import IssuedToken, read_issued_token
 from identity.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
-from identity.transport.retry import RetryPolicy, retry_after
+from identity.transport.retry import RetryPolicy
+from identity.transport.retry_after import retry_after
 
 _USER_AGENT = "idaas-agent"
 _FORM = "application/x-www-form-urlencoded"

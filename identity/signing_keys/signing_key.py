@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm
 
-from identity.access_token.jws import decode_base64url
+from identity.base64url import decode_base64url
 
 # RFC 8725, section 3.2: few, current algorithms. No HMAC: there are only public keys here.
 _VERIFIERS: Mapping[str, Algorithm] = {
@@ -37,24 +37,6 @@ class SigningKey:
         """Whether `signature` is this key's over `signing_input`. Never raises for bad input."""
         verifier: Any = _VERIFIERS[self.algorithm]
         return bool(verifier.verify(signing_input, self.public_key, signature))
-
-
-class KeySource(Protocol):
-    """Where the verifier gets keys; `Jwks` is the real one."""
-
-    def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """The key if it is at hand now. No I/O; costs well under a microsecond.
-
-        Without a `kid`, the only key for `algorithm`, if there is exactly one.
-        """
-        ...
-
-    async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """The key, fetched if necessary; `None` if there is no such key.
-
-        Raises `UnreachableError` if that cannot be known now.
-        """
-        ...
 
 
 def signing_key(jwk: object) -> SigningKey | None:

@@ -2,18 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate
 
 import httpx
 
 from identity.transport.bounded_response import Response, TransportFailure, send
+from identity.transport.retry_after import retry_after
 
 _MAX_BYTES = 64 * 1024
-_MAX_DATE_LENGTH = 40
-"""Characters; the longest of the three forms of a date has 33."""
 _TEMPORARY_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
@@ -85,24 +82,3 @@ async def _attempt(
         return await send(http, request, max_bytes=_MAX_BYTES, deadline=seconds)
     finally:
         semaphore.release()
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """The wait that an answer asks for, in seconds (RFC 9110, section 10.2.3); 0 if it asks for none.
-
-    A value that is neither a number of seconds nor a date is ignored. Never raises.
-    """
-    value = headers.get("retry-after", "").strip(" \t")
-    if not value.isascii() or len(value) > _MAX_DATE_LENGTH:
-        return 0.0
-    if value.isdigit():
-        return float(value) if len(value) < 9 else 0.0
-    # A date of HTTP is in GMT (section 5.6.7): a zone that says otherwise is not looked at.
-    if (parsed := parsedate(value)) is None:
-        return 0.0
-    year, month, day, hour, minute, second = parsed[:6]
-    try:
-        until = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return 0.0
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())

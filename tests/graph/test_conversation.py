@@ -3,9 +3,9 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 
 from agent.error_table import ERROR_CODES, ERROR_TABLE
 from graph.conversation import SYSTEM_PROMPT, failure_text, identified, pending, request, without_calls
-from identity.audit.event import REQUEST_ID
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
+from identity.request_id import REQUEST_ID
 
 
 def call(identifier, name="weather", args=None):

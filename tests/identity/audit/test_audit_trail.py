@@ -9,7 +9,7 @@ from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
-from identity.audit.event import REQUEST_ID, AuditedAction, AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
@@ -25,6 +25,7 @@ from identity.errors import (
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.principal import Principal
+from identity.request_id import REQUEST_ID
 from identity.secret import Secret
 from tests.identity.conftest import FakeClock
 

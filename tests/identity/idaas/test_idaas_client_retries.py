@@ -12,7 +12,8 @@ from identity.errors import UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
-from identity.transport.retry import RetryPolicy, retry_after
+from identity.transport.retry import RetryPolicy
+from identity.transport.retry_after import retry_after
 from sandbox.faults import Fault
 from tests.identity.idaas.sandbox_client import LEAVE, LLM_KEY, PAM, Waits, refusal
 
