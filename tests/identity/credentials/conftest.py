@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from identity.credentials.broker import CredentialBroker
-from tests.identity.credentials.held_issuer import HeldIssuer
+from tests.identity.credentials.controlled_issuer import ControlledIssuer
 
 
 @pytest.fixture
-def issuer(clock: Any) -> HeldIssuer:
-    return HeldIssuer(clock)
+def issuer(clock: Any) -> ControlledIssuer:
+    return ControlledIssuer(clock)
 
 
 @pytest.fixture
-def broker(issuer: HeldIssuer, clock: Any) -> CredentialBroker:
+def broker(issuer: ControlledIssuer, clock: Any) -> CredentialBroker:
     return CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0)

@@ -8,12 +8,16 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.errors import AccessTokenError
 from identity.secret import Secret
-from tests.identity.credentials.held_issuer import HUMAN, LLM, MACHINE, TOKEN, HeldIssuer
+from tests.identity.credentials.controlled_issuer import HUMAN, LLM, MACHINE, TOKEN, ControlledIssuer
 
 
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_users_credential_ends_with_the_users_token(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, requirement: CredentialRequirement
+    broker: CredentialBroker,
+    issuer: ControlledIssuer,
+    clock: Any,
+    caller: Any,
+    requirement: CredentialRequirement,
 ) -> None:
     alice = caller("alice", lifetime=100)
     credential = await broker.obtain(requirement, HUMAN, alice)
@@ -29,7 +33,7 @@ async def test_a_users_credential_ends_with_the_users_token(
 
 
 async def test_invalidating_forgets_this_credential_and_no_newer_one(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     alice = caller("alice")
     first = await broker.obtain(TOKEN, HUMAN, alice)
@@ -45,7 +49,7 @@ async def test_invalidating_forgets_this_credential_and_no_newer_one(
 
 
 async def test_users_credentials_are_bounded_and_the_agents_own_stay(
-    issuer: HeldIssuer, clock: Any, caller: Any
+    issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=3)
     own = await broker.obtain(TOKEN, MACHINE, None)
@@ -57,7 +61,7 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     assert [broker.cached(TOKEN, HUMAN, user) is not None for user in callers] == [False] * 7 + [True] * 3
 
 
-async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
+async def test_who_uses_a_credential_keeps_it(issuer: ControlledIssuer, clock: Any, caller: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=2)
     alice, bob, carol = map(caller, ("alice", "bob", "carol"))
     credential = await broker.obtain(TOKEN, HUMAN, alice)
@@ -68,7 +72,7 @@ async def test_who_uses_a_credential_keeps_it(issuer: HeldIssuer, clock: Any, ca
     assert broker.cached(TOKEN, HUMAN, bob) is None
 
 
-class OneKeyIssuer(HeldIssuer):
+class OneKeyIssuer(ControlledIssuer):
     """IDaaS as it mostly is: whoever may read a key reads the same."""
 
     async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:
@@ -87,7 +91,7 @@ async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: 
     assert broker.cached(LLM, HUMAN, bob) is of_bob
 
 
-async def test_users_that_are_gone_leave_room(issuer: HeldIssuer, clock: Any, caller: Any) -> None:
+async def test_users_that_are_gone_leave_room(issuer: ControlledIssuer, clock: Any, caller: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock)
     for number in range(10):
         await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))

@@ -15,7 +15,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError, UnreachableError
-from tests.identity.credentials.held_issuer import (
+from tests.identity.credentials.controlled_issuer import (
     AMAP,
     DOWN,
     HUMAN,
@@ -25,7 +25,7 @@ from tests.identity.credentials.held_issuer import (
     NO_TOKEN,
     STORE_TOKEN,
     TOKEN,
-    HeldIssuer,
+    ControlledIssuer,
     settled,
     ticks,
 )
@@ -36,7 +36,7 @@ from tools.error_codes import ToolCode
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_held_credential_costs_no_call(
     broker: CredentialBroker,
-    issuer: HeldIssuer,
+    issuer: ControlledIssuer,
     caller: Any,
     requirement: CredentialRequirement,
     identity: AccessIdentity,
@@ -54,7 +54,7 @@ async def test_a_held_credential_costs_no_call(
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 async def test_what_is_two_round_trips_away_sets_off_first(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, identity: AccessIdentity
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, identity: AccessIdentity
 ) -> None:
     issuer.hold = True
     needs = (LLM, AMAP, TOKEN)
@@ -72,7 +72,7 @@ async def test_what_is_two_round_trips_away_sets_off_first(
 
 
 async def test_human_and_machine_are_never_taken_for_each_other(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     alice, bob = caller("alice"), caller("bob")
     owners = [
@@ -85,7 +85,7 @@ async def test_human_and_machine_are_never_taken_for_each_other(
 
 
 async def test_a_refusal_under_human_is_not_mended_with_machine(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = NO_TOKEN
@@ -105,7 +105,7 @@ async def test_machine_needs_no_caller_and_human_does(broker: CredentialBroker) 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 async def test_a_hundred_at_once_make_one_call_for_each_credential(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any, identity: AccessIdentity
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, identity: AccessIdentity
 ) -> None:
     issuer.hold = True
     alice = caller("alice")
@@ -124,7 +124,9 @@ async def test_a_hundred_at_once_make_one_call_for_each_credential(
     assert len(issuer.calls) == 4
 
 
-async def test_a_waiter_that_leaves_takes_nobody_along(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+async def test_a_waiter_that_leaves_takes_nobody_along(
+    broker: CredentialBroker, issuer: ControlledIssuer
+) -> None:
     issuer.hold = True
     first, second = (asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(2))
     await ticks()
@@ -138,7 +140,7 @@ async def test_a_waiter_that_leaves_takes_nobody_along(broker: CredentialBroker,
 
 
 async def test_what_the_last_waiter_left_is_kept_for_the_next(
-    broker: CredentialBroker, issuer: HeldIssuer
+    broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(TOKEN, MACHINE, None))
@@ -151,7 +153,7 @@ async def test_what_the_last_waiter_left_is_kept_for_the_next(
 
 
 async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
-    broker: CredentialBroker, issuer: HeldIssuer
+    broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     issuer.hold = True
     waiting = [asyncio.create_task(broker.obtain(TOKEN, MACHINE, None)) for _ in range(3)]
@@ -164,7 +166,7 @@ async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
 
 
 async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     same = ApiKeyRequirement("llm_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
     issuer.errors["llm_api_key"] = NO_KEY
@@ -180,7 +182,7 @@ async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
     assert await broker.obtain(LLM, MACHINE, None) is await broker.obtain(same, MACHINE, None)
 
 
-async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))
     await ticks()
@@ -210,7 +212,7 @@ class Schedule:
     def __init__(self, clock: Any, callers: dict[str, VerifiedAccessToken], lifetime: float) -> None:
         self.clock = clock
         self.callers = callers
-        self.issuer = HeldIssuer(clock, lifetime=lifetime, hold=True)
+        self.issuer = ControlledIssuer(clock, lifetime=lifetime, hold=True)
         self.broker = CredentialBroker(self.issuer, clock=clock)
         self.waiting: list[asyncio.Task[None]] = []
         self.obtained: list[tuple[Credential, VerifiedAccessToken]] = []

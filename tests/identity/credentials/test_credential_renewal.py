@@ -8,7 +8,7 @@ import pytest
 from graph.error_codes import GraphCode
 from identity.credentials.broker import CredentialBroker
 from identity.errors import CredentialError, PrerequisiteRefusedError, UnreachableError
-from tests.identity.credentials.held_issuer import (
+from tests.identity.credentials.controlled_issuer import (
     DOWN,
     LLM,
     MACHINE,
@@ -16,7 +16,7 @@ from tests.identity.credentials.held_issuer import (
     NO_TOKEN,
     STORE_TOKEN,
     TOKEN,
-    HeldIssuer,
+    ControlledIssuer,
     settled,
     ticks,
 )
@@ -26,7 +26,12 @@ from tests.identity.credentials.held_issuer import (
     ("lifetime", "refresh", "end"), [(60, 30, 54), (300, 240, 270), (1200, 1080, 1170), (7200, 6480, 7170)]
 )
 async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, lifetime: float, refresh: float, end: float
+    broker: CredentialBroker,
+    issuer: ControlledIssuer,
+    clock: Any,
+    lifetime: float,
+    refresh: float,
+    end: float,
 ) -> None:
     issuer.lifetime = lifetime
     first = await broker.obtain(TOKEN, MACHINE, None)
@@ -43,7 +48,7 @@ async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
     assert second is not first
 
 
-async def test_jitter_brings_the_refresh_forward_only(issuer: HeldIssuer, clock: Any) -> None:
+async def test_jitter_brings_the_refresh_forward_only(issuer: ControlledIssuer, clock: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 1.0)
     await broker.obtain(TOKEN, MACHINE, None)
     clock.advance(1200 - 120 - 24)
@@ -53,7 +58,7 @@ async def test_jitter_brings_the_refresh_forward_only(issuer: HeldIssuer, clock:
 
 
 async def test_nothing_is_fetched_while_nobody_asks(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(TOKEN, MACHINE, None)
     clock.advance(100_000)
@@ -63,7 +68,7 @@ async def test_nothing_is_fetched_while_nobody_asks(
 
 
 async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     credential = await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = DOWN
@@ -85,7 +90,7 @@ async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
 
 
 async def test_a_refusal_leaves_a_token_in_use_until_its_end(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     credential = await broker.obtain(TOKEN, MACHINE, None)
     issuer.errors[TOKEN.scope] = NO_TOKEN
@@ -99,7 +104,7 @@ async def test_a_refusal_leaves_a_token_in_use_until_its_end(
 
 
 async def test_an_api_key_is_read_again_after_a_while(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(539)
@@ -112,7 +117,7 @@ async def test_an_api_key_is_read_again_after_a_while(
 
 
 async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
     clock.advance(600)
@@ -121,7 +126,7 @@ async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
 
 
 async def test_an_api_key_outlives_an_outage_for_an_hour_and_no_longer(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
     issuer.errors["llm_api_key"] = DOWN
@@ -138,7 +143,7 @@ async def test_an_api_key_outlives_an_outage_for_an_hour_and_no_longer(
 
 
 async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
     issuer.errors["llm_api_key"] = NO_KEY
@@ -150,7 +155,9 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_refused_prerequisite_is_renewed_once(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+async def test_a_refused_prerequisite_is_renewed_once(
+    broker: CredentialBroker, issuer: ControlledIssuer
+) -> None:
     await broker.obtain(STORE_TOKEN, MACHINE, None)
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))

@@ -22,7 +22,7 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.secret import Secret
-from tests.identity.credentials.held_issuer import (
+from tests.identity.credentials.controlled_issuer import (
     AMAP,
     DOWN,
     HUMAN,
@@ -32,7 +32,7 @@ from tests.identity.credentials.held_issuer import (
     NO_TOKEN,
     STORE_TOKEN,
     TOKEN,
-    HeldIssuer,
+    ControlledIssuer,
     settled,
     ticks,
 )
@@ -59,7 +59,7 @@ async def refusal(broker: CredentialBroker, requirement: CredentialRequirement, 
 @pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
 async def test_a_refusal_is_asked_for_once_in_two_seconds(
     broker: CredentialBroker,
-    issuer: HeldIssuer,
+    issuer: ControlledIssuer,
     clock: Any,
     caller: Any,
     identity: AccessIdentity,
@@ -78,7 +78,7 @@ async def test_a_refusal_is_asked_for_once_in_two_seconds(
 @pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
 async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
     broker: CredentialBroker,
-    issuer: HeldIssuer,
+    issuer: ControlledIssuer,
     clock: Any,
     requirement: CredentialRequirement,
     what: str,
@@ -94,7 +94,7 @@ async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
 
 
 async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_not_prolong_another(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     issuer.errors[STORE_TOKEN.scope] = NO_CLIENT
     await refusal(broker, LLM, MACHINE, None)
@@ -107,7 +107,7 @@ async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_n
 
 
 async def test_a_refusal_is_one_holders_and_one_needs(
-    broker: CredentialBroker, issuer: HeldIssuer, caller: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, HUMAN, caller("alice"))
@@ -118,7 +118,7 @@ async def test_a_refusal_is_one_holders_and_one_needs(
     await refusal(broker, TOKEN, HUMAN, caller("alice"))
 
 
-async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
     issuer.errors[TOKEN.scope] = DOWN
     with pytest.raises(UnreachableError):
         await broker.obtain(TOKEN, MACHINE, None)
@@ -127,7 +127,7 @@ async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: Hel
 
 
 async def test_a_clock_that_is_set_back_does_not_prolong_a_refusal(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     issuer.errors[TOKEN.scope] = NO_TOKEN
     await refusal(broker, TOKEN, MACHINE, None)
@@ -146,7 +146,7 @@ def test_remembered_refusals_are_bounded_and_leave_when_they_end() -> None:
 
 
 async def test_every_waiter_gets_an_error_that_holds_nothing_of_another_request(
-    broker: CredentialBroker, issuer: HeldIssuer
+    broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     async def request(number: int) -> CredentialError:
         variable_of_a_request = f"request {number}"
@@ -187,7 +187,12 @@ STORE_REFUSALS = {
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize("how", STORE_REFUSALS)
 async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_later(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any, identity: AccessIdentity, how: str
+    broker: CredentialBroker,
+    issuer: ControlledIssuer,
+    clock: Any,
+    caller: Any,
+    identity: AccessIdentity,
+    how: str,
 ) -> None:
     alice, bob = caller("alice", lifetime=7200), caller("bob", lifetime=7200)
     issuer.lifetime = 300
@@ -211,7 +216,7 @@ async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_late
 
 
 async def test_an_outage_after_a_refusal_brings_no_key_back(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
     issuer.lifetime = 60
@@ -225,7 +230,7 @@ async def test_an_outage_after_a_refusal_brings_no_key_back(
 
 
 async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
     issuer.errors[LLM.identifier] = AuditError(AgentCode.AUDIT_UNAVAILABLE, "no room")
@@ -236,7 +241,7 @@ async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
 
 
 async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refused(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any, caller: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     alice, other = caller("alice"), AccessTokenRequirement("https://leave.example|leave.read")
     key = await broker.obtain(LLM, HUMAN, alice)
@@ -248,7 +253,7 @@ async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refus
 
 
 async def test_a_refused_key_takes_no_other_key_along(
-    broker: CredentialBroker, issuer: HeldIssuer, clock: Any
+    broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     llm, amap = [await broker.obtain(requirement, MACHINE, None) for requirement in (LLM, AMAP)]
     issuer.errors[LLM.identifier] = NO_KEY
@@ -264,7 +269,7 @@ async def test_a_refused_key_takes_no_other_key_along(
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
 async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seconds(
     broker: CredentialBroker,
-    issuer: HeldIssuer,
+    issuer: ControlledIssuer,
     clock: Any,
     caller: Any,
     requirement: CredentialRequirement,
@@ -284,7 +289,9 @@ async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seco
     assert renewed == issuer.count(what) - 1 == 4
 
 
-async def test_a_refusal_says_what_it_said_at_first(broker: CredentialBroker, issuer: HeldIssuer) -> None:
+async def test_a_refusal_says_what_it_said_at_first(
+    broker: CredentialBroker, issuer: ControlledIssuer
+) -> None:
     issuer.errors[LLM.identifier] = RequirementRefusedError(LLM.error_code, 'credential "llm_api_key": gone')
     said: list[AgentError] = [await refusal(broker, LLM, MACHINE, None) for _ in range(2)]
     assert {(type(error), error.code, error.detail, str(error)) for error in said} == {
@@ -292,7 +299,7 @@ async def test_a_refusal_says_what_it_said_at_first(broker: CredentialBroker, is
     }
 
 
-class TwoStores(HeldIssuer):
+class TwoStores(ControlledIssuer):
     """An issuer of which each key has a prerequisite of its own."""
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:

@@ -43,7 +43,7 @@ class Call:
             self.landed.set_exception(error)
 
 
-class HeldIssuer:
+class ControlledIssuer:
     """A `CredentialIssuer` whose secrets tell whose they are: `owner/what/number`."""
 
     def __init__(self, clock: Any, *, lifetime: float = 1200.0, hold: bool = False) -> None:
