@@ -30,6 +30,7 @@ studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured clou
 test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need and run all of them
 	@scripts/ensure-chromium
 	@scripts/ensure-wrk
+	@scripts/ensure-redis
 	@$(BIN)/pytest -n $(JOBS)
 
 promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their results

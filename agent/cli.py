@@ -8,6 +8,7 @@ import typer
 from agent.commands.access_token import token
 from agent.commands.chat import chat
 from agent.commands.doctor import doctor
+from agent.commands.revoke import revoke, unrevoke
 from agent.commands.run_sandbox import app as sandbox_app
 from agent.commands.serve import serve
 from agent.commands.up import up
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would print local variables
     help="An AI agent that never acts without a known identity.",
 )
-for command in (up, serve, token, chat, doctor):
+for command in (up, serve, token, chat, doctor, revoke, unrevoke):
     app.command()(command)
 app.add_typer(sandbox_app, name="sandbox")
 

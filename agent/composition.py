@@ -13,6 +13,10 @@ from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
 from agent.readiness import Check, Readiness
+from agent.revocation.enforcement import Enforcement
+from agent.revocation.file_store import FileStore
+from agent.revocation.redis_store import RedisStore
+from agent.revocation.store import RevocationStore
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
@@ -27,13 +31,15 @@ from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import AccessTokenVerifier
+from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
+from identity.idaas.user_event_reader import UserEventReader
+from identity.revocation.revocation_list import RevocationList
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
@@ -59,12 +65,14 @@ class Agent:
         trace_by_default(False)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
+        self._clock = clock
         self.http: Final = http_client(tls, _HTTP_SECONDS)
         self.audit_log: Final = AuditLog(
             settings.audit_log_file, required=settings.audit_required, clock=clock
         )
         audit = AuditTrail(self.audit_log, client=settings.idaas.client_id, clock=clock)
         self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock)
+        revocations = RevocationList()
         self.verifier: Final = AccessTokenVerifier(
             issuer=settings.idaas.issuer,
             audience=settings.agent_audience,
@@ -72,6 +80,7 @@ class Agent:
             keys=self.jwks,
             clients=[settings.idaas.client_id],
             allow_clients=settings.allow_client_callers,
+            revocations=revocations,
             clock=clock,
         )
         self.admission: Final = Admission(
@@ -103,7 +112,7 @@ class Agent:
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute,
             audience=settings.agent_audience,
-            redis_url=settings.rate_limit_url,
+            redis_url=settings.redis_url,
             cafile=str(settings.ssl_cert_file) if settings.ssl_cert_file else None,
         )
         self.runs: Final = Runs(
@@ -111,6 +120,30 @@ class Agent:
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, altogether=settings.max_runs),
             traced=settings.agent_tracing is Tracing.LANGSMITH,
+        )
+        self.revocation: Final = Enforcement(
+            revocations,
+            revocation_store(settings),
+            forget_users=self.broker.forget_users,
+            end_runs=self.runs.end_of,
+            audit=audit,
+            issuer=settings.idaas.issuer,
+        )
+        self.events_jwks: Final = (
+            Jwks(settings.idaas_events_jwks_endpoint, self.http, clock=clock)
+            if settings.idaas_events_jwks_endpoint
+            else None
+        )
+        self.user_events: Final = (
+            UserEventReader(
+                keys=self.events_jwks,
+                instance_id=settings.idaas.instance_id,
+                application_id=settings.idaas_events_application_id or "",
+                key=settings.idaas_events_key_file,
+                clock=clock,
+            )
+            if self.events_jwks
+            else None
         )
         self.readiness: Final = Readiness(self._checks())
         self.shutdown: Final = Shutdown(
@@ -121,6 +154,7 @@ class Agent:
 
     async def __aenter__(self) -> Self:
         """Begins to warm up in the background: a start does not depend on IDaaS being there."""
+        await self.revocation.start()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
         return self
 
@@ -137,8 +171,11 @@ class Agent:
         await self.readiness.aclose()
         await self.runs.aclose()
         await asyncio.gather(*(service.aclose() for service in self.services))
+        await self.revocation.aclose()
         await self.broker.aclose()
         await self.jwks.aclose()
+        if self.events_jwks is not None:
+            await self.events_jwks.aclose()
         await self.http.aclose()
         await self.model.aclose()
         await self.request_rate.aclose()
@@ -156,6 +193,10 @@ class Agent:
             return [*of_services]
         return [("model", self.llm_api_key, default), *of_services]
 
+    def latest_issue_time(self) -> float:
+        """The latest time of issue of any token that is accepted now, in unix seconds."""
+        return self._clock() + LEEWAY
+
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""
         if isinstance(self.llm_api_key, Secret):
@@ -172,7 +213,11 @@ class Agent:
 
     def _checks(self) -> dict[str, Check]:
         """What a request needs: the audit log, the signing keys, and whatever is obtained as the machine."""
-        checks: dict[str, Check] = {"audit_log": self.audit_log.check, "signing_keys": self.jwks.load}
+        checks: dict[str, Check] = {
+            "audit_log": self.audit_log.check,
+            "revocations": self.revocation.check,
+            "signing_keys": self.jwks.load,
+        }
         for name, requirement, identity in self.requirements():
             if identity is AccessIdentity.MACHINE:
                 checks[name] = partial(self.broker.obtain, requirement, identity, None)
@@ -184,6 +229,14 @@ class Agent:
             identity = service.access_identity or self.settings.access_identity
             if identity is AccessIdentity.MACHINE:
                 await service.tools(self.access(service.name, None))
+
+
+def revocation_store(settings: Settings) -> RevocationStore:
+    """The store that the settings name; it opens nothing yet."""
+    if settings.redis_url is None:
+        return FileStore(settings.revocations_file)
+    cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
+    return RedisStore(settings.redis_url, audience=settings.agent_audience, cafile=cafile)
 
 
 def _model(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:

@@ -55,6 +55,15 @@ class AgentCode(ErrorCode):
             person="The agent is busy. Try again in a moment",
         ),
     )
+    REVOCATIONS_UNAVAILABLE = (
+        "revocations_unavailable",
+        ErrorRow(
+            symptom="Revocations cannot be read",
+            cause="the file of REVOCATIONS_FILE, or the Redis of REDIS_URL, cannot be used",
+            remedy="check the file's folder and rights, or the Redis; until then revocations are missed",
+            person="The service cannot check withdrawn access rights at the moment. Try again later",
+        ),
+    )
     AUDIT_UNAVAILABLE = (
         "audit_unavailable",
         ErrorRow(

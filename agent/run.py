@@ -166,7 +166,7 @@ class Runs:
         self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
-        self._running: set[Run] = set()
+        self._running: dict[Run, VerifiedAccessToken] = {}
         self._over: Callable[[], AgentError] | None = None
 
     def check(self, caller: Principal) -> None:
@@ -184,8 +184,8 @@ class Runs:
         context = AgentContext(access_token=caller.token, streaming=streaming)
         run = Run(self._events(messages, context), self._timeout, traced=self._traced)
         self._limit.count(caller.principal, run.task)
-        self._running.add(run)
-        run.task.add_done_callback(lambda _: self._running.discard(run))
+        self._running[run] = caller
+        run.task.add_done_callback(lambda _: self._running.pop(run, None))
         return run
 
     def end(self, reason: Callable[[], AgentError]) -> None:
@@ -193,6 +193,13 @@ class Runs:
         self._over = reason
         for run in list(self._running):
             run.end(reason())
+
+    def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
+        """Ends the runs of callers of whom `callers` is true, as `end` does; how many. Others may start."""
+        ended = [run for run, caller in self._running.items() if callers(caller)]
+        for run in ended:
+            run.end(reason())
+        return len(ended)
 
     async def aclose(self) -> None:
         """Cancels what still runs, and waits until it is gone."""

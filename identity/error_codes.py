@@ -18,6 +18,15 @@ class IdentityCode(ErrorCode):
             person="Your sign-in has expired or is not valid for this agent. Sign in again",
         ),
     )
+    ACCESS_REVOKED = (
+        "access_revoked",
+        ErrorRow(
+            symptom="The access was revoked",
+            cause="an operator, or an event of IDaaS, revoked the access tokens that the user had until then",
+            remedy="none if that is intended; otherwise restore the access, or let the user sign in again",
+            person="Your access was withdrawn. Sign in again, or ask your administrator",
+        ),
+    )
     INSUFFICIENT_SCOPE = (
         "insufficient_scope",
         ErrorRow(

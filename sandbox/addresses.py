@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 INSTANCE = "idaas_sandbox01"
+SYNCHRONIZED_APPLICATION = "app_sync01"
+"""The application whose account synchronization reports user events."""
+PROVISIONING_PATH = f"/v2/{INSTANCE}/{SYNCHRONIZED_APPLICATION}/provisioning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Addresses:
     @property
     def obtain_credential(self) -> str:
         return f"{self.idaas}/v2/{INSTANCE}/credentials/_/actions/obtain"
+
+    @property
+    def provisioning_jwks(self) -> str:
+        """The keys that sign user events."""
+        return f"{self.idaas}{PROVISIONING_PATH}/jwks"
 
     @property
     def llm_base_url(self) -> str:

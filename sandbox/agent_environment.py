@@ -4,13 +4,13 @@ import json
 import shlex
 from pathlib import Path
 
-from sandbox.addresses import INSTANCE
+from sandbox.addresses import INSTANCE, SYNCHRONIZED_APPLICATION
 from sandbox.agent_credentials import authn_configuration, authn_variables
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.certificates import Certificates
 from sandbox.cloud import Cloud
 from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
-from sandbox.generated_secrets import write_private
+from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
 from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
 
 ENVIRONMENT_FILE = "agent.env"
@@ -78,6 +78,10 @@ def agent_environment(
         "ENTERPRISE_SERVICE_URL": addresses.enterprise_url,
         "LEAVE_SERVICE_SCOPE": f"{LEAVE_AUDIENCE}|leave.read",
         "LEAVE_SERVICE_URL": addresses.leave_url,
+        "IDAAS_EVENTS_APPLICATION_ID": SYNCHRONIZED_APPLICATION,
+        "IDAAS_EVENTS_JWKS_ENDPOINT": addresses.provisioning_jwks,
+        "IDAAS_EVENTS_KEY_FILE": str((folder / USER_EVENTS_KEY_FILE).resolve()),
+        "REVOCATIONS_FILE": str((folder / "revocations.jsonl").resolve()),
         "SSL_CERT_FILE": str(certificates.bundle.resolve()),
     } | added
 

@@ -4,6 +4,7 @@ which sees the full path of the URL.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.addresses import PROVISIONING_PATH
 from sandbox.cloud import Cloud
 
 
@@ -21,10 +22,13 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         model_studio,
         openapi,
     )
+    from sandbox.idaas.account_synchronization import AccountSynchronization
 
+    synchronization = AccountSynchronization(cloud)
     idaas_app = idaas.application(cloud)
     tls = by_prefix(
         {
+            f"{PROVISIONING_PATH}/": synchronization.application(),
             "/v2/": developer_api.application(cloud),
             f"{cluster.PATH}/": cluster.application(cloud),
         },
@@ -32,7 +36,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     )
     plain = by_prefix(
         {
-            "/__sandbox__/": control.application(cloud),
+            "/__sandbox__/": control.application(cloud, synchronization),
             "/latest/": ecs.application(cloud),
             credentials_uri.PATH: credentials_uri.application(cloud),
         },

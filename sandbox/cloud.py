@@ -46,6 +46,10 @@ class Cloud:
     ) -> None:
         self.addresses = addresses or Addresses()
         self.clock = clock
+        self.user_events_url = "http://localhost:9002/events/idaas"
+        """Where user events are sent: the agent."""
+        self.user_events_key: str | None = None
+        """The AES-256 key of user events, 64 hexadecimal digits; `None` sends them in clear."""
         self.counters = Counters()
         self.faults = Faults()
         self.events = Events()

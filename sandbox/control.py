@@ -20,6 +20,7 @@ from sandbox.cloud import Cloud
 from sandbox.configuration import ConfigurationFaultsError
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.faults import SERVICES, Fault
+from sandbox.idaas.account_synchronization import AccountSynchronization
 from sandbox.local_callers import for_this_machine_only
 from sandbox.ram.policy import Policy
 from sandbox.settings import Settings
@@ -28,8 +29,9 @@ from sandbox.settings import Settings
 class Control:
     """One method for each thing that can be seen or changed."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, synchronization: AccountSynchronization) -> None:
         self._cloud = cloud
+        self._synchronization = synchronization
 
     def routes(self) -> list[Route]:
         return [
@@ -51,6 +53,7 @@ class Control:
             Route("/restart/{service}", self.restart, methods=["POST"]),
             Route("/settings", self.settings, methods=["GET", "PATCH"]),
             Route("/workload-tokens", self.workload_tokens, methods=["POST"]),
+            Route("/users/{name}/{action}", self.change_user, methods=["POST"]),
         ]
 
     async def access_token(self, request: Request) -> Response:
@@ -194,6 +197,21 @@ class Control:
         self._cloud.reset()
         return JSONResponse({})
 
+    async def change_user(self, request: Request) -> Response:
+        """Changes a user as an administrator does, and reports it to the agent."""
+        await _body(request, set())
+        user = self._cloud.directory.users.get(request.path_params["name"])
+        action = request.path_params["action"]
+        if user is None or action not in _USER_ACTIONS:
+            raise HTTPException(404, f"no such user, or action: {', '.join(_USER_ACTIONS)}")
+        if action in ("disable", "lock", "delete"):
+            self._cloud.directory.disabled.add(user.subject)
+        elif action in ("enable", "unlock"):
+            self._cloud.directory.disabled.discard(user.subject)
+        kind = "common:test" if action == "test" else f"ud:user:{action}"
+        reported = await self._synchronization.send(kind, user)
+        return JSONResponse({"user": user.name, "action": action, "reported": reported})
+
     def _faults(self) -> Response:
         return JSONResponse({name: asdict(fault) for name, fault in self._cloud.faults.snapshot().items()})
 
@@ -204,10 +222,13 @@ class Control:
         return identifier
 
 
-def application(cloud: Cloud) -> ASGIApp:
+_USER_ACTIONS = ("disable", "enable", "lock", "unlock", "delete", "update_password", "test")
+
+
+def application(cloud: Cloud, synchronization: AccountSynchronization) -> ASGIApp:
     """Serves `/__sandbox__/`. Errors are `{"error": "…"}`."""
     app = Starlette(
-        routes=[Mount("/__sandbox__", routes=Control(cloud).routes())],
+        routes=[Mount("/__sandbox__", routes=Control(cloud, synchronization).routes())],
         exception_handlers={HTTPException: _refused, ValidationError: _invalid},
     )
     return for_this_machine_only(app)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 FILE = "secrets.json"
 ADDED_FILE = "added-secrets.json"
+USER_EVENTS_KEY_FILE = "user-events.key"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,6 +61,14 @@ def kept_added_secret(folder: Path, name: str, new: str) -> str:
         kept[name] = new
         write_private(path, json.dumps(kept, indent=2) + "\n")
     return kept[name]
+
+
+def kept_user_events_key(folder: Path) -> str:
+    """The AES-256 key of user events, made at first start, in a file that the agent reads."""
+    path = folder / USER_EVENTS_KEY_FILE
+    if not path.exists():
+        write_private(path, f"{secrets.token_hex(32)}\n")
+    return path.read_text().strip()
 
 
 def new_password() -> str:

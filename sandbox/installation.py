@@ -14,7 +14,7 @@ from sandbox.cloud import Cloud
 from sandbox.configuration import Configuration
 from sandbox.configuration_file import SandboxFile, with_secrets
 from sandbox.federation.keys import kept_federation_keys
-from sandbox.generated_secrets import kept_secrets
+from sandbox.generated_secrets import kept_secrets, kept_user_events_key
 from sandbox.listener import bind
 from sandbox.workload_token_files import WorkloadTokenFiles
 
@@ -98,6 +98,7 @@ def install(options: SandboxOptions) -> Installation:
             with_secrets(configuration, options.folder),
             kept_federation_keys(options.folder),
         )
+        cloud.user_events_key = kept_user_events_key(options.folder)
         tokens = WorkloadTokenFiles(options.folder, cloud.federation, cloud.settings, options.clock)
         cloud.on_reset(tokens.write)
         cloud.on_workload_tokens(tokens.write)

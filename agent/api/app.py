@@ -21,6 +21,7 @@ from agent.api.errors import RequestError, error_response
 from agent.api.langserve import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
+from agent.api.user_events import user_event_routes
 from agent.composition import Agent
 from agent.middleware.authentication import Authentication, Challenge
 from agent.middleware.body_limit import BodyLimit
@@ -103,6 +104,15 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
         )
     )
+    if composed.user_events is not None:
+        app.include_router(
+            user_event_routes(
+                composed.user_events,
+                subject=settings.idaas_events_subject,
+                latest=composed.latest_issue_time,
+                revoke=composed.revocation.put,
+            )
+        )
     return app
 
 

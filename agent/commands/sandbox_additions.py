@@ -6,6 +6,7 @@ Each edits `sandbox.toml`, keeping comments, and lets a running sandbox reload i
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -18,6 +19,8 @@ from identity.access_identity import AccessIdentity
 if TYPE_CHECKING:
     from sandbox.configuration import Configuration
     from sandbox.configuration_file import SandboxFileEditor
+
+_NAME = Annotated[str, typer.Argument(help="The name of the user.")]
 
 
 def add_user(
@@ -44,6 +47,32 @@ def add_user(
     _say(f"next: sign in on the page as {name}, or: idaas-agent token --user {name}")
     if not permission:
         _say(f"      idaas-agent sandbox grant 'SERVICE|PERMISSION' --to {name}")
+
+
+def disable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> None:
+    """Disables a user of the running sandbox, as an administrator does; the agent is notified."""
+    _change_user(name, "disable", sandbox_url)
+
+
+def enable_user(name: _NAME, sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL) -> None:
+    """Enables a user again; the agent is notified."""
+    _change_user(name, "enable", sandbox_url)
+
+
+def _change_user(name: str, action: str, sandbox_url: str) -> None:
+    url = f"{sandbox_url.rstrip('/')}/__sandbox__/users/{quote(name, safe='')}/{action}"
+    try:
+        response = httpx.post(url, json={}, timeout=60)
+    except httpx.TransportError:
+        stop(f"no sandbox runs at {sandbox_url}", "idaas-agent up, or idaas-agent sandbox, runs one")
+    body = response.json()
+    if response.status_code != httpx.codes.OK:
+        stop(str(body.get("error", response.status_code)))
+    reported = body["reported"]
+    _say(f"{name} is {action}d in IDaaS")
+    if "error" in reported:
+        stop(f"the agent was not notified: {reported['error']}")
+    _say("the agent was notified" + (" and refuses the user" if action == "disable" else ""))
 
 
 def add_service(
@@ -152,6 +181,9 @@ def add_commands(app: typer.Typer) -> None:
         kind = typer.Typer(help=text, no_args_is_help=True)
         kind.callback()(_nothing)  # without it Typer takes the only command for the group itself
         kind.command("add")(command)
+        if name == "user":
+            kind.command("disable")(disable_user)
+            kind.command("enable")(enable_user)
         app.add_typer(kind, name=name)
 
 

@@ -61,6 +61,7 @@ def up(
         stop(error.strerror or str(error), "idaas-agent up --help lists the options that move ports")
     with sandbox, agent_listener, page_listener:
         agent_port = agent_listener.getsockname()[1]
+        sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
         own = {n: v for n, v in environment().items() if not n.startswith(_ROLE_VARIABLES)}
         variables = {"SHUTDOWN_SECONDS": "3"} | own | sandbox.environment
         variables |= {

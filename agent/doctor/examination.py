@@ -83,8 +83,11 @@ class Examination:
         """Every step, executed or skipped."""
         agent = self._agent
         yield await self._audit_log()
-        if agent.settings.rate_limit_url is not None:
-            yield await self._shared_counters(agent.settings.rate_limit_url)
+        shared = None
+        if agent.settings.redis_url is not None:
+            shared = await self._shared_counters(agent.settings.redis_url)
+            yield shared
+        yield await self._revocations(shared)
         keys = await self._step(
             _Step("signing keys", late=IdentityCode.JWKS_UNAVAILABLE),
             agent.jwks.load(),
@@ -122,7 +125,18 @@ class Examination:
     async def _shared_counters(self, url: Secret) -> Finding:
         cafile = self._agent.settings.ssl_cert_file
         checked = check_redis(url, None if cafile is None else str(cafile))
-        return await self._step(_Step("shared counters"), checked, "the Redis of RATE_LIMIT_URL answers")
+        return await self._step(_Step("shared counters"), checked, "the Redis of REDIS_URL answers")
+
+    async def _revocations(self, shared: Finding | None) -> Finding:
+        """Reads them, so that the user's token is verified as the agent would."""
+        if shared is not None and shared.outcome is not Outcome.OK:
+            return skipped("revocations", "they are in the Redis of REDIS_URL")
+
+        async def read() -> None:
+            await self._agent.revocation.start()
+            await self._agent.revocation.check()
+
+        return await self._step(_Step("revocations"), read(), "they can be read")
 
     async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
         """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""

@@ -73,9 +73,9 @@ _SERVICE: Final[tuple[_Rule, ...]] = (
 _RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
     AgentCode.SETTINGS_INVALID: (
         (r"Redis does not accept", "password_refused", "the Redis wants another user or password",
-         "correct them in RATE_LIMIT_URL; until then each process counts requests alone"),
-        (r"Redis", "no_redis", "what answers at RATE_LIMIT_URL is no Redis, or not for this client",
-         "correct RATE_LIMIT_URL; until then each process counts requests alone"),
+         "correct them in REDIS_URL; until then each process counts requests alone"),
+        (r"Redis", "no_redis", "what answers at REDIS_URL is no Redis, or not for this client",
+         "correct REDIS_URL; until then each process counts requests alone"),
     ),
     IdentityCode.ACCESS_TOKEN_INVALID: (
         (r'claim "aud"', "another_audience", "the token is not for this agent",

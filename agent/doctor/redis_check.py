@@ -23,9 +23,9 @@ async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) 
     try:
         await redis.ping()
     except AuthenticationError:
-        fault = "RATE_LIMIT_URL: Redis does not accept the user or the password"
+        fault = "REDIS_URL: Redis does not accept the user or the password"
     except (RedisError, OSError):
-        fault = "RATE_LIMIT_URL: Redis does not answer"
+        fault = "REDIS_URL: Redis does not answer"
     finally:
         with contextlib.suppress(RedisError, OSError):
             await redis.aclose()

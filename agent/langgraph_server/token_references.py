@@ -81,8 +81,14 @@ async def agent_of_this_loop() -> Agent:
     made = _agents.get(loop)
     if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
         # In a thread, because files are read: the configuration, and the authorities to trust.
-        made = _agents[loop] = loop.create_task(asyncio.to_thread(_make_agent))
+        made = _agents[loop] = loop.create_task(_start_agent())
     return await asyncio.shield(made)
+
+
+async def _start_agent() -> Agent:
+    agent = await asyncio.to_thread(_make_agent)
+    await agent.revocation.start()
+    return agent
 
 
 def _make_agent() -> Agent:

@@ -19,6 +19,8 @@ from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
 from identity.secret import Secret
 
 PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
+EVENTS_PATH: Final = "/events/idaas"
+"""User events of IDaaS. Public for POST: each request is authenticated by its signature."""
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
 """Compared with the whole path, exactly; only GET and HEAD."""
 
@@ -122,7 +124,11 @@ _DESCRIPTIONS: Final = {
 
 
 def _is_public(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["path"] in PUBLIC_PATHS and scope["method"] in ("GET", "HEAD")
+    if scope["type"] != "http":
+        return False
+    if scope["method"] == "POST":
+        return bool(scope["path"] == EVENTS_PATH)
+    return scope["path"] in PUBLIC_PATHS and scope["method"] in ("GET", "HEAD")
 
 
 def _quoted(text: str) -> str:

@@ -113,7 +113,7 @@ class RequestRate:
         if now >= self._quiet_until:
             self._quiet_until = now + _LOG_INTERVAL
             _LOG.warning(
-                "RATE_LIMIT_URL: Redis failed (%s); this process counts requests for itself",
+                "REDIS_URL: Redis failed (%s); this process counts requests for itself",
                 type(error).__name__,
             )
 

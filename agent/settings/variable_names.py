@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
+from agent.settings.former_names import FORMER_NAMES, former_names_set
 from agent.settings.variables import TOKEN_VARIABLE, variables
 
 _OF_COMMANDS: Final = (
@@ -25,14 +26,17 @@ _LIKENESS: Final = 0.85
 
 
 def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that the agent does not read and whose name resembles one that it does.
+    """A sentence for each variable with a former name, or whose name resembles one that the agent reads.
 
     It contains no value. Names that resemble none are ignored.
     """
-    known = [*variables(), *_OF_COMMANDS]
+    known = [*variables(), *_OF_COMMANDS, *FORMER_NAMES]
     return [
-        f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
-        for name, nearest in _nearest(environment, known)
+        *former_names_set(environment),
+        *(
+            f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
+            for name, nearest in _nearest(environment, known)
+        ),
     ]
 
 

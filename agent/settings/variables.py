@@ -24,6 +24,7 @@ from pydantic import (
 
 from agent.error_codes import AgentCode
 from agent.settings.faults import variable_faults
+from agent.settings.former_names import with_present_names
 from agent.settings.services_file import ServiceDeclaration, read_services_file
 from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
@@ -31,6 +32,8 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.idaas.user_event import SubjectMember
+from identity.idaas.user_event_reader import encryption_key
 from identity.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
@@ -113,6 +116,11 @@ def _secret_in_file(value: object) -> object:
     return Secret(text)
 
 
+def _encryption_key(value: Secret) -> Secret:
+    encryption_key(value)  # raises ValueError
+    return value
+
+
 def _listed(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -126,6 +134,9 @@ Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 RedisUrl = Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)]
 KeyFile = Annotated[InstanceOf[Secret], BeforeValidator(_secret_in_file)]
+EncryptionKeyFile = Annotated[
+    InstanceOf[Secret], AfterValidator(_encryption_key), BeforeValidator(_secret_in_file)
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -230,11 +241,34 @@ class Variables(BaseModel):
         description="How many requests of one user are admitted in a minute; each input of a batch counts,"
         " and what is refused does not. Beyond them: 429. `0`: no limit.",
     )
-    rate_limit_url: RedisUrl | None = Field(
+    redis_url: RedisUrl | None = Field(
         None,
-        description="A Redis in which all processes count requests together, such as"
-        ' `rediss://user:password@host:6379`. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
-        " it is away, each process counts alone.",
+        description="A Redis for what several processes share, such as `rediss://user:password@host:6379`:"
+        ' counts of requests and revocations. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
+        " it is unreachable, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+    )
+    revocations_file: Path = Field(
+        Path(".idaas-agent/revocations.jsonl"),
+        description="The file of revocations (`docs/revocation.md`), shared by the agent's processes and"
+        " `idaas-agent revoke`. Created by the first revocation. Not used with `REDIS_URL`.",
+    )
+    idaas_events_application_id: Word | None = Field(
+        None,
+        description="The IDaaS application whose account synchronization reports user events to"
+        " `POST /events/idaas`. With `IDAAS_EVENTS_JWKS_ENDPOINT`. Without both there is no such route.",
+    )
+    idaas_events_jwks_endpoint: Url | None = Field(
+        None, description="The keys that sign the events: the application's `ProvisionJwksEndpoint`."
+    )
+    idaas_events_key_file: EncryptionKeyFile | None = Field(
+        None,
+        description="A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it,"
+        " events in clear are refused.",
+    )
+    idaas_events_subject: SubjectMember = Field(
+        SubjectMember.USER_ID,
+        description="The member of an event's user that is the `sub` of access tokens: `userId`, `username`"
+        " or `userExternalId`.",
     )
     max_concurrent_runs: int = Field(
         10,
@@ -309,6 +343,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     An empty variable counts as not set; unknown variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
     """
+    environment = with_present_names(environment)
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
@@ -342,6 +377,10 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
     faults = []
     if ("leave_service_url" in given) != ("leave_service_scope" in given):
         faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
+    if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
+        faults.append(
+            "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT must be set together, or not at all"
+        )
     if "llm_api_key_identifier" not in given and "llm_api_key_file" not in given:
         faults.append("LLM_API_KEY_IDENTIFIER must be set")
     if "llm_api_key_identifier" in given and "llm_api_key_file" in given:

@@ -16,7 +16,8 @@ class VerifiedAccessToken:
     one, and, under a name that one can search for, `assume_verified`.
 
     `fingerprint` is the SHA-256 of the token, in hexadecimal: a cache key, not a secret to be shown.
-    Times are unix seconds. `audience` and `scopes` are what the token says: perhaps more than was required.
+    Times are unix seconds; `issued_at` is `None` if the token does not say.
+    `audience` and `scopes` are what the token says: perhaps more than was required.
     """
 
     principal: Principal
@@ -25,6 +26,7 @@ class VerifiedAccessToken:
     expires_at: float
     fingerprint: str
     token: Secret
+    issued_at: float | None = None
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -40,6 +42,7 @@ def assume_verified(
     expires_at: float,
     fingerprint: str,
     token: Secret,
+    issued_at: float | None = None,
 ) -> VerifiedAccessToken:
     """Makes a verified access token of parts, verifying nothing: for the verifier, and for tests.
 
@@ -52,5 +55,6 @@ def assume_verified(
         expires_at=expires_at,
         fingerprint=fingerprint,
         token=token,
+        issued_at=issued_at,
         seal=_SEAL,
     )

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jose_header import read_header
@@ -17,7 +17,17 @@ from identity.secret import Secret
 from identity.signing_keys.key_source import KeySource
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
 
+LEEWAY = 30.0
+"""Seconds by which clocks may differ: an accepted token was issued at most so long after now."""
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
+
+
+class Revocations(Protocol):
+    """Which tokens are revoked; `identity.revocation.revocation_list.RevocationList` is the real one."""
+
+    def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
+        """Whether the token with this `sub`, `iat` and SHA-256 is revoked. No I/O."""
+        ...
 
 
 class AccessTokenVerifier:
@@ -29,8 +39,10 @@ class AccessTokenVerifier:
     unless `allow_clients`, `sub` is not a client that the token names (`client_id`, `azp`) or one of
     `clients` (RFC 9068, section 5: a client must not be taken for a person).
 
-    Not checked: whether IDaaS has revoked the token or disabled the user since (offline verification cannot
-    see that), and `jti`, `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
+    With `revocations`, each call of `verify` also consults them, for a remembered token too. Without an entry
+    there the agent does not learn that IDaaS has disabled the user: offline verification cannot see it.
+
+    Not checked: `jti`, `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
     without it a client is recognized only if it is among `clients`.
 
     A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash and
@@ -47,8 +59,9 @@ class AccessTokenVerifier:
         keys: KeySource,
         clients: Collection[str] = (),
         allow_clients: bool = False,
+        revocations: Revocations | None = None,
         algorithms: Sequence[str] = ("RS256",),
-        leeway: float = 30.0,
+        leeway: float = LEEWAY,
         max_bytes: int = 8192,
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
@@ -69,6 +82,7 @@ class AccessTokenVerifier:
         self._clients = frozenset(clients)
         self._allow_clients = allow_clients
         self._keys = keys
+        self._revocations = revocations
         self._leeway = leeway
         self._max_bytes = max_bytes
         self._capacity = cache_size
@@ -78,8 +92,9 @@ class AccessTokenVerifier:
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
         """The verified token.
 
-        Raises `AccessTokenError` (`access_token_invalid`; the detail names the claim), its subclass
-        `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be had now.
+        Raises `AccessTokenError` (`access_token_invalid`, whose detail names the claim, or `access_revoked`),
+        its subclass `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be
+        had now.
         No other exception comes from any input.
         """
         # No frame that an error passes through may hold the token in clear: tools that report errors show
@@ -102,11 +117,12 @@ class AccessTokenVerifier:
         found = self._cache.get(fingerprint)
         if found is None:
             return None
-        principal, audience, scopes, expires_at, key, kid = found
+        principal, audience, scopes, expires_at, issued_at, key, kid = found
         expired = self._clock() >= expires_at + self._leeway
         if expired or self._keys.cached(kid, key.algorithm) is not key:
             del self._cache[fingerprint]
             return None
+        self._refuse_revoked(principal.subject, issued_at, fingerprint)
         self._cache.move_to_end(fingerprint)
         return assume_verified(
             principal=principal,
@@ -115,6 +131,7 @@ class AccessTokenVerifier:
             expires_at=expires_at,
             fingerprint=fingerprint,
             token=secret,
+            issued_at=issued_at,
         )
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
@@ -131,6 +148,7 @@ class AccessTokenVerifier:
             raise AccessTokenError(_INVALID, 'header "kid" names no key of the issuer')
         if not key.verify(jws.signing_input, jws.signature):
             raise AccessTokenError(_INVALID, "the signature is not by the issuer's key")
+        self._refuse_revoked(claims.subject, claims.issued_at, fingerprint)
         # The scope comes last: "insufficient scope" says that the token is otherwise good (RFC 6750, 3.1).
         missing = self._required - claims.scopes
         if missing:
@@ -138,9 +156,8 @@ class AccessTokenVerifier:
                 IdentityCode.INSUFFICIENT_SCOPE, f'claim "scope" must contain {_quoted(*sorted(missing))}'
             )
         principal = Principal(self._issuer, claims.subject)
-        self._store(
-            fingerprint, (principal, claims.audience, claims.scopes, claims.expires_at, key, header.kid)
-        )
+        times = claims.expires_at, claims.issued_at
+        self._store(fingerprint, (principal, claims.audience, claims.scopes, *times, key, header.kid))
         return assume_verified(
             principal=principal,
             audience=claims.audience,
@@ -148,7 +165,13 @@ class AccessTokenVerifier:
             expires_at=claims.expires_at,
             fingerprint=fingerprint,
             token=secret,
+            issued_at=claims.issued_at,
         )
+
+    def _refuse_revoked(self, subject: str, issued_at: float | None, fingerprint: str) -> None:
+        if self._revocations is not None and self._revocations.refuses(subject, issued_at, fingerprint):
+            self._cache.pop(fingerprint, None)
+            raise AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked")
 
     def _check(self, claims: AccessTokenClaims) -> None:
         if claims.issuer != self._issuer:
@@ -173,9 +196,9 @@ class AccessTokenVerifier:
 
 
 _CachedVerification: TypeAlias = tuple[
-    Principal, tuple[str, ...], frozenset[str], float, SigningKey, str | None
+    Principal, tuple[str, ...], frozenset[str], float, float | None, SigningKey, str | None
 ]
-"""Whose token it was, its `aud`, `scope` and `exp`, and the key that verified it, with its `kid`."""
+"""Whose token it was, its `aud`, `scope`, `exp` and `iat`, and the key that verified it, with its `kid`."""
 
 
 def _quoted(*words: str) -> str:

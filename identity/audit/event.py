@@ -26,6 +26,12 @@ class AuditedAction(StrEnum):
     API_KEY_ISSUE = "api_key_issue"
     """IDaaS was asked for an API key (Developer API, `ObtainCredential`)."""
 
+    ACCESS_REVOKED = "access_revoked"
+    """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
+
+    ACCESS_RESTORED = "access_restored"
+    """Revoked access tokens are accepted again."""
+
     TOOL_CALL = "tool_call"
     """A service was called with the credential that it declared. On record twice: begun, and ended."""
 

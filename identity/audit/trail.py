@@ -16,7 +16,9 @@ from identity.audit.sink import AuditSink, NullAuditSink
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
+from identity.principal import Principal
 from identity.request_id import REQUEST_ID
+from identity.revocation.revocation import Revocation, Target
 from identity.secret import Secret
 
 T = TypeVar("T")
@@ -125,6 +127,16 @@ class AuditTrail:
             action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
         return self._credential_step(
             action, requirement, access_identity, caller if human else None, client=self._client
+        )
+
+    def revocation(self, revocation: Revocation, issuer: str) -> AuditedStep:
+        """Of a decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
+        of_user = revocation.target is Target.USER
+        return self._step(
+            AuditedAction.ACCESS_RESTORED if revocation.until is None else AuditedAction.ACCESS_REVOKED,
+            principal=Principal(issuer, revocation.name) if of_user else None,
+            token_hash=self._hash(revocation.name) if revocation.target is Target.TOKEN else None,
+            client=revocation.origin.value,
         )
 
     def tool_call(

@@ -24,6 +24,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.principal import Principal
 from identity.request_id import REQUEST_ID
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
@@ -145,6 +146,12 @@ class CredentialBroker:
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._remove(key, credential)
+
+    def forget_users(self, matches: Callable[[str, Principal], bool]) -> int:
+        """Forgets the cached credentials of users of whom `matches` is true, by the SHA-256 of their access
+        token and their principal; how many access tokens that were. The agent's own credentials stay.
+        """
+        return self._cache.remove_users(matches)
 
     async def aclose(self) -> None:
         """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
+from identity.principal import Principal
 
 CredentialKey = tuple[str | None, CredentialRequirement]
 """Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
@@ -88,6 +89,20 @@ class CredentialCache:
     def remove(self, key: CredentialKey) -> None:
         """Forgets the entry, if there is one."""
         self.remove_where(key[0], lambda requirement: requirement == key[1])
+
+    def remove_users(self, matches: Callable[[str, Principal], bool]) -> int:
+        """Forgets all credentials of users of whom `matches` is true, by the access token's SHA-256 and the
+        principal; how many users that were.
+        """
+        gone = [
+            (holder, entries)
+            for holder, entries in self._users.items()
+            if (principal := entries[0].credential.principal) is not None and matches(holder, principal)
+        ]
+        for holder, entries in gone:
+            del self._users[holder]
+            self._user_entries -= len(entries)
+        return len(gone)
 
     def remove_where(self, holder: str | None, matches: Callable[[CredentialRequirement], bool]) -> None:
         """Forgets the holder's entries for the requirements of which `matches` is true."""

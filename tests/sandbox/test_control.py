@@ -9,6 +9,7 @@ import pytest
 from sandbox.control import application
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
 from sandbox.faults import Fault
+from sandbox.idaas.account_synchronization import AccountSynchronization
 
 
 @pytest.fixture
@@ -169,7 +170,9 @@ def test_no_web_page_gets_a_token(control, headers) -> None:
 
 @pytest.mark.parametrize("address", ["192.168.1.7", "10.0.0.1", "2001:db8::1", "nonsense"])
 async def test_no_other_machine_gets_in(sandbox, address) -> None:
-    transport = httpx.ASGITransport(application(sandbox.cloud), client=(address, 4711))
+    transport = httpx.ASGITransport(
+        application(sandbox.cloud, AccountSynchronization(sandbox.cloud)), client=(address, 4711)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9400") as stranger:
         response = await stranger.get("/__sandbox__/counters")
     assert response.status_code == 403
@@ -177,7 +180,9 @@ async def test_no_other_machine_gets_in(sandbox, address) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 async def test_this_machine_gets_in(sandbox, address) -> None:
-    transport = httpx.ASGITransport(application(sandbox.cloud), client=(address, 4711))
+    transport = httpx.ASGITransport(
+        application(sandbox.cloud, AccountSynchronization(sandbox.cloud)), client=(address, 4711)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9400") as friend:
         assert (await friend.get("/__sandbox__/counters")).status_code == 200
 

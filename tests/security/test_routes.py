@@ -97,6 +97,22 @@ async def test_public_routes_of_the_agent_need_no_token_and_contain_no_secret(st
             assert not SECRETS.search(response.text), path
 
 
+async def test_signed_routes_of_the_agent_refuse_what_is_not_signed(start_agent, sandbox) -> None:
+    agent = await start_agent("Human")
+    good = {"Authorization": f"Bearer {sandbox.access_token()}"}
+    for headers in (*bearers(sandbox).values(), good):
+        for method, path in requests(AGENT["signed"]):
+            response = await agent.http.request(
+                method, agent.origin + path, headers=headers, json={"event": "a.b.c"}
+            )
+            assert response.status_code == 401, path
+            assert not SECRETS.search(response.text), path
+    for method in ("GET", "PUT", "DELETE", "PATCH"):
+        for _, path in requests(AGENT["signed"]):
+            response = await agent.http.request(method, agent.origin + path)
+            assert (response.status_code, response.json()["error"]["code"]) == (401, "access_token_missing")
+
+
 async def test_protected_and_closed_routes_of_langgraph_server_are_refused_without_a_good_token(
     langgraph_server: Server, sandbox: Sandbox
 ) -> None:

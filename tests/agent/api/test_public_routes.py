@@ -14,7 +14,14 @@ async def test_health_needs_nothing(agent_server: AgentServer) -> None:
 async def test_ready_when_keys_and_machine_credentials_are_cached(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).get("/ready")
     assert response.status_code == 200
-    assert set(response.json()["checks"]) == {"audit_log", "signing_keys", "model", "amap", "enterprise"}
+    assert set(response.json()["checks"]) == {
+        "audit_log",
+        "revocations",
+        "signing_keys",
+        "model",
+        "amap",
+        "enterprise",
+    }
 
 
 async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
@@ -23,7 +30,7 @@ async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
     response = await human_agent_server.client(None).get("/ready")
     assert response.json() == {
         "status": "ready",
-        "checks": {"audit_log": {"ok": True}, "signing_keys": {"ok": True}},
+        "checks": {"audit_log": {"ok": True}, "revocations": {"ok": True}, "signing_keys": {"ok": True}},
     }
     assert human_agent_server.sandbox.cloud.counters.snapshot().get("idaas:token.client_credentials", 0) == 0
 

@@ -32,6 +32,7 @@ NOT_MET: Mapping[str, str] = {
     "rate_limited": "of a caller who asks too often; doctor is no caller",
     "too_many_runs": "of a caller with many runs at once; doctor makes no run",
     "overloaded": "of a process with many runs at once; doctor makes no run",
+    "access_revoked": "of a user's token; the revocation tests have it",
     "service_key_unavailable": "of a service that is added; those of the variables have codes of their own",
 }
 """Codes that doctor can by its nature not meet, and why."""

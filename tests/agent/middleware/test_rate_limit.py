@@ -258,7 +258,7 @@ class Clock:
 
 
 async def test_two_agents_share_what_one_user_may_send(sandbox: Sandbox, redis: RedisServer) -> None:
-    limit = {"MAX_REQUESTS_PER_MINUTE": "4", "RATE_LIMIT_URL": f"redis://127.0.0.1:{redis.port}"}
+    limit = {"MAX_REQUESTS_PER_MINUTE": "4", "REDIS_URL": f"redis://127.0.0.1:{redis.port}"}
     async with client_of(sandbox, **limit) as one, client_of(sandbox, **limit) as other:
         assert (await other.get(MODELS, headers=signed_in(sandbox))).status_code == 200
         await until_refused(one, sandbox, within=4)
@@ -293,7 +293,7 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
     await rate.count(BOB)
     assert (await spent(rate, ALICE, within=3)).code is AgentCode.RATE_LIMITED
     [record] = log.records
-    assert "RATE_LIMIT_URL" in record.message
+    assert "REDIS_URL" in record.message
     assert PASSWORD not in log.text
     for seconds, lines in ((10, 1), (30, 1), (61, 2)):  # asked again, and said once in a minute
         clock.now = 1000 + seconds

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from agent.error_codes import AgentCode
+from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import read_settings, variables
 from identity.access_identity import AccessIdentity
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
+from identity.secret import Secret
 
 SECRET = "CSnever-shown"
 
@@ -216,9 +218,9 @@ def test_variables_describe_themselves() -> None:
 @pytest.mark.promise("no-secret-leaves")
 def test_the_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
     url = "rediss://default:redis-password@redis.example:6380/3"
-    settings = read_settings(environment | {"RATE_LIMIT_URL": url})
-    assert settings.rate_limit_url is not None
-    assert settings.rate_limit_url.reveal() == url
+    settings = read_settings(environment | {"REDIS_URL": url})
+    assert settings.redis_url is not None
+    assert settings.redis_url.reveal() == url
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert "redis-password" not in shown
 
@@ -235,15 +237,15 @@ def test_the_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
     ],
 )
 def test_another_url_of_redis_is_refused_without_being_shown(environment: dict[str, str], url: str) -> None:
-    error = faults(environment | {"RATE_LIMIT_URL": url})
+    error = faults(environment | {"REDIS_URL": url})
     [fault] = error.faults
-    assert fault.startswith("RATE_LIMIT_URL must have the form")
+    assert fault.startswith("REDIS_URL must have the form")
     assert "redis-password" not in f"{error} {error.detail}"
 
 
 def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
-    [fault] = faults(environment | {"RATE_LIMIT_URL": "redis://redis.example:6379"}).faults
+    [fault] = faults(environment | {"REDIS_URL": "redis://redis.example:6379"}).faults
     assert "idaas-agent[redis]" in fault
 
 
@@ -298,3 +300,28 @@ def test_provider_settings_that_do_not_fit_are_faults(
     environment: dict[str, str], changed: dict[str, str], found: list[str]
 ) -> None:
     assert [fault.split()[0] for fault in faults(environment | changed).faults] == found
+
+
+def test_the_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
+    former, present = "redis://former.example:6379", "redis://present.example:6379"
+    only = read_settings(environment | {"RATE_LIMIT_URL": former})
+    both = read_settings(environment | {"RATE_LIMIT_URL": former, "REDIS_URL": present})
+    assert (only.redis_url, both.redis_url) == (Secret(former), Secret(present))
+    assert misspelt_variables({"RATE_LIMIT_URL": former}) == [
+        "RATE_LIMIT_URL is now REDIS_URL; the former name still works"
+    ]
+
+
+def test_user_events_need_application_and_keys(environment: dict[str, str]) -> None:
+    [fault] = faults(environment | {"IDAAS_EVENTS_APPLICATION_ID": "app_1"}).faults
+    assert "IDAAS_EVENTS_JWKS_ENDPOINT must be set" in fault
+
+
+def test_the_key_of_user_events_is_read_from_its_file(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{'ab' * 32}\n")
+    settings = read_settings(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)})
+    assert settings.idaas_events_key_file == Secret("ab" * 32)
+    file.write_text("sesame\n")
+    [fault] = faults(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)}).faults
+    assert fault == "IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits"

@@ -98,3 +98,22 @@ async def test_users_that_are_gone_leave_room(issuer: ControlledIssuer, clock: A
     clock.advance(100)
     await broker.obtain(TOKEN, HUMAN, caller("alice"))
     assert len(broker._cache) == 1
+
+
+async def test_a_revoked_users_credentials_are_forgotten_and_no_others(
+    broker: CredentialBroker, caller: Any
+) -> None:
+    alice, bob = caller("alice"), caller("bob")
+    for requirement in (TOKEN, LLM):
+        await broker.obtain(requirement, HUMAN, alice)
+    await broker.obtain(TOKEN, HUMAN, bob)
+    own = await broker.obtain(TOKEN, MACHINE, alice)
+    before = len(broker._cache)
+    assert broker.forget_users(lambda _, principal: principal == alice.principal) == 1
+    assert broker.cached(TOKEN, HUMAN, alice) is None
+    assert broker.cached(LLM, HUMAN, alice) is None
+    assert broker.cached(TOKEN, HUMAN, bob) is not None
+    assert broker.cached(TOKEN, MACHINE, alice) is own
+    assert len(broker._cache) < before
+    assert broker.forget_users(lambda fingerprint, _: fingerprint == bob.fingerprint) == 1
+    assert broker.cached(TOKEN, HUMAN, bob) is None

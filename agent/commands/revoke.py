@@ -1,0 +1,165 @@
+"""`idaas-agent revoke` and `unrevoke`: end, or restore, access rights on running agents."""
+
+import asyncio
+import hashlib
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from agent.commands.terminal import ENV_FILE_HELP, environment, out, settings_or_stop, stop
+from agent.settings.variables import Settings
+from identity.access_token.verifier import LEEWAY
+from identity.errors import AgentError
+from identity.revocation.revocation import Origin, Revocation, Target
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+_User = Annotated[str | None, typer.Option("--user", help="The user's sub, as in the audit log.")]
+_Hash = Annotated[str | None, typer.Option("--token-hash", help="SHA-256 of the access token, hexadecimal.")]
+_Token = Annotated[
+    bool, typer.Option("--token", help="Read one access token from standard input; it is hashed, not kept.")
+]
+_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
+
+
+def revoke(
+    user: _User = None,
+    token_hash: _Hash = None,
+    token: _Token = False,
+    all_before: Annotated[
+        str | None,
+        typer.Option("--all-before", help="Every token issued until then: RFC 3339 or unix seconds, or now."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is revoked, and change nothing.")] = False,
+    env_file: _EnvFile = None,
+) -> None:
+    """Ends access rights now: refuses the access tokens, forgets their credentials, ends their runs.
+
+    An access token that is issued more than half a minute later is accepted: disable the user in IDaaS too
+    if none should be issued.
+    """
+    settings = settings_or_stop(environment(env_file))
+    if list_:
+        _show(settings)
+        return
+    now = time.time()
+    target, name = _target(user, token_hash, token, all_=all_before is not None)
+    until = now + LEEWAY if all_before in (None, "now") else _moment(all_before)
+    _put(settings, Revocation(target, name, Origin.OPERATOR, until, now))
+    out.print(f"revoked: {_text(target, name, until)}")
+    out.print("each running agent refuses them within a second, and ends their runs")
+
+
+def unrevoke(
+    user: _User = None,
+    token_hash: _Hash = None,
+    token: _Token = False,
+    all_: Annotated[bool, typer.Option("--all", help="What --all-before revoked.")] = False,
+    env_file: _EnvFile = None,
+) -> None:
+    """Takes an operator's revocation back; what IDaaS reported stays until IDaaS reports otherwise."""
+    settings = settings_or_stop(environment(env_file))
+    target, name = _target(user, token_hash, token, all_=all_)
+    _put(settings, Revocation(target, name, Origin.OPERATOR, None, time.time()))
+    out.print(f"restored: {_text(target, name, None)}")
+
+
+def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool) -> tuple[Target, str]:
+    if [user is not None, token_hash is not None, token, all_].count(True) != 1:
+        stop("exactly one of --user, --token-hash, --token and the option for all tokens must be given")
+    if user is not None:
+        return Target.USER, user
+    if all_:
+        return Target.ALL, ""
+    if token:
+        token_hash = hashlib.sha256(sys.stdin.readline().strip().encode()).hexdigest()
+    if token_hash is None or not _SHA256.fullmatch(token_hash.lower()):
+        stop("--token-hash must be a SHA-256, 64 hexadecimal digits", "printf %s TOKEN | sha256sum prints it")
+    return Target.TOKEN, token_hash.lower()
+
+
+def _moment(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        stop("--all-before must be a time such as 2026-11-25T09:00:00Z, unix seconds, or now")
+    if moment.tzinfo is None:
+        stop("--all-before must name its time zone, such as 2026-11-25T09:00:00Z")
+    return moment.timestamp()
+
+
+def _put(settings: Settings, revocation: Revocation) -> None:
+    from agent.audit.log import AuditLog
+    from agent.composition import revocation_store
+    from agent.revocation.store import StoreError
+    from identity.audit.event import AuditOutcome
+    from identity.audit.trail import AuditTrail
+
+    async def keep() -> None:
+        store = revocation_store(settings)
+        log = AuditLog(settings.audit_log_file, required=settings.audit_required)
+        try:
+            await store.put([revocation])
+            record = AuditTrail(log).revocation(revocation, settings.idaas.issuer)
+            await record.ended(AuditOutcome.SUCCEEDED)
+        finally:
+            await store.aclose()
+            await log.aclose()
+
+    try:
+        asyncio.run(keep())
+    except StoreError as error:
+        stop(f"the revocation was not kept: {error}", "check REVOCATIONS_FILE or REDIS_URL of the agent")
+    except AgentError as error:
+        stop(f"the revocation is in force, but not on record: {error.detail}")
+
+
+def _show(settings: Settings) -> None:
+    from agent.composition import revocation_store
+    from agent.revocation.store import StoreError
+    from identity.revocation.revocation_list import RevocationList
+
+    async def kept() -> RevocationList:
+        revocations, store = RevocationList(), revocation_store(settings)
+        changes = store.changes()
+        try:
+            for revocation in await anext(changes):
+                revocations.apply(revocation)
+        finally:
+            await changes.aclose()
+            await store.aclose()
+        return revocations
+
+    try:
+        entries = [entry for entry in asyncio.run(kept()).entries() if entry.until is not None]
+    except StoreError as error:
+        stop(f"the revocations cannot be read: {error}")
+    for entry in sorted(entries, key=lambda entry: entry.changed_at):
+        text = _text(entry.target, entry.name, entry.until)
+        out.print(f"{_time(entry.changed_at)}  {entry.origin:8}  {text}")
+    if not entries:
+        out.print("no revocation is in force")
+
+
+def _text(target: Target, name: str, until: float | None) -> str:
+    issued = "" if until is None else f" issued until {_time(until)}"
+    match target:
+        case Target.USER:
+            return f"access tokens of {name}{issued}"
+        case Target.TOKEN:
+            return f"the access token with SHA-256 {name}"
+        case _:
+            return f"all access tokens{issued}"
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

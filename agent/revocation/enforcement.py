@@ -1,0 +1,126 @@
+"""Enforces revocations in this process: refuses tokens, forgets credentials, ends runs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from agent.error_codes import AgentCode
+from agent.revocation.store import RevocationStore, StoreError
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, UnreachableError
+from identity.principal import Principal
+from identity.revocation.revocation import Revocation, Target
+from identity.revocation.revocation_list import RevocationList
+
+_LOG: Final = logging.getLogger("idaas_agent.revocation")
+_FIRST_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 2.0
+
+
+def revoked_error() -> AccessTokenError:
+    """What the reader of a run gets whose caller's token was revoked meanwhile."""
+    return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
+
+
+class Enforcement:
+    """Applies what the store contains, and what `put` adds, to `revocations`, which the verifier consults.
+
+    Guaranteed when `put` returns or raises: this process refuses the tokens, has forgotten the users' cached
+    credentials and has ended their runs. Other processes follow as fast as the store notifies them. A store
+    that fails is read again every two seconds; until it was read once, `check` raises.
+    """
+
+    def __init__(
+        self,
+        revocations: RevocationList,
+        store: RevocationStore,
+        *,
+        forget_users: Callable[[Callable[[str, Principal], bool]], int],
+        end_runs: Callable[[Callable[[VerifiedAccessToken], bool], Callable[[], AccessTokenError]], int],
+        audit: AuditTrail,
+        issuer: str,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._revocations = revocations
+        self._store = store
+        self._forget_users = forget_users
+        self._end_runs = end_runs
+        self._audit = audit
+        self._issuer = issuer
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+        self._read = asyncio.Event()
+        self._failure: str | None = "they were not read yet"
+
+    async def start(self) -> None:
+        """Reads the store, for at most a second, and follows it from then on."""
+        self._task = asyncio.create_task(self._follow(), name="revocations")
+        try:
+            async with asyncio.timeout(_FIRST_SECONDS):
+                await self._read.wait()
+        except TimeoutError:
+            _LOG.warning("the revocations could not be read; the agent starts without them and is not ready")
+
+    async def aclose(self) -> None:
+        """Stops following the store, and closes it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._store.aclose()
+
+    async def check(self) -> None:
+        """Raises `UnreachableError` if the store was not read yet, or fails now: for readiness."""
+        if self._task is not None and self._failure is not None:
+            raise UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, self._failure)
+
+    async def put(self, revocations: Sequence[Revocation]) -> None:
+        """Enforces, keeps and records them, in this order: what cannot be kept or recorded is in force here.
+
+        Raises `StoreError` if they could not be kept, and `AuditError` if they could not be recorded.
+        """
+        self._apply(revocations)
+        outcome = AuditOutcome.FAILED
+        try:
+            await self._store.put(revocations)
+            outcome = AuditOutcome.SUCCEEDED
+        finally:
+            for revocation in revocations:
+                await self._audit.revocation(revocation, self._issuer).ended(outcome)
+
+    def _apply(self, revocations: Sequence[Revocation]) -> None:
+        changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]
+        if not changed:
+            return
+        users = {each.name for each in changed if each.target is Target.USER}
+        tokens = {each.name for each in changed if each.target is Target.TOKEN}
+        everyone = any(each.target is Target.ALL for each in changed)
+        forgotten = self._forget_users(
+            lambda fingerprint, principal: everyone or principal.subject in users or fingerprint in tokens
+        )
+        ended = self._end_runs(self._is_revoked, revoked_error)
+        _LOG.info(
+            "%d revocations in force: credentials of %d access tokens forgotten, %d runs ended",
+            *(len(changed), forgotten, ended),
+        )
+
+    def _is_revoked(self, caller: VerifiedAccessToken) -> bool:
+        return self._revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._store.changes()) as changes:
+                    async for revocations in changes:
+                        self._apply(revocations)
+                        self._failure = None
+                        self._read.set()
+            except StoreError as error:
+                if self._failure != str(error):
+                    _LOG.warning("revocations of other processes are not received: %s", error)
+                self._failure = str(error)
+            await self._sleep(_RETRY_SECONDS)

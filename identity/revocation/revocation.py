@@ -1,0 +1,105 @@
+"""One decision about access tokens: which ones are refused, who decided it, and when."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from identity.strict_json import read_object
+
+_MAX_NAME = 255
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LAST_SECOND = 253_402_300_799.0
+
+
+class Target(StrEnum):
+    """What a revocation is about."""
+
+    USER = "user"
+    """All access tokens of one user, by their `sub`."""
+    TOKEN = "token"  # noqa: S105 - a name, no secret
+    """One access token, by the SHA-256 of its text, in hexadecimal."""
+    ALL = "all"
+    """Every access token."""
+
+
+class Origin(StrEnum):
+    """Who decides. Each decides for itself: what an operator revoked, IDaaS does not restore."""
+
+    IDAAS = "idaas"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Access tokens of `name` that were issued at `until` or before are refused; `None` restores them.
+
+    `name` is the user's `sub`, the token's SHA-256, or empty for `Target.ALL`. Times are unix seconds. Of two
+    revocations with the same `key`, the one with the greater `order` counts, in whichever order they arrive.
+    Raises `ValueError` that names the member if a member cannot be right.
+    """
+
+    target: Target
+    name: str
+    origin: Origin
+    until: float | None
+    changed_at: float
+
+    def __post_init__(self) -> None:
+        if self.target is Target.TOKEN and not _SHA256.fullmatch(self.name):
+            raise ValueError("name must be a SHA-256 in lower-case hexadecimal")
+        if self.target is Target.USER and not (0 < len(self.name) <= _MAX_NAME):
+            raise _wrong("name", f"must have 1 to {_MAX_NAME} characters")
+        if self.target is Target.ALL and self.name:
+            raise ValueError("name must be empty")
+        for member, moment in (("until", self.until), ("changed_at", self.changed_at)):
+            if moment is not None and not (math.isfinite(moment) and 0 <= moment <= _LAST_SECOND):
+                raise _wrong(member, "must be a time in unix seconds")
+
+    @property
+    def key(self) -> tuple[Target, str, Origin]:
+        """What it is about, and who decided."""
+        return self.target, self.name, self.origin
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """The time of the change; of two changes at the same time, the one that refuses more is the later."""
+        return self.changed_at, -1.0 if self.until is None else self.until
+
+
+def to_json(revocation: Revocation) -> str:
+    """One line of JSON, ASCII only."""
+    return json.dumps(asdict(revocation), separators=(",", ":"))
+
+
+def from_json(text: bytes) -> Revocation:
+    """The revocation that `to_json` wrote. Raises `ValueError`, and nothing else."""
+    members = read_object(text)
+    return Revocation(
+        Target(_text(members, "target")),
+        _text(members, "name"),
+        Origin(_text(members, "origin")),
+        None if members.get("until", ...) is None else _number(members, "until"),
+        _number(members, "changed_at"),
+    )
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise _wrong(name, "must be a text")
+    return value
+
+
+def _number(members: Mapping[str, Any], name: str) -> float:
+    value = members.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(name, "must be a number")
+    return float(value)
+
+
+def _wrong(member: str, fault: str) -> ValueError:
+    return ValueError(f"{member} {fault}")

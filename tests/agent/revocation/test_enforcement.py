@@ -1,0 +1,188 @@
+"""What a process does with revocations, and when their store fails."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from agent.revocation.enforcement import Enforcement
+from agent.revocation.store import StoreError
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.audit.trail import AuditTrail
+from identity.errors import AgentError, UnreachableError
+from identity.principal import Principal
+from identity.revocation.revocation import Origin, Revocation, Target
+from identity.revocation.revocation_list import RevocationList
+from identity.secret import Secret
+
+HASH = "ab" * 32
+
+
+class MemoryStore:
+    """A store whose changes a test sends, and which fails when a test says so."""
+
+    def __init__(self) -> None:
+        self.kept: list[Revocation] = []
+        self.sent: asyncio.Queue[Sequence[Revocation] | StoreError] = asyncio.Queue()
+        self.failure: StoreError | None = None
+
+    async def put(self, revocations: Sequence[Revocation]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.kept += revocations
+
+    async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
+        if self.failure is not None:
+            raise self.failure
+        yield list(self.kept)
+        while True:
+            change = await self.sent.get()
+            if isinstance(change, StoreError):
+                raise change
+            yield change
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class Process:
+    """An `Enforcement` with what it acts upon."""
+
+    def __init__(self) -> None:
+        self.list = RevocationList()
+        self.store = MemoryStore()
+        self.cached = [("f1", Principal("i", "alice")), (HASH, Principal("i", "bob"))]
+        self.running = [token("alice"), token("bob", fingerprint=HASH)]
+        self.slept: asyncio.Queue[None] = asyncio.Queue()
+        self.enforcement = Enforcement(
+            self.list,
+            self.store,
+            forget_users=self.forget,
+            end_runs=self.end,
+            audit=AuditTrail(),
+            issuer="i",
+            sleep=self.sleep,
+        )
+
+    async def sleep(self, _: float) -> None:
+        await self.slept.get()
+
+    def forget(self, matches: Callable[[str, Principal], bool]) -> int:
+        before = len(self.cached)
+        self.cached = [entry for entry in self.cached if not matches(*entry)]
+        return before - len(self.cached)
+
+    def end(self, matches: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
+        assert reason().code == "access_revoked"
+        before = len(self.running)
+        self.running = [caller for caller in self.running if not matches(caller)]
+        return before - len(self.running)
+
+    @property
+    def users(self) -> tuple[list[str], list[str]]:
+        """Whose credentials are cached, and whose runs are running."""
+        return (
+            [principal.subject for _, principal in self.cached],
+            [caller.principal.subject for caller in self.running],
+        )
+
+
+def token(subject: str, issued_at: float = 50.0, fingerprint: str = "f1") -> VerifiedAccessToken:
+    return assume_verified(
+        principal=Principal("i", subject),
+        audience=("a",),
+        scopes=frozenset(),
+        expires_at=1000.0,
+        fingerprint=fingerprint,
+        token=Secret("t"),
+        issued_at=issued_at,
+    )
+
+
+def revocation(
+    target: Target = Target.USER, name: str = "alice", until: float | None = 100.0, changed_at: float = 100.0
+) -> Revocation:
+    return Revocation(target, name, Origin.OPERATOR, until, changed_at)
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("made", "left"),
+    [
+        (revocation(), ["bob"]),
+        (revocation(Target.TOKEN, HASH), ["alice"]),
+        (revocation(Target.ALL, ""), []),
+        (revocation(name="carol"), ["alice", "bob"]),
+        (revocation(until=None), ["alice", "bob"]),
+    ],
+)
+async def test_credentials_and_runs_of_revoked_tokens_end(made: Revocation, left: list[str]) -> None:
+    process = Process()
+    await process.enforcement.put([made])
+    assert process.users == (left, left)
+    assert process.store.kept == [made]
+
+
+async def test_a_run_with_a_newer_token_goes_on() -> None:
+    process = Process()
+    process.running.append(token("alice", issued_at=200.0))
+    await process.enforcement.put([revocation()])
+    assert [caller.issued_at for caller in process.running] == [50.0, 200.0]
+
+
+async def test_what_is_kept_is_in_force_after_the_start_and_what_others_put_at_once() -> None:
+    process = Process()
+    process.store.kept = [revocation()]
+    await process.enforcement.start()
+    assert process.list.refuses("alice", 50.0, "")
+    await process.enforcement.check()
+    process.store.sent.put_nowait([revocation(name="bob")])
+    await settled()
+    assert process.users == ([], [])
+    await process.enforcement.aclose()
+
+
+async def test_a_revocation_that_cannot_be_kept_is_in_force() -> None:
+    process = Process()
+    process.store.failure = StoreError("the file cannot be written")
+    with pytest.raises(StoreError):
+        await process.enforcement.put([revocation()])
+    assert process.list.refuses("alice", 50.0, "")
+    assert process.users == (["bob"], ["bob"])
+
+
+async def test_a_store_that_fails_is_reported_and_read_again(caplog: Any) -> None:
+    process = Process()
+    await process.enforcement.start()
+    process.store.failure = StoreError("Redis failed (ConnectionError)")
+    process.store.sent.put_nowait(process.store.failure)
+    await settled()
+    with pytest.raises(UnreachableError, match="revocations_unavailable"):
+        await process.enforcement.check()
+    assert "Redis failed" in caplog.text
+    process.store.failure = None
+    process.store.kept = [revocation()]
+    process.slept.put_nowait(None)
+    await settled()
+    await process.enforcement.check()
+    assert process.list.refuses("alice", 50.0, "")
+    await process.enforcement.aclose()
+
+
+async def test_the_same_failure_is_logged_once(caplog: Any) -> None:
+    process = Process()
+    process.store.failure = StoreError("the file cannot be read")
+    following = asyncio.create_task(process.enforcement.start())
+    for _ in range(5):
+        process.slept.put_nowait(None)
+        await settled()
+    assert caplog.text.count("the file cannot be read") == 1
+    process.store.failure = None
+    process.slept.put_nowait(None)
+    await following
+    await process.enforcement.aclose()

@@ -1,0 +1,112 @@
+"""Revocations in a file: kept, shared among processes, and safe against damage."""
+
+import asyncio
+import stat
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+
+from agent.revocation.file_store import FileStore
+from agent.revocation.store import StoreError
+from identity.revocation.revocation import Origin, Revocation, Target, to_json
+
+
+def revocation(name: str, changed_at: float = 100.0) -> Revocation:
+    return Revocation(Target.USER, name, Origin.OPERATOR, changed_at, changed_at)
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+def store(path: Path) -> FileStore:
+    return FileStore(path, sleep=at_once)
+
+
+async def names(changes: AsyncGenerator[Sequence[Revocation]]) -> list[str]:
+    async with asyncio.timeout(10):
+        return [each.name for each in await anext(changes)]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text)
+
+
+def modes(*paths: Path) -> list[int]:
+    return [stat.S_IMODE(path.stat().st_mode) for path in paths]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "revocations.jsonl"
+
+
+async def test_what_was_put_is_read_after_a_restart(path: Path) -> None:
+    await store(path).put([revocation("alice"), revocation("bob")])
+    changes = store(path).changes()
+    assert await names(changes) == ["alice", "bob"]
+    await changes.aclose()
+
+
+async def test_a_missing_file_has_no_revocations(path: Path) -> None:
+    changes = store(path).changes()
+    assert await names(changes) == []
+    await changes.aclose()
+
+
+async def test_another_process_receives_what_is_put(path: Path) -> None:
+    reader, writer = store(path).changes(), store(path)
+    assert await names(reader) == []
+    await writer.put([revocation("alice")])
+    assert await names(reader) == ["alice"]
+    await writer.put([revocation("bob")])
+    assert await names(reader) == ["bob"]
+    await reader.aclose()
+
+
+async def test_the_file_is_for_its_owner_alone(path: Path) -> None:
+    await store(path).put([revocation("alice")])
+    assert modes(path, path.parent) == [0o600, 0o700]
+
+
+async def test_a_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(path, f"{to_json(revocation('alice'))}\n{{broken\n\n{to_json(revocation('bob'))}\n")
+    changes = store(path).changes()
+    assert await names(changes) == ["alice", "bob"]
+    await changes.aclose()
+    assert "line 2 is no revocation" in caplog.text
+
+
+async def test_a_line_that_was_cut_off_does_not_spoil_the_next(path: Path) -> None:
+    write(path, f"{to_json(revocation('alice'))}\n{to_json(revocation('carol'))[:20]}")
+    writer = store(path)
+    changes = store(path).changes()
+    assert await names(changes) == ["alice"], "an incomplete line is not read yet"
+    await writer.put([revocation("bob")])
+    assert await names(changes) == ["bob"]
+    await changes.aclose()
+
+
+async def test_a_replaced_file_is_read_from_its_beginning(path: Path) -> None:
+    await store(path).put([revocation("alice"), revocation("bob")])
+    changes = store(path).changes()
+    assert await names(changes) == ["alice", "bob"]
+    other = path.with_name("other")
+    other.write_text(f"{to_json(revocation('carol'))}\n")
+    other.replace(path)
+    assert await names(changes) == ["carol"]
+    await changes.aclose()
+
+
+async def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/revocations.jsonl cannot be written"):
+        await store(tmp_path / "file" / "revocations.jsonl").put([revocation("alice")])
+
+
+async def test_a_folder_in_its_place_is_an_error(tmp_path: Path) -> None:
+    changes = store(tmp_path).changes()
+    with pytest.raises(StoreError, match="cannot be read"):
+        await anext(changes)

@@ -1,0 +1,250 @@
+"""A user's rights end on a running agent: by an event of IDaaS, and by an operator."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from agent.cli import app
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+pytestmark = pytest.mark.promise("revoked-refused")
+
+QUESTION = {"model": "m", "messages": [{"role": "user", "content": "Call my enterprise service"}]}
+CHAT = "/openai/v1/chat/completions"
+
+
+@pytest.fixture
+def revocations(tmp_path: Path) -> Path:
+    return tmp_path / "revocations.jsonl"
+
+
+@pytest.fixture
+def agent(sandbox: Sandbox, tmp_path: Path, revocations: Path) -> Iterator[AgentServer]:
+    variables = {"REVOCATIONS_FILE": str(revocations), "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl")}
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", **variables) as server:
+        sandbox.cloud.user_events_url = f"{server.url}/events/idaas"
+        yield server
+
+
+async def change(sandbox: Sandbox, action: str, user: str = "alice") -> dict[str, object]:
+    """What an administrator does; the agent's answer to the event."""
+    async with httpx.AsyncClient(timeout=30) as http:
+        response = await http.post(sandbox.url(f"/__sandbox__/users/{user}/{action}", "idaas_plain"))
+    reported: dict[str, object] = response.json()["reported"]
+    return reported
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the condition is in another thread
+            await asyncio.sleep(0)
+
+
+def restarted(agent: AgentServer, revocations: Path) -> AbstractContextManager[AgentServer]:
+    return running_agent(agent.sandbox, ACCESS_IDENTITY="Human", REVOCATIONS_FILE=str(revocations))
+
+
+async def test_a_disabled_user_is_refused_at_once_and_others_are_not(agent: AgentServer) -> None:
+    sandbox = agent.sandbox
+    async with agent.client() as alice, agent.client("bob") as bob:
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
+        reported = await change(sandbox, "disable")
+        assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
+        refused = await alice.post(CHAT, json=QUESTION)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "access_revoked")
+        assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+        assert (await bob.post(CHAT, json=QUESTION)).status_code == 200
+        sandbox.clock.advance(1)
+        await change(sandbox, "enable")
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
+
+
+async def test_a_running_answer_of_a_disabled_user_ends(agent: AgentServer) -> None:
+    sandbox = agent.sandbox
+    sandbox.cloud.settings.model_first_token_delay = 60
+    async with agent.client() as alice:
+        answer = asyncio.create_task(alice.post(CHAT, json=QUESTION))
+        await until(lambda: "model_studio:chat.completions" in sandbox.cloud.counters.snapshot())
+        await change(sandbox, "disable")
+        async with asyncio.timeout(10):
+            refused = await answer
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "access_revoked")
+
+
+async def test_a_running_stream_of_a_disabled_user_ends_with_an_error_event(agent: AgentServer) -> None:
+    sandbox = agent.sandbox
+    sandbox.cloud.settings.model_token_delay = 0.05
+    async with agent.client() as alice:
+        request = alice.build_request("POST", CHAT, json=QUESTION | {"stream": True})
+        response = await alice.send(request, stream=True)
+        lines = response.aiter_lines()
+        assert (await anext(lines)).startswith("data: ")
+        await change(sandbox, "disable")
+        async with asyncio.timeout(10):
+            rest = [line async for line in lines if line]
+    assert json.loads(rest[-1].removeprefix("data: "))["error"]["code"] == "access_revoked"
+
+
+async def test_a_token_issued_after_the_event_is_accepted(agent: AgentServer) -> None:
+    sandbox = agent.sandbox
+    await change(sandbox, "update_password")
+    async with agent.client() as alice:
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 401
+    sandbox.clock.advance(1)
+    async with agent.client() as alice:
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
+
+
+async def test_a_restart_does_not_forget(agent: AgentServer, revocations: Path) -> None:
+    headers = agent.headers()
+    await change(agent.sandbox, "disable")
+    agent.stop()
+    with restarted(agent, revocations) as second:
+        async with httpx.AsyncClient(headers=headers) as alice:
+            refused = await alice.post(second.url + CHAT, json=QUESTION)
+    assert refused.json()["error"]["code"] == "access_revoked"
+
+
+async def test_another_process_of_the_agent_refuses_too(agent: AgentServer, revocations: Path) -> None:
+    with restarted(agent, revocations) as second:
+        async with httpx.AsyncClient(headers=agent.headers(), base_url=second.url) as alice:
+            assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
+            await change(agent.sandbox, "disable")
+            await accepted(second, agent.headers(), 401)
+            assert (await alice.post(CHAT, json=QUESTION)).status_code == 401
+
+
+@pytest.fixture
+def unwritable(revocations: Path) -> None:
+    revocations.mkdir()
+
+
+@pytest.mark.usefixtures("unwritable")
+async def test_an_event_that_cannot_be_kept_is_in_force_and_sent_again(agent: AgentServer) -> None:
+    reported = await change(agent.sandbox, "disable")
+    assert [event["eventCode"] for event in reported["retriedEvents"]] == ["exception"]
+    async with agent.client() as alice:
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 401
+
+
+async def test_decisions_are_on_record(agent: AgentServer, tmp_path: Path) -> None:
+    await change(agent.sandbox, "disable")
+    agent.sandbox.clock.advance(1)
+    await change(agent.sandbox, "enable")
+    agent.stop()
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    found = [(line["event"], line["outcome"], line["client"], line["principal"]["sub"]) for line in lines]
+    assert found == [
+        ("access_revoked", "succeeded", "idaas", "user_alice01"),
+        ("access_restored", "succeeded", "idaas", "user_alice01"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"event":"a.b.c"}', b"x" * 300_000, json.dumps({"event": "a" * 5000}).encode()]
+)
+async def test_a_request_that_is_not_signed_is_refused_without_a_detail(
+    agent: AgentServer, body: bytes
+) -> None:
+    async with agent.client(None) as http:
+        response = await http.post("/events/idaas", content=body)
+    assert (response.status_code, response.json()) == (
+        401,
+        {"error": "bad_request", "errorDescription": "the request is not signed by IDaaS for this agent"},
+    )
+    assert agent.sandbox.cloud.counters.snapshot().get("idaas:provisioning_jwks", 0) == 0
+
+
+async def test_the_test_event_of_the_console_succeeds(agent: AgentServer) -> None:
+    reported = await change(agent.sandbox, "test")
+    assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
+    async with agent.client() as alice:
+        assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
+
+
+def test_without_the_variables_there_is_no_route(sandbox: Sandbox) -> None:
+    none = {"IDAAS_EVENTS_APPLICATION_ID": "", "IDAAS_EVENTS_JWKS_ENDPOINT": ""}
+    with running_agent(sandbox, **none) as server:
+        assert httpx.post(f"{server.url}/events/idaas", json={}).status_code == 404
+
+
+def kept(revocations: Path) -> str:
+    return revocations.read_text()
+
+
+def run(agent: AgentServer, revocations: Path, *arguments: str, **options: str) -> tuple[int, str]:
+    variables = agent.sandbox.environment | {"REVOCATIONS_FILE": str(revocations)}
+    result = CliRunner().invoke(app, list(arguments), env=variables, **options)
+    return result.exit_code, result.output
+
+
+async def command(*arguments: Any, **options: str) -> tuple[int, str]:
+    """`run` in a thread: a command has an event loop of its own."""
+    return await asyncio.to_thread(run, *arguments, **options)
+
+
+async def accepted(agent: AgentServer, headers: dict[str, str], expected: int) -> None:
+    """Returns when a request of `headers` has the status, as every running agent soon gives it."""
+    async with httpx.AsyncClient(base_url=agent.url, headers=headers) as http, asyncio.timeout(10):
+        while (await http.get("/openai/v1/models")).status_code != expected:
+            pass
+
+
+async def test_an_operator_revokes_and_restores_a_user(agent: AgentServer, revocations: Path) -> None:
+    alice, bob = agent.headers(), agent.headers("bob")
+    status, output = await command(agent, revocations, "revoke", "--user", "user_alice01")
+    assert status == 0, output
+    await accepted(agent, alice, 401)
+    await accepted(agent, bob, 200)
+    _, listed = await command(agent, revocations, "revoke", "--list")
+    assert "operator  access tokens of user_alice01 issued until" in listed
+    assert (await command(agent, revocations, "unrevoke", "--user", "user_alice01"))[0] == 0
+    await accepted(agent, alice, 200)
+    assert "no revocation is in force" in (await command(agent, revocations, "revoke", "--list"))[1]
+
+
+async def test_an_operator_revokes_one_token(agent: AgentServer, revocations: Path) -> None:
+    leaked, other = agent.headers(), agent.headers()
+    token = leaked["Authorization"].removeprefix("Bearer ")
+    status, output = await command(agent, revocations, "revoke", "--token", input=f"{token}\n")
+    assert status == 0
+    assert token not in output
+    assert token not in kept(revocations)
+    await accepted(agent, leaked, 401)
+    await accepted(agent, other, 200)
+
+
+async def test_an_operator_revokes_all_tokens_until_now(agent: AgentServer, revocations: Path) -> None:
+    assert (await command(agent, revocations, "revoke", "--all-before", "now"))[0] == 0
+    await accepted(agent, agent.headers(), 401)
+    assert (await command(agent, revocations, "unrevoke", "--all"))[0] == 0
+    await accepted(agent, agent.headers(), 200)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("revoke",),
+        ("revoke", "--user", "a", "--all-before", "now"),
+        ("revoke", "--token-hash", "abc"),
+        ("revoke", "--all-before", "yesterday"),
+        ("revoke", "--all-before", "2026-11-25T09:00:00"),
+        ("revoke", "--user", ""),
+        ("unrevoke",),
+    ],
+)
+def test_an_unclear_command_changes_nothing(
+    agent: AgentServer, revocations: Path, arguments: tuple[str, ...]
+) -> None:
+    status, output = run(agent, revocations, *arguments)
+    assert status == 1
+    assert "Traceback" not in output
+    assert not revocations.exists()

@@ -1,0 +1,72 @@
+"""A revoked token is refused at the next use, remembered or not."""
+
+from typing import Any
+
+import pytest
+
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.revocation.revocation import Origin, Revocation, Target
+from identity.revocation.revocation_list import RevocationList
+
+pytestmark = pytest.mark.promise("revoked-refused")
+
+
+def revoke(revocations: RevocationList, until: float | None, changed_at: float = 1.0) -> None:
+    revocations.apply(Revocation(Target.USER, "user_alice01", Origin.OPERATOR, until, changed_at))
+
+
+async def refused(verifier: Any, token: str) -> str:
+    with pytest.raises(AccessTokenError) as caught:
+        await verifier.verify(token)
+    return caught.value.code
+
+
+async def test_a_remembered_token_is_refused_from_the_revocation_on(issuer: Any) -> None:
+    revocations = RevocationList()
+    verifier = issuer.verifier(revocations=revocations)
+    token = issuer.token()
+    assert (await verifier.verify(token)).issued_at == issuer.clock.now
+    revoke(revocations, issuer.clock.now)
+    assert await refused(verifier, token) is IdentityCode.ACCESS_REVOKED
+    assert await refused(issuer.verifier(revocations=revocations), token) is IdentityCode.ACCESS_REVOKED
+
+
+async def test_a_token_issued_after_the_revocation_is_accepted(issuer: Any) -> None:
+    revocations = RevocationList()
+    revoke(revocations, issuer.clock.now - 1)
+    assert await issuer.verifier(revocations=revocations).verify(issuer.token())
+
+
+async def test_a_restored_token_is_accepted_again(issuer: Any) -> None:
+    revocations = RevocationList()
+    verifier = issuer.verifier(revocations=revocations)
+    token = issuer.token()
+    revoke(revocations, issuer.clock.now)
+    await refused(verifier, token)
+    revoke(revocations, None, changed_at=2.0)
+    assert await verifier.verify(token)
+
+
+async def test_a_token_that_does_not_say_when_it_was_issued_is_refused(issuer: Any) -> None:
+    revocations = RevocationList()
+    revoke(revocations, 1.0)
+    verifier = issuer.verifier(revocations=revocations)
+    assert await refused(verifier, issuer.token(iat=...)) is IdentityCode.ACCESS_REVOKED
+
+
+async def test_a_revoked_token_without_the_scope_is_refused_as_revoked(issuer: Any) -> None:
+    revocations = RevocationList()
+    revoke(revocations, issuer.clock.now)
+    with pytest.raises(AccessTokenError) as caught:
+        await issuer.verifier(revocations=revocations).verify(issuer.token(scope=""))
+    assert not isinstance(caught.value, InsufficientScopeError)
+
+
+async def test_a_forged_token_is_not_reported_as_revoked(issuer: Any) -> None:
+    revocations = RevocationList()
+    revoke(revocations, issuer.clock.now)
+    forged = issuer.token().rsplit(".", 1)[0] + ".AAAA"
+    assert (
+        await refused(issuer.verifier(revocations=revocations), forged) is IdentityCode.ACCESS_TOKEN_INVALID
+    )

@@ -1,0 +1,160 @@
+"""Which requests are IDaaS's user events, and what they contain."""
+
+import json
+from typing import Any
+
+import pytest
+
+from identity.idaas.user_event_reader import EventRefusedError, UserEventReader
+from identity.secret import Secret
+from tests.identity.idaas.user_event_request import (
+    APPLICATION,
+    INSTANCE,
+    KEY,
+    OTHER_KEY,
+    data,
+    encrypted_request,
+    event,
+    request,
+)
+
+pytestmark = pytest.mark.promise("revoked-refused")
+
+DISABLE = event("ud:user:disable", time=1000.0, status="disabled")
+VECTOR = (
+    "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.dZ7csMZY4tNrzeBROhaz8LYiNyB38gFB5Pzc-_XOf3ps"
+    "OpDZRIb8Z0eiU8_jlTRshSUkkBwfMvM1xExPJQ5s3ss5DySh83zAsuW6kn9AaqN_JAapEJh1cQSWJHPOb-GA53Mz"
+    ".-3wZORCQRb_8Fz6uIk1HOg"
+)
+
+
+def reader(issuer: Any, key: str | None = None) -> UserEventReader:
+    return UserEventReader(
+        keys=issuer.keys,
+        instance_id=INSTANCE,
+        application_id=APPLICATION,
+        key=None if key is None else Secret(key),
+        clock=issuer.clock,
+    )
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+async def test_events_in_clear_are_read_whether_nested_as_text_or_as_object(
+    issuer: Any, as_text: bool
+) -> None:
+    content: Any = data(DISABLE)
+    if not as_text:
+        content["eventData"] = [
+            {**DISABLE, "bizData": json.loads(DISABLE["bizData"]), "eventTime": 1_000_000}
+        ]
+    (found,) = await reader(issuer).read(request(issuer, json.dumps(content) if as_text else content))
+    assert (found.event_id, found.time, found.user_id) == ("evnt_ud:user:disable", 1000.0, "user_alice01")
+    assert found.record["status"] == "disabled"
+
+
+async def test_encrypted_events_are_read(issuer: Any) -> None:
+    (found,) = await reader(issuer, KEY).read(encrypted_request(issuer, data(DISABLE)))
+    assert found.kind.endswith(":disable")
+
+
+async def test_a_known_encrypted_request_is_read(issuer: Any) -> None:
+    body = request(issuer, "", dataEncrypted=True, cipherData=VECTOR)
+    assert list(await reader(issuer, KEY).read(body)) == []
+
+
+async def test_a_batch_and_a_deletion_in_short_form_are_read(issuer: Any) -> None:
+    deletion = event("ud:user:delete", time=1000.0, user="user_bob01")
+    assert json.loads(deletion["bizData"]) == {"userId": "user_bob01"}
+    found = await reader(issuer).read(request(issuer, data(DISABLE, deletion)))
+    assert [each.user_id for each in found] == ["user_alice01", "user_bob01"]
+
+
+NOW_CLAIMS = {
+    "another issuer": {"iss": "https://idaas.example"},
+    "another instance": {"sub": "idaas_other"},
+    "another application": {"aud": "app_other"},
+    "a list of audiences": {"aud": [APPLICATION]},
+    "expired": {"exp": 1},
+    "no expiry": {"exp": ...},
+    "issued in the future": {"iat": 4_000_000_000, "exp": 4_000_000_100},
+    "valid for years": {"exp": 4_000_000_000},
+    "no data": {"plainData": ...},
+    "a list as data": {"plainData": []},
+    "data of another instance": {"plainData": data(DISABLE, instanceId="idaas_other")},
+    "no list of events": {"plainData": data(eventData="{}")},
+    "two members of one name": {"plainData": data(eventData='[{"eventId":"a","eventId":"b"}]')},
+    "text as an event": {"plainData": data(eventData='["a"]')},
+    "an event without id": {"plainData": data({**DISABLE, "eventId": ""})},
+    "an event without time": {"plainData": data({**DISABLE, "eventTime": "soon"})},
+    "too many events": {"plainData": data(*[DISABLE] * 1001)},
+    "encrypted without a key": {"dataEncrypted": True, "cipherData": VECTOR},
+}
+
+
+@pytest.mark.parametrize("fault", NOW_CLAIMS)
+async def test_a_request_with_a_wrong_claim_is_refused(issuer: Any, fault: str) -> None:
+    claims = dict(NOW_CLAIMS[fault])
+    content = claims.pop("plainData", data(DISABLE))
+    with pytest.raises(EventRefusedError):
+        await reader(issuer).read(request(issuer, content, **claims))
+
+
+@pytest.mark.parametrize("header", [{"alg": "none"}, {"alg": "HS256"}, {"alg": "ES256"}, {"kid": "unknown"}])
+async def test_a_request_with_another_algorithm_or_key_is_refused(
+    issuer: Any, header: dict[str, Any]
+) -> None:
+    with pytest.raises(EventRefusedError):
+        await reader(issuer).read(request(issuer, data(DISABLE), header=header))
+
+
+async def test_a_changed_event_is_refused(issuer: Any) -> None:
+    body = request(issuer, data(DISABLE))
+    head, payload, _ = json.loads(body)["event"].split(".")
+    other = json.loads(request(issuer, data(event("ud:user:enable", time=2000.0))))["event"].split(".")[2]
+    with pytest.raises(EventRefusedError, match="signature"):
+        await reader(issuer).read(json.dumps({"event": f"{head}.{payload}.{other}"}).encode())
+
+
+async def test_an_event_in_clear_is_refused_where_a_key_is_configured(issuer: Any) -> None:
+    with pytest.raises(EventRefusedError, match="dataEncrypted"):
+        await reader(issuer, KEY).read(request(issuer, data(DISABLE)))
+
+
+async def test_an_event_encrypted_with_another_key_is_refused(issuer: Any) -> None:
+    with pytest.raises(EventRefusedError, match="configured key"):
+        await reader(issuer, KEY).read(encrypted_request(issuer, data(DISABLE), OTHER_KEY))
+
+
+@pytest.mark.parametrize(
+    "cipher",
+    ["", "a.b.c", VECTOR.replace("..", ".AAAA."), VECTOR.replace("AAAAAAAA", "AAAA"), VECTOR[:-4] + "AAAA"],
+)
+async def test_a_broken_ciphertext_is_refused(issuer: Any, cipher: str) -> None:
+    with pytest.raises(EventRefusedError):
+        await reader(issuer, KEY).read(request(issuer, "", dataEncrypted=True, cipherData=cipher))
+
+
+async def test_a_compressed_ciphertext_is_refused(issuer: Any) -> None:
+    with pytest.raises(EventRefusedError):
+        await reader(issuer, KEY).read(encrypted_request(issuer, data(DISABLE), zip="DEF"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"event":7}', b'{"event":""}', b'{"event":"a.b.c"}', b"\xff"]
+)
+async def test_a_body_without_a_jws_is_refused(issuer: Any, body: bytes) -> None:
+    with pytest.raises(EventRefusedError):
+        await reader(issuer).read(body)
+
+
+async def test_a_refusal_needs_no_key_if_the_claims_are_wrong(issuer: Any) -> None:
+    with pytest.raises(EventRefusedError):
+        await reader(issuer).read(request(issuer, data(DISABLE), aud="app_other"))
+    assert issuer.keys.finds == 0
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz" * 32, KEY + "00"])
+def test_a_key_that_is_no_aes_256_key_is_refused_without_quoting_it(issuer: Any, key: str) -> None:
+    with pytest.raises(ValueError, match="64 hexadecimal digits") as caught:
+        reader(issuer, key)
+    assert not key or key not in str(caught.value)

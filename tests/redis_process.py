@@ -1,0 +1,59 @@
+"""A real Redis on a free port of loopback, with its files in a temporary folder."""
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+
+@dataclass
+class RedisProcess:
+    """`stop` ends the server and keeps its data; `start` starts it again on the same port."""
+
+    folder: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Returns when it accepts commands."""
+        options = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        kept = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            ["redis-server", *options, *kept],  # noqa: S607 - Debian's
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        waiting = Retry(ConstantBackoff(0.02), 500, supported_errors=(RedisConnectionError,))
+        with contextlib.closing(Redis(port=self.port, retry=waiting)) as client:
+            client.ping()
+
+    def stop(self) -> None:
+        """The server is gone, and its connections with it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextlib.contextmanager
+def redis_process(folder: Path) -> Iterator[RedisProcess]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = RedisProcess(folder, port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
