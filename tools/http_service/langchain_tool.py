@@ -7,7 +7,7 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from tools.argument_size import size_fault
+from tools.arguments.size import size_fault
 from tools.http_service.client import ServiceClient
 from tools.http_service.tool_function import argument_faults, without_titles
 from tools.service import ToolResult, ToolSchema

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import to_json
 
-from tools.argument_size import size_fault
+from tools.arguments.size import size_fault
 from tools.service import ToolResult, ToolSchema
 
 _MAX_FAULTS: Final = 5

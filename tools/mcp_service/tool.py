@@ -19,8 +19,8 @@ from referencing.exceptions import Unresolvable
 from identity.redaction import redact
 from identity.secret import Secret
 from identity.transport.json_size import TooLargeError
-from tools.mcp_service.argument_validator import BoundedValidator
-from tools.mcp_service.schema_budget import MAX_CHARACTERS
+from tools.arguments.schema_budget import MAX_CHARACTERS
+from tools.arguments.validator import BoundedValidator
 from tools.service import ToolSchema
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ import pytest
 
 from identity.transport.json_size import TooLargeError
 from tests.responsive import responsive
-from tools.argument_size import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES
-from tools.mcp_service.argument_validator import BoundedValidator
-from tools.mcp_service.schema_budget import checked_draft
+from tools.arguments.schema_budget import checked_draft
+from tools.arguments.size import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES
+from tools.arguments.validator import BoundedValidator
 
 pytestmark = pytest.mark.promise("bounded")
 
