@@ -1,6 +1,6 @@
-"""The services whose tools the agent has: of the variables, of SERVICES_FILE, and of installed packages.
+"""Makes the services: those that the settings declare, and those of installed packages.
 
-A tool of your own needs no line here: `docs/extending.md`.
+Your own tool needs no line here: `docs/extending.md`.
 """
 
 import importlib
@@ -12,23 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.error_codes import AgentCode
-from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.services_file import HTTPDeclaration, ServiceDeclaration
+from agent.settings.declared_services import DeclaredService, declared_services
+from agent.settings.services_file import HTTPDeclaration
 from agent.settings.variables import Settings
 from identity.credentials.placement import BEARER
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import ConfigurationError
-from tools.amap import amap
-from tools.enterprise import enterprise
 from tools.http_service.service import HTTPService
-from tools.leave import leave
 from tools.mcp_service.service import MCPService
 from tools.service import Service
 
-_LEAVE_SETTINGS: Final = ("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE")
-
 ENTRY_POINTS: Final = "idaas_agent.services"
-"""The group. Each is a function that takes the `ssl.SSLContext` to trust and returns a `Service`."""
+"""The entry point group. An entry is a function of the `ssl.SSLContext` to trust; it returns a `Service`."""
 
 
 def services(
@@ -36,39 +31,21 @@ def services(
 ) -> Sequence[Service]:
     """In the order in which the model sees them. `tls` is what they trust.
 
-    Raises `ConfigurationError` with every service that cannot be loaded, by name. Code of a service that
-    fails is named by the type of its exception only, whose text may have anything in it.
+    Raises `ConfigurationError` with every service that cannot be loaded, by name. An exception of a service's
+    own code is reported by its type and place, because its text may contain anything.
     """
-    s = settings
-    listed: list[Service] = [
-        amap(
-            s.external_server_url,
-            s.external_server_api_key_identifier,
-            settings=EXTERNAL_SETTINGS,
-            ssl_context=tls,
-        ),
-        enterprise(
-            s.enterprise_service_url,
-            s.enterprise_service_scope,
-            settings=ENTERPRISE_SETTINGS,
-            ssl_context=tls,
-        ),
-    ]
-    if s.leave_service_url and s.leave_service_scope:
-        listed.append(
-            leave(s.leave_service_url, s.leave_service_scope, settings=_LEAVE_SETTINGS, ssl_context=tls)
-        )
+    listed: list[Service] = []
     faults: list[str] = []
-    folder = s.services_file.parent if s.services_file else Path()
-    for name, declaration in s.services.items():
+    folder = settings.services_file.parent if settings.services_file else Path()
+    for declared in declared_services(settings):
         try:
-            listed.append(_declared(name, declaration, folder, tls))
-        except Exception as error:  # noqa: BLE001 - other people's code, whatever it raises
-            faults.append(f"SERVICES_FILE: services.{name}.python cannot be used: {_reason(error)}")
+            listed.append(_service(declared, folder, tls))
+        except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+            faults.append(f"SERVICES_FILE: services.{declared.name}.python cannot be used: {_reason(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
             listed.append(entry.load()(tls))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - foreign code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {_reason(error)}')
     names = [service.name for service in listed]
     faults += [
@@ -79,22 +56,23 @@ def services(
     return listed
 
 
-def _declared(name: str, declaration: ServiceDeclaration, folder: Path, tls: ssl.SSLContext) -> Service:
-    d = declaration
+def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Service:
+    """The service of a declaration. Raises what the code that `python` names raises."""
+    d = declared.declaration
     placement = BEARER if d.placement is None else d.placement.value()
     credential: CredentialRequirement | None = None
     if d.access_token is not None:
         credential = AccessTokenRequirement(d.access_token, placement)
     elif d.api_key is not None:
-        credential = ApiKeyRequirement(d.api_key, placement=placement)
-    settings = (f"services.{name} in SERVICES_FILE",)
+        credential = ApiKeyRequirement(d.api_key, declared.key_error_code, placement)
     if isinstance(d, HTTPDeclaration):
         service = HTTPService(
-            name,
+            declared.name,
             d.url,
             credential,
             access_identity=d.access_identity,
-            settings=settings,
+            error_code=declared.error_code,
+            settings=declared.settings,
             ssl_context=tls,
             seconds=d.timeout_seconds,
         )
@@ -102,19 +80,20 @@ def _declared(name: str, declaration: ServiceDeclaration, folder: Path, tls: ssl
         return service
     assert credential is not None  # noqa: S101 - the declaration was validated
     return MCPService(
-        name,
+        declared.name,
         d.url,
         credential,
         access_identity=d.access_identity,
         allowed_tools=d.tools,
-        settings=settings,
+        error_code=declared.error_code,
+        settings=declared.settings,
         ssl_context=tls,
         seconds=d.timeout_seconds,
     )
 
 
 def _function(reference: str, folder: Path) -> Callable[[HTTPService, Mapping[str, Any]], object]:
-    """What `package.module:name` or `file.py:name` names. Raises whatever the import does."""
+    """The object `package.module:name` or `file.py:name`. Raises what the import raises."""
     module_name, _, name = reference.partition(":")
     if not module_name.endswith(".py"):
         module = importlib.import_module(module_name)

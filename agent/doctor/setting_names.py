@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent.error_codes import AgentCode
+from agent.settings.declared_services import declared_services
 from agent.settings.variables import Settings
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
@@ -20,37 +21,31 @@ class Origin:
 
 
 def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
-    """Of a failure in `part`. `url` is empty if the error has no address, or comes from a service that the
-    variables do not configure."""
-    s, need = settings, _NEEDS.get(part, "the scope in the tool's declaration")
-    if part == "model" and s.llm_api_key_file is not None:
-        need = "LLM_API_KEY_FILE"
-    if error.code is AgentCode.SETTINGS_INVALID and s.redis_url is not None:
-        return Origin(s.redis_url.reveal(), "REDIS_URL", need)
+    """Of a failure in `part`. `url` is empty if the error has no address, or comes from a service of an
+    installed package."""
+    s = settings
+    declared = next((each for each in declared_services(s) if each.name == part), None)
+    need = "the scope in the tool's declaration"
+    if part == "model":
+        need = "LLM_API_KEY_FILE" if s.llm_api_key_file is not None else "LLM_API_KEY_IDENTIFIER"
+    elif declared is not None:
+        need = declared.settings[-1]
+    if error.code is AgentCode.SETTINGS_INVALID and s.rate_limit_url is not None:
+        return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
     if error.code is IdentityCode.JWKS_UNAVAILABLE:
         return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
     if error.code is IdentityCode.IDAAS_UNREACHABLE:
         if error.detail.startswith("Developer API"):
             return Origin(s.idaas.developer_api_endpoint, "developerApiEndpoint", need)
         return Origin(s.idaas.token_endpoint, "tokenEndpoint", need)
-    addresses: dict[str, tuple[str | None, str]] = {
-        "model": (s.llm_base_url, "LLM_BASE_URL"),
-        "amap": (s.external_server_url, "EXTERNAL_SERVER_URL"),
-        "enterprise": (s.enterprise_service_url, "ENTERPRISE_SERVICE_URL"),
-        "leave": (s.leave_service_url, "LEAVE_SERVICE_URL"),
-    }
-    url, variable = addresses.get(part, (None, "the address in the tool's declaration"))
-    if error.code not in _OF_SERVICES:
-        url = None
-    return Origin(url or "", variable, need)
+    url, variable = "", "the address in the tool's declaration"
+    if part == "model":
+        url, variable = s.llm_base_url, "LLM_BASE_URL"
+    elif declared is not None:
+        url, variable = declared.declaration.url, declared.settings[0]
+    return Origin(url if error.code in _OF_SERVICES else "", variable, need)
 
 
-_NEEDS = {
-    "model": "LLM_API_KEY_IDENTIFIER",
-    "amap": "EXTERNAL_SERVER_API_KEY_IDENTIFIER",
-    "enterprise": "ENTERPRISE_SERVICE_SCOPE",
-    "leave": "LEAVE_SERVICE_SCOPE",
-}
 _OF_SERVICES = frozenset(
     {
         GraphCode.MODEL_CALL_FAILED,

@@ -1,4 +1,4 @@
-"""Reads SERVICES_FILE: the services that an operator declares beside those of the variables, as TOML.
+"""Reads SERVICES_FILE, in which an operator declares more services than the variables do, as TOML.
 
 `docs/services.schema.json` is the JSON Schema of its form, generated from the models below.
 """
@@ -22,7 +22,7 @@ from identity.credentials.placement import Placement
 from identity.transport.client import checked_url
 
 RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enterprise", "leave", "model"})
-"""Nodes of the graph, and services that the variables declare."""
+"""The names of the graph's nodes and of the services that the variables declare."""
 
 _MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp")
@@ -30,7 +30,7 @@ _TYPES: Final = ("http", "mcp")
 
 def _free_name(name: str) -> str:
     if name in RESERVED_NAMES:
-        raise ValueError("is the name of a service or node that exists")
+        raise ValueError("is the name of an existing service or node")
     return name
 
 
@@ -40,7 +40,7 @@ _Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class _Placement(BaseModel):
-    """`{ header = "X-API-Key" }`, with `scheme` if there is one, or `{ query = "key" }`."""
+    """`{ header = "X-API-Key" }`, with an optional `scheme`, or `{ query = "key" }`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,7 +87,7 @@ class HTTPDeclaration(_Declared):
     python: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")] = Field(
         description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
     )
-    settings: dict[str, Any] = Field(default_factory=dict, description="Handed to the function as they are.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
 
 
 class MCPDeclaration(_Declared):
@@ -109,7 +109,7 @@ ServiceDeclaration: TypeAlias = HTTPDeclaration | MCPDeclaration
 
 
 class ServicesFile(BaseModel):
-    """The file, whole: `[services.NAME]` for each service."""
+    """The whole file: `[services.NAME]` for each service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -119,9 +119,9 @@ class ServicesFile(BaseModel):
 
 
 def read_services_file(path: Path) -> tuple[dict[str, ServiceDeclaration], list[str]]:
-    """The declarations of the file by name, and every fault of it, each with its place and without values.
+    """The declarations by name, and all faults of the file, each with its place and without values.
 
-    The declarations are empty if there is a fault. Not checked: whether `python` can be loaded.
+    With a fault there are no declarations. Not checked: whether `python` can be loaded.
     """
     try:
         with path.open("rb") as file:

@@ -45,7 +45,7 @@ _BEIJING: Final = "https://dashscope.aliyuncs.com"
 
 def _secure_url(value: str) -> str:
     parts = urlsplit(value)
-    if not is_secure_url(value) or parts.fragment:
+    if not is_secure_url(value) or "#" in value:
         raise ValueError("must be an https URL (http to a loopback address only), without user and fragment")
     return value.rstrip("/") if parts.path == "/" else value
 
@@ -63,7 +63,7 @@ def _origin(value: str) -> str:
 
 def _permission_of_audience(value: str) -> str:
     audience, bar, permission = value.partition("|")
-    if not bar or not audience or not permission or "|" in permission or set(value) & set(" \t\r\n"):
+    if not bar or not audience or not permission or "|" in permission or value.split() != [value]:
         raise ValueError("must have the form audience|permission")
     return value
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from langchain_core.messages import ToolMessage
 
+from agent.services import services
+from agent.settings.variables import read_settings
 from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
@@ -25,9 +27,6 @@ from identity.idaas.issuer import IDaaSIssuer
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from sandbox.faults import Fault
-from tools.amap import amap
-from tools.enterprise import enterprise
-from tools.leave import leave
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
@@ -50,13 +49,7 @@ class Agent:
         self.model = model_studio(
             base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0
         )
-        self.services = [
-            amap(variables["EXTERNAL_SERVER_URL"], "amap_api_key", ssl_context=tls),
-            enterprise(
-                variables["ENTERPRISE_SERVICE_URL"], variables["ENTERPRISE_SERVICE_SCOPE"], ssl_context=tls
-            ),
-            leave(variables["LEAVE_SERVICE_URL"], variables["LEAVE_SERVICE_SCOPE"], ssl_context=tls),
-        ]
+        self.services = services(read_settings(variables), tls, installed=())
         self.graph = build_graph(
             model=self.model,
             services=self.services,

@@ -4,16 +4,22 @@ import json
 
 import pytest
 
+from identity.credentials.credential import ApiKeyRequirement
 from identity.errors import ServiceError
 from sandbox.faults import Fault
-from tools.amap import amap
 from tools.error_codes import ToolCode
+from tools.mcp_service.service import MCPService
 
 
 @pytest.fixture
 async def service(sandbox):
-    service = amap(
-        sandbox.environment["EXTERNAL_SERVER_URL"], "amap_api_key", ssl_context=sandbox.ssl_context, seconds=5
+    service = MCPService(
+        "amap",
+        sandbox.environment["EXTERNAL_SERVER_URL"],
+        ApiKeyRequirement("amap_api_key"),
+        error_code=ToolCode.EXTERNAL_SERVICE_FAILED,
+        ssl_context=sandbox.ssl_context,
+        seconds=5,
     )
     yield service
     await service.aclose()

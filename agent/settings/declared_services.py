@@ -1,0 +1,73 @@
+"""The services that the settings declare: those of the variables first, then those of SERVICES_FILE.
+
+Both kinds are declarations of one form, so that `agent.services` makes them in one way. What the file cannot
+set, and the vendor's tutorial defines for its two services, is added here: the codes of their failures.
+"""
+
+from dataclasses import dataclass
+
+from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
+from agent.settings.services_file import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
+from agent.settings.variables import Settings
+from identity.access_identity import AccessIdentity
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
+from tools.error_codes import ToolCode
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredService:
+    """One declaration, and how its failures are reported.
+
+    `settings` names the settings of its address and of its credential, in this order; one name if one setting
+    has both. `error_code` is the code of a failed call, `key_error_code` of an API key that is refused.
+    """
+
+    name: str
+    declaration: ServiceDeclaration
+    settings: tuple[str, ...]
+    error_code: ErrorCode = ToolCode.SERVICE_FAILED
+    key_error_code: ErrorCode = IdentityCode.SERVICE_KEY_UNAVAILABLE
+
+
+def declared_services(settings: Settings) -> list[DeclaredService]:
+    """In the order in which the model sees them."""
+    s = settings
+    declared = [
+        DeclaredService(
+            "amap",
+            MCPDeclaration(
+                type="mcp",
+                url=s.external_server_url,
+                api_key=s.external_server_api_key_identifier,
+                timeout_seconds=25,
+            ),
+            EXTERNAL_SETTINGS,
+            ToolCode.EXTERNAL_SERVICE_FAILED,
+            ToolCode.EXTERNAL_API_KEY_UNAVAILABLE,
+        ),
+        DeclaredService(
+            "enterprise",
+            HTTPDeclaration(
+                type="http",
+                url=s.enterprise_service_url,
+                access_token=s.enterprise_service_scope,
+                python="tools.enterprise:service",
+            ),
+            ENTERPRISE_SETTINGS,
+            ToolCode.ENTERPRISE_SERVICE_FAILED,
+        ),
+    ]
+    if s.leave_service_url and s.leave_service_scope:
+        leave = HTTPDeclaration(
+            type="http",
+            url=s.leave_service_url,
+            access_token=s.leave_service_scope,
+            access_identity=AccessIdentity.HUMAN,
+            python="tools.leave:service",
+        )
+        declared.append(DeclaredService("leave", leave, ("LEAVE_SERVICE_URL", "LEAVE_SERVICE_SCOPE")))
+    return declared + [
+        DeclaredService(name, declaration, (f"services.{name} in SERVICES_FILE",))
+        for name, declaration in s.services.items()
+    ]
