@@ -15,9 +15,9 @@ QUESTIONS = ("What is the weather in Hangzhou right now?", "Call my enterprise s
 MOMENTS = 60
 
 
-def under_way(client) -> int:
+def in_flight(client) -> int:
     """The requests for which `client` takes a connection to be in use."""
-    return sum(pool.under_way for pool in client._transport._pools)
+    return sum(pool.in_flight for pool in client._transport._pools)
 
 
 async def outcomes(agent, caller, question) -> list[bool]:
@@ -52,4 +52,4 @@ async def test_a_client_that_disconnects_at_any_moment_does_not_affect_others(sa
             agent.model.chat.http_async_client,
             *(service._http for service in agent.services),
         )
-        assert [under_way(client) for client in clients] == [0] * len(clients)
+        assert [in_flight(client) for client in clients] == [0] * len(clients)
