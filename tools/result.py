@@ -1,15 +1,16 @@
-"""What a service answered, made fit for the model."""
+"""The text of a result, as the model reads it."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from identity.redaction import redact
 from identity.secret import Secret
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS: Final = 20_000
 
 
-def presentable(text: str, presented: Iterable[Secret], limit: int = MAX_CHARACTERS) -> str:
-    """`text` without the credentials that were `presented` to the service, and no longer than `limit`.
+def model_text(text: str, presented: Iterable[Secret], limit: int = MAX_CHARACTERS) -> str:
+    """`text` without the credentials that were `presented` to the service, and cut after `limit` characters.
 
     A service that echoes its request would otherwise put the credential into the conversation.
     """

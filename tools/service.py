@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from langchain_core.messages.tool import ToolOutputMixin
+
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
@@ -11,21 +13,21 @@ from identity.error_code import ErrorCode
 
 
 class Access(Protocol):
-    """One caller's access to one service, for the time of one run. Made by the graph."""
+    """One caller's access to one service, during one run. Made by the graph."""
 
     async def credential(self) -> Credential:
-        """The credential that the service declared. Raises the identity layer's errors."""
+        """The credential that the service declares. Raises the identity layer's errors."""
         ...
 
     def cached(self) -> Credential | None:
-        """The credential, if nobody has to be asked for it."""
+        """The credential, if no request is needed for it."""
         ...
 
     async def renew(self, refused: Credential) -> Credential:
-        """The service answered 401 or 403 to `refused`: forget it, and get a fresh one. Call it once.
+        """A fresh credential in place of `refused`, to which the service responded 401 or 403. Call once.
 
-        If `refused` itself comes back, it was obtained a moment ago and nothing was renewed: the refusal
-        stands, and the request need not be sent again.
+        If `refused` itself is returned, it is too new to be renewed: the refusal is final, and the request
+        must not be sent again.
         """
         ...
 
@@ -34,7 +36,9 @@ class Access(Protocol):
 class ToolSchema:
     """A tool as the model sees it. `parameters` is a JSON Schema object: no credential, URL or identity.
 
-    `listed` is true if it was the service that named it: such a tool never takes the place of one of ours.
+    It is not a LangChain tool, because that can be run: a tool that the graph offers to the model runs only
+    through `Service.call`, after its credential is resolved and the call is recorded. `listed` is true if an
+    outside server listed it; such a tool never replaces a tool of the agent that has the same name.
     """
 
     name: str
@@ -44,10 +48,11 @@ class ToolSchema:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a tool answered, for the model. `ok` is false if the tool itself reported an error.
+class ToolResult(ToolOutputMixin):
+    """The result of a tool, for the model. `ok` is false if the tool itself reported an error.
 
-    `called` is false if the call was refused before a request was made of the service.
+    `called` is false if the call was refused before a request to the service. A function under LangChain may
+    return it: LangChain passes a `ToolOutputMixin` through as it is.
     """
 
     text: str
@@ -88,11 +93,11 @@ class Service(Protocol):
         ...
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
-        """The same, if nobody has to be asked: one object as long as nothing changes. Else ask `tools`."""
+        """The same, if no request is needed: the same object until the tools change. `None`: call `tools`."""
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
-        """Runs one tool. Raises `AgentError`; the graph turns it into a result for the model."""
+        """Runs one tool. Raises `AgentError`, which the graph makes a failed result for the model."""
         ...
 
     async def aclose(self) -> None:

@@ -1,5 +1,5 @@
-"""A service that is called over HTTP, whose tools are functions.
+"""A service that is called over HTTP, whose tools are functions and LangChain tools.
 
-May import `identity` and the modules at the top of `tools`.
-Begin at `service`; `client` is what a tool's function calls its service with.
+May import `identity`, `tools.arguments` and the modules at the top of `tools`.
+Begin at `service`; `client` is what a tool calls its service with, `service_tool` adapts LangChain tools.
 """

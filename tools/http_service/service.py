@@ -1,4 +1,4 @@
-"""A service spoken to over HTTP, whose tools are functions."""
+"""A service over HTTP, whose tools are functions and LangChain tools."""
 
 import asyncio
 import ssl
@@ -14,22 +14,22 @@ from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
 from tools.error_codes import ToolCode
-from tools.http_service.client import Address, ServiceClient
-from tools.http_service.langchain_tool import LangChainTool
-from tools.http_service.tool_function import ToolFunction
-from tools.result import presentable
+from tools.http_service.client import Endpoint, ServiceClient
+from tools.http_service.function_tool import function_tool
+from tools.http_service.service_tool import ServiceTool
+from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
 
 
 class HTTPService:
-    """The shortest way to a tool of one's own: `tools/leave.py` is an example, whole.
+    """`tools/leave.py` adds a tool to one.
 
-    `credential` is what every call carries, to `url` and nowhere else; `access_identity` overrides the
-    agent's default. `seconds` bounds a whole call, a slow body and the renewal of the credential included;
-    `max_bytes` bounds a response. `failure` is the error code of the service's failures, and `settings` names
-    the settings that its declaration comes from: the operator's remedy names them.
+    Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
+    default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
+    `max_bytes` bounds a response. `error_code` is the code of the service's failures, and `settings` are the
+    names of the settings that declare it, for the operator's remedy.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class HTTPService:
         access_identity: AccessIdentity | None = None,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
-        tools: Sequence[BaseTool] = (),
+        tools: Sequence[BaseTool | Callable[..., Awaitable[Any]]] = (),
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
@@ -52,34 +52,34 @@ class HTTPService:
         self.error_code = error_code
         self.settings = tuple(settings)
         placement = BEARER if credential is None else credential.placement
-        self._address = Address(name, checked_url(url), error_code, max_bytes, self.settings, placement)
+        self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, self.settings, placement)
         self._seconds = seconds
         self._http = http_client(ssl_context, seconds)
-        self._tools: dict[str, ToolFunction | LangChainTool] = {}
+        self._tools: dict[str, ServiceTool] = {}
         self._schemas: list[ToolSchema] = []
         for tool in tools:
             self.add(tool)
 
     def tool(self, function: _Function) -> _Function:
-        """Decorator: makes an `async def` function, whose first parameter is the client, a tool."""
-        self._add(ToolFunction(function))
+        """Decorator: adds an async function, whose first parameter is the client."""
+        self.add(function)
         return function
 
-    def add(self, tool: BaseTool) -> None:
-        """Adds a LangChain tool. Its parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client.
+    def add(self, tool: BaseTool | Callable[..., Awaitable[Any]]) -> None:
+        """Adds a LangChain tool, whose parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client,
+        or an async function.
 
-        Raises what `LangChainTool` does, and `ValueError` for a second tool of one name.
+        Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name.
         """
-        self._add(LangChainTool(tool))
-
-    def _add(self, tool: ToolFunction | LangChainTool) -> None:
-        if tool.schema.name in self._tools:
-            raise ValueError(f'"{self.name}" has a tool "{tool.schema.name}" already')  # noqa: EM102
-        self._tools[tool.schema.name] = tool
-        self._schemas = [*self._schemas, tool.schema]
+        added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
+        name = added.schema.name
+        if name in self._tools:
+            raise ValueError(f'"{self.name}" has a tool "{name}" already')  # noqa: EM102
+        self._tools[name] = added
+        self._schemas = [*self._schemas, added.schema]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
-        """The functions, in the order of their definition."""
+        """The tools, in the order in which they were added."""
         return self._schemas
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
@@ -90,16 +90,16 @@ class HTTPService:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
-        client = ServiceClient(self._http, self._address, None if self.credential is None else access)
+        client = ServiceClient(self._http, self._endpoint, None if self.credential is None else access)
         try:
             async with asyncio.timeout(self._seconds):
                 result = await function.run(client, arguments)
         except TimeoutError:
             pass
         else:
-            return replace(result, text=presentable(result.text, ()))
+            return replace(result, text=model_text(result.text, ()))
         detail = f"no response within {self._seconds:g} s"
-        raise self._address.unusable(detail)
+        raise self._endpoint.unusable(detail)
 
     async def aclose(self) -> None:
         """Closes the connections."""

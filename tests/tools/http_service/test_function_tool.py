@@ -1,0 +1,164 @@
+"""A plain async function becomes a LangChain tool whose client is an injected argument."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+from langchain_core.tools import InjectedToolArg
+from pydantic import BaseModel, Field
+
+from tools.http_service.client import ServiceClient
+from tools.http_service.function_tool import function_tool
+from tools.http_service.service import HTTPService
+from tools.service import ToolResult
+
+
+@pytest.fixture
+async def run(key_ring):
+    """Runs a function as a tool of a service to which it sends nothing."""
+    service = HTTPService("x", "https://service.example")
+
+    async def run(function, arguments):
+        service.tool(function)
+        return await service.call(function.__name__, arguments, key_ring("K1"))
+
+    yield run
+    await service.aclose()
+
+
+async def schema_of(function, key_ring):
+    service = HTTPService("x", "https://service.example", tools=[function])
+    (schema,) = await service.tools(key_ring("K1"))
+    await service.aclose()
+    return schema
+
+
+async def test_schema_has_the_parameters_after_the_client_and_nothing_else(key_ring):
+    async def book(
+        http,
+        city: str,
+        nights: Annotated[int, Field(description="How long.", ge=1)] = 1,
+        kind: Literal["a", "b"] = "a",
+    ):
+        """Books a hotel.
+
+        Prices are in CNY.
+        """
+
+    schema = await schema_of(book, key_ring)
+    assert schema.name == "book"
+    assert schema.description == "Books a hotel.\n\nPrices are in CNY."
+    assert schema.parameters == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "nights": {"type": "integer", "description": "How long.", "minimum": 1, "default": 1},
+            "kind": {"type": "string", "enum": ["a", "b"], "default": "a"},
+        },
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+
+
+async def test_schema_of_a_tool_without_parameters_is_an_empty_object(key_ring, run):
+    async def ping(http: ServiceClient):
+        """Pings."""
+        return type(http).__name__
+
+    assert (await schema_of(ping, key_ring)).parameters == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
+    assert (await run(ping, {})).text == "ServiceClient"
+
+
+async def test_annotated_client_may_be_any_parameter(key_ring, run):
+    async def order(number: str, http: Annotated[ServiceClient, InjectedToolArg]):
+        """Gets an order."""
+        return f"{number} {type(http).__name__}"
+
+    assert list((await schema_of(order, key_ring)).parameters["properties"]) == ["number"]
+    assert (await run(order, {"number": "7"})).text == "7 ServiceClient"
+
+
+@pytest.mark.promise("model-cannot-steer")
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({}, "city"),
+        ({"city": "Hangzhou", "url": "https://evil.example"}, "url"),
+        ({"city": "Hangzhou", "http": "https://evil.example"}, "http"),
+        ({"city": "Hangzhou", "nights": "many"}, "nights"),
+        ({"city": {"a": 1}}, "city"),
+    ],
+)
+async def test_bad_arguments_are_a_failed_result_that_names_them(run, arguments, named):
+    async def book(http, city: str, nights: int = 1):
+        """Books."""
+        raise AssertionError("must not run")
+
+    result = await run(book, arguments)
+    assert (result.ok, result.called) == (False, False)
+    assert f'"{named}"' in result.text
+    assert "evil" not in result.text
+
+
+class Route(BaseModel):
+    origin: str
+    stops: list[str] = []
+
+
+@dataclass
+class Plan:
+    origin: str
+    stops: int
+
+
+@pytest.mark.parametrize("result_type", [dict, Plan])
+async def test_nested_arguments_arrive_as_their_models_and_results_become_json(run, result_type):
+    async def plan(http, route: Route):
+        """Plans."""
+        return result_type(origin=route.origin, stops=len(route.stops))
+
+    result = await run(plan, {"route": {"origin": "Hangzhou", "stops": ["Suzhou"]}})
+    assert result == ToolResult('{"origin":"Hangzhou","stops":1}')
+
+
+async def test_tool_result_is_returned_unchanged(run):
+    async def fail(http):
+        """Fails."""
+        return ToolResult("no such order", ok=False)
+
+    assert await run(fail, {}) == ToolResult("no such order", ok=False)
+
+
+async def test_exception_of_the_function_is_raised(run):
+    async def fail(http):
+        """Fails."""
+        raise LookupError("x")
+
+    with pytest.raises(LookupError):
+        await run(fail, {})
+
+
+def test_functions_that_cannot_be_tools_are_refused_when_they_are_added():
+    def blocking(http):
+        """Blocks."""
+
+    async def mute(http):
+        pass
+
+    async def bare():
+        """Takes nothing."""
+
+    async def loose(http, **anything):
+        """Takes anything."""
+
+    async def reserved(http, callbacks: str):
+        """Has a parameter that LangChain does not pass on."""
+
+    cases = [(blocking, TypeError), (mute, ValueError), (bare, TypeError), (loose, TypeError)]
+    for function, error in (*cases, (reserved, ValueError)):
+        with pytest.raises(error):
+            function_tool(function)
