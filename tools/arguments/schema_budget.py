@@ -1,7 +1,7 @@
 """Whether a JSON Schema from outside is well formed, and small enough to be used.
 
-The form is checked here, and not by the metaschema: that check takes a millisecond for each property, and
-its own `uniqueItems` and regular expressions can be made to take minutes.
+The form is not checked by the metaschema: that takes a millisecond for each property, and a schema can make
+its `uniqueItems` and regular expressions take minutes.
 """
 
 import re
@@ -24,12 +24,12 @@ from referencing.jsonschema import specification_with
 from identity.transport.json_size import TooLargeError, check_size
 
 MAX_SUBSCHEMAS: Final = 1_000
-"""After every `$ref` is replaced by what it refers to."""
+"""After each `$ref` is replaced by its target."""
 MAX_DEPTH: Final = 32
-"""Of subschemas in one another, references followed."""
+"""Of nested subschemas, references followed."""
 MAX_CHARACTERS: Final = 32 * 1024
 MAX_EXPRESSIONS: Final = 1_000
-"""Characters of regular expressions: to compile one takes up to a millisecond for each character set."""
+"""Characters of regular expressions. Compiling takes up to a millisecond for each character set."""
 _DRAFTS: Final = (
     Draft4Validator,
     Draft6Validator,
@@ -40,11 +40,11 @@ _DRAFTS: Final = (
 
 
 def checked_draft(schema: Mapping[str, Any]) -> type[Validator]:
-    """The validator of the draft that `schema` names, draft 2020-12 if it names none, once it is checked.
+    """Checks `schema` and returns the validator of its draft; without `$schema`, of draft 2020-12.
 
-    Raises `TooLargeError` beyond the bounds above, `ValueError` or another `Exception` for what is no schema.
-    References to what is outside of the schema are not followed. A schema that refers to itself passes: how
-    far it reaches is decided by the arguments, which are checked within bounds of their own.
+    Raises `TooLargeError` beyond the bounds above, `ValueError` or another `Exception` if malformed.
+    References to other documents are not followed. A recursive schema passes: its depth depends on the
+    arguments, which have bounds of their own.
     """
     check_size(schema, nodes=MAX_CHARACTERS // 2, depth=4 * MAX_DEPTH, characters=MAX_CHARACTERS)
     draft = validator_for(schema, default=Draft202012Validator)
@@ -56,7 +56,7 @@ def checked_draft(schema: Mapping[str, Any]) -> type[Validator]:
 
 
 class _Walk:
-    """Counts subschemas as if references were replaced by what they refer to: each is walked once."""
+    """Counts subschemas as if each reference were replaced by its target. Each is visited once."""
 
     def __init__(self, schema: Mapping[str, Any], draft: type[Validator]) -> None:
         self._schema = schema
@@ -75,7 +75,7 @@ class _Walk:
         if isinstance(schema, bool):
             return 1, 1
         if not isinstance(schema, dict):
-            raise ValueError("not a schema")  # noqa: TRY004 - what is caught is one kind
+            raise ValueError("not a schema")  # noqa: TRY004 - callers catch one type
         if id(schema) in self._open:
             return 1, 1
         if (known := self._known.get(id(schema))) is None:

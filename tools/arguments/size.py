@@ -1,4 +1,4 @@
-"""How large the arguments of a tool call may be: they are the model's."""
+"""How large the arguments of a tool call may be. The model chooses them."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,7 +1,7 @@
-"""The check of a tool call's arguments against the schema that a server listed, within bounds.
+"""Validates the arguments of a tool call against a JSON Schema, within bounds.
 
-Both sides are other people's: the schema is the server's, the arguments are the model's, and a few hundred
-bytes of each can ask for years of work. Every keyword that is looked at, and every fault, is a step.
+Neither side is trusted: a server chooses the schema, the model the arguments, and a few hundred bytes of each
+can require years of computation. Each keyword that is evaluated, and each fault, costs steps.
 """
 
 import json
@@ -26,7 +26,7 @@ from tools.arguments.size import size_fault
 MAX_STEPS: Final = 20_000
 """For one call: about a tenth of a second, in which nothing else runs."""
 MAX_LEVELS: Final = 120
-"""Of keywords in one another. Python's own limit is not to be met: the library's Rust parts panic there."""
+"""Of nested keywords. Below Python's recursion limit, at which the Rust parts of the library panic."""
 _STEPS_OF_A_FAULT: Final = 5
 _MAX_FAULTS: Final = 5
 _MAX_MESSAGE: Final = 300
@@ -36,20 +36,19 @@ _Keyword = Callable[[Any, Any, Any, Any], Any]
 class BoundedValidator:
     """Validates arguments against a schema from outside.
 
-    Regular expressions are not matched, one of them may take years; `unevaluatedItems` and
-    `unevaluatedProperties` are not checked, and nothing is fetched: what a `$ref` to the outside would
-    demand is not checked either.
+    Not checked: regular expressions, because one may take years to match, `unevaluatedItems`,
+    `unevaluatedProperties`, and a `$ref` to another document, because nothing is fetched.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        """Raises what `checked_draft` does, and `TooLargeError` if it is endless even for no arguments."""
+        """Raises what `checked_draft` does, and `TooLargeError` if the schema is endless for no arguments."""
         draft = _bounded(checked_draft(schema))
         # An empty registry: a server's `$ref` must not make the agent fetch anything.
         self._validator: Validator = draft(schema, registry=Registry())
         self._faults({})
 
     def faults(self, arguments: Mapping[str, Any]) -> list[str]:
-        """What is wrong with `arguments`, a few sentences for the model. What cannot be checked is wrong."""
+        """The faults of `arguments`, in sentences for the model. It is a fault if they cannot be checked."""
         if (fault := size_fault(arguments)) is not None:
             return [fault]
         try:
@@ -72,7 +71,7 @@ class BoundedValidator:
 
 
 class _Steps:
-    """What is left for one check."""
+    """The steps that remain for one check."""
 
     def __init__(self) -> None:
         self._left = MAX_STEPS
@@ -99,7 +98,7 @@ _STEPS: ContextVar[_Steps] = ContextVar("steps")
 
 @cache
 def _bounded(draft: type[Validator]) -> type[Validator]:
-    """`draft`, whose keywords count their steps, and without those whose work cannot be bounded."""
+    """`draft`, whose keywords count their steps, without the keywords whose work cannot be bounded."""
     keywords = {name: _counted(name, keyword) for name, keyword in draft.VALIDATORS.items()}
     expressive = ("pattern", "patternProperties", "unevaluatedItems", "unevaluatedProperties")
     keywords |= dict.fromkeys(expressive, _nothing) | {"uniqueItems": _unique}
@@ -110,7 +109,7 @@ def _bounded(draft: type[Validator]) -> type[Validator]:
             yield from counted(validator, value, instance, schema)
 
     bounded: Any = extend(draft, {**keywords, "additionalProperties": additional})  # type: ignore[no-untyped-call]
-    # Its own `evolve` takes the draft that a subschema names in `$schema`: one that is not bounded.
+    # Its own `evolve` uses the draft that a subschema names in `$schema`, which is not bounded.
     bounded.evolve = attrs.evolve
     return cast(type[Validator], bounded)
 
@@ -154,7 +153,7 @@ def _unique(validator: object, value: object, instance: object, schema: object) 
 
 
 def _by_value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """`value`, in which numbers that are equal are written alike."""
+    """`value`, with equal numbers in one form."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""A service that is an MCP server: its tools are listed from it and called over sessions.
+"""A service that is an MCP server: its tools are listed by the server and called in sessions.
 
-May import `identity` and the modules at the top of `tools`; the only owner of `mcp` and
-`langchain_mcp_adapters`.
-Begin at `service`; `session` and `transport` speak the protocol, `tool` reads what the server lists.
+May import `identity`, `tools.arguments` and the modules at the top of `tools`. No other package imports `mcp`
+or `langchain_mcp_adapters`.
+Begin at `service`; `session`, `client_session` and `transport` speak the protocol, `tool` selects the tools.
 """

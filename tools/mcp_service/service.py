@@ -20,32 +20,32 @@ from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.transport.client import checked_url, http_client
 from tools.error_codes import ToolCode
+from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.session import MCPSession
-from tools.mcp_service.session_pool import MCPSessions
-from tools.mcp_service.transport import MCPCallFailure, MCPFailure, MCPTransport
-from tools.result import presentable
+from tools.mcp_service.session_pool import SessionPool
+from tools.mcp_service.transport import MCPTransport
+from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema
 
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 
 
 class MCPService:
-    """Every credential has a session of its own, kept for the next call; callers whose credentials are equal
-    share one, because the credential is all that the server sees of them.
+    """Each credential has its own session, which is kept for later calls. Callers with equal credentials
+    share one, because the credential is all that the server knows of them.
 
-    A warm call is one request. After a 401 or 403 the credential is renewed, once, and the request sent
-    again, unless the credential is so young that nothing was renewed; a session that the server has forgotten
-    is opened anew, once.
-    With `allowed_tools`, only those are offered and called. `seconds` bounds a whole call. At most `sessions`
-    are kept; the least recently used one ends when its calls have ended.
+    A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
+    unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
+    once. With `allowed_tools`, only those are offered and called. `seconds` bounds a whole call. At most
+    `sessions` are open; the least recently used one ends when its calls have ended.
 
-    A refused call is the answer to that call: the session and the tools stay as they are for others. If the
-    server refuses to open a session or to list its tools, nothing is offered to the holder of the credential.
+    A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
+    to list its tools, no tool is offered to the principal of that credential.
 
-    A dead server must not hold up chats that need none of its tools: `tools` waits `listing_seconds` at most,
-    and after that long a wait for nothing does not ask again for `pause_seconds`, or until the server answers
-    a call. Whatever else fails is tried again by the next request. Meanwhile what was listed before is
-    offered. Calls always try.
+    A server that does not respond must not delay chats that need none of its tools: `tools` waits for
+    `listing_seconds` at most, and after a timeout sends no request for `pause_seconds`, or until a call
+    succeeds. After any other failure the next request tries again. Meanwhile the last list of tools is
+    offered. Calls are always tried.
     """
 
     def __init__(
@@ -83,12 +83,15 @@ class MCPService:
         self._clock = clock
         self._paused_until: float | None = None
         self._http = http_client(ssl_context, seconds)
-        self._sessions = MCPSessions(self._open, sessions)
+        self._sessions = SessionPool(self._open, sessions)
         self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
-        """What the server lists for this credential. Raises `ServiceError` and the identity's errors."""
+        """The tools that the server lists for this credential.
+
+        Raises `ServiceError` and the identity layer's errors.
+        """
         credential = await access.credential()
         key, holder = _key(credential.secret), _holder(credential)
         known = self._listed.get(key) or self._last_listed.get(holder)
@@ -96,7 +99,7 @@ class MCPService:
         if paused and self._sessions.current(key) is None:
             if known:
                 return known
-            raise self._error(MCPFailure("no response a moment ago"))
+            raise self._error(MCPRequestError("a request timed out a moment ago"))
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
             listed = await session.tools()
@@ -106,20 +109,20 @@ class MCPService:
 
         try:
             return await self._with_session(access, listed, min(self._listing_seconds, self._seconds))
-        except MCPFailure as error:
+        except MCPRequestError as error:
             failure = error
-        if failure.refuses_the_key:
+        if failure.is_credential_refused:
             self._listed.pop(key, None)
             self._last_listed.pop(holder, None)
             known = None
-        if failure.late:
+        if failure.timed_out:
             self._paused_until = self._clock() + self._pause_seconds
         if known:
             return known
         raise self._error(failure)
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
-        """What was listed for this credential, while the session is open and the list current."""
+        """The tools listed for this credential, while its session is open and the list is current."""
         if (credential := access.cached()) is None:
             return None
         session = self._sessions.current(key := _key(credential.secret))
@@ -140,14 +143,14 @@ class MCPService:
                 return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
             return await session.call(tool, arguments)
 
-        failure: MCPFailure | None = None
+        failure: MCPRequestError | None = None
         try:
             result = await self._with_session(access, called, self._seconds)
-        except MCPFailure as error:
+        except MCPRequestError as error:
             failure = error
         if failure is not None:
             raise self._error(failure)
-        return replace(result, text=presentable(result.text, presented))
+        return replace(result, text=model_text(result.text, presented))
 
     async def aclose(self) -> None:
         """Ends all sessions; calls in flight fail."""
@@ -157,62 +160,60 @@ class MCPService:
     def _allows(self, tool: str) -> bool:
         return self._allowed_tools is None or tool in self._allowed_tools
 
-    def _error(self, failure: MCPFailure) -> ServiceError:
+    def _error(self, failure: MCPRequestError) -> ServiceError:
         return ServiceError(
             self.error_code, f'"{self.name}": {failure.detail}', status=failure.status, settings=self.settings
         )
 
     async def _with_session(
-        self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]], seconds: float
-    ) -> _Answer:
-        """The answer of `work`. Raises `MCPFailure` and the identity layer's errors."""
+        self, access: Access, work: Callable[[MCPSession], Awaitable[_T]], seconds: float
+    ) -> _T:
+        """The result of `work`. Raises `MCPRequestError` and the identity layer's errors."""
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._renewed_once(access, work)
+                result = await self._renewed_once(access, work)
         except TimeoutError:
-            late = f"no answer within {seconds:g} s"
+            detail = f"no response within {seconds:g} s"
         else:
             self._paused_until = None
-            return answer
-        raise MCPFailure(late, late=True)
+            return result
+        raise MCPRequestError(detail, timed_out=True)
 
-    async def _renewed_once(
-        self, access: Access, work: Callable[[MCPSession], Awaitable[_Answer]]
-    ) -> _Answer:
-        """The result of `work`, whose credential is renewed once after a refusal. Raises `MCPFailure`."""
+    async def _renewed_once(self, access: Access, work: Callable[[MCPSession], Awaitable[_T]]) -> _T:
+        """The result of `work`; after a refusal the credential is renewed once. Raises `MCPRequestError`."""
         outcome = await send_with_credential(
             access,
             partial(self._in_session, work),
-            lambda outcome: isinstance(outcome, MCPFailure) and outcome.refuses_the_key,
+            lambda outcome: isinstance(outcome, MCPRequestError) and outcome.is_credential_refused,
         )
-        if isinstance(outcome, MCPFailure):
+        if isinstance(outcome, MCPRequestError):
             raise outcome
         return outcome
 
     async def _in_session(
-        self, work: Callable[[MCPSession], Awaitable[_Answer]], credential: Credential
-    ) -> _Answer | MCPFailure:
-        """The result of `work` in the session of `credential`, or the failure.
+        self, work: Callable[[MCPSession], Awaitable[_T]], credential: Credential
+    ) -> _T | MCPRequestError:
+        """The result of `work` in the session of `credential`, or its failure.
 
-        An established session that the server has forgotten is opened anew and `work` done again, once. Such
-        a server has not processed the request (MCP 2025-06-18, Transports, Session Management).
+        If the server has forgotten an established session, another is opened and `work` done again, once. The
+        server has not processed the request then (MCP 2025-06-18, Transports, Session Management).
         """
         key = _key(credential.secret)
         established = self._sessions.current(key)
         session: MCPSession | None = None
-        failure = MCPFailure()
+        failure = MCPRequestError()
         while session is None or session is established:
             session = None
             try:
                 session = await self._sessions.session(key, credential.secret)
                 with session.in_use():
                     return await work(session)
-            except MCPFailure as error:
+            except MCPRequestError as error:
                 failure = error
-            if session is None or isinstance(failure, MCPCallFailure):
+            if session is None or isinstance(failure, MCPCallError):
                 break
             forgotten = failure.status in (400, 404) and session is established
-            if forgotten or failure.refuses_the_key:
+            if forgotten or failure.is_credential_refused:
                 self._sessions.drop(key, session)
             if not forgotten:
                 break
@@ -228,14 +229,14 @@ class MCPService:
             placement=self._placement,
         )
         session = MCPSession(transport, secret, tools_seconds=self._tools_seconds, clock=self._clock)
-        # Others wait for this opening: one that hangs must not keep them once the server is well again.
+        # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         seconds = min(self._listing_seconds, self._seconds)
         try:
             async with asyncio.timeout(seconds):
                 await session.open()
         except TimeoutError:
-            late = f"no session within {seconds:g} s"
-            raise MCPFailure(late, late=True) from None
+            detail = f"no session within {seconds:g} s"
+            raise MCPRequestError(detail, timed_out=True) from None
         return session
 
 
@@ -244,5 +245,5 @@ def _key(secret: Secret) -> str:
 
 
 def _holder(credential: Credential) -> Hashable:
-    """Whose the credential is: the same when it has been renewed."""
+    """Whose the credential is, which renewal does not change."""
     return credential.access_identity, credential.principal

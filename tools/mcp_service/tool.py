@@ -1,7 +1,13 @@
-"""A tool that an MCP server listed: its schema, the check of its arguments, its results as text.
+"""The tools of an MCP server, as `langchain-mcp-adapters` makes them, and what of them is used.
 
-What the server says of its tools goes to the model service with every question, so one odd tool could end
-every chat. Tools in a form that the model's API refuses are left out, and so is what is beyond all measure.
+`load_mcp_tools` lists the tools. Name, description and schema are used as it makes them, but:
+
+- Credentials that the server has put into them are removed: all of it goes to the model service.
+- A tool in a form that the model's API refuses, or beyond the bounds, is left out, because every question
+  contains all tools: one such tool would end every chat.
+- Arguments are validated before the call. LangChain passes them on unchecked if the schema is a JSON Schema.
+- The call is `MCPSession.call`, not `BaseTool.ainvoke`, which would give the result to tracers before
+  credentials are removed from it, fails for audio content, and takes as long as the request to the server.
 """
 
 import asyncio
@@ -27,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_TOOLS = 128
 _MAX_DESCRIPTION = 4_000
-_NO_SCHEMA = (
+_SCHEMA_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
@@ -37,7 +43,7 @@ _NO_SCHEMA = (
     Unresolvable,
 )
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""OpenAI's and Model Studio's rule for the name of a function."""
+"""The name of a function, as OpenAI and Model Studio define it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +54,17 @@ class MCPTool:
     validator: BoundedValidator
 
 
-async def listed_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
-    """Those of a server's list, as `langchain-mcp-adapters` reads it, that can be offered; by name.
+async def usable_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
+    """The tools that can be offered, by name. `presented` is the credential that the server received.
 
-    A server that was `presented` a credential may have put it into what it says. Between two tools other
-    tasks have their turn.
+    Other tasks run between two tools: checking a schema takes up to milliseconds.
     """
     usable: dict[str, MCPTool] = {}
     for position, tool in enumerate(tools):
         await asyncio.sleep(0)
         try:
-            listed = _listed_tool(tool, presented)
-        except _NO_SCHEMA as error:
+            listed = _checked(tool, presented)
+        except _SCHEMA_ERRORS as error:
             reason = str(error) if isinstance(error, TooLargeError) else type(error).__name__
             logger.warning("tool %d of an MCP server is not offered: %s", position + 1, reason)
         else:
@@ -69,7 +74,7 @@ async def listed_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str
     return usable
 
 
-def _listed_tool(tool: BaseTool, presented: Secret) -> MCPTool:
+def _checked(tool: BaseTool, presented: Secret) -> MCPTool:
     name, given = tool.name, tool.args_schema
     if not _NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
@@ -87,7 +92,7 @@ def _listed_tool(tool: BaseTool, presented: Secret) -> MCPTool:
 
 
 def result_text(result: CallToolResult) -> str:
-    """The texts of a result, one after the other; of anything else only what it is."""
+    """The texts of a result, one on each line; of other content only its type."""
     parts: list[str] = []
     for item in result.content:
         if isinstance(item, TextContent):

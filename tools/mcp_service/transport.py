@@ -1,10 +1,10 @@
-"""MCP's streamable HTTP transport, made so that a failed request fails alone.
+"""The streamable HTTP transport of MCP, in which a failed request affects no other request.
 
-The official client's transport ends the whole session, with every call in flight, on one 401 or 500; it waits
-for ever for an answer whose stream broke off, and opens a listening stream, for which an agent that takes no
-requests from servers has no use. Here each request is one POST with exactly one outcome: the server's answer,
-or `MCPFailure`. A request that nobody waits for any more ends with whoever asked: its connection is closed,
-and the server is told, because by the protocol a closed connection does not say so.
+The official client's transport ends the whole session, with all calls in flight, on one 401 or 500. It waits
+without a limit for a response whose stream was cut off, and it opens a listening stream, which an agent that
+accepts no requests from servers does not need. Here each request is one POST with exactly one outcome: the
+server's response, or `MCPRequestError`. If the caller stops waiting, the connection is closed and the server
+is notified, because in MCP a closed connection does not cancel a request.
 https://modelcontextprotocol.io/specification/2025-06-18/basic/transports
 """
 
@@ -13,7 +13,7 @@ import contextvars
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
@@ -25,45 +25,25 @@ from identity.transport.body import EncodedResponseError, ResponseTooLargeError,
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
+from tools.mcp_service.errors import MCPRequestError
 
-MCPAnswer: TypeAlias = JSONRPCResponse | JSONRPCError
+MCPResponse: TypeAlias = JSONRPCResponse | JSONRPCError
 
-_PARTING_SECONDS = 2.0
-"""For what is said to a server when nobody waits for it."""
-_MOST_PINGS = 10
-"""Of a server, answered while one request is under way."""
-_SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
-"""By the protocol visible ASCII: it is sent back in a header."""
-
-
-class MCPFailure(Exception):  # noqa: N818 - the service makes the error of it
-    """The server did not answer a request. `status` is the HTTP status, if there was one.
-
-    `late` is true if the server took all the time that it was given.
-    """
-
-    def __init__(self, detail: str = "", status: int | None = None, *, late: bool = False) -> None:
-        self.detail = detail or f"status {status}"
-        self.status = status
-        self.late = late
-        super().__init__(self.detail)
-
-    @property
-    def refuses_the_key(self) -> bool:
-        """Whether it is the credential that the server does not accept."""
-        return self.status in (401, 403)
-
-
-class MCPCallFailure(MCPFailure):
-    """The same of one call, which says nothing of the session."""
-
-
-_NOT_ARRIVED = (httpx.HTTPError, TimeoutError, RuntimeError, MCPFailure)
-"""The last of them: the client itself is closed."""
+_CLOSE_TIMEOUT: Final = 2.0
+"""Seconds for messages that have no caller: cancellations and the end of the session."""
+_MAX_PINGS: Final = 10
+"""Pings of the server that are answered during one request."""
+_UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
+"""Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
+_SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+"""Visible ASCII, as the protocol requires, because it is sent in a header."""
 
 
 class MCPTransport:
-    """One session's requests to `url`, all with one credential; `seconds` and `max_bytes` bound each."""
+    """The requests of one session to `url`, all with one credential.
+
+    `seconds` bounds each request, and `max_bytes` each response.
+    """
 
     def __init__(
         self,
@@ -83,110 +63,110 @@ class MCPTransport:
         self._max_bytes = max_bytes
         self._session_id: str | None = None
         self._protocol_version: str | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._cancellations: set[asyncio.Task[None]] = set()
 
     @property
-    def has_session(self) -> bool:
-        """Whether the server keeps something for this session that it could forget."""
+    def has_session_id(self) -> bool:
+        """Whether the server keeps state for this session, which it may lose."""
         return self._session_id is not None
 
-    async def ask(self, request: JSONRPCRequest) -> MCPAnswer:
-        """The server's answer to `request`. Raises `MCPFailure`, which never has the server's text."""
-        late = False
+    async def send(self, request: JSONRPCRequest) -> MCPResponse:
+        """The response to `request`. Raises `MCPRequestError`, which never contains the server's text."""
+        timed_out = False
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._answer(request)
+                return await self._response_to(request)
         except (ResponseTooLargeError, EncodedResponseError) as error:
             detail = str(error)
         except asyncio.CancelledError:
-            self._withdraw(request)
+            self._cancel_at_server(request)
             raise
         except TimeoutError:
-            self._withdraw(request)
-            detail, late = f"no answer within {self._seconds:g} s", True
+            self._cancel_at_server(request)
+            detail, timed_out = f"no response within {self._seconds:g} s", True
         except httpx.TimeoutException:
-            detail, late = "no answer in time", True
+            detail, timed_out = "no response within the timeout of the connection", True
         except httpx.HTTPError:
             detail = "the connection failed"
         except ValueError:
-            detail = "the answer is not of the MCP protocol"
-        raise MCPFailure(detail, late=late)
+            detail = "the response does not follow the MCP protocol"
+        raise MCPRequestError(detail, timed_out=timed_out)
 
-    async def tell(self, message: JSONRPCNotification | JSONRPCResponse) -> None:
-        """Sends what has no answer. Whether it arrived is nobody's concern: the next request will show it."""
-        with suppress(*_NOT_ARRIVED):
+    async def notify(self, message: JSONRPCNotification | JSONRPCResponse) -> None:
+        """Sends a message that has no response. Not checked: whether it arrived."""
+        with suppress(*_UNDELIVERED):
             async with asyncio.timeout(self._seconds), self._post(message):
                 return
 
-    async def end(self) -> None:
-        """Says what is still to be said, and ends the session at the server, as far as it answers."""
-        with suppress(*_NOT_ARRIVED):
-            async with asyncio.timeout(_PARTING_SECONDS):
-                await asyncio.gather(*self._telling)
+    async def end_session(self) -> None:
+        """Waits for pending cancellations and ends the session at the server, for two seconds at most."""
+        with suppress(*_UNDELIVERED):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await asyncio.gather(*self._cancellations)
                 if self._session_id is not None:
-                    async with self._sent("DELETE"):
-                        return  # nothing is read: it may be without end
+                    async with self._request("DELETE"):
+                        return  # the body is not read: it may be endless
 
-    def _withdraw(self, request: JSONRPCRequest) -> None:
-        """Nobody waits for the answer any more. (An `initialize` may not be withdrawn.)"""
+    def _cancel_at_server(self, request: JSONRPCRequest) -> None:
+        """Notifies the server that the request is cancelled. MCP forbids this for `initialize`."""
         if request.method == "initialize":
             return
-        params = {"requestId": request.id, "reason": "nobody waits for the answer any more"}
+        params = {"requestId": request.id, "reason": "the caller no longer waits for the response"}
         message = JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params=params)
-        task = asyncio.create_task(self._tell_soon(message), context=contextvars.Context())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        task = asyncio.create_task(self._notify_later(message), context=contextvars.Context())
+        self._cancellations.add(task)
+        task.add_done_callback(self._cancellations.discard)
 
-    async def _tell_soon(self, message: JSONRPCNotification) -> None:
-        """A server that hangs must not keep a connection for each caller who has left."""
+    async def _notify_later(self, message: JSONRPCNotification) -> None:
+        """A server that hangs must not occupy a connection for each cancelled call."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING_SECONDS):
-                await self.tell(message)
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self.notify(message)
 
     def _post(self, message: BaseModel) -> AbstractAsyncContextManager[httpx.Response]:
-        content = message.model_dump_json(by_alias=True, exclude_none=True)
-        return self._sent("POST", content)
+        return self._request("POST", message.model_dump_json(by_alias=True, exclude_none=True))
 
     @asynccontextmanager
-    async def _sent(self, method: str, content: str | None = None) -> AsyncIterator[httpx.Response]:
+    async def _request(self, method: str, content: str | None = None) -> AsyncIterator[httpx.Response]:
         request = self._http.build_request(method, self._url, content=content, headers=self._headers())
         try:
             self._placement.attach(request, self._secret)
         except ValueError as error:
-            raise MCPFailure(str(error)) from None
+            raise MCPRequestError(str(error)) from None
         response = await self._http.send(request, stream=True)
         try:
             yield response
         finally:
             await response.aclose()
 
-    async def _answer(self, request: JSONRPCRequest) -> MCPAnswer:
+    async def _response_to(self, request: JSONRPCRequest) -> MCPResponse:
         async with self._post(request) as response:
             if not 200 <= response.status_code < 300:
-                raise MCPFailure(status=response.status_code)
+                raise MCPRequestError(status=response.status_code)
             if self._protocol_version is None:
                 self._session_id = _session_id(response.headers)
             kind = media_type(response.headers.get("content-type"))
             limit_body(response, self._max_bytes)
             if kind == "application/json":
-                if answer := _answer_in(read_json(decode_utf8(await response.aread())), request):
-                    return self._noted(answer)
+                body = decode_utf8(await response.aread())
+                if found := _find_response(read_json(body), request):
+                    return self._with_version(found)
             elif kind == "text/event-stream":
                 pings = 0
                 async for event in events(response.aiter_bytes(), self._max_bytes):
                     message = read_json(event.data) if event.kind == "message" and event.data else None
-                    if answer := _answer_in(message, request):
-                        return self._noted(answer)
-                    if (ping := _ping_in(message)) is not None and pings < _MOST_PINGS:
+                    if found := _find_response(message, request):
+                        return self._with_version(found)
+                    if (pong := _pong(message)) is not None and pings < _MAX_PINGS:
                         pings += 1
-                        await self.tell(ping)
-        raise MCPFailure("the answer broke off or is of an unexpected kind")
+                        await self.notify(pong)
+        raise MCPRequestError("the response was cut off or has an unexpected media type")
 
-    def _noted(self, answer: MCPAnswer) -> MCPAnswer:
-        """`answer`; the first one says which version of the protocol is spoken."""
-        if isinstance(answer, JSONRPCResponse) and self._protocol_version is None:
-            self._protocol_version = str(answer.result.get("protocolVersion", ""))
-        return answer
+    def _with_version(self, response: MCPResponse) -> MCPResponse:
+        """`response`. Remembers the protocol version, which the first one contains."""
+        if isinstance(response, JSONRPCResponse) and self._protocol_version is None:
+            self._protocol_version = str(response.result.get("protocolVersion", ""))
+        return response
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -201,17 +181,17 @@ class MCPTransport:
 
 
 def _session_id(headers: httpx.Headers) -> str | None:
-    """The session that the server names, if it names one. Raises `MCPFailure`."""
+    """The session id that the server assigns, if any. Raises `MCPRequestError`."""
     session_id: str | None = headers.get("mcp-session-id")
     if session_id and not _SESSION_ID.fullmatch(session_id):
-        raise MCPFailure("the session id is not of the MCP protocol")
+        raise MCPRequestError("the session id is not visible ASCII of at most 1024 characters")
     return session_id
 
 
-def _answer_in(message: Any, request: JSONRPCRequest) -> MCPAnswer | None:  # noqa: ANN401 - any JSON value
-    """The answer to `request`, if that is what `message` is. Raises `ValueError` if it is a malformed one.
+def _find_response(message: Any, request: JSONRPCRequest) -> MCPResponse | None:  # noqa: ANN401 - any JSON value
+    """`message`, if it is the response to `request`. Raises `ValueError` if it is malformed.
 
-    The library's own type for any message would try four kinds, and copy the whole of it for each.
+    The SDK's type for any message would try four types, and copy the whole message for each.
     """
     if not isinstance(message, dict):
         return None
@@ -222,8 +202,8 @@ def _answer_in(message: Any, request: JSONRPCRequest) -> MCPAnswer | None:  # no
     return kind.model_validate(message)
 
 
-def _ping_in(message: Any) -> JSONRPCResponse | None:  # noqa: ANN401 - any JSON value
-    """What is to be answered to `message`, if it is a ping."""
+def _pong(message: Any) -> JSONRPCResponse | None:  # noqa: ANN401 - any JSON value
+    """The response to `message`, if it is a ping."""
     if not isinstance(message, dict) or message.get("method") != "ping":
         return None
     try:

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from identity.secret import Secret
+from tools.mcp_service.errors import MCPRequestError
 from tools.mcp_service.session import MCPSession
-from tools.mcp_service.transport import MCPFailure, MCPTransport
+from tools.mcp_service.transport import MCPTransport
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 _MOST_STEPS = 60
@@ -84,7 +85,7 @@ async def test_whoever_leaves_at_whichever_moment_leaves_the_session_to_the_othe
 
 async def test_a_call_to_a_session_that_is_closed_is_a_failure_like_others(session):
     await session.close()
-    with pytest.raises(MCPFailure):
+    with pytest.raises(MCPRequestError):
         await session.call("weather", {})
 
 
@@ -107,7 +108,7 @@ async def test_what_was_not_answered_in_time_is_withdrawn(server):
         transport = MCPTransport(http, "http://localhost/mcp", Secret("K1"), seconds=0.05, max_bytes=10_000)
         session = MCPSession(transport, Secret("K1"), tools_seconds=300)
         await session.open()
-        with pytest.raises(MCPFailure, match="no answer within"):
+        with pytest.raises(MCPRequestError, match="no response within"):
             await session.call("weather", {})
         await server.next("notifications/cancelled")
         await session.close()

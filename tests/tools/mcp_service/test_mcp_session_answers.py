@@ -7,8 +7,9 @@ import pytest
 
 from identity.secret import Secret
 from tests.responsive import responsive
+from tools.mcp_service.errors import MCPRequestError
 from tools.mcp_service.session import MCPSession
-from tools.mcp_service.transport import MCPFailure, MCPTransport
+from tools.mcp_service.transport import MCPTransport
 
 TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
 CODECS = ["punycode", "zlib", "hex", "rot13", "utf-16"]
@@ -109,7 +110,7 @@ async def test_json_that_is_wide_or_deep_is_a_failure(server, session, what, str
 
     server.results["tools/call"] = answer
     async with responsive():
-        with pytest.raises(MCPFailure):
+        with pytest.raises(MCPRequestError):
             await session.call("weather", {})
 
 
@@ -149,5 +150,5 @@ async def test_expensive_schemas_hold_up_nothing(server, session):
 @pytest.mark.parametrize("number", [True, 1.0, "1", None, [1]])
 async def test_answer_to_another_number_is_no_answer(server, session, number):
     server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
-    with pytest.raises(MCPFailure):
+    with pytest.raises(MCPRequestError):
         await session.call("weather", {})
