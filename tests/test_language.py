@@ -19,15 +19,12 @@ NOT_YET_REWRITTEN = (
     "frontend/",
     "graph/",
     "identity/",
-    "tools/",
     "tests/agent/api/",
     "tests/agent/middleware/",
     "tests/agent/server/",
-    "tests/agent/settings/",
     "tests/graph/",
     "tests/identity/",
     "tests/security/test_bad_tokens.py",
-    "tests/tools/",
 )
 """Folders and files that still contain avoided words. Remove an entry when it is rewritten; add none."""
 

@@ -11,7 +11,7 @@ from identity.secret import Secret
 
 
 class KeyRing:
-    """An access (`tools.service.Access`) whose credential is the next of `keys` after each renewal."""
+    """A `tools.service.Access` whose credential is the next of `keys` after each renewal."""
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)

@@ -1,4 +1,4 @@
-"""How a call of a service fails."""
+"""The error of a failing call."""
 
 import pytest
 

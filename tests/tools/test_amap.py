@@ -30,7 +30,7 @@ def access(sandbox, key_ring):
     return key_ring(sandbox.cloud.vault.find("amap_api_key").api_key)
 
 
-async def test_the_hosted_tools_are_listed_with_their_schemas(service, access):
+async def test_hosted_tools_are_listed_with_their_schemas(service, access):
     tools = {tool.name: tool for tool in await service.tools(access)}
     assert len(tools) == 15
     assert tools["maps_weather"].parameters["required"] == ["city"]
@@ -38,7 +38,7 @@ async def test_the_hosted_tools_are_listed_with_their_schemas(service, access):
 
 
 @pytest.mark.parametrize("stateless", [False, True])
-async def test_the_weather_costs_one_request_when_warm(sandbox, service, access, stateless):
+async def test_warm_call_is_one_request(sandbox, service, access, stateless):
     sandbox.cloud.settings.amap_stateless = stateless
     sandbox.cloud.restart("amap")
     await service.tools(access)
@@ -49,18 +49,18 @@ async def test_the_weather_costs_one_request_when_warm(sandbox, service, access,
     assert sandbox.cloud.counters.snapshot() == {"amap:tools/call": 1}
 
 
-async def test_an_unknown_city_is_a_failed_result(service, access):
+async def test_unknown_city_is_a_failed_result(service, access):
     assert not (await service.call("maps_weather", {"city": "Atlantis"}, access)).ok
 
 
-async def test_a_restart_of_the_server_is_not_noticed(sandbox, service, access):
+async def test_call_after_a_restart_of_the_server_succeeds(sandbox, service, access):
     assert (await service.call("maps_weather", {"city": "杭州"}, access)).ok
     sandbox.cloud.restart("amap")
     assert (await service.call("maps_weather", {"city": "苏州"}, access)).ok
     assert access.renewals == []
 
 
-async def test_a_wrong_key_is_renewed_once(service, access, key_ring):
+async def test_refused_key_is_renewed_once(service, access, key_ring):
     right = (await access.credential()).secret.reveal()
     ring = key_ring("sk-wrong", right)
     assert (await service.call("maps_weather", {"city": "杭州"}, ring)).ok
@@ -72,7 +72,7 @@ async def test_a_wrong_key_is_renewed_once(service, access, key_ring):
     [Fault(status=500), Fault(status=503), Fault(drop=True), Fault(broken_body=True)],
     ids=["500", "503", "drop", "broken body"],
 )
-async def test_a_failing_server_fails_the_call_and_recovers_with_it(sandbox, service, access, fault):
+async def test_call_fails_while_the_server_fails_and_succeeds_afterwards(sandbox, service, access, fault):
     await service.tools(access)
     sandbox.cloud.faults.set("amap", fault)
     with pytest.raises(ServiceError) as caught:
@@ -83,7 +83,7 @@ async def test_a_failing_server_fails_the_call_and_recovers_with_it(sandbox, ser
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_first_request_after_a_dropped_first_connection_is_served(sandbox, service, access):
+async def test_request_after_a_dropped_first_connection_succeeds(sandbox, service, access):
     sandbox.cloud.faults.set("amap", Fault(drop=True))
     with pytest.raises(ServiceError):
         await service.tools(access)

@@ -1,4 +1,4 @@
-"""A service of either kind puts its credential where the requirement says, and nowhere else."""
+"""A service of either kind sends its credential at the placement of the requirement, and at no other."""
 
 import asyncio
 from urllib.parse import parse_qs
@@ -39,7 +39,7 @@ async def test_http_service_places_its_key(serve, key_ring, caplog, placement):
     assert "canary" not in result.text + caplog.text
 
 
-async def test_key_that_cannot_be_sent_is_a_failure_without_the_key(serve, key_ring):
+async def test_error_for_a_key_that_cannot_be_sent_does_not_contain_it(serve, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
     service = HTTPService("s", await serve(recorder), ApiKeyRequirement("key"))
 
@@ -56,7 +56,7 @@ async def test_key_that_cannot_be_sent_is_a_failure_without_the_key(serve, key_r
 
 
 class PlacedKeys:
-    """`server`, whose clients present their key at `placement` and nowhere else."""
+    """`server` for clients that send their key at `placement` and at no other."""
 
     def __init__(self, server: Server, placement: Placement) -> None:
         self.server, self.placement = server, placement
@@ -122,7 +122,7 @@ async def test_renewed_key_of_an_mcp_service_has_the_same_placement(maps, key_ri
     assert (len(access.renewals), server.seen[-1][:2]) == (1, ("tools/call", "K2"))
 
 
-async def test_key_that_an_mcp_service_cannot_send_is_a_failure_without_the_key(maps, key_ring):
+async def test_error_for_a_key_that_an_mcp_service_cannot_send_does_not_contain_it(maps, key_ring):
     server = Server()
     service = await maps(server, Placement("X-API-Key"))
     error = await failure_of(service.call("weather", {"city": "x"}, key_ring("can\nary")))

@@ -1,4 +1,4 @@
-"""What SECURITY.md says of the defaults is what the settings say."""
+"""The defaults in SECURITY.md are those of the settings."""
 
 from pathlib import Path
 from typing import Any

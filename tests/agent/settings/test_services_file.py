@@ -1,4 +1,4 @@
-"""SERVICES_FILE: what it declares, and its faults, all at once, by place and without values."""
+"""SERVICES_FILE: its declarations, and its faults, all at once, by place and without values."""
 
 import json
 import ssl
@@ -45,7 +45,7 @@ tools = ["rate"]
 
 @pytest.fixture
 def made(sandbox, tmp_path):
-    """Makes the services of a file; those of the variables are left out."""
+    """Makes the services of a file, without those of the variables."""
 
     def make(text: str, installed=()):
         (tmp_path / "services.toml").write_text(text)
@@ -94,14 +94,14 @@ other = 1
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [(b"x = ", "must be TOML"), (b"\xff", "must be UTF-8"), (b"#" * 2_000_000, "at most")],
 )
-def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, said):
+def test_file_that_cannot_be_read_is_one_fault(tmp_path, text, expected):
     file = tmp_path / "services.toml"
     file.write_bytes(text)
     _, (fault,) = read_services_file(file)
-    assert said in fault
+    assert expected in fault
 
 
 def test_two_credentials_and_none_for_mcp_are_faults(tmp_path):
@@ -124,7 +124,7 @@ def test_faults_of_the_file_and_of_the_variables_are_reported_together(sandbox, 
     assert len(caught.value.faults) == 1
 
 
-def test_code_that_cannot_be_loaded_is_named_with_every_other(made, tmp_path):
+def test_all_code_that_cannot_be_loaded_is_reported(made, tmp_path):
     (tmp_path / "broken.py").write_text("raise RuntimeError('canary')")
     entry = EntryPoint("travel", "no_such_package:service", ENTRY_POINTS)
     broken = FILE.replace("payroll.py:service", "broken.py:service")

@@ -64,14 +64,14 @@ def faults(environment: dict[str, str]) -> ConfigurationError:
         ({"AUDIT_REQUIRED": "perhaps", "AUDIT_LOG_FILE": "audit.jsonl"}, "AUDIT_REQUIRED "),
     ],
 )
-def test_an_audit_log_that_cannot_be_is_a_fault(
+def test_unusable_audit_log_is_a_fault(
     environment: dict[str, str], variables: dict[str, str], fault: str
 ) -> None:
     [found] = faults(environment | variables).faults
     assert found.startswith(fault)
 
 
-def test_the_tutorials_variables_are_enough(environment: dict[str, str]) -> None:
+def test_variables_of_the_tutorial_are_sufficient(environment: dict[str, str]) -> None:
     settings = read_settings(environment)
     assert settings.access_identity is AccessIdentity.MACHINE
     assert settings.llm_base_url == "https://dashscope.aliyuncs.com/compatible-mode/v1"
@@ -80,7 +80,7 @@ def test_the_tutorials_variables_are_enough(environment: dict[str, str]) -> None
     assert settings.agent_port == 9002
 
 
-def test_every_missing_variable_is_named_at_once() -> None:
+def test_all_missing_variables_are_named_at_once() -> None:
     error = faults({"CLOUD_IDAAS_CONFIG_PATH": "/nowhere/config.json"})
     assert error.code is AgentCode.SETTINGS_INVALID
     for name in (
@@ -95,7 +95,7 @@ def test_every_missing_variable_is_named_at_once() -> None:
         assert any(name in fault for fault in error.faults), name
 
 
-def test_a_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict[str, str]) -> None:
+def test_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: dict[str, str]) -> None:
     Path(environment["CLOUD_IDAAS_CONFIG_PATH"]).write_text("{}")
     error = faults(environment)
     assert error.code is IdentityCode.SDK_CONFIG_UNREADABLE
@@ -122,7 +122,7 @@ def test_a_fault_of_the_sdk_configuration_alone_has_its_own_code(environment: di
         ("AGENT_AUDIENCE", "two words"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(environment: dict[str, str], name: str, value: str) -> None:
+def test_variable_with_an_unusable_value_is_named(environment: dict[str, str], name: str, value: str) -> None:
     error = faults(environment | {name: value})
     assert error.code is AgentCode.SETTINGS_INVALID
     assert [fault for fault in error.faults if name in fault]
@@ -144,7 +144,7 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_fault_contains_the_expected_and_the_found_value(environment: dict[str, str], name: str) -> None:
+def test_fault_contains_the_expected_and_the_found_value(environment: dict[str, str], name: str) -> None:
     value, expected_text = PLAIN[name]
     assert faults(environment | {name: value}).faults == (expected_text,)
 
@@ -163,7 +163,7 @@ def test_all_faults_are_reported_at_once(environment: dict[str, str]) -> None:
         assert [fault for fault in found if name in fault], name
 
 
-def test_no_fault_is_in_the_words_of_the_library_nor_long(environment: dict[str, str]) -> None:
+def test_faults_are_short_and_without_texts_of_the_library(environment: dict[str, str]) -> None:
     for name in variables():
         for value in ("\x07", "-", "9" * 5000, "https://", "a|b|c", "[", " x y "):
             for fault in getattr(attempt(environment | {name: value}), "faults", ()):
@@ -183,40 +183,40 @@ def attempt(environment: dict[str, str]) -> object:
 @pytest.mark.parametrize(
     "name", [name for name in variables() if name.endswith(("_URL", "_ENDPOINT", "_SCOPE", "_IDENTIFIER"))]
 )
-def test_a_fault_repeats_no_value_that_may_hold_a_password(environment: dict[str, str], name: str) -> None:
+def test_fault_contains_no_value_that_may_contain_a_password(environment: dict[str, str], name: str) -> None:
     for value in (f"http://user:{SECRET}@host.example", f"{SECRET} {SECRET}", f"https://x/#{SECRET}"):
         if isinstance(error := attempt(environment | {name: value}), ConfigurationError):
             assert SECRET not in f"{error} {error.faults}"
 
 
-def test_http_is_allowed_to_loopback(environment: dict[str, str]) -> None:
+def test_http_to_a_loopback_address_is_allowed(environment: dict[str, str]) -> None:
     settings = read_settings(environment | {"LLM_BASE_URL": "http://127.0.0.1:8000/v1"})
     assert settings.llm_base_url == "http://127.0.0.1:8000/v1"
 
 
-def test_an_empty_variable_counts_as_not_set(environment: dict[str, str]) -> None:
+def test_empty_variable_counts_as_not_set(environment: dict[str, str]) -> None:
     assert read_settings(environment | {"LLM_MODEL": " "}).llm_model == "qwen-plus"
 
 
-def test_the_scope_may_be_written_as_idaas_writes_it(environment: dict[str, str]) -> None:
+def test_scope_may_contain_the_audience_as_in_idaas(environment: dict[str, str]) -> None:
     scope = "https://agent.example|agent.access"
     assert read_settings(environment | {"AGENT_SCOPE": scope}).agent_scope == "agent.access"
 
 
-def test_no_secret_shows_in_settings_or_faults(environment: dict[str, str]) -> None:
+def test_settings_and_faults_contain_no_secret(environment: dict[str, str]) -> None:
     settings = read_settings(environment)
     broken = faults(environment | {"AGENT_PORT": "x", "LLM_BASE_URL": f"http://{SECRET}.example"})
     for text in (repr(settings), settings.model_dump_json(), str(broken), repr(broken.faults)):
         assert SECRET not in text
 
 
-def test_variables_describe_themselves() -> None:
+def test_every_variable_has_a_description() -> None:
     assert all(description for description, _ in variables().values())
     assert variables()["AGENT_AUDIENCE"][1] is ...
 
 
 @pytest.mark.promise("no-secret-leaves")
-def test_the_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
+def test_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
     url = "rediss://default:redis-password@redis.example:6380/3"
     settings = read_settings(environment | {"REDIS_URL": url})
     assert settings.redis_url is not None
@@ -236,14 +236,16 @@ def test_the_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
         "redis://default:redis-password@redis.example:6379#fragment",
     ],
 )
-def test_another_url_of_redis_is_refused_without_being_shown(environment: dict[str, str], url: str) -> None:
-    error = faults(environment | {"REDIS_URL": url})
+def test_invalid_url_of_redis_is_refused_and_not_repeated(environment: dict[str, str], url: str) -> None:
+    error = faults(environment | {"RATE_LIMIT_URL": url})
     [fault] = error.faults
     assert fault.startswith("REDIS_URL must have the form")
     assert "redis-password" not in f"{error} {error.detail}"
 
 
-def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_of_redis_requires_the_redis_package(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
     [fault] = faults(environment | {"REDIS_URL": "redis://redis.example:6379"}).faults
     assert "idaas-agent[redis]" in fault
@@ -252,7 +254,7 @@ def test_redis_needs_its_package(environment: dict[str, str], monkeypatch: pytes
 @pytest.mark.parametrize(
     "name", ["MAX_REQUESTS_PER_MINUTE", "MAX_CONCURRENT_RUNS", "MAX_RUNS", "MAX_HEADER_BYTES"]
 )
-def test_a_negative_limit_is_a_fault(environment: dict[str, str], name: str) -> None:
+def test_negative_limit_is_a_fault(environment: dict[str, str], name: str) -> None:
     [fault] = faults(environment | {name: "-1"}).faults
     assert fault.startswith(name)
 
@@ -296,7 +298,7 @@ def test_unusable_key_file_is_a_fault(
         ({"LLM_API_KEY_FILE": __file__}, ["LLM_API_KEY_FILE", "LLM_API_KEY_FILE"]),
     ],
 )
-def test_provider_settings_that_do_not_fit_are_faults(
+def test_inconsistent_settings_of_the_provider_are_faults(
     environment: dict[str, str], changed: dict[str, str], found: list[str]
 ) -> None:
     assert [fault.split()[0] for fault in faults(environment | changed).faults] == found

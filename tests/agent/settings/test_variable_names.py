@@ -1,4 +1,4 @@
-"""A misspelt variable is a warning with the nearest name; a variable of another program is none."""
+"""A misspelt variable is a warning with the nearest name; a variable of another program is not."""
 
 import json
 from pathlib import Path
@@ -162,23 +162,23 @@ FOREIGN = [
         ("llm_model", "LLM_MODEL"),
     ],
 )
-def test_a_misspelt_variable_is_named_with_the_nearest_one(written: str, meant: str) -> None:
+def test_misspelt_variable_is_named_with_the_nearest_one(written: str, meant: str) -> None:
     [warning] = misspelt_variables({written: "value-never-shown", "PATH": "/bin"})
     assert written in warning
     assert meant in warning
     assert "value-never-shown" not in warning
 
 
-def test_it_is_named_even_where_the_right_one_is_set_too() -> None:
+def test_misspelt_variable_is_named_although_the_right_one_is_set() -> None:
     assert misspelt_variables({"LLM_MODLE": "a", "LLM_MODEL": "b"})
 
 
-def test_variables_of_the_agent_and_of_others_are_no_warning() -> None:
+def test_variables_of_the_agent_and_of_other_programs_are_no_warning() -> None:
     assert len(FOREIGN) > 120
     assert misspelt_variables(dict.fromkeys([*FOREIGN, *variables()], "x")) == []
 
 
-async def test_serve_logs_it(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_serve_logs_the_warning(sandbox: Sandbox, tmp_path: Path) -> None:
     given = sandbox.environment | {"LLM_MODLE": "qwen-max"}
     async with running(COMMAND, "serve", "--port", "0", folder=tmp_path, **given) as serve:
         await serve.says("listening")
@@ -190,7 +190,7 @@ async def test_serve_logs_it(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["doctor", "--json"], ["serve"]])
-def test_a_failing_command_prints_the_warning_too(command: list[str]) -> None:
+def test_failing_command_prints_the_warning(command: list[str]) -> None:
     result = CliRunner().invoke(app, command, env={"LLM_MODLE": "x", "CLOUD_IDAAS_CONFIG_PATH": "/nowhere"})
     assert result.exit_code == 1
     assert "LLM_MODEL?" in result.stderr
@@ -200,7 +200,7 @@ def test_a_failing_command_prints_the_warning_too(command: list[str]) -> None:
 # --- --env-file --------------------------------------------------------------------------------
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_takes_precedence_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "agent.env"
     file.write_text("LLM_MODEL=of-the-file\nAGENT_HOST=of-the-file\nMAX_RUNS=7\n")
     monkeypatch.setenv("LLM_MODEL", "of-the-environment")
@@ -208,7 +208,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("MAX_RUNS", raising=False)
     found = environment(file)
     assert found["LLM_MODEL"] == "of-the-environment"
-    assert found["AGENT_HOST"] == "of-the-file"  # what is set to nothing counts as not set
+    assert found["AGENT_HOST"] == "of-the-file"  # an empty variable counts as not set
     assert found["MAX_RUNS"] == "7"
 
 
@@ -219,11 +219,11 @@ def test_help_states_the_precedence_of_variables(command: str) -> None:
 
 
 @pytest.mark.parametrize("credential", ["TRAVEL_SERVICE_SCOPE", "TRAVEL_API_KEY_IDENTIFIER"])
-def test_an_added_services_pair_of_variables_is_not_taken_for_a_misspelt_one(credential: str) -> None:
+def test_variables_of_an_added_service_are_no_warning(credential: str) -> None:
     assert misspelt_variables({"TRAVEL_SERVICE_URL": "u", credential: "s"}) == []
     assert misspelt_variables({"TRAVEL_SERVICE_SCOPE": "s"})
 
 
-def test_a_misspelt_service_address_is_named_although_its_scope_is_right() -> None:
+def test_misspelt_url_of_a_service_is_named_although_its_scope_is_right() -> None:
     [warning] = misspelt_variables({"LAEVE_SERVICE_URL": "u", "LEAVE_SERVICE_SCOPE": "s"})
     assert "LEAVE_SERVICE_URL" in warning

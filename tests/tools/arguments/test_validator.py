@@ -1,4 +1,4 @@
-"""Schemas from outside, and arguments from the model, cannot make the agent compute without end."""
+"""Work for schemas from outside and for arguments of the model is bounded."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def of(**properties):
 
 
 def doubled(levels, keyword):
-    """Every level refers to the next one twice: 2 to the power of `levels`, once references are followed."""
+    """Each level refers to the next one twice: 2 to the power of `levels` subschemas, references followed."""
     definitions = {f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
     return {
         "type": "object",
@@ -96,11 +96,11 @@ USUAL = [
 
 
 @pytest.mark.parametrize("schema", USUAL)
-def test_usual_schema_passes(schema):
+def test_common_schema_is_accepted(schema):
     BoundedValidator(schema)
 
 
-def test_recursive_schema_is_checked_as_deep_as_the_arguments_go():
+def test_recursive_schema_is_checked_to_the_depth_of_the_arguments():
     tree = {"type": "object", "properties": {"below": {"type": "array", "items": {"$ref": "#"}}}}
     validator = BoundedValidator(tree)
     assert validator.faults({"below": [{"below": [{}]}]}) == []
@@ -125,7 +125,7 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("what", HEAVY)
-async def test_check_of_arguments_that_takes_too_long_is_given_up(what):
+async def test_check_of_arguments_beyond_its_steps_is_a_fault(what):
     schema, arguments = HEAVY[what]
     validator = BoundedValidator(schema)
     async with responsive():
@@ -133,7 +133,7 @@ async def test_check_of_arguments_that_takes_too_long_is_given_up(what):
     assert "cannot be checked" in fault
 
 
-async def test_unique_items_are_found_without_comparing_each_with_each():
+async def test_unique_items_are_checked_without_comparing_all_pairs():
     validator = BoundedValidator(of(a={"uniqueItems": True}))
     async with responsive():
         assert validator.faults({"a": [{"x": n} for n in range(4_000)]}) == []
@@ -152,13 +152,13 @@ async def test_unique_items_are_found_without_comparing_each_with_each():
     ],
     ids=["pattern", "names", "draft of a subschema", "definition", "root"],
 )
-async def test_expressions_of_a_server_are_never_matched(schema):
+async def test_regular_expressions_of_a_server_are_never_matched(schema):
     validator = BoundedValidator(schema)
     async with responsive():
         assert validator.faults({"a": "a" * 60 + "!", "a" * 60 + "!": ""}) == []
 
 
-async def test_arguments_beyond_the_bounds_are_refused_before_they_are_looked_at():
+async def test_arguments_beyond_the_bounds_are_refused_before_validation():
     validator = BoundedValidator({"type": "object"})
     for arguments in (nested(MAX_DEPTH, {}), {"a": [1] * MAX_NODES}, {"a": "x" * (MAX_CHARACTERS + 1)}):
         async with responsive():

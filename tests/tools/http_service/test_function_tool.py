@@ -33,7 +33,7 @@ async def schema_of(function, key_ring):
     return schema
 
 
-async def test_schema_has_the_parameters_after_the_client_and_nothing_else(key_ring):
+async def test_schema_has_the_parameters_after_the_client_only(key_ring):
     async def book(
         http,
         city: str,
@@ -142,7 +142,7 @@ async def test_exception_of_the_function_is_raised(run):
         await run(fail, {})
 
 
-def test_functions_that_cannot_be_tools_are_refused_when_they_are_added():
+def test_function_that_cannot_be_a_tool_is_refused_when_it_is_added():
     def blocking(http):
         """Blocks."""
 

@@ -1,4 +1,4 @@
-"""Where an HTTP service's calls go, under which credential, and how they fail."""
+"""Requests of an HTTP service: their URL, their credential, and their failures."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tools.http_service.service import HTTPService
 
 
 @pytest.mark.promise("model-cannot-steer")
-async def test_the_credential_is_attached_to_the_services_own_url(serve, service_at, key_ring):
+async def test_credential_is_attached_to_the_url_of_the_service(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("hello"))
     service = service_at(await serve(recorder) + "/base?version=1")
     result = await service.call("get", {}, key_ring("K1"))
@@ -23,7 +23,7 @@ async def test_the_credential_is_attached_to_the_services_own_url(serve, service
 
 
 @pytest.mark.promise("model-cannot-steer")
-async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_ring):
+async def test_argument_is_encoded_into_one_path_segment(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
     service = service_at(await serve(recorder) + "/base/?version=1")
     await service.call("order", {"number": "../../admin?x=1#y//evil.example"}, key_ring("K1"))
@@ -35,7 +35,7 @@ async def test_arguments_cannot_leave_their_path_segment(serve, service_at, key_
     assert len(recorder.requests) == 1
 
 
-async def test_a_body_is_sent_as_json(serve, service_at, key_ring):
+async def test_body_is_sent_as_json(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
     service = service_at(await serve(recorder))
     await service.call("send", {"message": "你好"}, key_ring("K1"))
@@ -43,7 +43,7 @@ async def test_a_body_is_sent_as_json(serve, service_at, key_ring):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
+async def test_refused_credential_is_renewed_once_and_the_request_sent_again(
     serve, service_at, key_ring, status
 ):
     recorder = Recorder(
@@ -67,7 +67,7 @@ async def test_a_refused_credential_is_renewed_once_and_the_request_sent_again(
         ({"error": "insufficient_scope"}, ToolCode.SERVICE_FAILED),
     ],
 )
-async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_at, key_ring, body, code):
+async def test_second_refusal_fails_with_the_code_of_its_reason(serve, service_at, key_ring, body, code):
     recorder = Recorder(lambda _: JSONResponse(body, 403))
     service = service_at(await serve(recorder))
     error = await failure_of(service.call("get", {}, key_ring("K1", "K2")))
@@ -75,9 +75,7 @@ async def test_a_second_refusal_fails_with_the_code_of_its_kind(serve, service_a
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
-async def test_other_statuses_fail_without_a_second_try_and_without_the_body(
-    serve, service_at, key_ring, status
-):
+async def test_other_statuses_fail_without_a_retry_and_without_the_body(serve, service_at, key_ring, status):
     recorder = Recorder(lambda _: Response("upstream says canary", status))
     service = service_at(await serve(recorder), error_code=ToolCode.EXTERNAL_SERVICE_FAILED)
     error = await failure_of(service.call("get", {}, key_ring("K1")))
@@ -100,7 +98,7 @@ async def test_redirects_are_not_followed(serve, service_at, key_ring):
 
 
 @pytest.mark.promise("users-never-cross")
-async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, service_at, key_ring):
+async def test_cookies_of_one_caller_are_not_sent_with_the_call_of_another(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("ok", headers={"Set-Cookie": "session=alice; Path=/"}))
     service = service_at(await serve(recorder))
     await service.call("get", {}, key_ring("alice"))
@@ -108,7 +106,7 @@ async def test_one_callers_cookies_are_not_sent_with_anothers_call(serve, servic
     assert [r.headers.get("cookie") for r in recorder.requests] == [None, None]
 
 
-async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, key_ring):
+async def test_unreachable_service_fails_with_its_code(service_at, key_ring):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     service = service_at(f"http://127.0.0.1:{port}")
@@ -116,7 +114,7 @@ async def test_a_service_that_cannot_be_reached_fails_with_its_code(service_at, 
     assert (error.code, error.status) == (ToolCode.SERVICE_FAILED, None)
 
 
-async def test_a_service_without_a_credential_is_called_without_one(serve, key_ring):
+async def test_service_without_a_credential_is_called_without_one(serve, key_ring):
     recorder = Recorder(lambda _: Response("ok"))
     service = HTTPService("public", await serve(recorder))
 
@@ -141,17 +139,17 @@ async def test_a_service_without_a_credential_is_called_without_one(serve, key_r
     ],
 )
 @pytest.mark.promise("model-cannot-steer")
-def test_urls_to_which_no_credential_may_be_sent_are_refused(url):
+def test_insecure_url_is_refused(url):
     with pytest.raises(ValueError, match="service URL"):
         HTTPService("x", url)
 
 
-async def test_an_unknown_tool_is_a_failed_result(serve, service_at, key_ring):
+async def test_unknown_tool_is_a_failed_result(serve, service_at, key_ring):
     service = service_at("https://service.example")
     assert not (await service.call("nothing", {}, key_ring("K1"))).ok
 
 
-def test_two_tools_of_one_name_are_refused():
+def test_second_tool_of_one_name_is_refused():
     service = HTTPService("x", "https://service.example")
 
     async def one(http):

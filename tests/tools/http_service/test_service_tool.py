@@ -152,7 +152,7 @@ async def payroll(serve):
     await service.aclose()
 
 
-async def test_model_sees_the_arguments_and_no_injected_one(payroll, key_ring):
+async def test_model_sees_the_arguments_and_no_injected_parameter(payroll, key_ring):
     service, _ = payroll
     first, second = await service.tools(key_ring("K1"))
     assert (first.name, first.description) == ("payslip", "Gets the payslip of a month.")
@@ -210,7 +210,7 @@ async def test_tools_of_langchain_mcp_adapters_are_checked_and_called(key_ring):
         await service.aclose()
 
 
-async def test_tool_of_one_text_is_called_with_it(key_ring):
+async def test_tool_with_a_single_text_input_is_called(key_ring):
     size = Tool(name="size", description="Counts characters.", func=lambda text: f"{len(text)}")
     service = HTTPService("x", "https://service.example", tools=[size])
     (schema,) = await service.tools(key_ring("K1"))
@@ -254,7 +254,7 @@ async def test_tool_exception_is_a_failed_result(key_ring, handler, text):
     await service.aclose()
 
 
-async def test_tools_that_cannot_be_called_are_refused_when_they_are_added():
+async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
     @tool
     async def traced(call: Annotated[str, InjectedToolCallId]) -> str:
         """Requires an argument that the service does not have."""

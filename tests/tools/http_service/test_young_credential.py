@@ -1,4 +1,4 @@
-"""A credential that was obtained a moment ago is not renewed: its refusal stands after one request."""
+"""A credential that is too new is not renewed: its first refusal is final."""
 
 import pytest
 from starlette.responses import Response

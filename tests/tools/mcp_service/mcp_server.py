@@ -1,4 +1,4 @@
-"""An official MCP server in this process, which the tests stop, restart and make fail."""
+"""An official MCP server in this process, which tests can stop, restart and make fail."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from tools.error_codes import ToolCode
 
 
 class Server:
-    """An MCP server behind a key check. `answer`, if set, is its answer to everything."""
+    """An MCP server that checks keys. `response`, if set, is its response to every request."""
 
     def __init__(self, *, stateless=False, json=False):
         self.options = {"stateless_http": stateless, "json_response": json}
@@ -22,7 +22,7 @@ class Server:
         self.keys = {"K1", "K2"}
         self.refusal = 401
         self.seen = []
-        self.answer = None
+        self.response = None
         self.gate = asyncio.Event()
         self.entered = asyncio.Event()
         self.left = asyncio.Event()
@@ -45,7 +45,7 @@ class Server:
 
         @mcp.tool()
         def structured(n: int) -> dict[str, int]:
-            """Answers with an object."""
+            """Returns an object."""
             return {"n": n}
 
         @mcp.tool(structured_output=False)
@@ -78,12 +78,12 @@ class Server:
     async def run(self):
         up, self.down = asyncio.Event(), asyncio.Event()
 
-        async def hold():
+        async def keep_running():
             async with self.mcp.session_manager.run():
                 up.set()
                 await self.down.wait()
 
-        self.running = asyncio.create_task(hold())
+        self.running = asyncio.create_task(keep_running())
         await up.wait()
 
     async def stop(self):
@@ -108,7 +108,7 @@ class Server:
         if key not in self.keys:
             response = Response(f'{{"code":"InvalidApiKey","message":"{key}"}}', self.refusal)
         else:
-            response = self.answer
+            response = self.response
         if response is not None:
             await response(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The calls of an MCP service: their cost, their results, and their ends."""
+"""Calls of an MCP service: their requests, results and failures."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tools.mcp_service.service import MCPService
 
 @pytest.mark.parametrize("json", [False, True])
 @pytest.mark.parametrize("stateless", [False, True])
-async def test_a_warm_call_is_one_request_whatever_the_servers_mode(
+async def test_warm_call_is_one_request_in_every_mode_of_the_server(
     serve, service_at, key_ring, stateless, json
 ):
     server = Server(stateless=stateless, json=json)
@@ -29,14 +29,14 @@ async def test_a_warm_call_is_one_request_whatever_the_servers_mode(
     assert server.counts == {"tools/call": 3}
 
 
-async def test_a_tools_own_error_is_a_failed_result(serve, service_at, key_ring):
+async def test_error_of_a_tool_is_a_failed_result(serve, service_at, key_ring):
     service = service_at(await serve(Server()))
     result = await service.call("broken", {"city": "x"}, key_ring("K1"))
     assert not result.ok
     assert "INVALID_USER_KEY" in result.text
 
 
-async def test_results_of_other_kinds_become_text(serve, service_at, key_ring):
+async def test_content_of_other_types_becomes_text(serve, service_at, key_ring):
     service = service_at(await serve(Server()))
     access = key_ring("K1")
     assert (await service.call("picture", {}, access)).text == "here:\n[image, not shown]"
@@ -52,7 +52,7 @@ async def test_results_of_other_kinds_become_text(serve, service_at, key_ring):
         ("nothing", {}, "no tool"),
     ],
 )
-async def test_bad_arguments_do_not_reach_the_server(serve, service_at, key_ring, tool, arguments, words):
+async def test_invalid_arguments_do_not_reach_the_server(serve, service_at, key_ring, tool, arguments, words):
     server = Server()
     service = service_at(await serve(server))
     result = await service.call(tool, arguments, key_ring("K1"))
@@ -61,24 +61,24 @@ async def test_bad_arguments_do_not_reach_the_server(serve, service_at, key_ring
     assert server.counts["tools/call"] == 0
 
 
-async def test_one_failed_request_does_not_end_the_calls_beside_it(serve, service_at, key_ring):
+async def test_failed_request_does_not_affect_concurrent_calls(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1")
     waiting = asyncio.create_task(service.call("waits", {}, access))
     await server.entered.wait()
-    server.answer = Response("upstream canary", 500)
+    server.response = Response("upstream canary", 500)
     error = await failure_of(service.call("weather", {"city": "x"}, access))
     assert error.status == 500
     assert "canary" not in f"{error} {error.detail}"
-    server.answer = None
+    server.response = None
     server.gate.set()
     assert (await waiting).text == "done"
     assert server.counts["initialize"] == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         Response("not json", media_type="application/json"),
         Response('{"jsonrpc": "2.0"}', media_type="application/json"),
@@ -92,30 +92,30 @@ async def test_one_failed_request_does_not_end_the_calls_beside_it(serve, servic
     ],
     ids=["no json", "no rpc", "other id", "html", "cut off", "half event", "no body", "packed", "huge"],
 )
-async def test_an_answer_that_is_none_fails_at_once(serve, service_at, key_ring, answer):
+async def test_invalid_response_is_an_error_without_delay(serve, service_at, key_ring, response):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1")
     await service.tools(access)
-    server.answer = answer
+    server.response = response
     await failure_of(service.call("weather", {"city": "x"}, access))
-    server.answer = None
+    server.response = None
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert server.counts["initialize"] == 1
 
 
-async def test_a_protocol_error_of_the_server_is_a_failed_result(serve, service_at, key_ring):
+async def test_protocol_error_of_the_server_is_a_failed_result(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1")
     await service.tools(access)
     body = '{"jsonrpc": "2.0", "id": 2, "error": {"code": -32602, "message": "bad K1"}}'
-    server.answer = Response(body, media_type="application/json")
+    server.response = Response(body, media_type="application/json")
     result = await service.call("weather", {"city": "x"}, access)
     assert (result.ok, result.text) == (False, "error -32602: bad **redacted**")
 
 
-async def test_a_slow_tool_ends_at_the_deadline_and_its_connection_is_closed(serve, service_at, key_ring):
+async def test_connection_of_a_slow_call_is_closed_at_the_deadline(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server), seconds=0.3)
     error = await failure_of(service.call("waits", {}, key_ring("K1")))
@@ -124,7 +124,7 @@ async def test_a_slow_tool_ends_at_the_deadline_and_its_connection_is_closed(ser
 
 
 @pytest.mark.parametrize("json", [False, True])
-async def test_a_cancelled_call_is_stopped_at_the_server_and_leaves_the_session(
+async def test_cancelled_call_is_stopped_at_the_server_and_the_session_remains(
     serve, service_at, key_ring, json
 ):
     server = Server(json=json)
@@ -136,14 +136,14 @@ async def test_a_cancelled_call_is_stopped_at_the_server_and_leaves_the_session(
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    if not json:  # with JSON, the official server does not look whether somebody is still there
+    if not json:  # with JSON, the official server does not check whether the client is connected
         await asyncio.wait_for(server.left.wait(), 5)
     await asyncio.wait_for(server.stopped.wait(), 5)
     assert (await service.call("weather", {"city": "x"}, access)).ok
     assert server.counts["initialize"] == 1
 
 
-async def test_closing_ends_calls_in_flight(serve, key_ring):
+async def test_closing_the_service_ends_calls_in_flight(serve, key_ring):
     server = Server()
     service = MCPService("maps", await serve(server) + "/mcp", ApiKeyRequirement("key"))
     waiting = asyncio.create_task(service.call("waits", {}, key_ring("K1")))
@@ -152,7 +152,7 @@ async def test_closing_ends_calls_in_flight(serve, key_ring):
     await failure_of(waiting)
 
 
-async def test_an_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):
+async def test_echoed_key_does_not_reach_the_model(serve, service_at, key_ring):
     server = Server()
     server.keys = {"sk-canary"}
     service = service_at(await serve(server))

@@ -1,4 +1,4 @@
-"""What the refusal of one call means for that call, and for nothing else."""
+"""The refusal of one call affects that call only."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.promise("heals-by-itself")
 
 
 def replayed(body, receive):
-    """A `receive` that begins with a body which has been read."""
+    """A `receive` that starts with a body that was already read."""
     read = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message():
@@ -22,8 +22,8 @@ def replayed(body, receive):
     return next_message
 
 
-class Picky(Server):
-    """Answers every call for the city of `mallory` with `status`, and all other requests as usual."""
+class RefusingServer(Server):
+    """Refuses each call for the city `mallory` with `status`, and serves all other requests."""
 
     status = 403
 
@@ -32,13 +32,15 @@ class Picky(Server):
             await super().__call__(scope, receive, send)
             return
         body = await Request(scope, receive).body()
-        self.answer = Response("no", self.status) if b"mallory" in body else None
+        self.response = Response("no", self.status) if b"mallory" in body else None
         await super().__call__(scope, replayed(body, receive), send)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
-async def test_refusal_of_a_call_leaves_session_and_tools_to_all_others(serve, service_at, key_ring, status):
-    server = Picky()
+async def test_refused_call_does_not_affect_session_and_tools_of_other_callers(
+    serve, service_at, key_ring, status
+):
+    server = RefusingServer()
     server.status = status
     service = service_at(await serve(server))
     other = key_ring("K1")
@@ -55,8 +57,8 @@ async def test_refusal_of_a_call_leaves_session_and_tools_to_all_others(serve, s
     assert server.counts["tools/call"] == (15 if status in (401, 403) else 10)
 
 
-async def test_refusal_right_after_a_renewal_does_not_renew_again(serve, service_at, key_ring):
-    server = Picky()
+async def test_refusal_after_a_renewal_is_final(serve, service_at, key_ring):
+    server = RefusingServer()
     service = service_at(await serve(server))
     access = key_ring("K1", "K2", "K3")
     assert (await failure_of(service.call("weather", {"city": "mallory"}, access))).status == 403
@@ -64,7 +66,7 @@ async def test_refusal_right_after_a_renewal_does_not_renew_again(serve, service
     assert server.counts["tools/call"] == 2
 
 
-async def test_many_calls_that_find_their_session_forgotten_open_one_new_session(serve, service_at, key_ring):
+async def test_concurrent_calls_of_a_forgotten_session_open_one_new_session(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1")
@@ -75,7 +77,7 @@ async def test_many_calls_that_find_their_session_forgotten_open_one_new_session
     assert server.counts["initialize"] == 2
 
 
-async def test_waiting_for_an_opening_that_hangs_is_followed_by_one_of_its_own(serve, service_at, key_ring):
+async def test_caller_that_waited_for_a_hanging_opening_opens_a_session_itself(serve, service_at, key_ring):
     begun = asyncio.Event()
 
     async def never():
@@ -84,22 +86,22 @@ async def test_waiting_for_an_opening_that_hangs_is_followed_by_one_of_its_own(s
         yield b""
 
     server = Server()
-    server.answer = StreamingResponse(never(), media_type="text/event-stream")
+    server.response = StreamingResponse(never(), media_type="text/event-stream")
     service = service_at(await serve(server), listing_seconds=0.5)
     first = asyncio.create_task(service.call("weather", {"city": "x"}, key_ring("K1")))
     await begun.wait()
-    server.answer = None
+    server.response = None
     assert (await service.call("weather", {"city": "y"}, key_ring("K1"))).ok
     await failure_of(first)
 
 
-class Bottomless:
-    """The answer to a `DELETE` or to what wants no answer: 300 MiB."""
+class HugeResponse:
+    """A response body of 300 MiB."""
 
     def __init__(self):
         self.sent = 0
 
-    async def answer(self, send):
+    async def respond(self, send):
         headers = [(b"content-type", b"text/html; charset=punycode")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         while self.sent < 300 * 1024 * 1024:
@@ -109,14 +111,14 @@ class Bottomless:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "notifications/initialized", "notifications/cancelled"])
-async def test_answer_that_is_not_needed_is_not_read(serve, service_at, key_ring, method):
-    server, bottomless = Server(), Bottomless()
+async def test_response_that_is_not_needed_is_not_read(serve, service_at, key_ring, method):
+    server, huge = Server(), HugeResponse()
 
     async def app(scope, receive, send):
         if scope["type"] == "http":
             body = await Request(scope, receive).body()
             if scope["method"] == method or f'"{method}"'.encode() in body:
-                await bottomless.answer(send)
+                await huge.respond(send)
                 return
             await server(scope, replayed(body, receive), send)
         else:
@@ -128,4 +130,4 @@ async def test_answer_that_is_not_needed_is_not_read(serve, service_at, key_ring
         if method == "notifications/cancelled":
             await failure_of(service.call("waits", {}, key_ring("K1")))
         await service.aclose()
-    assert 0 < bottomless.sent < 20 * 1024 * 1024
+    assert 0 < huge.sent < 20 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The sessions of an MCP service: one for each key, opened once, renewed when it ends, and shared by many."""
+"""Sessions of an MCP service: one for each key, opened once, shared by its callers, reopened when it ends."""
 
 import asyncio
 import contextvars
@@ -10,7 +10,7 @@ from identity.credentials.requirement import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of
 from tools.mcp_service.service import MCPService
 
-caller = contextvars.ContextVar("caller", default="nobody")
+caller = contextvars.ContextVar("caller", default="none")
 
 
 async def test_no_listening_stream_is_opened_and_the_session_is_ended_on_closing(serve, key_ring):
@@ -22,7 +22,7 @@ async def test_no_listening_stream_is_opened_and_the_session_is_ended_on_closing
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_is_renewed_once_on_opening(serve, service_at, key_ring, status):
+async def test_key_refused_on_opening_is_renewed_once(serve, service_at, key_ring, status):
     server = Server()
     server.refusal = status
     service = service_at(await serve(server))
@@ -35,9 +35,7 @@ async def test_a_refused_key_is_renewed_once_on_opening(serve, service_at, key_r
     assert "K9" not in f"{error} {error.detail}"
 
 
-async def test_a_key_refused_in_an_open_session_is_renewed_and_the_call_made_again(
-    serve, service_at, key_ring
-):
+async def test_key_refused_in_an_open_session_is_renewed_and_the_call_sent_again(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1", "K2")
@@ -48,7 +46,7 @@ async def test_a_key_refused_in_an_open_session_is_renewed_and_the_call_made_aga
     assert sessions["K1"] != sessions["K2"]
 
 
-async def test_a_restarted_server_is_met_with_a_new_session_without_a_failure(serve, service_at, key_ring):
+async def test_session_is_reopened_after_a_restart_of_the_server(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     access = key_ring("K1")
@@ -59,7 +57,7 @@ async def test_a_restarted_server_is_met_with_a_new_session_without_a_failure(se
     assert server.counts["tools/list"] == 2  # tools may have changed with the restart
 
 
-async def test_many_first_calls_open_one_session_and_list_the_tools_once(serve, service_at, key_ring):
+async def test_concurrent_first_calls_open_one_session_and_list_the_tools_once(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     calls = [service.call("weather", {"city": str(n)}, key_ring("K1")) for n in range(20)]
@@ -67,7 +65,7 @@ async def test_many_first_calls_open_one_session_and_list_the_tools_once(serve, 
     assert (server.counts["initialize"], server.counts["tools/list"]) == (1, 1)
 
 
-async def test_a_cancelled_first_caller_does_not_cancel_the_others(serve, service_at, key_ring):
+async def test_cancelled_first_caller_does_not_cancel_the_others(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))
     first = asyncio.create_task(service.tools(key_ring("K1")))
@@ -78,7 +76,7 @@ async def test_a_cancelled_first_caller_does_not_cancel_the_others(serve, servic
     assert server.counts["initialize"] == 1
 
 
-async def test_every_key_has_a_session_of_its_own_and_is_sent_in_no_other(serve, service_at, key_ring):
+async def test_each_key_has_its_own_session_and_is_sent_in_no_other(serve, service_at, key_ring):
     server = Server()
     server.keys = {f"K{n}" for n in range(8)}
     service = service_at(await serve(server))
@@ -89,9 +87,7 @@ async def test_every_key_has_a_session_of_its_own_and_is_sent_in_no_other(serve,
     assert len(by_session) == len({session for session, _ in by_session}) == 8
 
 
-async def test_the_least_recently_used_session_ends_and_is_opened_again_when_needed(
-    serve, service_at, key_ring
-):
+async def test_least_recently_used_session_ends_and_is_reopened_when_needed(serve, service_at, key_ring):
     server = Server()
     server.keys = {"K1", "K2", "K3"}
     service = service_at(await serve(server), sessions=2)
@@ -100,13 +96,11 @@ async def test_the_least_recently_used_session_ends_and_is_opened_again_when_nee
     for key in ("K2", "K3", "K1"):
         assert (await service.call("weather", {"city": key}, key_ring(key))).ok
     server.gate.set()
-    assert (await waiting).text == "done"  # its session was retired, not cut
+    assert (await waiting).text == "done"  # its session was retired, not closed
     assert server.counts["initialize"] == 4
 
 
-async def test_what_is_shared_is_opened_without_the_variables_of_the_run_that_needed_it(
-    serve, service_at, key_ring
-):
+async def test_session_is_opened_without_the_context_variables_of_a_run(serve, service_at, key_ring):
     seen = {}
 
     async def note(request):
@@ -117,5 +111,5 @@ async def test_what_is_shared_is_opened_without_the_variables_of_the_run_that_ne
     service._http.event_hooks["request"] = [note]
     caller.set("alice")
     assert (await service.call("weather", {"city": "x"}, key_ring("K1"))).ok
-    assert seen["initialize"] == seen["notifications/initialized"] == "nobody"
+    assert seen["initialize"] == seen["notifications/initialized"] == "none"
     assert seen["tools/call"] == "alice"

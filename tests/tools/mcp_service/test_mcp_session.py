@@ -1,4 +1,4 @@
-"""One session, its server in memory, so that each step of the event loop is the test's."""
+"""One session with a server in memory, so that a test controls each step of the event loop."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from tools.mcp_service.session import MCPSession
 from tools.mcp_service.transport import MCPTransport
 
 _TOOL = {"name": "weather", "description": "The weather.", "inputSchema": {"type": "object"}}
-_MOST_STEPS = 60
-"""Of the event loop, from the start of a call to its answer, and some more."""
+_MAX_STEPS = 60
+"""Of the event loop: more than a call takes from its start to its response."""
 
 
 class Server:
-    """Answers calls while `open` is set. `received` has its messages, in order."""
+    """Responds to calls while `open` is set. `received` has its messages, in order."""
 
     def __init__(self):
         self.open = asyncio.Event()
@@ -69,40 +69,40 @@ async def session(server):
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_whoever_leaves_at_whichever_moment_leaves_the_session_to_the_others(session):
-    left = 0
-    for steps in range(_MOST_STEPS):
-        leaving = asyncio.create_task(session.call("weather", {}))
-        staying = asyncio.create_task(session.call("weather", {}))
+async def test_call_cancelled_at_any_step_does_not_affect_the_session(session):
+    cancelled_calls = 0
+    for steps in range(_MAX_STEPS):
+        cancelled = asyncio.create_task(session.call("weather", {}))
+        other = asyncio.create_task(session.call("weather", {}))
         for _ in range(steps):
             await asyncio.sleep(0)
-        left += leaving.cancel()
-        assert (await staying).text == "sunny"
-        await asyncio.wait([leaving])
+        cancelled_calls += cancelled.cancel()
+        assert (await other).text == "sunny"
+        await asyncio.wait([cancelled])
         assert session.is_open
-    assert 0 < left < _MOST_STEPS  # from before the request to after the answer
+    assert 0 < cancelled_calls < _MAX_STEPS  # from before the request to after the response
 
 
-async def test_a_call_to_a_session_that_is_closed_is_a_failure_like_others(session):
+async def test_call_in_a_closed_session_is_a_request_error(session):
     await session.close()
     with pytest.raises(MCPRequestError):
         await session.call("weather", {})
 
 
-async def test_whoever_leaves_withdraws_his_request_and_no_other(session, server):
+async def test_cancelled_call_cancels_its_own_request_at_the_server_only(session, server):
     server.open.clear()
-    leaving = asyncio.create_task(session.call("weather", {}))
+    cancelled = asyncio.create_task(session.call("weather", {}))
     request = await server.next("tools/call")
-    staying = asyncio.create_task(session.call("weather", {}))
+    other = asyncio.create_task(session.call("weather", {}))
     await server.next("tools/call")
-    leaving.cancel()
-    withdrawn = await server.next("notifications/cancelled")
-    assert withdrawn["params"]["requestId"] == request["id"]
+    cancelled.cancel()
+    notification = await server.next("notifications/cancelled")
+    assert notification["params"]["requestId"] == request["id"]
     server.open.set()
-    assert (await staying).text == "sunny"
+    assert (await other).text == "sunny"
 
 
-async def test_what_was_not_answered_in_time_is_withdrawn(server):
+async def test_request_that_times_out_is_cancelled_at_the_server(server):
     server.open.clear()
     async with httpx.AsyncClient(transport=httpx.MockTransport(server)) as http:
         transport = MCPTransport(http, "http://localhost/mcp", Secret("K1"), seconds=0.05, max_bytes=10_000)

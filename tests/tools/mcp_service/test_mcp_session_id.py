@@ -1,4 +1,4 @@
-"""The session id of an MCP server comes back in a header: what cannot stand there is refused."""
+"""The session id of an MCP server is sent in a header: an id that is not valid there is refused."""
 
 import json
 
@@ -35,15 +35,13 @@ def named(session_id: bytes) -> Starlette:
 
 
 @pytest.mark.parametrize("session_id", ["é".encode(), b"\xe9", b"a b", b"a\tb", b"a" * 1025])
-async def test_an_id_of_other_characters_than_visible_ascii_is_refused(
-    serve, service_at, key_ring, session_id
-):
+async def test_id_that_is_not_visible_ascii_or_too_long_is_refused(serve, service_at, key_ring, session_id):
     service = service_at(await serve(named(session_id)))
     error = await failure_of(service.tools(key_ring("K1")))
     assert "session id" in error.detail
 
 
 @pytest.mark.parametrize("session_id", [b"", b"a", b"!~" * 500])
-async def test_a_visible_id_or_none_is_accepted(serve, service_at, key_ring, session_id):
+async def test_visible_id_and_missing_id_are_accepted(serve, service_at, key_ring, session_id):
     service = service_at(await serve(named(session_id)))
     assert await service.tools(key_ring("K1")) == []

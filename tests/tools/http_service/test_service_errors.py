@@ -1,4 +1,4 @@
-"""Failures of an added service: their code, the settings that the remedy names, and statuses as results."""
+"""Errors of an added service: their code, the settings that the remedy names, and statuses as results."""
 
 import pytest
 from starlette.responses import JSONResponse, Response
@@ -40,7 +40,7 @@ async def payroll(serve):
         await service.aclose()
 
 
-async def test_failure_names_the_settings_of_the_service_and_of_no_other(payroll, key_ring):
+async def test_remedy_names_the_settings_of_the_service_and_no_others(payroll, key_ring):
     service = await payroll(Response("down", 500), settings=SETTINGS)
     error = await failure_of(service.call("payslip", {"month": "2026-10"}, key_ring("K1")))
     assert error.code is ToolCode.SERVICE_FAILED
@@ -55,7 +55,7 @@ async def test_remedy_without_settings_names_the_declaration(payroll, key_ring):
     assert "the declaration of the service" in error.row.remedy
 
 
-def test_error_of_a_service_names_its_settings_and_leaves_the_original_alone():
+def test_copy_of_an_error_for_a_service_names_its_settings_and_does_not_change_the_original():
     shared = CredentialError(IdentityCode.SERVICE_KEY_UNAVAILABLE, "not granted")
     payroll = shared.of("payroll", SETTINGS)
     assert ("PAYROLL_SERVICE_URL" in payroll.row.remedy, payroll.service) == (True, "payroll")
@@ -65,14 +65,14 @@ def test_error_of_a_service_names_its_settings_and_leaves_the_original_alone():
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_status_of_the_service_may_be_a_result_with_its_redacted_body(serve, payroll, key_ring):
+async def test_tool_can_make_a_result_of_a_status_and_its_redacted_body(serve, payroll, key_ring):
     service = await payroll(JSONResponse({"error": "2026-13"}, 404))
     result = await service.call("payslip", {"month": "2026-13"}, key_ring("K1"))
     assert result == ToolResult('no payslip: {"error":"2026-13"}', ok=False)
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_body_of_a_failure_has_no_credential_and_is_in_no_message(serve, service_at, key_ring):
+async def test_body_of_an_error_is_redacted_and_is_part_of_no_message(serve, service_at, key_ring):
     recorder = Recorder(lambda r: Response(f"conflict {r.headers['authorization']}" + "x" * 5000, 409))
     service = service_at(await serve(recorder), max_bytes=1000)
     error = await failure_of(service.call("get", {}, key_ring("sk-canary")))

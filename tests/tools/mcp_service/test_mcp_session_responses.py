@@ -1,4 +1,4 @@
-"""What a hostile MCP server may answer, and what of it is looked at. Its server is in memory."""
+"""Responses of a hostile MCP server, which is in memory, and the bounds of their processing."""
 
 import json
 
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 
 class Server:
-    """Answers by `results`: a result, or a function that makes a response of a message."""
+    """Responds by `results`: a result, or a function from a message to a response."""
 
     def __init__(self):
         self.received = []
@@ -31,7 +31,7 @@ class Server:
         if request.method == "DELETE":
             return httpx.Response(204)
         message = json.loads(request.content)
-        self.received.append(message.get("method", "answer"))
+        self.received.append(message.get("method", "response"))
         if "id" not in message or "method" not in message:
             return httpx.Response(202)
         result = self.results[message["method"]]
@@ -72,24 +72,24 @@ async def session(server):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("answer", [whole, streamed])
-async def test_text_is_utf_8_whatever_charset_the_server_names(server, session, codec, answer):
-    kind = "application/json" if answer is whole else "text/event-stream"
+@pytest.mark.parametrize("respond", [whole, streamed])
+async def test_text_is_read_as_utf_8_for_every_charset(server, session, codec, respond):
+    kind = "application/json" if respond is whole else "text/event-stream"
     text = "晴-éa" * 40_000
     result = {"content": [{"type": "text", "text": text}]}
-    server.results["tools/call"] = lambda m: answer(m, result, kind=f"{kind}; charset={codec}")
+    server.results["tools/call"] = lambda m: respond(m, result, kind=f"{kind}; charset={codec}")
     async with responsive():
         assert (await session.call("weather", {})).text == text
 
 
-async def test_messages_before_the_answer_hold_up_nothing_and_few_pings_are_answered(server, session):
+async def test_messages_before_the_response_block_nothing_and_few_pings_get_a_response(server, session):
     ping = 'data: {"jsonrpc":"2.0","id":7,"method":"ping"}\n\n'
     noise = 'data: {"jsonrpc":"2.0","method":"x"}\n\n: x\n\n'
     before = ping * 2_000 + noise * 15_000
     server.results["tools/call"] = lambda m: streamed(m, {"content": []}, before)
     async with responsive():
         assert (await session.call("weather", {})).ok
-    assert server.counted("answer") == 10
+    assert server.counted("response") == 10
 
 
 WIDE = {
@@ -101,44 +101,44 @@ WIDE = {
 
 @pytest.mark.parametrize("what", WIDE)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_json_that_is_wide_or_deep_is_a_failure(server, session, what, stream):
-    def answer(message):
+async def test_wide_or_deep_json_is_an_error(server, session, what, stream):
+    def respond(message):
         body = WIDE[what] % message["id"]
         kind = "text/event-stream" if stream else "application/json"
         content = f"data: {body}\n\n" if stream else body
         return httpx.Response(200, content=content, headers={"content-type": kind})
 
-    server.results["tools/call"] = answer
+    server.results["tools/call"] = respond
     async with responsive():
         with pytest.raises(MCPRequestError):
             await session.call("weather", {})
 
 
-async def test_thousands_of_items_hold_up_nothing(server, session):
+async def test_thousands_of_content_items_do_not_block_the_event_loop(server, session):
     server.results["tools/call"] = {"content": [{"type": "text", "text": "a"}] * 20_000}
     async with responsive():
         result = await session.call("weather", {})
     assert result.text.count("a") == 1_000
 
 
-async def test_thousands_of_tools_hold_up_nothing(server, session):
+async def test_thousands_of_tools_do_not_block_the_event_loop(server, session):
     server.results["tools/list"] = {"tools": [{**TOOL, "inputSchema": {}}] * 15_000}
     async with responsive():
         assert list(await session.tools()) == ["weather"]
 
 
-async def test_list_without_end_ends(server, session):
+async def test_endless_list_of_tools_ends(server, session):
     server.results["tools/list"] = {"tools": [TOOL], "nextCursor": "more"}
     assert list(await session.tools()) == ["weather"]
     assert server.counted("tools/list") == 16
 
 
-async def test_what_is_used_of_a_tool_is_all_that_must_be_well_formed(server, session):
+async def test_unused_members_of_a_tool_may_be_malformed(server, session):
     server.results["tools/list"] = {"tools": ["odd", {**TOOL, "icons": 5, "annotations": [], "title": {}}]}
     assert list(await session.tools()) == ["weather"]
 
 
-async def test_expensive_schemas_hold_up_nothing(server, session):
+async def test_expensive_schemas_do_not_block_the_event_loop(server, session):
     wide = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(900)}}
     patterns = {"type": "object", "properties": {"a": {"pattern": "[^\\x01-\\ufff0]" * 60}}}
     tools = [{"name": f"t{n}", "inputSchema": wide if n % 2 else patterns} for n in range(20)]
@@ -148,7 +148,7 @@ async def test_expensive_schemas_hold_up_nothing(server, session):
 
 
 @pytest.mark.parametrize("number", [True, 1.0, "1", None, [1]])
-async def test_answer_to_another_number_is_no_answer(server, session, number):
+async def test_response_with_another_id_is_an_error(server, session, number):
     server.results["tools/call"] = lambda _: whole({"id": number}, {"content": []})
     with pytest.raises(MCPRequestError):
         await session.call("weather", {})

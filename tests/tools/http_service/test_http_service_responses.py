@@ -1,4 +1,4 @@
-"""What an HTTP service may answer, and what of it is told to the model."""
+"""Responses of an HTTP service: which are results, and what the model sees of them."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tools.error_codes import ToolCode
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
+async def test_echoed_credential_does_not_reach_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda r: JSONResponse({"you sent": dict(r.headers)}))
     service = service_at(await serve(recorder))
     result = await service.call("get", {}, key_ring("sk-canary"))
@@ -21,7 +21,7 @@ async def test_an_echoed_credential_does_not_reach_the_model(serve, service_at, 
     assert "Bearer **redacted**" in result.text
 
 
-async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, service_at, key_ring):
+async def test_response_beyond_the_limit_is_not_read_to_its_end(serve, service_at, key_ring):
     sent = 0
 
     async def endless():
@@ -37,20 +37,20 @@ async def test_an_answer_past_the_limit_is_cut_off_while_it_arrives(serve, servi
     assert sent < 10_000
 
 
-async def test_a_compressed_answer_is_refused_because_its_size_is_unknown(serve, service_at, key_ring):
+async def test_compressed_response_is_refused(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}))
     service = service_at(await serve(recorder))
     await failure_of(service.call("get", {}, key_ring("K1")))
     assert recorder.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def test_a_long_answer_is_shortened_for_the_model(serve, service_at, key_ring):
+async def test_long_response_is_cut_for_the_model(serve, service_at, key_ring):
     recorder = Recorder(lambda _: Response("x" * 50_000))
     service = service_at(await serve(recorder))
     assert len((await service.call("get", {}, key_ring("K1"))).text) < 20_100
 
 
-async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, service_at, key_ring):
+async def test_slow_body_ends_at_the_deadline_of_the_call(serve, service_at, key_ring):
     async def drip():
         for _ in range(100):
             yield b"."
@@ -72,7 +72,7 @@ async def test_a_body_that_drips_is_ended_by_the_deadline_of_the_call(serve, ser
         ("application/problem+json", "[" * 100_000),
     ],
 )
-async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, service_at, key_ring, kind, body):
+async def test_web_page_and_invalid_json_are_no_results(serve, service_at, key_ring, kind, body):
     service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind}))))
     with pytest.raises(ServiceError) as caught:
         await service.call("get", {}, key_ring("K1"))
@@ -89,7 +89,7 @@ async def test_what_cannot_be_the_services_answer_is_not_told_as_one(serve, serv
         ("text/plain", "{"),
     ],
 )
-async def test_an_answer_of_an_odd_type_is_told_as_it_is(serve, service_at, key_ring, kind, body):
+async def test_response_of_an_unusual_type_is_the_result(serve, service_at, key_ring, kind, body):
     service = service_at(await serve(Recorder(lambda _: Response(body, headers={"content-type": kind}))))
     assert (await service.call("get", {}, key_ring("K1"))).text == body
 
@@ -109,7 +109,7 @@ CODECS = [
 
 
 @pytest.mark.parametrize("codec", CODECS)
-async def test_text_is_utf_8_whatever_charset_the_service_names(serve, service_at, key_ring, codec):
+async def test_text_is_read_as_utf_8_for_every_charset(serve, service_at, key_ring, codec):
     body = "sunny 晴 \udcff".encode(errors="surrogateescape") + b"-\xc3\xa9a" * 40_000
     kind = {"content-type": f"text/plain; charset={codec}"}
     recorder = Recorder(lambda _: Response(body, headers=kind))
@@ -121,13 +121,15 @@ async def test_text_is_utf_8_whatever_charset_the_service_names(serve, service_a
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Type": "a; charset=punycode"}])
-async def test_body_of_a_refusal_does_not_hide_the_refusal(serve, service_at, key_ring, status, headers):
-    def answer(request):
+async def test_unreadable_body_of_a_refusal_does_not_prevent_renewal(
+    serve, service_at, key_ring, status, headers
+):
+    def respond(request):
         if request.headers["authorization"] == "Bearer K2":
             return Response("in")
         return Response(b"\x1f\x8b" * 300_000, status, headers=headers)
 
-    service = service_at(await serve(Recorder(answer)))
+    service = service_at(await serve(Recorder(respond)))
     assert (await service.call("get", {}, key_ring("K1", "K2"))).text == "in"
 
 
@@ -135,7 +137,7 @@ async def test_body_of_a_refusal_does_not_hide_the_refusal(serve, service_at, ke
     "place",
     ["http://[", "//\x7f", "http://xn--/", f"http://xn--{'a' * 30_000}/", "http://a:99999999/", "x" * 70_000],
 )
-async def test_redirect_to_what_is_no_address_is_a_failure_of_the_service(serve, service_at, key_ring, place):
+async def test_redirect_to_an_invalid_address_is_an_error_of_the_service(serve, service_at, key_ring, place):
     recorder = Recorder(lambda _: Response(status_code=302, headers={"Location": place}))
     service = service_at(await serve(recorder))
     await failure_of(service.call("get", {}, key_ring("K1")))
