@@ -1,8 +1,9 @@
 """The seam between the graph and a service, and how a service declares the credential that it needs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.messages.tool import ToolOutputMixin
 
@@ -10,6 +11,9 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
+
+FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The name of a function, as OpenAI and Model Studio define it."""
 
 
 class Access(Protocol):

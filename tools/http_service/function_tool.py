@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from pydantic_core import to_json
 
 from tools.http_service.client import ServiceClient
+from tools.http_service.tool_parameters import is_injected
 from tools.service import ToolResult
 
 
@@ -49,11 +50,3 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     if hidden:
         raise ValueError(f'tool "{name}" cannot have a parameter "{hidden[0]}"')  # noqa: EM102
     return tool
-
-
-def is_injected(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
-    """Whether LangChain hides a parameter with this annotation from the model."""
-    return any(
-        isinstance(each, InjectedToolArg) or (isinstance(each, type) and issubclass(each, InjectedToolArg))
-        for each in getattr(annotation, "__metadata__", ())
-    )

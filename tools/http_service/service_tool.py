@@ -1,12 +1,10 @@
 """A LangChain tool as a tool of a service."""
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, ValidationError
 
@@ -14,9 +12,9 @@ from tools.arguments.schema_budget import checked_draft
 from tools.arguments.size import size_fault
 from tools.arguments.validator import BoundedValidator
 from tools.http_service.client import ServiceClient
-from tools.http_service.function_tool import is_injected
-from tools.langchain_tool import run_tool
-from tools.service import ToolResult, ToolSchema
+from tools.http_service.tool_parameters import injected_parameters, json_schema, model
+from tools.http_service.tool_runner import run_tool
+from tools.service import FUNCTION_NAME, ToolResult, ToolSchema
 
 _MAX_FAULTS: Final = 5
 _MAX_NAME: Final = 300
@@ -35,28 +33,31 @@ class ServiceTool:
     a timeout does not end.
 
     Raises `TypeError` for another kind of injected parameter that has no default, and `ValueError` for a tool
-    without a description or with a JSON Schema that is malformed or too large.
+    without a description, with a name that model services refuse, or with a JSON Schema that is malformed or
+    too large.
     """
 
     def __init__(self, tool: BaseTool) -> None:
         name = tool.name
         if not tool.description:
             raise ValueError(f'tool "{name}" must have a description: the model chooses tools by it')  # noqa: EM102
-        injected = _injected(tool)
+        injected = injected_parameters(tool)
         self._tool: Final = tool
         self._clients: Final = frozenset(each for each in injected if injected[each].kind is ServiceClient)
         if any(each.is_required for name, each in injected.items() if name not in self._clients):
             raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')  # noqa: EM102
         self._injected: Final = frozenset(injected)
-        schema = _json_schema(tool)
+        schema = json_schema(tool)
         if schema is None:
             parameters = convert_to_openai_function(tool)["parameters"]
-            self._check: _Check = partial(_model_faults, _model(tool.get_input_schema(), name))
+            self._check: _Check = partial(_model_faults, model(tool.get_input_schema(), name))
         else:
             checked_draft(schema)
             parameters = _without(schema, self._injected)
             self._check = partial(_schema_faults, BoundedValidator(parameters))
         parameters = {"type": "object", "properties": {}, "additionalProperties": False} | parameters
+        if not FUNCTION_NAME.fullmatch(name) or parameters["type"] != "object":
+            raise ValueError(f'tool "{name}" must have the name and the parameters of a function')  # noqa: EM102
         self._is_closed: Final = (
             parameters["additionalProperties"] is False and "patternProperties" not in parameters
         )
@@ -98,48 +99,6 @@ def _model_faults(model: type[BaseModel], _: object, given: Mapping[str, Any]) -
             for fault in error.errors(include_url=False, include_input=False, include_context=False)
         ][:_MAX_FAULTS]
     return []
-
-
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    kind: Any
-    is_required: bool
-
-
-def _injected(tool: BaseTool) -> dict[str, _Parameter]:
-    """The parameters that LangChain hides from the model: of the function, and of the model of arguments."""
-    found: dict[str, _Parameter] = {}
-    for function in _functions(tool):
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
-            if is_injected(parameter.annotation):
-                is_required = parameter.default is parameter.empty
-                found[parameter.name] = _Parameter(get_args(parameter.annotation)[0], is_required)
-    if _json_schema(tool) is None:
-        shown = _model(tool.tool_call_schema, tool.name).model_fields
-        for name, field in _model(tool.get_input_schema(), tool.name).model_fields.items():
-            if name not in shown:
-                found[name] = _Parameter(field.annotation, field.is_required())
-    return found
-
-
-def _functions(tool: BaseTool) -> list[Callable[..., Any]]:
-    if isinstance(tool, StructuredTool | Tool):
-        return [function for function in (tool.func, tool.coroutine) if function is not None]
-    return [tool._run, tool._arun]  # noqa: SLF001 - what a subclass of `BaseTool` defines
-
-
-def _json_schema(tool: BaseTool) -> dict[str, Any] | None:
-    """The JSON Schema of the arguments; `None` if they are a pydantic model."""
-    if isinstance(tool, Tool) and tool.args_schema is None:  # takes one text
-        schema: dict[str, Any] = convert_to_openai_function(tool)["parameters"]
-        return schema
-    return tool.args_schema if isinstance(tool.args_schema, dict) else None
-
-
-def _model(schema: object, name: str) -> type[BaseModel]:
-    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise TypeError(f'the arguments of tool "{name}" must be a model of pydantic 2, or a JSON Schema')  # noqa: EM102
-    return schema
 
 
 def _without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

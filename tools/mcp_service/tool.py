@@ -12,7 +12,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from identity.secret import Secret
 from identity.transport.json_size import TooLargeError
 from tools.arguments.schema_budget import MAX_CHARACTERS
 from tools.arguments.validator import BoundedValidator
-from tools.service import ToolSchema
+from tools.service import FUNCTION_NAME, ToolSchema
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +41,6 @@ _SCHEMA_ERRORS = (
     RecursionError,
     Unresolvable,
 )
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""The name of a function, as OpenAI and Model Studio define it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ async def usable_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str
 
 def _checked(tool: BaseTool, presented: Secret) -> MCPTool:
     name, given = tool.name, tool.args_schema
-    if not _NAME.fullmatch(name) or presented.reveal() in name:
+    if not FUNCTION_NAME.fullmatch(name) or presented.reveal() in name:
         raise ValueError("not the name of a function")
     parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
     if len(to_json(parameters)) > MAX_CHARACTERS:

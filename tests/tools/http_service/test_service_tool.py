@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import pytest
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import (
     BaseTool,
     InjectedToolArg,
@@ -228,7 +229,15 @@ async def test_arguments_beyond_the_bounds_are_refused(payroll, key_ring):
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [("a", "a"), (["a", "b"], '["a","b"]'), ([], "[]"), ({"a": "晴"}, '{"a": "晴"}'), (None, "null")],
+    [
+        ("a", "a"),
+        ("", ""),
+        ([{"type": "text", "text": ""}], ""),
+        (["a", "b"], '["a","b"]'),
+        ([], "[]"),
+        ({"a": "晴"}, '{"a": "晴"}'),
+        (None, "null"),
+    ],
 )
 async def test_result_is_text_as_it_is_or_json(key_ring, content, text):
     @tool
@@ -238,6 +247,18 @@ async def test_result_is_text_as_it_is_or_json(key_ring, content, text):
 
     service = HTTPService("x", "https://service.example", tools=[value])
     assert await service.call("value", {}, key_ring("K1")) == ToolResult(text)
+    await service.aclose()
+
+
+async def test_result_that_only_a_graph_can_use_is_a_type_error(key_ring):
+    @tool
+    async def messages() -> Any:
+        """Returns messages."""
+        return [ToolMessage("a", tool_call_id="1")]
+
+    service = HTTPService("x", "https://service.example", tools=[messages])
+    with pytest.raises(TypeError, match="messages"):
+        await service.call("messages", {}, key_ring("K1"))
     await service.aclose()
 
 
@@ -269,6 +290,8 @@ async def test_tool_that_cannot_be_called_is_refused_when_it_is_added():
         (traced, TypeError),
         (with_schema({"type": "object", "properties": []}), ValueError),
         (with_schema({"$defs": {**doubled, "d40": {}}, "$ref": "#/$defs/d0"}), ValueError),
+        (with_schema({"type": "array"}), ValueError),
+        (Tool(name="two words", description="Has a name that no model API accepts.", func=len), ValueError),
         (payslip, ValueError),
     ):
         with pytest.raises(error):

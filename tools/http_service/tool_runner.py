@@ -1,6 +1,6 @@
 """Runs a LangChain tool and reads its result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import ToolMessage
@@ -13,9 +13,9 @@ from tools.service import ToolResult
 async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
     """The result of `tool` as text: of content blocks the texts, of other kinds only the name.
 
-    A `ToolException`, and what the tool's own `handle_tool_error` makes of one, is a failed result. The tool
-    gets no callbacks: the graph records the call. Raises what the tool raises, and `TypeError` for a result
-    that only a node of LangGraph can use, such as a `Command`. Not checked: `arguments`.
+    A `ToolException`, and what the tool's own `handle_tool_error` makes of one, is a failed result. The run's
+    callbacks are not passed on: the graph records the call. Raises what the tool raises, and `TypeError` for
+    a result that only a node of LangGraph can use, such as a `Command`. Not checked: `arguments`.
     """
     call = {"type": "tool_call", "id": tool.name, "name": tool.name, "args": dict(arguments)}
     try:
@@ -37,11 +37,10 @@ def _text(tool: BaseTool, message: ToolMessage) -> str:
         return to_json(content).decode()  # a list of texts is a value, not one text in pieces
     if not content and isinstance(artifact, Mapping) and "structured_content" in artifact:
         return to_json(artifact["structured_content"]).decode()  # of an MCP server
-    return "\n".join(_texts(content))
+    return "\n".join(map(_block_text, content))
 
 
-def _texts(content: Sequence[str | dict[Any, Any]]) -> list[str]:
-    return [
-        part if isinstance(part, str) else part.get("text") or f"[{part.get('type')}, not shown]"
-        for part in content
-    ]
+def _block_text(block: str | Mapping[Any, Any]) -> str:
+    if isinstance(block, str):
+        return block
+    return str(block.get("text", "")) if block.get("type") == "text" else f"[{block.get('type')}, not shown]"
