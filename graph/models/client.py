@@ -9,6 +9,7 @@ import httpx2
 
 from identity.transport.body import limit_body, truncate_body
 from identity.transport.client import remove_location
+from identity.transport.media_type import media_type
 from identity.transport.pool import sharded_transport
 from identity.transport.retry_after import retry_after
 
@@ -38,7 +39,7 @@ def model_client(
     """
 
     async def bound(response: httpx2.Response) -> None:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = media_type(response.headers.get("content-type"))
         response.headers["content-type"] = kind  # without the name of a codec
         if response.is_success:
             limit_body(response, max_streamed_bytes if kind == "text/event-stream" else max_bytes)
