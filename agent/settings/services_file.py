@@ -57,7 +57,7 @@ class _Placement(BaseModel):
         return Placement(self.header, self.scheme, self.query)
 
 
-class _Declared(BaseModel):
+class _Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: _Url
@@ -80,7 +80,7 @@ class _Declared(BaseModel):
         return self
 
 
-class HTTPDeclaration(_Declared):
+class HTTPDeclaration(_Declaration):
     """A service over HTTP; `python` names the function that adds its tools."""
 
     type: Literal["http"]
@@ -90,7 +90,7 @@ class HTTPDeclaration(_Declared):
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
 
 
-class MCPDeclaration(_Declared):
+class MCPDeclaration(_Declaration):
     """An MCP server over streamable HTTP, which lists its tools itself."""
 
     type: Literal["mcp"]
