@@ -30,8 +30,8 @@ def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
         need = "LLM_API_KEY_FILE" if s.llm_api_key_file is not None else "LLM_API_KEY_IDENTIFIER"
     elif declared is not None:
         need = declared.settings[-1]
-    if error.code is AgentCode.SETTINGS_INVALID and s.rate_limit_url is not None:
-        return Origin(s.rate_limit_url.reveal(), "RATE_LIMIT_URL", need)
+    if error.code is AgentCode.SETTINGS_INVALID and s.redis_url is not None:
+        return Origin(s.redis_url.reveal(), "REDIS_URL", need)
     if error.code is IdentityCode.JWKS_UNAVAILABLE:
         return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
     if error.code is IdentityCode.IDAAS_UNREACHABLE:

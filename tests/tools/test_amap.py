@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError
 from sandbox.faults import Fault
 from tools.error_codes import ToolCode

@@ -9,7 +9,7 @@ from agent.settings.declared_services import declared_services
 from agent.settings.services_file import HTTPDeclaration, MCPDeclaration
 from agent.settings.variables import read_settings
 from identity.access_identity import AccessIdentity
-from identity.credentials.credential import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from tools.error_codes import ToolCode
 

@@ -21,7 +21,7 @@ from mcp.types import ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from tests.recorder import Recorder, bearer
 from tools.arguments.size import MAX_NODES
 from tools.http_service.client import ServiceClient
