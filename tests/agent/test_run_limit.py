@@ -64,7 +64,7 @@ def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> Run:
     return runs.start([], who, streaming=True)
 
 
-async def test_one_more_is_refused_to_this_caller_only() -> None:
+async def test_limit_of_one_caller_does_not_affect_others() -> None:
     runs = runs_of(Graph(endless=True), per_caller=2)
     start(runs), start(runs)
     with pytest.raises(LimitError) as refused:
@@ -74,7 +74,7 @@ async def test_one_more_is_refused_to_this_caller_only() -> None:
     await runs.aclose()
 
 
-async def test_callers_that_wait_as_asked_come_back_a_few_at_a_time() -> None:
+async def test_retry_after_is_staggered() -> None:
     limit = RunLimit(per_caller=10)
     running: list[asyncio.Task[bool]] = []
     attempts, second = dict.fromkeys(range(50), 0), 0
@@ -99,7 +99,7 @@ async def test_callers_that_wait_as_asked_come_back_a_few_at_a_time() -> None:
     assert len(limit._waiting) == 0
 
 
-async def test_no_caller_is_asked_to_wait_for_over_a_minute() -> None:
+async def test_retry_after_is_at_most_a_minute() -> None:
     limit = RunLimit(per_caller=1)
     run = asyncio.create_task(asyncio.Event().wait())
     limit.count(ALICE.principal, run)
@@ -111,7 +111,7 @@ async def test_no_caller_is_asked_to_wait_for_over_a_minute() -> None:
     run.cancel()
 
 
-async def test_one_more_altogether_is_refused_to_all() -> None:
+async def test_total_limit_applies_to_all_callers() -> None:
     runs = runs_of(Graph(endless=True), per_caller=0, altogether=2)
     start(runs), start(runs)
     for who in (ALICE, BOB):
@@ -164,7 +164,7 @@ async def does_not_read(run: Run) -> None:
         (Graph(pieces=10_000), does_not_read),  # it waits for its reader, until its time is up
     ],
 )
-async def test_a_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: Any) -> None:
+async def test_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: Any) -> None:
     runs = runs_of(graph, seconds=0.05 if reader is does_not_read else 30)
     for _ in range(3):
         run = start(runs)
@@ -175,7 +175,7 @@ async def test_a_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader:
     await runs.aclose()
 
 
-async def test_a_slow_reader_receives_the_timeout_after_the_buffered_events() -> None:
+async def test_slow_reader_receives_the_timeout_after_the_buffered_events() -> None:
     run = start(runs_of(Graph(pieces=10_000), seconds=0.05))
     await asyncio.wait([run.task])
     read: list[object] = []
@@ -204,7 +204,9 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-async def test_every_surface_refuses_one_more_and_others_go_on(sandbox: Sandbox, model: EndlessModel) -> None:
+async def test_every_surface_refuses_a_run_above_the_limit_and_running_ones_continue(
+    sandbox: Sandbox, model: EndlessModel
+) -> None:
     stream = {"messages": MESSAGES, "stream": True}
     with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_CONCURRENT_RUNS="1", MAX_RUNS="2") as server:
         async with (
@@ -227,7 +229,7 @@ async def test_every_surface_refuses_one_more_and_others_go_on(sandbox: Sandbox,
                 assert other.status_code == 200
 
 
-async def test_a_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessModel) -> None:
+async def test_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessModel) -> None:
     stream = {"messages": MESSAGES, "stream": True}
     with running_agent(sandbox, LLM_BASE_URL=model.url, MAX_RUNS="1") as server:
         async with (
@@ -240,7 +242,7 @@ async def test_a_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessMo
             assert refusal(invoked) == (503, AgentCode.OVERLOADED)
 
 
-async def test_a_batch_larger_than_the_limit_is_answered(sandbox: Sandbox) -> None:
+async def test_batch_larger_than_the_run_limit_is_served(sandbox: Sandbox) -> None:
     with running_agent(sandbox, MAX_CONCURRENT_RUNS="2") as server:
         answer = await batch_of(server, 5)
     assert answer.status_code == 200

@@ -180,7 +180,7 @@ def test_null_counts_as_absent(name: str) -> None:
     read(**{name: None})
 
 
-def test_a_fault_repeats_no_text_of_the_client() -> None:
+def test_fault_repeats_no_text_of_the_client() -> None:
     for body in (
         {"temperature": "private words"},
         {"verbosity": "private words"},
@@ -194,7 +194,7 @@ def test_every_parameter_of_the_official_client_is_known() -> None:
     assert theirs - ChatBody.model_fields.keys() == set()
 
 
-async def test_the_official_client_gets_its_error(agent_server: AgentServer) -> None:
+async def test_official_client_raises_bad_request(agent_server: AgentServer) -> None:
     token = agent_server.sandbox.access_token("alice")
     async with openai.AsyncOpenAI(base_url=f"{agent_server.url}/openai/v1", api_key=token) as client:
         with pytest.raises(openai.BadRequestError) as bad:
@@ -223,7 +223,7 @@ MANY: dict[str, bytes] = {
 
 @pytest.mark.promise("bounded")
 @pytest.mark.parametrize("body", MANY.values(), ids=MANY)
-async def test_a_body_of_a_megabyte_with_many_faults_is_refused_at_the_first(body: bytes) -> None:
+async def test_large_body_with_many_faults_is_refused_at_the_first(body: bytes) -> None:
     async with responsive():
         with pytest.raises(RequestError):
             read_chat_request(body, max_messages=10)
@@ -238,25 +238,25 @@ def rows(heading: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\|$", part, re.MULTILINE))
 
 
-def test_the_document_lists_each_parameter_where_it_belongs() -> None:
+def test_document_lists_each_parameter_in_its_group() -> None:
     assert rows("Honoured").keys() == Honoured.model_fields.keys()
     assert list(rows("Accepted and ignored")) == list(Ignored.model_fields)
     assert list(rows("Refused, but for a value that changes nothing")) == list(Refused.model_fields)
 
 
-def test_the_document_lists_each_value_that_changes_nothing() -> None:
+def test_document_lists_each_neutral_value() -> None:
     for name, said in rows("Refused, but for a value that changes nothing").items():
         assert [json.loads(value) for value in re.findall(r"`(.+?)`", said)] == list(NEUTRAL.get(name, ()))
 
 
-def test_the_document_lists_each_defined_value() -> None:
+def test_document_lists_each_defined_value() -> None:
     for name, said in rows("Accepted and ignored").items():
         schema = json.dumps(ChatBody.model_json_schema()["properties"][name])
         for value in re.findall(r'"enum": \[(.*?)\]', schema):
             assert re.findall(r"`(.+?)`", said) == json.loads(f"[{value}]"), name
 
 
-def test_the_document_lists_each_code() -> None:
+def test_document_lists_each_code() -> None:
     named = set(re.findall(r"`(\w+)`", DOCUMENT.partition("| code |")[2].partition("\n## ")[0]))
     seen = {code for _, _, code in BAD}
     assert named == seen

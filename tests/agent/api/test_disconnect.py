@@ -79,7 +79,7 @@ async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:
         closed.set()
 
 
-async def test_a_run_that_is_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
+async def test_run_cancelled_while_its_reader_lags_is_closed_at_once() -> None:
     closed = asyncio.Event()
     run = Run(endless_events(closed), 60)
     await run.first()

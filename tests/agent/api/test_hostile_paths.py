@@ -17,7 +17,7 @@ PIECES = (
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece[:20])
-async def test_hostile_path_parameter_is_no_failure(agent_server: AgentServer, piece: str) -> None:
+async def test_hostile_path_parameter_is_a_404(agent_server: AgentServer, piece: str) -> None:
     routes = [route.split(" ") for route in AGENT["protected"] if "{" in route]
     assert routes
     async with agent_server.client() as http:
@@ -30,7 +30,7 @@ async def test_hostile_path_parameter_is_no_failure(agent_server: AgentServer, p
                 assert response.status_code == 404
 
 
-async def test_playground_still_has_its_files(agent_server: AgentServer) -> None:
+async def test_playground_serves_its_files(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         page = await http.get("/agent/playground/")
         assert page.status_code == 200

@@ -26,7 +26,7 @@ def remote(server: AgentServer, user: str = "alice") -> RemoteRunnable[Any, Any]
     return RemoteRunnable(f"{server.url}/agent", headers=server.headers(user))
 
 
-async def test_invoke_answers_with_a_message(agent_server: AgentServer) -> None:
+async def test_invoke_returns_a_message(agent_server: AgentServer) -> None:
     answer = await remote(agent_server).ainvoke(WEATHER)
     assert type(answer) is AIMessage
     assert "Hangzhou" in answer.text
@@ -34,14 +34,14 @@ async def test_invoke_answers_with_a_message(agent_server: AgentServer) -> None:
     assert answer.usage_metadata["total_tokens"] > 0
 
 
-async def test_stream_answers_in_pieces(agent_server: AgentServer) -> None:
+async def test_stream_returns_chunks(agent_server: AgentServer) -> None:
     pieces = [piece async for piece in remote(agent_server).astream(WEATHER)]
     assert len(pieces) > 3
     assert all(isinstance(piece, AIMessageChunk) for piece in pieces)
     assert "Hangzhou" in "".join(piece.text for piece in pieces)
 
 
-async def test_batch_answers_each_input_in_its_place(human_agent_server: AgentServer) -> None:
+async def test_batch_returns_outputs_in_the_order_of_inputs(human_agent_server: AgentServer) -> None:
     weather, enterprise = await remote(human_agent_server).abatch([WEATHER, ENTERPRISE])
     assert "Hangzhou" in weather.text
     assert "user_alice01" in enterprise.text
@@ -55,7 +55,7 @@ async def test_events_report_tool_calls(agent_server: AgentServer) -> None:
     assert events[-1]["event"] == "on_chain_end"
 
 
-async def test_the_log_ends_with_the_answer(agent_server: AgentServer) -> None:
+async def test_stream_log_ends_with_the_final_message(agent_server: AgentServer) -> None:
     log = None
     async for patch in remote(agent_server).astream_log(WEATHER):
         log = patch if log is None else log + patch
@@ -63,7 +63,7 @@ async def test_the_log_ends_with_the_answer(agent_server: AgentServer) -> None:
     assert "Hangzhou" in log.state["final_output"].text
 
 
-async def test_a_conversation_goes_on_with_earlier_answers(agent_server: AgentServer) -> None:
+async def test_conversation_continues_with_earlier_messages(agent_server: AgentServer) -> None:
     runnable = remote(agent_server)
     pieces = [piece async for piece in runnable.astream(WEATHER)]
     first = sum(pieces[1:], pieces[0])
@@ -71,7 +71,7 @@ async def test_a_conversation_goes_on_with_earlier_answers(agent_server: AgentSe
     assert "app_agent01" in answer.text
 
 
-async def test_openais_messages_are_accepted(agent_server: AgentServer) -> None:
+async def test_openai_messages_are_accepted(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         response = await http.post("/agent/invoke", json={"input": PLAIN})
     assert response.status_code == 200
@@ -94,7 +94,7 @@ BAD_INPUTS = [
 ACTIONS = ("invoke", "stream", "stream_log", "stream_events", "batch")
 
 
-async def test_a_bad_input_is_a_422(agent_server: AgentServer) -> None:
+async def test_invalid_input_is_a_422(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         for action in ACTIONS:
             for given in BAD_INPUTS:
@@ -117,7 +117,7 @@ BAD_BODIES = [
 ]
 
 
-async def test_a_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None:
+async def test_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         for content in BAD_BODIES:
             for action in ACTIONS:
@@ -129,7 +129,7 @@ async def test_a_body_of_another_shape_is_a_422(agent_server: AgentServer) -> No
     ("service", "status", "code"),
     [("idaas.token", 503, "idaas_unreachable"), ("model_studio", 502, "model_call_failed")],
 )
-async def test_a_failure_has_a_status_before_the_stream(
+async def test_failure_has_a_status_before_the_stream(
     human_agent_server: AgentServer, service: str, status: int, code: str
 ) -> None:
     human_agent_server.sandbox.cloud.faults.set(service, Fault(status=500))
@@ -141,7 +141,7 @@ async def test_a_failure_has_a_status_before_the_stream(
 
 
 @pytest.mark.promise("bounded")
-async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
+async def test_run_above_its_time_limit_is_a_504(sandbox: Sandbox) -> None:
     sandbox.cloud.settings.model_first_token_delay = 60
     with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
         async with server.client() as http:
@@ -152,7 +152,7 @@ async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
                 assert response.json()["error"]["code"] == "run_timed_out", action
 
 
-async def test_an_error_in_mid_stream_is_one_event_with_its_code_and_a_whole_body(
+async def test_error_after_the_first_byte_is_one_event_with_code_and_error_body(
     agent_server: AgentServer,
 ) -> None:
     agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
@@ -170,7 +170,7 @@ async def test_an_error_in_mid_stream_is_one_event_with_its_code_and_a_whole_bod
             assert error["error"]["service"] == "model", action
 
 
-async def test_langserves_client_raises_an_error_in_mid_stream_with_its_status_and_code(
+async def test_langserve_client_raises_an_error_after_the_first_byte_with_status_and_code(
     agent_server: AgentServer,
 ) -> None:
     agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
@@ -185,7 +185,7 @@ async def test_langserves_client_raises_an_error_in_mid_stream_with_its_status_a
         assert raised.value.response.status_code == 503
 
 
-async def test_a_system_message_reaches_the_model_after_the_agents_own(sandbox: Sandbox) -> None:
+async def test_system_message_follows_the_agents_own(sandbox: Sandbox) -> None:
     forms = (
         {"type": "system", "content": "Be brief."},
         {"role": "developer", "content": "Be brief."},
@@ -233,7 +233,7 @@ async def test_playground_is_served_to_a_signed_in_user(agent_server: AgentServe
         assert (await http.get(asset)).status_code == 200
 
 
-async def test_schemas_are_published_without_anything_to_configure(agent_server: AgentServer) -> None:
+async def test_schemas_offer_nothing_to_configure(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         for name in ("input_schema", "output_schema", "config_schema"):
             response = await http.get(f"/agent/{name}")
@@ -241,7 +241,7 @@ async def test_schemas_are_published_without_anything_to_configure(agent_server:
             assert "access_token" not in response.text
 
 
-async def test_no_endpoint_shows_a_secret(human_agent_server: AgentServer) -> None:
+async def test_no_endpoint_returns_a_secret(human_agent_server: AgentServer) -> None:
     server, secrets = human_agent_server, human_agent_server.sandbox.cloud.secrets
     headers = server.headers()
     canaries = [headers["Authorization"].rpartition(".")[2], secrets.llm_api_key, secrets.amap_api_key]
@@ -252,7 +252,7 @@ async def test_no_endpoint_shows_a_secret(human_agent_server: AgentServer) -> No
             assert not [canary for canary in canaries if canary in text], path
 
 
-async def test_the_schemas_are_of_the_kind_that_the_chat_playground_takes(agent_server: AgentServer) -> None:
+async def test_schemas_are_accepted_by_the_chat_playground(agent_server: AgentServer) -> None:
     async with agent_server.client() as client:
         given = (await client.get("/agent/input_schema")).json()
         answered = (await client.get("/agent/output_schema")).json()

@@ -18,7 +18,7 @@ UNDER = ("/agent/", "/agent/c/{config_hash}/")
 [EXAMPLE] = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
-async def test_the_example_runs_with_langserves_client(agent_server: AgentServer, tmp_path: Path) -> None:
+async def test_documented_example_runs(agent_server: AgentServer, tmp_path: Path) -> None:
     file = tmp_path / "example.py"
     file.write_text(EXAMPLE, encoding="utf-8")
     token = agent_server.sandbox.access_token("alice")
@@ -35,7 +35,7 @@ async def test_the_example_runs_with_langserves_client(agent_server: AgentServer
     assert said.decode().index("Hangzhou") < said.decode().index("Beijing")
 
 
-async def test_each_form_of_the_input_is_taken_by_each_route(agent_server: AgentServer) -> None:
+async def test_each_documented_input_is_accepted_by_each_route(agent_server: AgentServer) -> None:
     assert len(INPUTS) == 3
     async with agent_server.client() as http:
         for body in INPUTS:
@@ -47,7 +47,7 @@ async def test_each_form_of_the_input_is_taken_by_each_route(agent_server: Agent
         assert [("Hangzhou" in output["content"]) for output in several.json()["output"]] == [True] * 3
 
 
-async def test_each_route_is_there_and_no_other(agent_server: AgentServer) -> None:
+async def test_documented_routes_equal_the_existing_ones(agent_server: AgentServer) -> None:
     posts = set(re.findall(r"`POST (/agent/\w+)`", DOCUMENT))
     async with agent_server.client() as http:
         paths = (await http.get("/openapi.json")).json()["paths"]
@@ -58,11 +58,11 @@ async def test_each_route_is_there_and_no_other(agent_server: AgentServer) -> No
             assert (await http.get(f"/agent/{name}")).status_code == 200
 
 
-def test_the_largest_batch_is_as_documented() -> None:
+def test_largest_batch_equals_the_documented_one() -> None:
     assert f"1 to {_MAX_BATCH}" in DOCUMENT
 
 
-async def test_a_body_that_is_wrong_is_a_422_that_names_the_member(agent_server: AgentServer) -> None:
+async def test_invalid_body_is_a_422_that_names_the_member(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         answer = await http.post("/agent/invoke", json={"input": {"messages": [["nobody", "x"]]}})
     assert answer.status_code == 422
@@ -70,7 +70,7 @@ async def test_a_body_that_is_wrong_is_a_422_that_names_the_member(agent_server:
 
 
 @pytest.mark.parametrize("config", [{}, {"configurable": {"user": "bob"}}])
-async def test_a_config_has_no_effect(agent_server: AgentServer, config: dict[str, object]) -> None:
+async def test_config_has_no_effect(agent_server: AgentServer, config: dict[str, object]) -> None:
     async with agent_server.client() as http:
         answer = await http.post("/agent/invoke", json={**INPUTS[0], "config": config})
     assert answer.status_code == 200

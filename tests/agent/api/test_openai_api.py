@@ -27,7 +27,7 @@ def events(text: str) -> list[Any]:
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
-async def test_the_official_client_gets_a_whole_answer(agent_server: AgentServer) -> None:
+async def test_official_client_receives_a_completion(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
         answer = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]
     assert "Hangzhou" in (answer.choices[0].message.content or "")
@@ -38,7 +38,7 @@ async def test_the_official_client_gets_a_whole_answer(agent_server: AgentServer
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
 
 
-async def test_the_official_client_streams(agent_server: AgentServer) -> None:
+async def test_official_client_receives_a_stream(agent_server: AgentServer) -> None:
     text, usage = "", None
     async with client(agent_server) as official:
         stream = await official.chat.completions.create(
@@ -57,7 +57,7 @@ async def test_the_official_client_streams(agent_server: AgentServer) -> None:
     assert usage.total_tokens > 0
 
 
-async def test_a_stream_has_the_contracts_form(agent_server: AgentServer) -> None:
+async def test_stream_has_the_documented_form(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -86,7 +86,7 @@ async def test_a_stream_has_the_contracts_form(agent_server: AgentServer) -> Non
     }
 
 
-async def test_thinking_comes_as_reasoning_content(sandbox: Sandbox) -> None:
+async def test_thinking_is_sent_as_reasoning_content(sandbox: Sandbox) -> None:
     with running_agent(sandbox, LLM_ENABLE_THINKING="true") as server:
         async with server.client() as http:
             response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
@@ -104,7 +104,7 @@ async def test_enterprise_service_names_the_caller(
         assert caller in answer["choices"][0]["message"]["content"]
 
 
-async def test_there_is_one_model(agent_server: AgentServer) -> None:
+async def test_only_the_configured_model_is_listed(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
         assert [model.id async for model in official.models.list()] == ["qwen-plus"]
         assert (await official.models.retrieve("qwen-plus")).id == "qwen-plus"
@@ -112,7 +112,7 @@ async def test_there_is_one_model(agent_server: AgentServer) -> None:
             await official.models.retrieve("gpt-9")
 
 
-async def test_the_official_client_understands_refusals(agent_server: AgentServer) -> None:
+async def test_official_client_raises_its_own_errors(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
         with pytest.raises(openai.BadRequestError) as bad:
             await official.chat.completions.create(model="any", messages=WEATHER, n=2)  # type: ignore[arg-type]
@@ -137,7 +137,7 @@ async def test_the_official_client_understands_refusals(agent_server: AgentServe
         ("model_studio", Fault(drop=True), 503, "model_call_failed"),
     ],
 )
-async def test_a_failure_downstream_has_a_status_before_the_stream(
+async def test_downstream_failure_has_a_status_before_the_stream(
     human_agent_server: AgentServer, service: str, fault: Fault, status: int, code: str
 ) -> None:
     human_agent_server.sandbox.cloud.faults.set(service, fault)
@@ -157,7 +157,7 @@ async def test_a_failure_downstream_has_a_status_before_the_stream(
             assert str(error.get("retry_after")) == response.headers.get("retry-after", "None")
 
 
-async def test_a_refused_credential_is_a_502_with_its_code(sandbox: Sandbox) -> None:
+async def test_refused_credential_is_a_502_with_its_code(sandbox: Sandbox) -> None:
     with running_agent(sandbox, LLM_API_KEY_IDENTIFIER="nobody_knows") as server:
         async with server.client() as http:
             response = await http.post(CHAT, json={"messages": WEATHER, "stream": True})
@@ -165,7 +165,7 @@ async def test_a_refused_credential_is_a_502_with_its_code(sandbox: Sandbox) -> 
     assert response.json()["error"]["code"] == "llm_api_key_unavailable"
 
 
-async def test_an_error_in_mid_stream_is_one_event_and_the_end(agent_server: AgentServer) -> None:
+async def test_error_after_the_first_byte_is_one_event_and_ends_the_stream(agent_server: AgentServer) -> None:
     agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
     body = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
     async with agent_server.client() as http:
@@ -178,7 +178,7 @@ async def test_an_error_in_mid_stream_is_one_event_and_the_end(agent_server: Age
     assert last["error"]["retry_after"] == 5
 
 
-async def test_the_official_client_raises_an_error_of_mid_stream(agent_server: AgentServer) -> None:
+async def test_official_client_raises_an_error_after_the_first_byte(agent_server: AgentServer) -> None:
     agent_server.sandbox.cloud.faults.set("model_studio.stream", Fault(drop=True))
     async with client(agent_server) as official:
         stream = await official.chat.completions.create(
@@ -191,7 +191,7 @@ async def test_the_official_client_raises_an_error_of_mid_stream(agent_server: A
 
 
 @pytest.mark.promise("bounded")
-async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
+async def test_run_above_its_time_limit_is_a_504(sandbox: Sandbox) -> None:
     sandbox.cloud.settings.model_first_token_delay = 60
     with running_agent(sandbox, RUN_TIMEOUT_SECONDS="0.2") as server:
         async with server.client() as http:
@@ -201,13 +201,13 @@ async def test_a_run_that_takes_too_long_is_a_504(sandbox: Sandbox) -> None:
                 assert response.json()["error"]["code"] == "run_timed_out"
 
 
-async def test_each_answer_names_its_request(agent_server: AgentServer) -> None:
+async def test_each_response_has_its_request_id(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         ids = [(await http.get("/openai/v1/models")).headers["x-request-id"] for _ in range(2)]
     assert ids[0] != ids[1]
 
 
-async def test_a_conversation_goes_on_with_its_history(agent_server: AgentServer) -> None:
+async def test_conversation_continues_with_its_history(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
         first = (await http.post(CHAT, json={"messages": WEATHER})).json()["choices"][0]["message"]
         messages = [*WEATHER, first, {"role": "user", "content": "Call my enterprise service"}]

@@ -5,7 +5,7 @@ from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 
 
-async def test_health_needs_nothing(agent_server: AgentServer) -> None:
+async def test_health_needs_no_dependency(agent_server: AgentServer) -> None:
     agent_server.sandbox.cloud.faults.set("idaas.token", Fault(status=500))
     response = await agent_server.client(None).get("/health")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -24,7 +24,7 @@ async def test_ready_when_keys_and_machine_credentials_are_cached(agent_server: 
     }
 
 
-async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
+async def test_human_identity_obtains_nothing_before_a_user_calls(
     human_agent_server: AgentServer,
 ) -> None:
     response = await human_agent_server.client(None).get("/ready")
@@ -35,7 +35,7 @@ async def test_in_human_identity_nothing_is_obtained_before_there_is_a_user(
     assert human_agent_server.sandbox.cloud.counters.snapshot().get("idaas:token.client_credentials", 0) == 0
 
 
-async def test_the_agent_starts_without_idaas_and_heals_by_itself(sandbox: Sandbox) -> None:
+async def test_agent_starts_without_idaas_and_recovers_without_a_restart(sandbox: Sandbox) -> None:
     for service in ("idaas.token", "idaas.jwks", "developer_api"):
         sandbox.cloud.faults.set(service, Fault(status=500))
     with running_agent(sandbox, ACCESS_IDENTITY="Machine") as server:
@@ -51,7 +51,7 @@ async def test_the_agent_starts_without_idaas_and_heals_by_itself(sandbox: Sandb
             assert (await client.get("/ready")).status_code == 200
 
 
-async def test_a_ready_agent_asks_idaas_nothing_when_it_is_asked(agent_server: AgentServer) -> None:
+async def test_readiness_of_a_ready_agent_sends_no_request_to_idaas(agent_server: AgentServer) -> None:
     async with agent_server.client(None) as client:
         assert (await client.get("/ready")).status_code == 200
         agent_server.sandbox.cloud.counters.reset()
@@ -61,7 +61,7 @@ async def test_a_ready_agent_asks_idaas_nothing_when_it_is_asked(agent_server: A
     assert not [key for key in counted if key.startswith(("idaas:", "developer_api:"))]
 
 
-async def test_a_client_learns_where_to_sign_in(agent_server: AgentServer) -> None:
+async def test_protected_resource_metadata_names_the_authorization_server(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).get("/.well-known/oauth-protected-resource")
     body = response.json()
     assert body["resource"] == "https://agent.sandbox.example"

@@ -73,7 +73,7 @@ def test_every_request_of_a_signed_in_user_gets_a_documented_response(server: Ag
         ask(operation, 3, lambda case: case.call_and_validate(headers=headers, checks=CHECKS))
 
 
-def test_without_a_token_nothing_but_the_public_is_answered(server: AgentServer) -> None:
+def test_without_a_token_only_public_routes_respond(server: AgentServer) -> None:
     for operation in operations(server):
         expected = 401 if operation.definition.raw["security"] else 200
 

@@ -55,7 +55,7 @@ async def until_it_works(log: AuditLog) -> None:
             return
 
 
-async def test_each_event_is_a_line_of_a_file_that_only_its_owner_reads(tmp_path):
+async def test_each_event_is_a_line_of_a_file_that_only_its_owner_can_read(tmp_path):
     file = tmp_path / "audit.jsonl"
     log = AuditLog(file)
     for number in range(1200):
@@ -66,7 +66,7 @@ async def test_each_event_is_a_line_of_a_file_that_only_its_owner_reads(tmp_path
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_required_record_is_in_the_file_when_record_returns(tmp_path):
+async def test_required_record_is_in_the_file_when_record_returns(tmp_path):
     file = tmp_path / "audit.jsonl"
     log = AuditLog(file, required=True)
     for number in range(5):
@@ -75,7 +75,7 @@ async def test_a_required_record_is_in_the_file_when_record_returns(tmp_path):
     await log.aclose()
 
 
-async def test_a_name_from_outside_cannot_make_a_line_of_its_own(tmp_path):
+async def test_line_ends_in_untrusted_names_are_escaped(tmp_path):
     file = tmp_path / "audit.jsonl"
     log = AuditLog(file)
     await log.record(event('x"}\n{"event":"authentication"}\u2028\r\n'))
@@ -102,7 +102,7 @@ async def test_required_record_on_a_full_disk_is_refused_and_the_reason_logged(c
     assert "No space left on device" in reports[0].getMessage()
 
 
-async def test_on_a_full_disk_other_records_do_not_hold_up_the_caller_and_are_not_lost_silently(caplog):
+async def test_optional_record_on_a_full_disk_does_not_delay_the_caller_and_its_loss_is_reported(caplog):
     log = AuditLog(FULL, capacity=10, retry_seconds=60)
     for _ in range(25):
         await log.record(event())
@@ -111,13 +111,13 @@ async def test_on_a_full_disk_other_records_do_not_hold_up_the_caller_and_are_no
     assert "the audit log ends without 25 records" in [record.getMessage() for record in caplog.records]
 
 
-async def test_a_file_that_cannot_be_made_is_known_before_the_first_record(tmp_path):
+async def test_file_that_cannot_be_created_is_reported_before_the_first_record(tmp_path):
     log = AuditLog(tmp_path / "gone" / "audit.jsonl", retry_seconds=60)
     assert (await until_it_fails(log)).code is AgentCode.AUDIT_UNAVAILABLE
     await log.aclose()
 
 
-async def test_records_wait_in_bounded_memory_and_the_gap_is_on_record(tmp_path):
+async def test_waiting_records_are_bounded_and_the_gap_is_recorded(tmp_path):
     folder = tmp_path / "gone"
     log = AuditLog(folder / "audit.jsonl", capacity=2, retry_seconds=0.001)
     await until_it_fails(log)
@@ -133,7 +133,7 @@ async def test_records_wait_in_bounded_memory_and_the_gap_is_on_record(tmp_path)
     assert sum(line["lost"] for line in written if line["event"] == "audit_resumed") == 3
 
 
-async def test_a_required_log_heals_without_a_record_to_write(tmp_path):
+async def test_required_log_recovers_without_a_record_to_write(tmp_path):
     folder = tmp_path / "gone"
     log = AuditLog(folder / "audit.jsonl", required=True, retry_seconds=0.001)
     with pytest.raises(AuditError):
@@ -147,7 +147,7 @@ async def test_a_required_log_heals_without_a_record_to_write(tmp_path):
     assert written[-1]["call_id"] == "call_1"
 
 
-async def test_a_file_that_is_moved_away_is_followed_by_a_new_one(tmp_path):
+async def test_rotated_file_is_followed_by_a_new_one(tmp_path):
     file, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
     log = AuditLog(file, required=True)
     await log.record(event("call_1"))
@@ -160,7 +160,7 @@ async def test_a_file_that_is_moved_away_is_followed_by_a_new_one(tmp_path):
     assert [line["call_id"] for line in lines(file)] == ["call_3"]
 
 
-async def test_a_disk_that_goes_away_while_it_is_used_is_noticed(tmp_path):
+async def test_disk_that_becomes_unavailable_is_noticed(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     log = AuditLog(folder / "audit.jsonl", required=True, retry_seconds=60)
@@ -172,7 +172,7 @@ async def test_a_disk_that_goes_away_while_it_is_used_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("required", [False, True])
-async def test_a_hanging_disk_does_not_block_the_event_loop(tmp_path, required):
+async def test_hanging_disk_does_not_block_the_event_loop(tmp_path, required):
     pipe = tmp_path / "audit.jsonl"
     os.mkfifo(pipe)  # opening it waits for a reader
     log = AuditLog(pipe, required=required, capacity=3, seconds=0.01)
@@ -207,6 +207,6 @@ async def test_without_a_file_the_logger_has_every_record(caplog):
     assert record.__dict__["fields"]["tool"] == "maps_weather"
 
 
-def test_records_cannot_be_required_of_a_logger():
+def test_required_records_need_a_file():
     with pytest.raises(ValueError, match="file"):
         AuditLog(required=True)

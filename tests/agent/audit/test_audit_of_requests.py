@@ -60,9 +60,7 @@ def summary(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
     return [(line["event"], line["outcome"], line["error"]) for line in lines]
 
 
-async def test_a_human_request_is_followed_from_the_token_to_the_service(
-    sandbox: Sandbox, file: Path
-) -> None:
+async def test_human_request_is_recorded_from_the_token_to_the_service(sandbox: Sandbox, file: Path) -> None:
     with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
         response = await ask(server, ENTERPRISE)
         assert response.status_code == 200
@@ -92,7 +90,7 @@ async def test_a_human_request_is_followed_from_the_token_to_the_service(
     assert "machine_token" not in {line["event"] for line in lines}
 
 
-async def test_under_machine_identity_the_caller_is_named_and_the_credential_is_the_agents(
+async def test_machine_identity_records_the_caller_and_the_agents_credential(
     sandbox: Sandbox, file: Path
 ) -> None:
     with running_agent(sandbox, ACCESS_IDENTITY="Machine", AUDIT_LOG_FILE=str(file)) as server:
@@ -107,7 +105,7 @@ async def test_under_machine_identity_the_caller_is_named_and_the_credential_is_
     assert {line["credential"] for line in ended} == {"amap_api_key"}
 
 
-async def test_a_warm_request_costs_its_authentication_and_its_calls(sandbox: Sandbox, file: Path) -> None:
+async def test_warm_request_records_its_authentication_and_its_calls(sandbox: Sandbox, file: Path) -> None:
     with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
         headers = server.headers()
         async with server.client(None) as client:
@@ -123,7 +121,7 @@ async def test_a_warm_request_costs_its_authentication_and_its_calls(sandbox: Sa
     ]
 
 
-async def test_a_refused_caller_is_on_record_with_the_reason_and_no_principal(
+async def test_refused_caller_is_recorded_with_the_reason_and_no_principal(
     sandbox: Sandbox, file: Path
 ) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
@@ -150,9 +148,7 @@ async def test_a_refused_caller_is_on_record_with_the_reason_and_no_principal(
     assert [line["token_hash"] is None for line in lines] == [True, True, False, False, False]
 
 
-async def test_an_exchange_that_idaas_refuses_is_on_record_and_so_is_the_call_without_it(
-    sandbox: Sandbox, file: Path
-) -> None:
+async def test_refused_exchange_and_the_call_without_it_are_recorded(sandbox: Sandbox, file: Path) -> None:
     with running_agent(sandbox, ACCESS_IDENTITY="Human", AUDIT_LOG_FILE=str(file)) as server:
         assert (await ask(server, LEAVE, "bob")).status_code == 200
         lines = records(server, file, "token_exchange", "tool_call")
@@ -165,9 +161,7 @@ async def test_an_exchange_that_idaas_refuses_is_on_record_and_so_is_the_call_wi
     assert {line["principal"]["sub"] for line in leave} == {BOB}
 
 
-async def test_a_machine_token_and_a_key_that_idaas_refuses_are_on_record(
-    sandbox: Sandbox, file: Path
-) -> None:
+async def test_refused_machine_token_and_api_key_are_recorded(sandbox: Sandbox, file: Path) -> None:
     variables = {
         "ENTERPRISE_SERVICE_SCOPE": "https://enterprise.sandbox.example|service.other",
         "LLM_API_KEY_IDENTIFIER": "no_such_key",
@@ -182,7 +176,7 @@ async def test_a_machine_token_and_a_key_that_idaas_refuses_are_on_record(
     }
 
 
-async def test_a_service_that_fails_is_on_record(sandbox: Sandbox, file: Path) -> None:
+async def test_failed_service_is_recorded(sandbox: Sandbox, file: Path) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
         sandbox.cloud.faults.set("function_compute", Fault(status=500))
         assert (await ask(server, ENTERPRISE)).status_code == 200
@@ -190,7 +184,7 @@ async def test_a_service_that_fails_is_on_record(sandbox: Sandbox, file: Path) -
     assert summary(lines[-1:]) == [("tool_call", "failed", "enterprise_service_failed")]
 
 
-async def test_a_request_without_its_required_record_is_refused_and_calls_no_service(
+async def test_request_without_its_required_record_is_refused_and_calls_no_service(
     sandbox: Sandbox,
 ) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full", AUDIT_REQUIRED="true") as server:
@@ -209,7 +203,7 @@ async def test_a_request_without_its_required_record_is_refused_and_calls_no_ser
         assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
 
 
-async def test_unless_it_is_required_a_request_is_served_and_readiness_reports_the_log(
+async def test_request_without_an_optional_record_is_served_and_readiness_reports_the_log(
     sandbox: Sandbox,
 ) -> None:
     with running_agent(sandbox, AUDIT_LOG_FILE="/dev/full") as server:
@@ -220,7 +214,7 @@ async def test_unless_it_is_required_a_request_is_served_and_readiness_reports_t
         assert ready.json()["checks"]["audit_log"]["code"] == "audit_unavailable"
 
 
-async def test_a_disk_that_does_not_answer_delays_no_request(sandbox: Sandbox, file: Path) -> None:
+async def test_hanging_disk_delays_no_request(sandbox: Sandbox, file: Path) -> None:
     os.mkfifo(file)  # opening it waits for a reader
     with running_agent(sandbox, AUDIT_LOG_FILE=str(file)) as server:
         for _ in range(3):
@@ -250,7 +244,7 @@ async def test_langgraph_server_admits_no_caller_without_a_required_record(
     assert lines[0]["principal"]["sub"] == ALICE
 
 
-def test_documented_members_and_events_are_those_that_exist() -> None:
+def test_documented_members_and_events_equal_the_recorded_ones() -> None:
     assert SCHEMA["properties"].keys() == set(SCHEMA["required"])
     assert set(SCHEMA["properties"]["event"]["enum"]) == {*AuditedAction, "audit_resumed"}
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == set(AuditOutcome)

@@ -54,7 +54,7 @@ async def output_until(started: asyncio.subprocess.Process, word: str) -> str:
     return output
 
 
-async def test_up_answers_a_question_and_leaves_no_port_behind(tmp_path: Path) -> None:
+async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> None:
     ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
     async with process("up", *ports, folder=tmp_path) as up:
         output = await output_until(up, "ready")
@@ -109,7 +109,7 @@ def test_token_prints_a_users_access_token(sandbox: Sandbox) -> None:
     assert result.stdout.count(".") == 2
 
 
-def test_token_knows_only_the_sandboxs_users(sandbox: Sandbox) -> None:
+def test_token_of_an_unknown_user_is_an_error(sandbox: Sandbox) -> None:
     url = sandbox.url("", "idaas_plain")
     result = CliRunner().invoke(app, ["token", "--user", "mallory", "--sandbox-url", url])
     assert result.exit_code == 1

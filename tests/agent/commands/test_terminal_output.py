@@ -58,7 +58,7 @@ def test_printable_json_has_the_same_value() -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "table"])
-def test_a_terminal_obeys_only_the_styles_of_the_code(kind: str) -> None:
+def test_only_styles_of_the_code_become_control_sequences(kind: str) -> None:
     terminal = Terminal()
     terminal.file = io.StringIO()
     terminal._force_terminal, terminal._color_system = True, ColorSystem.STANDARD  # as on a real one

@@ -104,12 +104,12 @@ async def test_each_fault_is_found_with_code_reason_cause_and_remedy(
         assert not secret or secret not in shown
 
 
-def test_no_two_things_that_are_wrong_give_the_same_finding() -> None:
+def test_different_faults_give_different_findings() -> None:
     findings = [(case.step, case.code, case.reason) for case in CASES]
     assert len(findings) == len(set(findings))
 
 
-def test_every_code_is_provoked_or_cannot_be_met() -> None:
+def test_every_code_is_provoked_or_listed_as_unreachable() -> None:
     provoked = {case.code for case in CASES}
     assert set(ERROR_CODES) - provoked - NOT_MET.keys() == set()
     assert provoked & NOT_MET.keys() == set()
@@ -120,7 +120,7 @@ def doctor(*arguments: str, **variables: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
-def test_a_healthy_agent_is_found_healthy_and_the_skipped_steps_say_how_to_check_them(
+def test_healthy_agent_has_no_failures_and_skipped_steps_explain_how_to_check_them(
     sandbox: Sandbox,
 ) -> None:
     status, output = doctor("--json", **sandbox.environment)
@@ -132,14 +132,14 @@ def test_a_healthy_agent_is_found_healthy_and_the_skipped_steps_say_how_to_check
     assert "IDAAS_AGENT_ACCESS_TOKEN" in steps[USER]["remedy"]
 
 
-def test_a_users_steps_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_steps_of_a_user_are_checked_with_a_users_token(sandbox: Sandbox, tmp_path: Path) -> None:
     variables = {"AUDIT_LOG_FILE": str(tmp_path / "audit.log"), **HUMAN, **sandbox.environment}
     status, output = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=sandbox.access_token("alice"), **variables)
     assert status == 0
     assert {step["outcome"] for step in json.loads(output)["steps"]} == {"ok"}
 
 
-def test_in_human_identity_the_agent_needs_no_rights_in_its_own_name(sandbox: Sandbox) -> None:
+def test_human_identity_needs_no_rights_of_the_agent(sandbox: Sandbox) -> None:
     sandbox.cloud.directory.machine.clear()
     token = sandbox.access_token("alice")
     status, output = doctor("--json", IDAAS_AGENT_ACCESS_TOKEN=token, **HUMAN, **sandbox.environment)
@@ -147,7 +147,7 @@ def test_in_human_identity_the_agent_needs_no_rights_in_its_own_name(sandbox: Sa
     assert "failed" not in {step["outcome"] for step in json.loads(output)["steps"]}
 
 
-def test_a_failure_is_printed_and_sets_the_exit_status(sandbox: Sandbox) -> None:
+def test_failure_is_printed_and_sets_the_exit_status(sandbox: Sandbox) -> None:
     status, output = doctor(**sandbox.environment | {"LLM_API_KEY_IDENTIFIER": "none", "LLM_MODEL": "none"})
     assert status == 1
     for words in ("failed  credential of model:", "llm_api_key_unavailable", "cause:", "remedy:", "1 of "):
@@ -173,5 +173,5 @@ async def test_unknown_host_and_refused_port_have_different_reasons() -> None:
     assert "JWKS_ENDPOINT" in barred.remedy
 
 
-async def test_an_address_that_takes_connections_has_no_obstacle(sandbox: Sandbox) -> None:
+async def test_address_that_accepts_connections_has_no_connectivity_fault(sandbox: Sandbox) -> None:
     assert await obstacle(sandbox.url(), "JWKS_ENDPOINT", sandbox.ssl_context) is None

@@ -17,7 +17,7 @@ def stored(folder: Path) -> dict[str, bytes]:
     return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-async def test_a_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> None:
+async def test_signed_in_user_runs_the_graph(langgraph_server, sandbox) -> None:
     client = langgraph_server.client(sandbox.access_token("alice"))
     thread = await client.threads.create()
     events = [
@@ -39,7 +39,7 @@ async def test_requests_without_a_token_are_refused(langgraph_server: Server) ->
             assert response.status_code == 401, headers
 
 
-async def test_a_thread_is_seen_by_its_owner_only(langgraph_server, sandbox) -> None:
+async def test_thread_is_visible_to_its_owner_only(langgraph_server, sandbox) -> None:
     alice, bob = (langgraph_server.client(sandbox.access_token(user)) for user in ("alice", "bob"))
     thread = (await alice.threads.create())["thread_id"]
     assert [found["thread_id"] for found in await alice.threads.search(ids=[thread])] == [thread]
@@ -58,9 +58,7 @@ async def test_a_thread_is_seen_by_its_owner_only(langgraph_server, sandbox) -> 
     assert (await alice.threads.get(thread))["metadata"]["owner"] == "user_alice01"
 
 
-async def test_a_thread_cannot_be_created_for_another_user(
-    langgraph_server: Server, sandbox: Sandbox
-) -> None:
+async def test_thread_cannot_be_created_for_another_user(langgraph_server: Server, sandbox: Sandbox) -> None:
     bob = langgraph_server.client(sandbox.access_token("bob"))
     thread = await bob.threads.create(metadata={"owner": "user_alice01"})
     assert thread["metadata"]["owner"] == "user_bob01"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.promise("verified-caller")
 CHAT = "/openai/v1/chat/completions"
 
 
-async def test_every_route_but_the_public_ones_is_protected(agent_server: AgentServer) -> None:
+async def test_every_route_except_the_public_ones_is_protected(agent_server: AgentServer) -> None:
     paths = (await agent_server.client().get("/openapi.json")).json()["paths"]
     assert len(paths) > 5
     others = ["/agent/invoke", "/agent/stream", "/agent/batch", "/agent/stream_log", "/agent/stream_events"]
@@ -36,12 +36,12 @@ async def test_every_route_but_the_public_ones_is_protected(agent_server: AgentS
                 assert response.status_code == (200 if public else 401), (method, path)
 
 
-async def test_a_verified_token_gets_in(agent_server: AgentServer) -> None:
+async def test_verified_token_is_admitted(agent_server: AgentServer) -> None:
     async with agent_server.client() as client:
         assert (await client.get("/openai/v1/models")).status_code == 200
 
 
-async def test_without_a_token_the_challenge_has_no_error_code(agent_server: AgentServer) -> None:
+async def test_challenge_without_a_token_has_no_error_code(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).post(CHAT, json={})
     challenge = response.headers["www-authenticate"]
     assert response.json()["error"]["code"] == "access_token_missing"
@@ -78,7 +78,7 @@ async def test_challenge_contains_the_reason_of_the_refusal(
     assert token not in response.text
 
 
-async def test_a_token_that_expires_is_refused_from_then_on(agent_server: AgentServer) -> None:
+async def test_token_is_refused_after_it_expires(agent_server: AgentServer) -> None:
     async with agent_server.client() as client:
         assert (await client.get("/openai/v1/models")).status_code == 200
         agent_server.sandbox.clock.advance(1200 + 31)
@@ -99,7 +99,7 @@ async def test_a_token_that_expires_is_refused_from_then_on(agent_server: AgentS
         [("X-Forwarded-User", "alice"), ("X-AgentRun-Session-ID", "alice")],
     ],
 )
-async def test_only_one_bearer_header_counts(
+async def test_repeated_authorization_header_is_refused(
     agent_server: AgentServer, headers: list[tuple[str, str]]
 ) -> None:
     token = agent_server.sandbox.access_token("alice")
@@ -125,7 +125,7 @@ def test_white_space_of_the_header_grammar_is_trimmed(value: str) -> None:
 
 
 @pytest.mark.parametrize("behind", [b"\xa0", b"\x85"], ids=repr)
-async def test_token_with_a_foreign_space_behind_it_is_refused(
+async def test_token_followed_by_another_space_character_is_refused(
     agent_server: AgentServer, behind: bytes
 ) -> None:
     value = agent_server.headers()["Authorization"].encode() + behind
@@ -133,14 +133,14 @@ async def test_token_with_a_foreign_space_behind_it_is_refused(
     assert (response.status_code, response.json()["error"]["code"]) == (401, "access_token_invalid")
 
 
-async def test_a_token_in_query_or_form_does_not_count(agent_server: AgentServer) -> None:
+async def test_token_in_query_or_form_is_ignored(agent_server: AgentServer) -> None:
     token = agent_server.sandbox.access_token("alice")
     async with agent_server.client(None) as client:
         assert (await client.get("/openai/v1/models", params={"access_token": token})).status_code == 401
         assert (await client.post(CHAT, data={"access_token": token})).status_code == 401
 
 
-async def test_keys_that_cannot_be_had_are_a_503(agent_server: AgentServer) -> None:
+async def test_unavailable_signing_keys_are_a_503(agent_server: AgentServer) -> None:
     from sandbox.faults import Fault
 
     sandbox = agent_server.sandbox
@@ -156,7 +156,7 @@ async def test_keys_that_cannot_be_had_are_a_503(agent_server: AgentServer) -> N
         assert (await client.get("/openai/v1/models")).status_code == 200
 
 
-async def test_a_page_of_a_listed_origin_may_call_and_read_refusals(agent_server: AgentServer) -> None:
+async def test_page_of_a_listed_origin_may_call_and_read_refusals(agent_server: AgentServer) -> None:
     origin = {"Origin": "http://localhost:9001"}
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     async with agent_server.client(None) as client:

@@ -21,13 +21,13 @@ async def pieces(count: int) -> AsyncIterator[bytes]:
         yield b" " * 65_536
 
 
-async def test_a_large_body_is_refused_by_its_announced_length(agent_server: AgentServer) -> None:
+async def test_large_body_is_refused_by_its_content_length(agent_server: AgentServer) -> None:
     response = await agent_server.client().post(CHAT, content=b" " * (LIMIT + 1))
     assert response.status_code == 413
     assert response.json()["error"]["code"] == "request_too_large"
 
 
-async def test_a_large_body_is_refused_while_it_streams(agent_server: AgentServer) -> None:
+async def test_large_body_is_refused_while_it_streams(agent_server: AgentServer) -> None:
     response = await agent_server.client().post(CHAT, content=pieces(20))
     assert response.status_code == 413
 
@@ -37,12 +37,12 @@ async def test_langserve_has_the_same_limit(agent_server: AgentServer) -> None:
     assert response.status_code == 413
 
 
-async def test_a_stranger_is_refused_before_the_body_is_read(agent_server: AgentServer) -> None:
+async def test_request_without_a_token_is_refused_before_its_body_is_read(agent_server: AgentServer) -> None:
     response = await agent_server.client(None).post(CHAT, content=pieces(20))
     assert response.status_code == 401
 
 
-async def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
+async def test_late_body_is_refused() -> None:
     pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
     sent: list[Message] = []
 
@@ -72,7 +72,7 @@ async def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
         ("/agent/invoke", {"input": {"messages": [{"role": "user", "content": "hello"}]}}),
     ],
 )
-async def test_every_answer_to_too_much_has_one_shape(
+async def test_every_limit_has_the_same_error_body(
     agent_server: AgentServer, path: str, body: dict[str, object]
 ) -> None:
     async with agent_server.client() as http:

@@ -42,7 +42,7 @@ async def test_headers_within_the_limit_reach_authentication(agent_server: Agent
         assert (await http.get("/health", headers={"Cookie": "a" * 30_000})).status_code == 200
 
 
-async def test_a_page_can_read_that_its_headers_are_too_large(agent_server: AgentServer) -> None:
+async def test_431_has_cors_headers(agent_server: AgentServer) -> None:
     page = "http://localhost:9001"
     async with agent_server.client(None) as http:
         refused = await http.post(CHAT, headers={"Origin": page, "Authorization": "Bearer " + "a" * LIMIT})
@@ -50,7 +50,7 @@ async def test_a_page_can_read_that_its_headers_are_too_large(agent_server: Agen
 
 
 @pytest.mark.parametrize("piece", [b"X-More: a\r\n", b"a"], ids=["fields", "one value"])
-async def test_headers_without_end_are_refused_while_they_come(
+async def test_endless_headers_are_refused_before_they_are_complete(
     agent_server: AgentServer, piece: bytes
 ) -> None:
     host, _, port = agent_server.url.removeprefix("http://").partition(":")

@@ -83,13 +83,13 @@ async def test_429_contains_retry_after(sandbox: Sandbox) -> None:
             assert error["retry_after"] == int(answer.headers["Retry-After"]), path
 
 
-async def test_others_have_requests_of_their_own(sandbox: Sandbox) -> None:
+async def test_users_are_limited_separately(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="2") as http:
         await until_refused(http, sandbox, "alice", within=2)
         assert (await http.get(MODELS, headers=signed_in(sandbox, "bob"))).status_code == 200
 
 
-async def test_another_token_is_the_same_user(sandbox: Sandbox) -> None:
+async def test_tokens_of_one_user_share_a_limit(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="2") as http:
         await until_refused(http, sandbox, within=2)
         another = {"Authorization": f"Bearer {sandbox.access_token('alice', lifetime=77)}"}
@@ -117,7 +117,7 @@ async def test_zero_is_no_limit(sandbox: Sandbox) -> None:
         assert {(await http.get(MODELS, headers=headers)).status_code for _ in range(200)} == {200}
 
 
-async def test_a_page_can_read_when_to_come_back(sandbox: Sandbox) -> None:
+async def test_retry_after_is_exposed_to_pages(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="1") as http:
         http.headers["Origin"] = PAGE
         refused = await until_refused(http, sandbox, within=1)
@@ -156,7 +156,7 @@ async def test_each_input_of_a_batch_counts(sandbox: Sandbox, path: str) -> None
         assert await left(http, sandbox) == 6
 
 
-async def test_a_refused_batch_counts_nothing_and_works_nothing(sandbox: Sandbox) -> None:
+async def test_refused_batch_is_not_counted_and_starts_no_run(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="5") as http:
         assert (await http.get(MODELS, headers=signed_in(sandbox))).status_code == 200
         for _ in range(10):
@@ -168,7 +168,7 @@ async def test_a_refused_batch_counts_nothing_and_works_nothing(sandbox: Sandbox
         assert await left(http, sandbox) == 4
 
 
-async def test_a_batch_that_never_fits_is_a_422_that_names_how_many_do(sandbox: Sandbox) -> None:
+async def test_batch_above_the_limit_is_a_422_with_the_limit(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="5") as http:
         refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(6))
         assert refused.status_code == 422
@@ -213,7 +213,7 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
     await agent.aclose()
 
 
-async def test_retry_after_retry_after_succeeds() -> None:
+async def test_request_after_retry_after_succeeds() -> None:
     clock = Clock()
     rate = RequestRate(10, audience="agent", monotonic=clock)
     waiting = dict.fromkeys(range(50), 0.0)  # when each asks next
@@ -257,7 +257,7 @@ class Clock:
         return self.now
 
 
-async def test_two_agents_share_what_one_user_may_send(sandbox: Sandbox, redis: RedisServer) -> None:
+async def test_agents_with_one_redis_share_a_users_limit(sandbox: Sandbox, redis: RedisServer) -> None:
     limit = {"MAX_REQUESTS_PER_MINUTE": "4", "REDIS_URL": f"redis://127.0.0.1:{redis.port}"}
     async with client_of(sandbox, **limit) as one, client_of(sandbox, **limit) as other:
         assert (await other.get(MODELS, headers=signed_in(sandbox))).status_code == 200
@@ -268,7 +268,7 @@ async def test_two_agents_share_what_one_user_may_send(sandbox: Sandbox, redis: 
         assert (await other.get(MODELS, headers=signed_in(sandbox, "bob"))).status_code == 200
 
 
-async def test_agents_of_other_audiences_count_apart_and_redis_learns_no_names(redis: RedisServer) -> None:
+async def test_audiences_are_counted_separately_and_redis_receives_no_names(redis: RedisServer) -> None:
     url = Secret(f"redis://127.0.0.1:{redis.port}")
     one, other = (RequestRate(2, audience=audience, redis_url=url) for audience in ("one", "other"))
     await spent(one, ALICE, within=2)
@@ -303,7 +303,7 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
     await rate.aclose()
 
 
-async def test_redis_that_comes_back_counts_again() -> None:
+async def test_redis_is_used_again_after_it_recovers() -> None:
     clock = Clock()
     with redis_server() as redis:
         async with asyncio.timeout(20):
@@ -319,7 +319,7 @@ async def test_redis_that_comes_back_counts_again() -> None:
         await rate.aclose()
 
 
-async def test_redis_that_hangs_is_waited_for_once(log: pytest.LogCaptureFixture) -> None:
+async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixture) -> None:
     asked = []
 
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -17,7 +17,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [json.loads(JsonLines().format(r)) for r in caplog.records if r.name == "idaas_agent.request"]
 
 
-async def test_a_request_is_one_line_without_query_and_headers(
+async def test_request_is_one_line_without_query_and_headers(
     agent_server: AgentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -63,7 +63,7 @@ def test_text_in_the_form_of_a_credential_is_masked(text: str) -> None:
     assert not {"abc.def-1", "c2ln", "0123456789abcdef"} & set(shown.replace(".", " ").split())
 
 
-async def test_a_client_that_leaves_is_no_failure(
+async def test_disconnected_client_is_not_logged_as_a_failure(
     agent_server: AgentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

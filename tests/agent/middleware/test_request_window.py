@@ -55,7 +55,7 @@ async def windows(request: pytest.FixtureRequest) -> AsyncIterator[Windows]:
         await redis.aclose()
 
 
-async def test_there_is_room_for_the_limit_and_each_caller_has_their_own(windows: Windows) -> None:
+async def test_each_caller_may_take_the_limit(windows: Windows) -> None:
     window = windows.make(LIMIT)
     waits = [await window.take("alice", f"a{number}", 1, "") for number in range(LIMIT + 1)]
     assert waits[:LIMIT] == [0] * LIMIT
@@ -73,7 +73,7 @@ async def test_refused_request_is_not_counted(windows: Windows) -> None:
     assert await window.take("alice", "last", LIMIT, "") == 0
 
 
-async def test_waiting_for_retry_after_is_enough_and_at_most_a_minute(windows: Windows) -> None:
+async def test_retry_after_suffices_and_is_at_most_a_minute(windows: Windows) -> None:
     window, refused = windows.make(LIMIT), 0
     for step in range(200):
         amount = 1 + step * 7 % 11 % LIMIT
@@ -87,7 +87,7 @@ async def test_waiting_for_retry_after_is_enough_and_at_most_a_minute(windows: W
     assert refused > 20
 
 
-async def test_never_more_than_the_limit_in_any_minute(windows: Windows) -> None:
+async def test_no_minute_has_more_than_the_limit(windows: Windows) -> None:
     window, now = windows.make(LIMIT), 0.0
     admitted: list[float] = []
     for step in range(300):
@@ -101,7 +101,7 @@ async def test_never_more_than_the_limit_in_any_minute(windows: Windows) -> None
     assert len(admitted) > 50
 
 
-async def test_a_unit_that_is_given_back_makes_room(windows: Windows) -> None:
+async def test_unit_given_back_makes_room(windows: Windows) -> None:
     window = windows.make(1)
     assert await window.take("alice", "a", 1, "") == 0
     await window.give_back("alice", "a.0")
@@ -110,7 +110,7 @@ async def test_a_unit_that_is_given_back_makes_room(windows: Windows) -> None:
     assert await window.take("alice", "c", 1, "") > 0
 
 
-async def test_many_instead_of_one_are_taken_whole_or_not_at_all(windows: Windows) -> None:
+async def test_amount_in_place_of_a_unit_is_taken_whole_or_not_at_all(windows: Windows) -> None:
     window = windows.make(LIMIT)
     assert await window.take("alice", "one", 1, "") == 0
     assert await window.take("alice", "all", LIMIT, "one.0") == 0
@@ -122,13 +122,13 @@ async def test_many_instead_of_one_are_taken_whole_or_not_at_all(windows: Window
     assert await window.take("alice", "rest", LIMIT - 2, "") == 0
 
 
-async def test_takers_at_once_never_get_more_than_the_limit(windows: Windows) -> None:
+async def test_concurrent_takes_stay_within_the_limit(windows: Windows) -> None:
     window = windows.make(LIMIT)
     waits = await asyncio.gather(*(window.take("alice", f"a{number}", 1, "") for number in range(40)))
     assert waits.count(0) == LIMIT
 
 
-async def test_callers_of_the_past_are_forgotten() -> None:
+async def test_callers_without_recent_requests_are_removed() -> None:
     clock = Clock()
     window = LocalWindow(LIMIT, monotonic=clock)
     for number in range(100):
@@ -138,7 +138,7 @@ async def test_callers_of_the_past_are_forgotten() -> None:
     assert len(window) == 1
 
 
-async def test_redis_forgets_callers_of_the_past_by_itself() -> None:
+async def test_redis_keys_expire() -> None:
     with redis_server() as server:
         redis = Redis(port=server.port)
         window = RedisWindow(1, redis)

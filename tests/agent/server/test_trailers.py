@@ -111,7 +111,7 @@ async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
         assert not server.server_state.connections
 
 
-async def test_nothing_is_parsed_on_a_connection_that_is_read_on() -> None:
+async def test_lingering_connection_parses_nothing() -> None:
     async with connection(refuse, ConnectionLimits(), LingerLimits()) as (reader, writer, server):
         writer.write(HEAD + b"\r\n2\r\n{}\r\n")
         await reader.read()  # the answer, and that nothing follows
@@ -122,7 +122,7 @@ async def test_nothing_is_parsed_on_a_connection_that_is_read_on() -> None:
         assert protocol._linger._discarded == 300 * 100_008
 
 
-async def test_requests_that_wait_are_bounded() -> None:
+async def test_pipelined_requests_are_bounded() -> None:
     started = asyncio.Event()
 
     async def slow(_: Scope, receive: Receive, __: Send) -> None:
@@ -138,7 +138,7 @@ async def test_requests_that_wait_are_bounded() -> None:
         assert not server.server_state.connections
 
 
-async def test_client_that_leaves_with_a_request_waiting_is_noticed() -> None:
+async def test_disconnect_with_a_pipelined_request_is_noticed() -> None:
     started, left = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Scope, receive: Receive, __: Send) -> None:

@@ -63,7 +63,7 @@ async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_p
     assert command.printed.count("told") == 4
 
 
-async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
+async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "1", folder=tmp_path) as command:
         await command.says("at work", times=2)
         os.kill(workers(command)[0], signal.SIGKILL)
@@ -73,7 +73,7 @@ async def test_a_worker_that_is_killed_is_replaced(program: tuple[str, str], tmp
     assert command.printed.count("told") == 2
 
 
-async def test_worker_that_is_killed_again_and_again_ends_all_with_the_reason(
+async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
     program: tuple[str, str], tmp_path: Path
 ) -> None:
     async with running(*program, "1", folder=tmp_path) as command:
@@ -96,9 +96,7 @@ def test_pause_before_a_replacement_doubles_and_ends() -> None:
     assert [replacement.pause(deaths) for deaths in range(6)] == [0, 1, 2, 4, 5, None]
 
 
-async def test_a_worker_that_fails_stops_all_and_its_status_is_theirs(
-    program: tuple[str, str], tmp_path: Path
-) -> None:
+async def test_failed_worker_stops_all_with_its_exit_status(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "fail", folder=tmp_path) as command:
         assert await command.ends() == 7
 

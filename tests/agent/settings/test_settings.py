@@ -237,7 +237,7 @@ def test_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
     ],
 )
 def test_invalid_url_of_redis_is_refused_and_not_repeated(environment: dict[str, str], url: str) -> None:
-    error = faults(environment | {"RATE_LIMIT_URL": url})
+    error = faults(environment | {"REDIS_URL": url})
     [fault] = error.faults
     assert fault.startswith("REDIS_URL must have the form")
     assert "redis-password" not in f"{error} {error.detail}"

@@ -37,7 +37,7 @@ def bearer(*tokens: str) -> list[tuple[str, str]]:
     return [("Authorization", f"Bearer {token}") for token in tokens]
 
 
-async def test_a_verified_caller_is_known_to_the_server(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_verified_caller_is_passed_to_the_server(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     response = await http.post("/threads", headers=bearer(sandbox.access_token("alice")))
     assert response.json() == {"identity": "user_alice01"}
 
@@ -60,7 +60,7 @@ async def test_outage_of_idaas_is_a_503(http: httpx.AsyncClient, sandbox: Sandbo
     assert response.headers["Retry-After"]
 
 
-async def test_without_the_wall_the_auth_handler_looks_at_the_token_itself(
+async def test_auth_handler_verifies_the_token_without_the_route_guard(
     http: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     header = (b"authorization", f"Bearer {sandbox.access_token('bob')}".encode())

@@ -49,7 +49,7 @@ class Quiet:
 Serve = Callable[[Any], Awaitable[str]]
 
 
-async def test_a_silent_stream_has_comments_between_its_events(serve: Serve) -> None:
+async def test_silent_stream_has_comments_between_its_events(serve: Serve) -> None:
     origin = await serve(Quiet(0.01))
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.post(origin)).text
@@ -60,13 +60,13 @@ async def test_a_silent_stream_has_comments_between_its_events(serve: Serve) -> 
     assert {event.partition(": ")[0] for event in text.removesuffix("\n\n").split("\n\n")} == {"", "data"}
 
 
-async def test_openais_client_does_not_see_them(serve: Serve) -> None:
+async def test_official_client_ignores_comments(serve: Serve) -> None:
     client = AsyncOpenAI(base_url=await serve(Quiet(0.01)), api_key="none")
     stream = await client.chat.completions.create(model="m", messages=[], stream=True)
     assert [chunk.choices[0].delta.content async for chunk in stream] == ["", "one", "two", None]
 
 
-async def test_a_stream_that_is_not_silent_has_none(serve: Serve) -> None:
+async def test_stream_without_silence_has_no_comments(serve: Serve) -> None:
     origin = await serve(Quiet(60, comments=0))
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.post(origin)).text

@@ -30,7 +30,7 @@ def token(name: str, *, expires_at: float = 2000.0) -> VerifiedAccessToken:
     )
 
 
-def test_a_reference_is_good_for_its_own_user_only() -> None:
+def test_reference_is_valid_for_its_own_user_only() -> None:
     references = TokenReferences(clock=Clock())
     reference = references.hold(token("alice"))
     found = references.find(reference, "user_alice")
@@ -41,13 +41,13 @@ def test_a_reference_is_good_for_its_own_user_only() -> None:
     assert references.find(None, "user_alice") is None
 
 
-def test_the_same_token_has_the_same_reference_which_does_not_tell_of_it() -> None:
+def test_one_token_has_one_reference_that_does_not_contain_it() -> None:
     references = TokenReferences(clock=Clock())
     assert references.hold(token("alice")) == references.hold(token("alice"))
     assert references.hold(token("alice")) != TokenReferences(clock=Clock()).hold(token("alice"))
 
 
-def test_an_expired_token_is_not_found_and_not_kept() -> None:
+def test_expired_token_is_not_found_and_is_removed() -> None:
     clock = Clock()
     references = TokenReferences(clock=clock)
     reference = references.hold(token("alice"))
@@ -57,7 +57,7 @@ def test_an_expired_token_is_not_found_and_not_kept() -> None:
     assert len(references) == 1
 
 
-def test_beyond_its_capacity_the_least_recently_used_token_goes() -> None:
+def test_least_recently_used_token_is_removed_above_the_capacity() -> None:
     references = TokenReferences(capacity=2, clock=Clock())
     alice, bob = references.hold(token("alice")), references.hold(token("bob"))
     references.find(alice, "user_alice")

@@ -25,7 +25,7 @@ assert before - resident() > 5000, (before, resident())
 """
 
 
-async def test_it_is_given_back_again_and_again_until_the_end():
+async def test_trim_repeats_until_the_block_ends():
     loop, often, times = asyncio.get_running_loop(), asyncio.Event(), []
 
     def note():
@@ -40,6 +40,6 @@ async def test_it_is_given_back_again_and_again_until_the_end():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library has malloc_trim")
-def test_a_hole_in_the_heap_is_given_back():
+def test_trim_returns_free_pages_inside_the_heap():
     done = subprocess.run([sys.executable, "-c", _HOLE], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed script
     assert done.returncode == 0, done.stderr

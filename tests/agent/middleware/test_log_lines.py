@@ -59,7 +59,7 @@ def lines(command: Command) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
-async def test_printed_output_of_python_becomes_a_record(tmp_path: Path, encoding: str) -> None:
+async def test_warnings_and_uncaught_exceptions_become_records(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "program.py"
     file.write_text(PROGRAM, encoding="utf-8")
     async with running(sys.executable, str(file), folder=tmp_path, PYTHONIOENCODING=encoding) as command:
@@ -111,7 +111,7 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])
-async def test_client_that_leaves_while_it_uploads_is_no_failure(
+async def test_disconnect_during_an_upload_is_not_logged_as_a_failure(
     agent_server: AgentServer, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     caplog.set_level("INFO")

@@ -29,7 +29,7 @@ def refused(**body: Any) -> RequestError:
     return caught.value
 
 
-def test_all_roles_are_read_whole() -> None:
+def test_all_roles_are_accepted() -> None:
     request = read(
         messages=[
             {"role": "system", "content": "Be brief."},
@@ -92,11 +92,11 @@ def test_unknown_members_of_a_message_are_dropped() -> None:
         ("configurable", {"messages": [ASK], "configurable": {"thread_id": "1"}}),
     ],
 )
-def test_a_bad_request_names_its_member(param: str, body: dict[str, Any]) -> None:
+def test_invalid_request_names_the_member(param: str, body: dict[str, Any]) -> None:
     assert refused(**body).param == param
 
 
-def test_an_image_is_refused_clearly() -> None:
+def test_image_is_refused_by_name() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     assert (refused(messages=[{"role": "user", "content": [image]}]).param or "").startswith("messages[0]")
 
@@ -105,7 +105,7 @@ def test_an_image_is_refused_clearly() -> None:
     "arguments",
     ["[1]", "{", "[" * 100_000, '{"a":' * 100_000, '{"a": NaN}', '{"a": "\\ud800"}', "9" * 10_000],
 )
-def test_arguments_that_are_no_json_object_are_refused(arguments: str) -> None:
+def test_tool_arguments_must_be_a_json_object(arguments: str) -> None:
     call = {**CALL, "function": {"name": "f", "arguments": arguments}}
     answer = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
     error = refused(messages=[{"role": "assistant", "tool_calls": [call]}, answer])
@@ -128,12 +128,12 @@ def test_model_tuning_parameters_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"messages": ' + b"[" * 5000])
-def test_a_body_that_is_no_json_object_is_a_bad_request(body: bytes) -> None:
+def test_body_must_be_a_json_object(body: bytes) -> None:
     with pytest.raises(RequestError):
         read_chat_request(body, max_messages=10)
 
 
-def test_langchains_forms_are_read() -> None:
+def test_langchain_messages_are_accepted() -> None:
     messages = langchain_conversation(
         [
             HumanMessage("one").model_dump(),

@@ -142,7 +142,7 @@ async def test_discarded_bytes_are_bounded() -> None:
 @pytest.mark.parametrize(
     "limits", [LingerLimits(seconds=0.05), LingerLimits(idle_seconds=0.05)], ids=["altogether", "idle"]
 )
-async def test_reading_on_is_bounded_in_time(limits: LingerLimits) -> None:
+async def test_lingering_is_bounded_in_time(limits: LingerLimits) -> None:
     async with refusing(limits) as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(TRICKLE)
@@ -151,7 +151,7 @@ async def test_reading_on_is_bounded_in_time(limits: LingerLimits) -> None:
         writer.close()
 
 
-async def test_the_oldest_connection_is_cut_when_too_many_are_read_on() -> None:
+async def test_oldest_lingering_connection_is_cut_above_the_limit() -> None:
     async with refusing(LingerLimits(connections=2)) as (host, port, server):
         clients = []
         for _ in range(3):
@@ -165,7 +165,7 @@ async def test_the_oldest_connection_is_cut_when_too_many_are_read_on() -> None:
             writer.close()
 
 
-async def test_a_server_that_stops_does_not_wait_for_connections_that_are_read_on() -> None:
+async def test_stopping_server_does_not_wait_for_lingering_connections() -> None:
     async with refusing() as (host, port, server):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(TRICKLE)

@@ -22,7 +22,7 @@ async def asked(action: str, user: str = "user_alice01") -> Any:
     return await langgraph_server.own_threads(acting(action, user), {"metadata": {}})
 
 
-async def test_runs_are_counted_and_looking_is_not(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_runs_are_counted_and_reads_are_not(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (sandbox.environment | {"MAX_REQUESTS_PER_MINUTE": "2"}).items():
         monkeypatch.setenv(name, value)
     for _ in range(10):
