@@ -16,7 +16,7 @@ from agent.commands.up import up
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # it would print local variables
+    pretty_exceptions_enable=False,  # they would print local variables
     help="An AI agent that never acts without a known identity.",
 )
 for command in (up, serve, token, chat, doctor, revoke, unrevoke):

@@ -1,4 +1,4 @@
-"""The composition root: makes the parts from the settings and joins them. Nothing here decides anything."""
+"""The composition root: makes the parts from the settings and connects them, without logic of its own."""
 
 import asyncio
 import ssl
@@ -48,7 +48,10 @@ _HTTP_SECONDS: Final = 10.0
 
 
 class Agent:
-    """All parts of one agent, for one event loop. An async context manager: warms up, and closes them."""
+    """All parts of one agent, for one event loop.
+
+    An async context manager that warms them up and closes them.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class Agent:
         clock: Callable[[], float] = time.time,
         model: ModelProvider | None = None,
     ) -> None:
-        """Makes the parts and opens nothing. `model` replaces the one of the settings.
+        """Makes the parts; opens no connection. `model` replaces that of the settings.
 
         `caller` finds the access token of a run.
         """
@@ -118,7 +121,7 @@ class Agent:
         self.runs: Final = Runs(
             self.graph,
             timeout=settings.run_timeout_seconds,
-            limit=RunLimit(per_caller=settings.max_concurrent_runs, altogether=settings.max_runs),
+            limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
             traced=settings.agent_tracing is Tracing.LANGSMITH,
         )
         self.revocation: Final = Enforcement(
@@ -153,7 +156,7 @@ class Agent:
         self._warm_up: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begins to warm up in the background: a start does not depend on IDaaS being there."""
+        """Warms up in the background, so that the agent starts while IDaaS is unavailable."""
         await self.revocation.start()
         self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
         return self
@@ -164,7 +167,7 @@ class Agent:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends what runs, then closes all connections."""
+        """Ends all runs, then closes all connections."""
         if self._warm_up is not None:
             self._warm_up.cancel()
             await asyncio.wait([self._warm_up])
@@ -212,7 +215,7 @@ class Agent:
         return CallerAccess(self.broker, found, caller)
 
     def _checks(self) -> dict[str, Check]:
-        """What a request needs: the audit log, the signing keys, and whatever is obtained as the machine."""
+        """The checks of readiness: the audit log, the signing keys, and every credential of the machine."""
         checks: dict[str, Check] = {
             "audit_log": self.audit_log.check,
             "revocations": self.revocation.check,
@@ -224,7 +227,7 @@ class Agent:
         return checks
 
     async def _list_tools(self) -> None:
-        """Opens sessions and lists tools where the machine's credential does it; others wait for a user."""
+        """Opens sessions and lists tools of services with Machine identity; others wait for a user."""
         for service in self.services:
             identity = service.access_identity or self.settings.access_identity
             if identity is AccessIdentity.MACHINE:

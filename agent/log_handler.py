@@ -22,7 +22,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__(sys.stderr)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in logging
         """Reports only the type of the failure, because its text may contain a secret."""
         failure = sys.exc_info()[0]
         if failure is None or self.stream.closed:
@@ -57,8 +57,8 @@ def _show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001 - Python's own
-    line: str | None = None,  # noqa: ARG001 - Python's own
+    file: TextIO | None = None,  # noqa: ARG001 - Python's signature
+    line: str | None = None,  # noqa: ARG001 - Python's signature
 ) -> None:
     if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
         where = {"file": filename, "line": lineno}

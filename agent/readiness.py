@@ -90,5 +90,5 @@ class Readiness:
         except AgentError as error:
             return error
         except TimeoutError:
-            return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no answer within {self._seconds:g} s")
+            return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no response within {self._seconds:g} s")
         return None

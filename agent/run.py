@@ -1,10 +1,9 @@
 """One run of the graph for one caller, the same for every surface.
 
-The graph runs in a task of its own: the reader of its events may be cancelled several times (a client that
-leaves an ASGI server does that); the run is cancelled once and closes its upstream connections in order. The
-task starts in a context that has the request's id and nothing else, with no callbacks, so that nothing of a
-surface's libraries, such as LangServe's event recorder, ever sees the inside of a run. It is traced only if
-the agent's setting says so (`agent.tracing`).
+The graph runs in its own task. An ASGI server may cancel the reader of its events several times when a client
+disconnects; the run is cancelled once and closes its upstream connections in order. The context of the task
+contains only the request's id, and no callbacks, so that the libraries of a surface, such as LangServe's
+event recorder, cannot observe a run. It is traced only if the setting enables it (`agent.tracing`).
 """
 
 import asyncio
@@ -32,7 +31,7 @@ from identity.request_id import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64
-"""A reader may lag this far behind; then the run waits for it."""
+"""How many events a reader may lag behind before the run waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a run that did not fail: the last message whole, and what it cost."""
+    """The end of a successful run: its last message, and the tokens of all model calls."""
 
     text: str = ""
     reasoning: str = ""
@@ -67,11 +66,11 @@ class Finished:
 
 AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
 RunEvent: TypeAlias = AgentEvent | Finished
-"""The graph's own events, as they are, and the end."""
+"""The graph's own events, and the end of the run."""
 
 
 class Run:
-    """Iterate it for its events; `Finished` is the last. Errors are raised where they would come.
+    """Iterate it for its events; `Finished` is the last. An error is raised in place of the next event.
 
     Raises `AgentError`, or, for an internal fault, a `RuntimeError` without its cause.
     """
@@ -88,16 +87,16 @@ class Run:
         context.run(REQUEST_ID.set, REQUEST_ID.get())
         loop = asyncio.get_running_loop()
         self.task: Final = loop.create_task(self._work(), name="run", context=context)
-        # However it ends, even before it began, its reader learns of it.
+        # Ends the reader however the task ends, also if it never began.
         self.task.add_done_callback(lambda _: self._send.close())
 
     async def first(self) -> None:
-        """Waits for the first event, which stays to be read. Raises what a run raises before it."""
+        """Waits for the first event, which can still be read. Raises an error that comes before it."""
         if not self._ahead:
             self._ahead.append(await anext(self))
 
     async def finished(self) -> Finished:
-        """Reads on to the end."""
+        """Reads all events, and returns the end."""
         end = Finished()
         async for event in self:
             if isinstance(event, Finished):
@@ -105,13 +104,13 @@ class Run:
         return end
 
     def cancel(self) -> None:
-        """Stops the run, and with it its model and tool calls. Does not wait; further calls do nothing."""
+        """Cancels the run with its model and tool calls. Does not wait; further calls do nothing."""
         if not self._cancelled:
             self._cancelled = True
             self.task.cancel()
 
     def end(self, error: AgentError) -> None:
-        """Stops the run like `cancel`; its reader gets the events so far, and then `error`."""
+        """Cancels the run; its reader receives the events so far, and then `error`."""
         if not self._cancelled and not self.task.done():
             self._error = error
             self.cancel()
@@ -137,18 +136,18 @@ class Run:
         try:
             async with limit:
                 with tracing_context(enabled=self._traced):
-                    # Closed here, not whenever it is collected: it may be cancelled while its reader lags.
+                    # Closed here and not by the garbage collector: it may be cancelled while its reader lags.
                     async with aclosing(self._events) as events:
                         async for event in events:
                             await self._send.send(event)
         except AgentError as error:
             self._error = error
-        except Exception as error:  # noqa: BLE001 - the boundary: its text may hold anything, only its type goes on
+        except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             if limit.expired():
                 text = f"the run took more than {self._seconds:g} seconds"
                 self._error = RunTimeoutError(AgentCode.RUN_TIMED_OUT, text)
             else:
-                where, fields = _place(error), {"request_id": REQUEST_ID.get()}
+                where, fields = _origin(error), {"request_id": REQUEST_ID.get()}
                 _LOG.error(
                     "run failed unexpectedly: %s at %s", type(error).__name__, where, extra={"fields": fields}
                 )
@@ -156,7 +155,7 @@ class Run:
 
 
 class Runs:
-    """Starts runs of one graph, and keeps hold of them until they end."""
+    """Starts runs of one graph, and keeps them until they end."""
 
     def __init__(
         self, graph: AgentGraph, *, timeout: float, limit: RunLimit | None = None, traced: bool = False
@@ -167,16 +166,16 @@ class Runs:
         self._timeout = timeout
         self._limit = limit or RunLimit()
         self._running: dict[Run, VerifiedAccessToken] = {}
-        self._over: Callable[[], AgentError] | None = None
+        self._ended_by: Callable[[], AgentError] | None = None
 
     def check(self, caller: Principal) -> None:
-        """Raises what `start` would raise now, so that a request is refused before its body is read."""
-        if self._over is not None:
-            raise self._over()
+        """Raises what `start` would raise now, so that a request can be refused before its body is read."""
+        if self._ended_by is not None:
+            raise self._ended_by()
         self._limit.check(caller)
 
     def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
-        """`streaming` requests the answer of the model in pieces. Past the time limit: `RunTimeoutError`.
+        """`streaming` requests the model's response as a stream. Past the time limit: `RunTimeoutError`.
 
         Raises `LimitError` or `UnavailableError` if there are too many.
         """
@@ -189,8 +188,8 @@ class Runs:
         return run
 
     def end(self, reason: Callable[[], AgentError]) -> None:
-        """Ends all runs; their readers, and calls of `start`, get the error `reason()`. Does not wait."""
-        self._over = reason
+        """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""
+        self._ended_by = reason
         for run in list(self._running):
             run.end(reason())
 
@@ -202,7 +201,7 @@ class Runs:
         return len(ended)
 
     async def aclose(self) -> None:
-        """Cancels what still runs, and waits until it is gone."""
+        """Cancels all runs, and waits until they have ended."""
         running = list(self._running)
         for run in running:
             run.cancel()
@@ -235,7 +234,7 @@ class Runs:
         )
 
 
-def _place(error: BaseException) -> str:
+def _origin(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

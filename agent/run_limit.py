@@ -20,9 +20,9 @@ class RunLimit:
     so that clients that obey it do not all return at once.
     """
 
-    def __init__(self, *, per_caller: int = 0, altogether: int = 0) -> None:
+    def __init__(self, *, per_caller: int = 0, in_total: int = 0) -> None:
         self._per_caller = per_caller
-        self._altogether = altogether
+        self._in_total = in_total
         self._running: Counter[Principal] = Counter()
         self._total = 0
         self._waiting: Counter[Principal] = Counter()
@@ -31,8 +31,8 @@ class RunLimit:
         """Raises `LimitError` if `caller`, `UnavailableError` if no caller may start another run now."""
         if self._per_caller and self._running[caller] >= self._per_caller:
             raise self._too_many(caller)
-        if self._altogether and self._total >= self._altogether:
-            raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._altogether} in total")
+        if self._in_total and self._total >= self._in_total:
+            raise UnavailableError(AgentCode.OVERLOADED, f"at most {self._in_total} in total")
 
     def count(self, caller: Principal, run: asyncio.Task[Any]) -> None:
         """Counts `run` until it is done."""

@@ -1,8 +1,8 @@
 """The HTTP application: every surface of the agent behind one authentication.
 
-From the outside in: the headers of every answer, CORS (answers preflights; a refused page can read why), the
-request log and last catch, the limit of headers, authentication, the limits of requests and of bodies, the
-routes. What stands outside of authentication looks at no body.
+From the outside in: security headers, CORS (so that a page can read why it is refused), the request log with
+the handler of unexpected errors, shutdown, the limit of headers, authentication, the limits of requests and
+of bodies, the routes. No middleware before authentication reads a body.
 """
 
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from agent.api.chat_completions.routes import openai_routes
-from agent.api.disconnect import ClientLeftError
+from agent.api.disconnect import ClientDisconnectedError
 from agent.api.errors import RequestError, error_response
-from agent.api.langserve import langserve_routes
+from agent.api.langserve.routes import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.user_events import user_event_routes
@@ -46,7 +46,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
     async def agent_error(request: Request, error: AgentError) -> Response:
         if isinstance(error, LimitError | UnavailableError) and (counted := counted_request(request.scope)):
-            await counted.as_none()
+            await counted.cancel()
         return error_response(error, challenge.headers(error, request.scope))
 
     async def request_error(_: Request, error: RequestError) -> Response:
@@ -61,7 +61,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         faults = [fault["msg"] for fault in error.errors() if isinstance(fault, dict)]
         return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
 
-    async def client_left(_: Request, __: ClientLeftError) -> Response:
+    async def client_disconnected(_: Request, __: ClientDisconnectedError) -> Response:
         return Response(status_code=499)  # the client is gone; the log has the status
 
     app = FastAPI(
@@ -83,7 +83,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
-            Middleware(RateLimit, rate=composed.request_rate, room=composed.runs.check),
+            Middleware(RateLimit, rate=composed.request_rate, check_run=composed.runs.check),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers={
@@ -91,10 +91,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             RequestError: request_error,
             HTTPException: http_error,
             RequestValidationError: invalid,
-            ClientLeftError: client_left,
+            ClientDisconnectedError: client_disconnected,
         },
     )
-    app.openapi = api_document(app)  # type: ignore[method-assign]  # the way that FastAPI documents
+    app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)

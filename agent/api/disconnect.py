@@ -1,4 +1,4 @@
-"""Detects that the client disconnected, so that its run is cancelled."""
+"""Notices that a client has disconnected, so that its run is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,25 +12,28 @@ from agent.run import Run
 T = TypeVar("T")
 
 
-class ClientLeftError(ClientDisconnect):
-    """The client closed the connection before there was an answer."""
+class ClientDisconnectedError(ClientDisconnect):
+    """The client closed the connection before the response began."""
 
 
-async def left(receive: Receive) -> None:
-    """Returns when the client is gone. The request's body must have been read."""
+async def disconnected(receive: Receive) -> None:
+    """Waits until the client has disconnected. The request's body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def while_connected(run: Run, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """The result of `waiting`. If the client leaves first: cancels `run`, raises `ClientLeftError`."""
+    """The result of `waiting`.
+
+    If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.
+    """
     work = asyncio.ensure_future(waiting)
-    gone = asyncio.ensure_future(left(receive))
+    gone = asyncio.ensure_future(disconnected(receive))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return work.result()
-        raise ClientLeftError
+        raise ClientDisconnectedError
     finally:
         gone.cancel()
         if not work.done():

@@ -1,9 +1,9 @@
-"""The error tree and the error table as HTTP answers: the one place that knows their statuses.
+"""The error tree and the error table as HTTP responses: the only place that knows their statuses.
 
-Every error of every route has one body, OpenAI's with the request's id:
-`{"error": {"message", "type", "code", "param", "request_id"}}`, with `"service"` if it is about a service,
-and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the person
-who asked. What operators need goes to the log, under the same id (`identity.failure_log`).
+Every error of every route has one body, OpenAI's with the request's id: `{"error": {"message", "type",
+"code", "param", "request_id"}}`, with `"service"` if it is about a service, and with `"retry_after"`
+(seconds) where the status has a `Retry-After` header. `message` is for the user. What operators need goes to
+the log, under the same id (`identity.failure_log`).
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ _TYPES: Final = {
 
 
 class RequestError(Exception):
-    """A request that cannot be served as it is. `param` names the member at fault, `code` is stable."""
+    """An invalid request. `param` names the invalid member; `code` is stable."""
 
     def __init__(
         self, param: str | None, problem: str, *, code: str = "invalid_request", status: int = 400
@@ -83,7 +83,7 @@ def status_of(error: AgentError) -> int:
 
 
 def error_body(error: AgentError | RequestError) -> dict[str, Any]:
-    """The body for `error`. Of an `AgentError` it has the person's text, nothing for operators."""
+    """The body for `error`. Of an `AgentError` it contains the text for the user, nothing for operators."""
     if isinstance(error, RequestError):
         return _body(error.status, error.message, error.code, error.param)
     status = status_of(error)
@@ -96,7 +96,7 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
 
 
 def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
-    """The body for `error`, about which operators read in the log. For the one answer that it gets."""
+    """The body for `error`, which is also logged for operators. Call it once for each response."""
     if isinstance(error, AgentError):
         log_failure(for_operators(error))
     return error_body(error)
@@ -105,17 +105,21 @@ def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
 def error_response(
     error: AgentError | RequestError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The whole answer for `error`, and the operators' line. Challenges (RFC 6750) come as `headers`."""
+    """The response for `error`, which is also logged for operators.
+
+    `headers` has the challenge (RFC 6750).
+    """
     status = error.status if isinstance(error, RequestError) else status_of(error)
     added = {"Retry-After": retry_after(error)} if status in _WITH_RETRY_AFTER else {}
     return JSONResponse(reported_body(error), status, {**added, **(headers or {})})
 
 
 def retry_after(error: AgentError | RequestError) -> str:
-    """Seconds, for the header of that name: what the limit or the one downstream asks for, within bounds."""
-    waiting = LimitError | ServiceError | UnreachableError
-    asked_for = error.retry_after if isinstance(error, waiting) else None
-    return str(ceil(min(asked_for, _LONGEST_RETRY_AFTER)) if asked_for else RETRY_AFTER_SECONDS)
+    """Seconds, for the header of that name: those of the limit or of the service downstream, within
+    bounds."""
+    retryable = LimitError | ServiceError | UnreachableError
+    seconds = error.retry_after if isinstance(error, retryable) else None
+    return str(ceil(min(seconds, _LONGEST_RETRY_AFTER)) if seconds else RETRY_AFTER_SECONDS)
 
 
 def internal_error_body() -> dict[str, Any]:

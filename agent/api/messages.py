@@ -1,7 +1,7 @@
-"""A conversation as clients send it (OpenAI's messages, or LangChain's), checked and made ours.
+"""Validates a conversation of OpenAI's or LangChain's messages and converts it to the graph's messages.
 
-Only what is listed here is taken over: text, tool calls and their results. Members that a client adds
-(ids, metadata, additional keyword arguments) are dropped, so that they can steer nothing.
+Only text, tool calls and their results are kept. Other members (ids, metadata, additional keyword arguments)
+are dropped, so that a client cannot change a run with them.
 """
 
 import json
@@ -17,7 +17,7 @@ from agent.api.validation_fault import member_path
 
 
 class TextPart(BaseModel):
-    """One part of a content that is a list. This agent reads text only."""
+    """A part of a content that is a list. Only text is supported."""
 
     type: Literal["text"]
     text: str
@@ -27,7 +27,7 @@ def _kind(content: object) -> str:
     return "list" if isinstance(content, list) else "str"
 
 
-# Discriminated before they are validated, so that a fault in a part is not reported as "no string".
+# The discriminator chooses the type first, so that a fault in a part is not reported as "must be a string".
 Content = Annotated[
     Annotated[str, Tag("str")] | Annotated[list[TextPart], Field(fail_fast=True), Tag("list")],
     Discriminator(_kind),
@@ -35,14 +35,14 @@ Content = Annotated[
 
 
 class InstructionMessage(BaseModel):
-    """What the client's application asks of the model. `developer` is the newer name of `system`."""
+    """An instruction of the client's application. `developer` is the newer name of `system`."""
 
     role: Literal["system", "developer"]
     content: Content
 
 
 class UserMessage(BaseModel):
-    """What the person said."""
+    """A message of the user."""
 
     role: Literal["user"]
     content: Content
@@ -55,8 +55,8 @@ class CalledFunction(BaseModel):
     arguments: str = "{}"
 
 
-class RequestedCall(BaseModel):
-    """A tool call that the model asked for earlier in the conversation."""
+class RequestedToolCall(BaseModel):
+    """A tool call that the model requested earlier in the conversation."""
 
     id: str = Field(min_length=1)
     type: Literal["function"] = "function"
@@ -64,15 +64,15 @@ class RequestedCall(BaseModel):
 
 
 class AssistantMessage(BaseModel):
-    """What the model said earlier."""
+    """An earlier message of the model."""
 
     role: Literal["assistant"]
     content: Content | None = None
-    tool_calls: Annotated[list[RequestedCall], Field(fail_fast=True)] | None = None
+    tool_calls: Annotated[list[RequestedToolCall], Field(fail_fast=True)] | None = None
 
 
-class ToolAnswer(BaseModel):
-    """What a tool answered earlier."""
+class ToolResultMessage(BaseModel):
+    """The result of an earlier tool call."""
 
     role: Literal["tool"]
     content: Content
@@ -80,7 +80,7 @@ class ToolAnswer(BaseModel):
 
 
 WireMessage = Annotated[
-    InstructionMessage | UserMessage | AssistantMessage | ToolAnswer, Field(discriminator="role")
+    InstructionMessage | UserMessage | AssistantMessage | ToolResultMessage, Field(discriminator="role")
 ]
 
 _MESSAGES: Final = TypeAdapter(Annotated[list[WireMessage], Field(fail_fast=True)])
@@ -98,12 +98,12 @@ _ROLES: Final = {
 
 
 def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
-    """The messages for the graph. Raises `RequestError` if calls and answers of tools do not pair up."""
+    """The messages for the graph. Raises `RequestError` if a tool call has no result, or a result no call."""
     messages: list[AnyMessage] = []
     open_calls: set[str] = set()
     for index, message in enumerate(wire):
-        if open_calls and not isinstance(message, ToolAnswer):
-            raise _unpaired(index, f"tool call {min(open_calls)!r} must be answered by a tool message first")
+        if open_calls and not isinstance(message, ToolResultMessage):
+            raise _unpaired(index, f"tool call {min(open_calls)!r} must be followed by its tool message")
         match message:
             case InstructionMessage():
                 messages.append(SystemMessage(_text(message.content)))
@@ -113,32 +113,32 @@ def conversation(wire: Sequence[WireMessage]) -> list[AnyMessage]:
                 calls = [_call(call, index) for call in message.tool_calls or ()]
                 open_calls = {str(call["id"]) for call in calls}
                 messages.append(AIMessage(_text(message.content or ""), tool_calls=calls))
-            case ToolAnswer():
+            case ToolResultMessage():
                 if message.tool_call_id not in open_calls:
                     raise _unpaired(
-                        index, f"no tool call {message.tool_call_id!r} stands before this tool message"
+                        index, f"there is no tool call {message.tool_call_id!r} before this tool message"
                     )
                 open_calls.discard(message.tool_call_id)
                 messages.append(ToolMessage(_text(message.content), tool_call_id=message.tool_call_id))
     if open_calls:
-        raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be answered by a tool message")
+        raise _unpaired(len(wire) - 1, f"tool call {min(open_calls)!r} must be followed by its tool message")
     return messages
 
 
 def conversation_schema() -> dict[str, Any]:
     """The JSON Schema of a conversation in either form, for the API document, without references."""
-    ours = without_references(_MESSAGES.json_schema())
+    openai = without_references(_MESSAGES.json_schema())
     langchain = {
         "type": "object",
-        "description": "LangChain's form of a message.",
+        "description": "A message in LangChain's form.",
         "properties": {"type": {"enum": sorted({*_ROLES} - {"tool"})}, "content": {"type": "string"}},
         "required": ["type", "content"],
     }
-    return ours | {"minItems": 1, "items": {"anyOf": [*ours["items"]["oneOf"], langchain]}}
+    return openai | {"minItems": 1, "items": {"anyOf": [*openai["items"]["oneOf"], langchain]}}
 
 
 def without_references(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema with its definitions in place."""
+    """The same schema with each reference replaced by its definition."""
     definitions = schema.get("$defs", {})
 
     def inlined(part: Any) -> Any:  # noqa: ANN401 - a part of a schema
@@ -154,7 +154,8 @@ def without_references(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:
-    """The same from LangChain's forms: `{"type", "content", …}`, `[role, content]`, and OpenAI's messages.
+    """The messages for the graph, from LangChain's forms (`{"type", "content", …}`, `[role, content]`) or
+    OpenAI's.
 
     Raises pydantic's `ValidationError` or `RequestError`.
     """
@@ -194,7 +195,7 @@ def _openai_form(message: object) -> object:
     return form
 
 
-def _call(call: RequestedCall, index: int) -> ToolCall:
+def _call(call: RequestedToolCall, index: int) -> ToolCall:
     try:
         arguments = from_json(call.function.arguments or "{}", allow_inf_nan=False)  # bounded in depth
     except ValueError:

@@ -1,6 +1,6 @@
-"""The OpenAPI document of the app: what each route needs and may answer, in the agent's own error shape.
+"""The OpenAPI document of the app: what each route requires and may return, with the agent's error body.
 
-Routes declare what is theirs; what is the same for all is added here: the access token, and the errors.
+Routes declare their own responses. What all have in common is added here: the access token and the errors.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from agent.api.langserve.input import MAX_BATCH
 from agent.api.messages import conversation_schema
-from agent.api.response_models import CompletionChunk, ErrorAnswer
+from agent.api.response_models import CompletionChunk, ErrorResponse
 from agent.middleware.authentication import PUBLIC_PATHS
 
 _STREAMS: Final = ("stream", "stream_log", "stream_events")
-MAX_BATCH: Final = 32
 _SCHEME: Final = "access_token"
 EVENTS: Final = {
     "schema": {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}},
 }
-"""Server-sent events, each as what its fields are."""
+"""Server-sent events, each as an object of its fields."""
 _SCHEMAS: Final = "#/components/schemas/"
 CHAT_EVENTS: Final = {
     "schema": {
@@ -35,22 +35,22 @@ CHAT_EVENTS: Final = {
         },
     },
 }
-"""The chat's events. The last one's `data` is `[DONE]`, or an error like that of an answer with a status."""
+"""The chat's events. The `data` of the last one is `[DONE]`, or an error body."""
 _ERRORS: Final = {
-    401: "No access token, or one that is not good. See `WWW-Authenticate`.",
-    403: "The access token lacks the scope.",
-    404: "There is nothing here.",
-    405: "The path has no such method.",
-    429: "Too many requests, here or at a service behind. See `Retry-After`.",
-    503: "IDaaS cannot be reached, or the agent stops. See `Retry-After`.",
+    401: "The access token is missing or invalid. See `WWW-Authenticate`.",
+    403: "The access token lacks the required scope.",
+    404: "Not found.",
+    405: "The path does not support this method.",
+    429: "Too many requests to the agent or to a service. See `Retry-After`.",
+    503: "IDaaS cannot be reached, or the agent is stopping or overloaded. See `Retry-After`.",
 }
 _ERRORS_OF_BODIES: Final = {
-    400: "The body is not one that the agent can serve; `param` names the member.",
-    408: "The body took too long to arrive.",
+    400: "The body is invalid; `param` names the member.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
-    422: "The body is not one that the agent can serve; `param` names the member.",
+    422: "The body is invalid; `param` names the member.",
     502: "A credential was refused, or a service failed.",
-    504: "The run took too long.",
+    504: "The run exceeded its time limit.",
 }
 _CHALLENGE: Final = {
     "WWW-Authenticate": {"description": "RFC 6750, section 3.", "schema": {"type": "string"}},
@@ -62,38 +62,38 @@ _HEADERS: Final = {401: _CHALLENGE, 403: _CHALLENGE, 429: _WAIT, 503: _WAIT}
 
 
 def api_document(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """What `FastAPI.openapi` is to be. The document is made at first use."""
+    """A replacement of `FastAPI.openapi`. The document is created at the first use."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(
+            created = get_openapi(
                 title=app.title, version="1", description=str(__doc__).splitlines()[0], routes=app.routes
             )
-            _complete(made)
-            app.openapi_schema = made
+            _complete(created)
+            app.openapi_schema = created
         return app.openapi_schema
 
     return document
 
 
-def _complete(made: dict[str, Any]) -> None:
-    components = made.setdefault("components", {})
+def _complete(document: dict[str, Any]) -> None:
+    components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    more: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (ErrorAnswer, "serialization"),
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (ErrorResponse, "serialization"),
         (CompletionChunk, "serialization"),
     ]
-    _, ours = models_json_schema(more, ref_template=_SCHEMAS + "{model}")
-    schemas |= ours["$defs"]
+    _, definitions = models_json_schema(models, ref_template=_SCHEMAS + "{model}")
+    schemas |= definitions["$defs"]
     components["securitySchemes"] = {
         _SCHEME: {
             "type": "http",
             "scheme": "bearer",
-            "description": "An access token for this agent, by IDaaS.",
+            "description": "An access token for this agent, issued by IDaaS.",
         }
     }
     langserve = _langserve_bodies()
-    for path, operations in made["paths"].items():
+    for path, operations in document["paths"].items():
         if path in langserve:
             operations["post"]["requestBody"] = langserve[path]
             if path.endswith(_STREAMS):
@@ -106,7 +106,7 @@ def _complete(made: dict[str, Any]) -> None:
 
 
 def _langserve_bodies() -> dict[str, Any]:
-    """What LangServe's routes take from a client. LangServe's own models list what has no effect here."""
+    """The request bodies of LangServe's routes. LangServe's own models list members without effect here."""
     given = {
         "type": "object",
         "properties": {"messages": conversation_schema()},
@@ -134,7 +134,7 @@ def _langserve_bodies() -> dict[str, Any]:
 def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
-        del responses["422"]  # FastAPI's own shape, which this app never answers
+        del responses["422"]  # FastAPI's own body, which this app never returns
     operation["security"] = [{_SCHEME: []}] if protected else []
     errors = dict(_ERRORS) if protected else {}
     if operation.get("parameters"):
@@ -142,8 +142,8 @@ def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
     if protected and "requestBody" in operation:
         errors |= _ERRORS_OF_BODIES
     for status, description in errors.items():
-        error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{ErrorAnswer.__name__}"}}}
-        answer = {"description": description, "content": error}
+        error = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{ErrorResponse.__name__}"}}}
+        response = {"description": description, "content": error}
         if headers := _HEADERS.get(status):
-            answer["headers"] = headers
-        responses.setdefault(str(status), answer)
+            response["headers"] = headers
+        responses.setdefault(str(status), response)

@@ -1,11 +1,11 @@
-"""The three public routes: liveness, readiness, and protected resource metadata. No secret."""
+"""The three public routes: liveness, readiness and protected resource metadata. They contain no secret."""
 
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from agent.api.response_models import Health, ProtectedResource, ReadinessAnswer, answers
+from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
 from agent.error_table import for_operators
 from agent.middleware.authentication import PROTECTED_RESOURCE_PATH
 from agent.readiness import Readiness
@@ -17,15 +17,15 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     router = APIRouter()
 
     @router.head("/health", include_in_schema=False)
-    @router.get("/health", responses=answers(Health))
+    @router.get("/health", responses=documented(Health))
     async def health() -> JSONResponse:
         """The process is up."""
         return JSONResponse({"status": "ok"})
 
     @router.head("/ready", include_in_schema=False)
-    @router.get("/ready", responses=answers(ReadinessAnswer, _503=ReadinessAnswer))
+    @router.get("/ready", responses=documented(ReadinessReport, _503=ReadinessReport))
     async def ready() -> JSONResponse:
-        """200 if a request could be served now; 503 with what is missing, in the operators' words."""
+        """200 if a request can be served now; 503 with the failed checks, in the operators' terms."""
         checks: dict[str, Any] = {}
         for name, error in (await readiness.failures()).items():
             row = for_operators(error).row if error else None
@@ -41,14 +41,14 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
                 if error and row
                 else {"ok": True}
             )
-        well = all(check["ok"] for check in checks.values())
-        body = {"status": "ready" if well else "not_ready", "checks": checks}
-        return JSONResponse(body, 200 if well else 503, None if well else {"Retry-After": "2"})
+        ready_now = all(check["ok"] for check in checks.values())
+        body = {"status": "ready" if ready_now else "not_ready", "checks": checks}
+        return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
 
     @router.head(PROTECTED_RESOURCE_PATH, include_in_schema=False)
-    @router.get(PROTECTED_RESOURCE_PATH, responses=answers(ProtectedResource))
+    @router.get(PROTECTED_RESOURCE_PATH, responses=documented(ProtectedResource))
     async def protected_resource() -> JSONResponse:
-        """RFC 9728, section 2. The scope is in the form that IDaaS wants to be asked in."""
+        """RFC 9728, section 2. The scope has the form that IDaaS expects in a request."""
         return JSONResponse(
             {
                 "resource": settings.agent_audience,

@@ -1,4 +1,4 @@
-"""What the agent answers, as models: for the API document, and for whoever makes a client of it."""
+"""The agent's responses as models, for the OpenAPI document and for clients that are generated from it."""
 
 from typing import Any, Literal
 
@@ -6,15 +6,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Wire(BaseModel):
-    """Every member is listed: an answer has no others."""
+    """Every member is listed: a response has no others."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Fault(_Wire):
-    """What went wrong. `message` is for the person who asked; operators find the rest in the log, by the id.
+    """An error. `message` is for the user; operators find the details in the log, by the request id.
 
-    `service` is there if it is about a service, `retry_after` (seconds) with the `Retry-After` header.
+    `service` is present if the error is about a service, `retry_after` (seconds) with the `Retry-After`
+    header.
     """
 
     message: str
@@ -26,14 +27,14 @@ class Fault(_Wire):
     retry_after: int | None = None
 
 
-class ErrorAnswer(_Wire):
+class ErrorResponse(_Wire):
     """Every error of every route."""
 
     error: Fault
 
 
 class ReasoningTokens(_Wire):
-    """The part of the answer's tokens that the model thought with."""
+    """The completion tokens that were used for reasoning."""
 
     reasoning_tokens: int
 
@@ -47,8 +48,8 @@ class TokenUsage(_Wire):
     completion_tokens_details: ReasoningTokens
 
 
-class AnswerMessage(_Wire):
-    """The answer. `reasoning_content` is what the model thought, if it did."""
+class CompletionMessage(_Wire):
+    """The message. `reasoning_content` is the model's reasoning, if there is any."""
 
     role: Literal["assistant"]
     content: str
@@ -57,10 +58,10 @@ class AnswerMessage(_Wire):
 
 
 class Choice(_Wire):
-    """There is one."""
+    """The only choice."""
 
     index: int
-    message: AnswerMessage
+    message: CompletionMessage
     finish_reason: str
     logprobs: None
 
@@ -87,7 +88,7 @@ class _ToolCallEvent(_Wire):
 
 
 class ToolStartedEvent(_ToolCallEvent):
-    """A tool is about to be called. `audience` and `scope`, or `credential`, are what its service declared.
+    """A tool call begins. `audience` and `scope`, or `credential`, are the requirement of its service.
 
     `arguments` are the model's, or `{"…": "too long to show"}` beyond 4,000 characters of JSON.
     """
@@ -97,9 +98,9 @@ class ToolStartedEvent(_ToolCallEvent):
 
 
 class ToolFinishedEvent(_ToolCallEvent):
-    """The call ended. `called` is false if no request was made of the service: its credential could not be
-    obtained, or the arguments were refused. `result` is what the model is given, at most 4,000 characters and
-    then "…". `error` is a code of the error table.
+    """A tool call ended. `called` is false if no request was sent to the service, because its credential
+    could not be obtained or the arguments were refused. `result` is what the model receives, truncated with
+    "…" after 4,000 characters. `error` is a code of the error table.
     """
 
     type: Literal["tool_finished"]
@@ -111,7 +112,7 @@ class ToolFinishedEvent(_ToolCallEvent):
 
 
 class ChunkDelta(_Wire):
-    """What is added to the answer; empty in a chunk with `agent_event` and in the last one."""
+    """The next part of the message; empty in a chunk with `agent_event` and in the last one."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
@@ -119,7 +120,7 @@ class ChunkDelta(_Wire):
 
 
 class ChunkChoice(_Wire):
-    """There is one, or none in the chunk with `usage`."""
+    """The only choice; the chunk with `usage` has none."""
 
     index: int
     delta: ChunkDelta
@@ -128,7 +129,7 @@ class ChunkChoice(_Wire):
 
 
 class CompletionChunk(_Wire):
-    """OpenAI's `chat.completion.chunk`, and what the agent adds to it."""
+    """OpenAI's `chat.completion.chunk`, with the agent's `agent_event`."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -149,7 +150,7 @@ class ModelEntry(_Wire):
 
 
 class ModelList(_Wire):
-    """OpenAI's list of models: the one."""
+    """OpenAI's list of models, with the only one."""
 
     object: Literal["list"]
     data: list[ModelEntry]
@@ -162,7 +163,7 @@ class Health(_Wire):
 
 
 class CheckResult(_Wire):
-    """One of the things that a request needs; if it is missing, why, in the operators' words."""
+    """One check of readiness; if it failed, the reason in the operators' terms."""
 
     ok: bool
     code: str | None = None
@@ -172,8 +173,8 @@ class CheckResult(_Wire):
     remedy: str | None = None
 
 
-class ReadinessAnswer(_Wire):
-    """Whether a request could be served now."""
+class ReadinessReport(_Wire):
+    """Whether a request can be served now."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, CheckResult]
@@ -189,7 +190,7 @@ class ProtectedResource(_Wire):
     resource_name: str
 
 
-def answers(model: type[BaseModel], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: the model of status 200, and of others as `_503=…`."""
-    found: dict[int | str, dict[str, Any]] = {200: {"model": model}}
-    return found | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}
+def documented(model: type[BaseModel], **statuses: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """A route's `responses`: the model of status 200, and those of others as `_503=…`."""
+    responses: dict[int | str, dict[str, Any]] = {200: {"model": model}}
+    return responses | {int(name.removeprefix("_")): {"model": each} for name, each in statuses.items()}

@@ -1,6 +1,6 @@
 """The first fault of a body in OpenAI's terms: the path of the member, a stable code, expected and found.
 
-Nothing of a value is repeated but numbers.
+Of the values in the body, only numbers are repeated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ _KINDS: Final = {
 
 
 def openai_fault(error: ValidationError) -> RequestError:
-    """What OpenAI would say of the first fault of a request's body. 400."""
+    """The first fault of a request's body with OpenAI's code. 400."""
     fault: Mapping[str, Any] = error.errors(include_url=False)[0]
     code, problem = _described(fault["type"], fault.get("ctx", {}), fault.get("input"), fault["msg"])
     path = member_path(fault["loc"])
@@ -44,7 +44,8 @@ def openai_fault(error: ValidationError) -> RequestError:
 
 
 def member_path(steps: Iterable[int | str]) -> str:
-    """`messages[0].content`: the path of a member, without the variants of a union that pydantic names."""
+    """The path of a member, such as `messages[0].content`, without the names of union variants that pydantic
+    adds."""
     path, before = "", None
     for step in steps:
         if isinstance(step, int):

@@ -11,7 +11,7 @@ from identity.secret import Secret
 
 
 class Admission:
-    """Verifies the access token of a request. `audience` and `scope` are what the agent requires."""
+    """Verifies the access token of a request. `audience` and `scope` are those that the agent requires."""
 
     def __init__(
         self,

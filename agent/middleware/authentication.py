@@ -1,7 +1,7 @@
 """Requires a verified access token for every request, except for the listed public paths.
 
-A pure ASGI middleware in front of the whole application, so that every route is covered, also those that
-libraries add (LangServe's playground and its assets), and so is what has no route at all.
+A pure ASGI middleware in front of the whole application, so that it covers every route, also those that
+libraries add (LangServe's playground and its assets), and every path without a route.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,13 +22,14 @@ PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 EVENTS_PATH: Final = "/events/idaas"
 """User events of IDaaS. Public for POST: each request is authenticated by its signature."""
 PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
-"""Compared with the whole path, exactly; only GET and HEAD."""
+"""Compared with the whole path; only GET and HEAD are public."""
 
 _WHITESPACE: Final = " \t"
-"""All that the header grammar knows (RFC 9110, section 5.6.3); `str.strip` takes 0xA0 and others too."""
+"""The whitespace of the header grammar (RFC 9110, section 5.6.3); `str.strip` also removes 0xA0 and
+others."""
 
 CALLER: Final = "idaas_agent.caller"
-"""Where in an ASGI scope the verified access token is; absent on public paths."""
+"""The key of the verified access token in an ASGI scope; absent on public paths."""
 
 
 def caller_of(scope: Mapping[str, Any]) -> VerifiedAccessToken:
@@ -40,7 +41,7 @@ def caller_of(scope: Mapping[str, Any]) -> VerifiedAccessToken:
 def bearer_token(authorization: Iterable[str]) -> Secret:
     """The token of the `Authorization` headers of one request (RFC 6750, section 2.1).
 
-    Only this way of sending is accepted, not the form or the query (RFC 9700, section 4.3.2).
+    A token in the body or the query is not accepted (RFC 9700, section 4.3.2).
     Raises `AccessTokenError`: missing if there is no such header, invalid if there are several.
     """
     match list(authorization):
@@ -64,7 +65,7 @@ class Challenge:
     """The `WWW-Authenticate` header of a refused request (RFC 6750, section 3; RFC 9728, section 5.1)."""
 
     def __init__(self, required_scope: str, public_url: str | None = None) -> None:
-        """`public_url` is the agent's address as clients see it; without it, each request's own is used."""
+        """`public_url` is the agent's address for clients; without it, that of each request is used."""
         self._required_scope = required_scope
         self._public_url = public_url
 
@@ -120,7 +121,7 @@ _DESCRIPTIONS: Final = {
     False: "The access token is expired or not valid for this resource",
     True: "The access token lacks the required scope",
 }
-"""By whether it is the scope. Which claim was refused, and what was expected, is for the log."""
+"""By whether the scope is missing. The log has the refused claim and its expected value."""
 
 
 def _is_public(scope: Scope) -> bool:
@@ -132,6 +133,6 @@ def _is_public(scope: Scope) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Only the characters that RFC 6750, section 3, allows in a challenge."""
+    """`text` with only the characters that RFC 6750, section 3, allows in a challenge."""
     plain = text.replace('"', "'").replace("\\", "/")
     return "".join(character for character in plain if " " <= character <= "~")

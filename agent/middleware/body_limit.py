@@ -1,4 +1,4 @@
-"""A request's body, read whole within a limit of size and time before anything looks at it."""
+"""Reads the whole body of a request within limits of size and time, before the route."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from agent.api.errors import RequestError, error_response
 
 
 class BodyLimit:
-    """A pure ASGI middleware. Counts the bytes that come, whatever `Content-Length` says. 413, or 408."""
+    """A pure ASGI middleware. Counts the received bytes, also without `Content-Length`. 413 or 408."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float = 30.0) -> None:
         self._app = app
@@ -17,21 +17,21 @@ class BodyLimit:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands the body on as one message; later messages (the client leaves) come as they are.
+        """Passes the body on as one message, and later messages (a disconnect) unchanged.
 
-        Raises `ClientDisconnect` if the client leaves before the body is whole.
+        Raises `ClientDisconnect` if the client disconnects before the body is complete.
         """
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         try:
             async with asyncio.timeout(self._seconds):
-                message = await self._whole(scope, receive)
+                message = await self._read_body(scope, receive)
         except TimeoutError:
-            late = RequestError(
+            timeout = RequestError(
                 None, "the request body took too long to arrive", code="request_timeout", status=408
             )
-            await error_response(late, {"Connection": "close"})(scope, receive, send)
+            await error_response(timeout, {"Connection": "close"})(scope, receive, send)
             return
         except RequestError as error:
             await error_response(error, {"Connection": "close"})(scope, receive, send)
@@ -43,7 +43,7 @@ class BodyLimit:
 
         await self._app(scope, replayed, send)
 
-    async def _whole(self, scope: Scope, receive: Receive) -> Message:
+    async def _read_body(self, scope: Scope, receive: Receive) -> Message:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_bytes:
                 raise self._too_large()

@@ -1,4 +1,4 @@
-"""The size of a request's line and headers, checked before anything reads them."""
+"""Limits the size of the request line and headers."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,8 +11,8 @@ _FIELD: int = len(": \r\n")
 class HeaderLimit:
     """A pure ASGI middleware. 431 (RFC 6585, section 5); the connection is closed.
 
-    What a server reads before it knows all headers is bounded by the server:
-    `agent.server.connection_limits`.
+    `agent.server.connection_limits` bounds headers that are not complete yet. It cannot replace this limit:
+    it refuses before it has the `Origin` header, so a page could not read its response (CORS).
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
@@ -20,7 +20,7 @@ class HeaderLimit:
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what is small enough."""
+        """Passes on requests within the limit."""
         if scope["type"] == "http" and _size(scope) > self._max_bytes:
             await error_response(headers_too_large(self._max_bytes), {"Connection": "close"})(
                 scope, receive, send
@@ -30,7 +30,7 @@ class HeaderLimit:
 
 
 def headers_too_large(max_bytes: int) -> RequestError:
-    """The error of a request with larger headers."""
+    """The error of a request above the limit."""
     text = f"the request line and headers must have at most {max_bytes} bytes"
     return RequestError(None, text, code="headers_too_large", status=431)
 

@@ -1,8 +1,8 @@
-"""The rate limit of one caller, by the minute: requests, and each input of a request that has several.
+"""Limits the requests of each caller in a minute; each input of a batch counts as one.
 
-Counting begins after authentication, so that a caller uses up only their own requests. What is refused is
-not counted. The counters are in this process, or in a Redis that several share. While Redis is away each
-process counts for itself, which admits more, and logs a warning.
+Requests are counted after authentication, so that they are charged to their own caller. Refused requests are
+not counted. The counters are in this process, or in a Redis that several processes share. While Redis is
+unavailable, each process counts for itself, which admits more, and logs a warning.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ _Result = TypeVar("_Result")
 
 _LOG: Final = logging.getLogger("idaas_agent.rate_limit")
 _REDIS_SECONDS: Final = 0.5
-"""The longest that a request waits for Redis."""
+"""How long a request waits for Redis at most."""
 _RETRY_SECONDS: Final = 5.0
-"""How long Redis is not used after it failed."""
+"""How long Redis is not used after a failure."""
 _LOG_INTERVAL: Final = 60.0
 """Seconds between two warnings about Redis."""
 _COUNTED: Final = "idaas_agent.counted_request"
@@ -43,8 +43,8 @@ _COUNTED: Final = "idaas_agent.counted_request"
 class RequestRate:
     """`per_minute` requests for each principal; 0 is no limit. `redis_url` has the form that settings check.
 
-    Principals are counted under a digest, together with `audience`: agents that share a Redis do not share
-    their users' requests, nor does Redis learn who they are. `cafile` is whom `rediss://` trusts.
+    The key of a counter is a digest of principal and `audience`: agents with different audiences may share a
+    Redis, and Redis receives no names. `cafile` has the authorities to trust for `rediss://`.
     """
 
     def __init__(
@@ -66,25 +66,25 @@ class RequestRate:
         self._monotonic = monotonic
         self._local_until = self._quiet_until = float("-inf")
 
-    async def count(self, principal: Principal, amount: int = 1, *, instead_of: str = "") -> str:
-        """Counts `amount` requests (at most `per_minute`), and returns what to call them. With `instead_of`,
-        a single request that was counted before, they count instead of it.
+    async def count(self, principal: Principal, amount: int = 1, *, replaces: str = "") -> str:
+        """Counts `amount` requests, at most `per_minute`, and returns their name. `replaces` is the name of a
+        single request that was counted before and is removed.
 
-        Raises `LimitError` if they are too many, and counts none of them. After its `retry_after` there is
-        room for them, if the caller sends nothing else.
+        Raises `LimitError` if they exceed the limit, and counts none of them. After its `retry_after` they
+        are within the limit, if the caller sends nothing else.
         """
         if not self.per_minute:
             return ""
         name = f"{self._process}.{next(self._numbers)}"
         caller = self._digest(principal)
-        wait = await self._apply(lambda window: window.take(caller, name, amount, f"{instead_of}.0"))
+        wait = await self._apply(lambda window: window.take(caller, name, amount, f"{replaces}.0"))
         if wait:
             text = f"at most {self.per_minute} requests in a minute"
             raise LimitError(AgentCode.RATE_LIMITED, text, retry_after=wait)
         return name
 
     async def give_back(self, principal: Principal, name: str) -> None:
-        """Takes back the counting of a single request."""
+        """Removes a single counted request."""
         if name:
             caller = self._digest(principal)
             await self._apply(lambda window: window.give_back(caller, f"{name}.0"))
@@ -103,7 +103,7 @@ class RequestRate:
             try:
                 async with asyncio.timeout(_REDIS_SECONDS):
                     return await operation(self._shared)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with Redis is no caller's fault
+            except Exception as error:  # noqa: BLE001 - no failure of Redis may fail a request
                 self._redis_failed(error)
         return await operation(self._local)
 
@@ -119,7 +119,7 @@ class RequestRate:
 
 
 class CountedRequest:
-    """What a request was counted as before its body was read: one. Its route may know better."""
+    """A request that was counted as one before its body was read. Its route may correct that."""
 
     def __init__(self, rate: RequestRate, principal: Principal, name: str) -> None:
         self._rate = rate
@@ -127,45 +127,45 @@ class CountedRequest:
         self._name = name
 
     @property
-    def most(self) -> int | None:
-        """As how many a request may count; `None`: any number."""
+    def limit(self) -> int | None:
+        """As how many a request may count; `None` for any number."""
         return self._rate.per_minute or None
 
-    async def as_many(self, amount: int) -> None:
-        """Counts it as `amount` requests, for good. Raises `LimitError`; then it is not counted at all."""
+    async def recount(self, amount: int) -> None:
+        """Counts it as `amount` requests. Raises `LimitError`, and then does not count it at all."""
         name, self._name = self._name, ""
-        await self._rate.count(self._principal, amount, instead_of=name)
+        await self._rate.count(self._principal, amount, replaces=name)
 
-    async def as_none(self) -> None:
-        """Does not count it: it was refused before it did any work."""
+    async def cancel(self) -> None:
+        """Removes it from the count, because it was refused before any work."""
         name, self._name = self._name, ""
         await self._rate.give_back(self._principal, name)
 
 
 def counted_request(scope: Mapping[str, Any]) -> CountedRequest | None:
-    """How the request of `scope` was counted; `None` where nothing counts."""
+    """The counted request of `scope`; `None` if requests are not counted."""
     return scope.get(_COUNTED)
 
 
 class RateLimit:
     """A pure ASGI middleware, within authentication: counts the requests of verified callers. 429.
 
-    `room` raises if no run can begin now for a principal; all that POST asks for are runs. Such a request is
+    `check_run` raises if no run can start now for a principal. Every POST starts a run; one that cannot is
     refused before its body is read, and not counted.
     """
 
-    def __init__(self, app: ASGIApp, *, rate: RequestRate, room: Callable[[Principal], None]) -> None:
+    def __init__(self, app: ASGIApp, *, rate: RequestRate, check_run: Callable[[Principal], None]) -> None:
         self._app = app
         self._rate = rate
-        self._room = room
+        self._check_run = check_run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what is public or within the limit."""
+        """Passes on public requests and those within the limit."""
         caller: VerifiedAccessToken | None = scope.get(CALLER)
         if caller is not None:
             try:
                 if scope["method"] == "POST":
-                    self._room(caller.principal)
+                    self._check_run(caller.principal)
                 name = await self._rate.count(caller.principal)
             except AgentError as error:
                 await error_response(error)(scope, receive, send)
@@ -175,7 +175,7 @@ class RateLimit:
 
 
 def _connections(url: Secret, cafile: str | None) -> "BlockingConnectionPool":
-    """Opens nothing yet. Imported here: most agents have no Redis, and it takes its time."""
+    """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
     from redis.asyncio import BlockingConnectionPool
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

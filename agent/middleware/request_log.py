@@ -1,8 +1,8 @@
-"""One line for each request, and the last handler for unexpected errors.
+"""Logs one line for each request, and handles unexpected errors.
 
 A line has the method, the path without its query, the status and the time. The status is 499 if the client
-left before the response. Bodies, headers and query strings are never logged; the loggers of HTTP and MCP
-libraries are limited to warnings: below that they print headers.
+disconnected before the response. Bodies, headers and query strings are never logged. The loggers of HTTP and
+MCP libraries are limited to warnings, because below that they print headers.
 """
 
 import json
@@ -38,25 +38,25 @@ _VERBOSE_LOGGERS: Final = (
 _UNSEEN: Final = re.compile(
     "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-"""What JSON leaves as it is, and a terminal obeys or does not show: control and format characters."""
+"""Control and format characters that JSON does not escape, and that a terminal interprets or hides."""
 _SECRET: Final = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]{8,}(?:\.[\w-]*)*|\bsk-[\w-]{8,}")
 
 
 class RequestLog:
-    """A pure ASGI middleware. Gives each answer an `X-Request-Id`, which is also in the logs."""
+    """A pure ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on, and writes the line when the answer has ended."""
+        """Passes everything on, and logs the line after the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id, started, status = secrets.token_hex(8), time.monotonic(), 0
         outer = REQUEST_ID.set(request_id)
 
-        async def marked(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -65,14 +65,14 @@ class RequestLog:
 
         failure = ""
         try:
-            await self._app(scope, receive, marked)
+            await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = status or 499
-        except Exception as error:  # noqa: BLE001 - the last catch: the text may hold anything, so only the type is logged
+        except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is logged
             failure = type(error).__name__
             if status == 0:
-                await JSONResponse(internal_error_body(), 500)(scope, receive, marked)
-            else:  # an answer has begun: end it
+                await JSONResponse(internal_error_body(), 500)(scope, receive, send_with_id)
+            else:  # the response has begun: end it
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             REQUEST_ID.reset(outer)
@@ -89,9 +89,10 @@ class RequestLog:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, without a raw control character, of whichever alphabet, or a half character.
+    """One JSON object a line, without raw control characters or lone surrogates.
 
-    As a last net, whatever looks like a credential is masked. `ascii_only`: for streams that are not UTF-8.
+    Text that has the form of a credential is masked, as a second defence. `ascii_only` is for streams that
+    are not UTF-8.
     """
 
     def __init__(self, *, ascii_only: bool = False) -> None:
@@ -112,9 +113,9 @@ class JsonLines(logging.Formatter):
         line = json.dumps(entry, ensure_ascii=self._ascii_only)
         if not line.isascii() or "\x7f" in line:
             line = _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], line)
-        # Nearly no line has any of these, and to look for them is ten times as fast as the pattern.
-        plain = line.lower()
-        suspicious = "eyj" in plain or "sk-" in plain or "bearer" in plain
+        # Few lines contain any of these, and this search is ten times as fast as the pattern.
+        lower = line.lower()
+        suspicious = "eyj" in lower or "sk-" in lower or "bearer" in lower
         return _SECRET.sub("[masked]", line) if suspicious else line
 
 

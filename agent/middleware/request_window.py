@@ -1,7 +1,7 @@
-"""What each caller was admitted to in the last minute, and when there is room again: a sliding window.
+"""A sliding window: the units that each caller took in the last minute.
 
-The window is exact: at most the limit in any 60 seconds, each unit free again 60 seconds after it was
-admitted. What is refused takes no room. Each unit has a name, so that it can be given back.
+It is exact: any 60 seconds contain at most the limit, and a unit leaves the window 60 seconds after it was
+taken. Refused units are not in it. Each unit has a name, so that it can be given back.
 """
 
 import time
@@ -18,19 +18,19 @@ WINDOW_SECONDS: Final = 60
 class Window(Protocol):
     """The units of all callers. Each method is atomic."""
 
-    async def take(self, caller: str, name: str, amount: int, instead_of: str) -> float:
-        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …; first gives back the unit
-        `instead_of`, if there is one.
+    async def take(self, caller: str, name: str, amount: int, replaces: str) -> float:
+        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, after giving back the unit
+        `replaces`, if there is one.
 
-        Returns 0; or takes none and returns the seconds after which there is room, if no others are taken.
+        Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
         """
 
     async def give_back(self, caller: str, unit: str) -> None:
-        """Makes room of one unit, if it is still in the window."""
+        """Removes one unit, if it is still in the window."""
 
 
 class LocalWindow:
-    """In this process's memory. Nothing suspends, so each method is atomic without a lock."""
+    """The window in this process's memory. No method suspends, so each is atomic without a lock."""
 
     def __init__(self, limit: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -42,12 +42,12 @@ class LocalWindow:
         """How many callers are in memory."""
         return len(self._callers)
 
-    async def take(self, caller: str, name: str, amount: int, instead_of: str = "") -> float:
+    async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """See `Window`."""
         now = self._monotonic()
         self._sweep(now)
         taken = self._callers.setdefault(caller, {})
-        for unit in [*_before(taken, now - WINDOW_SECONDS), instead_of]:
+        for unit in [*_before(taken, now - WINDOW_SECONDS), replaces]:
             taken.pop(unit, None)
         if (over := len(taken) + amount - self._limit) > 0:
             return max(0.001, next(islice(taken.values(), over - 1, None)) + WINDOW_SECONDS - now)
@@ -59,7 +59,7 @@ class LocalWindow:
         self._callers.get(caller, {}).pop(unit, None)
 
     def _sweep(self, now: float) -> None:
-        """Forgets callers of the past, once in a window."""
+        """Removes callers without recent units, once in a window."""
         if now < self._swept_at + WINDOW_SECONDS:
             return
         self._swept_at = now
@@ -81,16 +81,19 @@ def _before(taken: dict[str, float], past: float) -> list[str]:
 
 
 class RedisWindow:
-    """In a Redis (5 or newer) that several processes share; its clock counts. Raises the client's errors."""
+    """The window in a Redis (5 or newer) that several processes share, by its clock.
+
+    Raises the client's errors.
+    """
 
     def __init__(self, limit: int, redis: "Redis") -> None:
         self._limit = limit
         self._redis = redis
         self._take = redis.register_script(_TAKE)
 
-    async def take(self, caller: str, name: str, amount: int, instead_of: str = "") -> float:
+    async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """See `Window`."""
-        arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, instead_of]
+        arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, replaces]
         return int(await self._take(keys=[_key(caller)], args=arguments)) / 1000
 
     async def give_back(self, caller: str, unit: str) -> None:
@@ -102,7 +105,7 @@ def _key(caller: str) -> str:
     return f"idaas-agent:minute:{caller}"
 
 
-# Only what is admitted renews the key's life: even if Redis's clock is set back, it is gone in a minute.
+# Only an admission renews the expiry of the key: it expires in a minute even if Redis's clock is set back.
 _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -1,6 +1,6 @@
-"""The security headers of responses: the one place that names them, for every server of this package.
+"""The security headers of responses: the only place that names them, for every server of this package.
 
-A response carries them whichever part made it: a route, a middleware, LangServe, or the connection itself.
+Every response has them, whether a route, a middleware, LangServe or the connection itself created it.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ _PLAYGROUND: Final = {
         "base-uri 'none'; form-action 'none'"
     ),
 }
-"""LangServe's page has its settings in an inline script, and creates styles."""
+"""LangServe's page contains its settings in an inline script, and creates styles."""
 
 
 def api_headers(path: str = "") -> Mapping[str, str]:
@@ -35,7 +35,10 @@ def api_headers(path: str = "") -> Mapping[str, str]:
 
 
 def html_headers(policy: str) -> Mapping[str, str]:
-    """The security headers of a page that only itself may frame; `policy` is its Content Security Policy."""
+    """The security headers of a page with the Content Security Policy `policy`.
+
+    Only its own origin may frame it.
+    """
     return {
         **_COMMON,
         "Cache-Control": "no-cache",
@@ -48,7 +51,7 @@ def html_headers(policy: str) -> Mapping[str, str]:
 
 
 def add_headers(headers: MutableHeaders, added: Mapping[str, str]) -> None:
-    """Adds `added`. A header that is set already stays, but `no-store` is always added to `Cache-Control`."""
+    """Adds `added`. Existing headers stay, but `no-store` is always added to `Cache-Control`."""
     for name, value in added.items():
         headers.setdefault(name, value)
     if added["Cache-Control"] == "no-store" and "no-store" not in headers["Cache-Control"]:

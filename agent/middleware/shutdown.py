@@ -21,7 +21,10 @@ FINAL_EVENT_SECONDS: Final = 1.0
 
 
 class Shutdown:
-    """The shutdown of one application. `on_begin` is called when it begins, `end_runs` when time is up."""
+    """The shutdown of one application.
+
+    `on_begin` is called when it begins, `end_runs` when its time has passed.
+    """
 
     def __init__(self, *, on_begin: Callable[[], None], end_runs: Callable[[], None]) -> None:
         self._on_begin = on_begin
@@ -70,19 +73,19 @@ class ShutdownMiddleware:
         self._shutdown = shutdown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on."""
+        """Passes everything on, and ends the response if the shutdown cancels the request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begun = False
 
-        async def noted(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         with self._shutdown.request() as request:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send_and_note)
         if not request.cancelled_caught:
             return
         if begun:

@@ -1,7 +1,7 @@
-"""Bounds of one HTTP connection: in time, in what a request may leave unfinished, and in requests that wait.
+"""Limits of one HTTP connection: times, bytes of incomplete headers and trailers, and pipelined requests.
 
-uvicorn's protocol has none of these limits. It also takes trailers for headers, queues pipelined requests
-without end, and closes a connection in a way that takes an early answer away from a client that still sends.
+uvicorn's protocol has none of these limits. It also treats trailers as headers, queues pipelined requests
+without a bound, and closes a connection so that a client that still sends loses an early response.
 """
 
 import asyncio
@@ -24,35 +24,36 @@ from identity.request_id import REQUEST_ID
 _LOG: Final = logging.getLogger("idaas_agent.connection")
 _FIELD: Final = len(": \r\n")
 _SHUTDOWN_SECONDS: Final = 1.0
-"""How long a connection that is read on has left when the server stops."""
+"""How long a lingering connection may continue when the server stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of one connection. Times are seconds."""
+    """Limits of one connection. Times are seconds."""
 
     head_bytes: int = 65_536
-    """What of a request may arrive before its headers are complete; also of a chunk's extensions, and of
+    """The largest incomplete request line and headers; also the largest extensions of a chunk, and
     trailers."""
 
     head_seconds: float = 30.0
-    """From the first moment, or the first byte after an answer, until the headers are complete."""
+    """From the start of the connection, or the first byte after a response, until the headers are
+    complete."""
 
     body_seconds: float = 60.0
-    """From there until the body is complete. More than `BodyLimit` grants, which answers properly."""
+    """From then until the body is complete. Longer than the limit of `BodyLimit`, which sends a 408."""
 
     read_seconds: float = 60.0
-    """How long an answer may wait for its client to read on."""
+    """How long a response may wait for its client to read."""
 
     pipelined: int = 16
-    """How many requests may wait for the answer of one before them."""
+    """How many requests may wait for an earlier response."""
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with bounds. Make it with `functools.partial(LimitedHttpProtocol, limits, lingering)`.
+    """uvicorn's protocol with limits. Use `functools.partial(LimitedHttpProtocol, limits, lingering)`.
 
-    Trailers are counted and dropped: they never become headers. An answer that begins before its request is
-    complete ends the connection, and is followed by reading on within the limits of `lingering`.
+    Trailers are counted and dropped: they never become headers. A response that begins before its request is
+    complete ends the connection, which then lingers within the limits of `lingering`.
     """
 
     def __init__(
@@ -68,12 +69,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._linger: Linger | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
+        self._current: RequestResponseCycle | None = None
         self._keep_alive = True
         self._between = True
         self._head_complete = False
         self._pending_bytes = 0
-        """What came since the last piece of a body, or the end of a head or a request."""
+        """The bytes since the last part of a body, or the end of the headers or of a request."""
         self._trailer_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -82,18 +83,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._wait(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits for nothing more, and lets the answer that is under way know."""
+        """Cancels all timers, and notifies the response in progress."""
         self._wait(None)
         if self._linger is not None:
             self._lingering.ended(self._linger)
-        if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True  # uvicorn does so for the last request only
-            self._running.message_event.set()
+        if self._current is not None and not self._current.response_complete:
+            self._current.disconnected = True  # uvicorn does so for the last request only
+            self._current.message_event.set()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the parser, unless the connection is only read on. Refuses what is too much, or no HTTP."""
+        """Feeds the parser, unless the connection lingers. Refuses invalid HTTP and exceeded limits."""
         if self._linger is not None:
             self._linger.data(len(data))
             return
@@ -104,30 +105,30 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # no other protocol is spoken; the request is answered as any other
+            pass  # other protocols are not supported; the request is handled like any other
         except httptools.HttpParserError:
             self._refuse(RequestError(None, "the request is not valid HTTP/1.1"))
         if max(self._pending_bytes, self._trailer_bytes) > self._limits.head_bytes:
             self._refuse(headers_too_large(self._limits.head_bytes))
 
     def on_message_begin(self) -> None:
-        """Begins to wait for the headers; the first bytes of them may have come with another request."""
+        """Starts the timer of the headers; their first bytes may have come with another request."""
         self._wait(self._limits.head_seconds)
         self._head_complete, self._trailer_bytes = False, 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keeps a header. A trailer is counted, and dropped."""
+        """Keeps a header; counts and drops a trailer."""
         if self._head_complete:
             self._trailer_bytes += len(name) + len(value) + _FIELD
         else:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begins to wait for the body. Until it is complete, an answer is the connection's last."""
+        """Starts the timer of the body. A response before the body is complete is the connection's last."""
         if len(self.pipeline) >= self._limits.pipelined:
             self.transport.abort()
-            raise ValueError("too many requests wait")  # the parser stops
+            raise ValueError("too many pipelined requests")  # stops the parser
         self._head_complete, self._between, self._pending_bytes = True, False, 0
         self._wait(self._limits.body_seconds)
         super().on_headers_complete()
@@ -136,12 +137,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.cycle.waiting_for_100_continue = False
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Passes on a part of the body."""
         self._pending_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole; the next may come whenever it likes, until keep-alive ends."""
+        """The request is complete; the next one may begin until keep-alive ends."""
         self._between, self._pending_bytes = True, 0
         self._wait(None)
         if not self.cycle.response_started:
@@ -149,27 +150,27 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client does not keep up: begins to wait for it."""
+        """The client reads too slowly: starts the timer of reading."""
         super().pause_writing()
         if self._unread is None:
             self._unread = self.loop.call_later(self._limits.read_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The client reads again: cancels the timer."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """The server stops: closes the connection now, or after the answer that is under way."""
+        """The server stops: closes the connection now, or after the response in progress."""
         self._keep_alive = False
         super().shutdown()
         if self._linger is not None:
             self._linger.end_within(_SHUTDOWN_SECONDS)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
+        self._current = cycle
         super()._start_asgi_task(cycle, app)
 
     def _wait(self, seconds: float | None) -> None:
@@ -178,25 +179,25 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._waiting = None if seconds is None else self.loop.call_later(seconds, self._late)
 
     def _late(self) -> None:
-        if self.flow.read_paused:  # it is the server that does not read
+        if self.flow.read_paused:  # the server itself has paused reading
             self._wait(self._limits.body_seconds)
         elif self._pending_bytes or not self._between:
-            text = "the request took too long to arrive"
+            text = "the request did not arrive in time"
             self._refuse(RequestError(None, text, code="request_timeout", status=408))
         else:
             self.transport.abort()
 
     def _refuse(self, error: RequestError) -> None:
-        """Answers in place of the application, which then sees that the client is gone."""
+        """Responds in place of the application, which is notified of a disconnect."""
         if self.transport.is_closing():
             return
-        running = self._running
-        if running is not None and not running.response_complete:
-            if running is not self.cycle or not self._head_complete or running.response_started:
-                self.transport.abort()  # an answer is under way, and must not go on with this one
+        current = self._current
+        if current is not None and not current.response_complete:
+            if current is not self.cycle or not self._head_complete or current.response_started:
+                self.transport.abort()  # a response has begun, and this one must not follow in it
                 return
-            running.disconnected = True
-            running.message_event.set()
+            current.disconnected = True
+            current.message_event.set()
         request_id = secrets.token_hex(8)
         line = {"status": error.status, "code": error.code, "request_id": request_id}
         _LOG.info("request refused by the server", extra={"fields": line})
@@ -212,12 +213,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         }
         head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()) + "\r\n"
         self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
-        self._pending_bytes += 1  # more of it may come
+        self._pending_bytes += 1  # the rest of it may still arrive
         self.transport.close()
 
     def _close(self) -> None:
-        """Closes the connection: at once if the request was whole, else after reading on."""
-        transport = self.transport.inner  # type: ignore[attr-defined]  # made in connection_made
+        """Closes the connection: at once if the request was complete, else after lingering."""
+        transport = self.transport.inner  # type: ignore[attr-defined]  # set in connection_made
         if self._between and not self._pending_bytes:
             transport.close()
             return

@@ -1,8 +1,8 @@
-"""Closing a connection whose client is still sending, so that the answer reaches the client.
+"""Closes a connection whose client is still sending, so that the response reaches the client.
 
-A socket that is closed while data is unread resets the connection, and a reset takes the answer away from a
-client that has not read it yet. So the server closes its sending side, reads on, discards what comes, and
-closes when the client has closed (RFC 9112, section 9.6).
+Closing a socket with unread data resets the connection, and after a reset a client may not be able to read
+the response. So the server closes its sending side, keeps reading and discards the data, and closes when the
+client has closed (RFC 9112, section 9.6).
 """
 
 import asyncio
@@ -13,23 +13,23 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class LingerLimits:
-    """Bounds of reading on. At the first one that is reached, the connection is cut."""
+    """Limits of lingering connections. The first one that is reached aborts the connection."""
 
     discarded_bytes: int = 33_554_432
-    """Of one connection: above the largest request that a client may send by mistake."""
+    """Of one connection; more than the largest request that a client may send by mistake."""
 
     seconds: float = 30.0
-    """Of one connection, altogether."""
+    """Of one connection, in total."""
 
     idle_seconds: float = 5.0
-    """Of one connection, without a byte."""
+    """Of one connection, without receiving data."""
 
     connections: int = 100
-    """At the same time, in one server. One more cuts the one that lingers longest."""
+    """At the same time, in one server. One more aborts the oldest."""
 
 
 class Linger:
-    """One connection that is read on. `data` counts what came; nothing of it is kept."""
+    """One lingering connection. `data` counts the received bytes; they are not kept."""
 
     def __init__(self, transport: asyncio.Transport, limits: LingerLimits) -> None:
         self._transport = transport
@@ -42,24 +42,24 @@ class Linger:
         self._check()
 
     def data(self, count: int) -> None:
-        """Notes that `count` bytes came."""
+        """Counts `count` received bytes."""
         self._discarded += count
         self._last_at = self._loop.time()
         if self._discarded > self._limits.discarded_bytes:
-            self.cut()
+            self.abort()
 
     def end_within(self, seconds: float) -> None:
-        """Cuts the connection in `seconds` at the latest."""
+        """Aborts the connection in `seconds` at the latest."""
         self._end_at = min(self._end_at, self._loop.time() + seconds)
         self._check()
 
-    def cut(self) -> None:
-        """Ends the connection now."""
+    def abort(self) -> None:
+        """Aborts the connection now."""
         self.stop()
         self._transport.abort()
 
     def stop(self) -> None:
-        """Stops waiting: the connection has ended."""
+        """Cancels the timer: the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -68,40 +68,40 @@ class Linger:
         self.stop()
         until = min(self._end_at, self._last_at + self._limits.idle_seconds)
         if self._loop.time() >= until:
-            self.cut()
+            self.abort()
         else:
             self._timer = self._loop.call_at(until, self._check)
 
 
 class Lingering:
-    """The connections of one server that are read on, oldest first."""
+    """The lingering connections of one server, oldest first."""
 
     def __init__(self, limits: LingerLimits) -> None:
         self._limits: Final = limits
         self._lingers: dict[Linger, None] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Their number."""
         return len(self._lingers)
 
     def begin(self, transport: asyncio.Transport) -> Linger:
-        """Reads `transport` on. If there are too many, the oldest is cut."""
+        """Lets `transport` linger. If there are too many, the oldest is aborted."""
         if len(self._lingers) >= self._limits.connections:
             oldest = next(iter(self._lingers))
             del self._lingers[oldest]
-            oldest.cut()
+            oldest.abort()
         linger = Linger(transport, self._limits)
         self._lingers[linger] = None
         return linger
 
     def ended(self, linger: Linger) -> None:
-        """Forgets a connection that is closed."""
+        """Removes a connection that is closed."""
         linger.stop()
         self._lingers.pop(linger, None)
 
 
 class ClosingTransport(asyncio.Transport):
-    """A transport whose `close` is decided by its protocol. All else is passed on."""
+    """A transport whose protocol decides how it closes. Everything else is passed on."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         super().__init__()
@@ -111,11 +111,11 @@ class ClosingTransport(asyncio.Transport):
 
     @property
     def inner(self) -> asyncio.Transport:
-        """What it passes on to."""
+        """The wrapped transport."""
         return self._transport
 
     def close(self) -> None:
-        """Asks the protocol to close, once."""
+        """Lets the protocol close, once."""
         if not self.is_closing():
             self._closing = True
             self._close()
@@ -130,7 +130,7 @@ class ClosingTransport(asyncio.Transport):
             self._transport.write(data)
 
     def abort(self) -> None:
-        """Closes at once; what is unsent is lost."""
+        """Closes at once; unsent data is lost."""
         self._closing = True
         self._transport.abort()
 

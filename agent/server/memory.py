@@ -1,9 +1,8 @@
-"""What the C library holds free goes back to the system, once a minute.
+"""Returns free memory of the C library to the system, once a minute.
 
-Tokens are texts of 700 to 900 bytes that stay for as long as their users come. The buffers of requests come
-and go between them, and users who have not come for long make room for others: in time the heap has holes.
-What is in use stays the same, but resident memory would grow, by 0.2 MiB in a thousand requests of more users
-than are remembered (`make soak`).
+Cached tokens are texts of 700 to 900 bytes with long lives; buffers of requests between them have short ones,
+so the heap fragments over time. Without this, resident memory grows by 0.2 MiB in a thousand requests of more
+users than the caches have room for, although used memory does not (`make soak`).
 """
 
 import asyncio
@@ -16,9 +15,9 @@ _SECONDS: Final = 60.0
 
 
 def trim() -> None:
-    """Gives back every page that is free as a whole: `malloc_trim` of glibc, a fraction of a millisecond.
+    """Returns all free pages by `malloc_trim` of glibc, which takes a fraction of a millisecond.
 
-    Other C libraries have nothing of the kind, and some systems no way to it; there it does nothing.
+    Does nothing where the C library has no such function or cannot be opened.
     """
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -28,7 +27,7 @@ def trim() -> None:
 async def periodic_malloc_trim(
     trim: Callable[[], None] = trim, *, seconds: float = _SECONDS
 ) -> AsyncIterator[None]:
-    """While the block runs, every `seconds`, in a thread."""
+    """Calls `trim` every `seconds` while the block runs, in a thread."""
 
     async def trim_periodically() -> None:
         while True:

@@ -1,9 +1,9 @@
 """The static server of the browser page (`frontend/`), as `idaas-agent up` runs it on port 9001.
 
-It serves an explicit set of files and nothing else: the page's own modules and styles, the files of npm
-packages that the page imports, and `/config.js`, which can be answered from memory so that the user's file
-stays untouched. Any other static server can serve the folder as well; what this one adds is response headers
-(`frame-ancestors` has no effect in a `<meta>` policy) and a `connect-src` limited to the configured origins.
+It serves only the page's own modules and styles, the files of npm packages that the page imports, and
+`/config.js`, which can come from memory so that the user's file stays unchanged. Any other static server can
+serve the folder; this one adds response headers (`frame-ancestors` has no effect in a `<meta>` policy) and
+limits `connect-src` to the configured origins.
 """
 
 import hashlib
@@ -55,9 +55,9 @@ def page_application(folder: Path, app_config: Mapping[str, str] | None = None) 
     """The page of `folder` as an ASGI application. It reads files only, and only below `folder`.
 
     With `app_config`, `/config.js` sets `window.APP_CONFIG` to exactly these members, and the page may
-    connect only to the origins that they name, and frame only that of the sign-in; without, the folder's own
-    `config.js` is served, and the page may use any https origin and loopback. `app_config` is public: it must
-    not hold a secret.
+    connect only to the origins that they name, and frame only that of the sign-in; without it, the folder's
+    own `config.js` is served, and the page may use any https origin and loopback. `app_config` is public: it
+    must not contain a secret.
 
     Raises `PageIncompleteError` if `index.html` or a package file is missing.
     """
@@ -89,7 +89,7 @@ def servable_file(root: Path, path: str) -> Path | None:
 
     Refused: dot files, `..`, empty segments, back slashes and control characters, suffixes that are not in
     `MEDIA_TYPES`, tests, packages beyond `PACKAGE_FILES`, symbolic links that lead out of `root`, and names
-    that the file system does not take.
+    that the file system refuses.
     """
     segments = path.split("/")
     if not all(_SEGMENT.fullmatch(segment) for segment in segments):
@@ -126,7 +126,10 @@ def page_headers(app_config: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def _file_response(path: Path, known: str | None) -> Response:
-    """The file whole: the page's files are small. 304 if the browser has it (RFC 9110, section 13.1.2)."""
+    """The whole file, because the page's files are small.
+
+    304 if the browser has it (RFC 9110, section 13.1.2).
+    """
     content = path.read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     if known is not None and tag in known:
@@ -141,6 +144,6 @@ def _origins(app_config: Mapping[str, str], names: Sequence[str]) -> tuple[str, 
 
 
 def _config_script(app_config: Mapping[str, str]) -> str:
-    """A script that is the same whatever the values contain: JSON is a subset of JavaScript (ECMA-262)."""
+    """A script that no value can break out of: JSON is a subset of JavaScript (ECMA-262)."""
     members = json.dumps(dict(app_config), indent=2, ensure_ascii=True)
     return f"window.APP_CONFIG = Object.freeze({members});\n"

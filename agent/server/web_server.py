@@ -1,4 +1,4 @@
-"""How the agent's servers listen and stop: quiet, without banners, and with an end to waiting."""
+"""How the agent's servers listen and stop, within bounded time."""
 
 import asyncio
 import contextlib
@@ -17,9 +17,9 @@ from agent.server.connection_limits import ConnectionLimits, LimitedHttpProtocol
 from agent.server.lingering_close import Lingering, LingerLimits
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_CUT_SECONDS: Final = 2.0
-"""How long after the end of its answers a server waits for clients that do not read them."""
-_AT_ONCE_SECONDS: Final = 0.5
+_ABORT_SECONDS: Final = 2.0
+"""How long a server waits, after the end of its responses, for clients that do not read them."""
+_IMMEDIATE_STOP_SECONDS: Final = 0.5
 
 
 class PortInUseError(OSError):
@@ -34,7 +34,7 @@ class PortInUseError(OSError):
 def listen(host: str, port: int, purpose: str, option: str) -> socket.socket:
     """A bound socket, so that a busy port is known before anything starts. Raises `PortInUseError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small answers at once (TCP_NODELAY) only on sockets that name their protocol.
+    # asyncio sends small responses at once (TCP_NODELAY) only on sockets that name their protocol.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -53,7 +53,7 @@ class GracefulShutdown(Protocol):
     """Ends the responses in progress; `agent.middleware.shutdown.Shutdown` implements it."""
 
     def begin(self, seconds: float) -> None:
-        """The server stops: answers may go on for `seconds`. May be called again."""
+        """The server stops: responses may continue for `seconds`. May be called again."""
         ...
 
     def end(self) -> None:
@@ -65,7 +65,7 @@ class WebServer(uvicorn.Server):
     """Handles no signals, so that several servers can share one event loop.
 
     Stopping, it accepts no more, and lets responses continue for `seconds`. Then `graceful_shutdown` ends
-    them, and after that the connections of clients that do not read are cut: uvicorn would cancel their
+    them, and then the connections of clients that do not read are aborted; uvicorn would cancel their
     handlers at any point. The lifespan ends last.
     """
 
@@ -88,22 +88,22 @@ class WebServer(uvicorn.Server):
             self._graceful_shutdown.begin(self._seconds)
 
     def stop_at_once(self) -> None:
-        """Stops, and leaves answers a moment to end."""
+        """Stops, and gives responses a moment to end."""
         self.stop()
         if self._graceful_shutdown is not None:
             self._graceful_shutdown.end()
-        asyncio.get_running_loop().call_later(_AT_ONCE_SECONDS, self._cut)
+        asyncio.get_running_loop().call_later(_IMMEDIATE_STOP_SECONDS, self._abort_connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops; `should_exit` may also have been set by hand."""
+        """Stops; `should_exit` may also have been set directly."""
         self.stop()
-        cut = asyncio.get_running_loop().call_later(self._seconds + _CUT_SECONDS, self._cut)
+        abort = asyncio.get_running_loop().call_later(self._seconds + _ABORT_SECONDS, self._abort_connections)
         try:
             await super().shutdown(sockets)
         finally:
-            cut.cancel()
+            abort.cancel()
 
-    def _cut(self) -> None:
+    def _abort_connections(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
@@ -128,7 +128,7 @@ def web_server(
         proxy_headers=False,
         ws="none",
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=math.ceil(shutdown_seconds + _CUT_SECONDS) + 1,
+        timeout_graceful_shutdown=math.ceil(shutdown_seconds + _ABORT_SECONDS) + 1,
     )
     return WebServer(config, seconds=shutdown_seconds, graceful_shutdown=graceful_shutdown)
 

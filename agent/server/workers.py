@@ -1,9 +1,9 @@
 """Several processes that serve one socket, and the process that starts and stops them.
 
-One that is killed from outside is replaced, after a pause if that happens soon after its start; if it
-happens several times in a row, all stop. One that fails by itself would fail again, so all stop. A signal
-to the parent, or to all of them as Ctrl-C is, stops all: the first lets responses continue, the second does
-not. If the parent is killed, the others stop by themselves.
+A killed worker is replaced, after a pause if it was killed soon after its start; if that happens several
+times in a row, all stop. A worker that fails by itself would fail again, so all stop. A signal to the parent,
+or to all as by Ctrl-C, stops all: the first lets responses continue, the second does not. If the parent is
+killed, the workers stop by themselves.
 """
 
 import logging
@@ -40,7 +40,7 @@ class Replacement:
     most: int = 6
 
     def pause(self, early_deaths: int) -> float | None:
-        """The pause after so many early deaths in a row; `None` if there is no replacement."""
+        """The pause after `early_deaths` in a row; `None` if there is no replacement."""
         if early_deaths == 0:
             return 0.0
         if early_deaths >= self.most:
@@ -50,7 +50,7 @@ class Replacement:
 
 @dataclass(slots=True)
 class _Place:
-    """The place of one worker, and how often in a row its processes died early."""
+    """The place of one worker, with the number of early deaths of its processes in a row."""
 
     early_deaths: int = 0
     started_at: float = 0.0
@@ -132,7 +132,7 @@ class Workers:
 
     def _stop(self) -> None:
         self._stopping = True
-        self._listener.close()  # or clients would wait in its queue
+        self._listener.close()  # else clients would wait in its queue
         self._empty.clear()
         for process in self._processes:
             process.terminate()
@@ -146,7 +146,7 @@ class Workers:
         elif status < 0:
             self._killed(process, -status, place)
         else:
-            _LOG.error("worker %s ended with status %d; all stop", process.pid, status)
+            _LOG.error("worker %s exited with status %d; all stop", process.pid, status)
             self._status = status or 1
             self._stop()
 
@@ -156,16 +156,14 @@ class Workers:
         pause = self._replacement.pause(place.early_deaths)
         if pause is None:
             _LOG.critical(
-                "worker %s was killed by signal %d, %.0f s after its start, for the %d. time in a row; all "
-                "stop. Signal 9 often means that the memory is not enough for so many workers",
+                "worker %s was killed by signal %d, %.0f s after its start, %d times in a row; all stop. "
+                "Signal 9 often means that there is too little memory for so many workers",
                 *(process.pid, number, lived, place.early_deaths),
             )
             self._status = 1
             self._stop()
             return
-        _LOG.error(
-            "worker %s was killed by signal %d; another takes its place in %.0f s", process.pid, number, pause
-        )
+        _LOG.error("worker %s was killed by signal %d; it is replaced in %.0f s", process.pid, number, pause)
         place.due_at = self._clock() + pause
         self._empty.append(place)
 
@@ -176,13 +174,13 @@ def _worker(work: Callable[[socket.socket], None], listener: socket.socket) -> N
         _stop_with(parent)
     try:
         work(listener)
-    except Exception:  # noqa: BLE001 - the end of the process
-        _LOG.exception("the worker failed")  # multiprocessing would print it, which is no line of the log
+    except Exception:  # noqa: BLE001 - the process ends here
+        _LOG.exception("the worker failed")  # multiprocessing would print it outside of the log
         sys.exit(1)
 
 
 def _stop_with(parent: BaseProcess) -> None:
-    """A stop signal to this process when `parent` is gone."""
+    """Stops this process by a signal when `parent` has ended."""
 
     def watch() -> None:
         wait([parent.sentinel])

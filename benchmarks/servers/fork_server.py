@@ -24,7 +24,7 @@ _MODULES: Final = (
     "agent.api.app",
     "agent.cli",
     "agent.commands.serve",
-    "agent.api.langserve",
+    "agent.api.langserve.routes",
     "benchmarks.peers.bare_langserve",
     "benchmarks.peers.demo",
     "benchmarks.peers.same_graph",

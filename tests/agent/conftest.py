@@ -1,4 +1,4 @@
-"""The agent behind a real web server, against the sandbox: for all tests that speak to it from outside."""
+"""The agent behind a real web server, with the sandbox, for tests over HTTP."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.conftest import Sandbox
 
 @dataclass
 class AgentServer:
-    """A running agent. `agent` lives in another thread's event loop: look at it, do not await it."""
+    """A running agent. `agent` belongs to another thread's event loop: read it, do not await it."""
 
     url: str
     agent: Agent
@@ -26,7 +26,7 @@ class AgentServer:
     _stop: Callable[[], None] = field(repr=False)
 
     def headers(self, user: str = "alice") -> dict[str, str]:
-        """What a signed-in user sends."""
+        """The headers of a signed-in user."""
         return {"Authorization": f"Bearer {self.sandbox.access_token(user)}"}
 
     def client(self, user: str | None = "alice") -> httpx.AsyncClient:
@@ -35,7 +35,7 @@ class AgentServer:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
 
     def stop(self) -> None:
-        """Stops the server; what `tests` do at their end."""
+        """Stops the server."""
         self._stop()
 
 

@@ -1,4 +1,4 @@
-"""So many runs at once and no more, for one caller and altogether. A run counts until it ends."""
+"""Concurrent runs are limited for each caller and in total; a run counts until it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +39,7 @@ ALICE, BOB = caller("alice"), caller("bob")
 
 
 class Graph:
-    """Ends as the test decides."""
+    """A graph whose runs end as the test decides."""
 
     def __init__(self, end: BaseException | None = None, *, endless: bool = False, pieces: int = 1) -> None:
         self._end = end
@@ -55,8 +55,8 @@ class Graph:
             raise self._end
 
 
-def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, altogether: int = 0) -> Runs:
-    limit = RunLimit(per_caller=per_caller, altogether=altogether)
+def runs_of(graph: Graph, *, seconds: float = 30, per_caller: int = 1, in_total: int = 0) -> Runs:
+    limit = RunLimit(per_caller=per_caller, in_total=in_total)
     return Runs(cast(AgentGraph, graph), timeout=seconds, limit=limit)
 
 
@@ -112,7 +112,7 @@ async def test_retry_after_is_at_most_a_minute() -> None:
 
 
 async def test_total_limit_applies_to_all_callers() -> None:
-    runs = runs_of(Graph(endless=True), per_caller=0, altogether=2)
+    runs = runs_of(Graph(endless=True), per_caller=0, in_total=2)
     start(runs), start(runs)
     for who in (ALICE, BOB):
         with pytest.raises(UnavailableError) as refused:

@@ -1,4 +1,4 @@
-"""What only operators need to know, by its names: settings, clients, credentials, audiences and scopes."""
+"""Names that only operators need: settings, clients, credentials, audiences and scopes."""
 
 import re
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ NAMES = (*variables(), *CONFIGURATION_MEMBERS, AGENT, PAGE, *AUDIENCES, *PERMISS
 # A code such as `llm_api_key_unavailable` is not the identifier `llm_api_key`.
 _NAME = re.compile("|".join(rf"(?<![\w]){re.escape(name)}(?![\w])" for name in NAMES))
 _DECLARED = re.compile(r'\\?"(?:audience|scope|credential)\\?": ?\\?"[^"\\]*\\?"')
-"""What tool events say of a call's credential: the page's tool details show it."""
+"""The credential of a call in tool events, which the page shows."""
 
 
 def names_in(text: str) -> list[str]:
-    """The names in `text`, except for what tool events declare."""
+    """The names in `text`, without those that tool events declare."""
     return _NAME.findall(_DECLARED.sub("", text))
 
 
 def names_by_place(texts: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    """Where which names stand, of texts that come with the name of their place."""
+    """The names in each text, by the name of its place; places without names are left out."""
     return [(place, found) for place, text in texts if (found := names_in(text))]

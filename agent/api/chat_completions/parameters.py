@@ -1,8 +1,8 @@
 """The parameters of OpenAI's chat completions, with the types, ranges and values that OpenAI allows.
 
-Three groups. Honoured: they do what OpenAI says. Ignored: they only tune a model or the bookkeeping, and
-clients send them by habit. Refused unless neutral: they would change the shape or the meaning of the answer;
-a clear 400 is better than an answer to another question. `docs/openai-api.md` lists them.
+There are three groups. Honoured: they have OpenAI's meaning. Ignored: they tune the model or concern OpenAI's
+accounting, and many clients always send them. Refused unless neutral: they would change the form or the
+meaning of the completion, so the request gets a 400. `docs/openai-api.md` lists them.
 """
 
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ _MOST_BIAS: Final = 100
 
 
 def _few(pairs: object) -> object:
-    """Enough of the pairs to see that they are too many."""
+    """At most one pair more than is allowed, which is enough to report that there are too many."""
     return dict(islice(pairs.items(), _PAIRS + 1)) if isinstance(pairs, dict) else pairs
 
 
-def _wrong_first(biases: object) -> object:
-    """The first that is wrong alone, if one is: each error of pydantic's costs time."""
+def _first_invalid(biases: object) -> object:
+    """Only the first invalid one, if there is any, because each error of pydantic costs time."""
     if not isinstance(biases, dict):
         return biases
-    wrong = (
+    invalid = (
         {token: bias}
         for token, bias in biases.items()
         if type(bias) is not int or not -_MOST_BIAS <= bias <= _MOST_BIAS
     )
-    return next(wrong, biases)
+    return next(invalid, biases)
 
 
 _Bias = Annotated[
-    dict[str, Annotated[int, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)]], BeforeValidator(_wrong_first)
+    dict[str, Annotated[int, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)]], BeforeValidator(_first_invalid)
 ]
 _Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -59,7 +59,7 @@ _Stop = Annotated[
 
 
 class _Strict(BaseModel):
-    """Nothing is converted: `"10"` is no number. A member that is null counts as absent."""
+    """Nothing is converted: `"10"` is not a number. A member that is null counts as absent."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -86,7 +86,7 @@ class _ResponseFormat(BaseModel):
 
 
 class Honoured(_Strict):
-    """What does what OpenAI says. Any `model` will do; the answer names the one there is."""
+    """Parameters with OpenAI's meaning. Any `model` is accepted; the response names the configured one."""
 
     messages: Annotated[list[WireMessage], Field(fail_fast=True)] = Field(min_length=1)
     model: str | None = None
@@ -95,7 +95,7 @@ class Honoured(_Strict):
 
 
 class Ignored(_Strict):
-    """What has no effect. The last three are Model Studio's."""
+    """Parameters without effect. The last three are Model Studio's."""
 
     frequency_penalty: _Penalty | None = None
     logit_bias: _Bias | None = None
@@ -123,7 +123,7 @@ class Ignored(_Strict):
 
 
 class Refused(_Strict):
-    """What is refused, unless its value is one of `NEUTRAL`."""
+    """Parameters that are refused unless their value is one of `NEUTRAL`."""
 
     audio: _Object | None = None
     function_call: (
@@ -169,4 +169,4 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
         "tools": ([],),
     }
 )
-"""The values, as JSON has them, that leave the answer as it is."""
+"""The values, as JSON has them, that do not change the completion."""

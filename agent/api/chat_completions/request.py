@@ -1,4 +1,4 @@
-"""The body of `POST /openai/v1/chat/completions`, read and validated as OpenAI does (`chat_parameters`)."""
+"""The body of `POST /openai/v1/chat/completions`, validated as OpenAI does (`parameters`)."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,20 +13,20 @@ from agent.api.messages import conversation, without_references
 from agent.api.validation_fault import openai_fault
 
 _WHY: Final = {
-    "tools": "this agent brings its own tools and runs them itself",
-    "functions": "this agent brings its own tools and runs them itself",
-    "n": "this agent gives one answer",
+    "tools": "this agent has its own tools and runs them itself",
+    "functions": "this agent has its own tools and runs them itself",
+    "n": "this agent returns one choice",
 }
 
 
 def chat_request_schema() -> dict[str, Any]:
-    """The body's JSON Schema, for the API document. Nothing in it refers to elsewhere."""
+    """The JSON Schema of the body, without references, for the OpenAPI document."""
     return without_references(ChatBody.model_json_schema()) | {"title": "ChatRequest"}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A chat request that this agent can serve."""
+    """A validated chat request."""
 
     messages: list[AnyMessage]
     stream: bool
@@ -34,7 +34,7 @@ class ChatRequest:
 
 
 def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
-    """Raises `RequestError` naming the member at fault, with OpenAI's code for the fault."""
+    """Validates a body. Raises `RequestError` with the invalid member and OpenAI's code for the fault."""
     try:
         wire = ChatBody.model_validate(_members(body))
     except ValidationError as error:
@@ -55,7 +55,7 @@ def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
 
 def _members(body: bytes) -> dict[str, object]:
     try:
-        given = from_json(body, allow_inf_nan=False)  # bounded in depth, and no half characters
+        given = from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
     except ValueError:
         given = None
     if not isinstance(given, dict):

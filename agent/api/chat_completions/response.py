@@ -1,9 +1,9 @@
-"""A run's answer in OpenAI's form: whole, or as server-sent events.
+"""The result of a run in OpenAI's form: as one object, or as server-sent events.
 
-In a stream, tool calls of the agent are announced by chunks with an empty `delta` and the extra
-member `agent_event`, never as `tool_calls`, which a client would try to run. After the first byte there is no
-status any more: a failure is one event with `error`, and the end, without `[DONE]`. While nothing happens, a
-comment now and then keeps proxies from taking the stream for dead.
+In a stream, the agent's tool calls are reported by chunks with an empty `delta` and the extra member
+`agent_event`, never as `tool_calls`, which a client would try to run. A failure after the first byte is one
+event with `error`, which ends the stream without `[DONE]`. Comments during silence keep proxies from closing
+it.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agent.api.disconnect import left
+from agent.api.disconnect import disconnected
 from agent.api.errors import internal_error_body, reported_body
 from agent.run import Finished, Run, RunEvent, Usage
 from identity.errors import AgentError
 
 SILENCE_SECONDS: Final = 15.0
-"""Proxies give up after 30 s of silence or more."""
+"""Proxies close a stream after 30 s of silence or more."""
 
 
 def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
@@ -41,9 +41,9 @@ def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
 
 
 class CompletionStream(Response):
-    """OpenAI's `chat.completion.chunk`s. Cancels the run as soon as the client leaves.
+    """A stream of OpenAI's `chat.completion.chunk`. Cancels the run when the client disconnects.
 
-    Sends a comment whenever there was nothing to send for `silence` seconds.
+    Sends a comment after each `silence` seconds without an event.
     """
 
     media_type = "text/event-stream"
@@ -51,21 +51,20 @@ class CompletionStream(Response):
     def __init__(
         self, run: Run, *, model: str, created: int, include_usage: bool, silence: float = SILENCE_SECONDS
     ) -> None:
-        headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
-        super().__init__(headers=headers, media_type=self.media_type)
+        super().__init__(headers={"X-Accel-Buffering": "no"}, media_type=self.media_type)
         del self.headers["content-length"]
         self._run = run
         self._include_usage = include_usage
         self._silence = silence
         self._sent_at = 0.0
-        # Chunks differ in their middle only; the rest is written once.
+        # All chunks begin with the same members, which are encoded once.
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Sends the stream. Ends without a word if the client is gone."""
+        """Sends the stream. Returns silently if the client has disconnected."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        watch = asyncio.ensure_future(left(receive))
+        watch = asyncio.ensure_future(disconnected(receive))
         watch.add_done_callback(lambda _: self._run.cancel())
         comments = asyncio.ensure_future(self._comments(send))
         try:
@@ -74,7 +73,7 @@ class CompletionStream(Response):
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
             comments.cancel()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:  # ASGI 2.4: sending to a client that is gone
+        except OSError:  # ASGI 2.4: the client has disconnected
             pass
         finally:
             self._run.cancel()
@@ -82,7 +81,10 @@ class CompletionStream(Response):
             comments.cancel()
 
     async def _comments(self, send: Send) -> None:
-        """Comments, which readers of server-sent events skip. Each `send` is a whole event or comment."""
+        """Sends comments, which readers of server-sent events skip.
+
+        Each `send` is a whole event or comment.
+        """
         now = asyncio.get_running_loop().time
         self._sent_at = now()
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """The OpenAI-compatible API: `POST /openai/v1/chat/completions`, `GET /openai/v1/models`.
 
-A run's first event is awaited before the answer begins, so that a refused credential or a model that does not
-answer has a status of its own.
+The response begins after the first event of the run, so that a refused credential or an unreachable model has
+its own status.
 """
 
 import time
@@ -16,7 +16,7 @@ from agent.api.chat_completions.response import CompletionStream, completion
 from agent.api.disconnect import while_connected
 from agent.api.errors import RequestError
 from agent.api.openapi_document import CHAT_EVENTS
-from agent.api.response_models import Completion, ModelEntry, ModelList, answers
+from agent.api.response_models import Completion, ModelEntry, ModelList, documented
 from agent.middleware.authentication import caller_of
 from agent.run import Runs
 
@@ -26,7 +26,7 @@ _BODY: Final = {"schema": chat_request_schema()}
 def openai_routes(
     runs: Runs, *, model: str, max_messages: int, clock: Callable[[], float] = time.time
 ) -> APIRouter:
-    """The routes. `model` is the name that answers carry, whatever name a request asked for."""
+    """The routes. Responses name `model`, whichever model a request names."""
     router = APIRouter(prefix="/openai/v1")
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
@@ -36,7 +36,10 @@ def openai_routes(
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
     )
     async def chat_completions(request: Request) -> Response:
-        """Answers a conversation, whole or as a stream. Errors come before the first byte, with a status."""
+        """Continues a conversation, as one object or as a stream.
+
+        Errors before the first byte have a status.
+        """
         chat = read_chat_request(await request.body(), max_messages=max_messages)
         run = runs.start(chat.messages, caller_of(request.scope), streaming=chat.stream)
         created = int(clock())
@@ -46,16 +49,16 @@ def openai_routes(
         await while_connected(run, run.first(), request.receive)
         return CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
 
-    @router.get("/models", responses=answers(ModelList))
+    @router.get("/models", responses=documented(ModelList))
     async def models() -> JSONResponse:
-        """The one model."""
+        """The configured model."""
         return JSONResponse({"object": "list", "data": [entry]})
 
-    @router.get("/models/{name:path}", responses=answers(ModelEntry))
+    @router.get("/models/{name:path}", responses=documented(ModelEntry))
     async def model_by_name(name: str) -> JSONResponse:
-        """The one model; 404 for another name."""
+        """The configured model; 404 for another name."""
         if name != model:
-            raise RequestError("model", f"there is one, {model!r}", code="model_not_found", status=404)
+            raise RequestError("model", f"the only model is {model!r}", code="model_not_found", status=404)
         return JSONResponse(entry)
 
     return router

@@ -1,4 +1,4 @@
-"""A model that never ends its answer, for tests of what ends it."""
+"""A model whose response never ends, for tests of cancellation."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ CHUNK = {
 
 @dataclass
 class EndlessModel:
-    """It says one word at most, and then notices only whether its caller is still there."""
+    """Sends at most one word, and then waits until its client disconnects."""
 
     words: bool = True
     asked: threading.Event = field(default_factory=threading.Event)
     questions: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    """Released once for each question."""
+    """Released once for each request."""
     left: threading.Event = field(default_factory=threading.Event)
     prompts: list[list[dict[str, Any]]] = field(default_factory=list)
-    """The messages of each question."""
+    """The messages of each request."""
     url: str = ""
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -55,7 +55,7 @@ class EndlessModel:
 
 @contextlib.contextmanager
 def endless_model() -> Iterator[EndlessModel]:
-    """One that is served on loopback."""
+    """An endless model, served on loopback."""
     endless = EndlessModel()
     listener = listen("127.0.0.1", 0, "the model", "nothing")
     endless.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -68,5 +68,5 @@ def endless_model() -> Iterator[EndlessModel]:
 
 
 async def happens(event: threading.Event) -> bool:
-    """Whether it happens soon."""
+    """Whether `event` is set within a few seconds."""
     return await asyncio.to_thread(event.wait, 10)

@@ -1,4 +1,4 @@
-"""Every parameter of OpenAI's chat completions is validated as OpenAI does, and documented as it is."""
+"""Every parameter of OpenAI's chat completions is validated as OpenAI does, and documented."""
 
 import json
 import re
@@ -233,7 +233,7 @@ async def test_large_body_with_many_faults_is_refused_at_the_first(body: bytes) 
 
 
 def rows(heading: str) -> dict[str, str]:
-    """The table below a heading of the document: parameter → what is said of it."""
+    """The table below a heading of the document: parameter → its text."""
     part = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\|$", part, re.MULTILINE))
 
@@ -245,15 +245,15 @@ def test_document_lists_each_parameter_in_its_group() -> None:
 
 
 def test_document_lists_each_neutral_value() -> None:
-    for name, said in rows("Refused, but for a value that changes nothing").items():
-        assert [json.loads(value) for value in re.findall(r"`(.+?)`", said)] == list(NEUTRAL.get(name, ()))
+    for name, text in rows("Refused, but for a value that changes nothing").items():
+        assert [json.loads(value) for value in re.findall(r"`(.+?)`", text)] == list(NEUTRAL.get(name, ()))
 
 
 def test_document_lists_each_defined_value() -> None:
-    for name, said in rows("Accepted and ignored").items():
+    for name, text in rows("Accepted and ignored").items():
         schema = json.dumps(ChatBody.model_json_schema()["properties"][name])
         for value in re.findall(r'"enum": \[(.*?)\]', schema):
-            assert re.findall(r"`(.+?)`", said) == json.loads(f"[{value}]"), name
+            assert re.findall(r"`(.+?)`", text) == json.loads(f"[{value}]"), name
 
 
 def test_document_lists_each_code() -> None:

@@ -1,4 +1,4 @@
-"""A client that leaves stops the run, and with it the call of the model that is under way."""
+"""A client that disconnects cancels the run and its model call."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator

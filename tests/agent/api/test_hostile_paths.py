@@ -1,4 +1,4 @@
-"""Paths that no file and no route has: 4xx, whichever error the operating system raises."""
+"""Paths without a file or route are a 4xx, whichever error the operating system raises."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""LangServe under `/agent`, with its own client and over bare HTTP."""
+"""LangServe under `/agent`, with its own client and over plain HTTP."""
 
 import json
 from typing import Any
@@ -83,7 +83,7 @@ BAD_INPUTS = [
     "hello",
     {"messages": []},
     {"messages": "hello"},
-    {"messages": [{"role": "nobody", "content": "x"}]},
+    {"messages": [{"role": "unknown", "content": "x"}]},
     {"messages": [{"type": "remove", "id": "1", "content": ""}]},
     {"messages": [{"content": "x"}]},
     {"messages": [{"role": "user", "content": 1}]},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.api.langserve import _MAX_BATCH
+from agent.api.langserve.input import MAX_BATCH
 from tests.agent.conftest import AgentServer
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "langserve.md").read_text(encoding="utf-8")
@@ -30,9 +30,9 @@ async def test_documented_example_runs(agent_server: AgentServer, tmp_path: Path
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, failed = await process.communicate()
-    assert process.returncode == 0, failed.decode()
-    assert said.decode().index("Hangzhou") < said.decode().index("Beijing")
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert output.decode().index("Hangzhou") < output.decode().index("Beijing")
 
 
 async def test_each_documented_input_is_accepted_by_each_route(agent_server: AgentServer) -> None:
@@ -40,11 +40,11 @@ async def test_each_documented_input_is_accepted_by_each_route(agent_server: Age
     async with agent_server.client() as http:
         for body in INPUTS:
             for action in ("invoke", "stream", "stream_events", "stream_log"):
-                answer = await http.post(f"/agent/{action}", json=body)
-                assert answer.status_code == 200, (action, body)
-                assert "Hangzhou" in answer.text, (action, body)
-        several = await http.post("/agent/batch", json={"inputs": [body["input"] for body in INPUTS]})
-        assert [("Hangzhou" in output["content"]) for output in several.json()["output"]] == [True] * 3
+                response = await http.post(f"/agent/{action}", json=body)
+                assert response.status_code == 200, (action, body)
+                assert "Hangzhou" in response.text, (action, body)
+        batch = await http.post("/agent/batch", json={"inputs": [body["input"] for body in INPUTS]})
+        assert [("Hangzhou" in output["content"]) for output in batch.json()["output"]] == [True] * 3
 
 
 async def test_documented_routes_equal_the_existing_ones(agent_server: AgentServer) -> None:
@@ -59,18 +59,18 @@ async def test_documented_routes_equal_the_existing_ones(agent_server: AgentServ
 
 
 def test_largest_batch_equals_the_documented_one() -> None:
-    assert f"1 to {_MAX_BATCH}" in DOCUMENT
+    assert f"1 to {MAX_BATCH}" in DOCUMENT
 
 
 async def test_invalid_body_is_a_422_that_names_the_member(agent_server: AgentServer) -> None:
     async with agent_server.client() as http:
-        answer = await http.post("/agent/invoke", json={"input": {"messages": [["nobody", "x"]]}})
-    assert answer.status_code == 422
-    assert answer.json()["error"]["param"].startswith("input")
+        response = await http.post("/agent/invoke", json={"input": {"messages": [["unknown", "x"]]}})
+    assert response.status_code == 422
+    assert response.json()["error"]["param"].startswith("input")
 
 
 @pytest.mark.parametrize("config", [{}, {"configurable": {"user": "bob"}}])
 async def test_config_has_no_effect(agent_server: AgentServer, config: dict[str, object]) -> None:
     async with agent_server.client() as http:
-        answer = await http.post("/agent/invoke", json={**INPUTS[0], "config": config})
-    assert answer.status_code == 200
+        response = await http.post("/agent/invoke", json={**INPUTS[0], "config": config})
+    assert response.status_code == 200

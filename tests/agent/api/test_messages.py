@@ -1,4 +1,4 @@
-"""What clients send as a conversation, and what becomes of it."""
+"""Conversations of clients are validated and converted to the graph's messages."""
 
 import json
 from typing import Any

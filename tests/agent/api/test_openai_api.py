@@ -1,4 +1,4 @@
-"""The OpenAI-compatible API, with the official client and over bare HTTP."""
+"""The OpenAI-compatible API, with the official client and over plain HTTP."""
 
 import json
 from typing import Any

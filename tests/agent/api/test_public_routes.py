@@ -1,4 +1,4 @@
-"""`/health`, `/ready`, and how a client learns where to sign in."""
+"""`/health`, `/ready` and the protected resource metadata."""
 
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent

@@ -1,4 +1,4 @@
-"""Schemathesis against the running agent: whatever it is sent, it answers as its API document says.
+"""Schemathesis against the running agent: its responses conform to its OpenAPI document.
 
 The same examples in every run, and few: this finds what a document and its app disagree about.
 """
@@ -43,7 +43,7 @@ def operations(server: AgentServer) -> Iterator[Any]:
 
 
 def ask(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
-    """Runs `check` on cases of an operation: good ones, and bad ones where something can be bad."""
+    """Runs `check` on generated cases of an operation, valid ones and, where possible, invalid ones."""
     few = settings(
         max_examples=examples,
         derandomize=True,

@@ -1,4 +1,4 @@
-"""A silent stream sends comments now and then, which clients skip."""
+"""A silent stream sends comments, which clients skip."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

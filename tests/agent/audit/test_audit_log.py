@@ -1,4 +1,4 @@
-"""The file of the audit log on disks that are full, gone, slow or rotated: real ones."""
+"""The file of the audit log on real disks that are full, unavailable, slow or rotated."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def lines(file: Path) -> list[dict]:
 
 
 async def until_it_fails(log: AuditLog) -> AuditError:
-    """Waits for the thread to find out."""
+    """Waits until the thread has noticed it."""
     while True:
         try:
             await log.check()

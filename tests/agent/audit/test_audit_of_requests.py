@@ -1,4 +1,4 @@
-"""Whole requests, and what the audit log says of them: who, what, with which credential, how it went."""
+"""The audit log of whole requests: caller, step, credential and outcome."""
 
 import json
 import os
@@ -40,7 +40,7 @@ async def ask(server: AgentServer, question: str, user: str = "alice") -> Any:
 
 
 def records(server: AgentServer, file: Path, *events: str) -> list[dict[str, Any]]:
-    """Stops the agent; its log's lines, or those of `events`. Every line fits the documented schema."""
+    """Stops the agent and returns the lines of its log, or those of `events`, validated by the schema."""
     server.stop()
     text = file.read_text()
     lines = [json.loads(line) for line in text.splitlines()]

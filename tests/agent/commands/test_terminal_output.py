@@ -32,7 +32,7 @@ TEXT = "start" + "".join(HOSTILE) + "end\t.\n"
 
 
 def unsafe(text: str) -> list[str]:
-    """What a terminal would obey: control characters, and overrides of the direction of text."""
+    """The characters that a terminal interprets: control characters and overrides of text direction."""
     return [
         each
         for each in text

@@ -1,4 +1,4 @@
-"""What can be wrong, each with what `doctor` must say of it."""
+"""Faults of a configuration or a service, each with the finding that `doctor` must report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ ALICE = "user_alice01"
 
 
 def nothing(sandbox: Sandbox) -> None:
-    """Only the variables differ."""
+    """Changes nothing but the variables."""
 
 
 def fault(service: str, **members: object) -> Callable[[Sandbox], None]:
@@ -28,7 +28,7 @@ def no_reader(identifier: str, holder: str) -> Callable[[Sandbox], None]:
 
 
 def exchanged_too_often(sandbox: Sandbox) -> None:
-    """IDaaS exchanges no token any more."""
+    """IDaaS refuses all exchanges."""
     sandbox.cloud.settings.exchange_depth = 0
 
 
@@ -41,7 +41,7 @@ def without_exchange(sandbox: Sandbox) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """What is made wrong, and what doctor must say: the step, the code, the reason."""
+    """A fault, and the finding of `doctor`: step, code and reason."""
 
     step: str
     code: str

@@ -35,11 +35,11 @@ NOT_MET: Mapping[str, str] = {
     "access_revoked": "of a user's token; the revocation tests have it",
     "service_key_unavailable": "of a service that is added; those of the variables have codes of their own",
 }
-"""Codes that doctor can by its nature not meet, and why."""
+"""Codes that `doctor` cannot report, with the reason."""
 
 
 async def other_jwks(request: Request) -> JSONResponse:
-    """The keys of another instance."""
+    """The signing keys of another instance."""
     return JSONResponse({"keys": [OTHER_KEY.as_dict(private=False)]})
 
 
@@ -47,7 +47,7 @@ OTHER_KEY = ECKey.generate_key("P-256", {"kid": "other", "alg": "ES256", "use": 
 
 
 def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> dict[str, str]:
-    """What the agent is configured by, with the case's faults in it."""
+    """The variables and files of the agent's configuration, with the faults of the case."""
     addresses = sandbox.cloud.addresses
     loop = folder / "loop"
     loop.symlink_to(loop)

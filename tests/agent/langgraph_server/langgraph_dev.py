@@ -1,4 +1,4 @@
-"""`langgraph dev`, as people start it, which also writes down its route table: the file `routes.json`.
+"""`langgraph dev`, which also writes its route table to the file `routes.json`.
 
 Run as a program. The table holds what no document of the server's lists.
 """
@@ -15,7 +15,7 @@ serve = uvicorn.run
 
 
 def routes_of(routes: Iterable[Any], prefix: str = "") -> Iterator[str]:
-    """`METHOD /path/{parameter}`, `WEBSOCKET /path` or `MOUNT /path` for each route, however nested.
+    """`METHOD /path/{parameter}`, `WEBSOCKET /path` or `MOUNT /path` for each route, nested ones included.
 
     HEAD goes with GET and is not listed.
     """

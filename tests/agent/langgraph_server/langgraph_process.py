@@ -1,4 +1,4 @@
-"""LangGraph Server in a process of its own, offline: one for all tests of a session that need it."""
+"""LangGraph Server in a separate process, offline, shared by all tests of a session."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Server:
-    """A running server. `folder` is where it stores what it keeps."""
+    """A running server. `folder` has its stored data."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -29,7 +29,7 @@ class Server:
         self.log = folder / "log"
 
     def client(self, token: str) -> "LangGraphClient":
-        """The SDK's client, for the bearer of `token`."""
+        """The SDK's client, with `token`."""
         from langgraph_sdk import get_client
 
         return get_client(url=self.url, headers={"Authorization": f"Bearer {token}"}, api_key=None)
@@ -85,13 +85,13 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    # It keeps threads on disk as it ends: whatever it holds of a run must be of a kind that it can keep.
+    # It saves threads to disk when it ends, so the state of a run must be serializable.
     assert "shutdown failed" not in (folder / "log").read_text(errors="replace")
 
 
 @pytest.fixture(scope="session")
 def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`langgraph dev` for all tests of a session that need it."""
+    """One `langgraph dev` for all tests of a session."""
     running, _ = running_sandbox
     with langgraph_dev(running, tmp_path_factory.mktemp("langgraph")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The graph on LangGraph Server, started as people start it (`langgraph dev`), offline."""
+"""The graph on LangGraph Server, started by `langgraph dev`, offline."""
 
 import shutil
 import subprocess

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.promise("users-never-cross")
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that the test moves."""
 
     now = 1000.0
 

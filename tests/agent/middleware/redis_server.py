@@ -1,4 +1,4 @@
-"""A Redis on loopback, that can go away in the middle."""
+"""A Redis on loopback that can be stopped during a test."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 
 class Connection(TCPFakeRequestHandler):
-    """fakeredis hangs up when it answers with an error; Redis does not."""
+    """fakeredis closes the connection after an error; Redis does not."""
 
     def setup(self) -> None:
         super().setup()
@@ -28,7 +28,7 @@ class Connection(TCPFakeRequestHandler):
 
 
 class RedisServer(TcpFakeServer):
-    """Real wire protocol, scripts included. What it keeps, it keeps in memory."""
+    """Speaks the real protocol, scripts included, and keeps its data in memory."""
 
     daemon_threads = True
 
@@ -45,7 +45,7 @@ class RedisServer(TcpFakeServer):
 
     @property
     def connections(self) -> int:
-        """How many were made."""
+        """The number of connections so far."""
         return len(self._open)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -54,7 +54,7 @@ class RedisServer(TcpFakeServer):
         return connection, address
 
     def leave(self) -> None:
-        """It is gone, and its connections with it."""
+        """Stops the server and closes its connections."""
         self.shutdown()
         self._serving.join()
         for connection in self._open:

@@ -1,4 +1,4 @@
-"""The size of a request's body is counted, whatever its headers say, and it has to arrive in time."""
+"""The size of a request's body is counted, with or without `Content-Length`, and its time is limited."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The size of the request line and headers, checked before anything reads them."""
+"""The size of the request line and headers is limited before authentication."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Every line that a process writes to its log is one JSON object, whatever happens in it."""
+"""Every line of the log is one JSON object, also for warnings and uncaught exceptions."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ async def test_warnings_and_uncaught_exceptions_become_records(tmp_path: Path, e
     async with running(sys.executable, str(file), folder=tmp_path, PYTHONIOENCODING=encoding) as command:
         assert await command.ends() == 1
         shown = [(line["level"], line["message"]) for line in lines(command)]
-        said, command.printed = command.printed, ""  # it has tracebacks, within its lines
+        printed, command.printed = command.printed, ""  # its lines contain tracebacks
     assert shown[0] == ("warning", "UserWarning: a warning\nof two lines")
     assert shown[1] == ("error", "thread the thread failed")
     assert [message for _, message in shown[2:5]] == ["a log record could not be written"] * 3
@@ -73,7 +73,7 @@ async def test_warnings_and_uncaught_exceptions_become_records(tmp_path: Path, e
     assert shown[6][0] == "error"
     assert shown[7] == ("critical", "the process failed")
     assert len(shown) == 8
-    assert "of a library" not in said
+    assert "of a library" not in printed
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ PASSWORD = "redis-password-never-shown"
 
 @contextlib.asynccontextmanager
 async def client_of(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application of its own, with nobody signed in."""
+    """A client of a new application, without an access token."""
     settings = read_settings(sandbox.environment | variables)
     agent = Agent(settings, clock=sandbox.clock)
     transport = httpx.ASGITransport(create_app(settings, agent))
@@ -48,7 +48,7 @@ def signed_in(sandbox: Sandbox, user: str = "alice") -> dict[str, str]:
 async def until_refused(
     http: httpx.AsyncClient, sandbox: Sandbox, user: str = "alice", *, within: int
 ) -> httpx.Response:
-    """The first answer that is no success."""
+    """The first response with another status than 200."""
     headers = signed_in(sandbox, user)
     for _ in range(within + 1):
         response = await http.get(MODELS, headers=headers)
@@ -58,7 +58,7 @@ async def until_refused(
 
 
 async def spent(rate: RequestRate, principal: Principal, *, within: int) -> LimitError:
-    """The refusal of the first request that is one too many."""
+    """The error of the first request above the limit."""
     for _ in range(within + 1):
         try:
             await rate.count(principal)
@@ -132,7 +132,7 @@ async def test_429_comes_before_the_body_is_read(sandbox: Sandbox) -> None:
         assert refused.status_code == 429
 
 
-# --- work, not requests ------------------------------------------------------------------------
+# --- batches and runs ------------------------------------------------------------------------
 
 
 def batch_of(inputs: int, content: object = "hello") -> dict[str, object]:
@@ -140,7 +140,7 @@ def batch_of(inputs: int, content: object = "hello") -> dict[str, object]:
 
 
 async def left(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
-    """How many requests are admitted until one is refused."""
+    """How many requests are admitted before one is refused."""
     headers, admitted = signed_in(sandbox), 0
     while (await http.get(MODELS, headers=headers)).status_code == 200:
         admitted += 1
@@ -249,7 +249,7 @@ def url_of(port: int) -> str:
 
 
 class Clock:
-    """Moved by hand."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -295,7 +295,7 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
     [record] = log.records
     assert "REDIS_URL" in record.message
     assert PASSWORD not in log.text
-    for seconds, lines in ((10, 1), (30, 1), (61, 2)):  # asked again, and said once in a minute
+    for seconds, lines in ((10, 1), (30, 1), (61, 2)):  # repeated failures, one warning in a minute
         clock.now = 1000 + seconds
         with contextlib.suppress(LimitError):
             await rate.count(BOB)
@@ -320,10 +320,10 @@ async def test_redis_is_used_again_after_it_recovers() -> None:
 
 
 async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixture) -> None:
-    asked = []
+    connections = []
 
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(writer)
+        connections.append(writer)
         await reader.read()
         writer.close()
 
@@ -331,6 +331,6 @@ async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixtu
     port = server.sockets[0].getsockname()[1]
     rate = RequestRate(2, audience="agent", redis_url=Secret(url_of(port)), monotonic=Clock())
     await spent(rate, ALICE, within=2)
-    assert len(asked) == len(log.records) == 1
+    assert len(connections) == len(log.records) == 1
     await rate.aclose()
     server.close()

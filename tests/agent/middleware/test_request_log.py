@@ -1,4 +1,4 @@
-"""What the log contains of requests, and what it never contains."""
+"""The log of requests has one line for each, without headers, queries and credentials."""
 
 import json
 import logging

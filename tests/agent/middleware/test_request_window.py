@@ -1,4 +1,4 @@
-"""The sliding window, in memory and in Redis: exact, atomic, and honest about when there is room again."""
+"""The sliding window, in memory and in Redis, is exact and atomic, and its waiting times are correct."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ LIMIT = 5
 
 
 class Clock:
-    """Moved by hand."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -27,7 +27,7 @@ class Clock:
 
 @dataclass
 class Windows:
-    """A way to make windows of one kind that count together, and to let time pass for them."""
+    """Makes windows of one kind that count together, and moves their time."""
 
     make: Callable[[int], Window]
     passes: Callable[[float], Awaitable[None]]
@@ -96,7 +96,7 @@ async def test_no_minute_has_more_than_the_limit(windows: Windows) -> None:
         seconds = step * 13 % 41 / 5
         await windows.passes(seconds)
         now += seconds
-    # Redis's clock goes on by itself meanwhile: hence a second less.
+    # One second less, because Redis's clock advances by itself.
     assert all(later - first > 59 for first, later in zip(admitted, admitted[LIMIT:], strict=False))
     assert len(admitted) > 50
 
@@ -105,7 +105,7 @@ async def test_unit_given_back_makes_room(windows: Windows) -> None:
     window = windows.make(1)
     assert await window.take("alice", "a", 1, "") == 0
     await window.give_back("alice", "a.0")
-    await window.give_back("nobody", "a.0")
+    await window.give_back("unknown", "a.0")
     assert await window.take("alice", "b", 1, "") == 0
     assert await window.take("alice", "c", 1, "") > 0
 

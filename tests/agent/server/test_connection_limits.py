@@ -1,4 +1,4 @@
-"""A connection on which nothing arrives, or nothing is read, is closed."""
+"""A connection without incoming data, or whose client does not read, is closed."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ POST = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 100000\r\n\r\n"
 
 
 class Application:
-    """Answers at once, whatever the body; endlessly, if it is asked to, until the client is gone."""
+    """Responds at once without reading the body; an endless response lasts until the client disconnects."""
 
     def __init__(self, *, endless: bool = False) -> None:
         self._endless = endless
@@ -147,7 +147,7 @@ async def test_time_in_which_the_server_does_not_read_is_not_counted(limits: Con
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What came until the connection ended, however it did."""
+    """All received bytes until the connection ended."""
     came = bytearray()
     with contextlib.suppress(ConnectionError):
         while piece := await reader.read(65_536):

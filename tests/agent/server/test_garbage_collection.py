@@ -1,4 +1,7 @@
-"""Startup objects are excluded from garbage collection. In a separate process: it cannot be undone."""
+"""Startup objects are excluded from garbage collection.
+
+The test runs in its own process, because this cannot be undone.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A refusal that comes before the request's body has arrived reaches the client that sends it."""
+"""A refusal before the end of the request's body reaches the client that still sends it."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ async def refusing(
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What came until the connection ended, however it did."""
+    """All received bytes until the connection ended."""
     came = bytearray()
     with contextlib.suppress(ConnectionError):
         while piece := await reader.read(65_536):

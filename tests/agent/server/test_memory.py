@@ -1,4 +1,4 @@
-"""Free memory goes back to the system while the agent serves, and nothing of that is left when it ends."""
+"""Free memory is returned to the system while the agent serves, and the task ends with the agent."""
 
 import asyncio
 import platform
@@ -16,8 +16,8 @@ def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1])
 
-blocks = [b"x" * 100_000 for _ in range(400)]  # each below malloc's threshold for a mapping of its own
-last = blocks[-1]  # which keeps the heap from becoming shorter
+blocks = [b"x" * 100_000 for _ in range(400)]  # each below malloc's threshold for a separate mapping
+last = blocks[-1]  # keeps the heap from shrinking at its end
 del blocks
 before = resident()
 trim()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from agent.api.response_models import ReadinessAnswer
+from agent.api.response_models import ReadinessReport
 from agent.error_codes import AgentCode
 from agent.server.startup import StartingApp, serve_agent
 from agent.server.web_server import listen
@@ -51,7 +51,7 @@ async def test_health_is_ok_and_readiness_503_before_the_application_is_composed
     assert ready.headers["retry-after"]
     check = ready.json()["checks"]["start"]
     assert (check["ok"], check["code"]) == (False, "starting")
-    assert ReadinessAnswer.model_validate(ready.json())
+    assert ReadinessReport.model_validate(ready.json())
     assert all(response.headers.items() >= SECURITY_HEADERS for response in (health, ready))
 
 

@@ -22,7 +22,7 @@ MIB = 1_048_576
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and answers with the names of the headers."""
+    """Reads the body, and returns the names of the headers."""
     while (message := await receive())["type"] == "http.request" and message["more_body"]:
         pass
     names = json.dumps([name.decode() for name, _ in scope["headers"]]).encode()
@@ -53,7 +53,7 @@ async def connection(
 
 
 async def sent_until_cut(writer: asyncio.StreamWriter, piece: bytes, most: int) -> int:
-    """How many bytes the server took until it cut the connection; `most` if it never did."""
+    """How many bytes the server read before it closed the connection; `most` if it did not."""
     sent = 0
     with contextlib.suppress(ConnectionError):
         while sent < most:

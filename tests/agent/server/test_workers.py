@@ -1,4 +1,4 @@
-"""Processes that share a socket, with work that is as light as can be."""
+"""Processes that share a socket, with minimal work."""
 
 import os
 import re

@@ -1,7 +1,7 @@
-"""Clients that send a large body, and what they learn of an answer that comes before its end.
+"""Clients that send a large body, and what they receive of a response before its end.
 
-Each function sends `size` bytes to `url`, announced or chunked, and returns the status of the answer, or the
-name of its exception.
+Each function sends `size` bytes to `url`, with a length or chunked, and returns the status of the response,
+or the name of the exception.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ def pieces(size: int) -> Iterator[bytes]:
 
 
 class _Chunked(httpx2.AsyncByteStream):
-    """The body of a request of the SDK, without a length."""
+    """The body of an SDK's request, without a length."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -81,7 +81,7 @@ async def by_httpx(url: str, size: int, *, chunked: bool) -> Outcome:
 async def by_http_client(url: str, size: int, *, chunked: bool) -> Outcome:
     """`http.client`, in a thread."""
 
-    def ask() -> Outcome:
+    def send() -> Outcome:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         try:
             body = pieces(size) if chunked else b" " * size
@@ -92,7 +92,7 @@ async def by_http_client(url: str, size: int, *, chunked: bool) -> Outcome:
         finally:
             connection.close()
 
-    return await asyncio.to_thread(ask)
+    return await asyncio.to_thread(send)
 
 
 async def by_fetch(url: str, size: int, *, chunked: bool) -> Outcome:
@@ -112,8 +112,8 @@ async def fetched(url: str, size: int, times: int, *, chunked: bool) -> list[Out
         stdout=asyncio.subprocess.PIPE,
         env={"PATH": os.environ["PATH"]},
     )
-    said = (await process.communicate())[0].decode().split()
-    return [int(outcome) if outcome.isdigit() else outcome for outcome in said]
+    outcomes = (await process.communicate())[0].decode().split()
+    return [int(outcome) if outcome.isdigit() else outcome for outcome in outcomes]
 
 
 CLIENTS: dict[str, Callable[..., Awaitable[Outcome]]] = {

@@ -1,0 +1,110 @@
+"""The runnable that LangServe serves: it starts runs (`agent.run`) and yields only their text.
+
+LangServe records and sends what its runnable does; so no step or credential of a run is in it.
+"""
+
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from langchain_core.callbacks import adispatch_custom_event
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import RunnableConfig, RunnableGenerator
+from langchain_core.runnables.config import get_config_list
+from pydantic import ConfigDict
+
+from agent.api.disconnect import ClientDisconnectedError
+from agent.run import Finished, Run, Runs
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRuns:
+    """The runs of one request to LangServe."""
+
+    caller: VerifiedAccessToken
+    stream: Run | None = None
+    """The run of a stream, which has begun before LangServe handles the request."""
+    started: list[Run] = field(default_factory=list)
+
+    def cancel(self) -> None:
+        """Cancels all runs of the request."""
+        for run in self.started:
+            run.cancel()
+
+
+REQUEST_RUNS: Final[ContextVar[RequestRuns]] = ContextVar("langserve_request_runs")
+"""LangServe passes nothing of a request to its runnable; this is the only channel."""
+
+
+class AgentMessage(AIMessage):
+    """The message that is returned. LangServe's chat playground requires a schema that is a union of messages
+    and includes the model's, so the schema names that type twice.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"properties": {"type": {"enum": ["ai"]}}}]})
+
+
+class AgentRunnable(RunnableGenerator[Any, AIMessageChunk]):
+    """Yields chunks; `ainvoke` and `abatch` return whole messages."""
+
+    def __init__(self, runs: Runs, batch_at_once: int) -> None:
+        """`batch_at_once` inputs of a batch run at the same time; 0 for all."""
+        super().__init__(_agent(runs), name="agent")
+        self._batch_at_once = batch_at_once or None
+
+    async def abatch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - the base class's signature
+        """The messages of all inputs."""
+        configs = [
+            {**each, "max_concurrency": self._batch_at_once} for each in get_config_list(config, len(inputs))
+        ]
+        return await super().abatch(inputs, cast(list[RunnableConfig], configs), **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ANN401 - the base class's signature
+        """The message of one input."""
+        return message_chunk_to_message(await super().ainvoke(input, config, **kwargs))
+
+
+def _agent(runs: Runs) -> Any:  # noqa: ANN401 - a function of a type that LangChain does not declare
+    async def agent(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+        async for given in inputs:
+            request = REQUEST_RUNS.get()
+            run = request.stream or runs.start(given["messages"], request.caller, streaming=False)
+            request.started.append(run)
+            end: Finished | None = None
+            try:
+                async for event in run:
+                    if isinstance(event, Finished):
+                        end = event
+                    elif event["type"] == "content":
+                        yield AIMessageChunk(content=event["text"])
+                    elif event["type"] == "reasoning":
+                        reasoning = {"reasoning_content": event["text"]}
+                        yield AIMessageChunk(content="", additional_kwargs=reasoning)
+                    else:
+                        await adispatch_custom_event(event["type"], event, config=config)
+            finally:
+                run.cancel()
+            if end is None:
+                raise ClientDisconnectedError
+            yield _last_chunk(end, whole=request.stream is None)
+
+    return agent
+
+
+def _last_chunk(end: Finished, *, whole: bool) -> AIMessageChunk:
+    """The end of a stream; if `whole`, the complete message, because nothing was sent before."""
+    usage = UsageMetadata(
+        input_tokens=end.usage.input_tokens,
+        output_tokens=end.usage.output_tokens,
+        total_tokens=end.usage.input_tokens + end.usage.output_tokens,
+    )
+    reasoning = {"reasoning_content": end.reasoning} if whole and end.reasoning else {}
+    return AIMessageChunk(
+        content=end.text if whole else "",
+        additional_kwargs=reasoning,
+        usage_metadata=usage,
+        response_metadata={"finish_reason": end.finish_reason},
+    )
