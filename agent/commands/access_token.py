@@ -10,10 +10,12 @@ from agent.commands.terminal import out, stop
 
 
 def token(
-    user: Annotated[str, typer.Option(help="A sandbox user: alice, bob, or one of sandbox.toml.")] = "alice",
+    user: Annotated[
+        str, typer.Option(help="A user of the sandbox: alice, bob, or one of sandbox.toml.")
+    ] = "alice",
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
-    """Prints an access token of a sandbox user (the sandbox must be running)."""
+    """Prints an access token of a user of the running sandbox."""
     out.print(sandbox_access_token(sandbox_url, user))
 
 
@@ -25,8 +27,8 @@ def sandbox_access_token(sandbox_url: str, user: str) -> str:
         )
     except httpx.TransportError as error:
         stop(
-            f"no sandbox at {sandbox_url}: {type(error).__name__}",
-            "idaas-agent up (or sandbox) runs it; for a real user's token use --token-file",
+            f"cannot get a token of {user}: no sandbox at {sandbox_url} ({type(error).__name__})",
+            "idaas-agent up starts one; --sandbox-url names another; chat --token-file needs none",
         )
     if response.status_code == httpx.codes.NOT_FOUND:
         stop(f"the sandbox has no user {user!r}", response.json().get("error"))

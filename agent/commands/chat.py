@@ -16,9 +16,11 @@ from agent.settings.variables import TOKEN_VARIABLE
 
 
 def chat(
-    question: Annotated[str, typer.Argument(help="What to ask.")],
-    url: Annotated[str, typer.Option(envvar="AGENT_URL", help="The agent.")] = "http://localhost:9002",
-    user: Annotated[str, typer.Option(help="The sandbox user to ask as.")] = "alice",
+    question: Annotated[str, typer.Argument(help="The question.")],
+    url: Annotated[
+        str, typer.Option(envvar="AGENT_URL", help="Address of the agent.")
+    ] = "http://localhost:9002",
+    user: Annotated[str, typer.Option(help="The sandbox user whose token is sent.")] = "alice",
     token_file: Annotated[
         Path | None, typer.Option(help=f"A file with an access token. Or set {TOKEN_VARIABLE}.")
     ] = None,

@@ -1,4 +1,4 @@
-"""`idaas-agent doctor`: checks each dependency, with cause and remedy of each failure."""
+"""`idaas-agent doctor`: checks each dependency, and prints the cause and the remedy of each failure."""
 
 import asyncio
 import logging
@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from agent.commands.terminal import ENV_FILE_HELP, environment, out, print_misspelt
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    out,
+    print_misspelt,
+    print_overridden,
+    print_sandbox_hint,
+)
 from agent.printable import printable_json
 from agent.settings.variables import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
@@ -22,15 +29,16 @@ _MARKS: Final = {"ok": "[green]ok[/]     ", "failed": "[red]failed[/] ", "skippe
 
 def doctor(
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
-    """Checks configuration and every dependency, step by step. Exit status 1 if a step failed.
+    """Checks the configuration and every dependency, step by step. Exit status 1 if a step failed.
 
     In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
     """
     logging.basicConfig(level=logging.CRITICAL)
     variables = environment(env_file)
     print_misspelt(variables)
+    print_overridden(env_file)
     findings = asyncio.run(_examine(variables, show=not as_json))
     failures = [finding for finding in findings if finding.error is not None]
     if as_json:
@@ -38,6 +46,8 @@ def doctor(
         typer.echo(printable_json({"ok": not failures, "steps": steps}))
     else:
         _sum_up(findings, failures)
+        if failures:
+            print_sandbox_hint(env_file)
     raise typer.Exit(1 if failures else 0)
 
 

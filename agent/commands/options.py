@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = Annotated[Path, typer.Option("--folder", help="The folder of the sandbox's files.")]
 SANDBOX_URL = Annotated[
-    str, typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="The running sandbox's plain port.")
+    str,
+    typer.Option("--sandbox-url", envvar="SANDBOX_URL", help="Address of the running sandbox, plain HTTP."),
 ]
 DEFAULT_FOLDER: Final = Path(".sandbox")
 DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
@@ -27,16 +28,16 @@ DEFAULT_SANDBOX_URL: Final = "http://localhost:9400"
 class SandboxRunOptions:
     """Ports, client authentication and files of a sandbox that a command runs."""
 
-    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="The page.")] = 9001
-    idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="IDaaS, TLS.")] = 9443
+    page_port: Annotated[int, typer.Option(envvar="PAGE_PORT", help="Port of the page.")] = 9001
+    idaas_port: Annotated[int, typer.Option(envvar="SANDBOX_IDAAS_PORT", help="Port of IDaaS, TLS.")] = 9443
     idaas_plain_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_IDAAS_PLAIN_PORT", help="IDaaS for the browser, plain HTTP.")
+        int, typer.Option(envvar="SANDBOX_IDAAS_PLAIN_PORT", help="Port of IDaaS for the browser, HTTP.")
     ] = 9400
     model_studio_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_MODEL_STUDIO_PORT", help="Model Studio and MCP, TLS.")
+        int, typer.Option(envvar="SANDBOX_MODEL_STUDIO_PORT", help="Port of Model Studio and MCP, TLS.")
     ] = 9444
     function_compute_port: Annotated[
-        int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Function Compute, TLS.")
+        int, typer.Option(envvar="SANDBOX_FUNCTION_COMPUTE_PORT", help="Port of Function Compute, TLS.")
     ] = 9445
     authn: Annotated[
         AuthnMethod, typer.Option(envvar="SANDBOX_AUTHN", help="How the agent authenticates to IDaaS.")

@@ -1,4 +1,4 @@
-"""What the commands that use `sandbox.toml` share: the option that names it, and its faults."""
+"""The option that names `sandbox.toml`, and how its faults are printed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,15 +15,20 @@ _DEFAULT = Path("sandbox.toml")
 CONFIG = Annotated[
     Path | None,
     typer.Option(
-        "--config", envvar="SANDBOX_CONFIG", help="What is added to the sandbox; sandbox.toml by default."
+        "--config",
+        envvar="SANDBOX_CONFIG",
+        help="File with additions to the sandbox; sandbox.toml by default.",
     ),
 ]
 
 
 def chosen_file(config: Path | None, *, new: bool = False) -> Path:
-    """The file that `--config` names, which must exist unless `new`; else `sandbox.toml`, there or not."""
+    """The file that `--config` names, which must exist unless `new`;
+
+    else `sandbox.toml`, if it exists or not.
+    """
     if config is not None and not new and not config.is_file():
-        stop(f"there is no file {str(config)!r}", "idaas-agent sandbox user add and the like make one")
+        stop(f"there is no file {str(config)!r}", "idaas-agent sandbox user add creates one")
     return config or _DEFAULT
 
 

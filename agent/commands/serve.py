@@ -19,10 +19,12 @@ _LOG = logging.getLogger("idaas_agent.serve")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [AGENT_HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [AGENT_PORT].")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each has caches of its own.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Number of processes; each has its own caches.")
+    ] = 1,
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
-    """Runs the agent, configured by the environment."""
+    """Runs the agent alone, configured by the environment (docs/configuration.md)."""
     from agent.middleware.request_log import set_up_logging
     from agent.server.web_server import PortInUseError, listen
     from agent.server.workers import Workers
@@ -32,7 +34,7 @@ def serve(
         variables["AGENT_HOST"] = host
     if port is not None:
         variables["AGENT_PORT"] = str(port)
-    settings = settings_or_stop(variables)
+    settings = settings_or_stop(variables, env_file)
     set_up_logging()
     for warning in misspelt_variables(variables):
         _LOG.warning("%s", warning)

@@ -1,6 +1,8 @@
 """Shared by the commands: two consoles, exit with a message, and the environment."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
@@ -16,6 +18,7 @@ from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
 from identity.errors import AgentError, ConfigurationError
 
+_SANDBOX_FILE: Final = Path(".sandbox/agent.env")
 ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment takes precedence."
 
 
@@ -46,6 +49,13 @@ def stop(message: str, remedy: str | None = None) -> NoReturn:
     raise typer.Exit(1)
 
 
+def own_command() -> str:
+    """How this shell starts the program: `idaas-agent` if it is on the path, else its file."""
+    if shutil.which("idaas-agent") or not sys.argv[0].endswith("idaas-agent"):
+        return "idaas-agent"
+    return os.path.relpath(sys.argv[0])
+
+
 def environment(env_file: Path | None = None) -> dict[str, str]:
     """The process's environment and the variables of `env_file`; a non-empty variable of the process wins."""
     added: Mapping[str, str | None] = {}
@@ -63,13 +73,28 @@ def print_misspelt(variables: Mapping[str, str]) -> None:
         err.print(f"warning: {warning}", style="yellow")
 
 
-def settings_or_stop(variables: Mapping[str, str]) -> Settings:
+def print_overridden(env_file: Path | None) -> None:
+    """Names the variables of `env_file` whose value the process's environment replaces."""
+    added = dotenv_values(env_file, interpolate=False) if env_file else {}
+    for name, value in added.items():
+        if os.environ.get(name, "").strip() and os.environ[name] != value:
+            err.print(f"note: {name} of the environment replaces that of {env_file}", style="yellow")
+
+
+def print_sandbox_hint(env_file: Path | None) -> None:
+    """Names the option that uses the sandbox of this folder, if there is one and it was not given."""
+    if env_file is None and _SANDBOX_FILE.is_file():
+        err.print(f"for the sandbox of this folder add --env-file {_SANDBOX_FILE}")
+
+
+def settings_or_stop(variables: Mapping[str, str], env_file: Path | None = None) -> Settings:
     """The settings; prints every fault and stops if there are any."""
     try:
         return read_settings(variables)
     except ConfigurationError as error:
         print_error(error)
         print_misspelt(variables)
+        print_sandbox_hint(env_file)
         raise typer.Exit(1) from None
 
 

@@ -11,10 +11,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agent.commands.options import SandboxRunOptions, with_options
+from agent.commands.options import DEFAULT_SANDBOX_URL, SandboxRunOptions, with_options
 from agent.commands.sandbox_file import chosen_file, stop_with_faults
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
-from agent.commands.terminal import environment, out, print_error, print_misspelt, settings_or_stop, stop
+from agent.commands.terminal import (
+    environment,
+    out,
+    own_command,
+    print_error,
+    print_misspelt,
+    settings_or_stop,
+    stop,
+)
 from agent.settings.variables import Settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from agent.composition import Agent
     from sandbox.server import RunningSandbox
 
+_AGENT_PORT = 9002
 _FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 _ROLE_VARIABLES = ("ALIBABA_CLOUD_", "FC_", "ECS_METADATA_")
 """Variables of the machine's real account, which are not for the sandbox."""
@@ -33,7 +42,7 @@ def up(
     access_identity: Annotated[
         AccessIdentity, typer.Option(envvar="ACCESS_IDENTITY", help="Whose rights services are called with.")
     ] = AccessIdentity.MACHINE,
-    agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT", help="The agent.")] = 9002,
+    agent_port: Annotated[int, typer.Option(envvar="AGENT_PORT", help="Port of the agent.")] = _AGENT_PORT,
     page_grant: Annotated[
         PageGrant, typer.Option(envvar="PAGE_GRANT", help="How the page signs in.")
     ] = PageGrant.CODE,
@@ -70,7 +79,7 @@ def up(
             "AGENT_PUBLIC_URL": f"http://localhost:{agent_port}",
             "CORS_ALLOWED_ORIGINS": ",".join(options.page_origins()),
         }
-        _run(variables, sandbox, agent_listener, page_listener, page_grant)
+        _run(variables, sandbox, agent_listener, page_listener, page_grant, options)
     out.print("stopped")
 
 
@@ -80,6 +89,7 @@ def _run(
     agent_listener: socket.socket,
     page_listener: socket.socket,
     page_grant: PageGrant,
+    options: SandboxRunOptions,
 ) -> None:
     from agent.middleware.request_log import set_up_logging
     from agent.server.page_server import PageIncompleteError, page_application
@@ -101,7 +111,7 @@ def _run(
         stop(str(error))
 
     async def ready(agent: "Agent") -> None:
-        _print_addresses(settings, sandbox, page_listener.getsockname()[1])
+        _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")
         for error in (await agent.readiness.failures()).values():
             if error is not None:
                 print_error(error)
@@ -117,32 +127,39 @@ def _run(
         raise typer.Exit(1) from None
 
 
-def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int) -> None:
+def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: int, env_file: Path) -> None:
     addresses, secrets = sandbox.cloud.addresses, sandbox.cloud.secrets
     configuration = sandbox.cloud.configuration
     table = Table.grid(padding=(0, 3))
     table.add_row("page", Text(f"http://localhost:{page_port}", "bold"))
+    table.add_row("sign in", f"alice   password {secrets.alice_password}")
+    table.add_row("", f"bob     password {secrets.bob_password}   (may not read leave)")
+    for user in configuration.users:
+        table.add_row("", f"{user.name:<7} password {user.password}")
+    table.add_row("try", _QUESTION)
+    table.add_row("", "Call my enterprise service")
+    table.add_row("", "How many days of leave do I have left?")
+    table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
+    table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
     table.add_row("agent", f"{settings.agent_public_url}   (OpenAI API: /openai/v1, LangServe: /agent)")
     table.add_row("sandbox", f"IDaaS {addresses.idaas} and {addresses.idaas_plain}")
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")
     table.add_row("", f"Function Compute {addresses.function_compute}")
-    table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
-    table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
-    table.add_row("sign in", f"alice   {secrets.alice_password}")
-    table.add_row("", f"bob     {secrets.bob_password}   (may not read leave)")
-    for user in configuration.users:
-        table.add_row("", f"{user.name:<7} {user.password}")
     for service in configuration.services:
         table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
-    table.add_row("try", "What is the weather in Hangzhou right now?")
-    table.add_row("", "Call my enterprise service")
-    table.add_row("", "How many days of leave do I have left?")
-    table.add_row("terminal", 'idaas-agent chat "What is the weather in Hangzhou right now?"')
+    moved = ""
+    if settings.agent_port != _AGENT_PORT:
+        moved += f" --url {settings.agent_public_url}"
+    if addresses.idaas_plain != DEFAULT_SANDBOX_URL:
+        moved += f" --sandbox-url {addresses.idaas_plain}"
+    table.add_row("terminal", f'{own_command()} chat{moved} "{_QUESTION}"')
+    table.add_row("", f"{own_command()} doctor --env-file {env_file}")
     out.print()
     out.print(table)
 
 
+_QUESTION = "What is the weather in Hangzhou right now?"
 _WHOSE = {
-    AccessIdentity.MACHINE: "services are called with the agent's own rights",
-    AccessIdentity.HUMAN: "services are called with the rights of the signed-in user",
+    AccessIdentity.MACHINE: "calls have the agent's rights (--access-identity Human: the user's)",
+    AccessIdentity.HUMAN: "calls have the rights of the signed-in user",
 }

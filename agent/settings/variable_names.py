@@ -19,8 +19,8 @@ _OF_COMMANDS: Final = (
     "SANDBOX_MODEL_STUDIO_PORT",
     "SANDBOX_URL",
 )
-_OF_OTHERS: Final = ("AGENT_OS",)
-"""Similar to one of the agent's, but known: Azure Pipelines sets it."""
+_OF_OTHERS: Final = ("AGENT_OS", "NIX_SSL_CERT_FILE")
+"""Variables of other programs with similar names: of Azure Pipelines and Nix."""
 _LIKENESS: Final = 0.85
 """A ratio of `difflib`: one missing, wrong, added or swapped letter in a name of at least seven."""
 
