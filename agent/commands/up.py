@@ -147,19 +147,20 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", f"Function Compute {addresses.function_compute}")
     for service in configuration.services:
         table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
+    out.print()
+    out.print(table)
     moved = ""
     if settings.agent_port != _AGENT_PORT:
         moved += f" --url {settings.agent_public_url}"
     if addresses.idaas_plain != DEFAULT_SANDBOX_URL:
         moved += f" --sandbox-url {addresses.idaas_plain}"
-    table.add_row("terminal", f'{own_command()} chat{moved} "{_QUESTION}"')
-    table.add_row("", f"{own_command()} doctor --env-file {env_file}")
-    out.print()
-    out.print(table)
+    # Not in the table, which would break long lines.
+    out.print(f'terminal   {own_command()} chat{moved} "{_QUESTION}"')
+    out.print(f"           {own_command()} doctor --env-file {env_file}")
 
 
 _QUESTION = "What is the weather in Hangzhou right now?"
 _WHOSE = {
-    AccessIdentity.MACHINE: "calls have the agent's rights (--access-identity Human: the user's)",
+    AccessIdentity.MACHINE: "calls have the agent's rights (see --access-identity)",
     AccessIdentity.HUMAN: "calls have the rights of the signed-in user",
 }
