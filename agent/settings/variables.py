@@ -229,7 +229,7 @@ class Variables(BaseModel):
     agent_host: Word = Field("127.0.0.1", description="The address to listen on. In a container: `0.0.0.0`.")
     agent_port: Port = Field(9002, description="The port to listen on.")
     agent_public_url: Url | None = Field(
-        None, description="The agent's own address as clients see it. Default: taken from each request."
+        None, description="The agent's address for clients. Default: that of each request."
     )
     max_body_bytes: int = Field(1_048_576, gt=0, description="The largest request body. Beyond it: 413.")
     max_header_bytes: int = Field(
@@ -238,8 +238,8 @@ class Variables(BaseModel):
     max_requests_per_minute: int = Field(
         120,
         ge=0,
-        description="How many requests of one user are admitted in a minute; each input of a batch counts,"
-        " and what is refused does not. Beyond them: 429. `0`: no limit.",
+        description="How many requests of one user are admitted in a minute. Each input of a batch counts as"
+        " one; refused requests do not count. Beyond them: 429. `0`: no limit.",
     )
     redis_url: RedisUrl | None = Field(
         None,
@@ -273,37 +273,40 @@ class Variables(BaseModel):
     max_concurrent_runs: int = Field(
         10,
         ge=0,
-        description="How many answers one user may have under way at once, in each process. `0`: no limit.",
+        description="How many runs one user may have at once in each process."
+        " Beyond them: 429. `0`: no limit.",
     )
     max_runs: int = Field(
         1000,
         ge=0,
-        description="How many answers each process works on at once. Beyond them: 503. `0`: no limit.",
+        description="How many runs each process works on at once. Beyond them: 503. `0`: no limit.",
     )
     max_messages: int = Field(200, gt=0, description="The longest conversation that a request may carry.")
     max_tool_rounds: int = Field(
-        8, ge=0, le=64, description="How often in one run the model may ask for tools."
+        8, ge=0, le=64, description="How often in one run the model may request tool calls."
     )
-    run_timeout_seconds: Seconds = Field(180, description="The time that one run may take altogether.")
-    model_timeout_seconds: Seconds = Field(90, description="The time that one call of the model may take.")
-    tool_timeout_seconds: Seconds = Field(30, description="The time that one call of a tool may take.")
+    run_timeout_seconds: Seconds = Field(180, description="The time limit of one run.")
+    model_timeout_seconds: Seconds = Field(90, description="The time limit of one call of the model.")
+    tool_timeout_seconds: Seconds = Field(30, description="The time limit of one call of a tool.")
     audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = Field(
         None,
         description="The file of the audit log (`docs/audit-log.md`). Without it: only the logger.",
     )
     audit_required: bool = Field(
         default=False,
-        description="Whether a request that cannot be put on record is refused. With `AUDIT_LOG_FILE`.",
+        description="Whether a request is refused if its audit record cannot be written. With"
+        " `AUDIT_LOG_FILE`.",
     )
     agent_tracing: Tracing = Field(
         Tracing.OFF,
-        description="`langsmith` sends every run, its questions, answers and tool results, to LangSmith, by"
-        " `LANGSMITH_API_KEY` and its like. `off` sends nothing, whatever `LANGSMITH_TRACING` says.",
+        description="`langsmith` sends every run, with its messages and tool results, to LangSmith, as set by"
+        " `LANGSMITH_API_KEY` and its other variables. `off` sends nothing, also with"
+        " `LANGSMITH_TRACING=true`.",
     )
     shutdown_seconds: Seconds = Field(
         10,
-        description="How long answers may go on after a stop signal; then they end with an error."
-        " The process is gone a few seconds later.",
+        description="How long responses may continue after a stop signal; then they end with an error."
+        " The process ends a few seconds later.",
     )
 
     @model_validator(mode="before")
@@ -338,7 +341,7 @@ def variables() -> dict[str, tuple[str, object]]:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings that `environment` holds, and the SDK configuration that it names.
+    """The settings of `environment`, and the SDK configuration that it names.
 
     An empty variable counts as not set; unknown variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
