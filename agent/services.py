@@ -40,12 +40,12 @@ def services(
     for declared in declared_services(settings):
         try:
             listed.append(_service(declared, folder, tls))
-        except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f"SERVICES_FILE: services.{declared.name}.python cannot be used: {_reason(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
             listed.append(entry.load()(tls))
-        except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             faults.append(f'entry point "{entry.name}" cannot be used: {_reason(error)}')
     names = [service.name for service in listed]
     faults += [

@@ -62,7 +62,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
 
     async def client_disconnected(_: Request, __: ClientDisconnectedError) -> Response:
-        return Response(status_code=499)  # the client is gone; the log has the status
+        return Response(status_code=499)  # the client has disconnected; the log has the status
 
     app = FastAPI(
         title="idaas-agent",

@@ -28,14 +28,14 @@ async def while_connected(run: Run, waiting: Coroutine[Any, Any, T], receive: Re
     If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.
     """
     work = asyncio.ensure_future(waiting)
-    gone = asyncio.ensure_future(disconnected(receive))
+    disconnect = asyncio.ensure_future(disconnected(receive))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return work.result()
         raise ClientDisconnectedError
     finally:
-        gone.cancel()
+        disconnect.cancel()
         if not work.done():
             work.cancel()
             run.cancel()

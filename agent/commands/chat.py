@@ -81,8 +81,8 @@ def _show(event: dict[str, Any]) -> None:
             out.print(text, end="")
 
 
-def _fail(answer: dict[str, Any]) -> None:
-    error = answer.get("error")
+def _fail(response: dict[str, Any]) -> None:
+    error = response.get("error")
     if not isinstance(error, dict) or "message" not in error:
         stop("the response is not an agent's")
     stop(f"{error['message']} ({error.get('code')})")

@@ -21,8 +21,8 @@ from agent.langgraph_server.token_references import (
     REFERENCE,
     VERIFIED,
     agent_of_this_loop,
-    held_tokens,
     identity_of,
+    token_references,
 )
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 from identity.failure_log import log_failure
@@ -55,7 +55,7 @@ async def authenticate(scope: Mapping[str, Any]) -> Auth.types.MinimalUserDict:
     return {  # type: ignore[typeddict-unknown-key]  # further members are allowed, and reach the run
         "identity": identity_of(token),
         "is_authenticated": True,
-        REFERENCE: held_tokens.hold(token),
+        REFERENCE: token_references.add(token),
     }
 
 

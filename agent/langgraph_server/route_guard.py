@@ -89,7 +89,7 @@ def _left_to_the_server(scope: Scope) -> bool:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    """The server's CORS middleware answers these; no route sees them (`Access-Control-Request-Method`)."""
+    """The server's CORS middleware responds to these before any route (`Access-Control-Request-Method`)."""
     headers = Request(scope).headers
     return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 

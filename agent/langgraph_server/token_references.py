@@ -46,7 +46,7 @@ class TokenReferences:
             capacity, ttu=lambda _, token, __: token.expires_at, timer=clock
         )
 
-    def hold(self, token: VerifiedAccessToken) -> str:
+    def add(self, token: VerifiedAccessToken) -> str:
         """A reference to the token; the same one for the same token."""
         reference = hmac.digest(self._key, token.fingerprint.encode(), "sha256").hex()
         self._tokens[reference] = token
@@ -67,7 +67,7 @@ def identity_of(token: VerifiedAccessToken) -> str:
     return token.principal.subject
 
 
-held_tokens: Final = TokenReferences()
+token_references: Final = TokenReferences()
 
 _agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]]] = WeakKeyDictionary()
 
@@ -78,11 +78,11 @@ async def agent_of_this_loop() -> Agent:
     Raises `ConfigurationError`.
     """
     loop = asyncio.get_running_loop()
-    made = _agents.get(loop)
-    if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+    starting = _agents.get(loop)
+    if starting is None or (starting.done() and (starting.cancelled() or starting.exception() is not None)):
         # In a thread, because files are read: the configuration, and the authorities to trust.
-        made = _agents[loop] = loop.create_task(_start_agent())
-    return await asyncio.shield(made)
+        starting = _agents[loop] = loop.create_task(_start_agent())
+    return await asyncio.shield(starting)
 
 
 async def _start_agent() -> Agent:
@@ -109,6 +109,6 @@ def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
     if user is None:
         return None
     try:
-        return held_tokens.find(user[REFERENCE], user.identity)
+        return token_references.find(user[REFERENCE], user.identity)
     except (KeyError, AttributeError):
         return None

@@ -30,13 +30,13 @@ _LOG: Final = logging.getLogger("idaas_agent.startup")
 _STARTING: Final = {
     "code": "starting",
     "symptom": "The agent is starting",
-    "cause": "its parts are being made, which takes a second or two",
+    "cause": "its parts are being imported and composed, which takes a second or two",
     "remedy": "send the request again in a moment",
 }
 _START_FAILED: Final = {
     "code": "start_failed",
     "symptom": "The agent could not be started",
-    "cause": "a part of it could not be made; the agent stops",
+    "cause": "a part of it could not be composed; the agent stops",
     "remedy": "read the last error in the log of the agent",
 }
 

@@ -199,9 +199,9 @@ def model() -> Iterator[EndlessModel]:
         yield model
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    assert int(answer.headers["Retry-After"]) >= 1
-    return answer.status_code, answer.json()["error"]["code"]
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    assert int(response.headers["Retry-After"]) >= 1
+    return response.status_code, response.json()["error"]["code"]
 
 
 async def test_every_surface_refuses_a_run_above_the_limit_and_running_ones_continue(
@@ -244,9 +244,9 @@ async def test_busy_agent_sends_retry_after(sandbox: Sandbox, model: EndlessMode
 
 async def test_batch_larger_than_the_run_limit_is_served(sandbox: Sandbox) -> None:
     with running_agent(sandbox, MAX_CONCURRENT_RUNS="2") as server:
-        answer = await batch_of(server, 5)
-    assert answer.status_code == 200
-    assert len(answer.json()["output"]) == 5
+        response = await batch_of(server, 5)
+    assert response.status_code == 200
+    assert len(response.json()["output"]) == 5
 
 
 async def batch_of(server: AgentServer, inputs: int) -> httpx.Response:

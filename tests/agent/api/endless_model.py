@@ -27,10 +27,10 @@ class EndlessModel:
     """Sends at most one word, and then waits until its client disconnects."""
 
     words: bool = True
-    asked: threading.Event = field(default_factory=threading.Event)
-    questions: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    requested: threading.Event = field(default_factory=threading.Event)
+    requests: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released once for each request."""
-    left: threading.Event = field(default_factory=threading.Event)
+    disconnected: threading.Event = field(default_factory=threading.Event)
     prompts: list[list[dict[str, Any]]] = field(default_factory=list)
     """The messages of each request."""
     url: str = ""
@@ -46,11 +46,11 @@ class EndlessModel:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             body = f"data: {json.dumps(CHUNK)}\n\n".encode()
             await send({"type": "http.response.body", "body": body, "more_body": True})
-        self.asked.set()
-        self.questions.release()
+        self.requested.set()
+        self.requests.release()
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.left.set()
+        self.disconnected.set()
 
 
 @contextlib.contextmanager

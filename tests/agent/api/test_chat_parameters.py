@@ -265,9 +265,9 @@ def test_document_lists_each_code() -> None:
 async def test_response_matches_the_documented_example(agent_server: AgentServer) -> None:
     example = json.loads(DOCUMENT.partition("```json\n")[2].partition("```")[0])["error"]
     async with agent_server.client() as http:
-        answer = await http.post(CHAT, json={"messages": [ASK], "temperature": 3})
-    assert answer.status_code == httpx.codes.BAD_REQUEST
-    assert answer.json()["error"].items() >= example.items()
+        response = await http.post(CHAT, json={"messages": [ASK], "temperature": 3})
+    assert response.status_code == httpx.codes.BAD_REQUEST
+    assert response.json()["error"].items() >= example.items()
 
 
 async def test_ignored_parameters_have_no_effect(agent_server: AgentServer) -> None:

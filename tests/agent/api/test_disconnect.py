@@ -44,8 +44,8 @@ async def test_disconnect_during_a_stream_cancels_the_model_call(
         async for text in response.aiter_text():
             if "Once" in text:
                 break
-        assert not model.left.is_set()
-    assert await happens(model.left)
+        assert not model.disconnected.is_set()
+    assert await happens(model.disconnected)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ async def test_disconnect_before_the_response_cancels_the_model_call(
     model.words = False
     async with agent_of.client() as http:
         asking = asyncio.create_task(http.post(path, json=body))
-        assert await happens(model.asked)
+        assert await happens(model.requested)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert await happens(model.left)
+        assert await happens(model.disconnected)
 
 
 async def endless_events(closed: asyncio.Event) -> AsyncGenerator[RunEvent]:

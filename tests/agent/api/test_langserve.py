@@ -27,11 +27,11 @@ def remote(server: AgentServer, user: str = "alice") -> RemoteRunnable[Any, Any]
 
 
 async def test_invoke_returns_a_message(agent_server: AgentServer) -> None:
-    answer = await remote(agent_server).ainvoke(WEATHER)
-    assert type(answer) is AIMessage
-    assert "Hangzhou" in answer.text
-    assert answer.usage_metadata
-    assert answer.usage_metadata["total_tokens"] > 0
+    response = await remote(agent_server).ainvoke(WEATHER)
+    assert type(response) is AIMessage
+    assert "Hangzhou" in response.text
+    assert response.usage_metadata
+    assert response.usage_metadata["total_tokens"] > 0
 
 
 async def test_stream_returns_chunks(agent_server: AgentServer) -> None:
@@ -67,8 +67,8 @@ async def test_conversation_continues_with_earlier_messages(agent_server: AgentS
     runnable = remote(agent_server)
     pieces = [piece async for piece in runnable.astream(WEATHER)]
     first = sum(pieces[1:], pieces[0])
-    answer = await runnable.ainvoke({"messages": [*WEATHER["messages"], first, *ENTERPRISE["messages"]]})
-    assert "app_agent01" in answer.text
+    response = await runnable.ainvoke({"messages": [*WEATHER["messages"], first, *ENTERPRISE["messages"]]})
+    assert "app_agent01" in response.text
 
 
 async def test_openai_messages_are_accepted(agent_server: AgentServer) -> None:

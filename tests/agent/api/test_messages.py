@@ -107,8 +107,8 @@ def test_image_is_refused_by_name() -> None:
 )
 def test_tool_arguments_must_be_a_json_object(arguments: str) -> None:
     call = {**CALL, "function": {"name": "f", "arguments": arguments}}
-    answer = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
-    error = refused(messages=[{"role": "assistant", "tool_calls": [call]}, answer])
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "x"}
+    error = refused(messages=[{"role": "assistant", "tool_calls": [call]}, result])
     assert error.param == "messages[0].tool_calls"
 
 

@@ -29,13 +29,13 @@ def events(text: str) -> list[Any]:
 
 async def test_official_client_receives_a_completion(agent_server: AgentServer) -> None:
     async with client(agent_server) as official:
-        answer = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]
-    assert "Hangzhou" in (answer.choices[0].message.content or "")
-    assert answer.choices[0].finish_reason == "stop"
-    assert answer.choices[0].message.tool_calls is None
-    assert answer.model == "qwen-plus"
-    assert answer.usage
-    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+        response = await official.chat.completions.create(model="any", messages=WEATHER)  # type: ignore[arg-type]
+    assert "Hangzhou" in (response.choices[0].message.content or "")
+    assert response.choices[0].finish_reason == "stop"
+    assert response.choices[0].message.tool_calls is None
+    assert response.model == "qwen-plus"
+    assert response.usage
+    assert response.usage.total_tokens == response.usage.prompt_tokens + response.usage.completion_tokens > 0
 
 
 async def test_official_client_receives_a_stream(agent_server: AgentServer) -> None:
@@ -100,8 +100,8 @@ async def test_enterprise_service_names_the_caller(
 ) -> None:
     for server, caller in ((agent_server, "app_agent01"), (human_agent_server, "user_alice01")):
         async with server.client("alice") as http:
-            answer = (await http.post(CHAT, json={"messages": ENTERPRISE})).json()
-        assert caller in answer["choices"][0]["message"]["content"]
+            response = (await http.post(CHAT, json={"messages": ENTERPRISE})).json()
+        assert caller in response["choices"][0]["message"]["content"]
 
 
 async def test_only_the_configured_model_is_listed(agent_server: AgentServer) -> None:

@@ -76,9 +76,9 @@ async def test_human_request_is_recorded_from_the_token_to_the_service(sandbox: 
     assert {line["outcome"] for line in issues} == {"succeeded"}
     assert {line["client"] for line in issues} == {"app_agent01"}
     assert {line["access_identity"] for line in issues} == {"Human"}
-    asked = {line["credential"] or f"{line['audience']}|{line['scope']}" for line in issues}
-    assert {"llm_api_key", "amap_api_key", "https://enterprise.sandbox.example|service.invoke"} <= asked
-    assert {"urn:cloud:idaas:pam|.all"} <= asked
+    requested = {line["credential"] or f"{line['audience']}|{line['scope']}" for line in issues}
+    assert {"llm_api_key", "amap_api_key", "https://enterprise.sandbox.example|service.invoke"} <= requested
+    assert {"urn:cloud:idaas:pam|.all"} <= requested
     begun, ended = human[-2:]
     assert (begun["event"], begun["outcome"], begun["duration_ms"]) == ("tool_call", "started", None)
     assert (ended["event"], ended["outcome"]) == ("tool_call", "succeeded")

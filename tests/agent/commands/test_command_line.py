@@ -64,10 +64,10 @@ async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> Non
             access_token = (await token.communicate())[0].decode().strip()
         async with process("chat", "--url", agent, "Call my enterprise service", folder=tmp_path,
                            IDAAS_AGENT_ACCESS_TOKEN=access_token) as chat:  # fmt: skip
-            answer = (await chat.communicate())[0].decode()
+            printed = (await chat.communicate())[0].decode()
         assert chat.returncode == 0
-        assert "[Machine] ok" in answer
-        assert "app_agent01" in answer
+        assert "[Machine] ok" in printed
+        assert "app_agent01" in printed
         async with httpx.AsyncClient() as http:
             assert agent in (await http.get(f"{page}/config.js")).text
         up.send_signal(signal.SIGINT)

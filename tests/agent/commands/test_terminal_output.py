@@ -92,7 +92,7 @@ def events() -> list[dict[str, object]]:
     ]
 
 
-async def answers(request: Request) -> StreamingResponse | JSONResponse:
+async def respond(request: Request) -> StreamingResponse | JSONResponse:
     question = (await request.json())["messages"][0]["content"]
     if question == "refuse":
         return JSONResponse({"error": {"message": TEXT, "code": TEXT}}, 403)
@@ -122,7 +122,7 @@ async def output_of(*arguments: str) -> str:
 
 @pytest.mark.parametrize("question", ["stream", "refuse", "nonsense"])
 async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, question: str) -> None:
-    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", answers, methods=["POST"])]))
+    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", respond, methods=["POST"])]))
     shown = await output_of("chat", "--url", url, question)
     assert unsafe(shown) == []
     if question != "nonsense":

@@ -18,7 +18,7 @@ def acting(action: str, user: str = "user_alice01") -> Auth.types.AuthContext:
     return cast(Auth.types.AuthContext, SimpleNamespace(action=action, user=SimpleNamespace(identity=user)))
 
 
-async def asked(action: str, user: str = "user_alice01") -> Any:
+async def authorized(action: str, user: str = "user_alice01") -> Any:
     return await langgraph_server.own_threads(acting(action, user), {"metadata": {}})
 
 
@@ -26,11 +26,11 @@ async def test_runs_are_counted_and_reads_are_not(sandbox: Sandbox, monkeypatch:
     for name, value in (sandbox.environment | {"MAX_REQUESTS_PER_MINUTE": "2"}).items():
         monkeypatch.setenv(name, value)
     for _ in range(10):
-        assert await asked("read") == {"owner": "user_alice01"}
+        assert await authorized("read") == {"owner": "user_alice01"}
     refused = None
     for _ in range(3):
         try:
-            await asked("create_run")
+            await authorized("create_run")
         except Auth.exceptions.HTTPException as error:
             refused = error
     assert refused is not None
@@ -38,5 +38,5 @@ async def test_runs_are_counted_and_reads_are_not(sandbox: Sandbox, monkeypatch:
     assert AgentCode.RATE_LIMITED in refused.detail
     assert refused.headers is not None
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert await asked("create_run", "user_bob01") == {"owner": "user_bob01"}
+    assert await authorized("create_run", "user_bob01") == {"owner": "user_bob01"}
     await (await agent_of_this_loop()).aclose()

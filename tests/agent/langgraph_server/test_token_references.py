@@ -32,7 +32,7 @@ def token(name: str, *, expires_at: float = 2000.0) -> VerifiedAccessToken:
 
 def test_reference_is_valid_for_its_own_user_only() -> None:
     references = TokenReferences(clock=Clock())
-    reference = references.hold(token("alice"))
+    reference = references.add(token("alice"))
     found = references.find(reference, "user_alice")
     assert found is not None
     assert found.reveal() == "token of alice"
@@ -43,24 +43,24 @@ def test_reference_is_valid_for_its_own_user_only() -> None:
 
 def test_one_token_has_one_reference_that_does_not_contain_it() -> None:
     references = TokenReferences(clock=Clock())
-    assert references.hold(token("alice")) == references.hold(token("alice"))
-    assert references.hold(token("alice")) != TokenReferences(clock=Clock()).hold(token("alice"))
+    assert references.add(token("alice")) == references.add(token("alice"))
+    assert references.add(token("alice")) != TokenReferences(clock=Clock()).add(token("alice"))
 
 
 def test_expired_token_is_not_found_and_is_removed() -> None:
     clock = Clock()
     references = TokenReferences(clock=clock)
-    reference = references.hold(token("alice"))
+    reference = references.add(token("alice"))
     clock.now = 2000.0
     assert references.find(reference, "user_alice") is None
-    references.hold(token("bob", expires_at=3000.0))
+    references.add(token("bob", expires_at=3000.0))
     assert len(references) == 1
 
 
 def test_least_recently_used_token_is_removed_above_the_capacity() -> None:
     references = TokenReferences(capacity=2, clock=Clock())
-    alice, bob = references.hold(token("alice")), references.hold(token("bob"))
+    alice, bob = references.add(token("alice")), references.add(token("bob"))
     references.find(alice, "user_alice")
-    references.hold(token("carol"))
+    references.add(token("carol"))
     assert references.find(alice, "user_alice") is not None
     assert references.find(bob, "user_bob") is None

@@ -158,14 +158,16 @@ async def test_unavailable_signing_keys_are_a_503(agent_server: AgentServer) -> 
 
 async def test_page_of_a_listed_origin_may_call_and_read_refusals(agent_server: AgentServer) -> None:
     origin = {"Origin": "http://localhost:9001"}
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    requested = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     async with agent_server.client(None) as client:
-        preflight = await client.options(CHAT, headers=origin | asked)
+        preflight = await client.options(CHAT, headers=origin | requested)
         assert preflight.status_code == 200
         assert preflight.headers["access-control-allow-origin"] == origin["Origin"]
         refused = await client.post(CHAT, json={}, headers=origin)
         assert refused.status_code == 401
         assert refused.headers["access-control-allow-origin"] == origin["Origin"]
-        foreign = await client.options(CHAT, headers={"Origin": "http://localhost:9001.evil.example"} | asked)
+        foreign = await client.options(
+            CHAT, headers={"Origin": "http://localhost:9001.evil.example"} | requested
+        )
         assert foreign.status_code == 400
         assert "access-control-allow-origin" not in foreign.headers

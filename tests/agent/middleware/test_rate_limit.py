@@ -77,10 +77,10 @@ async def test_429_contains_retry_after(sandbox: Sandbox) -> None:
         assert refused.json()["error"]["type"] == "rate_limit_error"
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
         for path in (CHAT, "/agent/invoke", "/agent/stream", "/agent/playground/", "/nothing/here"):
-            answer = await http.post(path, headers=signed_in(sandbox), json={})
-            error = answer.json()["error"]
-            assert (answer.status_code, error["code"]) == (429, AgentCode.RATE_LIMITED), path
-            assert error["retry_after"] == int(answer.headers["Retry-After"]), path
+            response = await http.post(path, headers=signed_in(sandbox), json={})
+            error = response.json()["error"]
+            assert (response.status_code, error["code"]) == (429, AgentCode.RATE_LIMITED), path
+            assert error["retry_after"] == int(response.headers["Retry-After"]), path
 
 
 async def test_users_are_limited_separately(sandbox: Sandbox) -> None:
@@ -139,7 +139,7 @@ def batch_of(inputs: int, content: object = "hello") -> dict[str, object]:
     return {"inputs": [{"messages": [{"role": "user", "content": content}]}] * inputs}
 
 
-async def left(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
+async def remaining(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
     """How many requests are admitted before one is refused."""
     headers, admitted = signed_in(sandbox), 0
     while (await http.get(MODELS, headers=headers)).status_code == 200:
@@ -150,10 +150,10 @@ async def left(http: httpx.AsyncClient, sandbox: Sandbox) -> int:
 @pytest.mark.parametrize("path", ["/agent/batch", "/agent/c/N4XyA/batch"])
 async def test_each_input_of_a_batch_counts(sandbox: Sandbox, path: str) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
-        answer = await http.post(path, headers=signed_in(sandbox), json=batch_of(4))
-        assert answer.status_code == 200
+        response = await http.post(path, headers=signed_in(sandbox), json=batch_of(4))
+        assert response.status_code == 200
         assert [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
-        assert await left(http, sandbox) == 6
+        assert await remaining(http, sandbox) == 6
 
 
 async def test_refused_batch_is_not_counted_and_starts_no_run(sandbox: Sandbox) -> None:
@@ -165,7 +165,7 @@ async def test_refused_batch_is_not_counted_and_starts_no_run(sandbox: Sandbox) 
             assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
             assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert not [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
-        assert await left(http, sandbox) == 4
+        assert await remaining(http, sandbox) == 4
 
 
 async def test_batch_above_the_limit_is_a_422_with_the_limit(sandbox: Sandbox) -> None:
@@ -173,14 +173,14 @@ async def test_batch_above_the_limit_is_a_422_with_the_limit(sandbox: Sandbox) -
         refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(6))
         assert refused.status_code == 422
         assert "1 to 5" in refused.json()["error"]["message"]
-        assert await left(http, sandbox) == 4
+        assert await remaining(http, sandbox) == 4
 
 
 async def test_invalid_batch_counts_each_of_its_inputs(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="10") as http:
         refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(4, content=1))
         assert refused.status_code == 422
-        assert await left(http, sandbox) == 6
+        assert await remaining(http, sandbox) == 6
 
 
 async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not_read(
@@ -208,7 +208,7 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
                 assert refused.status_code == 429, path
                 assert refused.json()["error"]["code"] == AgentCode.TOO_MANY_RUNS, path
         assert read == []
-        assert await left(http, sandbox) == 3
+        assert await remaining(http, sandbox) == 3
     running.cancel()
     await agent.aclose()
 

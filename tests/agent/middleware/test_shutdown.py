@@ -39,9 +39,9 @@ def server(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
         yield server
 
 
-async def asked(model: EndlessModel, times: int) -> None:
+async def requested(model: EndlessModel, times: int) -> None:
     for _ in range(times):
-        assert await asyncio.to_thread(model.questions.acquire, timeout=10)
+        assert await asyncio.to_thread(model.requests.acquire, timeout=10)
 
 
 async def test_every_stream_ends_with_one_shutdown_error(server: AgentServer, model: EndlessModel) -> None:
@@ -60,7 +60,7 @@ async def test_every_stream_ends_with_one_shutdown_error(server: AgentServer, mo
             assert text.count('"error": {') == 1, path
             last = json.loads(text.strip().splitlines()[-1].removeprefix("data: "))
             assert last["error"]["code"] == AgentCode.SHUTTING_DOWN, path
-    assert await happens(model.left)
+    assert await happens(model.disconnected)
 
 
 async def test_request_without_a_response_yet_gets_503_with_retry_after(
@@ -76,7 +76,7 @@ async def test_request_without_a_response_yet_gets_503_with_retry_after(
     ]
     async with server.client() as http:
         asking = [asyncio.create_task(http.post(path, json=body)) for path, body in bodies]
-        await asked(model, len(bodies) + 1)
+        await requested(model, len(bodies) + 1)
         await asyncio.to_thread(server.stop)
         for (path, _), response in zip(bodies, await asyncio.gather(*asking), strict=True):
             assert response.status_code == 503, path
@@ -91,10 +91,10 @@ async def test_request_that_is_not_a_run_yet_gets_503(server: AgentServer) -> No
     writer.write(f"{head}Authorization: {server.headers()['Authorization']}\r\n\r\n".encode())
     assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")  # and now the agent waits for the body
     await asyncio.to_thread(server.stop)
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
-    assert b" 503 " in answer.splitlines()[0]
-    assert AgentCode.SHUTTING_DOWN.encode() in answer
+    assert b" 503 " in response.splitlines()[0]
+    assert AgentCode.SHUTTING_DOWN.encode() in response
 
 
 async def test_client_that_does_not_read_does_not_delay_shutdown(caplog: pytest.LogCaptureFixture) -> None:

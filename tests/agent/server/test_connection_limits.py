@@ -23,13 +23,13 @@ class Application:
 
     def __init__(self, *, endless: bool = False) -> None:
         self._endless = endless
-        self.left = asyncio.Event()
+        self.disconnected = asyncio.Event()
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if self._endless:
             watch = asyncio.create_task(self._watch(receive))
-            while not self.left.is_set():
+            while not self.disconnected.is_set():
                 await send({"type": "http.response.body", "body": b"a" * 65_536, "more_body": True})
                 await asyncio.sleep(0)
             await watch
@@ -38,7 +38,7 @@ class Application:
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.left.set()
+        self.disconnected.set()
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +104,7 @@ async def test_client_that_reads_nothing_is_disconnected_and_the_application_not
     async with connection(app, ConnectionLimits(read_seconds=SHORT)) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # it reads as well
         writer.write(GET)
-        await app.left.wait()
+        await app.disconnected.wait()
 
 
 async def test_endless_headers_during_a_response_end_the_connection() -> None:
@@ -114,7 +114,7 @@ async def test_endless_headers_during_a_response_end_the_connection() -> None:
         await reader.readuntil(b"aaa")
         writer.write(GET[:-2] + b"X: a\r\n" * 1000)
         await ended(reader)
-        await app.left.wait()
+        await app.disconnected.wait()
 
 
 async def test_pipelined_request_has_the_same_header_timeout() -> None:

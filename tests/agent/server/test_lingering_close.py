@@ -80,9 +80,9 @@ async def test_early_refusal_announces_that_the_connection_closes() -> None:
     async with refusing() as (host, port, _):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"POST /401 HTTP/1.1\r\nHost: agent\r\nContent-Length: 10\r\n\r\n")
-        answer = (await reader.read()).lower()  # ends, though the client keeps its side open
-        assert answer.startswith(b"http/1.1 401 ")
-        assert b"connection: close\r\n" in answer
+        response = (await reader.read()).lower()  # ends, though the client keeps its side open
+        assert response.startswith(b"http/1.1 401 ")
+        assert b"connection: close\r\n" in response
         writer.close()
 
 
@@ -103,9 +103,9 @@ async def test_refusal_before_100_continue_comes_alone_and_ends_the_connection()
         writer.write(
             b"POST /413 HTTP/1.1\r\nHost: agent\r\nExpect: 100-continue\r\nContent-Length: 2000000\r\n\r\n"
         )
-        answer = await reader.read()
-        assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b"100 Continue" not in answer
+        response = await reader.read()
+        assert response.startswith(b"HTTP/1.1 413 ")
+        assert b"100 Continue" not in response
         writer.close()
 
 

@@ -114,7 +114,7 @@ async def test_endless_trailers_are_cut_off(app: ASGIApp) -> None:
 async def test_lingering_connection_parses_nothing() -> None:
     async with connection(refuse, ConnectionLimits(), LingerLimits()) as (reader, writer, server):
         writer.write(HEAD + b"\r\n2\r\n{}\r\n")
-        await reader.read()  # the answer, and that nothing follows
+        await reader.read()  # the response, and that nothing follows
         (protocol,) = server.server_state.connections
         protocol.parser = None
         for _ in range(300):

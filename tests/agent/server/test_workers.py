@@ -18,14 +18,14 @@ import os, signal, socket, sys
 from agent.server.workers import Replacement, Workers
 
 def work(listener):
-    told, tell = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"."))
+    receiver, sender = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(sender, b"."))
     print("at work", os.getpid(), flush=True)
     if sys.argv[1] == "fail":
         sys.exit(7)
     for _ in range(int(sys.argv[1])):
-        os.read(told, 1)
-        print("told", flush=True)
+        os.read(receiver, 1)
+        print("got SIGTERM", flush=True)
 
 if __name__ == "__main__":
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -50,17 +50,17 @@ async def test_ctrl_c_reaches_each_worker_once(program: tuple[str, str], tmp_pat
         await command.says("at work", times=2)
         os.killpg(command.process.pid, signal.SIGINT)
         assert await command.ends() == 0
-    assert command.printed.count("told") == 2
+    assert command.printed.count("got SIGTERM") == 2
 
 
 async def test_second_signal_reaches_each_worker(program: tuple[str, str], tmp_path: Path) -> None:
     async with running(*program, "2", folder=tmp_path) as command:
         await command.says("at work", times=2)
         command.process.send_signal(signal.SIGTERM)
-        await command.says("told", times=2)
+        await command.says("got SIGTERM", times=2)
         command.process.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
-    assert command.printed.count("told") == 4
+    assert command.printed.count("got SIGTERM") == 4
 
 
 async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_killed_worker_is_replaced(program: tuple[str, str], tmp_path: Pat
         await command.says("at work", times=3)
         command.process.send_signal(signal.SIGTERM)
         assert await command.ends() == 0
-    assert command.printed.count("told") == 2
+    assert command.printed.count("got SIGTERM") == 2
 
 
 async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
@@ -87,7 +87,7 @@ async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
         assert await command.ends() == 1
     assert "for the 3. time in a row; all stop" in command.printed
     assert command.printed.count("at work") == 4
-    assert command.printed.count("told") == 1  # the other one, `kept`
+    assert command.printed.count("got SIGTERM") == 1  # the other one, `kept`
     assert kept != victim
 
 
@@ -106,4 +106,4 @@ async def test_workers_stop_when_their_parent_is_killed(program: tuple[str, str]
         await command.says("at work", times=2)
         command.process.kill()
         assert await command.ends() == -signal.SIGKILL
-    assert command.printed.count("told") == 2
+    assert command.printed.count("got SIGTERM") == 2
