@@ -156,8 +156,8 @@ class Workers:
         pause = self._replacement.pause(place.early_deaths)
         if pause is None:
             _LOG.critical(
-                "worker %s was killed by signal %d, %.0f s after its start, %d times in a row; all stop. "
-                "Signal 9 often means that there is too little memory for so many workers",
+                "worker %s was killed by signal %d, %.0f s after its start, %d early deaths in a "
+                "row; all stop. Signal 9 often means that there is too little memory for so many workers",
                 *(process.pid, number, lived, place.early_deaths),
             )
             self._status = 1

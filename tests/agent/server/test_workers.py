@@ -85,7 +85,7 @@ async def test_worker_killed_several_times_in_a_row_stops_all_with_the_reason(
                 await command.says("at work", times=times)
                 (victim,) = workers(command)[times - 1 :]
         assert await command.ends() == 1
-    assert "for the 3. time in a row; all stop" in command.printed
+    assert "3 early deaths in a row; all stop" in command.printed
     assert command.printed.count("at work") == 4
     assert command.printed.count("got SIGTERM") == 1  # the other one, `kept`
     assert kept != victim
