@@ -140,11 +140,11 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", "Call my enterprise service")
     table.add_row("", "How many days of leave do I have left?")
     table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
-    table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
     table.add_row("agent", f"{settings.agent_public_url}   (OpenAI API: /openai/v1, LangServe: /agent)")
     table.add_row("sandbox", f"IDaaS {addresses.idaas} and {addresses.idaas_plain}")
     table.add_row("", f"Model Studio and MCP {addresses.model_studio}")
     table.add_row("", f"Function Compute {addresses.function_compute}")
+    table.add_row("authn", f"the agent authenticates to IDaaS by {sandbox.authn}")
     for service in configuration.services:
         table.add_row("echo", f"{service.name:<7} {addresses.echo_url(service.name)}")
     out.print()
