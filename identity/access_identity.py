@@ -1,4 +1,4 @@
-"""The identity under which the agent acts on a service."""
+"""The identity under which the agent calls a service."""
 
 from enum import StrEnum
 
@@ -10,4 +10,4 @@ class AccessIdentity(StrEnum):
     """The agent's own M2M identity (RFC 6749, section 4.4)."""
 
     HUMAN = "Human"
-    """The signed-in user's, by exchanging the user's access token (RFC 8693). It never becomes `MACHINE`."""
+    """The signed-in user's, by exchanging their access token (RFC 8693). It never becomes `MACHINE`."""

@@ -8,7 +8,11 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def decode_base64url(text: str) -> bytes:
-    """Base64url without padding (RFC 7515, section 2), canonical. Raises `ValueError`."""
+    """The bytes that `text` encodes.
+
+    Raises `ValueError` for padding, other characters, and encodings that are not canonical: each byte string
+    has exactly one accepted encoding.
+    """
     if not _ALPHABET.fullmatch(text):
         raise ValueError("is not base64url")
     try:

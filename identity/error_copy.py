@@ -1,4 +1,4 @@
-"""Copies of an error for several waiters, without the traceback and context of any of them."""
+"""Copies of an error for several requests, without the traceback and context of any of them."""
 
 from typing import TypeVar
 
@@ -8,10 +8,11 @@ E = TypeVar("E", bound=AgentError)
 
 
 def copy_error(error: E) -> E:
-    """An equal error of the same class that was never raised: without traceback and context.
+    """An equal error of the same class, without traceback and context.
 
-    An exception collects a traceback, whose frames hold the variables of the request that it passes through,
-    and a context. Raised for two requests, one object would join them, and grow with each.
+    A raised exception collects a traceback, whose frames keep the local variables of the request, and a
+    context. If one object were raised for two requests, each could reach the variables of the other, and the
+    traceback would grow with every raise.
     """
     copy = type(error).__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

@@ -1,4 +1,4 @@
-"""The operator's line of a failure: what happened, why, and what to do, under the id of its request."""
+"""Logs a failure for operators: what happened, the cause and the remedy, with the id of the request."""
 
 import logging
 from typing import Any, Final

@@ -1,7 +1,7 @@
-"""Credentials that a service sends back: found and taken out before anybody reads its answer.
+"""Redacts credentials that a service repeats in its response, before the response is used.
 
-Found is a credential as it was sent, and as JSON or a URL would write it; not one that the service has
-otherwise changed.
+A credential is found as it was sent, and as JSON or a URL encodes it. Not found: a credential that the
+service has encoded differently.
 """
 
 import json
@@ -13,24 +13,25 @@ from identity.secret import REDACTED, Secret
 
 
 def redact(value: Any, credentials: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value
-    """`value`, a text or a JSON value, without the `credentials` that were presented to its author."""
+    """`value`, a text or a JSON value, with each of `credentials` replaced by `REDACTED`."""
     return Redactor(credentials).redact(value)
 
 
 class Redactor:
-    """The same for many values: the forms of the credentials are made once."""
+    """Redacts many values; the encoded forms of the credentials are computed once."""
 
     def __init__(self, credentials: Iterable[Secret]) -> None:
         self._forms = [form for secret in credentials for form in _forms(secret)]
 
     def redact(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """`value` without them."""
+        """`value`, a text or a JSON value, with the credentials replaced by `REDACTED`."""
         return _redacted(value, self._forms)
 
 
 class StreamRedactor:
-    """The same for a text that comes in pieces: what may be the beginning of a credential waits for the next
-    piece, nothing else does.
+    """Redacts a text that arrives in pieces, also where a credential is split between pieces.
+
+    A piece's end that may be the beginning of a credential is returned with the next piece.
     """
 
     def __init__(self, credential: Secret) -> None:
@@ -38,14 +39,14 @@ class StreamRedactor:
         self._pending = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text so far may be read now."""
+        """The redacted text that is complete with `piece`."""
         text = _redacted(self._pending + piece, self._forms)
         pending = max((_partial_match(text, form.reveal()) for form in self._forms), default=0)
         self._pending = text[len(text) - pending :]
         return str(text[: len(text) - pending])
 
     def flush(self) -> str:
-        """What still waits, once the text has ended."""
+        """The remaining text. Call it once, after the last piece."""
         rest, self._pending = self._pending, ""
         return rest
 
@@ -57,7 +58,7 @@ def _forms(secret: Secret) -> list[Secret]:
 
 
 def _partial_match(text: str, form: str) -> int:
-    """The length of the longest end of `text` with which `form` begins."""
+    """The length of the longest suffix of `text` that is a proper prefix of `form`."""
     return next((n for n in range(min(len(text), len(form) - 1), 0, -1) if text.endswith(form[:n])), 0)
 
 

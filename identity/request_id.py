@@ -4,4 +4,4 @@ from contextvars import ContextVar
 from typing import Final
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("idaas_agent.request_id", default=None)
-"""The id of the request that is being served. Whoever starts a task in a context of its own passes it on."""
+"""The id of the request that is being served. A task that starts in an empty context must set it again."""

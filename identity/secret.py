@@ -1,4 +1,4 @@
-"""A value that cannot leave by accident."""
+"""A value that is not shown by printing, logging, serializing or tracing."""
 
 import hmac
 from collections.abc import Callable
@@ -12,14 +12,14 @@ _NO_FIELDS: set[str] = set()
 
 
 class Secret(BaseModel):
-    """Holds a token or key. Only `reveal()` gives it back; call that at the point of use and nowhere else.
+    """Contains a token or key. Only `reveal()` returns it; call that where it is used, and nowhere else.
 
     Printing, formatting, JSON (pydantic, orjson, jsonable_encoder), msgpack (checkpoints), `vars()` and
-    tracers see a constant or nothing; pickling is refused; a copy is the same object. It does not protect
-    against somebody who can read the memory of the process.
+    tracers show a constant or nothing; pickling raises `TypeError`; a copy is the same object. It does not
+    protect against code that reads the memory of the process.
 
-    It is a pydantic model without fields because that is the one shape which every serializer of the stack
-    accepts; the value is beside the model, in a slot, where none of them looks.
+    It is a pydantic model without fields, because every serializer of the stack accepts such a model. The
+    value is in a slot of the object, which no serializer reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,13 +29,13 @@ class Secret(BaseModel):
     _reveal: Callable[[], str]
 
     def __init__(self, value: str) -> None:
-        # In place of `super().__init__()`: the same state for a third of the time and of the memory, which
-        # counts because every user's credentials are held in these.
+        # In place of `super().__init__()`: the same state for a third of the time and memory. There is one
+        # object for every cached credential of every user.
         set_attribute = object.__setattr__
         set_attribute(self, "__pydantic_fields_set__", _NO_FIELDS)
         set_attribute(self, "__pydantic_extra__", None)
         set_attribute(self, "__pydantic_private__", None)
-        # A bound method, so that even a walk over all attributes (`inspect.getmembers`) shows no value.
+        # A bound method, so that listing all attributes (`inspect.getmembers`) does not show the value.
         set_attribute(self, "_reveal", str(value).__str__)
 
     def reveal(self) -> str:
@@ -43,7 +43,7 @@ class Secret(BaseModel):
         return self._reveal()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a secret does not change")
+        raise AttributeError("a secret is immutable")
 
     def __repr__(self) -> str:
         return REDACTED
@@ -56,8 +56,8 @@ class Secret(BaseModel):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        mine, theirs = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
-        return hmac.compare_digest(mine, theirs)
+        own, others = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
+        return hmac.compare_digest(own, others)
 
     def __hash__(self) -> int:
         return hash(self.reveal())

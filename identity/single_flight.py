@@ -12,27 +12,29 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Flights by key. A flight is a task of its own: a waiter that is cancelled leaves it to the others,
-    and if it was the last one the flight still lands, so that its result can be kept.
+    """The fetches that are in flight, by key.
 
-    A flight starts in an empty context: it serves many callers, so it must not see the variables
-    (tracing, a request's token) of the one that happened to be first.
+    A fetch runs in its own task: cancelling a waiter does not cancel it, and it completes even without
+    waiters, so that its result can be cached.
+
+    A fetch starts in an empty context, because it serves many callers: it must not see the context variables
+    (tracing, a request's token) of the first one.
 
     For one event loop; not thread-safe.
     """
 
     def __init__(self, closed: Callable[[], AgentError]) -> None:
-        """`closed` makes the error that waiters get once `aclose` was called."""
+        """`closed` creates the error that waiters receive after `aclose` was called."""
         self._closed = closed
         self.is_closed = False
         self._flights: dict[Hashable, asyncio.Task[T]] = {}
 
     def __contains__(self, key: Hashable) -> bool:
-        """Whether a flight for `key` is under way."""
+        """Whether a fetch for `key` is in flight."""
         return key in self._flights
 
     def start(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
-        """Joins the flight for `key`, or starts it. Needs a running event loop."""
+        """The task that fetches `key`; starts one if there is none. Needs a running event loop."""
         flight = self._flights.get(key)
         if flight is None:
             if self.is_closed:
@@ -43,9 +45,9 @@ class SingleFlight(Generic[T]):
         return flight
 
     async def run(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of the flight for `key`. Every waiter receives a copy of its error."""
+        """The result of the fetch for `key`. Each waiter receives a copy of its error."""
         flight = self.start(key, fetch)
-        await asyncio.wait([flight])  # does not cancel it, and adds no frame of this waiter to its error
+        await asyncio.wait([flight])  # cancelling it does not cancel the task, and its error gets no frame
         if flight.cancelled():
             raise self._closed()
         error = flight.exception()
@@ -54,7 +56,7 @@ class SingleFlight(Generic[T]):
         return flight.result()
 
     async def aclose(self) -> None:
-        """Cancels the flights and waits until they are gone. Nothing can be started after it."""
+        """Cancels all fetches and waits until they have ended. `start` and `run` raise the error after it."""
         self.is_closed = True
         flights = list(self._flights.values())
         for flight in flights:
@@ -64,4 +66,4 @@ class SingleFlight(Generic[T]):
     def _finish(self, key: Hashable, flight: asyncio.Task[T]) -> None:
         del self._flights[key]
         if not flight.cancelled():
-            flight.exception()  # marks it as seen: a flight without waiters must not end in a log line
+            flight.exception()  # marks it as retrieved: without waiters, asyncio would log it

@@ -1,6 +1,6 @@
-"""JSON from outside, read without leniency: what two parsers could read differently is refused.
+"""Strict JSON: text that two parsers could read differently is refused.
 
-RFC 8725, section 3.10 wants JWTs to be validated without ambiguity; RFC 7515, section 4 forbids duplicate
+RFC 8725, section 3.10 requires JWTs to be validated without ambiguity; RFC 7515, section 4 forbids duplicate
 header members and RFC 7519, section 4 leaves duplicate claims to the parser, so both are refused here.
 """
 
@@ -15,7 +15,7 @@ def read_object(text: bytes) -> dict[str, Any]:
 
     Raises `ValueError`, and nothing else, for anything but one object in UTF-8: duplicate members, NaN and
     infinities, numbers beyond a float's range, lone surrogates, nesting deeper than `MAX_DEPTH`.
-    The texts of the errors quote nothing of the input.
+    The texts of the errors do not quote the input.
     """
     try:
         value = json.loads(

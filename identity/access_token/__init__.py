@@ -1,5 +1,5 @@
-"""Verifies a caller's access token (RFC 9068): form, signature, issuer, audience, lifetime, scope.
+"""Verifies a caller's access token (RFC 9068): format, signature, issuer, audience, lifetime and scope.
 
 May import `identity.signing_keys` and the modules at the top of `identity`.
-Begin at `verifier`; `verified_access_token` is what it returns.
+Begin at `verifier`; it returns a `VerifiedAccessToken`.
 """

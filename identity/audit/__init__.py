@@ -1,6 +1,6 @@
-"""What the audit log records, and the order in which a step is recorded.
+"""Records the use of identities and credentials: authentication, issued credentials and tool calls.
 
 May import `identity.access_token`, `identity.credentials.requirement` and the modules at the top of
 `identity`.
-Begin at `trail`; `event` has the records. Where they are written to is decided in `agent.audit`.
+Begin at `trail`, which records a step; `agent.audit` implements the sink that writes the events.
 """

@@ -1,6 +1,6 @@
-"""What is put on record about the use of identities and credentials. No value here is a secret.
+"""The events of the audit log. No value in them is a secret.
 
-`docs/audit-log.md` describes each member for those who read the log.
+`docs/audit-log.md` describes each member for people who read the log.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class AuditedAction(StrEnum):
     """A caller's access token was verified, or refused."""
 
     TOKEN_EXCHANGE = "token_exchange"  # noqa: S105 - a name, no secret
-    """IDaaS was asked for an access token of the user (RFC 8693)."""
+    """An access token of the user was requested from IDaaS (RFC 8693)."""
 
     MACHINE_TOKEN = "machine_token"  # noqa: S105 - a name, no secret
-    """IDaaS was asked for an access token of the agent itself (RFC 6749, section 4.4)."""
+    """An access token of the agent itself was requested from IDaaS (RFC 6749, section 4.4)."""
 
     API_KEY_ISSUE = "api_key_issue"
-    """IDaaS was asked for an API key (Developer API, `ObtainCredential`)."""
+    """An API key was requested from IDaaS (Developer API, `ObtainCredential`)."""
 
     ACCESS_REVOKED = "access_revoked"
     """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
@@ -33,28 +33,28 @@ class AuditedAction(StrEnum):
     """Revoked access tokens are accepted again."""
 
     TOOL_CALL = "tool_call"
-    """A service was called with the credential that it declared. On record twice: begun, and ended."""
+    """A service was called with the credential that it declares. Recorded twice: at its start and its end."""
 
 
 class AuditOutcome(StrEnum):
-    """How it went."""
+    """Its result."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
-    """Somebody decided against it: the verifier, IDaaS."""
+    """It was decided that it is not allowed: by the verifier or by IDaaS."""
     FAILED = "failed"
-    """Nobody decided: no answer, no usable answer, a fault."""
+    """It failed without such a decision: no response, no usable response, an exception."""
     CANCELLED = "cancelled"
-    """The client left, or the agent shut down, before it ended."""
+    """The client disconnected, or the agent shut down, before it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """One line of the record. `None`: not known, or of no meaning for the action.
+    """One line of the audit log. `None` means not known, or not applicable to the action.
 
     `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
-    token (see `AuditTrail`): equal for equal tokens while the process lives, and of no use to anybody else.
+    token (see `AuditTrail`): equal for equal tokens of one process, and not comparable outside it.
     """
 
     time: float

@@ -1,4 +1,4 @@
-"""Where audit events go."""
+"""The Protocol by which audit events are written."""
 
 from typing import Protocol
 
@@ -6,19 +6,19 @@ from identity.audit.event import AuditEvent
 
 
 class AuditSink(Protocol):
-    """Where events go; `agent.audit.log.AuditLog` is the real one."""
+    """Writes audit events; `agent.audit.log.AuditLog` is an implementation."""
 
     async def record(self, event: AuditEvent) -> None:
-        """Takes the event; an event is taken before the first await, so that a cancellation loses none.
+        """Writes the event. It is accepted before the first await, so that a cancellation loses no event.
 
-        Raises `AuditError` if the sink guarantees records and cannot write this one: then whatever the event
-        is about must not go on.
+        Raises `AuditError` if records are required and this one cannot be written: then the step that it
+        records must not continue.
         """
         ...
 
 
 class NullAuditSink:
-    """The sink that keeps nothing, for parts that are used on their own."""
+    """A sink that discards events, for parts that are used without an audit log."""
 
     async def record(self, event: AuditEvent) -> None:
-        """Nothing."""
+        """Discards the event."""

@@ -1,4 +1,4 @@
-"""Puts decisions on record where they are made: who, what, with which credential, and how it went."""
+"""Records a step where it is executed: the caller, the action, the credential and the result."""
 
 import asyncio
 import hashlib
@@ -25,17 +25,17 @@ T = TypeVar("T")
 
 
 class AuditedStep:
-    """One thing that is being done. Each method puts one event on record; `AuditError` as sinks raise it."""
+    """One step. Each method records one event, and raises `AuditError` if the sink does."""
 
     def __init__(self, sink: AuditSink, clock: Callable[[], float], members: Mapping[str, Any]) -> None:
-        """`members` are those of `AuditEvent` that are the same at its beginning and at its end."""
+        """`members` are the members of `AuditEvent` that are equal at its start and at its end."""
         self._sink = sink
         self._clock = clock
         self._members = members
         self._began = time.perf_counter()
 
     async def started(self) -> None:
-        """It is about to be done. If that is cancelled before its record is safe, this is its end."""
+        """Records that the step starts. Cancelled before the event is written, it records the end too."""
         try:
             await self._sink.record(
                 AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members)
@@ -51,7 +51,7 @@ class AuditedStep:
         *,
         caller: VerifiedAccessToken | None = None,
     ) -> None:
-        """It was done. `caller` is told here if the step is what found out."""
+        """Records the end of the step. `caller` is the result of an authentication, known only at its end."""
         found = {} if caller is None else {"principal": caller.principal}
         event = AuditEvent(
             time=self._clock(),
@@ -63,7 +63,7 @@ class AuditedStep:
         await self._sink.record(event)
 
     async def ended_by(self, error: BaseException) -> None:
-        """It was not done: `refused` if `error` is a decision, else `failed` or `cancelled`."""
+        """Records the end by `error`: `refused` if it is a decision, else `failed` or `cancelled`."""
         if isinstance(error, AgentError):
             decided = isinstance(error, AccessTokenError | CredentialError)
             await self.ended(AuditOutcome.REFUSED if decided else AuditOutcome.FAILED, error.code)
@@ -73,7 +73,7 @@ class AuditedStep:
             await self.ended(AuditOutcome.FAILED)
 
     async def around(self, work: Awaitable[T]) -> T:
-        """Awaits `work` and puts its end on record before anybody has its result."""
+        """Awaits `work`, and records its end before its result is returned or its error raised."""
         try:
             result = await work
         except BaseException as error:
@@ -84,11 +84,11 @@ class AuditedStep:
 
 
 class AuditTrail:
-    """Makes the steps of one agent.
+    """Creates the steps of one agent.
 
-    Of a token only a keyed hash is recorded: HMAC-SHA-256 of its SHA-256, by a random key that never leaves
-    the process, cut to 128 bits. It joins the lines of one token, and cannot be compared with anything that
-    somebody else has seen.
+    A token is recorded as a keyed hash: HMAC-SHA-256 of its SHA-256, truncated to 128 bits, with a random key
+    that never leaves the process. It relates the events of one token, and cannot be compared with a hash that
+    was computed elsewhere.
     """
 
     def __init__(
@@ -106,7 +106,10 @@ class AuditTrail:
         self._hash = lru_cache(1024)(self._keyed_hash)
 
     def authentication(self, presented: Secret | None, audience: str, scope: str) -> AuditedStep:
-        """Of a request that presents a token, or none. `audience` and `scope` are what is required."""
+        """The authentication of a request. `presented` is its token, if it has one.
+
+        `audience` and `scope` are the required ones.
+        """
         token_hash = None
         if presented is not None:
             digest = hashlib.sha256(presented.reveal().encode(errors="surrogatepass"))
@@ -119,7 +122,7 @@ class AuditTrail:
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
     ) -> AuditedStep:
-        """Of a credential by IDaaS. Under Machine identity it belongs to the agent, whoever asked first."""
+        """The request for a credential. Under Machine identity the event names no caller: it is the agent's."""
         human = access_identity is AccessIdentity.HUMAN
         if isinstance(requirement, ApiKeyRequirement):
             action = AuditedAction.API_KEY_ISSUE
@@ -148,7 +151,7 @@ class AuditTrail:
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
     ) -> AuditedStep:
-        """Of a tool of `service`, with what the service needs, for `caller`."""
+        """The call of a tool of `service` for `caller`, with the credential that the service requires."""
         return self._credential_step(
             AuditedAction.TOOL_CALL,
             requirement,

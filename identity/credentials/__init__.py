@@ -1,6 +1,6 @@
-"""Obtains, caches, renews and forgets downstream credentials. Knows no vendor.
+"""Obtains, caches, renews and invalidates downstream credentials, independently of the identity provider.
 
 May import `identity.audit`, `identity.access_token` and the modules at the top of `identity`.
-Begin at `broker`; `issuer` is the seam to an identity provider;
-`credential` has the types that services declare and nodes hold.
+Begin at `requirement`, which a service declares, and at `broker`, which obtains the credential through the
+Protocol `issuer`.
 """

@@ -10,12 +10,12 @@ from identity.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """An API key or access token in hand.
+    """An API key or access token that was issued.
 
-    `expires_at`, in unix seconds, is the end of its use: never later than the token's own `exp` or, under
-    Human identity, the end of the user's access token. For an API key, which has no end of its own, it is
-    the time until which it may be used without IDaaS confirming it. `principal` is the user whose rights it
-    has, or `None` for the machine's own.
+    It must not be used at or after `expires_at`, in unix seconds: never later than the token's own `exp` or,
+    under Human identity, the end of the user's access token. An API key does not expire; for it, `expires_at`
+    is the end of its use without confirmation by the issuer. `principal` is the user whose rights it has, and
+    `None` for the agent's own.
     """
 
     requirement: CredentialRequirement

@@ -1,15 +1,17 @@
-"""How long a credential is good for, and when to fetch the next one. Times are unix seconds."""
+"""Until when a credential is used, and when the next one is fetched. Times are unix seconds."""
 
 from dataclasses import dataclass
 
-_SKEW = 30.0  # the clocks of the agent and of the service may differ by this much
+_SKEW = 30.0  # the clocks of the agent and of a service may differ by so many seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Until `refresh_at` a credential is used as it is; from then on, its use fetches the next one in the
-    background; from `stale_at` on, the next one is fetched first, and the old one used only if IDaaS does
-    not answer; from `expires_at` on it is not used.
+    """The three times in the life of a credential.
+
+    From `refresh_at` on, using it fetches the next one in the background. From `stale_at` on, the next one is
+    fetched before use, and this one is used only if the issuer does not respond. From `expires_at` on it is
+    not used.
     """
 
     refresh_at: float
@@ -18,10 +20,10 @@ class Freshness:
 
 
 def token_freshness(obtained_at: float, expires_at: float, jitter: float) -> Freshness:
-    """Of an access token. `jitter`, from 0 to 1, brings the refresh forward, never back.
+    """The times of an access token. `jitter`, from 0 to 1, makes the refresh earlier, never later.
 
-    The refresh begins `max(60 s, 10 %)` of the lifetime before the end, the use ends 30 s before it. For a
-    lifetime so short that this would leave little, half and a tenth of it take their place.
+    The refresh begins 60 s or 10 % of the lifetime before the end, whichever is more, but not before half of
+    the lifetime. The use ends 30 s or 10 % of the lifetime before the end, whichever is less.
     """
     lifetime = expires_at - obtained_at
     window = min(max(60.0, lifetime / 10), lifetime / 2)
@@ -30,8 +32,10 @@ def token_freshness(obtained_at: float, expires_at: float, jitter: float) -> Fre
 
 
 def api_key_freshness(obtained_at: float, max_age: float, max_stale: float, jitter: float) -> Freshness:
-    """Of an API key, which has no end of its own: read again after `max_age`, and used up to `max_stale`
-    without IDaaS confirming it.
+    """The times of an API key, which does not expire.
+
+    It is read again after `max_age` seconds, and used for up to `max_stale` seconds without confirmation by
+    the issuer.
     """
     window = max_age / 10
     return Freshness(

@@ -1,4 +1,4 @@
-"""The seam to an identity provider: what the broker needs of it to obtain credentials."""
+"""The Protocol by which the broker requests credentials from an identity provider."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from identity.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredential:
-    """What an issuer issued. `expires_at` is in unix seconds by the agent's clock; `None` means no expiry."""
+    """An issued secret. `expires_at` is in unix seconds by the agent's clock; `None` means no expiry."""
 
     secret: Secret
     expires_at: float | None = None
@@ -21,10 +21,10 @@ class CredentialIssuer(Protocol):
     """Issues credentials; `identity.idaas.issuer.IDaaSIssuer` is an implementation. Caches nothing."""
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
-        """What must be obtained first and passed to `issue`; `None` if nothing must.
+        """The credential that must be obtained first and passed to `issue`; `None` if there is none.
 
-        The same result each time, without I/O. The broker obtains it under the same access identity and for
-        the same caller. Prerequisites must not form a cycle, which is not checked.
+        Returns the same result each time, without I/O. The broker obtains it under the same access identity
+        and for the same caller. Prerequisites must not form a cycle; this is not checked.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Where a credential stands in an HTTP request: a header with or without a scheme, or a query parameter."""
+"""Where an HTTP request carries a credential: a header with or without a scheme, or a query parameter."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _RESERVED: Final = frozenset(
         "upgrade",
     }
 )
-"""Headers with a meaning of their own to the HTTP client, a proxy or MCP."""
+"""Headers that the HTTP client, a proxy or MCP interprets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Placement:
 
     `Placement("Authorization", "Bearer")` is `BEARER` (RFC 6750, section 2.1); `Placement("X-API-Key")` is a
     header without a scheme; `Placement(query="key")` is a query parameter, for services that accept nothing
-    else. Raises `ValueError` for a name that cannot be sent, or that the HTTP client uses itself.
+    else. Raises `ValueError` for a name that cannot be sent, or that has another meaning in HTTP or MCP.
 
     Not checked: whether the service accepts this placement.
     """
@@ -70,7 +70,7 @@ class Placement:
             raise ValueError("a scheme must be a word of letters, digits and hyphens")
 
     def attach(self, request: httpx.Request, secret: Secret) -> None:
-        """Puts `secret` into `request`, in place of an earlier one.
+        """Adds `secret` to `request`, and replaces an earlier one.
 
         A query parameter is sent, but is not part of `request.url`: URLs are logged by the HTTP client and
         recorded by tracers. The client must not follow redirects, because it would send the parameter along.
@@ -84,7 +84,7 @@ class Placement:
             return
         path, _, query = request.url.raw_path.partition(b"?")
         name = self.query.encode()
-        # The service must not find two values and choose the other one.
+        # The service must not find two values, of which it might use the other one.
         kept = [each for each in query.split(b"&") if each and unquote_to_bytes(each.split(b"=")[0]) != name]
         query = b"&".join([*kept, name + b"=" + quote(value, safe="").encode()])
         request.extensions = {**request.extensions, "target": path + b"?" + query}

@@ -1,4 +1,4 @@
-"""Recent refusals of the issuer, so that not every request is sent to it again."""
+"""Caches refusals of the issuer for a short time, so that not every call repeats the request."""
 
 from collections import OrderedDict
 
@@ -8,27 +8,25 @@ from identity.errors import CredentialError
 
 
 class RefusalCache:
-    """By holder and need, for `seconds` after the refusal: a right that is given back works again then.
+    """Refusals by holder and requirement, for `seconds` each: a restored permission takes effect after that.
 
-    At most `capacity` are remembered; the oldest leave first.
+    At most `capacity` are cached; the oldest is evicted first.
     """
 
     def __init__(self, seconds: float, capacity: int) -> None:
         self._seconds = seconds
         self._capacity = capacity
-        # All last equally long, so the order of arrival is the order in which they end.
+        # All are cached for the same time, so the insertion order is the order of expiry.
         self._until: OrderedDict[CredentialKey, tuple[float, CredentialError]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._until)
 
     def add(self, key: CredentialKey, error: CredentialError, now: float) -> None:
-        """The issuer refused `key` at `now`."""
+        """Caches the refusal of `key` at `now`."""
         self._until.pop(key, None)
-        self._until[key] = (
-            now + self._seconds,
-            copy_error(error),
-        )  # without the frames of the request that received it
+        # A copy, without the frames of the request that received the error.
+        self._until[key] = (now + self._seconds, copy_error(error))
         while self._until:
             oldest, (until, _) = next(iter(self._until.items()))
             if len(self._until) <= self._capacity and now < until:
@@ -40,13 +38,9 @@ class RefusalCache:
         if (error := self._recent(key, now)) is not None:
             raise copy_error(error)
 
-    def is_recent(self, key: CredentialKey, now: float) -> bool:
-        """Whether a refusal of `key` is remembered."""
-        return self._recent(key, now) is not None
-
     def _recent(self, key: CredentialKey, now: float) -> CredentialError | None:
         if key not in self._until:
             return None
         until, error = self._until[key]
-        # A clock that was set back must not make a refusal last longer.
+        # If the clock is set back, a refusal must not be cached longer.
         return error if until - self._seconds <= now < until else None

@@ -1,4 +1,4 @@
-"""What a service needs: the API key or access token that it declares."""
+"""The API key or access token that a service declares it requires."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,29 +10,29 @@ from identity.error_codes import IdentityCode
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRequirement:
-    """The need for an API key that IDaaS keeps under `identifier` (Developer API, `ObtainCredential`).
+    """Requires the API key that IDaaS stores under `identifier` (Developer API, `ObtainCredential`).
 
-    `error_code` is the row of the error table for a refusal, and no part of what the need is: two needs
-    with one identifier share one credential.
+    `error_code` is the code of a refusal. It is not compared: two requirements with one identifier are equal
+    and share one credential.
     """
 
     identifier: str
     error_code: ErrorCode = field(default=IdentityCode.SERVICE_KEY_UNAVAILABLE, compare=False)
     placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a cached credential may have another placement."""
+    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessTokenRequirement:
-    """The need for an access token with `scope`, in IDaaS's form `audience|permission`."""
+    """Requires an access token with `scope`, in IDaaS's form `audience|permission`."""
 
     scope: str
     placement: Placement = field(default=BEARER, compare=False)
-    """Where the service expects it. Not compared: a cached credential may have another placement."""
+    """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
     @property
     def audience(self) -> str | None:
-        """Whom the token is for, if the scope says so."""
+        """The audience of the token; `None` if the scope contains none."""
         audience, bar, _ = self.scope.rpartition("|")
         return audience if bar else None
 

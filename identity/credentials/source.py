@@ -1,4 +1,4 @@
-"""The seam by which services get credentials."""
+"""The Protocol by which services obtain credentials."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from identity.credentials.requirement import CredentialRequirement
 
 
 class CredentialSource(Protocol):
-    """Where services get credentials; `CredentialBroker` is the real one."""
+    """Credentials for requirements; `CredentialBroker` is an implementation."""
 
     def cached(
         self,
@@ -17,7 +17,7 @@ class CredentialSource(Protocol):
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken,
     ) -> Credential | None:
-        """The credential if it is at hand and good now, without waiting for anybody. Else ask `obtain`."""
+        """The credential if it is cached and usable now; `None` means: await `obtain`. No I/O."""
         ...
 
     async def obtain(
@@ -26,17 +26,17 @@ class CredentialSource(Protocol):
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken,
     ) -> Credential:
-        """A credential that is good now.
+        """A credential that is usable now.
 
-        `caller` is the verified caller; it is used only under Human identity.
-        Raises `CredentialError` if IDaaS refuses, `UnreachableError` if it does not answer, and
-        `AccessTokenError` if the caller's own token has expired meanwhile.
+        `caller` is used only under Human identity: the credential has this caller's rights.
+        Raises `CredentialError` if the issuer refuses, `UnreachableError` if there is no usable response, and
+        `AccessTokenError` if the caller's own token has expired since it was verified.
         """
         ...
 
     def invalidate(self, credential: Credential, caller: VerifiedAccessToken) -> None:
-        """Forgets exactly this credential: a service refused it. A newer one for the same need stays.
+        """Removes this credential, because a service refused it. A newer one for its requirement stays.
 
-        One that was obtained a few seconds ago stays too: `obtain` goes on returning the same object.
+        A credential that was obtained a few seconds ago also stays: `obtain` returns the same object again.
         """
         ...

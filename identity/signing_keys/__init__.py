@@ -1,5 +1,5 @@
-"""The keys that access tokens are verified with (RFC 7517).
+"""Provides the public keys with which access tokens are verified (RFC 7517).
 
 May import `identity.transport` and the modules at the top of `identity`.
-Begin at `jwks`, the key source over IDaaS's JWKS endpoint.
+Begin at `key_source`, the Protocol, and `jwks`, which implements it with IDaaS's JWKS endpoint.
 """

@@ -1,4 +1,4 @@
-"""The seam by which the verifier gets keys."""
+"""The Protocol by which the verifier obtains keys."""
 
 from typing import Protocol
 
@@ -6,18 +6,18 @@ from identity.signing_keys.signing_key import SigningKey
 
 
 class KeySource(Protocol):
-    """Where the verifier gets keys; `Jwks` is the real one."""
+    """The current public keys of one issuer; `Jwks` is an implementation."""
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """The key if it is at hand now. No I/O; costs well under a microsecond.
+        """The key if it is cached. No I/O; it takes less than a microsecond.
 
         Without a `kid`, the only key for `algorithm`, if there is exactly one.
         """
         ...
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """The key, fetched if necessary; `None` if there is no such key.
+        """The key, fetched if necessary; `None` if the issuer has no such key.
 
-        Raises `UnreachableError` if that cannot be known now.
+        Raises `UnreachableError` if the issuer's keys are not available now.
         """
         ...

@@ -1,4 +1,4 @@
-"""A public key that signs access tokens, from a JWK (RFC 7517) that is fit for it."""
+"""A public key that verifies access tokens, read from a JWK (RFC 7517)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from jwt.algorithms import Algorithm, ECAlgorithm, RSAAlgorithm
 
 from identity.base64url import decode_base64url
 
-# RFC 8725, section 3.2: few, current algorithms. No HMAC: there are only public keys here.
+# RFC 8725, section 3.2: few and current algorithms. No HMAC, because all keys here are public.
 _VERIFIERS: Mapping[str, Algorithm] = {
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
     "ES256": ECAlgorithm(ECAlgorithm.SHA256, ec.SECP256R1),
@@ -34,16 +34,16 @@ class SigningKey:
     public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey = field(repr=False, compare=False)
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
-        """Whether `signature` is this key's over `signing_input`. Never raises for bad input."""
+        """Whether `signature` over `signing_input` was made with this key. Never raises for invalid input."""
         verifier: Any = _VERIFIERS[self.algorithm]
         return bool(verifier.verify(signing_input, self.public_key, signature))
 
 
 def signing_key(jwk: object) -> SigningKey | None:
-    """The signing key in a JWK, or `None` if the JWK is of any other kind.
+    """The signing key in a JWK, or `None` if the JWK cannot be used for verifying.
 
-    Fit are RSA keys of 2048 bits and more for RS256, and P-256 keys for ES256, whose `use`, `key_ops` and
-    `alg`, where present, agree. A JWK with private members is not fit: whoever published it lost it.
+    Usable are RSA keys of 2048 to 8192 bits for RS256, and P-256 keys for ES256, whose `use`, `key_ops` and
+    `alg`, if present, allow it. A JWK with private members is not usable: its private key is published.
     """
     if not isinstance(jwk, dict) or _PRIVATE_MEMBERS & jwk.keys():
         return None

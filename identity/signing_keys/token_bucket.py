@@ -1,11 +1,10 @@
-"""How often something may be done: a bucket that fills by itself."""
+"""Limits how often something is done."""
 
 
 class TokenBucket:
-    """`burst` times at once, and `per_second` times a second in the long run (a token bucket).
+    """Allows `burst` times at once, and `per_second` times a second on average.
 
-    Times are seconds of any clock that the caller passes. A clock that is set back costs at most the time
-    that it takes to fill the bucket from there.
+    Times are seconds by any clock. If the clock is set back, the bucket continues to fill from that time.
     """
 
     def __init__(self, per_second: float, burst: int) -> None:
@@ -15,7 +14,7 @@ class TokenBucket:
         self._counted_at: float | None = None
 
     def take(self, now: float) -> bool:
-        """Whether it may be done now; then it counts as done."""
+        """Whether it is allowed at `now`. If it is, one token is taken."""
         if self._counted_at is not None:
             filled = max(0.0, now - self._counted_at) * self._per_second
             self._left = min(self._burst, self._left + filled)

@@ -1,5 +1,5 @@
-"""HTTP requests to the outside: clients, connection pools, bounded responses, retries, checked URLs.
+"""Sends HTTP requests to other systems: clients, connection pools, bounded responses, retries, secure URLs.
 
-May import the modules at the top of `identity` only.
-Begin at `client`, which makes the HTTP clients, and `bounded_response`, which reads what they receive.
+May import only the modules at the top of `identity`.
+Begin at `client`, which creates the HTTP clients, and `bounded_response`, which reads their responses.
 """

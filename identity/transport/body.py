@@ -1,8 +1,8 @@
-"""The answer of an outside service, read within bounds: how many bytes, how they are packed, what they spell.
+"""Bounds on a response's body: its size, its content coding and its character encoding.
 
-None of it is left to the service: text is UTF-8, whatever `charset` an answer names (a codec such as
-`punycode` takes minutes for what fits into a small answer), and a compressed answer, whose true size is
-unknown, is refused. The same for `httpx` and `httpx2`, which the model's client uses.
+The service does not choose them: text is decoded as UTF-8, whatever `charset` a response names (a codec such
+as `punycode` takes minutes for a small body), and a compressed body, whose decoded size is unknown, is
+refused. For responses of `httpx` and of `httpx2`, which the model's client uses.
 """
 
 from collections.abc import AsyncIterator, Hashable
@@ -11,34 +11,34 @@ from typing import Any, cast
 
 
 class ResponseTooLargeError(Exception):
-    """The answer, or an event of it, is larger than `limit` bytes, or `unit`."""
+    """The response, or an event of it, is larger than `limit`, counted in `unit`."""
 
     def __init__(self, limit: int, unit: str = "bytes") -> None:
-        super().__init__(f"the answer is larger than {limit} {unit}")
+        super().__init__(f"the response is larger than {limit} {unit}")
         self.limit = limit
 
 
 class EncodedResponseError(Exception):
-    """The answer is compressed although that was not asked for; its true size is unknown."""
+    """The response is compressed although the request did not accept that; its decoded size is unknown."""
 
     def __init__(self) -> None:
-        super().__init__("the answer is compressed, which was not asked for")
+        super().__init__("the response is compressed, which the request did not accept")
 
 
 def decode_utf8(body: bytes) -> str:
-    """`body` as UTF-8, with U+FFFD in place of what is none."""
+    """`body` as UTF-8; invalid bytes become U+FFFD."""
     return body.decode("utf-8", "replace")
 
 
 def is_compressed(response: Any) -> bool:  # noqa: ANN401 - of either library
-    """Whether the answer's body is anything but the content itself."""
+    """Whether the response has a content coding other than `identity` (RFC 9110, section 8.4)."""
     return bool(response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""))
 
 
 def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
-    """From now on the body raises past `limit` bytes, however it is read: `ResponseTooLargeError`.
+    """Reading the body of `response` raises `ResponseTooLargeError` after `limit` bytes.
 
-    Raises `EncodedResponseError` if it is compressed.
+    Raises `EncodedResponseError` now if the body is compressed. The body must not have been read yet.
     """
     if is_compressed(response):
         raise EncodedResponseError
@@ -46,9 +46,9 @@ def limit_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either l
 
 
 def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of either library
-    """From now on the body ends after `limit` bytes, and is empty if it is compressed.
+    """The body of `response` ends after `limit` bytes, and is empty if it is compressed.
 
-    For an answer whose status says all that must be known.
+    For an error response, whose status matters and whose text is optional. The body must not have been read.
     """
     if is_compressed(response):
         del response.headers["content-encoding"]
@@ -57,7 +57,7 @@ def truncate_body(response: Any, limit: int) -> None:  # noqa: ANN401 - of eithe
 
 
 def _bounded_stream_type(response: Any) -> type["_BoundedStream"]:  # noqa: ANN401 - of either library
-    """Either library takes only a stream of its own kind."""
+    """Each library accepts only streams that extend its own `AsyncByteStream`."""
     return _subclass(cast(Hashable, type(response.stream)))
 
 

@@ -1,7 +1,7 @@
-"""One HTTP request and its answer, bounded, with no request left in an exception.
+"""Sends one HTTP request within a deadline and reads its response within a size limit.
 
-An `httpx` exception carries its request, and the request carries the client secret or a token. So nothing
-of `httpx` is raised from here: what went wrong comes back as a value that says so in a few words.
+An exception of `httpx` refers to its request, and the request contains the client secret or a token. So no
+`httpx` exception is raised from here: a failure is returned as a `TransportFailure`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from identity.transport.body import EncodedResponseError, ResponseTooLargeError,
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer of any status, read to its end."""
+    """An HTTP response of any status, with its complete body."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -24,7 +24,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class TransportFailure:
-    """There was no answer, or none that could be read. `reason` may be logged and shown."""
+    """There is no response, or it cannot be read. `reason` contains no secret and may be logged and shown."""
 
     reason: str
 
@@ -32,21 +32,21 @@ class TransportFailure:
 async def send(
     http: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, deadline: float
 ) -> Response | TransportFailure:
-    """Sends `request` once, and is done within `deadline` seconds, body included.
+    """Sends `request` once. The response, body included, must be complete within `deadline` seconds.
 
-    Follows no redirect; reads at most `max_bytes` of the body, and nothing that is compressed. The request's
-    own timeouts, which bound each phase, are in force too.
+    Redirects are not followed. A compressed body, or one of more than `max_bytes`, is a failure. The timeouts
+    of the request, which bound each phase, apply too.
     """
     request.headers["Accept-Encoding"] = "identity"
     try:
         async with asyncio.timeout(deadline):
             return await _read(http, request, max_bytes)
     except TimeoutError:
-        return TransportFailure("no complete answer within the deadline")
+        return TransportFailure("no complete response within the deadline")
     except httpx.ConnectTimeout:
         return TransportFailure("no connection within the connect timeout")
     except httpx.TimeoutException:
-        return TransportFailure("no answer within the read timeout")
+        return TransportFailure("no response within the read timeout")
     except httpx.ConnectError:
         return TransportFailure("no connection: refused, unknown host, or its certificate is not trusted")
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

@@ -1,4 +1,4 @@
-"""The HTTP client of the services: shared by all callers, so it must remember nothing of any of them."""
+"""The HTTP client of the services. All callers share it, so it keeps no state of any of them."""
 
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -13,9 +13,10 @@ _MAX_CONNECTIONS: Final = 200
 
 
 def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.AsyncClient:
-    """A client without cookies (one user's would be sent with another's call), redirects or compression.
+    """A client without cookies (one user's would be sent with another user's call), redirects or compression.
 
-    `seconds` bounds connecting and each wait for bytes; the whole call needs a deadline of its own.
+    `seconds` is the timeout of connecting and of each wait for bytes. It does not bound a whole call, which
+    needs a deadline of its own.
     """
     return httpx.AsyncClient(
         **sharded_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS),
@@ -28,14 +29,16 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
 
 
 async def remove_location(response: Any) -> None:  # noqa: ANN401 - of `httpx` or `httpx2`
-    """An event hook. The library parses where an answer redirects to even if it does not follow it: the host
-    is decoded as Punycode, which fails in odd ways, or takes long.
+    """An event hook that removes the `Location` header.
+
+    The library parses it even if redirects are not followed. Decoding its host as Punycode can raise
+    undocumented exceptions, or take seconds.
     """
     response.headers.pop("location", None)
 
 
 def checked_url(url: str) -> str:
-    """`url`, if credentials may be sent there: https, or http to a loopback address. Raises `ValueError`."""
+    """`url`, unchanged. Raises `ValueError` unless it is https, or http to a loopback address."""
     if not is_secure_url(url) or "#" in url:
         raise ValueError("a service URL must be https, or http to a loopback address")
     return url

@@ -1,4 +1,4 @@
-"""JSON from outside within bounds: before it is parsed, and of what it has become."""
+"""Bounds on JSON from other systems, before and after it is parsed."""
 
 import re
 from typing import Any, Final
@@ -6,17 +6,21 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 MAX_CONTAINERS: Final = 50_000
-"""Arrays and objects in a text of JSON. Many more take Python's garbage collector a second."""
+"""Arrays and objects in one JSON text. Many more keep Python's garbage collector busy for a second."""
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-"""One that does not end reaches to the end: so the time is that of the text's length."""
+"""A string that is not terminated matches up to the end of the text, so that matching takes linear time."""
 
 
 class TooLargeError(ValueError):
-    """A value, or the work that it would take to look at it, is beyond its bounds."""
+    """A value, or the work of processing it, exceeds a bound."""
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value in `text`. Raises `TooLargeError`, and `ValueError` if it is none or nested too deep."""
+    """The JSON value in `text`.
+
+    Raises `TooLargeError` for too many containers, and `ValueError` for text that is not JSON or is nested
+    too deeply.
+    """
     if _containers(text) > MAX_CONTAINERS and _containers(_STRING.sub("", text)) > MAX_CONTAINERS:
         raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")  # noqa: EM102
     return from_json(text)
@@ -27,10 +31,10 @@ def _containers(text: str) -> int:
 
 
 def check_size(value: object, *, nodes: int, depth: int, characters: int) -> None:
-    """Raises `TooLargeError` if `value` has more values, levels or characters of text than that.
+    """Raises `TooLargeError` if `value` has more nodes, levels or characters than the bounds.
 
-    It is measured without recursion, and no further than the bounds. Every member, item, text and number is
-    a node; the value itself is at depth 1. Names count as text.
+    Every object, array, string, number, boolean and null is a node; the value itself is at depth 1. Member
+    names count as characters. It is measured without recursion, and no further than the bounds.
     """
     pending: list[tuple[Any, int]] = [(value, 1)]
     count = text = 0
@@ -54,7 +58,7 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
 
 
 def count_values(value: object) -> int:
-    """How many values `value` has, itself included."""
+    """The number of values in `value`, itself included."""
     pending: list[Any] = [value]
     count = 0
     while pending:

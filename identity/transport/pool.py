@@ -1,7 +1,7 @@
-"""Many small connection pools in the place of a large one.
+"""Several small connection pools instead of a large one.
 
-For each request the HTTP library looks at every connection of its pool, and asks the system of every idle one
-whether it is still open: with a hundred connections that costs more than the request itself.
+For each request the HTTP library checks every connection of its pool, and makes a system call for every idle
+one to see whether it is still open: with a hundred connections that costs more than the request itself.
 """
 
 import ssl
@@ -11,20 +11,20 @@ from typing import Any, Final
 from urllib.request import getproxies
 
 CONNECTIONS_PER_POOL: Final = 4
-"""Of each pool."""
+"""The size of each pool."""
 KEEPALIVE_SECONDS: Final = 30.0
-"""How long a connection without requests is kept. The libraries' 5 seconds would have nearly every visitor of
-a quiet agent wait for new TLS connections, two round trips each. One that the other side closes earlier is
-seen to be closed before it is used."""
+"""How long an idle connection is kept. With the libraries' default of 5 seconds, nearly every request to an
+agent with little traffic would wait for a new TLS connection: two round trips. A connection that the server
+closes earlier is detected before it is used."""
 
 
 def sharded_transport(
     library: ModuleType, ssl_context: ssl.SSLContext | None, connections: int
 ) -> dict[str, Any]:
-    """Arguments for the `AsyncClient` of `library` (`httpx` or `httpx2`), for so many connections altogether.
+    """Arguments for the `AsyncClient` of `library` (`httpx` or `httpx2`), for `connections` in total.
 
-    `ssl_context` is whom it trusts; `None`: the public authorities. Where the environment names a proxy it is
-    one large pool: a client that is given a transport does not look for proxies.
+    `ssl_context` has the trusted authorities; `None` means the public ones. If the environment names a proxy,
+    there is one large pool: a client with its own transport ignores the proxies of the environment.
     """
     context = ssl_context if ssl_context is not None else library.create_ssl_context()
 
@@ -47,11 +47,11 @@ def sharded_transport(
 
 
 class ShardedTransport:
-    """A transport for `httpx.AsyncClient`, or for that of `httpx2`, which has the same shape.
+    """A transport for the `AsyncClient` of `httpx` or `httpx2`, which have the same interface.
 
-    `make_transport` makes the transport of one pool, with room for `CONNECTIONS_PER_POOL`; `stream` is the
-    library's `AsyncByteStream`. A request goes to the first pool that has room, so that few connections are
-    kept warm; if none has, and there are `max_pools` of them, it waits in the shortest queue.
+    `make_transport` creates the transport of one pool of `CONNECTIONS_PER_POOL`; `stream` is the library's
+    `AsyncByteStream`. A request goes to the first pool with a free connection, so that few connections are
+    kept open. If none is free, a pool is added; with `max_pools`, the request waits in the shortest queue.
     """
 
     def __init__(self, make_transport: Callable[[], Any], stream: type, *, max_pools: int) -> None:
@@ -61,7 +61,7 @@ class ShardedTransport:
         self._pools: list[_Pool] = []
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
-        """Sends the request, and counts it until its answer is closed."""
+        """Sends the request. It counts as in flight until its response is closed."""
         pool = self._pool()
         pool.in_flight += 1
         try:
@@ -100,7 +100,7 @@ class _Pool:
 
 
 class _CountedBody:
-    """The body of an answer, which tells its pool when it is closed."""
+    """A response's body that decrements the count of its pool when it is closed."""
 
     def __init__(self, body: Any, pool: _Pool) -> None:  # noqa: ANN401 - of either library
         self._body = body

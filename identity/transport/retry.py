@@ -1,4 +1,4 @@
-"""Asking again: which failures are worth it, how long to wait, and when to stop."""
+"""Retries: after which failures, with which delay, and until when."""
 
 import asyncio
 import random
@@ -16,11 +16,11 @@ _TEMPORARY_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Few attempts within one deadline, in seconds, that bounds them all together with the waits between.
+    """At most `attempts` within `deadline`, which includes the delays between them. Times are in seconds.
 
-    The wait doubles from `first_delay` and is drawn at random from its upper half, so that agents which
-    failed together do not return together. A `Retry-After` of up to `max_delay` is kept to; a longer
-    one means that asking again within the deadline is pointless, and ends it.
+    The delay doubles from `first_delay` up to `max_delay`, and is drawn at random from its upper half, so
+    that agents which failed at the same time do not retry at the same time. A `Retry-After` of up to
+    `max_delay` is respected; a longer one ends the attempts.
     """
 
     attempts: int = 3
@@ -36,12 +36,12 @@ class RetryPolicy:
         make_request: Callable[[], Awaitable[httpx.Request]],
         semaphore: asyncio.Semaphore,
     ) -> Response | TransportFailure:
-        """The first answer that is not a temporary failure, or else the last one.
+        """The first response that is not a temporary failure, or else the last result.
 
-        Each attempt waits for its turn; the deadline includes that.
-        Every attempt has a request of its own, because a client assertion may be used once only.
-        What `make_request` raises is raised from here.
-        All requests of this package may be repeated: each issues or reads, none consumes.
+        Each attempt holds `semaphore`; the deadline includes the wait for it. Each attempt sends a request of
+        its own, because a client assertion may be used only once. Exceptions of `make_request` are raised.
+
+        Not checked: whether the request may be repeated. Those to IDaaS may: they issue or read.
         """
         now = asyncio.get_running_loop().time
         end = now() + self.deadline
@@ -71,7 +71,7 @@ async def _attempt(
         async with asyncio.timeout_at(end):
             await semaphore.acquire()
     except TimeoutError:
-        return TransportFailure("no turn within the deadline: too many requests wait")
+        return TransportFailure("not sent within the deadline: too many requests are waiting")
     try:
         try:
             async with asyncio.timeout_at(end):

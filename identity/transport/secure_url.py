@@ -1,4 +1,4 @@
-"""Which URLs a token, secret or key may travel over."""
+"""Which URLs a token, secret or key may be sent to."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 def is_secure_url(url: str) -> bool:
     """Whether `url` is https, or http to a loopback address, with a host and without user information.
 
-    Only the text is looked at; no name is resolved. `localhost` counts as loopback.
+    `localhost` counts as loopback. Not checked: what the host name resolves to.
     """
     if not url.isascii() or not url.isprintable() or " " in url:
         return False

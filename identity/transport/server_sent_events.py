@@ -1,4 +1,4 @@
-"""Server-sent events, read from bytes. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
+"""Parses server-sent events from bytes. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from identity.transport.body import ResponseTooLargeError, decode_utf8
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _LINES_PER_TURN: Final = 64
-"""Lines, after which other tasks have their turn: thousands may have arrived in one piece."""
+"""After so many lines, other tasks run: one chunk may contain thousands of lines."""
 
 
 class Event(NamedTuple):
@@ -20,10 +20,10 @@ class Event(NamedTuple):
 
 
 async def events(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[Event]:
-    """The events that have data, as UTF-8. An event that breaks off is none.
+    """The events that have data, decoded as UTF-8. An incomplete event at the end is dropped.
 
-    Raises `ResponseTooLargeError` for an event of more than `max_bytes`. The number of events, and the size
-    of them all, are bounded by `chunks`.
+    Raises `ResponseTooLargeError` for an event of more than `max_bytes`. Not bounded: the number of events
+    and their total size, which the length of `chunks` bounds.
     """
     splitter, data, kind, size, lines = _LineSplitter(max_bytes), list[bytes](), b"", 0, 0
     async for chunk in chunks:
@@ -48,7 +48,7 @@ async def events(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncIterator[
 
 
 class _LineSplitter:
-    """Splits pieces into lines, and copies no beginning of a line twice."""
+    """Splits chunks into lines. The beginning of a line is copied once, however many chunks it spans."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -57,7 +57,7 @@ class _LineSplitter:
         self._first = True
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The lines that end in `chunk`, without their ends."""
+        """The lines that end in `chunk`, without their terminators."""
         if not chunk:
             return
         start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
