@@ -1,4 +1,4 @@
-"""The claims of an access token: their shapes, not yet their meaning for this agent."""
+"""Validates the shapes of an access token's claims; `verifier` compares their values."""
 
 import re
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from typing import Any
 _MAX_NUMERIC_DATE = 253_402_300_799  # of the year 9999: beyond it a number is milliseconds, or nonsense
 _MAX_SUBJECT = 255  # OpenID Connect Core, section 2
 _PRINTABLE_BLANKS = " \u115f\u1160\u2800\u3164\uffa0"
-"""What `str.isprintable` lets pass and a person sees as nothing: a space, Hangul fillers, a Braille blank."""
+"""Characters that `str.isprintable` accepts but that are invisible: space, Hangul fillers, Braille blank."""
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749, section 3.3
 
 
 @dataclass(frozen=True, slots=True)
 class AccessTokenClaims:
-    """What the agent reads of a token. Times are unix seconds."""
+    """The claims that the agent reads. Times are unix seconds."""
 
     issuer: str
     subject: str
     clients: frozenset[str]
-    """The clients that the token names: for whom it was issued (`client_id`, `azp`)."""
+    """The clients that the token was issued to: `client_id` and `azp`."""
     audience: tuple[str, ...]
     scopes: frozenset[str]
     expires_at: float
@@ -29,7 +29,7 @@ class AccessTokenClaims:
 
 
 def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
-    """Validates the shapes. Raises `ValueError` that names the claim, expected then found.
+    """The claims, with valid shapes. Raises `ValueError` that names the claim, expected and found type.
 
     `iss`, `sub`, `aud` and `exp` are required (RFC 9068, section 2.2); `iat`, `nbf`, `scope`, `client_id` and
     `azp` may be absent. `scope` is a text of words separated by single spaces (RFC 6749, section 3.3); a list
@@ -50,7 +50,7 @@ def read_claims(claims: Mapping[str, Any]) -> AccessTokenClaims:
 
 
 def subject_is_client(claims: AccessTokenClaims, clients: frozenset[str]) -> bool:
-    """Whether the subject is one of `clients`, or of those that the token names: no person signed in for it.
+    """Whether the subject is one of `clients` or a client that the token names, and so not a person.
 
     RFC 9068, section 2.2: without a resource owner, `sub` identifies the client. IDaaS writes the client id
     or, with a resource server's option "custom subject", `<client id>:<subject>`.
@@ -91,7 +91,7 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     return _shared_scopes(value)
 
 
-# Ten thousand users' tokens name a few audiences and scopes between them.
+# The tokens of all users have few distinct audiences and scopes: equal ones share one object.
 
 
 @lru_cache(256)
@@ -112,7 +112,7 @@ def _required_date(claims: Mapping[str, Any], name: str) -> float:
 
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
-    """A NumericDate (RFC 7519, section 2). JSON's true is no number, and neither is null."""
+    """A NumericDate (RFC 7519, section 2), or `None` if absent. JSON's true and null are refused."""
     if name not in claims:
         return None
     value = claims[name]

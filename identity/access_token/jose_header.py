@@ -1,4 +1,4 @@
-"""The JOSE header of an access token: what may stand in it."""
+"""Validates the JOSE header of a token (RFC 7515, section 4)."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ _MAX_KID = 255
 
 @dataclass(frozen=True, slots=True)
 class JoseHeader:
-    """The algorithm, which is an allowed one, and the name of the key."""
+    """The algorithm, which is one of the allowed ones, and the `kid`."""
 
     algorithm: str
     kid: str | None
 
 
 def read_header(header: Mapping[str, Any], algorithms: Set[str]) -> JoseHeader:
-    """Validates the header. Raises `ValueError` that names the member.
+    """The validated header. Raises `ValueError` that names the member.
 
-    `jku`, `jwk`, `x5u` and `x5c`, by which a token could bring its own key, are not read at all
+    `jku`, `jwk`, `x5u` and `x5c`, with which a token could supply its own key, are ignored
     (RFC 8725, section 3.10).
     """
-    # RFC 7515, section 4.1.11: an extension that is critical and not understood must be refused; none is
-    # understood here. RFC 7797 makes "b64" critical, so a token that has it without "crit" is refused too.
+    # RFC 7515, section 4.1.11: a critical extension that is not supported must be refused; none is supported
+    # here. RFC 7797 requires "b64" to be critical, so a token that has it without "crit" is refused too.
     for extension in ("crit", "b64", "zip"):
         if extension in header:
             raise _invalid(extension, "must be absent")
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
         raise _invalid("alg", f"must be one of {', '.join(sorted(algorithms))}")
-    # RFC 9068, section 4 wants "at+jwt"; what IDaaS writes is not documented, and "JWT" is what most
-    # servers write. Anything else is some other kind of JWT (RFC 8725, section 3.11).
+    # RFC 9068, section 4 requires "at+jwt"; IDaaS does not document its value, and most servers write "JWT".
+    # Any other value marks another kind of JWT (RFC 8725, section 3.11).
     token_type = header.get("typ", "JWT")
     if not isinstance(token_type, str) or token_type.lower() not in _TYPES:
         raise _invalid("typ", 'must be "JWT" or "at+jwt"')

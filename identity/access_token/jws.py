@@ -1,6 +1,6 @@
-"""The JWS compact serialization (RFC 7515, section 7.1), taken apart strictly.
+"""A strict parser of the JWS compact serialization (RFC 7515, section 7.1).
 
-It is taken apart once, here: the bytes whose signature is verified are the bytes whose claims are used.
+A token is parsed once, here, so that the claims are read from the bytes whose signature is verified.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from identity.strict_json import read_object
 
 @dataclass(frozen=True, slots=True)
 class CompactJws:
-    """A JWS whose payload is a JSON object. Nothing of it is verified yet."""
+    """A parsed JWS whose payload is a JSON object. Its signature is not verified."""
 
     header: Mapping[str, Any]
     payload: Mapping[str, Any]
@@ -22,11 +22,11 @@ class CompactJws:
 
 
 def parse_compact_jws(token: str) -> CompactJws:
-    """Takes a token apart. Raises `ValueError` that names the part, and nothing else.
+    """Parses a token. Raises `ValueError` that names the part, and no other exception.
 
-    Refused: anything but three parts (so JWE and the JSON serialization too), characters outside the
-    base64url alphabet, padding, base64url with stray bits (two texts for one value), JSON that is not
-    strict, an empty signature.
+    Refused are: other than three parts (JWE and the JSON serialization among them), characters outside the
+    base64url alphabet, padding, base64url that is not canonical, JSON that is not strict, and an empty
+    signature.
     """
     parts = token.split(".")
     if len(parts) != 3:

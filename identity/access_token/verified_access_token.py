@@ -1,4 +1,4 @@
-"""The caller's access token (AT_u), once verified."""
+"""A verified access token of a caller (AT_u)."""
 
 from dataclasses import InitVar, dataclass
 
@@ -12,12 +12,12 @@ _SEAL = object()
 class VerifiedAccessToken:
     """Exists only if signature, issuer, audience, lifetime and scope were verified.
 
-    Calling the class (or `dataclasses.replace`) raises `TypeError`: only `AccessTokenVerifier.verify` makes
-    one, and, under a name that one can search for, `assume_verified`.
+    Calling the class (or `dataclasses.replace`) raises `TypeError`: only `AccessTokenVerifier.verify` creates
+    one, and `assume_verified`, whose calls are easy to find.
 
-    `fingerprint` is the SHA-256 of the token, in hexadecimal: a cache key, not a secret to be shown.
-    Times are unix seconds; `issued_at` is `None` if the token does not say.
-    `audience` and `scopes` are what the token says: perhaps more than was required.
+    `fingerprint` is the SHA-256 of the token, in hexadecimal. It is a cache key, and is not shown.
+    Times are unix seconds; `issued_at` is `None` if the token has no `iat`. `audience` and `scopes` are those
+    of the token, which may be more than the required ones.
     """
 
     principal: Principal
@@ -31,7 +31,7 @@ class VerifiedAccessToken:
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
-            raise TypeError("only the verifier makes a verified access token")
+            raise TypeError("only the verifier creates a verified access token")
 
 
 def assume_verified(
@@ -44,9 +44,9 @@ def assume_verified(
     token: Secret,
     issued_at: float | None = None,
 ) -> VerifiedAccessToken:
-    """Makes a verified access token of parts, verifying nothing: for the verifier, and for tests.
+    """Creates a verified access token without verifying anything: for the verifier, and for tests.
 
-    A test holds that no other code of the project calls it.
+    A test checks that no other code of the project calls it.
     """
     return VerifiedAccessToken(
         principal=principal,

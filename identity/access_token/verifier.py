@@ -18,12 +18,12 @@ from identity.signing_keys.key_source import KeySource
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
 
 LEEWAY = 30.0
-"""Seconds by which clocks may differ: an accepted token was issued at most so long after now."""
+"""By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
 
 
 class Revocations(Protocol):
-    """Which tokens are revoked; `identity.revocation.revocation_list.RevocationList` is the real one."""
+    """The revoked tokens; `identity.revocation.revocation_list.RevocationList` is an implementation."""
 
     def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
         """Whether the token with this `sub`, `iat` and SHA-256 is revoked. No I/O."""
@@ -33,21 +33,20 @@ class Revocations(Protocol):
 class AccessTokenVerifier:
     """Verifies access tokens for one agent: one issuer, one audience, one scope.
 
-    Guaranteed for every token that `verify` returns: its signature is by a key that the key source still
-    holds, with an allowed algorithm; `iss` is exactly `issuer`; `aud` is or contains `audience`; it has not
-    expired and is in force, give or take `leeway` seconds; `scope` contains each word of the required scope;
-    unless `allow_clients`, `sub` is not a client that the token names (`client_id`, `azp`) or one of
-    `clients` (RFC 9068, section 5: a client must not be taken for a person).
+    Guaranteed for every token that `verify` returns: its signature was made with a key that is in the key
+    source now, and with an allowed algorithm; `iss` equals `issuer`; `aud` is or contains `audience`; the
+    current time is before `exp` and not before `nbf` and `iat`, within `leeway` seconds; `scope` contains
+    each word of the required scope; unless `allow_clients`, `sub` is neither a client that the token names
+    (`client_id`, `azp`) nor one of `clients` (RFC 9068, section 5).
 
-    With `revocations`, each call of `verify` also consults them, for a remembered token too. Without an entry
-    there the agent does not learn that IDaaS has disabled the user: offline verification cannot see it.
+    With `revocations`, every call of `verify` consults them, also for a cached token. Without an entry there,
+    a user whom IDaaS has disabled is accepted until the token expires.
 
-    Not checked: `jti`, `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
-    without it a client is recognized only if it is among `clients`.
+    Not checked: `jti` and `act`, which IDaaS does not document. IDaaS does not document `client_id` either:
+    if it is absent, a client is recognized only if it is among `clients`.
 
-    A verified token is remembered by its SHA-256 until it expires, so that showing it again costs a hash and
-    a look-up instead of a signature check; the token itself is not kept. It is forgotten when its key leaves
-    the key source.
+    A verification is cached by the token's SHA-256 until the token expires or its key leaves the key source,
+    so that the next one costs a hash and a look-up instead of a signature check. The token is not cached.
     """
 
     def __init__(
@@ -66,10 +65,10 @@ class AccessTokenVerifier:
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`scope` is one or more words, separated by spaces; a token must have them all. `clients` are the
-        ids of clients that are known to be no persons, such as the agent's own.
+        """`scope` has one or more words, separated by spaces, all of which a token must have. `clients` has
+        the ids of known clients, such as the agent's own.
 
-        Raises `ValueError` if an argument could make a check vacuous.
+        Raises `ValueError` for an argument with which a check would accept every token.
         """
         self._required = frozenset(scope.split())
         self._algorithms = frozenset(algorithms)
@@ -94,11 +93,9 @@ class AccessTokenVerifier:
 
         Raises `AccessTokenError` (`access_token_invalid`, whose detail names the claim, or `access_revoked`),
         its subclass `InsufficientScopeError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be
-        had now.
-        No other exception comes from any input.
+        fetched now. No input causes another exception.
         """
-        # No frame that an error passes through may hold the token in clear: tools that report errors show
-        # local variables.
+        # No frame of an error may contain the token in clear: error reporters show local variables.
         secret = token if isinstance(token, Secret) else Secret(token)
         del token
         fingerprint = self._fingerprint(secret)
@@ -106,7 +103,7 @@ class AccessTokenVerifier:
 
     def _fingerprint(self, secret: Secret) -> str:
         length = len(secret.reveal())
-        # Before hashing, so that a huge text costs nothing. The compact serialization is ASCII.
+        # Before hashing, so that a very long text costs nothing. The compact serialization is ASCII.
         if length > self._max_bytes:
             raise AccessTokenError(_INVALID, f"expected at most {self._max_bytes} characters, found {length}")
         if not secret.reveal().isascii():
@@ -135,7 +132,7 @@ class AccessTokenVerifier:
         )
 
     async def _verify(self, secret: Secret, fingerprint: str) -> VerifiedAccessToken:
-        # All that needs no key comes first: a token that cannot pass must not cause a fetch.
+        # Checks that need no key come first: a token that fails them must not cause a fetch.
         try:
             jws = parse_compact_jws(secret.reveal())
             header = read_header(jws.header, self._algorithms)
@@ -147,9 +144,9 @@ class AccessTokenVerifier:
         if key is None:
             raise AccessTokenError(_INVALID, 'header "kid" names no key of the issuer')
         if not key.verify(jws.signing_input, jws.signature):
-            raise AccessTokenError(_INVALID, "the signature is not by the issuer's key")
+            raise AccessTokenError(_INVALID, "the signature was not made with the issuer's key")
         self._refuse_revoked(claims.subject, claims.issued_at, fingerprint)
-        # The scope comes last: "insufficient scope" says that the token is otherwise good (RFC 6750, 3.1).
+        # The scope comes last: "insufficient_scope" implies a token that is valid (RFC 6750, section 3.1).
         missing = self._required - claims.scopes
         if missing:
             raise InsufficientScopeError(
@@ -198,7 +195,7 @@ class AccessTokenVerifier:
 _CachedVerification: TypeAlias = tuple[
     Principal, tuple[str, ...], frozenset[str], float, float | None, SigningKey, str | None
 ]
-"""Whose token it was, its `aud`, `scope`, `exp` and `iat`, and the key that verified it, with its `kid`."""
+"""The token's principal, `aud`, `scope`, `exp` and `iat`, the key that verified it, and its `kid`."""
 
 
 def _quoted(*words: str) -> str:

@@ -51,7 +51,7 @@ class AuditedStep:
         *,
         caller: VerifiedAccessToken | None = None,
     ) -> None:
-        """Records the end of the step. `caller` is the result of an authentication, known only at its end."""
+        """Records the end of the step. `caller` is the result of an authentication."""
         found = {} if caller is None else {"principal": caller.principal}
         event = AuditEvent(
             time=self._clock(),
@@ -122,7 +122,7 @@ class AuditTrail:
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
     ) -> AuditedStep:
-        """The request for a credential. Under Machine identity the event names no caller: it is the agent's."""
+        """The request for a credential. Under Machine identity the event names no caller."""
         human = access_identity is AccessIdentity.HUMAN
         if isinstance(requirement, ApiKeyRequirement):
             action = AuditedAction.API_KEY_ISSUE

@@ -1,4 +1,4 @@
-"""The one place where credentials are obtained, kept, renewed and forgotten."""
+"""Obtains, caches, renews and invalidates all downstream credentials."""
 
 import random
 import time
@@ -35,25 +35,26 @@ _MAX_REFUSALS = 10_000
 class CredentialBroker:
     """A `CredentialSource` that sends few requests to the issuer and never returns an expired credential.
 
-    - A credential is held per access identity, user (under Human) and need. Under Machine it belongs to the
-      agent; under Human to one access token of one user, and its use ends with that token. One is never
-      taken for the other, and a refusal under Human is an error, not a reason to try Machine.
-    - Cached and fresh: no I/O, and `cached` needs no await. Not cached: one flight for each distinct
-      credential, however many wait. A cancelled waiter cancels no other; each gets an error of its own.
-    - A refusal is remembered for `refusal_seconds` per holder and need, so that requests which fail do not
-      send requests again and again. A right that is given back works again after that at the latest.
-    - Renewed ahead of its end, in the background, when it is used (there are no timers). While the issuer
-      does not respond, what is still good keeps serving, and attempts are spaced out.
-    - An API key has no end of its own. It is read again after `api_key_max_age` seconds, and used for up to
-      `api_key_max_stale` while the issuer does not respond. It is removed at once if the issuer refuses
-      it, its prerequisite, or the agent itself (`client_authentication_failed`).
-    - What an issuer requires first (`CredentialIssuer.prerequisite`) is a credential like any other: cached,
-      shared, renewed ahead, audited, and bound to the same holder. Refused once, it is renewed once.
+    - A credential is cached by access identity, user (under Human) and requirement. Under Machine it belongs
+      to the agent; under Human to one access token of one user, and it is not used after that token expires.
+      A refusal under Human is an error, and never leads to a credential under Machine.
+    - A fresh credential in the cache costs no I/O, and `cached` needs no await. Otherwise one request is sent
+      for each distinct credential, however many callers wait. Cancelling a waiter affects no other waiter;
+      each receives its own copy of an error.
+    - A refusal is cached for `refusal_seconds` by holder and requirement, so that failing calls do not repeat
+      the request. A restored permission takes effect after that time at the latest.
+    - A credential is renewed ahead of its end, in the background, when it is used; there are no timers. While
+      the issuer does not respond, a credential that has not expired stays in use, and attempts are delayed.
+    - An API key does not expire. It is read again after `api_key_max_age` seconds, and used for up to
+      `api_key_max_stale` seconds while the issuer does not respond. It is removed at once if the issuer
+      refuses it, its prerequisite, or the agent itself (`client_authentication_failed`).
+    - A prerequisite (`CredentialIssuer.prerequisite`) is a credential like any other: cached, shared, renewed
+      ahead, audited, and bound to the same holder. If it is refused, it is renewed once.
     - A credential that was obtained less than `renewal_seconds` ago is not invalidated: a service that
       refuses every call does not cause a renewal for every call.
-    - Users' credentials are bounded to `capacity` in number.
-    - A request to the issuer is recorded (`audit`) before its credential is used, with the request that
-      was the first to need it.
+    - At most `capacity` credentials of users are cached.
+    - A request to the issuer is recorded in `audit` before its credential is used, under the id of the first
+      request that needed it.
 
     For one event loop; not thread-safe.
     """
@@ -71,7 +72,7 @@ class CredentialBroker:
         capacity: int = 40_000,
         audit: AuditTrail | None = None,
     ) -> None:
-        """`jitter` gives numbers from 0 to 1, by which refreshes of many agents are spread."""
+        """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time."""
         self._issuer = issuer
         self._clock = clock
         self._jitter = jitter
@@ -91,9 +92,9 @@ class CredentialBroker:
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
     ) -> Credential | None:
-        """The credential if it is at hand and fresh: no I/O, no await. Starts a refresh that is due.
+        """The credential if it is cached and not stale; `None` means: await `obtain`.
 
-        Call it in the event loop. `None` means: ask `obtain`.
+        No I/O. Starts a refresh that is due, so it must be called in the event loop.
         """
         key = _credential_key(requirement, access_identity, caller)
         entry = self._cache.get(key)
@@ -135,7 +136,7 @@ class CredentialBroker:
                 raise
             return stale.credential
         except RequirementRefusedError as error:
-            # The flight may have been another need's: the same identifier, another row of the error table.
+            # The request may have been for an equal requirement with another `error_code`.
             if isinstance(requirement, ApiKeyRequirement) and error.code is not requirement.error_code:
                 raise RequirementRefusedError(requirement.error_code, error.detail) from None
             raise
@@ -154,7 +155,7 @@ class CredentialBroker:
         return self._cache.remove_users(matches)
 
     async def aclose(self) -> None:
-        """Ends fetches that are under way; whoever waits for one gets `UnreachableError`."""
+        """Cancels the requests in flight; their waiters receive `UnreachableError`."""
         await self._flights.aclose()
 
     def _start_prerequisite(
@@ -163,7 +164,7 @@ class CredentialBroker:
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
     ) -> None:
-        """Sends the first of two requests before those of credentials that take one."""
+        """Requests the prerequisite first, because its credential needs two requests one after the other."""
         key = _credential_key(prerequisite, access_identity, caller)
         if self._cache.get(key) is None:
             self._flights.start(key, self._fetcher(key, access_identity, caller))
@@ -171,7 +172,7 @@ class CredentialBroker:
     def _fetcher(
         self, key: CredentialKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
     ) -> Callable[[], Coroutine[Any, Any, Credential]]:
-        """What a flight does, on record with the request that was the first to need it."""
+        """The coroutine function of a flight, recorded under the id of the current request."""
         return partial(self._fetch, key, access_identity, caller, REQUEST_ID.get())
 
     async def _fetch(
@@ -181,7 +182,7 @@ class CredentialBroker:
         caller: VerifiedAccessToken | None,
         request_id: str | None,
     ) -> Credential:
-        REQUEST_ID.set(request_id)  # a flight has a context of its own
+        REQUEST_ID.set(request_id)  # a flight starts in an empty context
         requirement = key[1]
         try:
             entry = await self._issue(requirement, access_identity, caller)
@@ -228,7 +229,8 @@ class CredentialBroker:
         if issued.expires_at is not None:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
         else:
-            # The issuer decides for each user whether they may read a key; most users read the same one.
+            # The issuer decides for each user whether they may read a key, but most read the same key: they
+            # share one object.
             known = self._shared_keys.get(requirement)
             secret = self._shared_keys[requirement] = (
                 known if known == secret and known is not None else secret
@@ -244,7 +246,7 @@ class CredentialBroker:
         if isinstance(error, CredentialError):
             self._refusals.add(key, error, now)
             self._remove_dependents(holder, requirement, error)
-            # A token expires; an API key does not, so it is removed with the right to read it.
+            # An API key does not expire, so it is removed when the permission to read it ends.
             if isinstance(requirement, ApiKeyRequirement):
                 self._cache.remove(key)
         entry = self._cache.get(key)
@@ -254,8 +256,8 @@ class CredentialBroker:
     def _remove_dependents(
         self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
     ) -> None:
-        """Removes what the refusal concerns besides `need`: all that depends on a refused prerequisite, and,
-        if the agent itself is refused, all that has a prerequisite or does not expire.
+        """Removes other credentials that the refusal affects: those that depend on a refused prerequisite,
+        and, if the agent itself is refused, those that have a prerequisite or do not expire.
         """
         if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
             prerequisites = self._prerequisites
@@ -276,12 +278,12 @@ class CredentialBroker:
         self, requirement: CredentialRequirement, prerequisites: set[CredentialRequirement]
     ) -> bool:
         prerequisite = self._issuer.prerequisite(requirement)
-        if prerequisite is None:  # an issuer whose keys have no prerequisite: they depend on the agent alone
+        if prerequisite is None:  # keys without a prerequisite depend on the agent alone
             return isinstance(requirement, ApiKeyRequirement) and prerequisites is self._prerequisites
         return prerequisite in prerequisites
 
     def _remove(self, key: CredentialKey, credential: Credential) -> None:
-        """Removes exactly this credential: a newer one for the same need stays."""
+        """Removes this credential; a newer one for the same requirement stays."""
         entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._cache.remove(key)

@@ -1,4 +1,4 @@
-"""The cached credentials: the agent's own, and those of each user, separately."""
+"""Caches the agent's own credentials and those of each user."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from identity.credentials.requirement import CredentialRequirement
 from identity.principal import Principal
 
 CredentialKey = tuple[str | None, CredentialRequirement]
-"""Whose (the fingerprint of the user's access token; `None` is the agent itself), and what."""
+"""The holder (the fingerprint of a user's access token; `None` is the agent itself) and the requirement."""
 
 _FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
 
 
 @dataclass(slots=True)
 class CachedCredential:
-    """A credential with its times (see `Freshness`), and how fetching the next one went so far."""
+    """A credential with its times (see `Freshness`), and the failures of fetching the next one."""
 
     credential: Credential
     obtained_at: float
@@ -25,29 +25,30 @@ class CachedCredential:
     retry_at: float = 0.0
     failures: int = 0
     unreachable: bool = False
-    """Whether the last failure was that IDaaS did not answer: the only one that stale credentials outlive."""
+    """Whether the last failure was that the issuer did not respond. Only then is a stale credential used."""
 
     def record_failure(self, now: float, *, unreachable: bool) -> None:
-        """The next one could not be fetched: wait before trying again, longer each time."""
+        """Delays the next attempt to fetch it, longer after each failure."""
         self.retry_at = now + min(_FIRST_RETRY_DELAY * 2 ** min(self.failures, 10), _MAX_RETRY_DELAY)
         self.failures += 1
         self.unreachable = unreachable
 
     def serves_stale(self, now: float) -> bool:
-        """Whether it may be used although it is stale, because IDaaS was unreachable a moment ago."""
+        """Whether it may be used although it is stale, because the issuer was unreachable a moment ago."""
         return self.unreachable and now < self.retry_at and now < self.credential.expires_at
 
 
 class CredentialCache:
-    """By key. Users' credentials are bounded: the least recently active user's are evicted first,
-    all together. The agent's own, whose number the configuration gives, are not,
-    so that no number of users evicts them.
+    """Credentials by key.
+
+    At most `capacity` credentials of users are cached; all those of the user who was inactive longest are
+    evicted first. The agent's own, whose number the configuration bounds, are never evicted by users' ones.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._machine: dict[CredentialRequirement, CachedCredential] = {}
-        # A user has a handful: a list takes half of the room of entries by (user, need), and no longer.
+        # A user has few: a list takes half the memory of entries by (user, requirement), and as little time.
         self._users: OrderedDict[str, list[CachedCredential]] = OrderedDict()
         self._user_entries = 0
 
@@ -69,7 +70,7 @@ class CredentialCache:
         return None
 
     def put(self, key: CredentialKey, cached: CachedCredential, now: float) -> None:
-        """Replaces the entry. Makes room: at the old end, what has expired goes, and what is too much."""
+        """Replaces the entry. Then evicts the oldest users' credentials that are expired or in excess."""
         holder, requirement = key
         if holder is None:
             self._machine[requirement] = cached
@@ -87,12 +88,12 @@ class CredentialCache:
             self._user_entries -= len(entries)
 
     def remove(self, key: CredentialKey) -> None:
-        """Forgets the entry, if there is one."""
+        """Removes the entry, if there is one."""
         self.remove_where(key[0], lambda requirement: requirement == key[1])
 
     def remove_users(self, matches: Callable[[str, Principal], bool]) -> int:
-        """Forgets all credentials of users of whom `matches` is true, by the access token's SHA-256 and the
-        principal; how many users that were.
+        """Removes all credentials of the users for whom `matches` is true, given the access token's SHA-256
+        and the principal. Returns the number of these access tokens.
         """
         gone = [
             (holder, entries)
@@ -105,7 +106,7 @@ class CredentialCache:
         return len(gone)
 
     def remove_where(self, holder: str | None, matches: Callable[[CredentialRequirement], bool]) -> None:
-        """Forgets the holder's entries for the requirements of which `matches` is true."""
+        """Removes the holder's entries for the requirements for which `matches` is true."""
         if holder is None:
             self._machine = {
                 requirement: entry for requirement, entry in self._machine.items() if not matches(requirement)

@@ -1,4 +1,4 @@
-"""Attach a credential, send, and after a refusal renew the credential once and send again."""
+"""Sends with a credential; after a refusal, renews the credential once and sends again."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -27,12 +27,12 @@ async def send_with_credential(
 ) -> T:
     """The result of `send` with the credential of `source`.
 
-    If `is_refused` is true of it, the credential is renewed and `send` called once more; the second result is
-    final. If renewal returns the same object, nothing was renewed: the first result is final. What `send` and
-    `source` raise is raised from here, and is not a refusal.
+    If `is_refused` is true of the result, the credential is renewed and `send` is called once more; the
+    second result is final. If renewal returns the same object, nothing was renewed, and the first result is
+    final. Exceptions of `send` and `source` are raised, and are not refusals.
 
-    As `httpx.Auth` does, it separates authentication from sending; it is not one, because `httpx` reads the
-    body of a refusal whole, and MCP sessions and model clients are not single `httpx` requests.
+    Like `httpx.Auth`, it separates authentication from sending. It is not an `httpx.Auth`, because `httpx`
+    reads the whole body of a refusal, and MCP sessions and model clients are not single `httpx` requests.
     """
     credential = await source.credential()
     result = await send(credential)

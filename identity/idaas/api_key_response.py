@@ -1,4 +1,4 @@
-"""The Developer API's answer to `ObtainCredential`."""
+"""The Developer API's response to `ObtainCredential`."""
 
 import re
 from collections.abc import Mapping
@@ -6,24 +6,24 @@ from typing import Any
 
 from identity.secret import Secret
 
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it will stand in a header
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it is sent in a header
 
 
 def read_api_key(response: Mapping[str, Any], identifier: str) -> Secret:
-    """The API key in the answer for the credential `identifier`.
+    """The API key in the response for the credential `identifier`.
 
-    Raises `ValueError`, without a value of the answer, if the credential is another one, disabled, or none
-    of type `api_key`.
+    Raises `ValueError`, whose text contains no value of the response, if the credential is another one, is
+    disabled, or is not of type `api_key`.
     """
     if response.get("credentialIdentifier", identifier) != identifier:
-        raise ValueError("the answer is for another credential")
+        raise ValueError("the response is for another credential")
     if response.get("status", "enabled") != "enabled":
-        raise ValueError("it is not enabled")
+        raise ValueError("the credential is not enabled")
     if response.get("credentialType", "api_key") != "api_key":
-        raise ValueError('its type must be "api_key"')
+        raise ValueError('the type of the credential must be "api_key"')
     content = response.get("credentialContent")
     api_key_content = content.get("apiKeyContent") if isinstance(content, dict) else None
     api_key = api_key_content.get("apiKey") if isinstance(api_key_content, dict) else None
     if not isinstance(api_key, str) or not _VISIBLE.fullmatch(api_key):
-        raise ValueError("the answer has no usable API key")
+        raise ValueError("the response has no usable API key")
     return Secret(api_key)

@@ -1,6 +1,6 @@
-"""The three calls to IDaaS by which credentials are obtained. Each is one request; nothing is kept here.
+"""Sends the three requests to IDaaS that obtain credentials. Nothing is cached here.
 
-Requests equal those of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`), member for member.
+Each request has the same members as that of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`).
 """
 
 import asyncio
@@ -37,16 +37,17 @@ from identity.transport.retry_after import retry_after
 _USER_AGENT = "idaas-agent"
 _FORM = "application/x-www-form-urlencoded"
 _MAX_CONCURRENT_REQUESTS = 32
-"""Requests under way at a time; others wait for their turn, first come, first served. A crowd of new users
-would otherwise open a connection each, and the pool's own queue takes longer the longer it is."""
+"""Further requests wait in order of arrival. Without this limit, many new users at once would open a
+connection each; and the time that the pool takes for each request of its own queue grows with the queue."""
 
 
 class IDaaSClient:
-    """Asks IDaaS for tokens and keys, with the agent's client authentication.
+    """Requests tokens and keys from IDaaS, with the agent's client authentication.
 
-    Timeouts are the configuration's `httpConfiguration`; `retries` bounds a call as a whole. A call raises
-    `CredentialError` if IDaaS refuses, `UnreachableError` (`idaas_unreachable`) if it does not answer or
-    not with anything usable. No text of IDaaS gets into an error but its error code and request id.
+    The timeouts of a request are those of the configuration's `httpConfiguration`; `retries` bounds a call
+    with all its attempts. A call raises `CredentialError` if IDaaS refuses, and `UnreachableError`
+    (`idaas_unreachable`) if there is no usable response. Of the texts in a response, only the error code and
+    the request id get into an error.
 
     `http` must verify certificates; its owner closes it. For one event loop.
     """
@@ -64,35 +65,35 @@ class IDaaSClient:
         self._clock = clock
         self._retries = retries or RetryPolicy()
         self._semaphore = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
-        # "pool" is the wait for a free connection of `http`: the agent's own queue, held to the read timeout.
+        # The wait for a free connection of `http` is bounded by the read timeout too.
         self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
 
     async def machine_token(self, scope: str) -> IssuedToken:
         """An access token of the agent itself (RFC 6749, section 4.4). `scope` is `audience|permission`.
 
-        Refusal: `machine_token_failed`, or `client_authentication_failed`.
+        A refusal has the code `machine_token_failed` or `client_authentication_failed`.
         """
         return await self._token(Grant(scope), IdentityCode.MACHINE_TOKEN_FAILED)
 
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
-        """An access token of the user, for `scope`, in exchange for the user's (RFC 8693, section 2.1).
+        """An access token of the user for `scope`, in exchange for `subject_token` (RFC 8693, section 2.1).
 
-        IDaaS impersonates: the new token says nothing of the agent. Refusal: `user_token_refused`,
-        `agent_exchange_refused`, `token_exchange_failed` if IDaaS does not say whose permission is missing,
-        or `client_authentication_failed`.
+        IDaaS issues it by impersonation: the new token does not name the agent. A refusal has the code
+        `user_token_refused`, `agent_exchange_refused`, `client_authentication_failed`, or
+        `token_exchange_failed` if the response does not distinguish whose permission is missing.
         """
         return await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
 
     async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
 
-        Refusal: `PrerequisiteRefusedError` for the token, `RequirementRefusedError` for the key, both with
-        the code of the requirement.
+        A refusal of the token raises `PrerequisiteRefusedError`, a refusal of the key
+        `RequirementRefusedError`, both with the code of the requirement.
         """
         response = await self._send(partial(self._api_key_request, pam_token, requirement), "Developer API")
         about = f'credential "{requirement.identifier}"'
         if response.status == 200:
-            try:  # no variable holds what was read: error reporters show the variables of a failure
+            try:  # without a local variable for the key: error reporters show local variables
                 return read_api_key(_json_object(response, "Developer API"), requirement.identifier)
             except ValueError as error:
                 raise RequirementRefusedError(requirement.error_code, str(error), about=about) from None
@@ -112,7 +113,7 @@ class IDaaSClient:
             try:
                 return read_issued_token(_json_object(response, "token endpoint"), requested_at)
             except ValueError as error:
-                detail = f"token endpoint: the answer {error}"
+                detail = f"token endpoint: the response {error}"
                 raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail) from None
         refusal = read_refusal(response)
         if refusal.code == "invalid_client" or response.status == 401:
@@ -128,7 +129,7 @@ class IDaaSClient:
         raise _unexpected_status("token endpoint", response)
 
     async def _send(self, make_request: Callable[[], Awaitable[httpx.Request]], endpoint: str) -> Response:
-        """An answer that is final: 200, or a refusal."""
+        """A response that is final: a success or a refusal. Otherwise raises `UnreachableError`."""
         response = await self._retries.send(self._http, make_request, self._semaphore)
         if isinstance(response, TransportFailure):
             raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
@@ -174,14 +175,14 @@ class IDaaSClient:
 
 
 def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:
-    """A body that is broken is no refusal: asking again later may help."""
+    """The JSON object of a response. A malformed body is not a refusal: a later request may succeed."""
     try:
         return read_object(response.body)
     except ValueError as error:
-        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: the answer {error}") from None
+        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: the response {error}") from None
 
 
 def _unexpected_status(endpoint: str, response: Response) -> UnreachableError:
-    """Not IDaaS's way to refuse: a proxy, a wrong address."""
+    """The error for a response that is not from IDaaS: from a proxy, or a wrong address."""
     detail = f"{endpoint}: expected status 200 or an error code, found status {response.status}"
     return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail)

@@ -26,8 +26,8 @@ _LARGEST_FILE = 1_000_000
 class SdkConfiguration:
     """A valid configuration. Timeouts are in seconds, though the file has milliseconds.
 
-    `developer_api_endpoint` is an origin (`https://host[:port]`). `scope` is read for the file's sake; the
-    agent asks for the scopes that its services declare.
+    `developer_api_endpoint` is an origin (`https://host[:port]`). `scope` is only validated;
+    the agent requests the scopes that its services declare.
     """
 
     instance_id: str

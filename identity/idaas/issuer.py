@@ -1,4 +1,4 @@
-"""IDaaS as an issuer: tokens in one request, API keys in two, through a token for the credential store."""
+"""Issues credentials by IDaaS: a token in one request, an API key in two, with a credential store token."""
 
 from typing import Final, Protocol
 

@@ -1,4 +1,4 @@
-"""What IDaaS says when it refuses, reduced to what may be shown."""
+"""The error response of IDaaS, reduced to what may be logged."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from identity.error_codes import IdentityCode
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response
 
-# A code is a word; anything else could be a value that was echoed.
+# A code consists of words; another text could repeat a value of the request.
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z][A-Za-z]*(?:\.[A-Z][A-Za-z]*)*")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error answer. `code` is `""` if the answer has none; descriptions are dropped, they quote input."""
+    """An error response. `code` is `""` if it has none; its description, which quotes input, is dropped."""
 
     status: int
     code: str
@@ -31,7 +31,7 @@ class Refusal:
 
 
 def read_refusal(response: Response) -> Refusal:
-    """Reads both of IDaaS's shapes: `error`, `request_id` (OAuth) and `Code`, `RequestId` (OpenAPI)."""
+    """Reads both forms of IDaaS: `error` and `request_id` (OAuth), `Code` and `RequestId` (OpenAPI)."""
     try:
         body = read_object(response.body)
     except ValueError:
@@ -51,13 +51,12 @@ _EXCHANGE_ERRORS: Final[Mapping[str, ErrorCode]] = {
 
 
 def exchange_error_code(code: str) -> ErrorCode:
-    """Whom IDaaS refused an exchange by `code`.
+    """The agent's code for a token exchange that IDaaS refused with `code`.
 
-    `invalid_grant` is about the user's token; `unauthorized_client` and `unsupported_grant_type` are about
-    the agent (RFC 6749, section 5.2). Of the others it cannot be known whose permission is missing:
-    `invalid_scope` is the answer to a user without the permission and to an agent without it,
-    `access_denied` to either being disabled, and `invalid_request` to a malformed request and to a bad user
-    token (RFC 8693, section 2.2.2).
+    `invalid_grant` refuses the user's token; `unauthorized_client` and `unsupported_grant_type` refuse the
+    agent (RFC 6749, section 5.2). The others do not distinguish them: `invalid_scope` means that the user or
+    the agent lacks the permission, `access_denied` that one of them is disabled, and `invalid_request` that
+    the request is malformed or the user's token invalid (RFC 8693, section 2.2.2).
     """
     return _EXCHANGE_ERRORS.get(code, IdentityCode.TOKEN_EXCHANGE_FAILED)
 

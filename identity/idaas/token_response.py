@@ -1,4 +1,4 @@
-"""What the token endpoint issued (RFC 6749, section 5.1; RFC 8693, section 2.2.1)."""
+"""The successful response of the token endpoint (RFC 6749, section 5.1; RFC 8693, section 2.2.1)."""
 
 import re
 from collections.abc import Mapping
@@ -13,17 +13,18 @@ _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """An access token and its end, in unix seconds by the agent's clock."""
+    """An access token and its expiry, in unix seconds by the agent's clock."""
 
     token: Secret
     expires_at: float
 
 
 def read_issued_token(response: Mapping[str, Any], requested_at: float) -> IssuedToken:
-    """Validates the answer to a request that was sent at `requested_at`. Raises `ValueError` without a value.
+    """The token in the response to a request that was sent at `requested_at`, in unix seconds.
 
-    The lifetime counts from before the request was sent, so that the agent thinks of the end too early
-    rather than too late. IDaaS's extension `expires_at` can only bring it forward.
+    The lifetime counts from `requested_at`, so that the computed expiry is too early rather than too late.
+    IDaaS's extension `expires_at` can only make it earlier. Raises `ValueError`, whose text contains no value
+    of the response.
     """
     token = response.get("access_token")
     if not isinstance(token, str) or not _B64TOKEN.fullmatch(token):

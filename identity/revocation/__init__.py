@@ -1,5 +1,5 @@
-"""Which access tokens are no longer accepted although their signature and lifetime are good.
+"""Decides which access tokens are refused although their signature and lifetime are valid.
 
-May import nothing of this project but `identity.strict_json`.
+May import only the modules at the top of `identity`.
 Begin at `revocation_list`, which the verifier consults; `revocation` is one entry of it.
 """

@@ -1,4 +1,4 @@
-"""The revocations that are in force, by what a verified token says of itself."""
+"""The revocations in force, looked up by the claims of a verified token."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ _Key = tuple[Target, str, Origin]
 
 
 class RevocationList:
-    """Answers whether a token is revoked: in memory, without I/O, a few dictionary look-ups.
+    """Decides whether a token is revoked, in memory, with a few dictionary look-ups and without I/O.
 
     Guaranteed: the result depends only on the revocations that were applied, not on their order. A token
     without `iat` counts as issued before every revocation.

@@ -1,4 +1,4 @@
-"""The signing keys of IDaaS, from its JWKS endpoint (RFC 7517), kept at hand."""
+"""Fetches and caches the signing keys of IDaaS from its JWKS endpoint (RFC 7517)."""
 
 import re
 import time
@@ -25,20 +25,20 @@ KeyName = tuple[str | None, str]
 
 
 class Jwks:
-    """A `KeySource` over one URL that is given by configuration. No URL in a token is ever looked at.
+    """A `KeySource` with one URL, which is configured. URLs in tokens are never used.
 
-    - Keys are fetched when first needed and kept. Once they are older than `max_age` seconds (or the
-      answer's `Cache-Control: max-age`, held between 60 s and 1 h), the next use fetches them anew in the
-      background.
-    - An unknown `kid` fetches, at most `searches_per_second` times a second (and twice at once after a rest),
-      so that forged tokens cannot turn the agent against IDaaS. What they can do is delay the first use of a
-      new key until the next search: by one second, and the time that IDaaS takes to answer.
-    - A key that IDaaS withdrew is dropped at the next fetch: after `max_age`, while IDaaS answers.
-    - A refresh that failed is tried again after `retry_delay` seconds, or by the next search.
-    - However many callers wait, one request is under way.
-    - While the endpoint fails, keys are used until they are `max_stale` seconds old, then no more.
+    - Keys are fetched when they are first needed, and cached. If they are older than `max_age` seconds (or
+      the response's `Cache-Control: max-age`, limited to between 60 s and 1 h), their next use fetches them
+      again in the background.
+    - An unknown `kid` causes a fetch, at most `searches_per_second` times a second, and twice at once after a
+      pause. So forged tokens cannot overload IDaaS. They can delay the first use of a new key until the next
+      search: by one second and the response time of IDaaS.
+    - A key that IDaaS withdrew is dropped at the next successful fetch, that is after `max_age`.
+    - A failed refresh is repeated after `retry_delay` seconds, or by the next search.
+    - At most one request is in flight, however many callers wait.
+    - While the endpoint fails, keys are used until they are `max_stale` seconds old.
 
-    Not checked: whether the endpoint belongs to the issuer; that is for the configuration to say.
+    Not checked: whether the endpoint belongs to the issuer; the configuration must ensure it.
     For one event loop. `http` must verify certificates; its owner closes it.
     """
 
@@ -54,7 +54,7 @@ class Jwks:
         retry_delay: float = 10.0,
         searches_per_second: float = 1.0,
     ) -> None:
-        """`timeout` bounds a fetch as a whole, in seconds. Raises `ValueError` if `url` is not secure."""
+        """`timeout` in seconds bounds a fetch, body included. Raises `ValueError` if `url` is not secure."""
         if not is_secure_url(url):
             raise ValueError("the JWKS URL must be https, or http to a loopback address")
         self._url = url
@@ -73,7 +73,7 @@ class Jwks:
         self._failure: UnreachableError | None = None
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        """See `KeySource`. Starts a refresh in the background when the keys are old."""
+        """See `KeySource`. Starts a refresh in the background if one is due."""
         now = self._clock()
         if now - self._fetched_at > self._max_stale:
             return None
@@ -87,7 +87,7 @@ class Jwks:
         key = self.cached(kid, algorithm)
         if key is not None:
             return key
-        # What is under way may have been asked just before the key was rotated in: one more may be due.
+        # The request in flight may have been sent just before the key was published: then one more is sent.
         for _ in range(2 if _FLIGHT_KEY in self._flight else 1):
             if _FLIGHT_KEY not in self._flight and not self._search_bucket.take(self._clock()):
                 break
@@ -97,20 +97,20 @@ class Jwks:
         if self._failure is not None:
             raise UnreachableError(self._failure.code, self._failure.detail)
         if self._clock() - self._fetched_at > self._max_stale:
-            raise _unavailable("the keys are too old, and were asked for a moment ago")
+            raise _unavailable("the keys are too old, and were requested a moment ago")
         return None
 
     async def load(self) -> None:
-        """Fetches the keys if none are at hand: for readiness. Raises `UnreachableError`."""
+        """Fetches the keys if none are cached: for readiness. Raises `UnreachableError`."""
         if self._clock() - self._fetched_at > self._max_stale:
             await self._flight.run(_FLIGHT_KEY, self._fetch)
 
     async def aclose(self) -> None:
-        """Ends a fetch that is under way."""
+        """Cancels a fetch that is in flight."""
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
-        requested_at = self._clock()  # an answer is as old as its question
+        requested_at = self._clock()  # the keys are at least as old as the request
         try:
             keys, max_age = await self._request()
         except UnreachableError as error:
@@ -138,7 +138,7 @@ class Jwks:
         return min(max(float(found.group(1)), _SHORTEST_MAX_AGE), _LONGEST_MAX_AGE)
 
     def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
-        """An unchanged key stays the same object, by which the verifier knows that nothing changed."""
+        """The keys, with the known object for each unchanged one: the verifier compares by identity."""
         known = self._keys
         return {name: known[name] if known.get(name) == key else key for name, key in keys.items()}
 
@@ -148,14 +148,14 @@ def _keys(body: bytes) -> Mapping[KeyName, SigningKey]:
     try:
         listed = read_object(body).get("keys")
     except ValueError as error:
-        raise _unavailable("the answer", error) from None
+        raise _unavailable("the response", error) from None
     if not isinstance(listed, list):
-        raise _unavailable('the answer has no list "keys"')
+        raise _unavailable('the response has no list "keys"')
     if len(listed) > _MAX_KEYS:
         raise _unavailable("expected at most", _MAX_KEYS, "keys, found", len(listed))
     usable = [key for key in map(signing_key, listed) if key is not None]
     if not usable:
-        raise _unavailable("the answer has no usable signing key")
+        raise _unavailable("the response has no usable signing key")
     by_name: dict[KeyName, SigningKey] = {}
     for key in usable:
         if key.kid is not None:
