@@ -74,7 +74,7 @@ class UserEventReader:
             raise EventRefusedError(str(error)) from None
         key = await self._keys.find(header.kid, header.algorithm)
         if key is None or not key.verify(jws.signing_input, jws.signature):
-            raise EventRefusedError("the signature is not by a key of the application")
+            raise EventRefusedError("the signature was not made with a key of the application")
         try:
             return self._events(self._data(jws.payload))
         except ValueError as error:
