@@ -41,7 +41,9 @@ def services(
         try:
             listed.append(_service(declared, folder, tls))
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-            faults.append(f"SERVICES_FILE: services.{declared.name}.python cannot be used: {_reason(error)}")
+            declaration = f"SERVICES_FILE: services.{declared.name}.python"
+            place = declaration if declared.name in settings.services else f'service "{declared.name}"'
+            faults.append(f"{place} cannot be used: {_reason(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
             listed.append(entry.load()(tls))

@@ -22,7 +22,7 @@ def injected_parameters(tool: BaseTool) -> dict[str, InjectedParameter]:
     """By name: the parameters of the function and of the model class that LangChain hides from the model."""
     found: dict[str, InjectedParameter] = {}
     for function in _functions(tool):
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        for parameter in _parameters(function):
             if is_injected(parameter.annotation):
                 is_required = parameter.default is parameter.empty
                 found[parameter.name] = InjectedParameter(get_args(parameter.annotation)[0], is_required)
@@ -55,6 +55,15 @@ def model(schema: object, name: str) -> type[BaseModel]:
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         raise TypeError(f'the arguments of tool "{name}" must be a model of pydantic 2, or a JSON Schema')  # noqa: EM102
     return schema
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """With annotations as they are written if one of them cannot be resolved."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError:  # such as a name that is imported for type checkers only
+        signature = inspect.signature(function)
+    return list(signature.parameters.values())
 
 
 def _functions(tool: BaseTool) -> list[Callable[..., Any]]:

@@ -59,6 +59,10 @@ class Payslip(BaseTool):
         return (await http.get("payslips", month)).text
 
 
+class Text(BaseModel):
+    text: str
+
+
 class Month(BaseModel):
     month: str
     http: Annotated[ServiceClient, InjectedToolArg]
@@ -209,6 +213,23 @@ async def test_tools_of_langchain_mcp_adapters_are_checked_and_called(key_ring):
             refused = await service.call("rate", arguments, access)
             assert (refused.ok, refused.called) == (False, False)
         await service.aclose()
+
+
+class Unresolved(BaseTool):
+    """A tool with an annotation that only type checkers can resolve."""
+
+    name: str = "echo"
+    description: str = "Repeats a text."
+    args_schema: type[BaseModel] = Text
+
+    def _run(self, text: str, run_manager: "ImportedForTypeCheckers | None" = None) -> str:  # noqa: ARG002, F821
+        return text
+
+
+async def test_tool_with_an_annotation_that_cannot_be_resolved_is_called(key_ring):
+    service = HTTPService("x", "https://service.example", tools=[Unresolved()])
+    assert await service.call("echo", {"text": "a"}, key_ring("K1")) == ToolResult("a")
+    await service.aclose()
 
 
 async def test_tool_with_a_single_text_input_is_called(key_ring):
