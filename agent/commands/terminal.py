@@ -62,7 +62,12 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     if env_file is not None:
         if not env_file.is_file():
             stop(f"there is no file {str(env_file)!r}", "idaas-agent sandbox writes .sandbox/agent.env")
-        added = dotenv_values(env_file, interpolate=False)
+        try:
+            added = dotenv_values(env_file, interpolate=False)
+        except UnicodeDecodeError:
+            stop(f"the file {str(env_file)!r} must be UTF-8")
+        except OSError as error:
+            stop(f"the file {str(env_file)!r} cannot be read: {error.strerror}")
     given = {name: value for name, value in os.environ.items() if value.strip() or name not in added}
     return {**{name: value for name, value in added.items() if value is not None}, **given}
 

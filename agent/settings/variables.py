@@ -345,14 +345,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     An empty variable counts as not set; unknown variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
+    NUL characters, which only a file of variables can contain, are reported before all other faults.
     """
+    if unusable := [name for name, value in environment.items() if "\0" in f"{name}{value}"]:
+        faults = [f"{name} must not contain a NUL character" for name in unusable]
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
     environment = with_present_names(environment)
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
     code: ErrorCode = IdentityCode.SDK_CONFIG_UNREADABLE
-    faults, idaas = list[str](), None
+    faults, idaas = [], None
     try:
         Variables.model_validate(given)
     except ValidationError as error:

@@ -137,3 +137,19 @@ def test_refused_chat_prints_the_remedy(agent_server: AgentServer) -> None:
     result = CliRunner().invoke(app, ["chat", "--url", agent_server.url, "hello"], env=variables)
     assert result.exit_code == 1
     assert "Sign in again; reference " in result.stderr
+
+
+def test_value_with_a_nul_character_in_the_env_file_is_a_fault_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "agent.env"
+    file.write_text("AGENT_AUDIENCE=a\0b\n")
+    result = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert "AGENT_AUDIENCE must not contain a NUL character" in result.stderr
+
+
+def test_env_file_that_is_not_utf_8_is_a_fault_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "agent.env"
+    file.write_bytes(b"AGENT_AUDIENCE=\xff\n")
+    result = CliRunner().invoke(app, ["serve", "--env-file", str(file)])
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert f"the file '{file}' must be UTF-8" in result.stderr

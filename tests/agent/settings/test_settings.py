@@ -129,6 +129,17 @@ def test_variable_with_an_unusable_value_is_named(environment: dict[str, str], n
     assert len(error.faults) == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["AGENT_AUDIENCE", "CLOUD_IDAAS_CONFIG_PATH", "IDAAS_CLIENT_SECRET", "OTHER"]
+)
+def test_value_with_a_nul_character_is_named_without_the_value(
+    environment: dict[str, str], name: str
+) -> None:
+    error = faults(environment | {name: "canary\0"})
+    assert error.code is AgentCode.SETTINGS_INVALID
+    assert error.faults == (f"{name} must not contain a NUL character",)
+
+
 PLAIN = {
     "AGENT_PORT": ("abc", "AGENT_PORT must be a whole number, found 'abc'"),
     "MAX_TOOL_ROUNDS": ("1.5", "MAX_TOOL_ROUNDS must be a whole number, found '1.5'"),
