@@ -76,6 +76,16 @@ class AgentCode(ErrorCode):
             caused_by_callers=False,
         ),
     )
+    INTERNAL_ERROR = (
+        "internal_error",
+        ErrorRow(
+            symptom="The agent failed unexpectedly",
+            cause="the agent has a fault, or a part that was added to it has one",
+            remedy="look in the log of the agent for the type and the place of the fault",
+            person="The agent failed unexpectedly. Try again, or ask your administrator",
+            caused_by_callers=False,
+        ),
+    )
     SETTINGS_INVALID = (
         "settings_invalid",
         ErrorRow(

@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from agent.error_codes import AgentCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, UnreachableError
+from identity.errors import AgentError, InternalError, UnreachableError
+from identity.fault_place import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -72,6 +74,8 @@ class Readiness:
             await then()
         except AgentError as error:
             _LOG.warning("warm-up: %s: %s", error.code, error.detail)
+        except Exception as error:  # noqa: BLE001 - a fault of the agent must not end the process
+            _LOG.error("warm-up raised %s at %s", type(error).__name__, place_of(error))
 
     async def aclose(self) -> None:
         """Cancels a running round."""
@@ -80,10 +84,10 @@ class Readiness:
             await asyncio.wait([self._round])
 
     async def _run(self) -> Mapping[str, AgentError | None]:
-        results = await asyncio.gather(*(self._one(check) for check in self._checks.values()))
+        results = await asyncio.gather(*(self._one(name, check) for name, check in self._checks.items()))
         return dict(zip(self._checks, results, strict=True))
 
-    async def _one(self, check: Check) -> AgentError | None:
+    async def _one(self, name: str, check: Check) -> AgentError | None:
         try:
             async with asyncio.timeout(self._seconds):
                 await check()
@@ -91,4 +95,8 @@ class Readiness:
             return error
         except TimeoutError:
             return UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"no response within {self._seconds:g} s")
+        except Exception as error:  # noqa: BLE001 - a fault of the agent is a result, too
+            kind = type(error).__name__
+            _LOG.error('check "%s" raised %s at %s', name, kind, place_of(error))
+            return InternalError(AgentCode.INTERNAL_ERROR, f"the check raised {kind}")
         return None

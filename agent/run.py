@@ -26,6 +26,7 @@ from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, RunTimeoutError
+from identity.fault_place import place_of
 from identity.principal import Principal
 from identity.request_id import REQUEST_ID
 
@@ -147,7 +148,7 @@ class Run:
                 text = f"the run took more than {self._seconds:g} seconds"
                 self._error = RunTimeoutError(AgentCode.RUN_TIMED_OUT, text)
             else:
-                where, fields = _origin(error), {"request_id": REQUEST_ID.get()}
+                where, fields = place_of(error), {"request_id": REQUEST_ID.get()}
                 _LOG.error(
                     "run failed unexpectedly: %s at %s", type(error).__name__, where, extra={"fields": fields}
                 )
@@ -232,10 +233,3 @@ class Runs:
             finish_reason=str(last.response_metadata.get("finish_reason") or "stop"),
             usage=usage,
         )
-
-
-def _origin(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame is not None else "?"

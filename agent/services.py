@@ -18,6 +18,7 @@ from agent.settings.variables import Settings
 from identity.credentials.placement import BEARER
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import ConfigurationError
+from identity.fault_place import place_of
 from tools.http_service.service import HTTPService
 from tools.mcp_service.service import MCPService
 from tools.service import Service
@@ -111,8 +112,4 @@ def _function(reference: str, folder: Path) -> Callable[[HTTPService, Mapping[st
 
 
 def _reason(error: Exception) -> str:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else ""
-    return f"it raised {type(error).__name__}{where}"
+    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"

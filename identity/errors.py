@@ -11,6 +11,7 @@
     ├── LimitError                    429: the caller sends too much: wait
     ├── UnavailableError              503: the agent cannot do the work now: try again in a moment
     ├── RunTimeoutError               504: the run took too long: ask for less at once
+    ├── InternalError                 500: a fault of the agent: operators read the log
     ├── AuditError                    what is not on record must not go on
     └── ServiceError                  a downstream service (model, tool) failed
 
@@ -145,6 +146,10 @@ class UnavailableError(AgentError):
 
 class RunTimeoutError(AgentError):
     """A run took more time than one run may take."""
+
+
+class InternalError(AgentError):
+    """A fault of the agent itself, by the type of its exception: the text may contain anything."""
 
 
 class AuditError(AgentError):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
+from agent.error_codes import AgentCode
 from agent.error_table import for_operators
 from identity.errors import (
     AccessTokenError,
@@ -19,6 +20,7 @@ from identity.errors import (
     AuditError,
     ConfigurationError,
     InsufficientScopeError,
+    InternalError,
     LimitError,
     RunTimeoutError,
     ServiceError,
@@ -72,6 +74,8 @@ def status_of(error: AgentError) -> int:
             return 401
         case UnreachableError() | UnavailableError() | AuditError() | ConfigurationError():
             return 503
+        case InternalError():
+            return 500
         case RunTimeoutError():
             return 504
         case LimitError() | ServiceError(status=429):
@@ -124,10 +128,8 @@ def retry_after(error: AgentError | RequestError) -> str:
 
 def internal_error_body() -> dict[str, Any]:
     """The body for an internal error. It contains no detail; the log has the type."""
-    reference = REQUEST_ID.get()
-    message = "The agent failed unexpectedly. Try again, or ask your administrator"
-    message += f"; reference {reference}." if reference else "."
-    return _body(500, message, "internal_error", None)
+    code = AgentCode.INTERNAL_ERROR
+    return _body(500, code.row.for_person(reference=REQUEST_ID.get()), code.value, None)
 
 
 def _body(status: int, message: str, code: str, param: str | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure
+from identity.fault_place import place_of
 from identity.secret import Secret
 from tools.service import Service, ToolResult
 
@@ -141,13 +142,9 @@ class CallService:
         except TimeoutError:
             error = ServiceError(service.error_code, f"no answer within {self._seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a tool's own fault must not end the run
-            # Its text may have anything in it, so only its type and place are told.
-            place = fault.__traceback__
-            while place is not None and place.tb_next is not None:
-                place = place.tb_next
-            where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, where)  # noqa: TRY400 - see above
-            error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
+            kind = type(fault).__name__
+            logger.error('tool "%s" raised %s at %s', call["name"], kind, place_of(fault))  # noqa: TRY400 - see place_of
+            error = ServiceError(service.error_code, f"the tool raised {kind}")
         log_failure(error.of(service.name, service.settings), tool=call["name"])
         called = of_call.given or self._requirement is None
         return ToolResult(failure_text(error, service.name), ok=False, called=called), error

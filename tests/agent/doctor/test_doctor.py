@@ -34,6 +34,7 @@ NOT_MET: Mapping[str, str] = {
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "access_revoked": "of a user's token; the revocation tests have it",
     "service_key_unavailable": "of a service that is added; those of the variables have codes of their own",
+    "internal_error": "a fault of the agent itself",
 }
 """Codes that `doctor` cannot report, with the reason."""
 

@@ -1,0 +1,55 @@
+"""Readiness: every result of a check is reported, a fault of the agent too."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from agent.api.public_routes import public_routes
+from agent.error_codes import AgentCode
+from agent.readiness import Readiness
+from agent.settings.variables import Settings, read_settings
+from tests.conftest import Sandbox
+
+
+async def passes() -> None:
+    """The check of a part that works."""
+
+
+async def fails() -> None:
+    raise LookupError("canary: the text of a fault may contain a secret")
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox) -> Settings:
+    return read_settings(sandbox.environment)
+
+
+async def test_check_with_an_unexpected_exception_is_503_with_a_code(settings: Settings) -> None:
+    app = FastAPI()
+    app.include_router(public_routes(settings, Readiness({"broken": fails, "other": passes})))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        response = await client.get("/ready")
+    assert response.status_code == 503
+    checks = response.json()["checks"]
+    assert (checks["broken"]["code"], checks["broken"]["detail"]) == (
+        "internal_error",
+        "the check raised LookupError",
+    )
+    assert checks["other"] == {"ok": True}
+    assert "canary" not in response.text
+
+
+async def test_unexpected_exception_is_logged_by_type_and_place(caplog: pytest.LogCaptureFixture) -> None:
+    failures = await Readiness({"broken": fails}).failures()
+    assert failures["broken"] is not None
+    assert failures["broken"].code is AgentCode.INTERNAL_ERROR
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "idaas_agent.readiness"]
+    assert line.startswith('check "broken" raised LookupError at ')
+    assert "test_readiness.py:" in line
+    assert "canary" not in line
+
+
+async def test_unexpected_exception_of_the_warm_up_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    await Readiness({"works": passes}).warm_up(fails)
+    lines = [record.getMessage() for record in caplog.records if record.name == "idaas_agent.readiness"]
+    assert [line.partition(" at ")[0] for line in lines] == ["warm-up raised LookupError"]
