@@ -19,9 +19,10 @@ from agent.doctor.connectivity import obstacle
 from agent.doctor.explanation import explanation
 from agent.doctor.finding import Explanation, Finding, Outcome, failed, skipped
 from agent.doctor.redis_check import check_redis
-from agent.doctor.setting_names import Origin, origin_of
+from agent.doctor.setting_names import origin_of
 from agent.doctor.smoke_test import ask_model, use_service
 from agent.doctor.token_check import check_issued
+from agent.error_codes import AgentCode
 from agent.settings.variables import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
@@ -30,7 +31,8 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, ConfigurationError, UnreachableError
+from identity.errors import AgentError, ConfigurationError, InternalError, UnreachableError
+from identity.fault_place import place_of
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
 
@@ -194,21 +196,28 @@ class Examination:
 
     async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
         """Awaits `work`; its result, if it is a text, becomes the detail of the finding."""
+        error: AgentError
         try:
             async with asyncio.timeout(_STEP_SECONDS):
                 result = await work
-        except AgentError as error:
-            return failed(step.name, error, await self._why(step, error))
+            return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
+        except AgentError as failure:
+            error = failure
         except TimeoutError:
-            late = UnreachableError(step.late, f"no answer within {_STEP_SECONDS:g} s")
-            return failed(step.name, late, await self._why(step, late))
-        return Finding(step.name, Outcome.OK, result if isinstance(result, str) else found)
+            error = UnreachableError(step.late, f"no response within {_STEP_SECONDS:g} s")
+        except Exception as fault:  # noqa: BLE001 - its text may contain anything, so only type and place are shown
+            detail = f"raised {type(fault).__name__} at {place_of(fault)}"
+            error = InternalError(AgentCode.INTERNAL_ERROR, detail)
+        for service in self._agent.services:
+            if service.name == step.part:
+                error = error.of(service.name, service.settings)
+        return failed(step.name, error, await self._why(step, error))
 
     async def _why(self, step: _Step, error: AgentError) -> Explanation | None:
         """Checks the connection first: an unreachable address explains every other symptom."""
-        origin: Origin = origin_of(self._agent.settings, step.part, error)
+        origin = origin_of(self._agent.settings, self._agent.services, step.part, error)
         if origin.url:
             tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)
-            if barred := await obstacle(origin.url, origin.url_variable, tls):
+            if barred := await obstacle(origin.url, origin.url_setting, tls):
                 return barred
-        return explanation(error, need=origin.need_variable, url=origin.url_variable)
+        return explanation(error, step.part, origin)

@@ -1,173 +1,22 @@
-"""From an error to its cause: patterns in the error's detail distinguish more causes than its code.
-
-The first matching rule applies; `{need}` and `{url}` stand for the variables that configure the step's
-credential and address.
-"""
+"""From an error to its cause: the error's detail distinguishes more causes than its code."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
 
+from agent.doctor.explanation_rules import RULES
 from agent.doctor.finding import Explanation
-from agent.error_codes import AgentCode
-from graph.error_codes import GraphCode
-from identity.error_code import ErrorCode
-from identity.error_codes import IdentityCode
+from agent.doctor.setting_names import Origin
 from identity.errors import AgentError
-from tools.error_codes import ToolCode
-
-_Rule = tuple[str, str, str, str]
-"""A pattern (a regular expression for the detail), a reason, a cause and a remedy."""
-
-_KEY: Final[tuple[_Rule, ...]] = (
-    (
-        r"instance_not_found",
-        "unknown_instance",
-        "the Developer API does not know the IDaaS instance",
-        "check idaasInstanceId and developerApiEndpoint in the SDK configuration",
-    ),
-    (
-        r"access token refused",
-        "token_refused",
-        "the Developer API does not take the tokens of this token endpoint",
-        "check that tokenEndpoint and developerApiEndpoint in the SDK configuration are of one instance",
-    ),
-    (
-        r"insufficient_scope",
-        "no_permission",
-        "the token lacks the permission to read credentials (credential:obtain of urn:cloud:idaas:pam)",
-        "give the agent (in Human identity: the user, too) that permission in IDaaS",
-    ),
-    (
-        r"status 404",
-        "unknown_identifier",
-        "IDaaS has no credential of this identifier",
-        "correct {need}: it is the identifier of the node's credential in the IDaaS console, not its name",
-    ),
-    (
-        r"status 403",
-        "not_granted",
-        "the credential exists, but is disabled, or the agent (or the user) may not read it",
-        "authorize the agent for the node in IDaaS (outbound), and the user; or correct {need}",
-    ),
-)
-
-_CUT: Final[_Rule] = (
-    r"connection",
-    "cut",
-    "the address takes the connection, and cuts it before the answer is complete",
-    "look for a proxy or a firewall in between; try again later",
-)
-
-_SERVICE: Final[tuple[_Rule, ...]] = (
-    (r"redirects|status 3\d\d", "redirected", "the address redirects, which is not followed",
-     "set {url} to the final address"),
-    (r"status 404", "no_such_address", "there is nothing at the address", "correct the path in {url}"),
-    (r"status 429", "limited", "the service limits requests", "try again later, or raise the quota"),
-    (r"status 5\d\d", "service_down", "the service itself has a fault", "try again later; see its logs"),
-    (r"in time|within", "too_slow", "the service takes the connection, but does not answer in time",
-     "try again later; check {url}"),
-    _CUT,
-)  # fmt: skip
-
-_RULES: Final[Mapping[ErrorCode, tuple[_Rule, ...]]] = {
-    AgentCode.SETTINGS_INVALID: (
-        (r"Redis does not accept", "password_refused", "the Redis wants another user or password",
-         "correct them in REDIS_URL; until then each process counts requests alone"),
-        (r"Redis", "no_redis", "what answers at REDIS_URL is no Redis, or not for this client",
-         "correct REDIS_URL; until then each process counts requests alone"),
-    ),
-    IdentityCode.ACCESS_TOKEN_INVALID: (
-        (r'claim "aud"', "another_audience", "the token is not for this agent",
-         "sign in with a scope of this agent's audience, or correct AGENT_AUDIENCE"),
-        (r'claim "iss"', "another_issuer", "the token names another issuer than the SDK configuration does",
-         "correct issuer in the SDK configuration (the iss of a token), or sign in at that instance"),
-        (r'claim "exp"', "expired", "the token has expired", "sign in again"),
-        (r'claim "(iat|nbf)"', "clock", "the clock of this machine and that of IDaaS differ by over 30 s",
-         "set the clock of this machine (NTP)"),
-        (r'header "kid"|signature', "another_jwks", "the token is not signed by a key of JWKS_ENDPOINT",
-         "set JWKS_ENDPOINT to the jwks_uri of the issuer in the SDK configuration"),
-        (r"", "no_token", "this is not an access token as IDaaS issues them",
-         "copy the whole token, without 'Bearer' and without quotes"),
-    ),
-    IdentityCode.JWKS_UNAVAILABLE: (
-        (r"found (404|3\d\d)", "no_such_address", "there is no JWKS at the address",
-         "set JWKS_ENDPOINT to the jwks_uri of the issuer"),
-        (r"found (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
-        (r"the answer", "no_jwks", "the address answers, but not with a JWKS",
-         "set JWKS_ENDPOINT to the jwks_uri of the issuer; look for a proxy in between"),
-        (r"in time|within", "too_slow", "the address takes the connection, but does not answer in time",
-         "try again later; check JWKS_ENDPOINT and the network"),
-        _CUT,
-    ),
-    IdentityCode.IDAAS_UNREACHABLE: (
-        (r"is the clock right", "clock", "the clock of this machine is ahead of that of IDaaS",
-         "set the clock of this machine (NTP)"),
-        (r"status (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
-        (r"the answer|found status", "not_idaas", "the address answers, but not as IDaaS does",
-         "check {url} in the SDK configuration; look for a proxy in between"),
-        (r"in time|within", "too_slow", "the address takes the connection, but does not answer in time",
-         "try again later; check {url} in the SDK configuration and the network"),
-        _CUT,
-    ),
-    GraphCode.LLM_API_KEY_UNAVAILABLE: _KEY,
-    ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
-    IdentityCode.SERVICE_KEY_UNAVAILABLE: _KEY,
-    IdentityCode.MACHINE_TOKEN_FAILED: (
-        (r"urn:cloud:idaas:pam", "no_credential_store", "the agent may not use the credential store of IDaaS",
-         "give the agent the permissions of urn:cloud:idaas:pam in IDaaS"),
-        (r"", "not_granted", "IDaaS has no such scope, or does not grant it to the agent in its own name",
-         "correct {need}, or authorize the agent for it in IDaaS (outbound, type client)"),
-    ),
-    IdentityCode.USER_TOKEN_REFUSED: (
-        (r"", "token_not_exchanged", "IDaaS does not exchange this token of the user",
-         "sign in again, for the audience of this agent"),
-    ),
-    IdentityCode.AGENT_EXCHANGE_REFUSED: (
-        (r"", "no_exchange", "the agent may not exchange tokens",
-         "allow the grant type token exchange for the agent in IDaaS"),
-    ),
-    IdentityCode.TOKEN_EXCHANGE_FAILED: (
-        (r"access_denied", "user_disabled", "the user is disabled, or may not do this",
-         "check the user in IDaaS"),
-        (r"urn:cloud:idaas:pam", "no_credential_store",
-         "the user, or the agent for users, may not use the credential store of IDaaS",
-         "give both the permissions of urn:cloud:idaas:pam in IDaaS"),
-        (r"", "not_granted", "IDaaS has no such scope, or does not grant it to the user or the agent",
-         "correct {need}, or give the permission to the user and (outbound) to the agent in IDaaS"),
-    ),
-    GraphCode.MODEL_CALL_FAILED: (
-        (r"status 401", "key_refused", "the model service does not accept the key: of another region?",
-         "take LLM_BASE_URL of the key's region; check that {need} names the model's key"),
-        (r"status 403", "not_activated", "the account of the key may not use the model",
-         "activate the model in Model Studio, or choose another with LLM_MODEL"),
-        (r"model_not_found", "no_such_model", "the model service has no such model", "correct LLM_MODEL"),
-        (r"status 400", "request_refused", "the model does not take the request",
-         "check LLM_MODEL and LLM_ENABLE_THINKING"),
-        *_SERVICE,
-    ),
-    ToolCode.EXTERNAL_SERVICE_FAILED: (
-        (r"status 40[13]", "key_refused", "the server does not accept the key",
-         "check that {need} names this server's key, and that the service is activated for its account"),
-        *_SERVICE,
-    ),
-    ToolCode.SERVICE_FAILED: (
-        (r"status 40[13]", "credential_refused", "the service does not accept the credential",
-         "check {need}, and where the service expects the credential"),
-        *_SERVICE,
-    ),
-    ToolCode.ENTERPRISE_SERVICE_FAILED: (
-        (r"status 40[13]", "token_refused",
-         "the service does not accept the token, or does not find it",
-         "check audience and permission in {need}; the trigger looks in Authorization, prefix 'Bearer '?"),
-        *_SERVICE,
-    ),
-}  # fmt: skip
 
 
-def explanation(error: AgentError, *, need: str, url: str) -> Explanation | None:
-    """The first rule whose pattern matches; `None` if only the row of the error table applies."""
-    for pattern, reason, cause, remedy in _RULES.get(error.code, ()):
+def explanation(error: AgentError, part: str, origin: Origin) -> Explanation | None:
+    """The first rule that applies to a failure of `part`; `None` if only the row of the error table does."""
+    for pattern, reason, cause, remedy in RULES.get(error.code, ()):
         if re.search(pattern, error.detail):
-            return Explanation(reason, cause, remedy.format(need=need, url=url))
+            names = {
+                "service": part,
+                "credential": origin.credential,
+                "credential_setting": origin.credential_setting,
+                "url_setting": origin.url_setting,
+            }
+            return Explanation(reason, cause.format_map(names), remedy.format_map(names))
     return None

