@@ -5,6 +5,10 @@
 export const enErrors = Object.freeze({
   'error.access_token_invalid.symptom': 'Your sign-in has expired or is not valid for this agent',
   'error.access_token_invalid.remedy': 'Sign in again',
+  'error.access_revoked.symptom': 'Your access was withdrawn',
+  'error.access_revoked.remedy': 'Sign in again, or ask your administrator',
+  'error.revocations_unavailable.symptom': 'The service cannot check withdrawn access rights at the moment',
+  'error.revocations_unavailable.remedy': 'Try again later',
   'error.access_token_missing.symptom': 'You are not signed in',
   'error.access_token_missing.remedy': 'Sign in, and try again',
   'error.insufficient_scope.symptom': 'You are signed in, but you have no permission for this agent',

@@ -2,6 +2,10 @@
 export const zhErrors = Object.freeze({
   'error.access_token_invalid.symptom': '你的登录已过期，或对该智能体无效',
   'error.access_token_invalid.remedy': '请重新登录',
+  'error.access_revoked.symptom': '您的访问权限已被撤销',
+  'error.access_revoked.remedy': '请重新登录，或联系管理员',
+  'error.revocations_unavailable.symptom': '服务目前无法检查已撤销的访问权限',
+  'error.revocations_unavailable.remedy': '请稍后重试',
   'error.access_token_missing.symptom': '你尚未登录',
   'error.access_token_missing.remedy': '请登录后重试',
   'error.insufficient_scope.symptom': '你已登录，但没有使用该智能体的权限',
