@@ -2,7 +2,7 @@
 export const zhErrors = Object.freeze({
   'error.access_token_invalid.symptom': '你的登录已过期，或对该智能体无效',
   'error.access_token_invalid.remedy': '请重新登录',
-  'error.access_revoked.symptom': '您的访问权限已被撤销',
+  'error.access_revoked.symptom': '你的访问权限已被撤销',
   'error.access_revoked.remedy': '请重新登录，或联系管理员',
   'error.revocations_unavailable.symptom': '服务目前无法检查已撤销的访问权限',
   'error.revocations_unavailable.remedy': '请稍后重试',
