@@ -96,12 +96,23 @@ class IdentityCode(ErrorCode):
         "client_authentication_failed",
         ErrorRow(
             symptom="IDaaS does not accept the agent's client credential",
-            cause="the client secret or private key is wrong, disabled or expired, or clientId names "
-            "another client",
-            remedy="check clientId in the SDK configuration, and the secret or key in its environment "
-            "variable",
+            cause="the client secret, key, document, token or certificate is wrong, disabled or expired, or "
+            "clientId names another client",
+            remedy="check clientId and authnConfiguration in the SDK configuration, and the secret or key "
+            "in its variable or file",
             person="The agent could not prove its identity. Your own permissions are not the reason. Ask "
             "your administrator",
+            caused_by_callers=False,
+        ),
+    )
+    CLIENT_CREDENTIAL_UNAVAILABLE = (
+        "client_credential_unavailable",
+        ErrorRow(
+            symptom="The agent's client credential could not be obtained",
+            cause="the metadata service, the token file or the source of the role credential has none now",
+            remedy="check authnMethod in the SDK configuration, and that the platform provides what it needs",
+            person="The agent could not prove its identity. Your own permissions are not the reason. Try "
+            "again later, or ask your administrator",
             caused_by_callers=False,
         ),
     )

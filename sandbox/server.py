@@ -21,6 +21,7 @@ from typing import Self
 from sandbox.applications import applications
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.cloud import Cloud
+from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
 from sandbox.installation import Installation, SandboxOptions, install, write_files
 from sandbox.lifespan import lifespan
 from sandbox.listener import WebServer, run, web_server
@@ -149,6 +150,7 @@ class RunningSandbox:
         installation = self._installation
         cloud = self.cloud
         WorkloadTokenFiles(folder, cloud.federation, cloud.settings, cloud.clock)  # written once
+        write_private(folder / USER_EVENTS_KEY_FILE, f"{cloud.user_events_key}\n")
         return write_files(folder, cloud, installation.certificates, authn, role_credentials)
 
     @property

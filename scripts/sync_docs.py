@@ -82,8 +82,10 @@ Every environment variable of the agent. Faults stop the start, all at once, eac
 A variable that is set to nothing counts as not set. With `--env-file` the environment's own variables win.
 A variable whose name is nearly one of these is a warning: it is not read.
 
-The agent's own secret is in none of these: the SDK configuration file names the variable that holds
-it (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`; `privateKeyEnvVarName`, `ENV_PRIVATE_KEY`).
+The agent's own secret is in a file (`IDAAS_CLIENT_SECRET_FILE`, `ENV_PRIVATE_KEY_FILE`), or in the variable
+that the SDK configuration file names (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`;
+`privateKeyEnvVarName`, such as `ENV_PRIVATE_KEY`). What each method needs:
+[client authentication](connect-idaas.md#client-authentication).
 
 | variable | default | what it is |
 |---|---|---|

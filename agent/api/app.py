@@ -29,6 +29,7 @@ from agent.middleware.header_limit import HeaderLimit
 from agent.middleware.rate_limit import RateLimit, counted_request
 from agent.middleware.request_log import RequestLog
 from agent.middleware.response_headers import ResponseHeaders
+from agent.middleware.role_headers import RoleHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
 from agent.settings.variables import Settings
 from identity.errors import AgentError, LimitError, UnavailableError
@@ -38,6 +39,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     """The application. Nothing is read, opened or requested before its lifespan starts."""
     composed = agent or Agent(settings)
     challenge = Challenge(f"{settings.agent_audience}|{settings.agent_scope}", settings.agent_public_url)
+
+    role = settings.header_role
+    role_headers = [] if role is None else [Middleware(RoleHeaders, role=role)]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -83,6 +87,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
+            *role_headers,
             Middleware(RateLimit, rate=composed.request_rate, check_run=composed.runs.check),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],

@@ -18,6 +18,7 @@ from agent.doctor.audit_check import check_writable
 from agent.doctor.connectivity import obstacle
 from agent.doctor.explanation import explanation
 from agent.doctor.finding import Explanation, Finding, Outcome, failed, skipped
+from agent.doctor.instance_probe import instance_difference
 from agent.doctor.redis_check import check_redis
 from agent.doctor.setting_names import origin_of
 from agent.doctor.smoke_test import ask_model, use_service
@@ -36,6 +37,7 @@ from identity.fault_place import place_of
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
 
+_OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0
 _HOW_TO_GET_A_TOKEN: Final = (
     f"set {TOKEN_VARIABLE} to the access token of a signed-in user (in the sandbox: idaas-agent token)"
@@ -47,7 +49,7 @@ async def diagnose(
 ) -> AsyncGenerator[Finding, None]:
     """Yields the findings in order. Steps that need a user are skipped without `user_token`."""
     try:
-        settings = read_settings(environment)
+        settings = read_settings(environment, clock=clock)
     except ConfigurationError as error:
         yield failed("configuration", error)
         return
@@ -96,7 +98,13 @@ class Examination:
             f"from {agent.settings.jwks_url}",
         )
         yield keys
-        own = await self._own_token(keys_loaded=keys.outcome is Outcome.OK)
+        credential = await self._step(
+            _Step("client credential"), agent.settings.idaas.client_authentication.inspect()
+        )
+        yield credential
+        own = [skipped(_OWN_TOKEN, "the client credential could not be obtained")]
+        if credential.outcome is Outcome.OK:
+            own = await self._own_token(keys_loaded=keys.outcome is Outcome.OK)
         for finding in own:
             yield finding
         yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
@@ -142,7 +150,7 @@ class Examination:
 
     async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
         """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""
-        step, requested_at = _Step("agent's own token"), self._clock()
+        step, requested_at = _Step(_OWN_TOKEN), self._clock()
         issued: list[Credential] = []
 
         async def obtain() -> None:
@@ -220,4 +228,8 @@ class Examination:
             tls = ssl.create_default_context(cafile=self._agent.settings.ssl_cert_file)
             if barred := await obstacle(origin.url, origin.url_setting, tls):
                 return barred
+        if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED and "OpenAPI" not in error.detail:
+            agent = self._agent
+            if found := await instance_difference(agent.settings, agent.http, self._clock):
+                return found
         return explanation(error, step.part, origin)

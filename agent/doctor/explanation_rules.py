@@ -7,14 +7,12 @@ In a cause and a remedy, `{service}` is the name of the part, `{credential}` des
 from collections.abc import Mapping
 from typing import Final
 
+from agent.doctor.client_faults import CLIENT_REFUSED, CREDENTIAL_UNAVAILABLE, EXCHANGE_BY_OPENAPI, Rule
 from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from tools.error_codes import ToolCode
-
-Rule = tuple[str, str, str, str]
-"""A pattern (a regular expression for the detail), a reason, a cause and a remedy."""
 
 _KEY: Final[tuple[Rule, ...]] = (
     (r"instance_not_found", "unknown_instance", "the Developer API does not know the IDaaS instance",
@@ -89,6 +87,8 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
          "try again later; check {url_setting} in the SDK configuration and the network"),
         _CLOSED,
     ),
+    IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE: CREDENTIAL_UNAVAILABLE,
+    IdentityCode.CLIENT_AUTHENTICATION_FAILED: CLIENT_REFUSED,
     GraphCode.LLM_API_KEY_UNAVAILABLE: _KEY,
     ToolCode.EXTERNAL_API_KEY_UNAVAILABLE: _KEY,
     IdentityCode.SERVICE_KEY_UNAVAILABLE: _KEY,
@@ -107,7 +107,8 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
          "allow the grant type token exchange for the agent in IDaaS"),
     ),
     IdentityCode.TOKEN_EXCHANGE_FAILED: (
-        (r"access_denied", "user_disabled", "the user is disabled, or lacks the permission",
+        *EXCHANGE_BY_OPENAPI,
+        (r"access_denied|UserDisabled", "user_disabled", "the user is disabled, or lacks the permission",
          "check the user in IDaaS"),
         (r"urn:cloud:idaas:pam", "no_credential_store",
          "the user, or the agent for users, may not use the credential store of IDaaS",

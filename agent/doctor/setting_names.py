@@ -10,6 +10,7 @@ from graph.error_codes import GraphCode
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
+from identity.idaas.client_authentication.plugin import Plugin
 from tools.error_codes import ToolCode
 from tools.service import Service
 
@@ -44,6 +45,9 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
         case IdentityCode.IDAAS_UNREACHABLE if error.detail.startswith("Developer API"):
             url = settings.idaas.developer_api_endpoint
             return replace(origin, url=url, url_setting="developerApiEndpoint")
+        case IdentityCode.IDAAS_UNREACHABLE if isinstance(settings.idaas.client_authentication, Plugin):
+            url = settings.idaas.client_authentication.endpoint
+            return replace(origin, url=url, url_setting="openApiEndpoint")
         case IdentityCode.IDAAS_UNREACHABLE:
             return replace(origin, url=settings.idaas.token_endpoint, url_setting="tokenEndpoint")
     return origin if error.code in _ABOUT_AN_ADDRESS else replace(origin, url="")

@@ -7,9 +7,11 @@ from typing import Final
 from agent.settings.former_names import FORMER_NAMES, former_names_set
 from agent.settings.variables import TOKEN_VARIABLE, variables
 
-_OF_COMMANDS: Final = (
+_KNOWN: Final = (
     TOKEN_VARIABLE,
     "AGENT_URL",
+    "ENV_PRIVATE_KEY",
+    "IDAAS_CLIENT_SECRET",
     "PAGE_GRANT",
     "PAGE_PORT",
     "SANDBOX_CONFIG",
@@ -19,8 +21,8 @@ _OF_COMMANDS: Final = (
     "SANDBOX_MODEL_STUDIO_PORT",
     "SANDBOX_URL",
 )
-_OF_OTHERS: Final = ("AGENT_OS", "NIX_SSL_CERT_FILE")
-"""Variables of other programs with similar names: of Azure Pipelines and Nix."""
+_OF_OTHERS: Final = ("AGENT_OS", "ALIBABA_CLOUD_CREDENTIALS_FILE", "NIX_SSL_CERT_FILE")
+"""Variables of other programs with similar names: of Azure Pipelines, the vendor's library and Nix."""
 _LIKENESS: Final = 0.85
 """A ratio of `difflib`: one missing, wrong, added or swapped letter in a name of at least seven."""
 
@@ -30,7 +32,7 @@ def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
 
     It contains no value. Names that resemble none are ignored.
     """
-    known = [*variables(), *_OF_COMMANDS, *FORMER_NAMES]
+    known = [*variables(), *_KNOWN, *FORMER_NAMES]
     return [
         *former_names_set(environment),
         *(

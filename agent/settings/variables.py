@@ -4,6 +4,7 @@
 generated from the descriptions below.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from importlib.util import find_spec
@@ -13,9 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     ValidationError,
@@ -23,15 +22,19 @@ from pydantic import (
 )
 
 from agent.error_codes import AgentCode
+from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
+from agent.settings.role_variables import RoleVariables
 from agent.settings.services_file import ServiceDeclaration, read_services_file
+from agent.settings.values import TRUE, existing_file, holds
 from agent.tracing import Tracing
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
+from identity.idaas.role_credentials.request_headers import RequestHeaderRole
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
 from identity.secret import Secret
@@ -84,22 +87,8 @@ def _redis_url(value: object) -> object:
     return Secret(value)
 
 
-def _holds(check: Callable[[], bool]) -> bool:
-    """`check()`, or false if the path is not usable, such as a name that is too long."""
-    try:
-        return check()
-    except OSError:
-        return False
-
-
-def _existing_file(value: Path) -> Path:
-    if not _holds(value.is_file):
-        raise ValueError("must name a file, and there is none")
-    return value
-
-
 def _file_to_write(value: Path) -> Path:
-    if _holds(value.is_dir) or not _holds(value.parent.is_dir):
+    if holds(value.is_dir) or not holds(value.parent.is_dir):
         raise ValueError("must name a file in a folder that exists")
     return value
 
@@ -147,18 +136,12 @@ class LlmProvider(StrEnum):
     OPENAI_COMPATIBLE = "openai_compatible"
 
 
-class Variables(BaseModel):
+class Variables(RoleVariables):
     """The variables that the agent reads. A field's variable is its name in capitals.
 
     The client's secret or key is not among the fields: the SDK configuration names its variable.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cloud_idaas_config_path: Path = Field(
-        DEFAULT_PATH,
-        description="The IDaaS SDK configuration file, as the IDaaS console generates it.",
-    )
     jwks_endpoint: Url | None = Field(
         None,
         description="The signing keys of IDaaS. Default: `<issuer>/jwks` of the SDK configuration.",
@@ -207,7 +190,7 @@ class Variables(BaseModel):
         description="The example tool's `audience|permission`. With `LEAVE_SERVICE_URL`, or not at all.",
     )
     leave_service_url: Url | None = Field(None, description="The example tool's service.")
-    services_file: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+    services_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
         None, description="More services and tools, as TOML (`docs/extending.md`)."
     )
     llm_base_url: Url = Field(
@@ -223,7 +206,7 @@ class Variables(BaseModel):
         ("http://localhost:9001", "http://127.0.0.1:9001"),
         description="Origins of pages that may call the agent, separated by commas. Exact, no `*`.",
     )
-    ssl_cert_file: Annotated[Path, AfterValidator(_existing_file)] | None = Field(
+    ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
         None, description="A PEM bundle of the authorities to trust. Default: the public ones."
     )
     agent_host: Word = Field("127.0.0.1", description="The address to listen on. In a container: `0.0.0.0`.")
@@ -324,6 +307,7 @@ class Settings(Variables):
     """The variables, the SDK configuration and the services that two of them name."""
 
     idaas: InstanceOf[SdkConfiguration] = Field(exclude=True, repr=False)
+    header_role: InstanceOf[RequestHeaderRole] | None = Field(None, exclude=True, repr=False)
     services: dict[str, ServiceDeclaration] = Field(default={}, exclude=True, repr=False)
 
     @property
@@ -340,8 +324,10 @@ def variables() -> dict[str, tuple[str, object]]:
     }
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
+def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] = time.time) -> Settings:
     """The settings of `environment`, and the SDK configuration that it names.
+
+    `clock` dates what the agent presents to IDaaS.
 
     An empty variable counts as not set; unknown variables are ignored.
     Raises `ConfigurationError` with every fault at once, each by the variable's name; no value of a secret.
@@ -366,22 +352,30 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         code = AgentCode.SETTINGS_INVALID
         faults += unmatched
     services: dict[str, ServiceDeclaration] = {}
-    if "services_file" in given and _holds(Path(given["services_file"]).is_file):
+    if "services_file" in given and holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))
         code = AgentCode.SETTINGS_INVALID if found else code
         faults += found
+    sources = authentication_sources(given, _bundle(given), clock)
     try:
-        idaas = read_sdk_configuration(path, environment)
+        idaas = read_sdk_configuration(path, environment, clock=clock, sources=sources)
     except ConfigurationError as error:
         faults += error.faults
     if faults:
         raise ConfigurationError(code, faults)
-    return Settings.model_validate(given | {"idaas": idaas, "services": services})
+    header_role = sources.role if isinstance(sources.role, RequestHeaderRole) else None
+    return Settings.model_validate(given | {"idaas": idaas, "services": services, "header_role": header_role})
+
+
+def _bundle(given: Mapping[str, str]) -> str | None:
+    """`SSL_CERT_FILE`, if it is there; that it is not is a fault of its own."""
+    path = given.get("ssl_cert_file")
+    return path if path and holds(Path(path).is_file) else None
 
 
 def _unmatched(given: Mapping[str, str]) -> list[str]:
     """Faults of variables that must be set together, independent of other faults."""
-    faults = []
+    faults = client_faults(given)
     if ("leave_service_url" in given) != ("leave_service_scope" in given):
         faults.append("LEAVE_SERVICE_URL and LEAVE_SERVICE_SCOPE must be set together, or not at all")
     if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
@@ -400,10 +394,6 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
         ]
         if "llm_enable_thinking" in given:
             faults.append("LLM_ENABLE_THINKING must not be set if LLM_PROVIDER is openai_compatible")
-    if "audit_log_file" not in given and given.get("audit_required", "").lower() in _TRUE:
+    if "audit_log_file" not in given and given.get("audit_required", "").lower() in TRUE:
         faults.append("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
     return faults
-
-
-_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-"""The texts that pydantic reads as true."""

@@ -32,6 +32,7 @@ from identity.idaas.client_authentication.client_secret_post import ClientSecret
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.secret import Secret
+from identity.secret_source import FixedSecret
 from identity.transport.client import http_client
 
 FirstRequest = Callable[[Secret], Awaitable[object]]
@@ -97,7 +98,7 @@ def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
         token_endpoint=f"{origin}/api/v2/iauths_system/oauth2/token",
         developer_api_endpoint=origin,
         scope="urn:cloud:idaas:pam|.all",
-        client_authentication=ClientSecretPost("app_agent", Secret("benchmark")),
+        client_authentication=ClientSecretPost("app_agent", FixedSecret(Secret("benchmark"))),
         connect_timeout=_TIMEOUT_SECONDS,
         read_timeout=_TIMEOUT_SECONDS,
     )

@@ -4,9 +4,10 @@ Each request has the same members as that of the vendor's SDKs (`cloud-idaas-cor
 """
 
 import asyncio
+import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
 from typing import Any
@@ -24,18 +25,18 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.api_key_response import read_api_key
-from identity.idaas.client_authentication.method import Grant, TokenRequest
+from identity.idaas.client_authentication.method import USER_AGENT, Grant, TokenRequest
 from identity.idaas.configuration import SdkConfiguration
-from identity.idaas.refusal import exchange_error_code, read_refusal
-from identity.idaas.token_response import IssuedToken, read_issued_token
+from identity.idaas.exchanged_token import is_agents_own
+from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
+from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
 from identity.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from identity.transport.retry_after import retry_after
 
-_USER_AGENT = "idaas-agent"
-_FORM = "application/x-www-form-urlencoded"
+_LOG = logging.getLogger("idaas_agent.client_authentication")
 _MAX_CONCURRENT_REQUESTS = 32
 """Further requests wait in order of arrival. Without this limit, many new users at once would open a
 connection each; and the time that the pool takes for each request of its own queue grows with the queue."""
@@ -78,11 +79,16 @@ class IDaaSClient:
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         """An access token of the user for `scope`, in exchange for `subject_token` (RFC 8693, section 2.1).
 
-        IDaaS issues it by impersonation: the new token does not name the agent. A refusal has the code
-        `user_token_refused`, `agent_exchange_refused`, `client_authentication_failed`, or
-        `token_exchange_failed` if the response does not distinguish whose permission is missing.
+        IDaaS issues it by impersonation: the new token does not name the agent. The agent's own token is
+        not accepted as a result. A refusal has the code `user_token_refused`, `agent_exchange_refused`,
+        `client_authentication_failed`, or `token_exchange_failed` if the response does not distinguish whose
+        permission is missing.
         """
-        return await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
+        issued = await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
+        if is_agents_own(issued.token, subject_token, self._configuration.client_id):
+            detail = "the token that was issued in exchange is the agent's own, not the user's"
+            raise CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, detail, about=f'scope "{scope}"')
+        return issued
 
     async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
@@ -90,7 +96,8 @@ class IDaaSClient:
         A refusal of the token raises `PrerequisiteRefusedError`, a refusal of the key
         `RequirementRefusedError`, both with the code of the requirement.
         """
-        response = await self._send(partial(self._api_key_request, pam_token, requirement), "Developer API")
+        request = partial(self._api_key_request, pam_token, requirement)
+        response = _final(await self._retries.send(self._http, request, self._semaphore), "Developer API")
         about = f'credential "{requirement.identifier}"'
         if response.status == 200:
             try:  # without a local variable for the key: error reporters show local variables
@@ -108,50 +115,58 @@ class IDaaSClient:
 
     async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedToken:
         requested_at = self._clock()
-        response = await self._send(partial(self._token_request, grant), "token endpoint")
+        request, response = await self._authenticated(grant)
+        if _refuses_client(response) and await self._renewed(request):
+            request, response = await self._authenticated(grant)
         if response.status == 200:
-            try:
-                return read_issued_token(_json_object(response, "token endpoint"), requested_at)
+            try:  # without a local variable for the token: error reporters show local variables
+                return read_issued_token(token_members(_json_object(response, request.server)), requested_at)
             except ValueError as error:
-                detail = f"token endpoint: the response {error}"
+                detail = f"{request.server}: the response {error}"
                 raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, detail) from None
         refusal = read_refusal(response)
-        if refusal.code == "invalid_client" or response.status == 401:
-            about = f'client "{self._configuration.client_id}"'
-            raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, str(refusal), about=about)
+        detail = f"{request.server}: {refusal}" if request.server == "OpenAPI" else str(refusal)
+        if client_is_refused(refusal):
+            about = f'client "{self._configuration.client_id}" by {self._configuration.authn_method}'
+            raise CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, detail, about=about)
         if refusal.code:
             code = (
                 exchange_error_code(refusal.code)
                 if refused is IdentityCode.TOKEN_EXCHANGE_FAILED
                 else refused
             )
-            raise CredentialError(code, str(refusal), about=f'scope "{grant.scope}"')
-        raise _unexpected_status("token endpoint", response)
+            raise CredentialError(code, detail, about=f'scope "{grant.scope}"')
+        raise _unexpected_status(request.server, response)
 
-    async def _send(self, make_request: Callable[[], Awaitable[httpx.Request]], endpoint: str) -> Response:
-        """A response that is final: a success or a refusal. Otherwise raises `UnreachableError`."""
-        response = await self._retries.send(self._http, make_request, self._semaphore)
-        if isinstance(response, TransportFailure):
-            raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
-        if response.status == 429 or response.status >= 500:
-            raise UnreachableError(
-                IdentityCode.IDAAS_UNREACHABLE,
-                f"{endpoint}: {read_refusal(response)}",
-                retry_after=retry_after(response.headers),
-            )
-        return response
-
-    async def _token_request(self, grant: Grant) -> httpx.Request:
+    async def _authenticated(self, grant: Grant) -> tuple[TokenRequest, Response]:
+        """The last request that was sent, and the final response to it."""
         configuration = self._configuration
         plain = TokenRequest.unauthenticated(grant, configuration.token_endpoint)
-        request = await configuration.client_authentication.authenticate(plain)
-        return self._http.build_request(
-            "POST",
-            request.url,
-            content=request.body(),
-            headers={"Content-Type": _FORM, **request.headers, "User-Agent": _USER_AGENT},
-            timeout=self._timeout,
-        )
+        sent = plain
+
+        async def make_request() -> httpx.Request:
+            nonlocal sent
+            sent = await configuration.client_authentication.authenticate(plain)
+            return self._http.build_request(
+                "POST",
+                sent.url,
+                content=sent.body(),
+                headers={**sent.headers, "User-Agent": USER_AGENT},
+                timeout=self._timeout,
+            )
+
+        response = await self._retries.send(self._http, make_request, self._semaphore)
+        return sent, _final(response, sent.server)
+
+    async def _renewed(self, refused: TokenRequest) -> bool:
+        """Whether another credential of the client can be tried in place of the refused one."""
+        try:
+            renewed = await self._configuration.client_authentication.renew(refused)
+        except UnreachableError:
+            return False
+        if renewed:
+            _LOG.warning("IDaaS refused the client's credential: another one is tried")
+        return renewed
 
     async def _api_key_request(self, pam_token: Secret, requirement: ApiKeyRequirement) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
@@ -163,7 +178,7 @@ class IDaaSClient:
                 "Accept": "application/json",
                 "Authorization": f"Bearer {pam_token.reveal()}",
                 "Date": formatdate(self._clock(), usegmt=True),
-                "User-Agent": _USER_AGENT,
+                "User-Agent": USER_AGENT,
                 "x-acs-action": "ObtainCredential",
                 "x-acs-signature-method": "HMAC-SHA1",  # sent by the SDK, though nothing is signed
                 "x-acs-signature-nonce": uuid.uuid4().hex,
@@ -172,6 +187,26 @@ class IDaaSClient:
             },
             timeout=self._timeout,
         )
+
+
+def _final(response: Response | TransportFailure, endpoint: str) -> Response:
+    """A response that is final: 200, or a refusal. Raises `UnreachableError` for a temporary failure."""
+    if isinstance(response, TransportFailure):
+        raise UnreachableError(IdentityCode.IDAAS_UNREACHABLE, f"{endpoint}: {response.reason}")
+    if response.status == 200:
+        return response
+    refusal = read_refusal(response)
+    if response.status == 429 or response.status >= 500 or refusal.code.startswith("Throttling"):
+        raise UnreachableError(
+            IdentityCode.IDAAS_UNREACHABLE,
+            f"{endpoint}: {refusal}",
+            retry_after=retry_after(response.headers),
+        )
+    return response
+
+
+def _refuses_client(response: Response) -> bool:
+    return response.status != 200 and client_is_refused(read_refusal(response))
 
 
 def _json_object(response: Response, endpoint: str) -> Mapping[str, Any]:

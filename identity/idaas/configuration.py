@@ -11,10 +11,10 @@ from pathlib import Path
 
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.idaas.client_authentication.declaration import Declaration
+from identity.idaas.client_authentication.declaration import AuthenticationSources, Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication
 from identity.idaas.client_authentication.registry import read_client_authentication
-from identity.idaas.configuration_members import ConfigurationMembers, parse_members
+from identity.idaas.configuration_members import parse_members
 
 DEFAULT_PATH = Path("~/.cloud_idaas/client-config.json")
 
@@ -26,8 +26,9 @@ _LARGEST_FILE = 1_000_000
 class SdkConfiguration:
     """A valid configuration. Timeouts are in seconds, though the file has milliseconds.
 
-    `developer_api_endpoint` is an origin (`https://host[:port]`). `scope` is only validated;
-    the agent requests the scopes that its services declare.
+    `authn_method` is the name of `client_authentication`. `developer_api_endpoint` is an origin
+    (`https://host[:port]`). `scope` is only validated; the agent requests the scopes that its
+    services declare.
     """
 
     instance_id: str
@@ -39,14 +40,19 @@ class SdkConfiguration:
     client_authentication: ClientAuthentication
     connect_timeout: float
     read_timeout: float
+    authn_method: str = ""
 
 
 def read_sdk_configuration(
-    path: Path, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    clock: Callable[[], float] = time.time,
+    sources: AuthenticationSources | None = None,
 ) -> SdkConfiguration:
     """Reads the file at `path` (`~` is expanded), and secrets from the variables of `environment` it names.
 
-    `clock` dates the client assertions of the two JWT methods.
+    `clock` dates client assertions, documents and signatures. `sources` are the other origins of secrets.
     Raises `ConfigurationError` (`sdk_config_unreadable`), whose `faults` name the members.
     """
     try:
@@ -57,11 +63,15 @@ def read_sdk_configuration(
         raise _unreadable([f'file "{path}" cannot be read: {reason.lower()}']) from None
     if len(text) > _LARGEST_FILE:
         raise _unreadable([f'file "{path}" is larger than {_LARGEST_FILE} bytes'])
-    return parse_sdk_configuration(text, environment, clock=clock)
+    return parse_sdk_configuration(text, environment, clock=clock, sources=sources)
 
 
 def parse_sdk_configuration(
-    text: bytes, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+    text: bytes,
+    environment: Mapping[str, str],
+    *,
+    clock: Callable[[], float] = time.time,
+    sources: AuthenticationSources | None = None,
 ) -> SdkConfiguration:
     """Like `read_sdk_configuration`, of the file's content."""
     faults: list[str] = []
@@ -73,7 +83,20 @@ def parse_sdk_configuration(
         http.fault("unsafeIgnoreSslCert", "must not be true: certificates are always verified")
     client_id = members.text("clientId", required=True)
     token_endpoint = members.endpoint("tokenEndpoint")
-    authentication = _client_authentication(members, client_id, token_endpoint, environment, clock)
+    authn = members.inner("authnConfiguration", required=True)
+    authentication = None
+    if authn.values:
+        authentication = read_client_authentication(
+            Declaration(
+                members,
+                authn,
+                client_id,
+                token_endpoint,
+                environment,
+                clock,
+                sources or AuthenticationSources(),
+            )
+        )
     instance_id = members.text("idaasInstanceId", required=True)
     issuer = members.endpoint("issuer")
     developer_api_endpoint = members.origin("developerApiEndpoint")
@@ -92,21 +115,7 @@ def parse_sdk_configuration(
         client_authentication=authentication,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
-    )
-
-
-def _client_authentication(
-    members: ConfigurationMembers,
-    client_id: str,
-    token_endpoint: str,
-    environment: Mapping[str, str],
-    clock: Callable[[], float],
-) -> ClientAuthentication | None:
-    authn = members.inner("authnConfiguration", required=True)
-    if not authn.values:
-        return None
-    return read_client_authentication(
-        Declaration(members, authn, client_id, token_endpoint, environment, clock)
+        authn_method=authn.text("authnMethod"),
     )
 
 

@@ -42,6 +42,17 @@ class ConfigurationMembers:
             return ""
         return value
 
+    def pem(self, name: str) -> str:
+        """A text in PEM form, as it is in the file; `""` if it is absent, which is a fault."""
+        value = self.values.get(snake_case(name))
+        if value is None or value == "":
+            self.fault(name, "is missing")
+        elif not isinstance(value, str) or "-----BEGIN" not in value or not value.isascii():
+            self.fault(name, f"must be a text in PEM form, found {_kind(value)}")
+        else:
+            return value
+        return ""
+
     def inner(self, name: str, *, required: bool = False) -> "ConfigurationMembers":
         """The members of an inner object; none if absent."""
         value = self.values.get(snake_case(name))

@@ -40,6 +40,12 @@ def read_private_key(pem: str) -> PrivateKey:
     raise ValueError("is not RSA of at least 2048 bits, nor on the curve P-256, P-384 or P-521")
 
 
+def read_private_keys(pem: str) -> tuple[PrivateKey, ...]:
+    """Reads one key or several, one after the other. Raises `ValueError` as `read_private_key` does."""
+    parts = re.split(r"(?<=PRIVATE KEY-----)\s*(?=-----BEGIN )", pem)
+    return tuple(read_private_key(part) for part in parts)
+
+
 def assertion_algorithm(key: PrivateKey) -> str:
     """The JWS algorithm for client assertions, chosen as the vendor's SDK chooses it."""
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -43,6 +43,29 @@ def read_refusal(response: Response) -> Refusal:
     )
 
 
+_CLIENT_ERRORS: Final = (
+    "NoPermission",
+    "Forbidden.RAM",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "SignatureNonceUsed",
+    "InvalidTimeStamp",
+    "InvalidAccessKeyId",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+    "ResourceNotFound.Application",
+    "ResourceNotFound.Instance",
+)
+"""Codes of the OpenAPI, or their beginnings, that are about the role, its signature or the client."""
+
+
+def client_is_refused(refusal: Refusal) -> bool:
+    """Whether the client's authentication is refused, rather than what it requested."""
+    return (
+        refusal.code == "invalid_client" or refusal.status == 401 or refusal.code.startswith(_CLIENT_ERRORS)
+    )
+
+
 _EXCHANGE_ERRORS: Final[Mapping[str, ErrorCode]] = {
     "invalid_grant": IdentityCode.USER_TOKEN_REFUSED,
     "unauthorized_client": IdentityCode.AGENT_EXCHANGE_REFUSED,
@@ -58,6 +81,8 @@ def exchange_error_code(code: str) -> ErrorCode:
     the agent lacks the permission, `access_denied` that one of them is disabled, and `invalid_request` that
     the request is malformed or the user's token invalid (RFC 8693, section 2.2.2).
     """
+    if "SubjectToken" in code and not code.startswith("Missing"):  # the OpenAPI
+        return IdentityCode.USER_TOKEN_REFUSED
     return _EXCHANGE_ERRORS.get(code, IdentityCode.TOKEN_EXCHANGE_FAILED)
 
 

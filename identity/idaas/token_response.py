@@ -44,6 +44,24 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     return IssuedToken(Secret(token), expires_at)
 
 
+def token_members(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of a token response under the names of RFC 6749; those of the OpenAPI are translated."""
+    inner = body.get("TokenResponse")
+    if not isinstance(inner, dict):
+        return body
+    translated = {standard: inner[name] for name, standard in _MEMBERS.items() if inner.get(name) is not None}
+    return {"token_type": "Bearer", **translated}
+
+
+_MEMBERS = {
+    "TokenType": "token_type",
+    "AccessToken": "access_token",
+    "ExpiresIn": "expires_in",
+    "ExpiresAt": "expires_at",
+    "IssuedTokenType": "issued_token_type",
+}
+
+
 def _positive_seconds(response: Mapping[str, Any], name: str) -> float | None:
     value = response.get(name)
     if value is None:

@@ -1,6 +1,7 @@
 """The HTTP client of the services. All callers share it, so it keeps no state of any of them."""
 
 import ssl
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -25,6 +26,17 @@ def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.Asy
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
         event_hooks={"response": [remove_location]},
+    )
+
+
+ClientFactory = Callable[[], httpx.AsyncClient]
+"""Makes a client for a few requests. The caller closes it."""
+
+
+def direct_client() -> httpx.AsyncClient:
+    """A client for plain http without a proxy, to link-local and loopback addresses."""
+    return httpx.AsyncClient(
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=5.0, follow_redirects=False
     )
 
 

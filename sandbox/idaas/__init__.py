@@ -15,7 +15,7 @@ from sandbox.cloud import Cloud
 from sandbox.failing_service import observed
 from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
-from sandbox.idaas.discovery import DiscoveryEndpoint, JwksEndpoint
+from sandbox.idaas.discovery import DiscoveryEndpoint, InstanceEndpoint, JwksEndpoint
 from sandbox.idaas.logout_endpoint import LogoutEndpoint
 from sandbox.idaas.refresh_token import RefreshTokens
 from sandbox.idaas.sign_in_session import SignInSessions
@@ -32,7 +32,7 @@ SERVICES = {
 
 
 def application(cloud: Cloud) -> ASGIApp:
-    """Serves `/api/v2/iauths_system/oauth2/` and `/login/app/common/oauth2/`.
+    """Serves `/api/v2/iauths_system/oauth2/`, `/login/app/common/oauth2/` and the instance's description.
 
     Faults are those of `idaas.token`, `idaas.jwks`, `idaas.discovery` and `idaas.authorize`.
     """
@@ -47,6 +47,7 @@ def application(cloud: Cloud) -> ASGIApp:
             Route(
                 f"{ISSUER_PATH}/token", TokenEndpoint(cloud, codes, refresh_tokens).answer, methods=["POST"]
             ),
+            Route("/.well-known/cloud-idaas-configuration", InstanceEndpoint(cloud).answer),
             Route(f"{ISSUER_PATH}/jwks", JwksEndpoint(cloud).answer),
             Route(f"{ISSUER_PATH}/.well-known/openid-configuration", DiscoveryEndpoint(cloud).answer),
             Route(

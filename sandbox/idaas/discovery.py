@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from sandbox.addresses import INSTANCE
 from sandbox.cloud import Cloud
 
 
@@ -54,6 +55,23 @@ class DiscoveryEndpoint:
                     "preferred_username",
                 ],
                 "request_uri_parameter_supported": False,
+            }
+        )
+
+
+class InstanceEndpoint:
+    """The instance's description of itself, for set-up tools."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def answer(self, request: Request) -> Response:  # noqa: ARG002  # the same for everybody
+        addresses = self._cloud.addresses
+        return JSONResponse(
+            {
+                "instance_id": INSTANCE,
+                "default_authorization_server_issuer": addresses.issuer,
+                "developer_api_endpoint": {"internet": addresses.developer_api},
             }
         )
 

@@ -31,6 +31,7 @@ from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJ
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.principal import Principal
 from identity.secret import REDACTED, Secret
+from identity.secret_source import FixedSecret
 
 CANARY = "sk-canary-5f0c9d7e"
 
@@ -64,9 +65,11 @@ HOLDERS: dict[str, Any] = {
     "credential": lambda: Credential(ApiKeyRequirement("llm"), AccessIdentity.MACHINE, Secret(CANARY), 1.0),
     "verified access token": verified,
     "issued token": lambda: IssuedToken(Secret(CANARY), 1.0),
-    "client secret post": lambda: ClientSecretPost("app", Secret(CANARY)),
-    "client secret basic": lambda: ClientSecretBasic("app", Secret(CANARY)),
-    "client secret jwt": lambda: ClientSecretJwt("app", Secret(CANARY), "https://idaas.example/token"),
+    "client secret post": lambda: ClientSecretPost("app", FixedSecret(Secret(CANARY))),
+    "client secret basic": lambda: ClientSecretBasic("app", FixedSecret(Secret(CANARY))),
+    "client secret jwt": lambda: ClientSecretJwt(
+        "app", FixedSecret(Secret(CANARY)), "https://idaas.example/token"
+    ),
 }
 
 SHOWS: dict[str, Any] = {

@@ -11,6 +11,7 @@ from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.secret_member import read_client_secret
 from identity.secret import Secret
+from identity.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,27 @@ class ClientSecretBasic(ClientAuthentication):
     """See the module."""
 
     client_id: str
-    secret: Secret
+    secret: SecretSource[Secret]
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         """See `ClientAuthentication`."""
-        basic = base64.b64encode(f"{self.client_id}:{self.secret.reveal()}".encode()).decode("ascii")
+        secret = await self.secret.current()
+        basic = base64.b64encode(f"{self.client_id}:{secret.reveal()}".encode()).decode("ascii")
         headers = {**request.headers, "Authorization": f"Basic {basic}"}
-        return request.by_client({"client_id": self.client_id}, headers=headers, presented=self.secret)
+        return request.by_client({"client_id": self.client_id}, headers=headers, presented=secret)
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        return await self.secret.renew(refused.presented)
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`."""
+        return "the client secret, in the Authorization header of each token request"
 
 
-def read_client_secret_basic(declared: Declaration) -> ClientSecretBasic:
-    """From `clientSecretEnvVarName`."""
-    return ClientSecretBasic(declared.client_id, read_client_secret(declared))
+def read_client_secret_basic(declared: Declaration) -> ClientSecretBasic | None:
+    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
+    secret = read_client_secret(declared)
+    if secret is None:
+        return None
+    return ClientSecretBasic(declared.client_id, secret)

@@ -11,6 +11,7 @@ from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.secret_member import read_client_secret
 from identity.secret import Secret
+from identity.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +19,29 @@ class ClientSecretJwt(ClientAuthentication):
     """See the module."""
 
     client_id: str
-    secret: Secret
+    secret: SecretSource[Secret]
     token_endpoint: str
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         """See `ClientAuthentication`."""
+        secret = await self.secret.current()
         claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
-        assertion = jwt.encode(claims, self.secret.reveal(), algorithm="HS256")
-        return request.by_client(assertion_form(self.client_id, assertion), presented=self.secret)
+        assertion = jwt.encode(claims, secret.reveal(), algorithm="HS256")
+        return request.by_client(assertion_form(self.client_id, assertion), presented=secret)
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        return await self.secret.renew(refused.presented)
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`."""
+        return "an assertion signed with the client secret; the secret itself is not sent"
 
 
-def read_client_secret_jwt(declared: Declaration) -> ClientSecretJwt:
-    """From `clientSecretEnvVarName`."""
+def read_client_secret_jwt(declared: Declaration) -> ClientSecretJwt | None:
+    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
     secret = read_client_secret(declared)
+    if secret is None:
+        return None
     return ClientSecretJwt(declared.client_id, secret, declared.token_endpoint, declared.clock)

@@ -6,6 +6,7 @@ from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.secret_member import read_client_secret
 from identity.secret import Secret
+from identity.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +14,26 @@ class ClientSecretPost(ClientAuthentication):
     """See the module."""
 
     client_id: str
-    secret: Secret
+    secret: SecretSource[Secret]
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         """See `ClientAuthentication`."""
-        form = {"client_id": self.client_id, "client_secret": self.secret.reveal()}
-        return request.by_client(form, presented=self.secret)
+        secret = await self.secret.current()
+        form = {"client_id": self.client_id, "client_secret": secret.reveal()}
+        return request.by_client(form, presented=secret)
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. The other secret of the file, or its new content."""
+        return await self.secret.renew(refused.presented)
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`."""
+        return "the client secret, in the body of each token request"
 
 
-def read_client_secret_post(declared: Declaration) -> ClientSecretPost:
-    """From `clientSecretEnvVarName`."""
-    return ClientSecretPost(declared.client_id, read_client_secret(declared))
+def read_client_secret_post(declared: Declaration) -> ClientSecretPost | None:
+    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
+    secret = read_client_secret(declared)
+    if secret is None:
+        return None
+    return ClientSecretPost(declared.client_id, secret)

@@ -1,9 +1,36 @@
 """What a kind of client authentication is read from: the configuration file's members, and its sources."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 
 from identity.idaas.configuration_members import ConfigurationMembers
+from identity.idaas.metadata_service import InstanceMetadata, MetadataService
+from identity.idaas.role_credentials.role_credential import RoleCredential
+from identity.secret_source import SecretSource
+
+
+class SubjectTokenIn(StrEnum):
+    """Where the user's access token is in a request of the OpenAPI."""
+
+    BODY = "body"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationSources:
+    """What the configuration file does not contain: where secrets come from besides the variables it names.
+
+    A file is read in place of the variable that the configuration file names. `role` is the credential of the
+    execution role (`PLUGIN`); without it that method is a fault.
+    """
+
+    client_secret_file: Path | None = None
+    private_key_file: Path | None = None
+    metadata: InstanceMetadata = field(default_factory=MetadataService)
+    role: SecretSource[RoleCredential] | None = None
+    subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +47,8 @@ class Declaration:
     token_endpoint: str
     environment: Mapping[str, str]
     clock: Callable[[], float]
+    sources: AuthenticationSources
+
+    def fault(self, fault: str) -> None:
+        """Notes a fault that is not of a member."""
+        self.root.faults.append(fault)

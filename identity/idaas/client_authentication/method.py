@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from identity.secret import Secret
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, no secret
+USER_AGENT: Final = "idaas-agent"
 ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
 
 
@@ -51,7 +52,7 @@ class TokenRequest:
     @classmethod
     def unauthenticated(cls, grant: Grant, token_endpoint: str) -> "TokenRequest":
         """The request for `grant` to the token endpoint, before the client is named."""
-        return cls(grant, token_endpoint, grant.form())
+        return cls(grant, token_endpoint, grant.form(), {"Content-Type": "application/x-www-form-urlencoded"})
 
     def by_client(self, form: Mapping[str, str], **changes: Any) -> "TokenRequest":  # noqa: ANN401 - of `replace`
         """The request with `form` before its own parameters, and other members changed."""
@@ -63,11 +64,21 @@ class TokenRequest:
 
 
 class ClientAuthentication(Protocol):
-    """A method of client authentication."""
+    """A method of client authentication. `renew` and `inspect` have no effect on what IDaaS knows."""
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         """`request` with the proof of who the client is, made for this request.
 
         Raises `UnreachableError` if the proof cannot be obtained now.
         """
+        ...
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """Whether `authenticate` now presents another secret, key or document than `refused` did, which IDaaS
+        did not accept: then one more request may help.
+        """
+        ...
+
+    async def inspect(self) -> str:
+        """What is presented and where, for operators; no secret. Raises as `authenticate` does."""
         ...

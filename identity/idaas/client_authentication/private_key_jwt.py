@@ -11,6 +11,7 @@ from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.private_key_member import read_client_key
 from identity.idaas.private_key import PrivateKey, assertion_algorithm
+from identity.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +19,29 @@ class PrivateKeyJwt(ClientAuthentication):
     """See the module."""
 
     client_id: str
-    key: PrivateKey = field(repr=False)
+    key: SecretSource[PrivateKey] = field(repr=False)
     token_endpoint: str
     clock: Callable[[], float] = time.time
 
     async def authenticate(self, request: TokenRequest) -> TokenRequest:
         """See `ClientAuthentication`."""
+        key = await self.key.current()
         claims = assertion_claims(self.client_id, self.token_endpoint, self.clock())
-        assertion = jwt.encode(claims, self.key, algorithm=assertion_algorithm(self.key))
-        return request.by_client(assertion_form(self.client_id, assertion), presented=self.key)
+        assertion = jwt.encode(claims, key, algorithm=assertion_algorithm(key))
+        return request.by_client(assertion_form(self.client_id, assertion), presented=key)
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. The other key of the file, or its new content."""
+        return await self.key.renew(refused.presented)
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`."""
+        algorithm = assertion_algorithm(await self.key.current())
+        return f"an assertion signed with the private key ({algorithm}); the key itself is not sent"
 
 
 def read_private_key_jwt(declared: Declaration) -> PrivateKeyJwt | None:
-    """From `privateKeyEnvVarName`."""
+    """From `privateKeyEnvVarName`, or `ENV_PRIVATE_KEY_FILE`."""
     key = read_client_key(declared)
     if key is None:
         return None

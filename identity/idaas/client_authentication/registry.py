@@ -9,6 +9,10 @@ from identity.idaas.client_authentication.client_secret_jwt import read_client_s
 from identity.idaas.client_authentication.client_secret_post import read_client_secret_post
 from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication
+from identity.idaas.client_authentication.oidc import read_oidc
+from identity.idaas.client_authentication.pca import read_pca
+from identity.idaas.client_authentication.pkcs7 import read_pkcs7
+from identity.idaas.client_authentication.plugin import read_plugin
 from identity.idaas.client_authentication.private_key_jwt import read_private_key_jwt
 
 Reader = Callable[[Declaration], ClientAuthentication | None]
@@ -20,9 +24,12 @@ METHODS: Final[Mapping[str, Reader]] = MappingProxyType(
         "CLIENT_SECRET_BASIC": read_client_secret_basic,
         "CLIENT_SECRET_JWT": read_client_secret_jwt,
         "PRIVATE_KEY_JWT": read_private_key_jwt,
+        "PKCS7": read_pkcs7,
+        "OIDC": read_oidc,
+        "PCA": read_pca,
+        "PLUGIN": read_plugin,
     }
 )
-_NOT_SUPPORTED: Final = frozenset({"PKCS7", "OIDC", "PCA", "PLUGIN", "NONE"})
 
 
 def read_client_authentication(declared: Declaration) -> ClientAuthentication | None:
@@ -37,8 +44,8 @@ def read_client_authentication(declared: Declaration) -> ClientAuthentication | 
     method = authn.text("authnMethod", required=True)
     if method in METHODS:
         return METHODS[method](declared)
-    if method in _NOT_SUPPORTED:
-        authn.fault("authnMethod", f'must be one of {", ".join(METHODS)}: "{method}" is not supported')
+    if method == "NONE":
+        authn.fault("authnMethod", f'must be one of {", ".join(METHODS)}: "NONE" is for public clients')
     elif method:
         authn.fault("authnMethod", f"must be one of {', '.join(METHODS)}")
     return None

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
 from sandbox.faults import Fault
+from sandbox.ram.policy import Policy, Statement
 from tests.conftest import Sandbox
 
 HUMAN = {"ACCESS_IDENTITY": "Human"}
@@ -39,6 +41,22 @@ def without_exchange(sandbox: Sandbox) -> None:
     applications[AGENT] = replace(applications[AGENT], grant_types=left)
 
 
+def setting(**members: object) -> Callable[[Sandbox], None]:
+    """Changes settings of the sandbox."""
+
+    def change(sandbox: Sandbox) -> None:
+        for name, value in members.items():
+            setattr(sandbox.cloud.settings, name, value)
+
+    return change
+
+
+def policy(effect: str) -> Callable[[Sandbox], None]:
+    """The policy of the execution role: everything is allowed or denied."""
+    statement = Statement(effect=effect, action=["*"], resource=["*"])
+    return lambda sandbox: setattr(sandbox.cloud.execution_role, "policy", Policy(statement=[statement]))
+
+
 @dataclass(frozen=True)
 class Case:
     """A fault, and the finding of `doctor`: step, code and reason."""
@@ -48,12 +66,14 @@ class Case:
     reason: str
     variables: Mapping[str, str] = field(default_factory=dict)
     change: Callable[[Sandbox], None] = nothing
-    configuration: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, object] = field(default_factory=dict)
     """Members of the SDK configuration."""
     token: Mapping[str, object] | None = None
     """The user's token: keywords of `sandbox.access_token`."""
     clock: float = 0.0
     """Seconds by which the agent's clock is ahead."""
+    authn: AuthnMethod | None = None
+    source: RoleCredentials = RoleCredentials.ENVIRONMENT
 
     def __str__(self) -> str:
         return f"{self.step}: {self.reason}".replace(" ", "_")
@@ -64,8 +84,46 @@ def closed(path: str) -> str:
     return f"https://localhost:1{path}"
 
 
+CREDENTIAL = "client credential"
 OWN, KEYS, ISSUED, USER = "agent's own token", "signing keys", "what IDaaS issues", "user's access token"
 LLM, AMAP, ENTERPRISE = "credential of model", "credential of amap", "credential of enterprise"
+
+PKCS7, OIDC, PCA, PLUGIN = (AuthnMethod[name] for name in ("PKCS7", "OIDC", "PCA", "PLUGIN"))
+UNAVAILABLE, REFUSED = "client_credential_unavailable", "client_authentication_failed"
+NO_KEY = dict.fromkeys(("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+                        "ALIBABA_CLOUD_SECURITY_TOKEN"), "")  # fmt: skip
+CLIENT_CASES = [
+    Case(CREDENTIAL, UNAVAILABLE, "no_metadata_service", {"ECS_METADATA_ENDPOINT": "http://localhost:1"},
+         authn=PKCS7),
+    Case(CREDENTIAL, UNAVAILABLE, "metadata_refused", change=fault("ecs_metadata", status=404), authn=PKCS7),
+    Case(CREDENTIAL, UNAVAILABLE, "workload_token_expired", clock=7200, authn=OIDC),
+    Case(CREDENTIAL, UNAVAILABLE, "no_credentials_uri", change=fault("credentials_uri", status=500),
+         authn=PLUGIN, source=RoleCredentials.URI),
+    Case(CREDENTIAL, UNAVAILABLE, "no_sts", change=fault("sts", status=503), authn=PLUGIN,
+         source=RoleCredentials.OIDC),
+    Case(CREDENTIAL, UNAVAILABLE, "role_not_assumed",
+         {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": "{folder}/workload-token"}, authn=PLUGIN,
+         source=RoleCredentials.OIDC),
+    Case(CREDENTIAL, UNAVAILABLE, "no_request_yet",
+         NO_KEY | {"FC_REGION": "cn-hangzhou", "FC_CREDENTIALS_FROM_HEADERS": "true"}, authn=PLUGIN),
+    Case(OWN, REFUSED, "ram_policy", change=policy("Deny"), authn=PLUGIN),
+    Case(OWN, REFUSED, "sts_expired", change=lambda sandbox: sandbox.cloud.execution_role.expire(),
+         authn=PLUGIN),
+    Case(OWN, REFUSED, "clock", clock=7200, authn=PLUGIN),
+    Case(OWN, REFUSED, "unknown_application", change=policy("Allow"), configuration={"clientId": "app_x"},
+         authn=PLUGIN),
+    Case(OWN, REFUSED, "access_key_refused", {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "x"}, authn=PLUGIN),
+    Case(OWN, "idaas_unreachable", "name_unknown", configuration={"openApiEndpoint": "eiam.invalid"},
+         authn=PLUGIN),
+    Case(OWN, REFUSED, "another_instance", configuration={"idaasInstanceId": "idaas_x"}, authn=PKCS7),
+    Case(OWN, REFUSED, "document_refused", change=setting(ecs_instance_id="i-other"), authn=PKCS7),
+    Case(OWN, REFUSED, "workload_token_refused",
+         {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": "{folder}/workload-token-sts"}, authn=OIDC),
+    Case(OWN, REFUSED, "certificate_refused", change=setting(agent_certificate_revoked=True), authn=PCA),
+    Case(LLM, "token_exchange_failed", "subject_token_not_read", HUMAN,
+         setting(openapi_form_parameters=False), token={}, authn=PLUGIN),
+]  # fmt: skip
+"""Faults of client authentication, by method."""
 
 CASES = [
     Case("configuration", "settings_invalid", "settings_invalid", {"AGENT_SCOPE": ""}),
@@ -151,4 +209,5 @@ CASES = [
     Case("service enterprise", "enterprise_service_failed", "service_down",
          change=fault("function_compute", status=500)),
     Case("service leave", "service_failed", "refused", HUMAN | {"LEAVE_SERVICE_URL": closed("/")}, token={}),
+    *CLIENT_CASES,
 ]  # fmt: skip

@@ -21,7 +21,9 @@ from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
 from agent.error_table import ERROR_CODES
+from agent.settings.variables import read_settings
 from identity.secret import Secret
+from sandbox.authn_method import AuthnMethod
 from tests.agent.doctor.declared_cases import DECLARED_CASES
 from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed
 from tests.conftest import Sandbox
@@ -53,6 +55,7 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     loop.symlink_to(loop)
     places = {
         "loop": str(loop),
+        "folder": str(folder),
         "issuer": addresses.issuer,
         "idaas_port": addresses.idaas.rpartition(":")[2],
         "plain_port": addresses.idaas_plain.rpartition(":")[2],
@@ -60,12 +63,13 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
         "function_compute": addresses.function_compute,
         "other_jwks": f"{elsewhere}/jwks",
     }
-    variables = sandbox.environment | {
-        name: value.format_map(places) for name, value in case.variables.items()
-    }
+    given = sandbox.environment
+    if case.authn is not None:
+        given = sandbox.running.environment_by(case.authn, folder, case.source)
+    variables = given | {name: value.format_map(places) for name, value in case.variables.items()}
     if case.configuration:
         configuration = json.loads(Path(variables["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
-        file = folder / "client-config.json"
+        file = folder / "changed-config.json"
         file.write_text(json.dumps(configuration | case.configuration))
         variables["CLOUD_IDAAS_CONFIG_PATH"] = str(file)
     return variables
@@ -113,6 +117,32 @@ def test_every_code_is_provoked_or_listed_as_unreachable() -> None:
     provoked = {case.code for case in [*CASES, *DECLARED_CASES]} | {"internal_error"}
     assert set(ERROR_CODES) - provoked - NOT_MET.keys() == set()
     assert provoked & NOT_MET.keys() == set()
+
+
+@pytest.mark.parametrize("method", [AuthnMethod.PRIVATE_KEY_JWT, AuthnMethod.PKCS7])
+async def test_a_wrong_clock_is_found_for_each_method_with_a_time(
+    sandbox: Sandbox, tmp_path: Path, method: AuthnMethod
+) -> None:
+    found = await findings(sandbox.running.environment_by(method, tmp_path), ahead=-3600)
+    members = found["agent's own token"].members()
+    assert (members["code"], members["reason"]) == ("client_authentication_failed", "clock")
+    assert "s behind that of IDaaS" in members["cause"]
+
+
+@pytest.mark.parametrize(
+    ("method", "shown"),
+    [
+        (AuthnMethod.CLIENT_SECRET_POST, "the client secret, in the body of each token request"),
+        (AuthnMethod.OIDC, 'for audience "'),
+        (AuthnMethod.PCA, "a certificate valid until 20"),
+        (AuthnMethod.PLUGIN, "in Human identity the user's access token travels in the body"),
+    ],
+)
+async def test_the_client_credential_and_where_it_travels_is_shown(
+    sandbox: Sandbox, tmp_path: Path, method: AuthnMethod, shown: str
+) -> None:
+    settings = read_settings(sandbox.running.environment_by(method, tmp_path))
+    assert shown in await settings.idaas.client_authentication.inspect()
 
 
 def doctor(*arguments: str, **variables: str) -> tuple[int, str]:

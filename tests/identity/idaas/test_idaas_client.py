@@ -16,6 +16,7 @@ from identity.idaas.client_authentication.client_secret_basic import ClientSecre
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.secret_source import FixedSecret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
@@ -45,7 +46,9 @@ async def test_a_wrong_client_secret_has_a_row_of_its_own(
     sandbox: Any, configuration: SdkConfiguration, retries: RetryPolicy
 ) -> None:
     for kind in (ClientSecretPost, ClientSecretBasic):
-        wrong = replace(configuration, client_authentication=kind("app_agent01", Secret("wrong-canary")))
+        wrong = replace(
+            configuration, client_authentication=kind("app_agent01", FixedSecret(Secret("wrong-canary")))
+        )
         async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
             client = IDaaSClient(wrong, http, retries=retries)
             for call in (client.machine_token(PAM), client.exchange(Secret("token"), PAM)):

@@ -18,6 +18,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.secret import Secret
+from identity.secret_source import FixedSecret
 from identity.transport.retry import RetryPolicy
 from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal
 
@@ -38,7 +39,7 @@ def answering(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
 
         application = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
         origin = "https://idaas.example"
-        authentication = ClientSecretPost("app", Secret("secret"))
+        authentication = ClientSecretPost("app", FixedSecret(Secret("secret")))
         configuration = SdkConfiguration(
             "idaas", "app", f"{origin}/iss", f"{origin}/token", origin, PAM, authentication, 5.0, 10.0
         )

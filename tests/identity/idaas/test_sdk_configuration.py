@@ -18,6 +18,7 @@ from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJ
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.configuration import SdkConfiguration, parse_sdk_configuration, read_sdk_configuration
+from identity.secret_source import FixedSecret
 
 SECRET = "CS-canary-0123456789abcdefghijklmnop"
 ENVIRONMENT = {"IDAAS_CLIENT_SECRET": SECRET}
@@ -187,10 +188,30 @@ def test_a_wrong_member_is_named(content: dict[str, Any], member: str) -> None:
     assert f'member "{member}"' in fault
 
 
-@pytest.mark.parametrize("method", ["PKCS7", "OIDC", "PCA", "PLUGIN", "NONE"])
-def test_a_method_that_is_not_supported_yet_is_named(method: str) -> None:
-    (fault,) = faults(with_authn(authnMethod=method))
-    assert f'"{method}" is not supported' in fault
+def test_the_method_of_public_clients_is_refused() -> None:
+    (fault,) = faults(with_authn(authnMethod="NONE"))
+    assert '"NONE" is for public clients' in fault
+
+
+@pytest.mark.parametrize(
+    ("method", "members"),
+    [
+        ("PKCS7", ["applicationFederatedCredentialName", "clientDeployEnvironment"]),
+        ("OIDC", ["applicationFederatedCredentialName", "clientDeployEnvironment", "oidcTokenFilePath"]),
+        ("PCA", ["applicationFederatedCredentialName", "clientX509Certificate", "x509CertChains"]),
+        ("PLUGIN", ["pluginName"]),
+    ],
+)
+def test_every_missing_member_of_a_method_is_named_at_once(method: str, members: list[str]) -> None:
+    found = faults({"authnConfiguration": {"authnMethod": method}})
+    for member in [*(f"authnConfiguration.{name}" for name in members), "idaasInstanceId", "clientId"]:
+        assert any(f'member "{member}"' in fault for fault in found)
+
+
+@pytest.mark.parametrize(("method", "environment"), [("PKCS7", "AWS_EC2"), ("OIDC", "ALIBABA_CLOUD_ACK")])
+def test_an_environment_that_the_sdk_does_not_serve_is_a_fault(method: str, environment: str) -> None:
+    found = faults(with_authn(authnMethod=method, clientDeployEnvironment=environment))
+    assert any('member "authnConfiguration.clientDeployEnvironment" must be' in fault for fault in found)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +290,8 @@ def test_a_private_key_is_read_in_each_form(
     for spelled in (text, text.replace("\n", "\\n"), text.replace("\n", " "), f"\n{text}\n"):
         authentication = key_configuration(spelled).client_authentication
         assert isinstance(authentication, PrivateKeyJwt)
-        assert authentication.key.private_numbers() == key.private_numbers()
+        assert isinstance(authentication.key, FixedSecret)
+        assert authentication.key.value.private_numbers() == key.private_numbers()
         assert "key" not in repr(authentication)
 
 

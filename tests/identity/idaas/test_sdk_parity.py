@@ -1,6 +1,8 @@
 """What the agent sends to IDaaS equals what the vendor's SDKs send, for each method of client authentication.
 
-Both talk to one recording server. The SDKs run unchanged, in the process that also referees the sandbox.
+Both talk to one recording server, and to a recording metadata service. The SDKs and their plugin run
+unchanged, in the process that also referees the sandbox. The plugin exchanges no tokens: the referee of that
+is the vendor's OpenAPI client.
 """
 
 import asyncio
@@ -21,32 +23,34 @@ import jwt
 import pytest
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from agent.settings.variables import read_settings
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
-from identity.idaas.configuration import read_sdk_configuration
 from identity.secret import Secret
+from sandbox.authn_method import AuthnMethod
 from tests.recorder import Recorder
 
 SDK_SESSION = Path(__file__).parents[2] / "sandbox" / "official_sdk_session.py"
 PAM = "urn:cloud:idaas:pam|.all"
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
 USER_TOKEN = "the.user's-access.token"
-METHODS = {
-    "CLIENT_SECRET_POST": {"clientSecretEnvVarName": "IDAAS_CLIENT_SECRET"},
-    "CLIENT_SECRET_BASIC": {"clientSecretEnvVarName": "IDAAS_CLIENT_SECRET"},
-    "CLIENT_SECRET_JWT": {"clientSecretEnvVarName": "IDAAS_CLIENT_SECRET"},
-    "PRIVATE_KEY_JWT": {"privateKeyEnvVarName": "ENV_PRIVATE_KEY"},
-}
+METHODS = list(AuthnMethod)
 
 
 async def respond(request: Request) -> Response:
     """A token, or the API key of a credential: enough for each request of a client to succeed."""
+    if request.url.path.startswith("/latest/"):
+        return PlainTextResponse("metadata-token" if request.method == "PUT" else "MIIexample")
     if request.method == "GET":
         identifier = request.query_params["credentialIdentifier"]
         key = {"apiKeyContent": {"apiKey": "sk-x"}}
         return JSONResponse({"credentialIdentifier": identifier, "credentialContent": key})
+    if "x-acs-action" in request.headers:
+        kind = "exchanged" if "SubjectToken" in request.query_params or await request.body() else "own"
+        token = {"TokenType": "Bearer", "AccessToken": f"{kind}.x", "ExpiresIn": 3600}
+        return JSONResponse({"TokenResponse": token | {"ExpiresAt": int(time.time()) + 3600}})
     members = dict(form(await request.body()))
     kind = "exchanged" if "subject_token" in members else "own"
     token = f"{kind}.{'pam' if members['scope'] == PAM else 'enterprise'}"
@@ -63,22 +67,22 @@ def comparable(request: Request, body: bytes) -> str:
     headers = {
         name: value
         for name, value in request.headers.items()
-        if name in ("authorization", "content-type") or name.startswith("x-acs-")
+        if name in ("authorization", "content-type") or name.startswith(("x-acs-", "x-aliyun-"))
     }
     if "x-acs-action" in headers:
         headers["accept"] = request.headers["accept"]
-        headers["date"] = re.sub(
-            r"^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$", "<a date>", request.headers["date"]
-        )
+        for name in {"date", "x-acs-date"} & set(request.headers):
+            headers[name] = DATE.sub("<a date>", request.headers[name])
+        headers["authorization"] = SIGNATURE.sub("Signature=<hex>", headers["authorization"])
         headers["x-acs-signature-nonce"] = re.sub(
             r"^[0-9a-f]{32}$", "<a nonce>", headers["x-acs-signature-nonce"]
         )
     recorded = {
         "method": request.method,
         "path": request.url.path,
-        "query": request.url.query,
+        "query": SIGNING_TIME.sub("<a time>", request.url.query),
         "form": [
-            [name, assertion_shape(value) if name == "client_assertion" else value]
+            [name, assertion_shape(value) if name == "client_assertion" and value.count(".") == 2 else value]
             for name, value in form(body)
         ],
         "headers": headers,
@@ -96,9 +100,16 @@ def taken(recorder: Recorder) -> list[str]:
     return sorted(requests)
 
 
+DATE = re.compile(r"^(\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT|\d{4}-\d\d-\d\dT[\d:]{8}Z)$")
+SIGNATURE = re.compile(r"Signature=[0-9a-f]{64}$")
+SIGNING_TIME = re.compile(r"(?<=signingTime%22%3A%20)\d{10}(?=%7D)")
+
+
 def assertion_shape(assertion: str) -> dict[str, Any]:
     """Header and claims of a client assertion, with what differs each time replaced by its shape."""
     claims = jwt.decode(assertion, options={"verify_signature": False})
+    if claims["iss"] != "app_agent01":  # another issuer's token: the same for both
+        return {"token": assertion}
     header = jwt.get_unverified_header(assertion)
     lifetime = claims.pop("exp") - claims["iat"]
     recent = abs(claims.pop("iat") - time.time()) < 60
@@ -128,24 +139,27 @@ async def over_tls(application: Any, certificates: Path) -> AsyncIterator[str]:
         await server.shutdown(sockets=[listener])
 
 
-def write_configurations(folder: Path, origin: str) -> dict[str, Path]:
-    paths = {}
-    for method, members in METHODS.items():
-        content = {
-            "idaasInstanceId": "idaas_example01",
-            "clientId": "app_agent01",
-            "issuer": f"{origin}/oauth2",
-            "tokenEndpoint": f"{origin}/oauth2/token",
-            "scope": PAM,
-            "developerApiEndpoint": origin.removeprefix("https://"),
-            "authnConfiguration": {"identityType": "CLIENT", "authnMethod": method, **members},
-        }
-        paths[method] = folder / f"{method}.json"
-        paths[method].write_text(json.dumps(content))
-    return paths
+def variables_for(
+    method: AuthnMethod, sandbox: Any, folder: Path, origin: str, metadata: str
+) -> dict[str, str]:
+    """The variables of the sandbox's agent, with the addresses of the recorders in its configuration."""
+    variables: dict[str, str] = sandbox.running.environment_by(method, folder)
+    path = Path(variables["CLOUD_IDAAS_CONFIG_PATH"])
+    content = json.loads(path.read_text()) | {
+        "issuer": f"{origin}/oauth2",
+        "tokenEndpoint": f"{origin}/oauth2/token",
+        "developerApiEndpoint": origin.removeprefix("https://"),
+    }
+    if "openApiEndpoint" in content:
+        content["openApiEndpoint"] = origin.removeprefix("https://")
+    path.write_text(json.dumps(content))
+    moved = {"ECS_METADATA_ENDPOINT": metadata} if "ECS_METADATA_ENDPOINT" in variables else {}
+    return variables | moved
 
 
-async def sdk_requests(recorder: Recorder, path: Path, environment: dict[str, str]) -> list[str]:
+async def sdk_requests(folder: Path, environment: dict[str, str]) -> None:
+    path = folder / "variables.json"
+    path.write_text(json.dumps(environment))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(SDK_SESSION),
@@ -157,33 +171,35 @@ async def sdk_requests(recorder: Recorder, path: Path, environment: dict[str, st
     )
     _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
-    return taken(recorder)
 
 
-async def agent_requests(
-    recorder: Recorder, path: Path, environment: dict[str, str], http: httpx.AsyncClient
-) -> list[str]:
-    client = IDaaSClient(read_sdk_configuration(path, environment), http)
+async def agent_requests(environment: dict[str, str], http: httpx.AsyncClient) -> None:
+    client = IDaaSClient(read_settings(environment).idaas, http)
     own = await client.machine_token(PAM)
     await client.machine_token(ENTERPRISE)
     exchanged = await client.exchange(Secret(USER_TOKEN), PAM)
     await client.exchange(Secret(USER_TOKEN), ENTERPRISE)
     await client.obtain_api_key(own.token, ApiKeyRequirement("llm_api_key"))
     await client.obtain_api_key(exchanged.token, ApiKeyRequirement("amap_api_key"))
-    return taken(recorder)
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_requests_equal_those_of_the_sdks(sandbox: Any, tmp_path: Path, method: str) -> None:
-    recorder = Recorder(respond)
-    environment = dict(sandbox.environment)
-    certificates = Path(environment["SSL_CERT_FILE"]).parent
+async def test_requests_equal_those_of_the_sdks(
+    sandbox: Any, serve: Any, tmp_path: Path, method: AuthnMethod
+) -> None:
+    recorder, metadata = Recorder(respond), Recorder(respond)
+    certificates = Path(sandbox.environment["SSL_CERT_FILE"]).parent
     async with (
         over_tls(recorder, certificates) as origin,
         httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http,
     ):
-        path = write_configurations(tmp_path, origin)[method]
-        theirs = await sdk_requests(recorder, path, environment)
-        ours = await agent_requests(recorder, path, environment, http)
+        environment = variables_for(method, sandbox, tmp_path, origin, await serve(metadata))
+        await sdk_requests(tmp_path, environment)
+        theirs, of_the_machine = taken(recorder), taken(metadata)
+        # the vendor's client has the user's token in the query
+        await agent_requests(environment | {"OPENAPI_SUBJECT_TOKEN_IN": "query"}, http)
+        ours, of_our_machine = taken(recorder), taken(metadata)
     assert len(theirs) == 6
     assert [json.loads(request) for request in ours] == [json.loads(request) for request in theirs]
+    assert of_our_machine == of_the_machine
+    assert len(of_the_machine) == (2 if method is AuthnMethod.PKCS7 else 0)

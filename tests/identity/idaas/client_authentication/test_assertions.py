@@ -13,6 +13,7 @@ from identity.idaas.client_authentication.method import Grant, TokenRequest
 from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.private_key import read_private_key
 from identity.secret import Secret
+from identity.secret_source import FixedSecret
 
 TOKEN_ENDPOINT = "https://idaas.example/token"
 REQUEST = TokenRequest.unauthenticated(Grant("https://service.example|read"), TOKEN_ENDPOINT)
@@ -32,7 +33,9 @@ async def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    ours = await PrivateKeyJwt("app", read_private_key(pem), TOKEN_ENDPOINT, clock).authenticate(REQUEST)
+    ours = await PrivateKeyJwt("app", FixedSecret(read_private_key(pem)), TOKEN_ENDPOINT, clock).authenticate(
+        REQUEST
+    )
     theirs = StaticPrivateKeyAssertionProvider(pem)
     theirs.client_id, theirs.token_endpoint = "app", TOKEN_ENDPOINT
     header = jwt.get_unverified_header(ours.form["client_assertion"])
@@ -50,13 +53,13 @@ async def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock
 
 
 async def test_each_assertion_has_an_id_of_its_own(clock: Any) -> None:
-    authentication = ClientSecretJwt("app", Secret("s" * 40), TOKEN_ENDPOINT, clock)
+    authentication = ClientSecretJwt("app", FixedSecret(Secret("s" * 40)), TOKEN_ENDPOINT, clock)
     assertions = [(await authentication.authenticate(REQUEST)).form["client_assertion"] for _ in range(20)]
     ids = {jwt.decode(text, options={"verify_signature": False})["jti"] for text in assertions}
     assert len(ids) == 20
 
 
 async def test_credentials_of_a_request_do_not_print(clock: Any) -> None:
-    authentication = ClientSecretJwt("app", Secret("s" * 40), TOKEN_ENDPOINT, clock)
+    authentication = ClientSecretJwt("app", FixedSecret(Secret("s" * 40)), TOKEN_ENDPOINT, clock)
     request = await authentication.authenticate(REQUEST)
     assert repr(request) == f"TokenRequest(grant={REQUEST.grant!r}, server='token endpoint')"

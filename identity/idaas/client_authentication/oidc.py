@@ -1,0 +1,103 @@
+"""`OIDC`: a token of another issuer, such as the service account token that Kubernetes puts into a file."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+
+from identity.error_codes import IdentityCode
+from identity.errors import UnreachableError
+from identity.idaas.client_authentication.declaration import Declaration
+from identity.idaas.client_authentication.federated_credential import (
+    check_environment,
+    federated_form,
+    read_credential_name,
+)
+from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
+from identity.idaas.token_file import read_token_file
+from identity.secret import Secret
+
+KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_LEAST_LIFETIME = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc(ClientAuthentication):
+    """See the module. The file is read for each request, because its owner replaces it.
+
+    Unlike the vendor's SDK, it sends the token without a line break at its end, and none that expires within
+    a minute. A token that is no JWT is sent as it is.
+    """
+
+    client_id: str
+    credential_name: str
+    path: Path
+    clock: Callable[[], float] = time.time
+
+    async def authenticate(self, request: TokenRequest) -> TokenRequest:
+        """See `ClientAuthentication`."""
+        token = await self._current()
+        form = federated_form(self.client_id, self.credential_name, "id-token-bearer", token.reveal())
+        return request.by_client(form, presented=token)
+
+    async def renew(self, refused: TokenRequest) -> bool:
+        """See `ClientAuthentication`. Whether the file has changed."""
+        return await self._current() != refused.presented
+
+    async def inspect(self) -> str:
+        """See `ClientAuthentication`. Names the token's issuer and audience, which it does not verify."""
+        claims = _claims(await self._current())
+        issuer, audience = str(claims.get("iss", "unknown")), claims.get("aud", "unknown")
+        named = ", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)
+        return (
+            f'the token in file "{self.path}", of issuer "{issuer[:200]}" for audience "{named[:200]}"; '
+            f'federated credential "{self.credential_name}"'
+        )
+
+    async def _current(self) -> Secret:
+        try:
+            token = await asyncio.to_thread(read_token_file, self.path)
+        except ValueError as error:
+            detail = f'token file "{self.path}" {error}'
+            raise _unavailable(detail) from None
+        expires_at = _claims(token).get("exp")
+        if isinstance(expires_at, int | float) and expires_at - self.clock() < _LEAST_LIFETIME:
+            detail = f'token file "{self.path}": the token has expired, or does within a minute'
+            raise _unavailable(detail)
+        return token
+
+
+def read_oidc(declared: Declaration) -> Oidc | None:
+    """From `applicationFederatedCredentialName`, `clientDeployEnvironment` and the path of the token.
+
+    The path is `oidcTokenFilePath`, else in the variable that `oidcTokenFilePathEnvVarName` names, else that
+    of Kubernetes.
+    """
+    authn = declared.authn
+    check_environment(declared, "KUBERNETES")
+    name = read_credential_name(declared)
+    member, path = "oidcTokenFilePath", authn.text("oidcTokenFilePath")
+    if not path and (variable := authn.text("oidcTokenFilePathEnvVarName")):
+        member, path = "oidcTokenFilePathEnvVarName", declared.environment.get(variable, "").strip()
+    chosen = Path(path) if path else KUBERNETES_TOKEN
+    try:
+        read_token_file(chosen)
+    except ValueError as error:
+        authn.fault(member, f'leads to file "{chosen}", which {error}')
+        return None
+    return Oidc(declared.client_id, name, chosen, declared.clock)
+
+
+def _claims(token: Secret) -> dict[str, object]:
+    """The claims, not verified: IDaaS does that. Empty for a token that is no JWT."""
+    try:
+        return dict(jwt.decode(token.reveal(), options={"verify_signature": False}))
+    except jwt.PyJWTError:
+        return {}
+
+
+def _unavailable(detail: str) -> UnreachableError:
+    return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail)

@@ -1,0 +1,110 @@
+"""A secret in a file, read again when the file changes: rotation without a restart.
+
+A file may contain two values, the preferred one first. The second is for the time in which the server accepts
+only one of them, and which one is not known: a value that is refused is replaced by the other.
+Kubernetes secrets and systemd credentials are such files.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger("idaas_agent.secret_file")
+_MAX_BYTES: Final = 65_536
+_MAX_VALUES: Final = 2
+
+
+class SecretFile(Generic[T]):
+    """A `SecretSource` of a file's values.
+
+    `parse` reads the values of the file's text and raises `ValueError`, without a value, if it cannot. The
+    file is read at most once in `max_age` seconds, in a thread, and at once after a refusal. While it cannot
+    be read or parsed, the values read before stay in use, and one warning is logged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[str], tuple[T, ...]],
+        *,
+        clock: Callable[[], float] = time.time,
+        max_age: float = 1.0,
+    ) -> None:
+        """Reads the file for the first time. Raises `ValueError` with the reason if it cannot be used."""
+        self._path = path
+        self._parse = parse
+        self._clock = clock
+        self._max_age = max_age
+        self._text = _read(path)
+        self._values = _parsed(parse, self._text)
+        self._refused: object = None
+        self._read_at = clock()
+        self._warned = False
+
+    async def current(self) -> T:
+        """See `SecretSource`. The first value, or the second after the first was refused."""
+        if not 0 <= self._clock() - self._read_at < self._max_age:
+            await self._read_again()
+        return next((value for value in self._values if value != self._refused), self._values[0])
+
+    async def renew(self, refused: object) -> bool:
+        """See `SecretSource`."""
+        await self._read_again()
+        self._refused = refused
+        return await self.current() != refused
+
+    async def _read_again(self) -> None:
+        self._read_at = self._clock()  # concurrent callers use what was read before
+        try:
+            text = await asyncio.to_thread(_read, self._path)
+            if text != self._text:
+                self._values = await asyncio.to_thread(_parsed, self._parse, text)
+                self._text = text
+                self._refused = None
+                _LOG.info('file "%s" has changed: its new value is in use', self._path)
+        except ValueError as error:
+            if not self._warned:
+                _LOG.warning('file "%s" %s: the value read before stays in use', self._path, error)
+            self._warned = True
+        else:
+            self._warned = False
+
+
+def parse_secret_lines(text: str) -> tuple[str, ...]:
+    """The secrets of a file, one on each line. Raises `ValueError`, without a value."""
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if any("-----BEGIN" in line for line in lines):
+        raise ValueError("contains a key or certificate, not a secret")
+    if not all(line.isascii() and line.isprintable() and " " not in line for line in lines):
+        raise ValueError("must contain one secret, or two on two lines, in ASCII without spaces")
+    return lines
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "it cannot be opened").lower()
+        detail = f"cannot be read: {reason}"
+        raise ValueError(detail) from None
+    if len(content) > _MAX_BYTES:
+        detail = f"is larger than {_MAX_BYTES} bytes"
+        raise ValueError(detail)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not text") from None
+
+
+def _parsed(parse: Callable[[str], tuple[T, ...]], text: str) -> tuple[T, ...]:
+    values = parse(text)
+    if not 1 <= len(values) <= _MAX_VALUES:
+        detail = f"must contain one value or two, found {len(values)}"
+        raise ValueError(detail)
+    return values

@@ -1,0 +1,43 @@
+"""Each method of client authentication against the sandbox, which verifies it: token, exchange, API key.
+
+Read by the agent's settings, as `serve` reads them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agent.settings.variables import read_settings
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.idaas.client import IDaaSClient
+from identity.secret import Secret
+from sandbox.authn_method import AuthnMethod, RoleCredentials
+
+PAM = "urn:cloud:idaas:pam|.all"
+ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
+CASES = [(AuthnMethod.PLUGIN, source) for source in RoleCredentials]
+"""The other methods are in tests/end_to_end/test_client_authentication.py."""
+
+
+@pytest.mark.parametrize(("method", "source"), CASES)
+async def test_machine_and_human_credentials_are_obtained(
+    sandbox: Any, tmp_path: Path, method: AuthnMethod, source: RoleCredentials
+) -> None:
+    settings = read_settings(sandbox.running.environment_by(method, tmp_path, source))
+    async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
+        client = IDaaSClient(settings.idaas, http)
+        machine = await client.machine_token(ENTERPRISE)
+        human = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
+        own_pam = await client.machine_token(PAM)
+        users_pam = await client.exchange(Secret(sandbox.access_token("alice")), PAM)
+        key = await client.obtain_api_key(own_pam.token, ApiKeyRequirement("llm_api_key"))
+        users_key = await client.obtain_api_key(users_pam.token, ApiKeyRequirement("amap_api_key"))
+    verify = sandbox.cloud.access_tokens.verify
+    assert verify(machine.token.reveal()).subject == "app_agent01"
+    assert verify(human.token.reveal()).subject == "user_alice01"
+    assert key.reveal() == sandbox.cloud.secrets.llm_api_key
+    assert users_key.reveal() == sandbox.cloud.secrets.amap_api_key
+    used = {event.authentication for event in sandbox.cloud.events.snapshot()}
+    assert method.removeprefix("CLIENT_SECRET_").lower() in used or "jwt" in used
