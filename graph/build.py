@@ -14,18 +14,18 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graph.context import AgentContext, TokenLookup, token_in_context
-from graph.conversation import called_services
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
-from graph.nodes.authenticate import Authenticate
+from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import Callers, Verifier
-from graph.nodes.credentials import ResolveCredentials
-from graph.nodes.model import AskModel
-from graph.nodes.service import CallService
+from graph.nodes.credentials import CredentialsNode
+from graph.nodes.model import ModelNode
+from graph.nodes.service import ServiceNode
 from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.state import AgentInput, AgentOutput, AgentState
+from graph.tool_calls import called_services
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
@@ -82,16 +82,16 @@ def build_graph(
     graph = StateGraph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
     )
-    graph.add_node("authenticate", Authenticate(callers))
-    resolve = ResolveCredentials(services, callers, accesses, limits.credentials_seconds)
+    graph.add_node("authenticate", AuthenticateNode(callers))
+    resolve = CredentialsNode(services, callers, accesses, limits.credentials_seconds)
     graph.add_node("credentials", resolve)
-    graph.add_node(MODEL, AskModel(model, services, callers, accesses, limits, static_key))
+    graph.add_node(MODEL, ModelNode(model, services, callers, accesses, limits, static_key))
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
     budget = CallBudget(limits.run_calls)
     for service in services:
-        call = CallService(service, callers, accesses, budget, limits.tool_seconds, audit)
+        call = ServiceNode(service, callers, accesses, budget, limits.tool_seconds, audit)
         graph.add_node(service.name, call)
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names, requirements), ["credentials", *names, MODEL, END])

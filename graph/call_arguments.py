@@ -10,7 +10,7 @@ from typing import Any
 from identity.strict_json import read_object
 
 
-def can_be_handled(arguments: object) -> bool:
+def are_valid_arguments(arguments: object) -> bool:
     """Whether they are one object, all of it JSON, nested no deeper than 32 levels."""
     try:
         read_object(json.dumps(arguments).encode())
@@ -19,10 +19,10 @@ def can_be_handled(arguments: object) -> bool:
     return True
 
 
-def arguments_in(text: str) -> dict[str, Any] | None:
+def parse_arguments(text: str) -> dict[str, Any] | None:
     """The object in `text`; `None` if it is none, or cannot be handled."""
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return arguments if can_be_handled(arguments) else None
+    return arguments if are_valid_arguments(arguments) else None

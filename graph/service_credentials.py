@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from graph.node_error import error_of_node
-from graph.state import AgentState, Unavailable
+from graph.state import AgentState, UnavailableCredential
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
@@ -25,7 +25,7 @@ class ServiceRequirement:
     access_identity: AccessIdentity
 
 
-class RunServiceCredential:
+class ServiceCredential:
     """One caller's access to one service, for one node of one run (`tools.service.Access`)."""
 
     def __init__(
@@ -33,7 +33,7 @@ class RunServiceCredential:
         requirement: ServiceRequirement | None,
         caller: VerifiedAccessToken,
         source: CredentialSource,
-        in_state: Credential | Unavailable | None,
+        in_state: Credential | UnavailableCredential | None,
         clock: Callable[[], float],
         name: str | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class RunServiceCredential:
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        if isinstance(self._in_state, Unavailable):
+        if isinstance(self._in_state, UnavailableCredential):
             raise CredentialError(self._in_state.code, self._in_state.detail.reveal(), service=self._name)
         if isinstance(self._in_state, Credential) and self._is_good(self._in_state):
             return self._in_state
@@ -65,9 +65,9 @@ class RunServiceCredential:
             self._requirement.credential, self._requirement.access_identity, self._caller
         )
 
-    def known(self) -> Credential | Unavailable | None:
+    def known(self) -> Credential | UnavailableCredential | None:
         """The credential, or why there is none, as far as no request is needed; else `None`."""
-        return self._in_state if isinstance(self._in_state, Unavailable) else self.cached()
+        return self._in_state if isinstance(self._in_state, UnavailableCredential) else self.cached()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, which is forgotten; once for all calls that were refused.
@@ -109,7 +109,7 @@ class RunServiceCredential:
 class CallAccess:
     """The same for one call, which knows whether the call could be made (`tools.service.Access`)."""
 
-    def __init__(self, access: RunServiceCredential) -> None:
+    def __init__(self, access: ServiceCredential) -> None:
         self._access = access
         self.given = False
         """Whether the call had its credential, without which no request is made."""
@@ -142,9 +142,7 @@ class ServiceCredentials:
         self._source = source
         self._clock = clock
 
-    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> RunServiceCredential:
+    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> ServiceCredential:
         """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
         cached = (state.get("credentials") or {}).get(name)
-        return RunServiceCredential(
-            self.requirements.get(name), caller, self._source, cached, self._clock, name
-        )
+        return ServiceCredential(self.requirements.get(name), caller, self._source, cached, self._clock, name)

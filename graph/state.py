@@ -19,7 +19,7 @@ from identity.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Unavailable:
+class UnavailableCredential:
     """A service's credential could not be had: its calls in this run are answered with this.
 
     `detail` is for operators. Streams of the state show its place only, like that of a secret.
@@ -29,7 +29,7 @@ class Unavailable:
     detail: Secret
 
 
-Credentials: TypeAlias = Mapping[str, Credential | Unavailable | None]
+Credentials: TypeAlias = Mapping[str, Credential | UnavailableCredential | None]
 """By node name: `model`, and each service's. `None`: not resolved, or no longer good."""
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from graph.conversation import failure_text
-from graph.service_credentials import RunServiceCredential
+from graph.service_credentials import ServiceCredential
+from graph.tool_calls import failure_text
 from identity.errors import AgentError, ServiceError
 from identity.failure_log import log_failure
 from tools.service import Service, ToolSchema
@@ -20,7 +20,7 @@ _MADE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OfferedTools:
     """Tools in the form of the model's API, the service of each, and what to tell the model of the others.
 
     Many runs share one: it is not changed.
@@ -31,16 +31,18 @@ class Offer:
     notes: list[str]
 
 
-class Offers:
+class ToolCatalog:
     """Makes offers of the same services. What nobody has to be asked for is put together once."""
 
     def __init__(self, services: Sequence[Service], seconds: float) -> None:
         """`seconds` is how long a service may take to say what it has."""
         self._services = services
         self._seconds = seconds
-        self._made: LRUCache[tuple[int, ...], tuple[list[Sequence[ToolSchema]], Offer]] = LRUCache(_MADE)
+        self._made: LRUCache[tuple[int, ...], tuple[list[Sequence[ToolSchema]], OfferedTools]] = LRUCache(
+            _MADE
+        )
 
-    async def of(self, accesses: Mapping[str, RunServiceCredential]) -> Offer:
+    async def of(self, accesses: Mapping[str, ServiceCredential]) -> OfferedTools:
         """Asks every service for its tools, side by side.
 
         A service that cannot say in time is left out and the model is told why; the others are not held up by
@@ -61,8 +63,8 @@ class Offers:
         return known[1]
 
 
-def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> Offer:
-    offered = Offer([], {}, [])
+def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> OfferedTools:
+    offered = OfferedTools([], {}, [])
     ours = {
         tool.name for tools in found if not isinstance(tools, AgentError) for tool in tools if not tool.listed
     }
@@ -93,7 +95,7 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
 
 
 async def _tools(
-    service: Service, access: RunServiceCredential, seconds: float
+    service: Service, access: ServiceCredential, seconds: float
 ) -> Sequence[ToolSchema] | AgentError:
     try:
         async with asyncio.timeout(seconds):

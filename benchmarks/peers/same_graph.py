@@ -102,8 +102,8 @@ class _AgentWithoutIdentity(Agent):
             (composition, "AuditTrail", lambda *_, clock, **__: AuditTrail(clock=clock)),
             (build, "Callers", _Callers),
             (build, "ServiceCredentials", _ServiceCredentials),
-            (build, "Authenticate", _node({"rounds": 0, "offered": {}})),
-            (build, "ResolveCredentials", _node({"rounds": 0})),
+            (build, "AuthenticateNode", _node({"rounds": 0, "accepted": {}})),
+            (build, "CredentialsNode", _node({"rounds": 0})),
         ):
             setattr(module, name, other)
         super().__init__(settings, model=ChatModelProvider(InstantModel()))

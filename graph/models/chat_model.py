@@ -21,7 +21,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 from pydantic import SecretStr
 
-from graph.call_arguments import arguments_in
+from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
 from graph.models.client import MAX_BYTES
 from graph.models.events import ModelEvents
@@ -180,7 +180,7 @@ def _invalidate_other_arguments(answer: dict[str, Any]) -> None:
     for choice in answer.get("choices") or ():
         for call in choice["message"].get("tool_calls") or ():
             arguments = call["function"]["arguments"]
-            if arguments and arguments_in(arguments) is None:
+            if arguments and parse_arguments(arguments) is None:
                 call["function"]["arguments"] = "]"
 
 

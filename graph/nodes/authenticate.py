@@ -5,11 +5,11 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
-from graph.nodes.caller import Callers, record
+from graph.nodes.caller import Callers, principal_record
 from graph.state import AgentState
 
 
-class Authenticate:
+class AuthenticateNode:
     """Begins a run. Raises `AccessTokenError`, and the run ends before anything was asked of anybody."""
 
     def __init__(self, callers: Callers) -> None:
@@ -17,4 +17,4 @@ class Authenticate:
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG002 - LangGraph's shape of a node
         caller = await self._callers.of(runtime)
-        return {"principal": record(caller), "rounds": 0, "accepted": {}}
+        return {"principal": principal_record(caller), "rounds": 0, "accepted": {}}

@@ -41,6 +41,6 @@ class Callers:
         return await self._verifier.verify(token)
 
 
-def record(caller: VerifiedAccessToken) -> PrincipalRecord:
+def principal_record(caller: VerifiedAccessToken) -> PrincipalRecord:
     """The caller as the state keeps it: without the token."""
     return {"issuer": caller.principal.issuer, "subject": caller.principal.subject}

@@ -7,11 +7,11 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
-from graph.conversation import called_services
 from graph.node_error import MODEL, error_of_node
 from graph.nodes.caller import Callers
-from graph.service_credentials import RunServiceCredential, ServiceCredentials
-from graph.state import AgentState, Unavailable
+from graph.service_credentials import ServiceCredential, ServiceCredentials
+from graph.state import AgentState, UnavailableCredential
+from graph.tool_calls import called_services
 from identity.credentials.credential import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
@@ -19,7 +19,7 @@ from identity.secret import Secret
 from tools.service import Service
 
 
-class ResolveCredentials:
+class CredentialsNode:
     """Before the model: its key, and the credential of each service that must be asked for its tools.
     Before services: the credentials of those that are called.
 
@@ -38,7 +38,7 @@ class ResolveCredentials:
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
         accesses = {name: self._accesses.of(caller, name, state) for name in self._accesses.requirements}
-        resolved: dict[str, Credential | Unavailable | AgentError] = {}
+        resolved: dict[str, Credential | UnavailableCredential | AgentError] = {}
         wanted: list[str] = []
         for name in self._needed(state, accesses):
             if (known := accesses[name].known()) is not None:
@@ -53,14 +53,14 @@ class ResolveCredentials:
                 raise outcome
         return {
             "credentials": {
-                name: Unavailable(outcome.code, Secret(outcome.detail))
+                name: UnavailableCredential(outcome.code, Secret(outcome.detail))
                 if isinstance(outcome, AgentError)
                 else outcome
                 for name, outcome in resolved.items()
             }
         }
 
-    def _needed(self, state: AgentState, accesses: dict[str, RunServiceCredential]) -> list[str]:
+    def _needed(self, state: AgentState, accesses: dict[str, ServiceCredential]) -> list[str]:
         """The names of what the next step needs, among those that need a credential at all."""
         if called := called_services(state):
             return [name for name in accesses if name in called]
@@ -71,7 +71,7 @@ class ResolveCredentials:
         )
         return [*([MODEL] if MODEL in accesses else []), *to_be_asked]
 
-    async def _obtain(self, name: str, access: RunServiceCredential) -> Credential | AgentError:
+    async def _obtain(self, name: str, access: ServiceCredential) -> Credential | AgentError:
         try:
             async with asyncio.timeout(self._seconds):
                 return await access.credential()

@@ -10,16 +10,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.context import AgentContext
-from graph.conversation import identified, refusal, request, without_calls
 from graph.error_codes import GraphCode
 from graph.events import TextEvent
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
-from graph.nodes.caller import Callers, record
-from graph.service_credentials import RunServiceCredential, ServiceCredentials
+from graph.nodes.caller import Callers, principal_record
+from graph.prompt import build_prompt
+from graph.service_credentials import ServiceCredential, ServiceCredentials
 from graph.state import AgentState
-from graph.tool_catalog import Offer, Offers
+from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
+from graph.tool_catalog import OfferedTools, ToolCatalog
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tools.service import Service
@@ -29,7 +30,7 @@ LAST_ROUND = (
 )
 
 
-class AskModel:
+class ModelNode:
     """Asks once for each round of tools. Raises `ServiceError` if the model cannot answer."""
 
     def __init__(
@@ -48,7 +49,7 @@ class AskModel:
         self._callers = callers
         self._accesses = accesses
         self._limits = limits
-        self._offers = Offers(services, limits.tool_seconds)
+        self._offers = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         caller = await self._callers.of(runtime)
@@ -58,11 +59,11 @@ class AskModel:
         if rounds < self._limits.tool_rounds:
             offered = await self._offers.of(accesses)
         else:
-            offered = Offer([], {}, [LAST_ROUND])
+            offered = OfferedTools([], {}, [LAST_ROUND])
         call = _ModelCall(
             self._model,
             self._limits.model_seconds,
-            request(state["messages"], offered.notes),
+            build_prompt(state["messages"], offered.notes),
             offered.tools,
             _writer(runtime),
         )
@@ -86,15 +87,15 @@ class AskModel:
             "messages": [answer, *refusals],
             "accepted": accepted,
             "rounds": rounds + bool(answer.tool_calls),
-            "principal": record(caller),
+            "principal": principal_record(caller),
             "credentials": renewed | called,
         }
 
-    def _judged(self, answer: AIMessage, offered: Offer) -> tuple[AIMessage, list[ToolMessage]]:
+    def _judged(self, answer: AIMessage, offered: OfferedTools) -> tuple[AIMessage, list[ToolMessage]]:
         """The answer, and the refusals of the calls in it that no node will run."""
         if not offered.tools:
-            return without_calls(answer), []
-        answer, refusals = identified(answer)
+            return without_tool_calls(answer), []
+        answer, refusals = normalize_tool_calls(answer)
         refused = {message.tool_call_id for message in refusals}
         for position, call in enumerate(answer.tool_calls):
             if call["id"] in refused:
@@ -129,7 +130,7 @@ class _ModelCall:
         self._writer = writer
         self._begun = False
 
-    async def answer(self, access: RunServiceCredential) -> AIMessage:
+    async def answer(self, access: ServiceCredential) -> AIMessage:
         credential = await access.credential()
         try:
             return await self.answer_with(credential.secret)

@@ -10,12 +10,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.context import AgentContext
-from graph.conversation import accepted_calls, failure_text, refusal
 from graph.events import ToolCallEvents, declared_credential
 from graph.nodes.call_budget import CallBudget
-from graph.nodes.caller import Callers, record
-from graph.service_credentials import CallAccess, RunServiceCredential, ServiceCredentials
+from graph.nodes.caller import Callers, principal_record
+from graph.service_credentials import CallAccess, ServiceCredential, ServiceCredentials
 from graph.state import AgentState
+from graph.tool_calls import accepted_calls, failure_text, refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditedStep, AuditTrail
@@ -30,7 +30,7 @@ from tools.service import Service, ToolResult
 logger = logging.getLogger(__name__)
 
 
-class CallService:
+class ServiceNode:
     """Every call ends in a result for the model: what the tool returned, or the person's text of a failure.
 
     A call is put on record before it is made, and when it has ended. Raises `AuditError` if it cannot be.
@@ -75,7 +75,7 @@ class CallService:
                 raise result
         return {
             "messages": [*results, *refusals],
-            "principal": record(caller),
+            "principal": principal_record(caller),
             "credentials": {name: access.renewed} if access.renewed else {},
         }
 
@@ -83,7 +83,7 @@ class CallService:
         self,
         call: ToolCall,
         caller: VerifiedAccessToken,
-        access: RunServiceCredential,
+        access: ServiceCredential,
         writer: StreamWriter,
         secrets: Sequence[Secret],
     ) -> ToolMessage:
@@ -113,7 +113,7 @@ class CallService:
         )
 
     async def _recorded(
-        self, step: AuditedStep, call: ToolCall, access: RunServiceCredential
+        self, step: AuditedStep, call: ToolCall, access: ServiceCredential
     ) -> tuple[ToolResult, ErrorCode | None]:
         try:
             result, error = await self._outcome(call, access)
@@ -127,7 +127,7 @@ class CallService:
         return result, error.code
 
     async def _outcome(
-        self, call: ToolCall, access: RunServiceCredential
+        self, call: ToolCall, access: ServiceCredential
     ) -> tuple[ToolResult, AgentError | None]:
         service = self._service
         of_call = CallAccess(access)

@@ -1,8 +1,8 @@
-"""Offers of tools: what is at hand is put together once, and never after it has changed."""
+"""ToolCatalog of tools: what is at hand is put together once, and never after it has changed."""
 
 import pytest
 
-from graph.tool_catalog import Offers
+from graph.tool_catalog import ToolCatalog
 from tools.error_codes import ToolCode
 from tools.service import ToolSchema
 
@@ -37,7 +37,7 @@ def services():
 
 @pytest.fixture
 def offers(services):
-    return Offers(services, seconds=5)
+    return ToolCatalog(services, seconds=5)
 
 
 ACCESSES = {"amap": None, "enterprise": None}

@@ -11,7 +11,7 @@ import pytest
 
 from agent.api.errors import error_body, error_response
 from agent.error_table import ERROR_CODES, ERROR_TABLE
-from graph.conversation import failure_text
+from graph.tool_calls import failure_text
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError

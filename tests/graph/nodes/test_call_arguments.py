@@ -5,7 +5,7 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from graph.call_arguments import can_be_handled
+from graph.call_arguments import are_valid_arguments
 from graph.models.model_studio import model_studio
 from tests.graph.conftest import DONE
 from tests.graph.models.qwen_wire import answer, chunk
@@ -117,5 +117,5 @@ async def test_arguments_of_another_model_are_judged_too(bench, echo):
     _, result, _ = await b.ask()
     assert isinstance(result, ToolMessage)
     assert (result.status, amap.calls) == ("error", [])
-    assert not can_be_handled(deep)
-    assert can_be_handled({"a": [1, {"b": "ü😀"}]})
+    assert not are_valid_arguments(deep)
+    assert are_valid_arguments({"a": [1, {"b": "ü😀"}]})

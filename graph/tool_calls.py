@@ -1,22 +1,15 @@
-"""Rules of a conversation with tools: which calls wait for an answer, and what the model is sent."""
+"""The tool calls of the model: their form, and which of them have no result yet."""
 
 import uuid
 from collections.abc import Sequence
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
-from graph.call_arguments import can_be_handled
+from graph.call_arguments import are_valid_arguments
 from graph.state import AgentState
 from identity.errors import AgentError
 from identity.request_id import REQUEST_ID
-
-SYSTEM_PROMPT = (
-    "You are an enterprise assistant. Answer in the language of the user. "
-    "Use a tool when the answer depends on facts that it provides, and only with values that the user gave "
-    "or that another tool returned. If a tool fails, say plainly what failed and what can be done; never "
-    "invent its result."
-)
 
 _BAD_ARGUMENTS = (
     "the arguments must be one JSON object, nested no deeper than 32 levels; call again with valid JSON"
@@ -33,7 +26,7 @@ def refusal(call: ToolCall, text: str) -> ToolMessage:
     return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status="error")
 
 
-def pending(messages: Sequence[AnyMessage]) -> list[ToolCall]:
+def pending_tool_calls(messages: Sequence[AnyMessage]) -> list[ToolCall]:
     """The tool calls of the latest answer that have no result yet."""
     answered: set[str] = set()
     for message in reversed(messages):
@@ -51,7 +44,11 @@ def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
     accepted = state.get("accepted") or {}
     if not accepted:
         return []
-    return [(call, accepted[call["id"]]) for call in pending(state["messages"]) if call["id"] in accepted]
+    return [
+        (call, accepted[call["id"]])
+        for call in pending_tool_calls(state["messages"])
+        if call["id"] in accepted
+    ]
 
 
 def called_services(state: AgentState) -> set[str]:
@@ -59,7 +56,7 @@ def called_services(state: AgentState) -> set[str]:
     return {service for _, service in accepted_calls(state)}
 
 
-def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
+def normalize_tool_calls(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     """`answer` with its calls in a form that can be run and sent back, and the refusals of those that cannot.
 
     Every call gets an identifier of its own; arguments that are no JSON object, or nested too deeply, are
@@ -75,7 +72,7 @@ def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
         if not identifier or identifier in seen:
             identifier = f"call_{uuid.uuid4().hex}"
         seen.add(identifier)
-        good = can_be_handled(call["args"])
+        good = are_valid_arguments(call["args"])
         arguments = cast(dict[str, Any], call["args"]) if good else {}
         calls.append(
             ToolCall(name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call")
@@ -95,7 +92,7 @@ def identified(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     return clean, refusals
 
 
-def without_calls(answer: AIMessage) -> AIMessage:
+def without_tool_calls(answer: AIMessage) -> AIMessage:
     """`answer` as text alone: no tools were offered, so none may be called."""
     if not answer.tool_calls and not answer.invalid_tool_calls:
         return answer
@@ -105,32 +102,3 @@ def without_calls(answer: AIMessage) -> AIMessage:
         usage_metadata=answer.usage_metadata,
         id=answer.id,
     )
-
-
-def request(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[AnyMessage]:
-    """What the model is sent: one system message, ours before the caller's, then the conversation.
-
-    A call that was never answered (a run that was cut off) gets a result that says so, because model services
-    reject a conversation with a gap.
-    """
-    leading = 0
-    while leading < len(messages) and isinstance(messages[leading], SystemMessage):
-        leading += 1
-    system = "\n\n".join([SYSTEM_PROMPT, *notes, *(str(message.text) for message in messages[:leading])])
-    sent: list[AnyMessage] = [SystemMessage(system)]
-    waiting: dict[str, ToolCall] = {}
-    for message in messages[leading:]:
-        if isinstance(message, ToolMessage):
-            waiting.pop(message.tool_call_id, None)
-        else:
-            sent.extend(
-                refusal(call, "this call was interrupted and has no result") for call in waiting.values()
-            )
-            waiting = (
-                {call["id"] or "": call for call in message.tool_calls}
-                if isinstance(message, AIMessage)
-                else {}
-            )
-        sent.append(message)
-    sent.extend(refusal(call, "this call was interrupted and has no result") for call in waiting.values())
-    return sent

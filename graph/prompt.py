@@ -1,0 +1,43 @@
+"""The prompt: what the model is sent, built from the conversation."""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
+
+from graph.tool_calls import refusal
+
+SYSTEM_PROMPT = (
+    "You are an enterprise assistant. Answer in the language of the user. "
+    "Use a tool when the answer depends on facts that it provides, and only with values that the user gave "
+    "or that another tool returned. If a tool fails, say plainly what failed and what can be done; never "
+    "invent its result."
+)
+
+
+def build_prompt(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[AnyMessage]:
+    """What the model is sent: one system message, ours before the caller's, then the conversation.
+
+    A call that was never answered (a run that was cut off) gets a result that says so, because model services
+    reject a conversation with a gap.
+    """
+    leading = 0
+    while leading < len(messages) and isinstance(messages[leading], SystemMessage):
+        leading += 1
+    system = "\n\n".join([SYSTEM_PROMPT, *notes, *(str(message.text) for message in messages[:leading])])
+    sent: list[AnyMessage] = [SystemMessage(system)]
+    waiting: dict[str, ToolCall] = {}
+    for message in messages[leading:]:
+        if isinstance(message, ToolMessage):
+            waiting.pop(message.tool_call_id, None)
+        else:
+            sent.extend(
+                refusal(call, "this call was interrupted and has no result") for call in waiting.values()
+            )
+            waiting = (
+                {call["id"] or "": call for call in message.tool_calls}
+                if isinstance(message, AIMessage)
+                else {}
+            )
+        sent.append(message)
+    sent.extend(refusal(call, "this call was interrupted and has no result") for call in waiting.values())
+    return sent

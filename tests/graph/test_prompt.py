@@ -1,0 +1,42 @@
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from graph.prompt import SYSTEM_PROMPT, build_prompt
+from tests.graph.test_tool_calls import call
+
+
+def test_a_request_has_one_system_message_with_ours_first():
+    sent = build_prompt(
+        [SystemMessage("A"), SystemMessage([{"type": "text", "text": "B"}]), HumanMessage("x")], ["N"]
+    )
+    assert [m.type for m in sent] == ["system", "human"]
+    assert sent[0].content == f"{SYSTEM_PROMPT}\n\nN\n\nA\n\nB"
+
+
+def test_a_later_system_message_stays_in_its_place():
+    assert [m.type for m in build_prompt([HumanMessage("x"), SystemMessage("A")], [])] == [
+        "system",
+        "human",
+        "system",
+    ]
+
+
+def test_calls_without_a_result_get_one_in_the_right_place():
+    messages = [
+        HumanMessage("x"),
+        AIMessage("", tool_calls=[call("1"), call("2")]),
+        ToolMessage("r", tool_call_id="1"),
+        HumanMessage("y"),
+        AIMessage("", tool_calls=[call("3")]),
+    ]
+    sent = build_prompt(messages, [])
+    assert [(m.type, getattr(m, "tool_call_id", None)) for m in sent] == [
+        ("system", None),
+        ("human", None),
+        ("ai", None),
+        ("tool", "1"),
+        ("tool", "2"),
+        ("human", None),
+        ("ai", None),
+        ("tool", "3"),
+    ]
+    assert len(messages) == 5

@@ -1,0 +1,60 @@
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from agent.error_table import ERROR_CODES, ERROR_TABLE
+from graph.tool_calls import failure_text, normalize_tool_calls, pending_tool_calls, without_tool_calls
+from identity.audit.event import REQUEST_ID
+from identity.error_codes import IdentityCode
+from identity.errors import AgentError, CredentialError
+
+
+def call(identifier, name="weather", args=None):
+    return {"name": name, "args": args or {}, "id": identifier, "type": "tool_call"}
+
+
+def test_pending_are_the_calls_of_the_latest_answer_that_have_no_result():
+    answer = AIMessage("", tool_calls=[call("1"), call("2")])
+    assert [c["id"] for c in pending_tool_calls([HumanMessage("x"), answer])] == ["1", "2"]
+    assert [c["id"] for c in pending_tool_calls([answer, ToolMessage("r", tool_call_id="2")])] == ["1"]
+    assert pending_tool_calls([answer, HumanMessage("never mind")]) == []
+    assert pending_tool_calls([answer, AIMessage("done")]) == []
+    assert pending_tool_calls([]) == []
+
+
+def test_every_call_gets_an_identifier_of_its_own():
+    answer, refusals = normalize_tool_calls(
+        AIMessage("", tool_calls=[call("1"), call(""), call(None), call("1")])
+    )
+    identifiers = [c["id"] for c in answer.tool_calls]
+    assert identifiers[0] == "1"
+    assert len(set(identifiers)) == 4
+    assert all(identifiers)
+    assert refusals == []
+
+
+def test_an_answer_without_calls_stays_the_same_object():
+    answer = AIMessage("x")
+    assert normalize_tool_calls(answer) == (answer, [])
+    assert without_tool_calls(answer) is answer
+
+
+def test_the_calls_of_an_answer_are_dropped_where_none_was_offered():
+    answer = without_tool_calls(AIMessage("x", tool_calls=[call("1")], id="m1"))
+    assert (answer.text, answer.tool_calls, answer.id) == ("x", [], "m1")
+
+
+@pytest.mark.parametrize("code", ERROR_CODES)
+def test_the_model_reads_of_a_failure_its_code_and_the_persons_text(code):
+    error = AgentError(code, 'claim "canary"', about='client "canary"')
+    set_before = REQUEST_ID.set("1f2e")
+    text = failure_text(error, "leave")
+    REQUEST_ID.reset(set_before)
+    row = ERROR_TABLE[code]
+    assert text == f"{code}: {row.for_person('the leave service', '1f2e')}"
+    assert text.endswith("; reference 1f2e.")
+    assert not [words for words in ("canary", row.cause, row.remedy) if words in text]
+
+
+def test_a_failure_outside_of_a_request_has_no_reference():
+    error = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope")
+    assert failure_text(error, "leave").endswith("Ask your administrator.")
