@@ -29,6 +29,7 @@ from graph.limits import Limits
 from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
+from graph.prompt import SYSTEM_PROMPT
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
@@ -103,6 +104,7 @@ class Agent:
             credentials=self.broker,
             access_identity=settings.access_identity,
             llm_api_key=self.llm_api_key,
+            system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
             limits=Limits(
                 tool_rounds=settings.max_tool_rounds,
                 tool_seconds=settings.tool_timeout_seconds,

@@ -23,6 +23,7 @@ from graph.nodes.caller import Callers, Verifier
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.service import ServiceNode
+from graph.prompt import SYSTEM_PROMPT
 from graph.service_credentials import ServiceCredentials, ServiceRequirement
 from graph.state import AgentInput, AgentOutput, AgentState
 from graph.tool_calls import called_services
@@ -44,6 +45,7 @@ def build_graph(
     credentials: CredentialSource,
     access_identity: AccessIdentity,
     llm_api_key: ApiKeyRequirement | Secret,
+    system_prompt: str = SYSTEM_PROMPT,
     limits: Limits | None = None,
     caller: TokenLookup = token_in_context,
     clock: Callable[[], float] = time.time,
@@ -58,6 +60,8 @@ def build_graph(
     ends it if `audit` must have a record of a call, and cannot.
 
     `llm_api_key` is a requirement that IDaaS fulfils for each caller, or one static key for all callers.
+    `system_prompt` begins the first system message of every model call; notes of the agent and the system
+    messages of the conversation follow it.
     `access_identity` is the default of the services that declare none, and that of the model.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
@@ -85,7 +89,7 @@ def build_graph(
     graph.add_node("authenticate", AuthenticateNode(callers))
     resolve = CredentialsNode(services, callers, accesses, limits.credentials_seconds)
     graph.add_node("credentials", resolve)
-    graph.add_node(MODEL, ModelNode(model, services, callers, accesses, limits, static_key))
+    graph.add_node(MODEL, ModelNode(model, services, callers, accesses, limits, system_prompt, static_key))
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])

@@ -14,7 +14,9 @@ SYSTEM_PROMPT = (
 )
 
 
-def build_prompt(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[AnyMessage]:
+def build_prompt(
+    system_prompt: str, messages: Sequence[AnyMessage], notes: Sequence[str]
+) -> list[AnyMessage]:
     """What the model is sent: one system message, ours before the caller's, then the conversation.
 
     A call that was never answered (a run that was cut off) gets a result that says so, because model services
@@ -23,7 +25,7 @@ def build_prompt(messages: Sequence[AnyMessage], notes: Sequence[str]) -> list[A
     leading = 0
     while leading < len(messages) and isinstance(messages[leading], SystemMessage):
         leading += 1
-    system = "\n\n".join([SYSTEM_PROMPT, *notes, *(str(message.text) for message in messages[:leading])])
+    system = "\n\n".join([system_prompt, *notes, *(str(message.text) for message in messages[:leading])])
     sent: list[AnyMessage] = [SystemMessage(system)]
     waiting: dict[str, ToolCall] = {}
     for message in messages[leading:]:

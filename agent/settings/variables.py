@@ -26,6 +26,7 @@ from agent.settings.authentication_sources import authentication_sources, client
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
 from agent.settings.role_variables import RoleVariables
+from agent.settings.prompt_file import read_prompt_file
 from agent.settings.services_file import ServiceDeclaration, read_services_file
 from agent.settings.values import TRUE, existing_file, holds
 from agent.tracing import Tracing
@@ -110,6 +111,10 @@ def _encryption_key(value: Secret) -> Secret:
     return value
 
 
+def _prompt_in_file(value: object) -> object:
+    return read_prompt_file(Path(value)) if isinstance(value, str) else value
+
+
 def _listed(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -126,6 +131,7 @@ KeyFile = Annotated[InstanceOf[Secret], BeforeValidator(_secret_in_file)]
 EncryptionKeyFile = Annotated[
     InstanceOf[Secret], AfterValidator(_encryption_key), BeforeValidator(_secret_in_file)
 ]
+PromptFile = Annotated[str, BeforeValidator(_prompt_in_file)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -201,6 +207,11 @@ class Variables(RoleVariables):
     llm_enable_thinking: bool | None = Field(
         default=None,
         description="Model Studio's switch for thinking before the answer. Sent only if it is set.",
+    )
+    system_prompt_file: PromptFile | None = Field(
+        None,
+        description="A file with the system prompt of the model, UTF-8, at most 64 KiB. Read at start."
+        " Default: the built-in prompt.",
     )
     cors_allowed_origins: Origins = Field(
         ("http://localhost:9001", "http://127.0.0.1:9001"),

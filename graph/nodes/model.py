@@ -40,6 +40,7 @@ class ModelNode:
         callers: Callers,
         accesses: ServiceCredentials,
         limits: Limits,
+        system_prompt: str,
         static_key: Secret | None = None,
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
@@ -49,6 +50,7 @@ class ModelNode:
         self._callers = callers
         self._accesses = accesses
         self._limits = limits
+        self._system_prompt = system_prompt
         self._offers = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class ModelNode:
         call = _ModelCall(
             self._model,
             self._limits.model_seconds,
-            build_prompt(state["messages"], offered.notes),
+            build_prompt(self._system_prompt, state["messages"], offered.notes),
             offered.tools,
             _writer(runtime),
         )

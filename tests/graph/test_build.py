@@ -140,3 +140,9 @@ async def test_static_model_key_needs_no_credential(bench, echo):
     await b.ask()
     assert b.model.keys == ["sk-static"]
     assert b.vault.obtained == []
+
+
+async def test_system_prompt_replaces_the_built_in_one(bench, echo):
+    b = bench([DONE], echo("amap", weather="sunny"), system_prompt="You answer about pay.")
+    await b.ask()
+    assert b.model.asked[0][0].content == "You answer about pay."

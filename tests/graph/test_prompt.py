@@ -1,19 +1,21 @@
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from graph.prompt import SYSTEM_PROMPT, build_prompt
+from graph.prompt import build_prompt
 from tests.graph.test_tool_calls import call
 
 
 def test_a_request_has_one_system_message_with_ours_first():
     sent = build_prompt(
-        [SystemMessage("A"), SystemMessage([{"type": "text", "text": "B"}]), HumanMessage("x")], ["N"]
+        "Be exact.",
+        [SystemMessage("A"), SystemMessage([{"type": "text", "text": "B"}]), HumanMessage("x")],
+        ["N"],
     )
     assert [m.type for m in sent] == ["system", "human"]
-    assert sent[0].content == f"{SYSTEM_PROMPT}\n\nN\n\nA\n\nB"
+    assert sent[0].content == "Be exact.\n\nN\n\nA\n\nB"
 
 
 def test_a_later_system_message_stays_in_its_place():
-    assert [m.type for m in build_prompt([HumanMessage("x"), SystemMessage("A")], [])] == [
+    assert [m.type for m in build_prompt("Be exact.", [HumanMessage("x"), SystemMessage("A")], [])] == [
         "system",
         "human",
         "system",
@@ -28,7 +30,7 @@ def test_calls_without_a_result_get_one_in_the_right_place():
         HumanMessage("y"),
         AIMessage("", tool_calls=[call("3")]),
     ]
-    sent = build_prompt(messages, [])
+    sent = build_prompt("Be exact.", messages, [])
     assert [(m.type, getattr(m, "tool_call_id", None)) for m in sent] == [
         ("system", None),
         ("human", None),

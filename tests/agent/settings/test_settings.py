@@ -338,3 +338,45 @@ def test_the_key_of_user_events_is_read_from_its_file(environment: dict[str, str
     file.write_text("sesame\n")
     [fault] = faults(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)}).faults
     assert fault == "IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits"
+
+
+def test_system_prompt_is_the_text_of_its_file(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_bytes("\ufeff\n 你是工资助手。\nBe brief.\n\n".encode())
+    assert read_settings(environment).system_prompt_file is None
+    settings = read_settings(environment | {"SYSTEM_PROMPT_FILE": str(file)})
+    assert settings.system_prompt_file == "你是工资助手。\nBe brief."
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "must name a file that can be read"),
+        (b"", "must name a file with a text, found none"),
+        (b" \n\t\xef\xbb\xbf".strip(), "must name a file with a text, found none"),
+        (b"\xff\xfep\x00", "must name a file in UTF-8"),
+        (b"a\x00b", "must name a file without control characters"),
+        (b"a" * 65_537, "must name a file of at most 65536 bytes, found more"),
+    ],
+    ids=["missing", "empty", "white space", "not UTF-8", "control character", "too large"],
+)
+def test_unusable_system_prompt_is_a_fault_among_the_others(
+    environment: dict[str, str], tmp_path: Path, content: bytes | None, fault: str
+) -> None:
+    file = tmp_path / "prompt.txt"
+    if content is not None:
+        file.write_bytes(content)
+    found = faults(environment | {"SYSTEM_PROMPT_FILE": str(file), "MAX_RUNS": "-1"}).faults
+    assert sorted(found)[1:] == [f"SYSTEM_PROMPT_FILE {fault}"]
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "x" * 5_000])
+def test_system_prompt_must_be_a_regular_file(environment: dict[str, str], path: str) -> None:
+    [fault] = faults(environment | {"SYSTEM_PROMPT_FILE": path}).faults
+    assert fault == "SYSTEM_PROMPT_FILE must name a file that can be read"
+
+
+def test_system_prompt_of_64_kib_is_accepted(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_bytes(b"a" * 65_536)
+    assert read_settings(environment | {"SYSTEM_PROMPT_FILE": str(file)}).system_prompt_file == "a" * 65_536
