@@ -30,13 +30,13 @@ from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
+from graph.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.user_event_reader import UserEventReader
@@ -96,6 +96,9 @@ class Agent:
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
+        self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
+        """What the model and the services require, by the names of the graph's nodes."""
+        self._clock: Final = clock
         self.model: Final = _model(settings, tls) if model is None else model
         self.graph: Final = build_graph(
             model=self.model,
@@ -186,18 +189,6 @@ class Agent:
         await self.request_rate.aclose()
         await self.audit_log.aclose()
 
-    def requirements(self) -> list[tuple[str, CredentialRequirement, AccessIdentity]]:
-        """What the model and the services need, and as whom, by the names of the graph's nodes."""
-        default = self.settings.access_identity
-        of_services = (
-            (service.name, service.credential, service.access_identity or default)
-            for service in self.services
-            if service.credential is not None
-        )
-        if isinstance(self.llm_api_key, Secret):
-            return [*of_services]
-        return [("model", self.llm_api_key, default), *of_services]
-
     def latest_issue_time(self) -> float:
         """The latest time of issue of any token that is accepted now, in unix seconds."""
         return self._clock() + LEEWAY
@@ -208,13 +199,9 @@ class Agent:
             return self.llm_api_key
         return (await self.access("model", caller).credential()).secret
 
-    def access(self, name: str, caller: VerifiedAccessToken | None) -> "CallerAccess":
-        """Access to one service outside of a run. `caller` may be `None` under Machine identity."""
-        found = next(
-            ((requirement, identity) for node, requirement, identity in self.requirements() if node == name),
-            None,
-        )
-        return CallerAccess(self.broker, found, caller)
+    def access(self, name: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
+        """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
+        return ServiceCredentials(self.requirements, self.broker, self._clock).of(caller, name)
 
     def _checks(self) -> dict[str, Check]:
         """The checks of readiness: the audit log, the signing keys, and every credential of the machine."""
@@ -223,9 +210,11 @@ class Agent:
             "revocations": self.revocation.check,
             "signing_keys": self.jwks.load,
         }
-        for name, requirement, identity in self.requirements():
-            if identity is AccessIdentity.MACHINE:
-                checks[name] = partial(self.broker.obtain, requirement, identity, None)
+        for name, required in self.requirements.items():
+            if required.access_identity is AccessIdentity.MACHINE:
+                checks[name] = partial(
+                    self.broker.obtain, required.credential, required.access_identity, None
+                )
         return checks
 
     async def _list_tools(self) -> None:
@@ -254,34 +243,3 @@ def _model(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:
     if settings.llm_provider is LlmProvider.OPENAI_COMPATIBLE:
         return openai_compatible(**options)
     return model_studio(**options, enable_thinking=settings.llm_enable_thinking)
-
-
-class CallerAccess:
-    """Access to a service (`tools.service.Access`) outside of a run: for warming up and for `doctor`."""
-
-    def __init__(
-        self,
-        broker: CredentialBroker,
-        requirement: tuple[CredentialRequirement, AccessIdentity] | None,
-        caller: VerifiedAccessToken | None,
-    ) -> None:
-        self._broker = broker
-        self._requirement = requirement
-        self._caller = caller
-
-    async def credential(self) -> Credential:
-        """The credential. Raises the identity layer's errors."""
-        if self._requirement is None:
-            raise LookupError("the service declares no credential")
-        return await self._broker.obtain(*self._requirement, self._caller)
-
-    def cached(self) -> Credential | None:
-        """The credential, if no request is needed for it."""
-        if self._requirement is None:
-            return None
-        return self._broker.cached(*self._requirement, self._caller)
-
-    async def renew(self, refused: Credential) -> Credential:
-        """A fresh one in place of `refused`, or `refused` itself if it was obtained a moment ago."""
-        self._broker.invalidate(refused, self._caller)
-        return await self.credential()

@@ -19,12 +19,12 @@ from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.call_budget import CallBudget
-from graph.nodes.caller import Callers, Verifier
+from graph.nodes.caller import CallerNode, Callers, Verifier, as_verified_caller
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.service import ServiceNode
 from graph.prompt import SYSTEM_PROMPT
-from graph.service_credentials import ServiceCredentials, ServiceRequirement
+from graph.service_credentials import ServiceCredentials, requirements
 from graph.state import AgentInput, AgentOutput, AgentState
 from graph.tool_calls import called_services
 from identity.access_identity import AccessIdentity
@@ -71,34 +71,29 @@ def build_graph(
         fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
         raise ValueError(fault)
     static_key = llm_api_key if isinstance(llm_api_key, Secret) else None
-    requirements: dict[str, ServiceRequirement] = {}
-    if isinstance(llm_api_key, ApiKeyRequirement):
-        requirements[MODEL] = ServiceRequirement(llm_api_key, access_identity)
-    for service in services:
-        if service.credential is not None:
-            requirements[service.name] = ServiceRequirement(
-                service.credential, service.access_identity or access_identity
-            )
+    required = requirements(services, access_identity, llm_api_key)
     callers = Callers(verifier, caller)
-    accesses = ServiceCredentials(requirements, credentials, clock)
+    service_credentials = ServiceCredentials(required, credentials, clock)
     audit = audit or AuditTrail(clock=clock)
+
+    def add_node(name: str, node: CallerNode) -> None:
+        graph.add_node(name, as_verified_caller(callers, node))
 
     graph = StateGraph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
     )
-    graph.add_node("authenticate", AuthenticateNode(callers))
-    resolve = CredentialsNode(services, callers, accesses, limits.credentials_seconds)
-    graph.add_node("credentials", resolve)
-    graph.add_node(MODEL, ModelNode(model, services, callers, accesses, limits, system_prompt, static_key))
+    add_node("authenticate", AuthenticateNode())
+    add_node("credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds))
+    add_node(MODEL, ModelNode(model, services, service_credentials, limits, system_prompt, static_key))
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
     budget = CallBudget(limits.run_calls)
     for service in services:
-        call = ServiceNode(service, callers, accesses, budget, limits.tool_seconds, audit)
-        graph.add_node(service.name, call)
+        node = ServiceNode(service, service_credentials, budget, limits.tool_seconds, audit)
+        add_node(service.name, node)
         graph.add_edge(service.name, MODEL)
-    graph.add_conditional_edges(MODEL, _after_model(names, requirements), ["credentials", *names, MODEL, END])
+    graph.add_conditional_edges(MODEL, _after_model(names, required), ["credentials", *names, MODEL, END])
     steps = 4 + 3 * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
     # What is streamed, returned and kept as values. LangGraph Server pickles it, which a secret refuses.

@@ -1,43 +1,66 @@
-"""A verified caller's access to the services: by the state's credentials while they are good, else anew."""
+"""The credentials of services for one verified caller: from the state while they are valid, else obtained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from graph.node_error import error_of_node
+from graph.node_error import MODEL, error_of_node
 from graph.state import AgentState, UnavailableCredential
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import CredentialRequirement
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.credentials.source import CredentialSource
 from identity.errors import CredentialError, UnreachableError
 from identity.principal import Principal
+from identity.secret import Secret
+from tools.service import Service
 
-_SKEW = 30.0
-"""Seconds before its expiry at which a credential of the state is asked for anew; the source is the judge."""
+_SKEW_SECONDS: Final = 30.0
+"""A credential of the state is obtained again this long before it expires. The source decides finally."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequirement:
-    """What a node needs, and the identity under which it is met."""
+    """What a service requires, and the identity under which it is obtained."""
 
     credential: CredentialRequirement
     access_identity: AccessIdentity
 
 
+def requirements(
+    services: Iterable[Service],
+    default_identity: AccessIdentity,
+    llm_api_key: ApiKeyRequirement | Secret,
+) -> dict[str, ServiceRequirement]:
+    """What the model and the services require, by the names of their nodes, the model first.
+
+    A service that declares no access identity has `default_identity`, as has the model. A model with a static
+    key, and services without a credential, require nothing.
+    """
+    required: dict[str, ServiceRequirement] = {}
+    if isinstance(llm_api_key, ApiKeyRequirement):
+        required[MODEL] = ServiceRequirement(llm_api_key, default_identity)
+    for service in services:
+        if service.credential is not None:
+            identity = service.access_identity or default_identity
+            required[service.name] = ServiceRequirement(service.credential, identity)
+    return required
+
+
 class ServiceCredential:
-    """One caller's access to one service, for one node of one run (`tools.service.Access`)."""
+    """One caller's credential for one service, for one node of one run (`tools.service.Access`)."""
 
     def __init__(
         self,
+        name: str,
         requirement: ServiceRequirement | None,
-        caller: VerifiedAccessToken,
+        caller: VerifiedAccessToken | None,
         source: CredentialSource,
         in_state: Credential | UnavailableCredential | None,
         clock: Callable[[], float],
-        name: str | None = None,
     ) -> None:
-        """`name` is the node's, by which errors name the service."""
+        """`name` is the node's, by which errors name the service. Machine identity needs no `caller`."""
         self._name = name
         self._requirement = requirement
         self._caller = caller
@@ -45,19 +68,20 @@ class ServiceCredential:
         self._in_state = in_state
         self._clock = clock
         self.renewed: Credential | None = None
-        """What this node obtained, for the state."""
+        """The credential that this node obtained, for the state."""
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        if isinstance(self._in_state, UnavailableCredential):
-            raise CredentialError(self._in_state.code, self._in_state.detail.reveal(), service=self._name)
-        if isinstance(self._in_state, Credential) and self._is_good(self._in_state):
-            return self._in_state
+        in_state = self._in_state
+        if isinstance(in_state, UnavailableCredential):
+            raise CredentialError(in_state.code, in_state.detail.reveal(), service=self._name)
+        if isinstance(in_state, Credential) and self._is_valid(in_state):
+            return in_state
         return await self._obtain()
 
     def cached(self) -> Credential | None:
-        """The credential, if nobody has to be asked for it."""
-        if isinstance(self._in_state, Credential) and self._is_good(self._in_state):
+        """The credential if no request is needed for it."""
+        if isinstance(self._in_state, Credential) and self._is_valid(self._in_state):
             return self._in_state
         if self._requirement is None:
             return None
@@ -66,16 +90,17 @@ class ServiceCredential:
         )
 
     def known(self) -> Credential | UnavailableCredential | None:
-        """The credential, or why there is none, as far as no request is needed; else `None`."""
+        """The credential, or why there is none, if no request is needed to know; else `None`."""
         return self._in_state if isinstance(self._in_state, UnavailableCredential) else self.cached()
 
     async def renew(self, refused: Credential) -> Credential:
-        """A credential in place of `refused`, which is forgotten; once for all calls that were refused.
+        """A credential in place of `refused`, obtained once for all calls of the node that were refused.
 
-        `refused` itself comes back if it was obtained so short a time ago that nothing was renewed.
+        Returns `refused` itself if it is too new to be renewed. Raises `CredentialError` or
+        `UnreachableError`.
         """
         in_state = self._in_state
-        if isinstance(in_state, Credential) and in_state is not refused and self._is_good(in_state):
+        if isinstance(in_state, Credential) and in_state is not refused and self._is_valid(in_state):
             return in_state
         self._source.invalidate(refused, self._caller)
         return await self._obtain()
@@ -87,50 +112,27 @@ class ServiceCredential:
         try:
             obtained = await self._source.obtain(requirement, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
-            raise (error if self._name is None else error_of_node(error, self._name)) from None
+            raise error_of_node(error, self._name) from None
         self._in_state = self.renewed = obtained
         return obtained
 
-    def _principal(self) -> Principal | None:
-        """Whose a credential must be to be used here: never another user's, whatever the state holds."""
-        human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
-        return self._caller.principal if human else None
-
-    def _is_good(self, credential: Credential) -> bool:
+    def _is_valid(self, credential: Credential) -> bool:
+        """Whether a credential of the state fulfils the requirement, for this caller, and is not expiring."""
         return (
             self._requirement is not None
             and credential.requirement == self._requirement.credential
             and credential.access_identity == self._requirement.access_identity
             and credential.principal == self._principal()
-            and credential.expires_at - _SKEW > self._clock()
+            and credential.expires_at - _SKEW_SECONDS > self._clock()
         )
 
-
-class CallAccess:
-    """The same for one call, which knows whether the call could be made (`tools.service.Access`)."""
-
-    def __init__(self, access: ServiceCredential) -> None:
-        self._access = access
-        self.given = False
-        """Whether the call had its credential, without which no request is made."""
-
-    async def credential(self) -> Credential:
-        """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        credential = await self._access.credential()
-        self.given = True
-        return credential
-
-    def cached(self) -> Credential | None:
-        """The credential, if no request is needed for it."""
-        return self._access.cached()
-
-    async def renew(self, refused: Credential) -> Credential:
-        """A credential in place of `refused`."""
-        return await self._access.renew(refused)
+    def _principal(self) -> Principal | None:
+        human = self._requirement and self._requirement.access_identity is AccessIdentity.HUMAN
+        return self._caller.principal if human and self._caller else None
 
 
 class ServiceCredentials:
-    """Makes the accesses of a run, by the names of its nodes."""
+    """Makes the credentials of each caller, by the names of the graph's nodes."""
 
     def __init__(
         self,
@@ -142,7 +144,14 @@ class ServiceCredentials:
         self._source = source
         self._clock = clock
 
-    def of(self, caller: VerifiedAccessToken, name: str, state: AgentState) -> ServiceCredential:
-        """`caller`'s access for node `name`. What the state holds counts only if it is for the same need."""
-        cached = (state.get("credentials") or {}).get(name)
-        return ServiceCredential(self.requirements.get(name), caller, self._source, cached, self._clock, name)
+    def of(
+        self, caller: VerifiedAccessToken | None, name: str, state: AgentState | None = None
+    ) -> ServiceCredential:
+        """`caller`'s credential for the node `name`.
+
+        A credential of `state` is used only if it fulfils the node's requirement and is this caller's.
+        """
+        in_state = (state.get("credentials") or {}).get(name) if state else None
+        return ServiceCredential(
+            name, self.requirements.get(name), caller, self._source, in_state, self._clock
+        )

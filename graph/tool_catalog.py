@@ -1,10 +1,10 @@
-"""What the model may call at this moment: the tools of all services that can be used."""
+"""The tools that the model can call now: those of all services that can be used."""
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from cachetools import LRUCache
 
@@ -16,14 +16,16 @@ from tools.service import Service, ToolSchema
 
 logger = logging.getLogger(__name__)
 
-_MADE = 256
+_CACHED: Final = 256
+
+_Lists: TypeAlias = list[Sequence[ToolSchema]]
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedTools:
-    """Tools in the form of the model's API, the service of each, and what to tell the model of the others.
+    """Tools in the form of the model's API, the service of each, and notes for the model about the others.
 
-    Many runs share one: it is not changed.
+    Shared by many runs; it is not changed.
     """
 
     tools: list[dict[str, Any]]
@@ -32,40 +34,38 @@ class OfferedTools:
 
 
 class ToolCatalog:
-    """Makes offers of the same services. What nobody has to be asked for is put together once."""
+    """The tools of a fixed set of services. Tools that all services have cached are joined once."""
 
     def __init__(self, services: Sequence[Service], seconds: float) -> None:
-        """`seconds` is how long a service may take to say what it has."""
+        """`seconds` bounds the time in which a service lists its tools."""
         self._services = services
         self._seconds = seconds
-        self._made: LRUCache[tuple[int, ...], tuple[list[Sequence[ToolSchema]], OfferedTools]] = LRUCache(
-            _MADE
-        )
+        self._cache: LRUCache[tuple[int, ...], tuple[_Lists, OfferedTools]] = LRUCache(_CACHED)
 
-    async def of(self, accesses: Mapping[str, ServiceCredential]) -> OfferedTools:
-        """Asks every service for its tools, side by side.
+    async def offered(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
+        """The tools of all services, listed concurrently unless all are cached.
 
-        A service that cannot say in time is left out and the model is told why; the others are not held up by
-        it. Of two tools with one name, ours goes before one that an outside server lists, which could
-        otherwise draw to itself what is meant for ours; else the one of the service that comes first.
+        A service that fails to list its tools in time is left out, with a note for the model. Of two tools
+        with one name, one that the agent declares goes before one that an outside server lists, because a
+        server could otherwise receive calls that are meant for the agent's tool; else the first service wins.
         """
-        cached: list[Sequence[ToolSchema]] = []
+        cached: _Lists = []
         for service in self._services:
-            tools = service.cached_tools(accesses[service.name])
+            tools = service.cached_tools(credentials[service.name])
             if tools is None:
-                asked = (_tools(each, accesses[each.name], self._seconds) for each in self._services)
-                return _offer(self._services, await asyncio.gather(*asked))
+                listings = (_list(each, credentials[each.name], self._seconds) for each in self._services)
+                return _joined(self._services, await asyncio.gather(*listings))
             cached.append(tools)
         key = tuple(map(id, cached))
-        known = self._made.get(key)
-        if known is None:  # the lists are kept, so that their ids stay theirs
-            known = self._made[key] = (cached, _offer(self._services, cached))
+        known = self._cache.get(key)
+        if known is None:  # the lists are kept with the result, so that no other list gets their ids
+            known = self._cache[key] = (cached, _joined(self._services, cached))
         return known[1]
 
 
-def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> OfferedTools:
+def _joined(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> OfferedTools:
     offered = OfferedTools([], {}, [])
-    ours = {
+    declared = {
         tool.name for tools in found if not isinstance(tools, AgentError) for tool in tools if not tool.listed
     }
     for service, tools in zip(services, found, strict=True):
@@ -77,7 +77,7 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
             )
             continue
         for tool in tools:
-            if tool.name in offered.services or (tool.listed and tool.name in ours):
+            if tool.name in offered.services or (tool.listed and tool.name in declared):
                 logger.warning('tool "%s" of "%s" is hidden by another of its name', tool.name, service.name)
                 continue
             offered.services[tool.name] = service.name
@@ -94,18 +94,18 @@ def _offer(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | A
     return offered
 
 
-async def _tools(
-    service: Service, access: ServiceCredential, seconds: float
+async def _list(
+    service: Service, credential: ServiceCredential, seconds: float
 ) -> Sequence[ToolSchema] | AgentError:
     try:
         async with asyncio.timeout(seconds):
-            return await service.tools(access)
+            return await service.tools(credential)
     except AgentError as error:
         return error
     except TimeoutError:
         return ServiceError(
             service.error_code, f'"{service.name}" did not list its tools within {seconds:g} s'
         )
-    except Exception as error:  # noqa: BLE001 - one service's fault is no reason to fail the chat
+    except Exception as error:  # noqa: BLE001 - a fault of one service must not end the run
         logger.warning('"%s" could not list its tools: %s', service.name, type(error).__name__)
         return ServiceError(service.error_code, f'"{service.name}" could not list its tools')

@@ -110,8 +110,10 @@ class Examination:
         yield await self._users_token(keys_loaded=keys.outcome is Outcome.OK)
         known = own[0].outcome is Outcome.OK
         obtained: set[str] = set()
-        for name, requirement, identity in agent.requirements():
-            finding = await self._credential(name, requirement, identity, client_known=known)
+        for name, required in agent.requirements.items():
+            finding = await self._credential(
+                name, required.credential, required.access_identity, client_known=known
+            )
             obtained |= {name} if finding.outcome is Outcome.OK else set()
             yield finding
         model = _Step("model", "model", GraphCode.MODEL_CALL_FAILED)
@@ -158,7 +160,8 @@ class Examination:
 
         finding = await self._step(step, obtain(), "issued by IDaaS")
         refused = finding.error is not None and finding.error.code is IdentityCode.MACHINE_TOKEN_FAILED
-        if refused and all(identity is AccessIdentity.HUMAN for *_, identity in self._agent.requirements()):
+        required = self._agent.requirements.values()
+        if refused and all(each.access_identity is AccessIdentity.HUMAN for each in required):
             accepted = "IDaaS knows the agent and grants it no token of its own; Human identity needs none"
             return [Finding(step.name, Outcome.OK, accepted)]
         if not issued or not keys_loaded:

@@ -1,20 +1,22 @@
-"""The node `authenticate`: the run's caller is verified, and recorded without the token."""
+"""The node `authenticate`: begins a run for a verified caller."""
 
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
-from graph.nodes.caller import Callers, principal_record
 from graph.state import AgentState
+from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
 class AuthenticateNode:
-    """Begins a run. Raises `AccessTokenError`, and the run ends before anything was asked of anybody."""
+    """Resets what an earlier run on the thread left."""
 
-    def __init__(self, callers: Callers) -> None:
-        self._callers = callers
-
-    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:  # noqa: ARG002 - LangGraph's shape of a node
-        caller = await self._callers.of(runtime)
-        return {"principal": principal_record(caller), "rounds": 0, "accepted": {}}
+    async def __call__(
+        self,
+        state: AgentState,  # noqa: ARG002 - the form of a node
+        caller: VerifiedAccessToken,  # noqa: ARG002 - the same
+        runtime: Runtime[AgentContext],  # noqa: ARG002 - the same
+    ) -> dict[str, Any]:
+        """The counters of a new run."""
+        return {"rounds": 0, "accepted": {}}

@@ -1,12 +1,12 @@
-"""Who a run acts for: the verified caller, asked for anew by every node that acts."""
+"""The caller of a run: verified before each visit of a node, and recorded in the state."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext, TokenLookup
 from graph.error_codes import GraphCode
-from graph.state import PrincipalRecord
+from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError
 from identity.secret import Secret
@@ -21,11 +21,7 @@ class Verifier(Protocol):
 
 
 class Callers:
-    """Finds and verifies the caller of a run.
-
-    A node never trusts the principal that it finds in the state: a resumed run starts in the middle, with
-    another caller perhaps. A token that was verified before costs microseconds.
-    """
+    """Finds and verifies the caller of a run. A token that was verified before costs microseconds."""
 
     def __init__(self, verifier: Verifier, token_of: TokenLookup) -> None:
         self._verifier = verifier
@@ -41,6 +37,35 @@ class Callers:
         return await self._verifier.verify(token)
 
 
-def principal_record(caller: VerifiedAccessToken) -> PrincipalRecord:
-    """The caller as the state keeps it: without the token."""
-    return {"issuer": caller.principal.issuer, "subject": caller.principal.subject}
+class CallerNode(Protocol):
+    """A node of the graph that acts for a verified caller."""
+
+    async def __call__(
+        self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
+    ) -> dict[str, Any]:
+        """The update of the state."""
+        ...
+
+
+class Node(Protocol):
+    """A node in LangGraph's form."""
+
+    async def __call__(self, state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        """The update of the state."""
+        ...
+
+
+def as_verified_caller(callers: Callers, node: CallerNode) -> Node:
+    """`node` in LangGraph's form, called for the caller that is verified before each visit.
+
+    The update contains the caller's principal, without the token. No node relies on the principal of the
+    state: a resumed run starts in the middle, perhaps for another caller.
+    The node raises `AccessTokenError` if the caller's token is missing or refused.
+    """
+
+    async def verified(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        caller = await callers.of(runtime)
+        principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
+        return {**await node(state, caller, runtime), "principal": principal}
+
+    return verified

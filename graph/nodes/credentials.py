@@ -1,17 +1,17 @@
-"""The node `credentials`: what the next step needs is obtained, side by side, and nothing else."""
+"""The node `credentials`: resolves what the next step needs, concurrently, and nothing else."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.node_error import MODEL, error_of_node
-from graph.nodes.caller import Callers
 from graph.service_credentials import ServiceCredential, ServiceCredentials
 from graph.state import AgentState, UnavailableCredential
 from graph.tool_calls import called_services
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
@@ -20,34 +20,42 @@ from tools.service import Service
 
 
 class CredentialsNode:
-    """Before the model: its key, and the credential of each service that must be asked for its tools.
+    """Before the model: its key, and the credentials of services that must be requested for their tools.
     Before services: the credentials of those that are called.
 
-    Without the model's key there is no answer: that failure ends the run. A service's failure is noted, and
-    its calls in this run are answered with it: a question that does not need the service is still answered.
+    A failure to obtain the model's key ends the run. A service's failure is kept in the state and becomes the
+    result of that service's calls in this run: a question that does not need the service is still answered.
     """
 
     def __init__(
-        self, services: Sequence[Service], callers: Callers, accesses: ServiceCredentials, seconds: float
+        self, services: Sequence[Service], service_credentials: ServiceCredentials, seconds: float
     ) -> None:
+        """`seconds` bounds the time for each credential."""
         self._services = services
-        self._callers = callers
-        self._accesses = accesses
+        self._service_credentials = service_credentials
         self._seconds = seconds
 
-    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
-        caller = await self._callers.of(runtime)
-        accesses = {name: self._accesses.of(caller, name, state) for name in self._accesses.requirements}
+    async def __call__(
+        self,
+        state: AgentState,
+        caller: VerifiedAccessToken,
+        runtime: Runtime[AgentContext],  # noqa: ARG002 - the form of a node
+    ) -> dict[str, Any]:
+        """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
+        credentials = {
+            name: self._service_credentials.of(caller, name, state)
+            for name in self._service_credentials.requirements
+        }
         resolved: dict[str, Credential | UnavailableCredential | AgentError] = {}
-        wanted: list[str] = []
-        for name in self._needed(state, accesses):
-            if (known := accesses[name].known()) is not None:
+        missing: list[str] = []
+        for name in self._needed(state, credentials):
+            if (known := credentials[name].known()) is not None:
                 resolved[name] = known
             else:
-                wanted.append(name)
-        if wanted:
-            outcomes = await asyncio.gather(*(self._obtain(name, accesses[name]) for name in wanted))
-            resolved.update(zip(wanted, outcomes, strict=True))
+                missing.append(name)
+        if missing:
+            outcomes = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
+            resolved.update(zip(missing, outcomes, strict=True))
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
@@ -60,21 +68,21 @@ class CredentialsNode:
             }
         }
 
-    def _needed(self, state: AgentState, accesses: dict[str, ServiceCredential]) -> list[str]:
-        """The names of what the next step needs, among those that need a credential at all."""
+    def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:
+        """The names of what the next step needs, of those that require a credential."""
         if called := called_services(state):
-            return [name for name in accesses if name in called]
-        to_be_asked = (
+            return [name for name in credentials if name in called]
+        unlisted = (
             service.name
             for service in self._services
-            if service.name in accesses and service.cached_tools(accesses[service.name]) is None
+            if service.name in credentials and service.cached_tools(credentials[service.name]) is None
         )
-        return [*([MODEL] if MODEL in accesses else []), *to_be_asked]
+        return [*([MODEL] if MODEL in credentials else []), *unlisted]
 
-    async def _obtain(self, name: str, access: ServiceCredential) -> Credential | AgentError:
+    async def _obtain(self, name: str, credential: ServiceCredential) -> Credential | AgentError:
         try:
             async with asyncio.timeout(self._seconds):
-                return await access.credential()
+                return await credential.credential()
         except AgentError as error:
             return error
         except TimeoutError:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.service_credentials import ServiceCredentials, ServiceRequirement
+from graph.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
@@ -55,3 +55,21 @@ async def test_a_held_credential_near_its_end_or_for_another_need_is_obtained_an
     other = Credential(ApiKeyRequirement("other"), MACHINE, Secret("held"), 1000.0)
     assert await used(vault, verifier, MACHINE, ending) == "key-of-machine-0"
     assert await used(vault, verifier, MACHINE, other) == "key-of-machine-0"
+
+
+@pytest.mark.parametrize("llm_api_key", [NEED, Secret("static")])
+def test_requirements_are_by_node_and_have_the_default_identity(echo, llm_api_key):
+    found = requirements(
+        [echo("amap", NEED), echo("leave", NEED, access_identity=HUMAN), echo("greeter")],
+        MACHINE,
+        llm_api_key,
+    )
+    of_model = {"model": ServiceRequirement(NEED, MACHINE)} if llm_api_key is NEED else {}
+    services = {"amap": ServiceRequirement(NEED, MACHINE), "leave": ServiceRequirement(NEED, HUMAN)}
+    assert found == of_model | services
+    assert list(found) == [*of_model, *services]
+
+
+async def test_machine_credential_needs_no_caller(vault):
+    credentials = ServiceCredentials({"amap": ServiceRequirement(NEED, MACHINE)}, vault, lambda: 0.0)
+    assert (await credentials.of(None, "amap").credential()).secret.reveal() == "key-of-machine-0"

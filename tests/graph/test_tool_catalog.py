@@ -44,20 +44,20 @@ ACCESSES = {"amap": None, "enterprise": None}
 
 
 async def test_what_is_at_hand_is_put_together_once_and_nobody_is_asked(services, offers):
-    first, second = await offers.of(ACCESSES), await offers.of(ACCESSES)
+    first, second = await offers.offered(ACCESSES), await offers.offered(ACCESSES)
     assert first is second
     assert first.services == {"weather": "amap", "greet": "enterprise"}
     assert [service.asked for service in services] == [0, 0]
 
 
 async def test_a_list_that_has_changed_is_offered_at_once(services, offers):
-    await offers.of(ACCESSES)
+    await offers.offered(ACCESSES)
     services[0].list("weather", "geo")
-    assert set((await offers.of(ACCESSES)).services) == {"weather", "geo", "greet"}
+    assert set((await offers.offered(ACCESSES)).services) == {"weather", "geo", "greet"}
 
 
 async def test_what_is_not_at_hand_is_asked_for_and_not_remembered(services, offers):
     services[1].known = False
-    first, second = await offers.of(ACCESSES), await offers.of(ACCESSES)
+    first, second = await offers.offered(ACCESSES), await offers.offered(ACCESSES)
     assert first == second
     assert services[1].asked == 2

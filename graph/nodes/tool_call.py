@@ -1,0 +1,143 @@
+"""One call of a tool: recorded, reported as events, and ended in a result for the model."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from langchain_core.messages import ToolCall, ToolMessage
+from langgraph.types import StreamWriter
+
+from graph.events import ToolCallEvents, declared_credential
+from graph.service_credentials import ServiceCredential, ServiceRequirement
+from graph.tool_calls import failure_text
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditedStep, AuditTrail
+from identity.credentials.credential import Credential
+from identity.error_code import ErrorCode
+from identity.errors import AgentError, AuditError, ServiceError
+from identity.failure_log import log_failure
+from identity.secret import Secret
+from tools.service import Service, ToolResult
+
+logger = logging.getLogger(__name__)
+
+
+class ToolCallRunner:
+    """Runs calls of the tools of one service.
+
+    A call is recorded before it is made, and when it has ended. Its result is what the tool returned, or the
+    person's text of a failure.
+    """
+
+    def __init__(
+        self, service: Service, requirement: ServiceRequirement | None, seconds: float, audit: AuditTrail
+    ) -> None:
+        """`seconds` bounds the time of each call."""
+        self._service = service
+        self._acts_as = requirement.access_identity if requirement else None
+        self._seconds = seconds
+        self._audit = audit
+        self._declared = declared_credential(service.credential)
+
+    async def run(
+        self,
+        call: ToolCall,
+        caller: VerifiedAccessToken,
+        credential: ServiceCredential,
+        writer: StreamWriter,
+        secrets: Sequence[Secret],
+    ) -> ToolMessage:
+        """The result of `call`. Events contain none of `secrets`. Raises `AuditError`."""
+        service, tool, call_id = self._service, call["name"], call["id"] or ""
+        step = self._audit.tool_call(service.name, tool, call_id, service.credential, self._acts_as, caller)
+        await step.started()
+        access_identity = self._acts_as and self._acts_as.value
+        events = ToolCallEvents(
+            writer,
+            secrets,
+            tool=tool,
+            service=service.name,
+            access_identity=access_identity,
+            call_id=call_id,
+            declared=self._declared,
+        )
+        events.started(call["args"])
+        result, code = await self._recorded(step, call, credential)
+        events.finished(result, code)
+        return ToolMessage(
+            result.text,
+            tool_call_id=call_id,
+            name=tool,
+            status="success" if result.ok else "error",
+            artifact={
+                "service": service.name,
+                "access_identity": access_identity,
+                "error": code and code.value,
+            },
+        )
+
+    async def _recorded(
+        self, step: AuditedStep, call: ToolCall, credential: ServiceCredential
+    ) -> tuple[ToolResult, ErrorCode | None]:
+        try:
+            result, error = await self._result(call, credential)
+        except BaseException as end:
+            await step.ended_by(end)
+            raise
+        if error is None:
+            await step.ended(AuditOutcome.SUCCEEDED if result.ok else AuditOutcome.FAILED)
+            return result, None
+        await step.ended_by(error)
+        return result, error.code
+
+    async def _result(
+        self, call: ToolCall, credential: ServiceCredential
+    ) -> tuple[ToolResult, AgentError | None]:
+        service = self._service
+        of_call = _CallCredential(credential)
+        error: AgentError
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await service.call(call["name"], call["args"], of_call), None
+        except AuditError:
+            raise
+        except AgentError as failure:
+            error = failure
+        except TimeoutError:
+            error = ServiceError(service.error_code, f"no answer within {self._seconds:g} s")
+        except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
+            # Its text is not logged, because it may contain anything.
+            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, _place(fault))  # noqa: TRY400 - see above
+            error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
+        log_failure(error.of(service.name, service.settings), tool=call["name"])
+        called = of_call.obtained or service.credential is None
+        return ToolResult(failure_text(error, service.name), ok=False, called=called), error
+
+
+class _CallCredential:
+    """The service's credential for one call (`tools.service.Access`); notes whether the call obtained it."""
+
+    def __init__(self, credential: ServiceCredential) -> None:
+        self._credential = credential
+        self.obtained = False
+        """Without its credential, a call makes no request."""
+
+    async def credential(self) -> Credential:
+        credential = await self._credential.credential()
+        self.obtained = True
+        return credential
+
+    def cached(self) -> Credential | None:
+        return self._credential.cached()
+
+    async def renew(self, refused: Credential) -> Credential:
+        return await self._credential.renew(refused)
+
+
+def _place(fault: BaseException) -> str:
+    """File and line where `fault` was raised."""
+    place = fault.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
