@@ -22,6 +22,7 @@ from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import CallerNode, Callers, Verifier, as_verified_caller
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
+from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.service import ServiceNode
 from graph.prompt import SYSTEM_PROMPT
 from graph.service_credentials import ServiceCredentials, requirements
@@ -84,13 +85,17 @@ def build_graph(
     )
     add_node("authenticate", AuthenticateNode())
     add_node("credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds))
-    add_node(MODEL, ModelNode(model, services, service_credentials, limits, system_prompt, static_key))
+    refused_calls = RefusedCalls(services, required, audit)
+    add_node(
+        MODEL,
+        ModelNode(model, services, service_credentials, limits, system_prompt, refused_calls, static_key),
+    )
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
     budget = CallBudget(limits.run_calls)
     for service in services:
-        node = ServiceNode(service, service_credentials, budget, limits.tool_seconds, audit)
+        node = ServiceNode(service, service_credentials, budget, limits.tool_seconds, audit, refused_calls)
         add_node(service.name, node)
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names, required), ["credentials", *names, MODEL, END])

@@ -65,14 +65,15 @@ def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCr
 
 
 class ToolStarted(DeclaredCredential):
-    """A tool is about to run. `access_identity` is `None` for a service that needs no credential.
+    """The model calls a tool. `access_identity` is `None` for a service that needs no credential.
 
-    `arguments` are the model's, or `TOO_LONG`.
+    `service` is `None` if no service has the tool. `arguments` are the model's, or `TOO_LONG`; empty if they
+    were no JSON object.
     """
 
     type: Literal["tool_started"]
     tool: str
-    service: str
+    service: str | None
     access_identity: str | None
     call_id: str
     arguments: dict[str, Any]
@@ -82,14 +83,15 @@ class ToolFinished(DeclaredCredential):
     """The tool named by `call_id` ended.
 
     `ok` is false if it failed. `error` is a code of the error table; it is absent where the tool itself
-    reported the failure, such as an unknown city. `called` is false if no request was made of the service,
-    because its credential could not be obtained or the arguments were refused. `result` is what the model is
-    given, cut after `MAX_CHARACTERS`, which ends it with "…".
+    reported the failure, such as an unknown city, and where the agent refused the call. `called` is false if
+    no request was made to the service: its credential could not be obtained, its arguments were refused, the
+    tool is unknown, or a limit was reached. `result` is what the model is given, cut after `MAX_CHARACTERS`,
+    which ends it with "…".
     """
 
     type: Literal["tool_finished"]
     tool: str
-    service: str
+    service: str | None
     access_identity: str | None
     call_id: str
     ok: bool
@@ -108,7 +110,7 @@ class ToolCallEvents:
         secrets: Iterable[Secret],
         *,
         tool: str,
-        service: str,
+        service: str | None,
         access_identity: str | None,
         call_id: str,
         declared: DeclaredCredential,

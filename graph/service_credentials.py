@@ -131,6 +131,12 @@ class ServiceCredential:
         return self._caller.principal if human and self._caller else None
 
 
+def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:
+    """The secrets of the run that must not be shown: the credentials of the state, and the caller's token."""
+    in_state = (state.get("credentials") or {}).values()
+    return [*(each.secret for each in in_state if isinstance(each, Credential)), caller.token]
+
+
 class ServiceCredentials:
     """Makes the credentials of each caller, by the names of the graph's nodes."""
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
@@ -11,7 +11,13 @@ from graph.state import AgentState
 from identity.errors import AgentError
 from identity.request_id import REQUEST_ID
 
-_BAD_ARGUMENTS = (
+MAX_CALLS: Final = 64
+"""Calls of one response that are kept, refused ones included: each has a result, two events and a record."""
+
+_MAX_IDENTIFIER: Final = 128
+"""Characters of an identifier that is kept. Longer ones are replaced."""
+
+_BAD_ARGUMENTS: Final = (
     "the arguments must be one JSON object, nested no deeper than 32 levels; call again with valid JSON"
 )
 
@@ -59,17 +65,18 @@ def called_services(state: AgentState) -> set[str]:
 def normalize_tool_calls(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     """`answer` with its calls in a form that can be run and sent back, and the refusals of those that cannot.
 
-    Every call gets an identifier of its own; arguments that are no JSON object, or nested too deeply, are
-    refused and leave the conversation, because the model service would reject them when they are sent back.
+    Calls after the first `MAX_CALLS` are dropped. Each call gets an identifier of its own. Arguments that are
+    not a JSON object, or are nested too deeply, are refused and replaced by an empty object, because the
+    model service would reject them when they are sent back.
     """
     if not answer.tool_calls and not answer.invalid_tool_calls:
         return answer, []
     calls: list[ToolCall] = []
     refusals: list[ToolMessage] = []
     seen: set[str] = set()
-    for call in [*answer.tool_calls, *answer.invalid_tool_calls]:
+    for call in [*answer.tool_calls, *answer.invalid_tool_calls][:MAX_CALLS]:
         identifier = call["id"]
-        if not identifier or identifier in seen:
+        if not identifier or identifier in seen or len(identifier) > _MAX_IDENTIFIER:
             identifier = f"call_{uuid.uuid4().hex}"
         seen.add(identifier)
         good = are_valid_arguments(call["args"])

@@ -79,7 +79,7 @@ class Completion(_Wire):
 
 class _ToolCallEvent(_Wire):
     tool: str
-    service: str
+    service: str | None
     access_identity: Literal["Machine", "Human"] | None
     call_id: str
     audience: str | None = None
@@ -88,7 +88,9 @@ class _ToolCallEvent(_Wire):
 
 
 class ToolStartedEvent(_ToolCallEvent):
-    """A tool call begins. `audience` and `scope`, or `credential`, are the requirement of its service.
+    """A tool call begins. `service` is null if no service has the tool.
+
+    `audience` and `scope`, or `credential`, are the requirement of its service.
 
     `arguments` are the model's, or `{"…": "too long to show"}` beyond 4,000 characters of JSON.
     """
@@ -98,9 +100,9 @@ class ToolStartedEvent(_ToolCallEvent):
 
 
 class ToolFinishedEvent(_ToolCallEvent):
-    """A tool call ended. `called` is false if no request was sent to the service, because its credential
-    could not be obtained or the arguments were refused. `result` is what the model receives, truncated with
-    "…" after 4,000 characters. `error` is a code of the error table.
+    """A tool call ended. `called` is false if no request was sent to the service: its credential could not be
+    obtained, the arguments were refused, the tool is unknown, or a limit was reached. `result` is what the
+    model receives, truncated with "…" after 4,000 characters. `error` is a code of the error table.
     """
 
     type: Literal["tool_finished"]

@@ -72,7 +72,7 @@ def _show(event: dict[str, Any]) -> None:
         whose = {"Machine": "as the agent", "Human": "on your behalf"}.get(activity["access_identity"], "")
         outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'reported by the tool')})"
         err.print(
-            f"· {activity['service']}.{activity['tool']} {whose} [{activity['access_identity']}]"
+            f"· {activity['service'] or 'unknown'}.{activity['tool']} {whose} [{activity['access_identity']}]"
             f" {outcome}, {activity['duration_ms']} ms",
             style="dim",
         )

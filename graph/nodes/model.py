@@ -12,8 +12,9 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
+from graph.nodes.refused_calls import RefusedCalls
 from graph.prompt import build_prompt
-from graph.service_credentials import ServiceCredential, ServiceCredentials
+from graph.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.state import AgentState
 from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
 from graph.tool_catalog import OfferedTools, ToolCatalog
@@ -39,6 +40,7 @@ class ModelNode:
         service_credentials: ServiceCredentials,
         limits: Limits,
         system_prompt: str,
+        refused_calls: RefusedCalls,
         static_key: Secret | None = None,
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
@@ -47,6 +49,7 @@ class ModelNode:
         self._service_credentials = service_credentials
         self._limits = limits
         self._system_prompt = system_prompt
+        self._refused_calls = refused_calls
         self._static_key = static_key
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
@@ -63,6 +66,16 @@ class ModelNode:
         prompt = build_prompt(self._system_prompt, state["messages"], offered.notes)
         response = await self._response(credentials[MODEL], prompt, offered, _writer(runtime))
         response, refusals = self._checked(response, offered)
+        renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
+        if refusals:
+            secrets = [*secrets_of(state, caller), *(each.secret for each in renewed.values())]
+            calls = {call["id"]: call for call in response.tool_calls}
+            for message in refusals:
+                call = calls[message.tool_call_id]
+                service = offered.services.get(call["name"])
+                await self._refused_calls.report(
+                    call, message.text, service, caller, runtime.stream_writer, secrets
+                )
         refused = {message.tool_call_id for message in refusals}
         accepted = {
             str(call["id"]): offered.services[call["name"]]
@@ -75,7 +88,6 @@ class ModelNode:
             for name in accepted.values()
             if name in self._service_credentials.requirements
         }
-        renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         return {
             "messages": [response, *refusals],
             "accepted": accepted,

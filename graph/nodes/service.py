@@ -7,13 +7,13 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.nodes.call_budget import CallBudget
+from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.tool_call import ToolCallRunner
-from graph.service_credentials import ServiceCredentials
+from graph.service_credentials import ServiceCredentials, secrets_of
 from graph.state import AgentState
 from graph.tool_calls import accepted_calls, refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import Credential
 from tools.service import Service
 
 
@@ -30,11 +30,13 @@ class ServiceNode:
         budget: CallBudget,
         seconds: float,
         audit: AuditTrail,
+        refused_calls: RefusedCalls,
     ) -> None:
         """`seconds` bounds the time of each call."""
         self._name = service.name
         self._service_credentials = service_credentials
         self._budget = budget
+        self._refused_calls = refused_calls
         requirement = service_credentials.requirements.get(service.name)
         self._runner = ToolCallRunner(service, requirement, seconds, audit)
 
@@ -45,19 +47,17 @@ class ServiceNode:
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
-        in_state = (state.get("credentials") or {}).values()
-        secrets = [*(each.secret for each in in_state if isinstance(each, Credential)), caller.token]
-        runs = (
-            self._runner.run(call, caller, credential, runtime.stream_writer, secrets)
-            for call in waiting[:taken]
-        )
+        secrets, writer = secrets_of(state, caller), runtime.stream_writer
+        runs = (self._runner.run(call, caller, credential, writer, secrets) for call in waiting[:taken])
         results = await asyncio.gather(*runs, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         limit = f"not run: at most {self._budget.calls} tools may be called in one run"
-        refusals = [refusal(call, limit) for call in waiting[taken:]]
+        refused = waiting[taken:]
+        for call in refused:
+            await self._refused_calls.report(call, limit, self._name, caller, writer, secrets)
         return {
-            "messages": [*results, *refusals],
+            "messages": [*results, *(refusal(call, limit) for call in refused)],
             "credentials": {self._name: credential.renewed} if credential.renewed else {},
         }

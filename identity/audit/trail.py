@@ -144,14 +144,17 @@ class AuditTrail:
 
     def tool_call(
         self,
-        service: str,
+        service: str | None,
         tool: str,
         call_id: str,
         requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
     ) -> AuditedStep:
-        """The call of a tool of `service` for `caller`, with the credential that the service requires."""
+        """The call of a tool of `service` for `caller`, with the credential that the service requires.
+
+        `service` is `None` if no service has the tool.
+        """
         return self._credential_step(
             AuditedAction.TOOL_CALL,
             requirement,

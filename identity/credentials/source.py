@@ -28,8 +28,8 @@ class CredentialSource(Protocol):
     ) -> Credential:
         """A credential that is usable now.
 
-        `caller` is used only under Human identity: the credential has this caller's rights. Otherwise it may be
-        `None`.
+        `caller` is used only under Human identity: the credential has this caller's rights. Under Machine
+        identity it may be `None`.
         Raises `CredentialError` if the issuer refuses, `UnreachableError` if there is no usable response, and
         `AccessTokenError` if the caller's own token has expired since it was verified.
         """

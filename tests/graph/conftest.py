@@ -93,8 +93,9 @@ class ScriptedModel(BaseChatModel):
             yield ChatGenerationChunk(message=chunk)
         for word in str(turn.text).split():
             yield ChatGenerationChunk(message=AIMessageChunk(f"{word} "))
-        for index, call in enumerate(turn.tool_calls):
-            chunk = {"index": index, "name": call["name"], "args": json.dumps(call["args"]), "id": call["id"]}
+        for index, call in enumerate([*turn.tool_calls, *turn.invalid_tool_calls]):
+            arguments = call["args"] if isinstance(call["args"], str) else json.dumps(call["args"])
+            chunk = {"index": index, "name": call["name"], "args": arguments, "id": call["id"]}
             yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[chunk]))
 
 

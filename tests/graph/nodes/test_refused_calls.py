@@ -1,0 +1,135 @@
+"""A call that the agent does not run: its result, its events, and its line of the audit log."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+
+from agent.error_codes import AgentCode
+from graph.limits import Limits
+from graph.tool_calls import MAX_CALLS
+from identity.access_identity import AccessIdentity
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.credentials.credential import ApiKeyRequirement
+from identity.errors import AuditError
+from tests.graph.conftest import DONE, Bench, EchoService, calls
+
+BenchOf = Callable[..., Bench]
+AMAP_KEY = ApiKeyRequirement("amap_api_key")
+LIMITS = Limits(tool_calls=1)
+
+
+class Records:
+    """An audit sink in memory."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    async def record(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+
+def broken(name: str, call_id: str) -> AIMessage:
+    """A response whose call has arguments that are no JSON."""
+    call = {"name": name, "args": '["Hangzhou"]', "id": call_id, "error": None, "type": "invalid_tool_call"}
+    return AIMessage("", invalid_tool_calls=[call])
+
+
+REFUSED = {
+    "unknown tool": (calls(("teleport", {"to": "x"})), "teleport", None, {"to": "x"}, "there is no tool"),
+    "no JSON": (broken("weather", "call_1"), "weather", "amap", {}, "the arguments must be"),
+}
+
+
+def tool_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"].startswith("tool_")]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_refused_call_has_both_events_and_was_not_called(bench: BenchOf, case: str) -> None:
+    response, tool, service, arguments, text = REFUSED[case]
+    b = bench([response, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
+    started, finished = tool_events(await b.events())
+    about = {"tool": tool, "service": service, "call_id": "call_1", "access_identity": None}
+    if service:
+        about |= {"access_identity": "Machine", "credential": "amap_api_key"}
+    assert started == {"type": "tool_started", **about, "arguments": arguments}
+    assert finished.pop("result").startswith(text)
+    assert finished == {
+        "type": "tool_finished", **about, "ok": False, "called": False, "duration_ms": 0,
+    }  # fmt: skip
+    assert b.services[0].calls == []
+
+
+async def test_call_past_the_limit_of_a_response_has_both_events(bench: BenchOf) -> None:
+    b = bench([calls(*[("weather", {})] * 2), DONE], EchoService("amap", weather="sunny"), limits=LIMITS)
+    events = tool_events(await b.events())
+    assert [(event["type"], event["call_id"], event.get("called")) for event in events] == [
+        ("tool_started", "call_2", None),
+        ("tool_finished", "call_2", False),
+        ("tool_started", "call_1", None),
+        ("tool_finished", "call_1", True),
+    ]
+
+
+async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
+    records = Records()
+    b = bench(
+        [calls(("teleport", {}), ("weather", {})), DONE],
+        EchoService("amap", AMAP_KEY, weather="sunny"),
+        access_identity=AccessIdentity.HUMAN,
+        limits=LIMITS,
+        audit=AuditTrail(records),
+    )
+    await b.ask()
+    assert [
+        (event.action, event.outcome, event.tool, event.service, event.call_id, event.credential)
+        for event in records.events
+    ] == [
+        (AuditedAction.TOOL_CALL, AuditOutcome.REFUSED, "teleport", None, "call_1", None),
+        (AuditedAction.TOOL_CALL, AuditOutcome.REFUSED, "weather", "amap", "call_2", "amap_api_key"),
+    ]
+    assert {event.principal and event.principal.subject for event in records.events} == {"alice"}
+
+
+async def test_refusal_that_cannot_be_recorded_ends_the_run(bench: BenchOf) -> None:
+    class Broken(Records):
+        async def record(self, _: AuditEvent) -> None:
+            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+
+    b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(Broken()))
+    with pytest.raises(AuditError):
+        await b.ask()
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_events_and_records_of_a_refused_call_contain_no_secret(bench: BenchOf) -> None:
+    records = Records()
+    secrets = ("alice-at", "llm_api_key-of-machine-0")
+    b = bench(
+        [calls(*[(secret, {"q": secret}) for secret in secrets]), DONE],
+        EchoService("amap", weather="x"),
+        audit=AuditTrail(records),
+    )
+    events = tool_events(await b.events())
+    assert len(events) == 4
+    shown = f"{events} {records.events}"
+    assert not [secret for secret in secrets if secret in shown]
+
+
+async def test_name_of_an_unknown_tool_is_cut(bench: BenchOf) -> None:
+    records = Records()
+    b = bench([calls(("t" * 100_000, {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(records))
+    started, _ = tool_events(await b.events())
+    assert started["tool"] == records.events[0].tool == "t" * 64
+
+
+@pytest.mark.promise("bounded")
+async def test_calls_of_one_response_are_bounded(bench: BenchOf) -> None:
+    b = bench([calls(*[("teleport", {})] * 1_000), DONE], EchoService("amap", weather="x"))
+    response, *results, _ = await b.ask()
+    assert isinstance(response, AIMessage)
+    assert len(response.tool_calls) == len(results) == MAX_CALLS
+    assert all(isinstance(result, ToolMessage) for result in results)
