@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from agent.audit.log import AuditLog
+from agent.code_reference import load_both
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
+from agent.model_provider import model_provider
 from agent.readiness import Check, Readiness
 from agent.revocation.enforcement import Enforcement
 from agent.revocation.file_store import FileStore
@@ -20,14 +22,12 @@ from agent.revocation.store import RevocationStore
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
-from agent.settings.variables import LlmProvider, Settings
+from agent.settings.variables import Settings
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.error_codes import GraphCode
 from graph.limits import Limits
-from graph.models.model_studio import model_studio
-from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
 from graph.service_credentials import ServiceCredential, ServiceCredentials, requirements
@@ -92,14 +92,14 @@ class Agent:
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)
-        self.services: Final = services(settings, tls)
+        self.services, self.model = load_both(
+            lambda: services(settings, tls), lambda: model_provider(settings, tls) if model is None else model
+        )
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
-        self._clock: Final = clock
-        self.model: Final = _model(settings, tls) if model is None else model
         self.graph: Final = build_graph(
             model=self.model,
             services=self.services,
@@ -231,15 +231,3 @@ def revocation_store(settings: Settings) -> RevocationStore:
         return FileStore(settings.revocations_file)
     cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
     return RedisStore(settings.redis_url, audience=settings.agent_audience, cafile=cafile)
-
-
-def _model(settings: Settings, tls: ssl.SSLContext) -> ModelProvider:
-    options: dict[str, Any] = {
-        "base_url": settings.llm_base_url,
-        "model": settings.llm_model,
-        "ssl_context": tls,
-        "timeout": settings.model_timeout_seconds,
-    }
-    if settings.llm_provider is LlmProvider.OPENAI_COMPATIBLE:
-        return openai_compatible(**options)
-    return model_studio(**options, enable_thinking=settings.llm_enable_thinking)

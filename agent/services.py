@@ -3,14 +3,13 @@
 Your own tool needs no line here: `docs/extending.md`.
 """
 
-import importlib
-import importlib.util
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from agent.code_reference import failure_of, load_function
 from agent.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file import HTTPDeclaration
@@ -44,12 +43,12 @@ def services(
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
-            faults.append(f"{place} cannot be used: {_reason(error)}")
+            faults.append(f"{place} cannot be used: {failure_of(error)}")
     for entry in entry_points(group=ENTRY_POINTS) if installed is None else installed:
         try:
             listed.append(entry.load()(tls))
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-            faults.append(f'entry point "{entry.name}" cannot be used: {_reason(error)}')
+            faults.append(f'entry point "{entry.name}" cannot be used: {failure_of(error)}')
     names = [service.name for service in listed]
     faults += [
         f'service "{name}" is declared twice' for name in sorted({n for n in names if names.count(n) > 1})
@@ -79,7 +78,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
             ssl_context=tls,
             seconds=d.timeout_seconds,
         )
-        _function(d.python, folder)(service, d.settings)
+        load_function(d.python, folder)(service, d.settings)
         return service
     assert credential is not None  # noqa: S101 - the declaration was validated
     return MCPService(
@@ -93,23 +92,3 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         ssl_context=tls,
         seconds=d.timeout_seconds,
     )
-
-
-def _function(reference: str, folder: Path) -> Callable[[HTTPService, Mapping[str, Any]], object]:
-    """The object `package.module:name` or `file.py:name`. Raises what the import raises."""
-    module_name, _, name = reference.partition(":")
-    if not module_name.endswith(".py"):
-        module = importlib.import_module(module_name)
-    else:
-        path = folder / module_name
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(name=module_name)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    function: Callable[[HTTPService, Mapping[str, Any]], object] = getattr(module, name)
-    return function
-
-
-def _reason(error: Exception) -> str:
-    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"

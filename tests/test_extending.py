@@ -6,19 +6,27 @@ import shlex
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.composition import Agent
 from agent.settings.variables import read_settings
+from identity.errors import ConfigurationError
 from identity.secret import Secret
 from sandbox.server import SandboxOptions, start_sandbox
+from tests.graph.models.strict_endpoint import strict
+from tests.graph.models.wire_model import WireModel
 from tests.tools.mcp_service.mcp_server import Server
 from tools.service import Access
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
 SANDBOX, MCP_SERVER = "https://localhost:9445", "https://maps.example.com"
+MODEL, GATEWAY = "https://models.example.com", "https://gateway.example.com"
 
 
 def printed(name: str) -> str:
@@ -100,3 +108,84 @@ async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allow
     assert (await maps.call("weather", {"city": "Hangzhou"}, caller)).ok
     key = running.cloud.vault.find("maps_api_key").api_key
     assert set(agent.keys_of_maps) == {key.encode()}
+
+
+def printed_variables(name: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in printed(name).splitlines() if line)
+
+
+async def ask(variables: dict[str, str], token: str, *, streaming: bool) -> str:
+    """The agent's response to a question about the weather."""
+    agent = Agent(read_settings(variables))
+    try:
+        caller = await agent.verifier.verify(Secret(token))
+        run = agent.runs.start([HumanMessage("Weather?")], caller, streaming=streaming)
+        return (await run.finished()).text
+    finally:
+        await agent.aclose()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_openai_compatible_model_is_called_with_the_key_of_the_file(
+    sandbox, serve, tmp_path, monkeypatch, streaming
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.key").write_text("sk-of-the-provider\n")
+    model = WireModel()
+    model.answers = [strict]
+    variables = {**sandbox.environment, **printed_variables("model.env")}
+    del variables["LLM_API_KEY_IDENTIFIER"]
+    variables["LLM_BASE_URL"] = variables["LLM_BASE_URL"].replace(MODEL, await serve(model))
+    assert await ask(variables, sandbox.access_token(), streaming=streaming) == "Sunny"
+    [request] = model.requests
+    assert (request["model"], model.keys) == ("llama-3.3-70b", ["sk-of-the-provider"])
+    assert request["tools"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_own_provider_is_called_with_the_key_that_idaas_issues(
+    sandbox, serve, tmp_path, monkeypatch, streaming
+):
+    (tmp_path / "my_gateway.py").write_text(printed("my_gateway.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    requests = []
+
+    async def generate(request):
+        body = await request.json()
+        requests.append((request.headers["x-api-key"], body["model"], [m["from"] for m in body["dialog"]]))
+        if len(requests) == 1:
+            return JSONResponse(
+                {"text": "", "calls": [{"name": "call_enterprise_service", "arguments": {}, "id": "1"}]}
+            )
+        return JSONResponse({"text": "Sunny", "calls": []})
+
+    gateway = Starlette(routes=[Route("/v2/generate", generate, methods=["POST"])])
+    variables = {**sandbox.environment, **printed_variables("gateway.env")}
+    variables["LLM_BASE_URL"] = variables["LLM_BASE_URL"].replace(GATEWAY, await serve(gateway))
+    assert await ask(variables, sandbox.access_token(), streaming=streaming) == "Sunny"
+    key = sandbox.cloud.vault.find("llm_api_key").api_key
+    assert requests == [
+        (key, "house-model", ["system", "human"]),
+        (key, "house-model", ["system", "human", "ai", "tool"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "error"),
+    [
+        ("no_such_module:function", "ModuleNotFoundError"),
+        ("ssl:no_function", "AttributeError"),
+        ("ssl:SSLError", "TypeError"),
+    ],
+)
+def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
+    sandbox, tmp_path, reference, error
+):
+    file = tmp_path / "services.toml"
+    file.write_text(printed("services.toml"))
+    provider = printed_variables("gateway.env") | {"LLM_PROVIDER": reference}
+    with pytest.raises(ConfigurationError) as caught:
+        Agent(read_settings({**sandbox.environment, **provider, "SERVICES_FILE": str(file)}))
+    *of_services, of_model = caught.value.faults
+    assert len(of_services) == 2
+    assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")

@@ -4,6 +4,7 @@
 generated from the descriptions below.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -115,6 +116,22 @@ def _prompt_in_file(value: object) -> object:
     return read_prompt_file(Path(value)) if isinstance(value, str) else value
 
 
+class LlmProvider(StrEnum):
+    """The kinds of API behind `LLM_BASE_URL` that the agent knows itself."""
+
+    MODEL_STUDIO = "model_studio"
+    OPENAI_COMPATIBLE = "openai_compatible"
+
+
+def _provider(value: str) -> str:
+    if value not in {*LlmProvider} and not _FUNCTION.fullmatch(value):
+        raise ValueError("must be model_studio, openai_compatible or package.module:function")
+    return value
+
+
+_FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
 def _listed(value: object) -> object:
     return (
         tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -131,15 +148,9 @@ KeyFile = Annotated[InstanceOf[Secret], BeforeValidator(_secret_in_file)]
 EncryptionKeyFile = Annotated[
     InstanceOf[Secret], AfterValidator(_encryption_key), BeforeValidator(_secret_in_file)
 ]
+Provider = Annotated[str, AfterValidator(_provider)]
 PromptFile = Annotated[str, BeforeValidator(_prompt_in_file)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class LlmProvider(StrEnum):
-    """The kind of API behind `LLM_BASE_URL`."""
-
-    MODEL_STUDIO = "model_studio"
-    OPENAI_COMPATIBLE = "openai_compatible"
 
 
 class Variables(RoleVariables):
@@ -176,10 +187,11 @@ class Variables(RoleVariables):
         description="A file with the model's API key on one line, for a provider whose key IDaaS does not"
         " keep. Read at start. In place of `LLM_API_KEY_IDENTIFIER`.",
     )
-    llm_provider: LlmProvider = Field(
-        LlmProvider.MODEL_STUDIO,
-        description="`model_studio`, or `openai_compatible` for any other OpenAI-compatible endpoint, which"
-        " receives no parameter that it may not know and needs `LLM_BASE_URL` and `LLM_MODEL`.",
+    llm_provider: Provider = Field(
+        LlmProvider.MODEL_STUDIO.value,
+        description="`model_studio`; `openai_compatible` for any other OpenAI-compatible endpoint, which"
+        " receives no parameter that it may not know; or `package.module:function` for your own provider"
+        " (`docs/extending.md`). The last two need `LLM_BASE_URL` and `LLM_MODEL`.",
     )
     external_server_api_key_identifier: Word = Field(
         description="The identifier of the external MCP server's API key in IDaaS."
@@ -397,14 +409,15 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
         faults.append("LLM_API_KEY_IDENTIFIER must be set")
     if "llm_api_key_identifier" in given and "llm_api_key_file" in given:
         faults.append("LLM_API_KEY_FILE and LLM_API_KEY_IDENTIFIER must not both be set")
-    if given.get("llm_provider") == LlmProvider.OPENAI_COMPATIBLE:
+    provider = given.get("llm_provider", "")
+    if provider == LlmProvider.OPENAI_COMPATIBLE or _FUNCTION.fullmatch(provider):
         faults += [
-            f"{name.upper()} must be set if LLM_PROVIDER is openai_compatible"
+            f"{name.upper()} must be set if LLM_PROVIDER is not model_studio"
             for name in ("llm_base_url", "llm_model")
             if name not in given
         ]
         if "llm_enable_thinking" in given:
-            faults.append("LLM_ENABLE_THINKING must not be set if LLM_PROVIDER is openai_compatible")
+            faults.append("LLM_ENABLE_THINKING must not be set if LLM_PROVIDER is not model_studio")
     if "audit_log_file" not in given and given.get("audit_required", "").lower() in TRUE:
         faults.append("AUDIT_LOG_FILE must be set if AUDIT_REQUIRED is true")
     return faults

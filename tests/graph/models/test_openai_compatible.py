@@ -7,12 +7,10 @@ from starlette.responses import JSONResponse
 from graph.models.openai_compatible import openai_compatible
 from identity.errors import ServiceError
 from identity.secret import Secret
-from tests.graph.models.qwen_wire import answer, chunk
+from tests.graph.models.strict_endpoint import strict
 
 KEY = Secret("sk-canary")
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-KNOWN = {"model", "messages", "stream", "tools"}
-KNOWN_OF_MESSAGES = {"role", "content", "tool_calls", "tool_call_id"}
 CALL = {"name": "weather", "args": {}, "id": "call_1"}
 CONVERSATION = [
     SystemMessage("You are an assistant."),
@@ -20,15 +18,6 @@ CONVERSATION = [
     AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "Hm"}),
     ToolMessage("sunny", tool_call_id="call_1", name="weather", status="error"),
 ]
-
-
-def strict(request, _key):
-    unknown = request.keys() - KNOWN
-    for message in request["messages"]:
-        unknown |= message.keys() - KNOWN_OF_MESSAGES
-    if unknown:
-        return JSONResponse({"error": {"message": f"unknown: {sorted(unknown)}", "code": "unknown"}}, 400)
-    return [chunk({"content": "Sunny"})] if request.get("stream") else answer({"content": "Sunny"})
 
 
 @pytest.fixture
