@@ -25,6 +25,7 @@ from graph.nodes.model import ModelNode
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.service import ServiceNode
 from graph.prompt import SYSTEM_PROMPT
+from graph.run_credentials import in_state
 from graph.service_credentials import ServiceCredentials, requirements
 from graph.state import AgentInput, AgentOutput, AgentState
 from graph.tool_calls import called_services
@@ -125,7 +126,7 @@ def _after_model(services: Sequence[str], requirements: Container[str]) -> Route
         """
         called = called_services(state)
         if nodes := [name for name in services if name in called]:
-            known = state.get("credentials") or {}
+            known = in_state(state)
             fetch = any(name in requirements and known.get(name) is None for name in nodes)
             return ["credentials"] if fetch else nodes
         return [MODEL] if isinstance(state["messages"][-1], ToolMessage) else [END]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from graph.node_error import MODEL, error_of_node
-from graph.state import AgentState, UnavailableCredential
+from graph.run_credentials import InState, UnavailableCredential, in_state
+from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
@@ -57,41 +58,44 @@ class ServiceCredential:
         requirement: ServiceRequirement | None,
         caller: VerifiedAccessToken | None,
         source: CredentialSource,
-        in_state: Credential | UnavailableCredential | None,
+        found: InState,
         clock: Callable[[], float],
     ) -> None:
-        """`name` is the node's, by which errors name the service. Machine identity needs no `caller`."""
+        """`name` is the node's, by which errors name the service. `found` is what the state has.
+
+        Machine identity needs no `caller`.
+        """
         self._name = name
         self._requirement = requirement
         self._caller = caller
         self._source = source
-        self._in_state = in_state
+        self._found = found
         self._clock = clock
         self.renewed: Credential | None = None
         """The credential that this node obtained, for the state."""
 
     async def credential(self) -> Credential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
-        in_state = self._in_state
-        if isinstance(in_state, UnavailableCredential):
-            raise CredentialError(in_state.code, in_state.detail.reveal(), service=self._name)
-        if isinstance(in_state, Credential) and self._is_valid(in_state):
-            return in_state
+        found = self._found
+        if isinstance(found, UnavailableCredential):
+            raise CredentialError(found.code, found.detail.reveal(), service=self._name)
+        if isinstance(found, Credential) and self._is_valid(found):
+            return found
         return await self._obtain()
 
     def cached(self) -> Credential | None:
         """The credential if no request is needed for it."""
-        if isinstance(self._in_state, Credential) and self._is_valid(self._in_state):
-            return self._in_state
+        if isinstance(self._found, Credential) and self._is_valid(self._found):
+            return self._found
         if self._requirement is None:
             return None
         return self._source.cached(
             self._requirement.credential, self._requirement.access_identity, self._caller
         )
 
-    def known(self) -> Credential | UnavailableCredential | None:
+    def known(self) -> InState:
         """The credential, or why there is none, if no request is needed to know; else `None`."""
-        return self._in_state if isinstance(self._in_state, UnavailableCredential) else self.cached()
+        return self._found if isinstance(self._found, UnavailableCredential) else self.cached()
 
     async def renew(self, refused: Credential) -> Credential:
         """A credential in place of `refused`, obtained once for all calls of the node that were refused.
@@ -99,9 +103,9 @@ class ServiceCredential:
         Returns `refused` itself if it is too new to be renewed. Raises `CredentialError` or
         `UnreachableError`.
         """
-        in_state = self._in_state
-        if isinstance(in_state, Credential) and in_state is not refused and self._is_valid(in_state):
-            return in_state
+        found = self._found
+        if isinstance(found, Credential) and found is not refused and self._is_valid(found):
+            return found
         self._source.invalidate(refused, self._caller)
         return await self._obtain()
 
@@ -113,7 +117,7 @@ class ServiceCredential:
             obtained = await self._source.obtain(requirement, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
             raise error_of_node(error, self._name) from None
-        self._in_state = self.renewed = obtained
+        self._found = self.renewed = obtained
         return obtained
 
     def _is_valid(self, credential: Credential) -> bool:
@@ -133,8 +137,7 @@ class ServiceCredential:
 
 def secrets_of(state: AgentState, caller: VerifiedAccessToken) -> list[Secret]:
     """The secrets of the run that must not be shown: the credentials of the state, and the caller's token."""
-    in_state = (state.get("credentials") or {}).values()
-    return [*(each.secret for each in in_state if isinstance(each, Credential)), caller.token]
+    return [*in_state(state).secrets(), caller.token]
 
 
 class ServiceCredentials:
@@ -157,7 +160,5 @@ class ServiceCredentials:
 
         A credential of `state` is used only if it fulfils the node's requirement and is this caller's.
         """
-        in_state = (state.get("credentials") or {}).get(name) if state else None
-        return ServiceCredential(
-            name, self.requirements.get(name), caller, self._source, in_state, self._clock
-        )
+        found = in_state(state).get(name) if state else None
+        return ServiceCredential(name, self.requirements.get(name), caller, self._source, found, self._clock)

@@ -8,8 +8,9 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.node_error import MODEL, error_of_node
+from graph.run_credentials import RunCredentials, UnavailableCredential
 from graph.service_credentials import ServiceCredential, ServiceCredentials
-from graph.state import AgentState, UnavailableCredential
+from graph.state import AgentState
 from graph.tool_calls import called_services
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
@@ -60,12 +61,14 @@ class CredentialsNode:
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
         return {
-            "credentials": {
-                name: UnavailableCredential(outcome.code, Secret(outcome.detail))
-                if isinstance(outcome, AgentError)
-                else outcome
-                for name, outcome in resolved.items()
-            }
+            "credentials": RunCredentials(
+                {
+                    name: UnavailableCredential(outcome.code, Secret(outcome.detail))
+                    if isinstance(outcome, AgentError)
+                    else outcome
+                    for name, outcome in resolved.items()
+                }
+            )
         }
 
     def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:

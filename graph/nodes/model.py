@@ -14,6 +14,7 @@ from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
 from graph.nodes.refused_calls import RefusedCalls
 from graph.prompt import build_prompt
+from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.state import AgentState
 from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
@@ -92,7 +93,7 @@ class ModelNode:
             "messages": [response, *refusals],
             "accepted": accepted,
             "rounds": rounds + bool(response.tool_calls),
-            "credentials": renewed | called,
+            "credentials": RunCredentials({**renewed, **called}),
         }
 
     async def _response(

@@ -9,6 +9,7 @@ from graph.context import AgentContext
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.tool_call import ToolCallRunner
+from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredentials, secrets_of
 from graph.state import AgentState
 from graph.tool_calls import accepted_calls, refusal
@@ -57,7 +58,7 @@ class ServiceNode:
         refused = waiting[taken:]
         for call in refused:
             await self._refused_calls.report(call, limit, self._name, caller, writer, secrets)
-        return {
-            "messages": [*results, *(refusal(call, limit) for call in refused)],
-            "credentials": {self._name: credential.renewed} if credential.renewed else {},
-        }
+        update: dict[str, Any] = {"messages": [*results, *(refusal(call, limit) for call in refused)]}
+        if credential.renewed:
+            update["credentials"] = RunCredentials({self._name: credential.renewed})
+        return update

@@ -241,3 +241,28 @@ async def test_checkpoints_have_only_types_that_strict_deserialization_admits(fu
     assert "unregistered" not in caplog.text.lower()
     rest = {key: value for key, value in values.items() if key != "messages"}
     assert json.loads(json.dumps(rest)) == rest
+
+
+async def test_streams_and_traces_show_no_credential_of_the_state(full, saver):
+    """Not in the input or update of a node: what it is for, where it is sent, and when it expires."""
+    b, tracer = full(checkpointer=saver[0]), RecordingTracer()
+    config = {"configurable": {"thread_id": "1"}, "callbacks": [tracer]}
+    question = {"messages": [("user", "hi")]}
+    parts = [part async for part in b.graph.astream(question, config, context=context(), stream_mode=MODES)]
+    assert b.vault.obtained
+    shown = [*parts, *(run.model_dump() if hasattr(run, "model_dump") else run.dict() for run in tracer.runs)]
+    texts = [
+        f"{part!r} {orjson.dumps(part, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()}"
+        for part in shown
+    ]
+    members = ("placement", "expires_at", "Authorization", "UnavailableCredential", "Credential(")
+    assert [(member, text) for text in texts for member in members if member in text] == []
+
+
+async def test_credentials_written_by_a_client_are_ignored(full, saver):
+    b = full(checkpointer=saver[0])
+    config = {"configurable": {"thread_id": "1"}}
+    planted = {"messages": [("user", "hi")], "credentials": {"model": Secret("planted")}}
+    await b.graph.aupdate_state(config, planted, as_node="authenticate")
+    await b.graph.ainvoke(None, config, context=context())
+    assert b.model.keys == ["llm_api_key-of-alice-0"] * 2

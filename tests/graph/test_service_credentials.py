@@ -2,6 +2,7 @@
 
 import pytest
 
+from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
@@ -28,7 +29,7 @@ async def used(vault, verifier, access_identity, cached):
     """The secret that alice's access hands out while the state holds `cached`."""
     caller = await verifier.verify(Secret("alice-1"))
     accesses = ServiceCredentials({"amap": ServiceRequirement(NEED, access_identity)}, vault, lambda: 0.0)
-    access = accesses.of(caller, "amap", {"credentials": {"amap": cached}})
+    access = accesses.of(caller, "amap", {"credentials": RunCredentials({"amap": cached})})
     return (await access.credential()).secret.reveal()
 
 

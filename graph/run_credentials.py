@@ -1,0 +1,102 @@
+"""The credentials of a run, on a channel of the state that is neither saved nor shown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self, TypeAlias
+
+from langgraph.channels import UntrackedValue
+from pydantic import BaseModel, ConfigDict
+
+from identity.credentials.credential import Credential
+from identity.error_code import ErrorCode
+from identity.secret import Secret
+
+_NO_FIELDS: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class UnavailableCredential:
+    """A service's credential could not be obtained: its calls in this run fail with this.
+
+    `detail` is for operators.
+    """
+
+    code: ErrorCode
+    detail: Secret
+
+
+InState: TypeAlias = Credential | UnavailableCredential | None
+"""`None`: not resolved, or no longer valid."""
+
+
+class RunCredentials(BaseModel):
+    """Credentials by the names of nodes: `model`, and each service's.
+
+    Streams of every mode, tracers, JSON and checkpoints see an empty object: neither secrets, nor what they
+    are for, where they are sent and when they expire. Pickling is refused; a copy is the same object.
+
+    It is a pydantic model without fields for the reason that `identity.secret.Secret` is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    __slots__ = ("_by_name",)
+
+    _by_name: Mapping[str, InState]
+
+    def __init__(self, by_name: Mapping[str, InState]) -> None:
+        set_attribute = object.__setattr__  # in place of `super().__init__()`: the same state in less time
+        set_attribute(self, "__pydantic_fields_set__", _NO_FIELDS)
+        set_attribute(self, "__pydantic_extra__", None)
+        set_attribute(self, "__pydantic_private__", None)
+        set_attribute(self, "_by_name", by_name)
+
+    def get(self, name: str) -> InState:
+        """The credential of the node `name`."""
+        return self._by_name.get(name)
+
+    def secrets(self) -> Iterable[Secret]:
+        """The secrets of all credentials."""
+        return [each.secret for each in self._by_name.values() if isinstance(each, Credential)]
+
+    def updated(self, newer: "RunCredentials") -> "RunCredentials":
+        """These, and those of `newer`, which replace others of the same name."""
+        return RunCredentials({**self._by_name, **newer._by_name})  # noqa: SLF001 - its own class
+
+    def __repr__(self) -> str:
+        return "RunCredentials()"
+
+    __str__ = __repr__
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("the credentials of a run cannot be pickled")
+
+
+NO_CREDENTIALS = RunCredentials({})
+
+
+class CredentialsChannel(UntrackedValue[RunCredentials]):
+    """Untracked, and merging: nodes of one step may each renew their own credential."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Merges all `values`. Ignores what is not `RunCredentials`: a client may have written it."""
+        written = [value for value in values if isinstance(value, RunCredentials)]
+        if not written:
+            return False
+        merged = self.value if self.is_available() else NO_CREDENTIALS
+        for value in written:
+            merged = merged.updated(value)
+        self.value = merged
+        return True
+
+
+def in_state(state: Mapping[str, object]) -> RunCredentials:
+    """The credentials of `state`."""
+    found = state.get("credentials")
+    return found if isinstance(found, RunCredentials) else NO_CREDENTIALS
