@@ -12,7 +12,7 @@ from graph.tool_calls import MAX_CALLS
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.audit.trail import AuditTrail
-from identity.credentials.credential import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
 from tests.graph.conftest import DONE, Bench, EchoService, calls
 
