@@ -1,7 +1,7 @@
 """The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node.
 
-From the model the way to a service leads through `credentials` if the service's credential has to be fetched,
-and straight there if it is known: a warm run has no step more than it needs.
+After the model, a service's node is next if the service's credential is known, otherwise `credentials`: a
+warm run has no additional step.
 """
 
 import time
@@ -58,8 +58,8 @@ def build_graph(
 
     Run it with `context=AgentContext(Secret(access_token))`; its input is `{"messages": […]}`. A run raises
     `AccessTokenError` for its caller, `CredentialError` or `UnreachableError` for the model's key, and
-    `ServiceError` for the model; whatever happens to a tool goes back to the model as a result. `AuditError`
-    ends it if `audit` must have a record of a call, and cannot.
+    `ServiceError` for the model. A failure of a tool is a result for the model. `AuditError` ends the run
+    if a call cannot be recorded and `audit` requires records.
 
     `llm_api_key` is a requirement that IDaaS fulfils for each caller, or one static key for all callers.
     `system_prompt` begins the first system message of every model call; notes of the agent and the system
@@ -102,7 +102,7 @@ def build_graph(
     graph.add_conditional_edges(MODEL, _after_model(names, required), ["credentials", *names, MODEL, END])
     steps = 4 + 3 * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
-    # What is streamed, returned and kept as values. LangGraph Server pickles it, which a secret refuses.
+    # The channels that are streamed, returned and saved. LangGraph Server pickles them.
     compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
     return compiled.with_config(recursion_limit=steps)
 
@@ -112,7 +112,7 @@ Route: TypeAlias = Callable[[AgentState], list[str]]
 
 def _after_credentials(services: Sequence[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """The services that are called, all in one step; the model if no call waits."""
+        """The services that are called, all in one step; the model if no call is pending."""
         called = called_services(state)
         return [name for name in services if name in called] or [MODEL]
 
@@ -121,8 +121,8 @@ def _after_credentials(services: Sequence[str]) -> Route:
 
 def _after_model(services: Sequence[str], requirements: Container[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """The services that the answer calls, all in one step, by way of `credentials` if one of theirs is
-        to be fetched; the model again if all calls were refused.
+        """The services that are called, all in one step, or `credentials` if the credential of one is not
+        known; the model again if all calls were refused.
         """
         called = called_services(state)
         if nodes := [name for name in services if name in called]:

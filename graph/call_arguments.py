@@ -1,7 +1,7 @@
-"""Whether the arguments of a tool call can be handled at all, before anything looks at what they say.
+"""The shape of the arguments of a tool call, validated before their content is read.
 
-They are the model's, and a hostile page or service may have had a hand in them: nesting without end exhausts
-a parser's stack, and what is no JSON (NaN, half a character) fails wherever it is sent on.
+The model writes them, possibly under the influence of a hostile page or service: deep nesting exhausts a
+parser's stack, and values that are not JSON (NaN, an unpaired surrogate) fail wherever they are sent.
 """
 
 import json
@@ -11,7 +11,7 @@ from identity.strict_json import read_object
 
 
 def are_valid_arguments(arguments: object) -> bool:
-    """Whether they are one object, all of it JSON, nested no deeper than 32 levels."""
+    """Whether they are one JSON object, nested at most 32 levels."""
     try:
         read_object(json.dumps(arguments).encode())
     except (ValueError, TypeError, RecursionError):
@@ -20,7 +20,7 @@ def are_valid_arguments(arguments: object) -> bool:
 
 
 def parse_arguments(text: str) -> dict[str, Any] | None:
-    """The object in `text`; `None` if it is none, or cannot be handled."""
+    """The object in `text`; `None` if it is not a valid one."""
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):

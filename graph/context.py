@@ -1,4 +1,4 @@
-"""What a run is given besides its messages: the caller's access token.
+"""The context of a run: the caller's access token.
 
 It enters by LangGraph's `Runtime.context`, which is never written to a checkpoint, a stream or a trace.
 """
@@ -16,8 +16,8 @@ from identity.secret import Secret
 class AgentContext:
     """The context of one run: `graph.astream(…, context=AgentContext(Secret(token)))`.
 
-    `streaming` asks the model for its answer piece by piece, sent as events (`graph.events`). Without it the
-    answer comes whole; LangGraph's stream mode `messages` shows pieces in either case.
+    With `streaming`, the model's response is requested in pieces, which are sent as events (`graph.events`).
+    Without it, the response is requested whole. LangGraph's stream mode `messages` always shows pieces.
     """
 
     access_token: Secret | None = None
@@ -25,13 +25,13 @@ class AgentContext:
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]
-"""How a run finds its caller's access token. A server whose runs have no context brings its own."""
+"""Finds the access token of a run's caller. A server whose runs have no context supplies its own."""
 
 
 def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
     """The access token given as `context=`; `None` if there is none.
 
-    Only a `Secret` counts: a string that some client put there was perhaps logged or stored on its way.
+    Only a `Secret` is accepted: a string that a client supplied may have been logged or stored before.
     """
     token = runtime.context.access_token if isinstance(runtime.context, AgentContext) else None
     return token if isinstance(token, Secret) else None

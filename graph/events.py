@@ -1,4 +1,4 @@
-"""What a run tells its surface while it works: plain dictionaries on LangGraph's stream mode `custom`.
+"""The events that a run sends to its surface: plain dictionaries on LangGraph's stream mode `custom`.
 
     {"type": "content", "text": "Sunny"}
     {"type": "reasoning", "text": "The user asks"}
@@ -7,9 +7,9 @@
     {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
      "duration_ms": 12, "result": "…", "error": "external_service_failed"}
 
-`content` and `reasoning` come only if the run's context asks for streaming. No event has a secret: of the
-credential that a call carries the events tell what the service declared, and the credentials of the run and
-the caller's token are taken out of arguments and results.
+`content` and `reasoning` are sent only if the run's context requests streaming. No event contains a secret:
+of a call's credential, events contain what the service declared; the credentials of the run and the caller's
+token are redacted from arguments and results.
 """
 
 import json
@@ -29,29 +29,29 @@ MAX_CHARACTERS: Final = 4_000
 """Of a call's arguments, as JSON, and of its result."""
 
 TOO_LONG: Final[Mapping[str, str]] = {"…": "too long to show"}
-"""Stands in an event for arguments that are longer than that."""
+"""Replaces longer arguments in an event."""
 
 
 class TextEvent(TypedDict):
-    """A piece of the answer, or of the model's thinking."""
+    """A piece of the response, or of the model's thinking."""
 
     type: Literal["content", "reasoning"]
     text: str
 
 
 class DeclaredCredential(TypedDict, total=False):
-    """What a service declared that its calls carry; empty if they carry nothing."""
+    """The credential that a service declared for its calls; empty if it declared none."""
 
     audience: str
-    """Of an access token: whom it is for."""
+    """Of an access token: its audience."""
     scope: str
     """Of an access token: the permission, without the audience."""
     credential: str
-    """Of an API key: the identifier under which IDaaS keeps it."""
+    """Of an API key: its identifier in IDaaS."""
 
 
 def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
-    """The members of a tool's events that tell of `need`."""
+    """The members of a tool's events for `requirement`."""
     match requirement:
         case AccessTokenRequirement():
             named: DeclaredCredential = (
@@ -127,7 +127,7 @@ class ToolCallEvents:
         self._began = time.perf_counter()
 
     def started(self, arguments: Mapping[str, Any]) -> None:
-        """The call begins now."""
+        """Writes `tool_started`; the duration begins."""
         shown = self._redactor.redact(dict(arguments))
         if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
             shown = dict(TOO_LONG)
@@ -135,7 +135,7 @@ class ToolCallEvents:
         self._writer({"type": "tool_started", **self._about, "arguments": shown})
 
     def finished(self, result: ToolResult, error: ErrorCode | None) -> None:
-        """The call ended."""
+        """Writes `tool_finished`."""
         text = self._redactor.redact(result.text)
         event = {
             "type": "tool_finished",

@@ -1,17 +1,17 @@
-"""What one run may use."""
+"""The limits of one run."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one run. Times are seconds, for one step each; the whole run's deadline is the surface's."""
+    """Limits of one run. Times are seconds, for one step each; the surface limits the whole run."""
 
     tool_rounds: int = 8
-    """How often the model may answer with tool calls; then it is asked once more, without tools."""
+    """Responses with tool calls in one run; then the model is called once more, without tools."""
 
     tool_calls: int = 8
-    """How many tools one answer of the model may call."""
+    """Tools that one response of the model may call."""
 
     credentials_seconds: float = 20.0
     tool_seconds: float = 30.0
@@ -19,5 +19,5 @@ class Limits:
 
     @property
     def run_calls(self) -> int:
-        """How many tools one run may call altogether."""
+        """Tools that one run may call in total."""
         return self.tool_rounds * self.tool_calls

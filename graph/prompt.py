@@ -1,4 +1,4 @@
-"""The prompt: what the model is sent, built from the conversation."""
+"""The prompt: the messages that are sent to the model, built from the conversation."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,11 @@ SYSTEM_PROMPT = (
 def build_prompt(
     system_prompt: str, messages: Sequence[AnyMessage], notes: Sequence[str]
 ) -> list[AnyMessage]:
-    """What the model is sent: one system message, ours before the caller's, then the conversation.
+    """One system message, which begins with `system_prompt`, then the conversation.
 
-    A call that was never answered (a run that was cut off) gets a result that says so, because model services
-    reject a conversation with a gap.
+    The system message continues with `notes` and the leading system messages of the conversation. A call
+    without a result (an interrupted run) gets one that says so, because model services reject a conversation
+    with a gap.
     """
     leading = 0
     while leading < len(messages) and isinstance(messages[leading], SystemMessage):

@@ -1,4 +1,4 @@
-"""The state of a run: what its nodes hand to each other.
+"""The state of a run: what its nodes read and write.
 
 Everything but `credentials` is plain and may be checkpointed, streamed and traced. `credentials` is on a
 channel that is never checkpointed, in a type that shows nothing of them (`graph.run_credentials`).
@@ -14,7 +14,7 @@ from graph.run_credentials import CredentialsChannel, RunCredentials
 
 
 class PrincipalRecord(TypedDict):
-    """Whose run it is, as plain values: a record, never a right. Nodes verify the caller anew."""
+    """The caller of the run, as plain values. It grants nothing: each node verifies the caller itself."""
 
     issuer: str
     subject: str
@@ -25,7 +25,7 @@ def _latest(_: PrincipalRecord | None, new: PrincipalRecord) -> PrincipalRecord:
 
 
 class AgentInput(TypedDict):
-    """What a run is given."""
+    """The input of a run."""
 
     messages: Annotated[list[AnyMessage], add_messages]
 
@@ -35,13 +35,13 @@ class AgentState(AgentInput, total=False):
 
     principal: Annotated[PrincipalRecord, _latest]
     accepted: dict[str, str]
-    """The calls in the model's latest answer that may be run: call id → service name. Others never are."""
+    """The calls of the model's latest response that may be run: call id → service name."""
     rounds: int
-    """How many answers with tool calls the model has given in this run."""
+    """Responses with tool calls in this run."""
     credentials: Annotated[RunCredentials, CredentialsChannel]
 
 
 class AgentOutput(TypedDict):
-    """What a run answers."""
+    """The output of a run."""
 
     messages: Annotated[list[AnyMessage], add_messages]

@@ -28,12 +28,12 @@ def failure_text(error: AgentError, service: str) -> str:
 
 
 def refusal(call: ToolCall, text: str) -> ToolMessage:
-    """The answer to a call that is not run."""
+    """The result of a call that is not run."""
     return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status="error")
 
 
 def pending_tool_calls(messages: Sequence[AnyMessage]) -> list[ToolCall]:
-    """The tool calls of the latest answer that have no result yet."""
+    """The tool calls of the latest response that have no result yet."""
     answered: set[str] = set()
     for message in reversed(messages):
         if isinstance(message, ToolMessage):
@@ -46,7 +46,7 @@ def pending_tool_calls(messages: Sequence[AnyMessage]) -> list[ToolCall]:
 
 
 def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
-    """The calls that wait to be run, each with its service: what the model node of this run accepted."""
+    """The pending calls that the model node of this run accepted, each with its service."""
     accepted = state.get("accepted") or {}
     if not accepted:
         return []
@@ -58,23 +58,23 @@ def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:
 
 
 def called_services(state: AgentState) -> set[str]:
-    """The services of those calls."""
+    """The services of the accepted calls."""
     return {service for _, service in accepted_calls(state)}
 
 
-def normalize_tool_calls(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
-    """`answer` with its calls in a form that can be run and sent back, and the refusals of those that cannot.
+def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
+    """`response` with its calls in a form that can be run and sent back, and the refusals of the others.
 
     Calls after the first `MAX_CALLS` are dropped. Each call gets an identifier of its own. Arguments that are
     not a JSON object, or are nested too deeply, are refused and replaced by an empty object, because the
     model service would reject them when they are sent back.
     """
-    if not answer.tool_calls and not answer.invalid_tool_calls:
-        return answer, []
+    if not response.tool_calls and not response.invalid_tool_calls:
+        return response, []
     calls: list[ToolCall] = []
     refusals: list[ToolMessage] = []
     seen: set[str] = set()
-    for call in [*answer.tool_calls, *answer.invalid_tool_calls][:MAX_CALLS]:
+    for call in [*response.tool_calls, *response.invalid_tool_calls][:MAX_CALLS]:
         identifier = call["id"]
         if not identifier or identifier in seen or len(identifier) > _MAX_IDENTIFIER:
             identifier = f"call_{uuid.uuid4().hex}"
@@ -87,25 +87,25 @@ def normalize_tool_calls(answer: AIMessage) -> tuple[AIMessage, list[ToolMessage
         if not good:
             refusals.append(refusal(calls[-1], _BAD_ARGUMENTS))
     clean = AIMessage(
-        content=answer.content,
+        content=response.content,
         additional_kwargs={
-            key: value for key, value in answer.additional_kwargs.items() if key != "tool_calls"
+            key: value for key, value in response.additional_kwargs.items() if key != "tool_calls"
         },
-        response_metadata=answer.response_metadata,
-        usage_metadata=answer.usage_metadata,
-        id=answer.id,
+        response_metadata=response.response_metadata,
+        usage_metadata=response.usage_metadata,
+        id=response.id,
         tool_calls=calls,
     )
     return clean, refusals
 
 
-def without_tool_calls(answer: AIMessage) -> AIMessage:
-    """`answer` as text alone: no tools were offered, so none may be called."""
-    if not answer.tool_calls and not answer.invalid_tool_calls:
-        return answer
+def without_tool_calls(response: AIMessage) -> AIMessage:
+    """`response` without its calls: no tools were offered, so none may be called."""
+    if not response.tool_calls and not response.invalid_tool_calls:
+        return response
     return AIMessage(
-        content=answer.content,
-        response_metadata=answer.response_metadata,
-        usage_metadata=answer.usage_metadata,
-        id=answer.id,
+        content=response.content,
+        response_metadata=response.response_metadata,
+        usage_metadata=response.usage_metadata,
+        id=response.id,
     )

@@ -1,5 +1,6 @@
-"""The chat models that the graph can ask, called with the API key that IDaaS issued.
+"""Model providers: Model Studio and other OpenAI-compatible endpoints. The key is an argument of each call.
 
-May import `identity` and `graph.prompt`; the only owner of `openai` and `langchain_openai`.
-Begin at `model_studio`.
+May import `identity` and the modules at the top of `graph`; the only owner of `openai` and
+`langchain_openai`.
+Begin at `provider`.
 """

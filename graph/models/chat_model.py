@@ -57,7 +57,7 @@ class ChatModel(ChatOpenAI):
         **kwargs: Any,  # noqa: ANN401 - the model's options
     ) -> AsyncIterator[ChatGenerationChunk]:
         api_key = cast(Secret, kwargs.pop("api_key"))
-        failure: ServiceError | None = ServiceError(GraphCode.MODEL_CALL_FAILED, "the answer was empty")
+        failure: ServiceError | None = ServiceError(GraphCode.MODEL_CALL_FAILED, "the response was empty")
         try:
             if self.stream_usage:
                 kwargs["stream_options"] = {"include_usage": True}
@@ -74,7 +74,7 @@ class ChatModel(ChatOpenAI):
                     yield chunk
         except _FAILURES as error:
             failure = _to_service_error(error, api_key)
-        if failure is not None:  # outside of the handler: the original must not hang on as `__context__`
+        if failure is not None:  # outside of the handler, so that the original is not its `__context__`
             raise failure
 
     async def _agenerate(
@@ -104,7 +104,7 @@ class ChatModel(ChatOpenAI):
         """The events of the response as plain JSON, or the response itself if it is not streamed.
 
         The client's typed method would walk every message and tool schema by its types, and build models of
-        each piece of the response that LangChain then takes apart again: half of what a chat costs.
+        each piece of the response, which LangChain converts back: half of the cost of a chat.
         """
         payload = self._get_request_payload(messages, stop=stop, **options)
         more = payload.pop("extra_body", None) or {}
@@ -175,9 +175,9 @@ def _normalize_tool_calls(delta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _invalidate_other_arguments(answer: dict[str, Any]) -> None:
-    """LangChain fails on arguments that are JSON, but no object. They become what it takes for no JSON."""
-    for choice in answer.get("choices") or ():
+def _invalidate_other_arguments(response: dict[str, Any]) -> None:
+    """LangChain fails on arguments that are JSON but not an object. They are replaced by invalid JSON."""
+    for choice in response.get("choices") or ():
         for call in choice["message"].get("tool_calls") or ():
             arguments = call["function"]["arguments"]
             if arguments and parse_arguments(arguments) is None:
@@ -196,7 +196,7 @@ _FAILURES = (
     ResponseTooLargeError,
     EncodedResponseError,
 )
-"""The client's errors, a connection lost in mid-answer, and what LangChain raises for an odd answer."""
+"""The client's errors, a connection lost during a response, and LangChain's for an unexpected form."""
 
 _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -207,21 +207,21 @@ def _to_service_error(error: Exception, api_key: Secret) -> ServiceError:
     if isinstance(error, openai.APIStatusError):
         status, wait = error.status_code, retry_after(error.response.headers)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
-        detail = "the model service did not answer in time"
+        detail = "the model service did not respond in time"
     elif isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         detail = "the connection to the model service failed"
     elif isinstance(error, openai.APIError):
         code = error.code if isinstance(error.code, str) and _CODE_WORD.fullmatch(error.code) else None
         if code and redact(code, [api_key]) != code:
             code = None  # a key has the form of a word
-        detail = "the model service answered with an error" if status is None else f"status {status}"
+        detail = "the model service responded with an error" if status is None else f"status {status}"
         detail += f' "{code}"' if code else ""
         if message := _message_of(error, api_key):
-            logger.warning("the model service answered with an error (%s): %s", detail, message)
+            logger.warning("the model service responded with an error (%s): %s", detail, message)
     elif isinstance(error, ResponseTooLargeError | EncodedResponseError):
         detail = f"of the model service, {error}"
     else:
-        detail = "the answer of the model service has an unexpected form"
+        detail = "the response of the model service has an unexpected form"
     return ServiceError(GraphCode.MODEL_CALL_FAILED, detail, status=status, retry_after=wait)
 
 

@@ -18,7 +18,7 @@ MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
 """Of a response that is streamed: 50,000 events of the usual 300 bytes."""
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""Of an error's body, of which only the code word is used."""
+"""Of an error's body."""
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_RETRY_AFTER: Final = 86_400
 _MOST_CONNECTIONS: Final = 1000
@@ -57,9 +57,9 @@ def model_client(
 
 
 async def _disable_long_retry(response: httpx2.Response) -> None:
-    """The client would wait for up to two minutes before it sends again, while the caller waits."""
+    """Bounds the wait before a retry, which would otherwise be up to two minutes."""
     wait = retry_after(response.headers)
-    # The client reads both headers by itself: an absurd date is an error there; the second has no bound here.
+    # The client reads both headers itself: an absurd date is an error there, and the second has no bound.
     for name in ("retry-after", "retry-after-ms"):
         response.headers.pop(name, None)
     if wait:

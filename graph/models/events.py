@@ -1,4 +1,4 @@
-"""The events of a streamed answer of the model, bounded in size and number."""
+"""The events of a streamed response of the model, bounded in size and number."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -15,7 +15,7 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 
 class ModelEvents(AsyncStream[object]):
-    """The client's stream, which of itself takes events of any size, and as many as come.
+    """The client's stream with limits; the client itself has none for the size and number of events.
 
     Raises `ResponseTooLargeError`, and the HTTP library's own errors.
     """

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint of chat completions, also one that refuses members that it does not know."""
+"""Any OpenAI-compatible endpoint of chat completions, including those that refuse unknown members."""
 
 import ssl
 from collections.abc import Mapping

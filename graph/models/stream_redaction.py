@@ -1,6 +1,6 @@
-"""The model service's answer without the key that it was shown, piece by piece.
+"""Redacts the key from the pieces of a model's response.
 
-A key in an answer would be shown to the user, kept in the conversation, and sent to tools as an argument.
+A key in a response would be shown to the user, kept in the conversation, and sent to tools as an argument.
 """
 
 from collections import defaultdict

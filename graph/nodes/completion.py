@@ -48,7 +48,7 @@ async def request_completion(
     """
     pieces: list[BaseMessageChunk] = []
     response: BaseMessage | None = None
-    fault = "the answer was empty"
+    fault = "the response was empty"
     try:
         async with asyncio.timeout(seconds):
             if writer is None:
@@ -67,9 +67,9 @@ async def request_completion(
             return error
         raise
     except TimeoutError:
-        fault = f"no complete answer within {seconds:g} s"
+        fault = f"no complete response within {seconds:g} s"
     except _JOIN_ERRORS:
-        response, fault = None, "the answer of the model service has an unexpected form"
+        response, fault = None, "the response of the model service has an unexpected form"
     if not isinstance(response, AIMessage):
         raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
     return response

@@ -105,7 +105,7 @@ class ToolCallRunner:
         except AgentError as failure:
             error = failure
         except TimeoutError:
-            error = ServiceError(service.error_code, f"no answer within {self._seconds:g} s")
+            error = ServiceError(service.error_code, f"no response within {self._seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
             # Its text is not logged, because it may contain anything.
             logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, _place(fault))  # noqa: TRY400 - see above

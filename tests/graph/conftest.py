@@ -36,7 +36,7 @@ Turn = AIMessage | Exception | Callable[[Sequence[AnyMessage]], AIMessage]
 
 
 def calls(*named: tuple[str, dict[str, Any]], text: str = "") -> AIMessage:
-    """An answer that calls tools; `call_1`, `call_2`, … by position."""
+    """A response that calls tools; `call_1`, `call_2`, … by position."""
     return AIMessage(
         text,
         tool_calls=[
@@ -47,7 +47,7 @@ def calls(*named: tuple[str, dict[str, Any]], text: str = "") -> AIMessage:
 
 
 class ScriptedModel(BaseChatModel):
-    """Answers by a script, one turn for each call; the last turn is repeated."""
+    """Responds by a script, one turn for each call; the last turn is repeated."""
 
     turns: list[Any]
     _asked: list[Sequence[AnyMessage]] = PrivateAttr(default_factory=list)
@@ -100,7 +100,7 @@ class ScriptedModel(BaseChatModel):
 
 
 class Tokens:
-    """Takes every token `<subject>-…` for that subject's."""
+    """Verifies every token `<subject>-…` as that subject's."""
 
     def __init__(self) -> None:
         self.verified: list[str] = []
@@ -131,7 +131,7 @@ class Vault:
         self.lifetime = 600.0
         self.hang: set[str] = set()
         self.kept: dict[tuple[CredentialRequirement, str], Credential] = {}
-        """What is known without a request, by need and user."""
+        """Credentials that need no request, by requirement and user."""
 
     def cached(
         self, requirement: CredentialRequirement, _access_identity: AccessIdentity, caller
@@ -157,9 +157,9 @@ class Vault:
 
 
 class EchoService:
-    """A service with tools that answer by `answers`; it notes under which secret each call was made.
+    """A service with tools that respond by `answers`; records the secret of each call.
 
-    Its tools are known without asking, unless `listed_by_its_server` is set or listing them fails.
+    Its tools are cached, unless `listed_by_its_server` is set or listing them fails.
     """
 
     def __init__(self, name: str, requirement=None, *, access_identity=None, **answers: Any) -> None:
@@ -192,7 +192,7 @@ class EchoService:
         if self.credential is not None:
             credential = await access.credential()
             if self.renew_first:
-                await asyncio.sleep(0)  # calls beside this one hold the same credential
+                await asyncio.sleep(0)  # concurrent calls have the same credential
                 credential = await access.renew(credential)
             secret = credential.secret.reveal()
         self.calls.append((tool, dict(arguments), secret))
@@ -209,7 +209,7 @@ class EchoService:
 
 @dataclass
 class Bench:
-    """A graph under test, and what it was built of."""
+    """A graph under test, and its parts."""
 
     model: Any
     services: list[EchoService]
@@ -240,7 +240,7 @@ class Bench:
         return result["messages"][1:]
 
     async def events(self, text: str = "hello", token: str = "alice-at") -> list[dict[str, Any]]:
-        """What a streaming surface would be sent."""
+        """The events of a streaming surface."""
         context = AgentContext(Secret(token), streaming=True)
         stream = self.graph.astream({"messages": [("user", text)]}, context=context, stream_mode="custom")
         return [event async for event in stream]

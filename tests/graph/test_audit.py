@@ -1,4 +1,4 @@
-"""A tool call is on record before it is made and when it has ended, whatever ends it."""
+"""A tool call is recorded before it is made and when it has ended, however it ended."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ class Memory:
         self.events.append(event)
 
 
-async def test_a_call_names_caller_tool_service_and_credential_and_nothing_of_its_content(
+async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_content(
     bench, echo, call_tools, enterprise_scope
 ):
     memory = Memory()
@@ -74,14 +74,16 @@ async def test_a_call_names_caller_tool_service_and_credential_and_nothing_of_it
         (RuntimeError("a fault"), AuditOutcome.FAILED, ToolCode.EXTERNAL_SERVICE_FAILED),
     ],
 )
-async def test_how_a_call_ended_is_on_record(bench, echo, call_tools, answer, outcome, error):
+async def test_record_has_the_outcome_and_the_error_code_of_a_call(
+    bench, echo, call_tools, answer, outcome, error
+):
     memory = Memory()
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(memory))
     await b.ask()
     assert (memory.events[-1].outcome, memory.events[-1].error) == (outcome, error)
 
 
-async def test_a_call_that_is_cut_off_is_on_record(bench, echo, call_tools):
+async def test_cancelled_call_is_recorded(bench, echo, call_tools):
     memory, called = Memory(), asyncio.Event()
 
     async def hang():
@@ -96,9 +98,7 @@ async def test_a_call_that_is_cut_off_is_on_record(bench, echo, call_tools):
     assert [event.outcome for event in memory.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
 
 
-async def test_a_call_that_cannot_be_put_on_record_is_not_made_and_ends_the_run(
-    bench, echo, call_tools, amap_key
-):
+async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(bench, echo, call_tools, amap_key):
     service = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(Memory(breaks_at=0)))
     with pytest.raises(AuditError):
@@ -107,7 +107,7 @@ async def test_a_call_that_cannot_be_put_on_record_is_not_made_and_ends_the_run(
     assert len(b.model.asked) == 1
 
 
-async def test_a_call_whose_end_cannot_be_put_on_record_ends_the_run(bench, echo, call_tools):
+async def test_call_whose_end_cannot_be_recorded_ends_the_run(bench, echo, call_tools):
     b = bench(
         [call_tools(("weather", {})), DONE],
         echo("amap", weather="sunny"),
@@ -118,7 +118,7 @@ async def test_a_call_whose_end_cannot_be_put_on_record_ends_the_run(bench, echo
     assert len(b.model.asked) == 1
 
 
-async def test_a_credential_that_is_not_on_record_ends_the_run_and_is_no_answer_for_the_model(
+async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_for_the_model(
     bench, echo, call_tools, amap_key
 ):
     amap = echo("amap", amap_key, weather="sunny")

@@ -1,4 +1,4 @@
-"""The graph's nodes, its rounds between model and services, and what the model is offered and told."""
+"""The graph's nodes, its rounds between model and services, and the model's prompt and tools."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.graph.conftest import DONE
 from tools.error_codes import ToolCode
 
 
-async def test_nodes_are_named_as_the_design_draws_them(bench, echo):
+async def test_nodes_have_the_names_of_the_documented_picture(bench, echo):
     graph = bench([DONE], echo("amap"), echo("enterprise")).graph.get_graph()
     assert set(graph.nodes) == {
         "__start__", "authenticate", "credentials", "model", "amap", "enterprise", "__end__",
@@ -24,7 +24,7 @@ async def test_nodes_are_named_as_the_design_draws_them(bench, echo):
 
 
 @pytest.mark.parametrize("name", ["model", "credentials", "authenticate", "__end__"])
-def test_a_service_may_not_take_the_name_of_a_node(bench, echo, name):
+def test_service_with_the_name_of_a_node_is_refused(bench, echo, name):
     with pytest.raises(ValueError, match="service names"):
         bench([DONE], echo(name))
 
@@ -34,7 +34,7 @@ def test_two_services_of_one_name_are_refused(bench, echo):
         bench([DONE], echo("amap"), echo("amap"))
 
 
-async def test_a_question_without_tools_is_one_model_call(bench, echo, amap_key):
+async def test_question_without_tools_is_one_model_call(bench, echo, amap_key):
     b = bench([DONE], echo("amap", amap_key, weather="sunny"))
     (answer,) = await b.ask()
     assert answer.text == "done"
@@ -42,7 +42,7 @@ async def test_a_question_without_tools_is_one_model_call(bench, echo, amap_key)
     assert b.model.keys == ["llm_api_key-of-machine-0"]
 
 
-async def test_calls_of_several_services_run_side_by_side(
+async def test_calls_of_several_services_run_concurrently(
     bench, echo, call_tools, amap_key, enterprise_scope
 ):
     together = asyncio.Barrier(3)
@@ -67,7 +67,7 @@ async def test_calls_of_several_services_run_side_by_side(
     )
 
 
-async def test_rounds_go_on_until_the_model_is_content(bench, echo, call_tools):
+async def test_rounds_continue_until_a_response_without_calls(bench, echo, call_tools):
     b = bench(
         [call_tools(("geo", {})), call_tools(("weather", {})), DONE],
         echo("amap", geo="120,30", weather="sunny"),
@@ -75,7 +75,9 @@ async def test_rounds_go_on_until_the_model_is_content(bench, echo, call_tools):
     assert [m.type for m in await b.ask()] == ["ai", "tool", "ai", "tool", "ai"]
 
 
-async def test_at_the_limit_the_model_is_asked_without_tools_and_told_so(bench, echo, call_tools):
+async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a_note(
+    bench, echo, call_tools
+):
     b = bench(
         [call_tools(("weather", {}), text="looking")],
         echo("amap", weather="sunny"),
@@ -89,7 +91,7 @@ async def test_at_the_limit_the_model_is_asked_without_tools_and_told_so(bench, 
     assert messages[-1].tool_calls == []  # the scripted model calls on, though nothing was offered
 
 
-async def test_a_service_that_cannot_list_its_tools_is_left_out_and_the_model_told_why(bench, echo):
+async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_the_model(bench, echo):
     amap = echo("amap", weather="x")
     amap.listing = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "could not be reached")
     b = bench([DONE], amap, echo("enterprise", invoke="y"))
@@ -101,7 +103,7 @@ async def test_a_service_that_cannot_list_its_tools_is_left_out_and_the_model_to
     assert "canary" not in str(b.model.asked[1][0].content)
 
 
-async def test_of_two_tools_with_one_name_the_first_services_is_offered(bench, echo, call_tools):
+async def test_of_two_tools_with_one_name_the_first_is_offered(bench, echo, call_tools):
     first, second = echo("first", search="1"), echo("second", search="2", other="3")
     b = bench([call_tools(("search", {})), DONE], first, second)
     _, result, _ = await b.ask()
@@ -109,7 +111,7 @@ async def test_of_two_tools_with_one_name_the_first_services_is_offered(bench, e
     assert b.model.tools[0] == ["search", "other"]
 
 
-async def test_the_prompt_is_one_system_message_and_says_nothing_of_the_caller(bench, echo):
+async def test_prompt_is_one_system_message_without_the_caller(bench, echo):
     b = bench([DONE], echo("amap", weather="x"))
     messages = [SystemMessage("Be brief."), HumanMessage("hi")]
     await b.graph.ainvoke({"messages": messages}, context=AgentContext(Secret("alice-at")))
@@ -119,16 +121,14 @@ async def test_the_prompt_is_one_system_message_and_says_nothing_of_the_caller(b
     assert "alice" not in str(b.model.asked[0])
 
 
-async def test_a_call_that_was_cut_off_in_an_earlier_run_does_not_break_the_conversation(
-    bench, echo, call_tools
-):
+async def test_interrupted_call_of_an_earlier_run_gets_a_result(bench, echo, call_tools):
     b = bench([DONE], echo("amap", weather="x"))
     history = [HumanMessage("weather?"), call_tools(("weather", {})), HumanMessage("hello?")]
     await b.graph.ainvoke({"messages": history}, context=AgentContext(Secret("alice-at")))
     assert [m.type for m in b.model.asked[0]] == ["system", "human", "ai", "tool", "human"]
 
 
-async def test_a_model_failure_fails_the_run(bench, echo):
+async def test_model_failure_fails_the_run(bench, echo):
     b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], echo("amap"))
     with pytest.raises(ServiceError) as caught:
         await b.ask()

@@ -1,4 +1,4 @@
-"""What a streaming surface is sent, and what LangGraph's own stream modes show."""
+"""The events of a streaming surface, and the content of LangGraph's own stream modes."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ def piece(**delta):
     return {"id": "chatcmpl-1", "model": "qwen-plus", "choices": [{"index": 0, "delta": delta}]}
 
 
-async def test_tools_and_text_are_told_in_order(bench, echo, call_tools, amap_key):
+async def test_events_of_tools_and_text_are_in_order(bench, echo, call_tools, amap_key):
     asked = call_tools(("weather", {"city": "Hangzhou"}), text="let me see")
     b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
     events = await b.events()
@@ -52,7 +52,7 @@ async def test_tools_and_text_are_told_in_order(bench, echo, call_tools, amap_ke
         (ToolResult("no such city", ok=False), None),
     ],
 )
-async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer, code):
+async def test_event_of_a_failed_tool_has_its_code(bench, echo, call_tools, answer, code):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer))
     started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
     assert (finished["ok"], finished.get("error")) == (False, code)
@@ -60,7 +60,7 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
 
 
 @pytest.mark.parametrize(
-    ("requirement", "told"),
+    ("requirement", "declared"),
     [
         (
             AccessTokenRequirement("https://a.example|a.read"),
@@ -71,17 +71,20 @@ async def test_a_failed_tool_is_told_by_its_code(bench, echo, call_tools, answer
         (None, {}),
     ],
 )
-async def test_both_ends_of_a_call_tell_what_credential_it_carries_and_never_the_secret(
-    bench, echo, call_tools, requirement, told
+async def test_both_events_of_a_call_name_its_credential_without_the_secret(
+    bench, echo, call_tools, requirement, declared
 ):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", requirement, weather="sunny"))
     tools = [event for event in await b.events() if event["type"].startswith("tool")]
     members = ("audience", "scope", "credential")
-    assert [{name: event[name] for name in members if name in event} for event in tools] == [told, told]
+    assert [{name: event[name] for name in members if name in event} for event in tools] == [
+        declared,
+        declared,
+    ]
     assert "-of-machine-" not in str(tools)
 
 
-async def test_without_streaming_only_tools_are_told(bench, echo, call_tools):
+async def test_without_streaming_only_tools_have_events(bench, echo, call_tools):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather="sunny"))
     stream = b.graph.astream(
         {"messages": [("user", "hi")]}, context=AgentContext(Secret("alice-at")), stream_mode="custom"
@@ -90,7 +93,7 @@ async def test_without_streaming_only_tools_are_told(bench, echo, call_tools):
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_langgraphs_messages_mode_shows_pieces_in_either_case(bench, echo, streaming):
+async def test_langgraphs_messages_mode_always_shows_pieces(bench, echo, streaming):
     b = bench([AIMessage("all is done")], echo("amap", weather="sunny"))
     context = AgentContext(Secret("alice-at"), streaming=streaming)
     stream = b.graph.astream({"messages": [("user", "hi")]}, context=context, stream_mode="messages")
@@ -99,7 +102,7 @@ async def test_langgraphs_messages_mode_shows_pieces_in_either_case(bench, echo,
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_leaving_a_run_stops_the_model_call(turns, serve, wire_model, bench, echo):
+async def test_cancelled_run_stops_the_model_call(turns, serve, wire_model, bench, echo):
     wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     task = asyncio.create_task(bench(model, echo("amap", weather="x")).events())
@@ -114,7 +117,7 @@ async def test_leaving_a_run_stops_the_model_call(turns, serve, wire_model, benc
     await model.aclose()
 
 
-async def test_a_key_refused_by_the_wire_is_renewed_before_a_word_is_said(serve, wire_model, bench, echo):
+async def test_key_refused_by_the_model_service_is_renewed_before_any_text(serve, wire_model, bench, echo):
     refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
     wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
@@ -125,7 +128,7 @@ async def test_a_key_refused_by_the_wire_is_renewed_before_a_word_is_said(serve,
     await model.aclose()
 
 
-async def test_a_stream_that_fails_after_words_is_not_begun_again(serve, wire_model, bench, echo):
+async def test_stream_that_fails_after_text_is_not_restarted(serve, wire_model, bench, echo):
     error = {"error": {"message": "canary", "code": "invalid_api_key"}}
     wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)

@@ -1,4 +1,4 @@
-"""Under whose identity a run acts: the token that it needs at each node, and the credentials that it uses."""
+"""The identity of a run: the token that each node needs, and the credentials that it uses."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def test_without_the_models_key_the_run_fails_with_the_reason(bench, echo)
     assert b.model.asked == []
 
 
-async def test_credentials_that_take_too_long_are_unreachable(bench, echo, amap_key):
+async def test_credential_that_is_not_issued_in_time_is_unreachable(bench, echo, amap_key):
     b = bench([DONE], echo("amap", amap_key, weather="x"), limits=Limits(credentials_seconds=0.05))
     b.vault.hang = {"amap_api_key"}
     b.services[0].listing = None
@@ -32,7 +32,7 @@ async def test_credentials_that_take_too_long_are_unreachable(bench, echo, amap_
     assert caught.value.code is IdentityCode.IDAAS_UNREACHABLE
 
 
-async def test_without_a_token_nothing_is_asked_of_anybody(bench, echo):
+async def test_run_without_a_token_makes_no_request(bench, echo):
     b = bench([DONE], echo("amap"))
     with pytest.raises(AccessTokenError) as caught:
         await b.graph.ainvoke({"messages": [("user", "hi")]})
@@ -40,14 +40,14 @@ async def test_without_a_token_nothing_is_asked_of_anybody(bench, echo):
     assert (b.tokens.verified, b.vault.obtained, b.model.asked) == ([], [], [])
 
 
-async def test_a_token_given_as_plain_text_does_not_count(bench, echo):
+async def test_token_as_plain_text_is_not_accepted(bench, echo):
     b = bench([DONE], echo("amap"))
     with pytest.raises(AccessTokenError):
         await b.graph.ainvoke({"messages": [("user", "hi")]}, context={"access_token": "alice-at"})
     assert b.tokens.verified == []
 
 
-async def test_a_refused_token_ends_the_run_before_credentials(bench, echo):
+async def test_refused_token_ends_the_run_before_credentials(bench, echo):
     b = bench([DONE], echo("amap"))
     b.tokens.refused.add("alice-at")
     with pytest.raises(AccessTokenError):
@@ -55,7 +55,7 @@ async def test_a_refused_token_ends_the_run_before_credentials(bench, echo):
     assert b.vault.obtained == []
 
 
-async def test_a_token_that_expires_during_a_run_stops_it_at_the_next_node(bench, echo, call_tools):
+async def test_token_that_expires_during_a_run_stops_it_at_the_next_node(bench, echo, call_tools):
     async def expire():
         b.tokens.refused.add("alice-at")
         return "sunny"
@@ -88,7 +88,7 @@ async def test_human_identity_uses_the_callers_credentials_and_never_the_machine
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
 
 
-async def test_a_service_may_be_human_where_the_agent_is_machine(bench, echo, call_tools, enterprise_scope):
+async def test_service_may_be_human_in_a_machine_agent(bench, echo, call_tools, enterprise_scope):
     leave = echo("leave", enterprise_scope, access_identity=AccessIdentity.HUMAN, balance="5 days")
     b = bench([call_tools(("balance", {})), DONE], leave)
     _, result, _ = await b.ask()
@@ -96,7 +96,7 @@ async def test_a_service_may_be_human_where_the_agent_is_machine(bench, echo, ca
     assert result.artifact["access_identity"] == "Human"
 
 
-async def test_a_renewed_credential_serves_the_rest_of_the_run(bench, echo, call_tools, amap_key):
+async def test_renewed_credential_is_used_for_the_rest_of_the_run(bench, echo, call_tools, amap_key):
     amap = echo("amap", amap_key, weather="x")
     amap.renew_first = True
     b = bench([call_tools(("weather", {}), ("weather", {})), call_tools(("weather", {})), DONE], amap)
@@ -107,14 +107,14 @@ async def test_a_renewed_credential_serves_the_rest_of_the_run(bench, echo, call
     ]  # fmt: skip
 
 
-async def test_a_credential_about_to_expire_is_asked_for_anew(bench, echo, call_tools, amap_key):
+async def test_expiring_credential_is_obtained_again(bench, echo, call_tools, amap_key):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="x"))
     b.vault.lifetime = 20
     await b.ask()
     assert b.vault.obtained.count(("amap_api_key", "machine")) == 2
 
 
-async def test_a_refused_model_key_is_renewed_once(bench, echo):
+async def test_refused_model_key_is_renewed_once(bench, echo):
     refused = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
     b = bench([refused, DONE], echo("amap"))
     assert (await b.ask())[-1].text == "done"

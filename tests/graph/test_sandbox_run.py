@@ -1,4 +1,4 @@
-"""The whole way: real identity, real graph, real tools and model client, against the sandbox."""
+"""Complete runs: real identity, graph, tools and model client, against the sandbox."""
 
 import asyncio
 import ssl
@@ -34,7 +34,7 @@ LEAVE = "How many days of leave do I have left?"
 
 
 class Agent:
-    """An agent of the sandbox, made as the composition root makes it."""
+    """An agent of the sandbox, composed as by the composition root."""
 
     def __init__(self, sandbox, access_identity: AccessIdentity, llm_api_key: str = "llm_api_key") -> None:
         variables = sandbox.environment
@@ -80,7 +80,7 @@ class Agent:
         return result["messages"][1:]
 
     def counts(self) -> Counter:
-        """What the cloud was asked since the last look."""
+        """The requests to the cloud since the last call."""
         counted = Counter(self.sandbox.cloud.counters.snapshot())
         self.sandbox.cloud.counters.reset()
         return counted
@@ -106,7 +106,7 @@ IDENTITIES = pytest.mark.parametrize("identity", list(AccessIdentity))
 
 
 @IDENTITIES
-async def test_the_weather_is_answered_and_a_warm_run_asks_idaas_nothing(agent, identity):
+async def test_warm_run_answers_without_a_request_to_idaas(agent, identity):
     a = agent(identity)
     token = a.sandbox.access_token("alice")
     *_, result, answer = await a.ask(WEATHER, token)
@@ -120,14 +120,14 @@ async def test_the_weather_is_answered_and_a_warm_run_asks_idaas_nothing(agent, 
 
 
 @IDENTITIES
-async def test_the_enterprise_service_sees_whose_identity_was_used(agent, identity):
+async def test_enterprise_service_receives_the_identity_that_was_used(agent, identity):
     *_, result, _ = await agent(identity).ask(ENTERPRISE)
     assert result.status == "success"
     assert ("alice" in result.text) is (identity is AccessIdentity.HUMAN)
     assert ("app_agent01" in result.text) or identity is AccessIdentity.HUMAN
 
 
-async def test_leave_is_read_as_the_employee_even_where_the_agent_is_a_machine(agent):
+async def test_leave_is_read_as_the_employee_in_a_machine_agent(agent):
     a = agent(AccessIdentity.MACHINE)
     *_, result, _ = await a.ask(LEAVE)
     assert (result.status, result.artifact["access_identity"]) == ("success", "Human")
@@ -136,7 +136,7 @@ async def test_leave_is_read_as_the_employee_even_where_the_agent_is_a_machine(a
 
 
 @IDENTITIES
-async def test_a_hundred_first_chats_fetch_each_credential_once(agent, identity):
+async def test_hundred_concurrent_first_chats_fetch_each_credential_once(agent, identity):
     a = agent(identity)
     token = a.sandbox.access_token("alice")
     answers = await asyncio.gather(*(a.ask("hello", token) for _ in range(100)))
@@ -148,7 +148,7 @@ async def test_a_hundred_first_chats_fetch_each_credential_once(agent, identity)
     assert counts == {"idaas:jwks": 1, "developer_api:ObtainCredential": 2}
 
 
-async def test_a_key_replaced_at_idaas_is_taken_up_without_a_restart(agent):
+async def test_key_replaced_in_idaas_is_used_without_a_restart(agent):
     a = agent(AccessIdentity.MACHINE)
     await a.ask(WEATHER)
     for identifier in ("llm_api_key", "amap_api_key"):
@@ -161,13 +161,13 @@ async def test_a_key_replaced_at_idaas_is_taken_up_without_a_restart(agent):
     assert answer.text
 
 
-async def test_a_wrong_identifier_of_the_models_key_fails_with_its_code(agent):
+async def test_wrong_identifier_of_the_models_key_fails_with_its_code(agent):
     with pytest.raises(CredentialError) as caught:
         await agent(AccessIdentity.MACHINE, llm_api_key="no_such_key").ask("hello")
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_wrong_audience_or_an_expired_token_is_refused(agent):
+async def test_token_with_a_wrong_audience_or_an_expired_one_is_refused(agent):
     a = agent(AccessIdentity.MACHINE)
     for token in (
         a.sandbox.access_token("alice", audience="https://other.example"),
@@ -178,7 +178,7 @@ async def test_a_wrong_audience_or_an_expired_token_is_refused(agent):
     assert idaas_requests(a.counts()) == {}
 
 
-async def test_a_dead_map_server_does_not_fail_a_chat_that_needs_no_map(agent):
+async def test_unavailable_map_server_does_not_fail_a_chat_without_maps(agent):
     a = agent(AccessIdentity.MACHINE)
     a.sandbox.cloud.faults.set("amap", Fault(status=503))
     assert (await a.ask("hello"))[-1].text
@@ -189,7 +189,7 @@ async def test_a_dead_map_server_does_not_fail_a_chat_that_needs_no_map(agent):
     assert result.status == "success"
 
 
-async def test_with_idaas_down_a_warm_agent_goes_on(agent):
+async def test_warm_agent_works_while_idaas_is_down(agent):
     a = agent(AccessIdentity.MACHINE)
     token = a.sandbox.access_token("alice")
     await a.ask(WEATHER, token)

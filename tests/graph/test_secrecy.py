@@ -1,4 +1,4 @@
-"""Where a run's secrets may be: in the request to the service they are for, and nowhere else."""
+"""The secrets of a run are in the requests to their services, and nowhere else."""
 
 import json
 
@@ -31,7 +31,7 @@ def found_in(value) -> list[str]:
     return [canary for canary in CANARIES if any(canary in text for text in texts)]
 
 
-def test_a_canary_would_be_found():
+def test_canary_is_found():
     assert found_in(AIMessage("llm_api_key-of-alice-0")) == ["llm_api_key-of-"]
     assert found_in({"a": {"b": [Secret("x-at-canary").reveal()]}}) == ["-at-canary"]
     assert found_in(Secret("x-at-canary")) == []
@@ -142,7 +142,7 @@ async def test_no_checkpoint_has_a_secret(full, saver):
     assert "credentials" not in state.values
 
 
-async def test_a_failed_run_leaves_no_secret_behind(full, saver):
+async def test_failed_run_stores_no_secret(full, saver):
     checkpointer, written = saver
     b = full([RuntimeError("the model's fault")], checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -152,7 +152,7 @@ async def test_a_failed_run_leaves_no_secret_behind(full, saver):
     assert found_in(repr(await b.graph.aget_state(config))) == []
 
 
-async def test_whoever_resumes_a_run_acts_as_himself(full, saver):
+async def test_resumed_run_acts_for_the_caller_who_resumes_it(full, saver):
     checkpointer, written = saver
     b = full(checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -171,7 +171,7 @@ async def test_whoever_resumes_a_run_acts_as_himself(full, saver):
     assert found_in(written()) == []
 
 
-async def test_a_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full, saver):
+async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full, saver):
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke(
@@ -186,7 +186,7 @@ async def test_a_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(ful
     assert [service.calls for service in b.services] == [[], []]
 
 
-async def test_input_cannot_bring_credentials_or_a_principal(full):
+async def test_input_cannot_contain_credentials_or_a_principal(full):
     b = full()
     planted = {
         "messages": [("user", "hi")],
@@ -202,8 +202,8 @@ async def test_input_cannot_bring_credentials_or_a_principal(full):
     assert principals == {"alice"}
 
 
-async def test_credentials_are_no_part_of_what_a_run_shows_or_keeps(full, saver):
-    """Not even in the type that hides them: who keeps values by pickling them could keep nothing."""
+async def test_credentials_are_neither_shown_nor_saved(full, saver):
+    """Not even in the type that hides them: a server that pickles values could save none."""
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     modes = ["values", "updates", "debug", "checkpoints"]
@@ -221,7 +221,7 @@ async def test_credentials_are_no_part_of_what_a_run_shows_or_keeps(full, saver)
     assert "credentials" not in (await b.graph.aget_state(config)).values
 
 
-async def test_a_second_run_on_a_thread_is_its_own_callers(full, saver):
+async def test_second_run_on_a_thread_acts_for_its_own_caller(full, saver):
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())
@@ -231,7 +231,7 @@ async def test_a_second_run_on_a_thread_is_its_own_callers(full, saver):
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
 
 
-async def test_checkpoints_have_only_types_that_strict_deserialization_admits(full, saver, caplog):
+async def test_checkpoints_contain_only_types_that_strict_deserialization_accepts(full, saver, caplog):
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())

@@ -12,7 +12,7 @@ def call(identifier, name="weather", args=None):
     return {"name": name, "args": args or {}, "id": identifier, "type": "tool_call"}
 
 
-def test_pending_are_the_calls_of_the_latest_answer_that_have_no_result():
+def test_calls_of_the_latest_response_without_a_result_are_pending():
     answer = AIMessage("", tool_calls=[call("1"), call("2")])
     assert [c["id"] for c in pending_tool_calls([HumanMessage("x"), answer])] == ["1", "2"]
     assert [c["id"] for c in pending_tool_calls([answer, ToolMessage("r", tool_call_id="2")])] == ["1"]
@@ -21,7 +21,7 @@ def test_pending_are_the_calls_of_the_latest_answer_that_have_no_result():
     assert pending_tool_calls([]) == []
 
 
-def test_every_call_gets_an_identifier_of_its_own():
+def test_each_call_gets_its_own_identifier():
     answer, refusals = normalize_tool_calls(
         AIMessage("", tool_calls=[call("1"), call(""), call(None), call("1")])
     )
@@ -32,19 +32,19 @@ def test_every_call_gets_an_identifier_of_its_own():
     assert refusals == []
 
 
-def test_an_answer_without_calls_stays_the_same_object():
+def test_response_without_calls_stays_the_same_object():
     answer = AIMessage("x")
     assert normalize_tool_calls(answer) == (answer, [])
     assert without_tool_calls(answer) is answer
 
 
-def test_the_calls_of_an_answer_are_dropped_where_none_was_offered():
+def test_calls_are_dropped_if_no_tool_was_offered():
     answer = without_tool_calls(AIMessage("x", tool_calls=[call("1")], id="m1"))
     assert (answer.text, answer.tool_calls, answer.id) == ("x", [], "m1")
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_the_model_reads_of_a_failure_its_code_and_the_persons_text(code):
+def test_text_of_a_failure_for_the_model_is_its_code_and_the_persons_text(code):
     error = AgentError(code, 'claim "canary"', about='client "canary"')
     set_before = REQUEST_ID.set("1f2e")
     text = failure_text(error, "leave")
@@ -55,6 +55,6 @@ def test_the_model_reads_of_a_failure_its_code_and_the_persons_text(code):
     assert not [words for words in ("canary", row.cause, row.remedy) if words in text]
 
 
-def test_a_failure_outside_of_a_request_has_no_reference():
+def test_failure_outside_of_a_request_has_no_reference():
     error = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope")
     assert failure_text(error, "leave").endswith("Ask your administrator.")

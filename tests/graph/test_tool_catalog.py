@@ -1,4 +1,4 @@
-"""ToolCatalog of tools: what is at hand is put together once, and never after it has changed."""
+"""The tool catalog: cached tools are joined once, and again after a change."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tools.service import ToolSchema
 
 
 class Listing:
-    """A service that has its tools at hand while `known`, and counts how often it is asked."""
+    """A service whose tools are cached while `known`; counts the requests for its list."""
 
     error_code = ToolCode.EXTERNAL_SERVICE_FAILED
     settings = ()
@@ -16,7 +16,7 @@ class Listing:
     def __init__(self, name, *tools):
         self.name = name
         self.known = True
-        self.asked = 0
+        self.listings = 0
         self.list(*tools)
 
     def list(self, *tools):
@@ -26,7 +26,7 @@ class Listing:
         return self.listed if self.known else None
 
     async def tools(self, _access):
-        self.asked += 1
+        self.listings += 1
         return self.listed
 
 
@@ -36,28 +36,28 @@ def services():
 
 
 @pytest.fixture
-def offers(services):
+def catalog(services):
     return ToolCatalog(services, seconds=5)
 
 
-ACCESSES = {"amap": None, "enterprise": None}
+CREDENTIALS = {"amap": None, "enterprise": None}
 
 
-async def test_what_is_at_hand_is_put_together_once_and_nobody_is_asked(services, offers):
-    first, second = await offers.offered(ACCESSES), await offers.offered(ACCESSES)
+async def test_cached_tools_are_joined_once_without_a_request(services, catalog):
+    first, second = await catalog.offered(CREDENTIALS), await catalog.offered(CREDENTIALS)
     assert first is second
     assert first.services == {"weather": "amap", "greet": "enterprise"}
-    assert [service.asked for service in services] == [0, 0]
+    assert [service.listings for service in services] == [0, 0]
 
 
-async def test_a_list_that_has_changed_is_offered_at_once(services, offers):
-    await offers.offered(ACCESSES)
+async def test_changed_list_is_offered_at_once(services, catalog):
+    await catalog.offered(CREDENTIALS)
     services[0].list("weather", "geo")
-    assert set((await offers.offered(ACCESSES)).services) == {"weather", "geo", "greet"}
+    assert set((await catalog.offered(CREDENTIALS)).services) == {"weather", "geo", "greet"}
 
 
-async def test_what_is_not_at_hand_is_asked_for_and_not_remembered(services, offers):
+async def test_tools_that_are_not_cached_are_listed_each_time(services, catalog):
     services[1].known = False
-    first, second = await offers.offered(ACCESSES), await offers.offered(ACCESSES)
+    first, second = await catalog.offered(CREDENTIALS), await catalog.offered(CREDENTIALS)
     assert first == second
-    assert services[1].asked == 2
+    assert services[1].listings == 2

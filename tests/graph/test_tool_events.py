@@ -1,4 +1,4 @@
-"""What a surface is told of a tool call: its arguments, its result, and whether the service was called."""
+"""The events of a tool call: arguments, result, and whether the service was called."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def test_arguments_are_shown_up_to_4000_characters_of_json(bench, echo, ca
 @pytest.mark.parametrize(
     ("text", "shown"), [("sunny", "sunny"), ("x" * 4_000, "x" * 4_000), ("x" * 4_001, "x" * 4_000 + "…")]
 )
-async def test_a_result_is_shown_as_the_model_gets_it_up_to_4000_characters(
+async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(
     bench, echo, call_tools, text, shown
 ):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=text))
@@ -57,7 +57,7 @@ async def test_a_result_is_shown_as_the_model_gets_it_up_to_4000_characters(
         UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no answer"),
     ],
 )
-async def test_without_its_credential_a_service_is_not_called(bench, echo, call_tools, amap_key, failure):
+async def test_service_is_not_called_without_its_credential(bench, echo, call_tools, amap_key, failure):
     amap = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = failure
@@ -76,7 +76,7 @@ async def test_without_its_credential_a_service_is_not_called(bench, echo, call_
         (CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused on renewal"), True),
     ],
 )
-async def test_a_failure_tells_whether_the_service_was_called(
+async def test_event_of_a_failure_says_whether_the_service_was_called(
     bench, echo, call_tools, amap_key, answer, called
 ):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=answer))
@@ -84,10 +84,10 @@ async def test_a_failure_tells_whether_the_service_was_called(
     assert (finished["called"], finished["ok"]) == (called, False)
 
 
-async def test_a_credential_that_does_not_come_in_time_is_no_call(bench, echo, call_tools, amap_key):
+async def test_call_without_a_credential_in_time_is_not_made(bench, echo, call_tools, amap_key):
     amap = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], amap, limits=Limits(tool_seconds=0.05))
-    b.vault.lifetime = 20.0  # too short: the service's node asks once more
+    b.vault.lifetime = 20.0  # too short: the service's node obtains another one
     obtain = b.vault.obtain
 
     async def once(requirement, *more):
@@ -100,7 +100,9 @@ async def test_a_credential_that_does_not_come_in_time_is_no_call(bench, echo, c
     assert (finished["called"], amap.calls) == (False, [])
 
 
-async def test_no_event_shows_a_credential_of_the_run_or_the_callers_token(bench, echo, call_tools, amap_key):
+async def test_no_event_contains_a_credential_of_the_run_or_the_callers_token(
+    bench, echo, call_tools, amap_key
+):
     planted = {"q": "amap_api_key-of-alice-0", "llm_api_key-of-alice-0": ["alice-at"]}
     b = bench(
         [call_tools(("weather", planted)), DONE],

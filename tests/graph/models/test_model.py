@@ -12,7 +12,7 @@ from tests.graph.models.qwen_wire import answer, chunk, streamed, usage_chunk
 TOOLS = [{"type": "function", "function": {"name": "maps_weather", "parameters": {"type": "object"}}}]
 
 
-async def test_thinking_and_content_arrive_piece_by_piece_with_the_usage(serve, model_at, wire_model):
+async def test_thinking_content_and_usage_arrive_in_pieces(serve, model_at, wire_model):
     wire_model.answers = [
         [
             chunk({"role": "assistant", "content": None, "reasoning_content": ""}, finish_reason=None),
@@ -36,7 +36,7 @@ async def test_thinking_and_content_arrive_piece_by_piece_with_the_usage(serve, 
     assert wire_model.keys == ["sk-canary"]
 
 
-async def test_an_answer_at_once_keeps_thinking_usage_and_calls(serve, model_at, wire_model):
+async def test_whole_response_has_thinking_usage_and_calls(serve, model_at, wire_model):
     call = {
         "id": "call_1",
         "type": "function",
@@ -57,7 +57,7 @@ async def test_an_answer_at_once_keeps_thinking_usage_and_calls(serve, model_at,
     assert "enable_thinking" not in request
 
 
-async def test_odd_chunks_of_tool_calls_are_put_together_by_index(serve, model_at, wire_model):
+async def test_irregular_chunks_of_tool_calls_are_joined_by_index(serve, model_at, wire_model):
     def calls(*parts, **choice):
         return chunk({"tool_calls": list(parts)}, **choice)
 
@@ -86,7 +86,7 @@ async def test_odd_chunks_of_tool_calls_are_put_together_by_index(serve, model_a
     assert whole.invalid_tool_calls == []
 
 
-async def test_leaving_a_stream_closes_the_connection(serve, model_at, wire_model):
+async def test_cancelled_stream_closes_the_connection(serve, model_at, wire_model):
     wire_model.answers = [[chunk({"content": "Sun"}), "hang"]]
     model = model_at(await serve(wire_model))
     task = asyncio.create_task(streamed(model))
@@ -97,6 +97,6 @@ async def test_leaving_a_stream_closes_the_connection(serve, model_at, wire_mode
     await asyncio.wait_for(wire_model.left.wait(), 5)
 
 
-def test_it_is_a_client_of_the_library_that_the_sdk_uses():
+def test_client_is_of_the_library_that_the_sdk_uses():
     model = model_studio(base_url="https://model.example/v1", model="qwen-plus")
     assert isinstance(model.chat.http_async_client, httpx2.AsyncClient)

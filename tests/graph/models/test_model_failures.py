@@ -33,7 +33,7 @@ def invalid_api_key(key):
     ],
     ids=["401", "429", "400", "404", "502", "html", "no choices"],
 )
-async def test_failures_have_the_status_and_the_code_word_and_nothing_else(
+async def test_failure_has_only_the_status_and_the_code_word(
     serve, model_at, wire_model, response, status, word, stream
 ):
     wire_model.answers = [response]
@@ -44,26 +44,26 @@ async def test_failures_have_the_status_and_the_code_word_and_nothing_else(
     assert word in error.detail
 
 
-async def test_an_error_in_mid_stream_fails_by_its_code_word(serve, model_at, wire_model):
+async def test_error_within_a_stream_fails_with_its_code_word(serve, model_at, wire_model):
     error = {"error": {"message": "canary", "type": "server_error", "code": "internal_error"}}
     wire_model.answers = [[chunk({"content": "Sun"}), error]]
     found = await failure_of(streamed(model_at(await serve(wire_model))))
     assert "internal_error" in found.detail
 
 
-async def test_a_stream_that_breaks_off_fails(serve, model_at, wire_model):
+async def test_interrupted_stream_fails(serve, model_at, wire_model):
     wire_model.answers = [[chunk({"content": "Sun"}), "data: {broken\n\n"]]
     await failure_of(streamed(model_at(await serve(wire_model))))
 
 
-async def test_a_service_that_cannot_be_reached_fails(model_at):
+async def test_unreachable_service_fails(model_at):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = await failure_of(model_at(f"http://127.0.0.1:{port}").ainvoke([HumanMessage("hi")]))
     assert error.status is None
 
 
-async def test_redirects_are_not_followed_and_cookies_not_kept(serve, model_at, wire_model):
+async def test_redirects_are_not_followed_and_cookies_are_not_stored(serve, model_at, wire_model):
     wire_model.answers = [Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"})]
     model = model_at(await serve(wire_model))
     assert (await failure_of(model.ainvoke([HumanMessage("hi")]))).status == 307

@@ -1,4 +1,4 @@
-"""Whose key the model sends, and that neither an echo of it nor the model itself shows it."""
+"""The model sends the key of each caller; neither an echo nor the model itself shows it."""
 
 import asyncio
 import functools
@@ -15,7 +15,7 @@ from identity.secret import REDACTED, Secret
 from tests.graph.models.qwen_wire import answer, chunk, failure_of
 
 
-async def test_one_model_sends_every_caller_s_own_key(serve, model_at, wire_model):
+async def test_one_model_sends_the_key_of_each_caller(serve, model_at, wire_model):
     wire_model.answers = [
         lambda request, key: answer({"content": f"{request['messages'][0]['content']} {key[::-1]}"})
     ]
@@ -30,9 +30,7 @@ async def test_one_model_sends_every_caller_s_own_key(serve, model_at, wire_mode
 
 @pytest.mark.promise("no-secret-leaves")
 @pytest.mark.parametrize("sizes", [[100], [1, 1, 1, 2], [2, 3]])
-async def test_a_key_that_the_service_echoes_is_taken_out_whole_or_in_pieces(
-    serve, model_at, wire_model, sizes
-):
+async def test_key_in_a_response_is_redacted_whole_or_in_pieces(serve, model_at, wire_model, sizes):
     key = "sk-echo-canary"
     pieces = [key[sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)] + [key[sum(sizes) :], "s"]
     calls = [{"name": "x", "args": json.dumps({"a": key}), "id": "call_1", "type": "tool_call"}]
@@ -76,10 +74,10 @@ async def test_a_key_that_the_service_echoes_is_taken_out_whole_or_in_pieces(
     assert whole.tool_calls[0]["args"] == {"a": f"{REDACTED}s"}
     assert heard
     assert key not in repr((chunks, whole)) + "".join(token for token, _ in heard)
-    said = await model.ainvoke([HumanMessage("hi")])
-    assert said.text == f"{REDACTED}s"
-    assert said.tool_calls[0]["args"] == {"a": REDACTED}
-    assert key not in repr(said)
+    whole_response = await model.ainvoke([HumanMessage("hi")])
+    assert whole_response.text == f"{REDACTED}s"
+    assert whole_response.tool_calls[0]["args"] == {"a": REDACTED}
+    assert key not in repr(whole_response)
     assert key not in str(await failure_of(model.ainvoke([HumanMessage("hi")])))
 
 
@@ -91,7 +89,7 @@ def _as_sent(call):
     }
 
 
-async def test_the_model_shows_no_key(serve, model_at, wire_model):
+async def test_model_shows_no_key(serve, model_at, wire_model):
     wire_model.answers = [answer({"content": "x"})]
     model = model_at(await serve(wire_model))
     seen = []

@@ -1,4 +1,4 @@
-"""How much of a model service's answer is read, and in which code."""
+"""The size of a model response that is read, and its encoding."""
 
 import asyncio
 import gzip

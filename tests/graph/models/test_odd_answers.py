@@ -1,4 +1,4 @@
-"""Numbers, dates and shapes of the model's answers that no service should send: a failed call at most."""
+"""Invalid numbers, dates and shapes in the model's response fail the call, and nothing more."""
 
 from contextlib import suppress
 
@@ -18,21 +18,21 @@ CHOICES = [[], {}, None, "canary", 7, [7], [None], [{}], [{"message": []}], [{"d
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_an_answer_without_a_choice_fails(serve, model_at, wire_model, choices):
+async def test_response_without_a_choice_fails(serve, model_at, wire_model, choices):
     wire_model.answers = [{**answer({"content": "x"}), "choices": choices}]
     model = model_at(await serve(wire_model))
     await failure_of(model.ainvoke([HumanMessage("hi")]))
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_a_piece_without_a_choice_fails_or_says_nothing(serve, model_at, wire_model, choices):
+async def test_piece_without_a_choice_fails_or_has_no_text(serve, model_at, wire_model, choices):
     wire_model.answers = [[{**chunk({"content": "x"}), "choices": choices}]]
     model = model_at(await serve(wire_model))
-    said = ""
+    text = ""
     with suppress(ServiceError):
         _, whole = await streamed(model)
-        said = whole.text
-    assert said == ""
+        text = whole.text
+    assert text == ""
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ async def test_a_piece_without_a_choice_fails_or_says_nothing(serve, model_at, w
         {"prompt_tokens": 1.5, "completion_tokens": -1, "total_tokens": {}},
     ],
 )
-async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, bench, echo, usage):
+async def test_pieces_that_cannot_be_joined_fail_the_call(serve, wire_model, bench, echo, usage):
     wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
@@ -53,7 +53,7 @@ async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, b
 
 
 @pytest.mark.parametrize(
-    ("headers", "asked_for"),
+    ("headers", "requested"),
     [
         ({"Retry-After": f"{DATE} +{'9' * 400}"}, None),
         ({"Retry-After": f"Wed, 21 Oct 2099 {'9' * 400}:28:00 GMT"}, None),
@@ -65,19 +65,17 @@ async def test_pieces_that_cannot_be_added_up_fail_the_call(serve, wire_model, b
         ({}, None),
     ],
 )
-async def test_the_client_reads_no_wait_but_the_one_that_was_understood(
-    serve, model_at, wire_model, headers, asked_for
-):
+async def test_client_reads_only_a_valid_wait(serve, model_at, wire_model, headers, requested):
     wire_model.answers = [Response("{}", 503, headers=headers)]
     model = model_at(await serve(wire_model))
     response = await model.http_async_client.post(
         model.openai_api_base, json={}, headers={"Authorization": "Bearer x"}
     )
-    assert response.headers.get("retry-after") == asked_for
+    assert response.headers.get("retry-after") == requested
     assert "retry-after-ms" not in response.headers
 
 
-async def test_a_refusal_with_an_absurd_wait_fails_by_its_status(serve, model_at, wire_model):
+async def test_refusal_with_an_absurd_wait_fails_with_its_status(serve, model_at, wire_model):
     absurd = {"Retry-After": f"{DATE} +{'9' * 400}"}
     wire_model.answers = [JSONResponse({"error": {"code": "limit_requests"}}, 429, headers=absurd)]
     error = await failure_of(model_at(await serve(wire_model)).ainvoke([HumanMessage("hi")]))

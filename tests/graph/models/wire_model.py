@@ -1,4 +1,4 @@
-"""A model service that speaks the wire protocol, and answers what a test says."""
+"""A model service that speaks the wire protocol, with the responses of a test."""
 
 import asyncio
 import json

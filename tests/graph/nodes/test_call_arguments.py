@@ -1,4 +1,4 @@
-"""Arguments of a tool call that no parser can be trusted with are refused, and the chat goes on."""
+"""Tool calls with arguments that parsers cannot handle are refused, and the chat continues."""
 
 import json
 
@@ -40,7 +40,7 @@ def in_pieces(arguments: str, size: int) -> list:
 
 
 async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
-    """What the model is sent after its call, and the events of the run."""
+    """The last messages sent to the model, and the events or messages of the run."""
     finish = answer({"content": "done"})
     if streaming:
         finish = [chunk({"content": "done"})]
@@ -56,7 +56,7 @@ async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
 
 
 @pytest.mark.parametrize("form", HOSTILE)
-async def test_in_a_whole_answer_they_are_refused(serve, wire_model, bench, echo, form):
+async def test_invalid_arguments_in_a_whole_response_are_refused(serve, wire_model, bench, echo, form):
     amap = echo("amap", weather="sunny")
     message = answer({"content": None, "tool_calls": [called(HOSTILE[form])]}, "tool_calls")
     sent, messages = await answers(serve, wire_model, bench, amap, message, streaming=False)
@@ -69,7 +69,9 @@ async def test_in_a_whole_answer_they_are_refused(serve, wire_model, bench, echo
 
 @pytest.mark.parametrize("pieces", [1, 30])
 @pytest.mark.parametrize("form", HOSTILE)
-async def test_in_a_streamed_answer_they_are_refused(serve, wire_model, bench, echo, form, pieces):
+async def test_invalid_arguments_in_a_streamed_response_are_refused(
+    serve, wire_model, bench, echo, form, pieces
+):
     amap = echo("amap", weather="sunny")
     pieces = in_pieces(HOSTILE[form], -(-len(HOSTILE[form]) // pieces))
     sent, events = await answers(serve, wire_model, bench, amap, pieces, streaming=True)
@@ -80,7 +82,7 @@ async def test_in_a_streamed_answer_they_are_refused(serve, wire_model, bench, e
 
 
 @pytest.mark.parametrize("size", [100, 20_000])
-async def test_brackets_in_a_text_are_only_text(serve, wire_model, bench, echo, size):
+async def test_brackets_in_a_text_are_accepted(serve, wire_model, bench, echo, size):
     text = "[{" * 5_000
     amap = echo("amap", weather="sunny")
     pieces = in_pieces(json.dumps({"city": text}), size)
@@ -88,7 +90,7 @@ async def test_brackets_in_a_text_are_only_text(serve, wire_model, bench, echo, 
     assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
 
 
-async def test_other_calls_of_a_whole_answer_are_run(serve, wire_model, bench, echo):
+async def test_other_calls_of_the_response_are_run(serve, wire_model, bench, echo):
     amap = echo("amap", weather="sunny")
     good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
     message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
@@ -96,9 +98,7 @@ async def test_other_calls_of_a_whole_answer_are_run(serve, wire_model, bench, e
     assert amap.calls == [("weather", {"city": "Hangzhou"}, None)]
 
 
-async def test_a_body_of_the_model_service_that_is_nested_without_end_is_a_failure_of_the_model(
-    serve, wire_model, bench, echo
-):
+async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(serve, wire_model, bench, echo):
     wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
@@ -107,7 +107,7 @@ async def test_a_body_of_the_model_service_that_is_nested_without_end_is_a_failu
     await model.aclose()
 
 
-async def test_arguments_of_another_model_are_judged_too(bench, echo):
+async def test_arguments_of_any_provider_are_validated(bench, echo):
     deep: dict = {}
     for _ in range(5_000):
         deep = {"a": deep}

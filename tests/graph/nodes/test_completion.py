@@ -78,4 +78,4 @@ async def test_pieces_are_written_and_joined() -> None:
 async def test_response_without_pieces_is_a_failure() -> None:
     with pytest.raises(ServiceError, match="model_call_failed") as caught:
         await request(Pieces(), stream=True)
-    assert caught.value.detail == "the answer was empty"
+    assert caught.value.detail == "the response was empty"

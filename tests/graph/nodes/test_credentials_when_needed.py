@@ -28,7 +28,7 @@ async def nodes(b, token: str = "alice-at") -> list[str]:
     return [name async for part in stream for name in part]
 
 
-async def test_a_question_without_tools_needs_the_models_key_only(bench, echo, enterprise_scope):
+async def test_question_without_tools_needs_only_the_models_key(bench, echo, enterprise_scope):
     services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
     b = bench([DONE], *services, access_identity=AccessIdentity.HUMAN)
     assert await nodes(b) == ["authenticate", "credentials", "model"]
@@ -36,7 +36,7 @@ async def test_a_question_without_tools_needs_the_models_key_only(bench, echo, e
     assert b.model.tools == [["invoke", "balance"]]
 
 
-async def test_a_service_whose_server_lists_its_tools_is_resolved_before_the_model(bench, echo, amap_key):
+async def test_credential_of_a_listing_server_is_resolved_before_the_model(bench, echo, amap_key):
     amap = echo("amap", amap_key, weather="sunny")
     amap.listed_by_its_server = True
     b = bench([DONE], amap, echo("leave", LEAVE, balance="5"))
@@ -44,9 +44,7 @@ async def test_a_service_whose_server_lists_its_tools_is_resolved_before_the_mod
     assert sorted(b.vault.obtained) == [("amap_api_key", "machine"), ("llm_api_key", "machine")]
 
 
-async def test_a_called_service_is_resolved_by_the_node_and_only_once(
-    bench, echo, call_tools, enterprise_scope
-):
+async def test_credential_of_a_called_service_is_resolved_once(bench, echo, call_tools, enterprise_scope):
     call = call_tools(("invoke", {}))
     services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
     b = bench([call, call, DONE], *services)
@@ -56,22 +54,22 @@ async def test_a_called_service_is_resolved_by_the_node_and_only_once(
     assert b.vault.obtained == [("llm_api_key", "machine"), (enterprise_scope.scope, "machine")]
 
 
-async def test_a_credential_that_is_held_is_used_without_a_visit_of_the_node(
+async def test_cached_credential_is_used_without_a_visit_of_the_node(
     bench, echo, call_tools, enterprise_scope
 ):
     enterprise = echo("enterprise", enterprise_scope, invoke="hi")
     b = bench([call_tools(("invoke", {})), DONE], enterprise, access_identity=AccessIdentity.HUMAN)
     alice = Principal("https://idaas.example", "alice")
-    secret = Secret("held-for-alice")
+    secret = Secret("cached-for-alice")
     b.vault.kept[enterprise_scope, "alice"] = Credential(
         enterprise_scope, AccessIdentity.HUMAN, secret, time.time() + 600, alice
     )
     assert await nodes(b) == ["authenticate", "credentials", "model", "enterprise", "model"]
-    assert [secret for _, _, secret in enterprise.calls] == ["held-for-alice"]
+    assert [secret for _, _, secret in enterprise.calls] == ["cached-for-alice"]
     assert b.vault.obtained == [("llm_api_key", "alice")]
 
 
-async def test_several_called_services_are_resolved_side_by_side(
+async def test_credentials_of_several_called_services_are_resolved_concurrently(
     bench, echo, call_tools, amap_key, enterprise_scope
 ):
     both = asyncio.Barrier(2)
@@ -95,7 +93,7 @@ async def test_several_called_services_are_resolved_side_by_side(
     assert [message.type for message in await b.ask()] == ["ai", "tool", "tool", "ai"]
 
 
-async def test_a_refused_credential_answers_the_call_and_is_not_asked_for_again_in_the_run(
+async def test_refused_credential_fails_the_call_and_is_not_requested_again_in_the_run(
     bench, echo, call_tools
 ):
     leave = echo("leave", LEAVE, balance="5")
@@ -108,13 +106,13 @@ async def test_a_refused_credential_answers_the_call_and_is_not_asked_for_again_
     assert b.vault.obtained.count((LEAVE.scope, "alice")) == 1
 
 
-async def test_a_service_without_a_credential_is_called_at_once(bench, echo, call_tools):
+async def test_service_without_a_credential_is_called_at_once(bench, echo, call_tools):
     b = bench([call_tools(("greet", {})), DONE], echo("greeter", greet="hello"))
     assert await nodes(b) == ["authenticate", "credentials", "model", "greeter", "model"]
 
 
 @pytest.mark.parametrize("seconds", [20.0, -5.0])
-async def test_a_credential_that_ran_out_since_the_last_call_is_resolved_by_the_node(
+async def test_expired_credential_is_resolved_again_by_the_node(
     bench, echo, call_tools, enterprise_scope, seconds
 ):
     call = call_tools(("invoke", {}))

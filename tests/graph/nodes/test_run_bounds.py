@@ -1,4 +1,4 @@
-"""How many calls one run can make, whatever state it is given: no more than the model could have made."""
+"""No state lets a run make more calls than the model could have made."""
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -22,7 +22,7 @@ def context() -> AgentContext:
 
 @pytest.fixture
 def crafted(bench, echo):
-    """A graph with a checkpointer, and a state in which two hundred calls seem to wait."""
+    """A graph with a checkpointer, and a state with two hundred pending calls."""
 
     def make(call_tools, turns=(DONE,)):
         enterprise = echo("enterprise", invoke="hi")
@@ -35,13 +35,13 @@ def crafted(bench, echo):
     return make
 
 
-async def test_calls_that_a_client_puts_into_its_input_are_not_run(crafted, call_tools):
+async def test_calls_in_the_input_are_not_run(crafted, call_tools):
     b, enterprise, state = crafted(call_tools)
     await b.graph.ainvoke(state, THREAD, context=context())
     assert enterprise.calls == []
 
 
-async def test_a_written_answer_of_the_model_is_not_run(crafted, call_tools):
+async def test_calls_of_a_written_model_response_are_not_run(crafted, call_tools):
     b, enterprise, state = crafted(call_tools)
     written = await b.graph.aupdate_state(THREAD, {"messages": state["messages"]}, as_node="credentials")
     await b.graph.ainvoke(None, written, context=context())
@@ -51,14 +51,14 @@ async def test_a_written_answer_of_the_model_is_not_run(crafted, call_tools):
 
 
 @pytest.mark.parametrize("as_node", ["credentials", "model"])
-async def test_a_written_state_makes_no_more_calls_than_the_model_could(crafted, call_tools, as_node):
+async def test_written_state_makes_no_more_calls_than_the_model_could(crafted, call_tools, as_node):
     b, enterprise, state = crafted(call_tools)
     await b.graph.aupdate_state(THREAD, state, as_node=as_node)
     await b.graph.ainvoke(None, THREAD, context=context())
     assert 0 < len(enterprise.calls) <= 12
 
 
-async def test_two_hundred_visits_of_a_service_in_one_run_are_bounded_together(crafted, call_tools):
+async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(crafted, call_tools):
     b, enterprise, state = crafted(call_tools)
     one = call_tools(("invoke", {}))
     visit = Send("enterprise", {"messages": [one], "accepted": {"call_1": "enterprise"}})
@@ -70,7 +70,7 @@ async def test_two_hundred_visits_of_a_service_in_one_run_are_bounded_together(c
         assert any("in one run" in message.text for message in refused)
 
 
-async def test_each_run_may_make_its_own_calls(bench, echo, call_tools):
+async def test_each_run_has_its_own_limit(bench, echo, call_tools):
     def turn(messages):
         return DONE if messages[-1].type == "tool" else call_tools(*[("invoke", {})] * 4)
 

@@ -1,4 +1,4 @@
-"""The model's tool calls: each is answered, with a result or with the reason for none."""
+"""Each tool call of the model gets a result, or the reason why it was not run."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 
-async def test_calls_past_the_limit_for_one_answer_are_refused_and_the_others_run(bench, echo, call_tools):
+async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run(bench, echo, call_tools):
     amap = echo("amap", weather="sunny")
     b = bench([call_tools(*[("weather", {})] * 5), DONE], amap, limits=Limits(tool_calls=3))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
@@ -22,7 +22,7 @@ async def test_calls_past_the_limit_for_one_answer_are_refused_and_the_others_ru
     assert len(amap.calls) == 3
 
 
-async def test_a_call_of_an_unknown_tool_goes_back_to_the_model_as_an_error(bench, echo, call_tools):
+async def test_call_of_an_unknown_tool_is_an_error_for_the_model(bench, echo, call_tools):
     b = bench([call_tools(("teleport", {})), DONE], echo("amap", weather="sunny"))
     _, result, final = await b.ask()
     assert (result.status, result.tool_call_id) == ("error", "call_1")
@@ -30,13 +30,13 @@ async def test_a_call_of_an_unknown_tool_goes_back_to_the_model_as_an_error(benc
     assert final.text == "done"
 
 
-async def test_unknown_and_known_tools_in_one_answer_are_each_answered(bench, echo, call_tools):
+async def test_unknown_and_known_tools_in_one_response_each_get_a_result(bench, echo, call_tools):
     b = bench([call_tools(("teleport", {}), ("weather", {})), DONE], echo("amap", weather="sunny"))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
     assert {(r.tool_call_id, r.status) for r in results} == {("call_1", "error"), ("call_2", "success")}
 
 
-async def test_arguments_that_are_no_json_are_refused_and_leave_the_conversation(bench, echo):
+async def test_arguments_that_are_not_json_are_refused_and_removed(bench, echo):
     broken = AIMessage(
         "",
         invalid_tool_calls=[
@@ -52,7 +52,7 @@ async def test_arguments_that_are_no_json_are_refused_and_leave_the_conversation
     assert answer.tool_calls[0]["id"] == result.tool_call_id != ""
 
 
-async def test_a_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
+async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     bench, echo, call_tools, amap_key, caplog
 ):
     failure = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
@@ -72,7 +72,7 @@ async def test_a_failing_tool_is_a_result_for_the_person_and_a_line_for_operator
     assert final.text == "done"
 
 
-async def test_a_fault_in_a_tool_is_a_result_without_its_text(bench, echo, call_tools, caplog):
+async def test_fault_of_a_tool_is_a_result_without_its_text(bench, echo, call_tools, caplog):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=KeyError("canary")))
     _, result, _ = await b.ask()
     assert result.status == "error"
@@ -81,13 +81,13 @@ async def test_a_fault_in_a_tool_is_a_result_without_its_text(bench, echo, call_
     assert "KeyError" in caplog.text
 
 
-async def test_a_tools_own_error_is_passed_on_as_it_said_it(bench, echo, call_tools):
+async def test_error_reported_by_a_tool_is_its_result(bench, echo, call_tools):
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=ToolResult("no such city", ok=False)))
     _, result, _ = await b.ask()
     assert (result.text, result.status) == ("no such city", "error")
 
 
-async def test_a_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
+async def test_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
     async def hang():
         await asyncio.Event().wait()
 
@@ -99,9 +99,7 @@ async def test_a_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
     assert final.text == "done"
 
 
-async def test_an_unavailable_credential_of_a_service_answers_its_calls_only(
-    bench, echo, call_tools, amap_key
-):
+async def test_unavailable_credential_fails_only_the_calls_of_its_service(bench, echo, call_tools, amap_key):
     enterprise = echo("enterprise", invoke="hi")
     b = bench(
         [call_tools(("weather", {}), ("invoke", {})), DONE], echo("amap", amap_key, weather="x"), enterprise
