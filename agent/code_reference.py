@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
+from identity.fault_place import place_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -31,11 +32,7 @@ def load_function(reference: str, folder: Path | None = None) -> Callable[..., A
 
 def failure_of(error: Exception) -> str:
     """The type of `error` and where it was raised. Its text is left out: it may contain anything."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else ""
-    return f"it raised {type(error).__name__}{where}"
+    return f"it raised {type(error).__name__} at {Path(place_of(error)).name}"
 
 
 def load_both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:

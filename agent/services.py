@@ -17,7 +17,6 @@ from agent.settings.variables import Settings
 from identity.credentials.placement import BEARER
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.errors import ConfigurationError
-from identity.fault_place import place_of
 from tools.http_service.service import HTTPService
 from tools.mcp_service.service import MCPService
 from tools.service import Service

@@ -12,9 +12,7 @@ NOT_YET_REWRITTEN = (
     "docs/",
     "benchmarks/",
     "frontend/",
-    "graph/",
     "identity/",
-    "tests/graph/",
     "tests/identity/",
     "tests/security/test_bad_tokens.py",
 )

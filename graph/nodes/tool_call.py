@@ -17,6 +17,7 @@ from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure
+from identity.fault_place import place_of
 from identity.secret import Secret
 from tools.service import Service, ToolResult
 
@@ -108,7 +109,7 @@ class ToolCallRunner:
             error = ServiceError(service.error_code, f"no response within {self._seconds:g} s")
         except Exception as fault:  # noqa: BLE001 - a fault of a tool must not end the run
             # Its text is not logged, because it may contain anything.
-            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, _place(fault))  # noqa: TRY400 - see above
+            logger.error('tool "%s" raised %s at %s', call["name"], type(fault).__name__, place_of(fault))  # noqa: TRY400 - see above
             error = ServiceError(service.error_code, f"the tool raised {type(fault).__name__}")
         log_failure(error.of(service.name, service.settings), tool=call["name"])
         called = of_call.obtained or service.credential is None
@@ -133,11 +134,3 @@ class _CallCredential:
 
     async def renew(self, refused: Credential) -> Credential:
         return await self._credential.renew(refused)
-
-
-def _place(fault: BaseException) -> str:
-    """File and line where `fault` was raised."""
-    place = fault.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
