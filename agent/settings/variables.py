@@ -26,8 +26,8 @@ from agent.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
-from agent.settings.role_variables import RoleVariables
 from agent.settings.prompt_file import read_prompt_file
+from agent.settings.role_variables import RoleVariables
 from agent.settings.services_file import ServiceDeclaration, read_services_file
 from agent.settings.values import TRUE, existing_file, holds
 from agent.tracing import Tracing
