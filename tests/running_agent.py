@@ -1,7 +1,7 @@
 """The whole system for tests: the real agent, over HTTP, against the sandbox, on the sandbox's clock."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +86,15 @@ StartAgent = Callable[..., Awaitable[RunningAgent]]
 
 @pytest.fixture
 async def start_agent(sandbox, serve) -> StartAgent:
-    """Starts an agent: `await start_agent("Human", LLM_MODEL="…")`; variables override the sandbox's."""
+    """Starts an agent: `await start_agent("Human", LLM_MODEL="…")`; variables override the sandbox's, which
+    `environment` replaces.
+    """
 
-    async def start(access_identity: str = "Machine", **variables: str) -> RunningAgent:
-        environment = {**sandbox.environment, "ACCESS_IDENTITY": access_identity, **variables}
+    async def start(
+        access_identity: str = "Machine", environment: Mapping[str, str] | None = None, **variables: str
+    ) -> RunningAgent:
+        given = sandbox.environment if environment is None else environment
+        environment = {**given, "ACCESS_IDENTITY": access_identity, **variables}
         composed = Agent(read_settings(environment), clock=sandbox.clock)
         origin = await serve(create_app(composed.settings, composed))
         return RunningAgent(origin, composed, clients)

@@ -1,22 +1,42 @@
-"""Both sample questions are answered under each method of client authentication, as the machine and as alice.
-
-Variables and configuration file are those that `idaas-agent up --authn …` writes.
-"""
+"""By every method of client authentication, both sample questions are answered in both access identities."""
 
 import pytest
 
-from sandbox.authn_method import AuthnMethod
+from sandbox.authn_method import AuthnMethod, RoleCredentials
 from tests.running_agent import ENTERPRISE, WEATHER
 
+CASES = [
+    *((method, RoleCredentials.ENVIRONMENT) for method in AuthnMethod),
+    *((AuthnMethod.PLUGIN, source) for source in RoleCredentials if source != RoleCredentials.ENVIRONMENT),
+]
+METHODS = {
+    AuthnMethod.CLIENT_SECRET_POST: "post",
+    AuthnMethod.CLIENT_SECRET_BASIC: "basic",
+    AuthnMethod.CLIENT_SECRET_JWT: "jwt",
+    AuthnMethod.PRIVATE_KEY_JWT: "jwt",
+    AuthnMethod.PKCS7: "pkcs7",
+    AuthnMethod.OIDC: "oidc",
+    AuthnMethod.PCA: "pca",
+    AuthnMethod.PLUGIN: "plugin",
+}
+"""The names of the methods in the events of IDaaS."""
+SECRET_FREE = {AuthnMethod.PKCS7, AuthnMethod.OIDC, AuthnMethod.PLUGIN}
 
-@pytest.mark.parametrize("method", AuthnMethod)
-@pytest.mark.parametrize(("access_identity", "caller"), [("Machine", "app_agent01"), ("Human", "alice")])
+
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+@pytest.mark.parametrize(("method", "source"), CASES)
 async def test_both_questions_are_answered(
-    start_agent, sandbox, tmp_path, method, access_identity, caller
+    start_agent, sandbox, tmp_path, method, source, access_identity
 ) -> None:
-    variables = sandbox.running.environment_by(method, tmp_path)
-    agent = await start_agent(access_identity, **variables)
+    variables = sandbox.running.environment_by(method, tmp_path, source)
+    agent = await start_agent(access_identity, environment=variables)
     weather = await agent.ask(WEATHER, sandbox.access_token("alice"))
     assert "Hangzhou" in weather.text or "杭州" in weather.text
     enterprise = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
-    assert caller in enterprise.text
+    assert ("alice" if access_identity == "Human" else "app_agent01") in enterprise.text
+    if method in SECRET_FREE:
+        secrets = {sandbox.cloud.secrets.agent_client_secret, sandbox.cloud.secrets.agent_private_key}
+        assert secrets.isdisjoint(variables.values())
+    events = [event for event in sandbox.cloud.events.snapshot() if event.client == "app_agent01"]
+    issued = [e for e in events if e.event.startswith("token.") or e.event == "GenerateOauthToken"]
+    assert {event.authentication for event in issued} == {METHODS[method]}
