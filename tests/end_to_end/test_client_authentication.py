@@ -5,9 +5,10 @@ import pytest
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from tests.running_agent import ENTERPRISE, WEATHER
 
+IDENTITIES = ("Machine", "Human")
 CASES = [
-    *((method, RoleCredentials.ENVIRONMENT) for method in AuthnMethod),
-    *((AuthnMethod.PLUGIN, source) for source in RoleCredentials if source != RoleCredentials.ENVIRONMENT),
+    *((method, RoleCredentials.ENVIRONMENT, identity) for method in AuthnMethod for identity in IDENTITIES),
+    *((AuthnMethod.PLUGIN, source, "Human") for source in list(RoleCredentials)[1:]),
 ]
 METHODS = {
     AuthnMethod.CLIENT_SECRET_POST: "post",
@@ -23,8 +24,7 @@ METHODS = {
 SECRET_FREE = {AuthnMethod.PKCS7, AuthnMethod.OIDC, AuthnMethod.PLUGIN}
 
 
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-@pytest.mark.parametrize(("method", "source"), CASES)
+@pytest.mark.parametrize(("method", "source", "access_identity"), CASES)
 async def test_both_questions_are_answered(
     start_agent, sandbox, tmp_path, method, source, access_identity
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.directory import AGENT
+from sandbox.faults import Fault
 from sandbox.ram.policy import Policy
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 from tests.sandbox.openapi_client import TOKEN_PARAMETERS, OpenApiClient
@@ -191,3 +192,16 @@ def test_disabled_application_is_refused(sandbox, openapi, code) -> None:
 
 def test_unknown_action_is_refused(openapi, code) -> None:
     assert code(openapi.call(headers={"x-acs-action": "DeleteInstance"})) == (404, "InvalidAction.NotFound")
+
+
+def test_fault_of_openapi_has_its_codes_and_leaves_sts_alone(sandbox, client, openapi, code) -> None:
+    sts = f"https://{sandbox.cloud.addresses.openapi}/?Action=AssumeRoleWithOIDC&Version=2015-04-01"
+    for status, expected in ((429, "Throttling.User"), (503, "ServiceUnavailable")):
+        sandbox.cloud.faults.set("openapi", Fault(status=status))
+        response = openapi.call()
+        assert (response.status_code, response.json()["Code"]) == (status, expected)
+        assert code(client.post(sts)) == (400, "MissingRoleArn")
+    sandbox.cloud.faults.clear()
+    sandbox.cloud.faults.set("sts", Fault(status=503))
+    assert openapi.call().status_code == 200
+    assert client.post(sts).status_code == 503

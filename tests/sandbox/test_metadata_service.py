@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox.faults import Fault
+
 TOKEN, TTL = "X-aliyun-ecs-metadata-token", "X-aliyun-ecs-metadata-token-ttl-seconds"
 PKCS7 = "/latest/dynamic/instance-identity/pkcs7"
 
@@ -76,3 +78,11 @@ def test_web_page_and_foreign_host_are_refused_and_the_real_address_is_a_host(me
 def test_facts_about_the_machine_are_plain_text(metadata, token) -> None:
     assert metadata.get("/latest/meta-data/region-id", headers={TOKEN: token}).text == "cn-hangzhou"
     assert metadata.get("/latest/meta-data/user-data", headers={TOKEN: token}).status_code == 404
+
+
+def test_metadata_service_fails_as_its_fault_says_but_has_no_port_of_its_own(sandbox, metadata) -> None:
+    sandbox.cloud.faults.set("ecs_metadata", Fault(status=503, times=1))
+    assert metadata.put("/latest/api/token", headers={TTL: "60"}).status_code == 503
+    assert metadata.put("/latest/api/token", headers={TTL: "60"}).status_code == 200
+    with pytest.raises(ValueError, match="no port of its own"):
+        sandbox.cloud.faults.set("ecs_metadata", Fault(refuse=True))

@@ -56,8 +56,9 @@ async def output_until(started: asyncio.subprocess.Process, word: str) -> str:
 
 async def test_up_serves_a_question_and_closes_every_port(tmp_path: Path) -> None:
     ports = [argument for name in PORTS for argument in (f"--{name}-port", "0")]
-    async with process("up", *ports, folder=tmp_path) as up:
+    async with process("up", "--authn", "PLUGIN", *ports, folder=tmp_path) as up:
         output = await output_until(up, "ready")
+        assert "by PLUGIN" in output
         page, agent = re.findall(r"^(?:page|agent) +(http://localhost:\d+)", output, re.MULTILINE)
         plain = re.findall(r"http://localhost:\d+", output.partition("IDaaS")[2])[0]
         async with process("token", "--sandbox-url", plain, folder=tmp_path) as token:
