@@ -62,6 +62,10 @@ class ExecutionRole:
         """The credentials with this id, also if they have expired."""
         return self._issued.get(access_key_id)
 
+    def issued(self) -> tuple[StsCredential, ...]:
+        """All credentials so far, oldest first."""
+        return tuple(self._issued.values())
+
     def expired(self, credential: StsCredential) -> bool:
         return credential.expires_at <= self._clock() or credential.access_key_id in self._ended
 

@@ -1,9 +1,16 @@
-"""By every method of client authentication, both sample questions are answered in both access identities."""
+"""By every method of client authentication, both sample questions are answered in both access identities.
+
+And nothing that the agent presents of itself, nor the user's token, is in a log record of any level.
+"""
+
+import logging
+from pathlib import Path
 
 import pytest
 
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from tests.running_agent import ENTERPRISE, WEATHER
+from tests.security.canaries import Canaries, leaks, secrets_of
 
 IDENTITIES = ("Machine", "Human")
 CASES = [
@@ -26,13 +33,15 @@ SECRET_FREE = {AuthnMethod.PKCS7, AuthnMethod.OIDC, AuthnMethod.PLUGIN}
 
 @pytest.mark.parametrize(("method", "source", "access_identity"), CASES)
 async def test_both_questions_are_answered(
-    start_agent, sandbox, tmp_path, method, source, access_identity
+    start_agent, sandbox, tmp_path, caplog, method, source, access_identity
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     variables = sandbox.running.environment_by(method, tmp_path, source)
     agent = await start_agent(access_identity, environment=variables)
-    weather = await agent.ask(WEATHER, sandbox.access_token("alice"))
+    user_token = sandbox.access_token("alice")
+    weather = await agent.ask(WEATHER, user_token)
     assert "Hangzhou" in weather.text or "杭州" in weather.text
-    enterprise = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
+    enterprise = await agent.ask(ENTERPRISE, user_token)
     assert ("alice" if access_identity == "Human" else "app_agent01") in enterprise.text
     if method in SECRET_FREE:
         secrets = {sandbox.cloud.secrets.agent_client_secret, sandbox.cloud.secrets.agent_private_key}
@@ -40,3 +49,22 @@ async def test_both_questions_are_answered(
     events = [event for event in sandbox.cloud.events.snapshot() if event.client == "app_agent01"]
     issued = [e for e in events if e.event.startswith("token.") or e.event == "GenerateOauthToken"]
     assert {event.authentication for event in issued} == {METHODS[method]}
+    texts = [("log", record.getMessage()) for record in caplog.records]
+    texts += [("weather", weather.body), ("enterprise", enterprise.body)]
+    assert leaks(presented(sandbox, variables, user_token), texts) == []
+
+
+def presented(sandbox, variables: dict[str, str], user_token: str) -> Canaries:
+    """Everything secret that the agent can present in this run."""
+    canaries = secrets_of(sandbox, user_token)
+    for name in ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"):
+        if name in variables:
+            canaries.add(name, variables[name])
+    if file := variables.get("ALIBABA_CLOUD_OIDC_TOKEN_FILE"):
+        canaries.add("the workload's token", Path(file).read_text())
+    for number, credential in enumerate(sandbox.cloud.execution_role.issued()):
+        canaries.add(f"the secret {number} of the role", credential.access_key_secret)
+        canaries.add(f"the security token {number} of the role", credential.security_token)
+    key = [line for line in sandbox.cloud.federation.keys.agent_key.splitlines() if "-" not in line]
+    canaries.add("the certificate's key", key[0])
+    return canaries
