@@ -1,4 +1,4 @@
-"""What the identity tests share: a clock that stands still, keys, and an issuer that signs anything."""
+"""Shared by the identity tests: a clock that only tests move, keys, and an issuer that signs any token."""
 
 import base64
 import json
@@ -33,8 +33,8 @@ class FakeClock:
 
 
 @dataclass
-class HeldKeys:
-    """A `KeySource` without I/O that counts how often it was asked to fetch."""
+class StaticKeys:
+    """A `KeySource` without I/O that counts the calls of `find`."""
 
     keys: dict[str, SigningKey] = field(default_factory=dict)
     finds: int = 0
@@ -63,7 +63,7 @@ def base64url(content: bytes) -> str:
 
 @dataclass
 class Issuer:
-    """Signs access tokens of any content; `keys` holds what it publishes."""
+    """Signs access tokens of any content; `keys` has those that it publishes."""
 
     rsa_key: rsa.RSAPrivateKey
     other_rsa_key: rsa.RSAPrivateKey
@@ -73,7 +73,7 @@ class Issuer:
     audience: str = "https://agent.example"
 
     def __post_init__(self) -> None:
-        self.keys = HeldKeys()
+        self.keys = StaticKeys()
         self.publish("rsa-1", self.rsa_key)
 
     def publish(self, kid: str, private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
@@ -163,7 +163,7 @@ def issuer(
 
 @pytest.fixture
 def caller(clock: FakeClock) -> Callable[..., VerifiedAccessToken]:
-    """Makes the verified access token of a user, as if the verifier had."""
+    """Creates the verified access token of a user, like the verifier."""
 
     def make(name: str = "alice", lifetime: float = 1200.0) -> VerifiedAccessToken:
         return assume_verified(

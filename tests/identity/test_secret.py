@@ -1,4 +1,4 @@
-"""A secret does not leave through any serializer of the stack, nor through the values that hold it."""
+"""No serializer of the stack shows a secret, nor a value that contains one."""
 
 import copy
 import dataclasses
@@ -101,14 +101,14 @@ def test_no_serializer_shows_the_value(holder: str, show: str) -> None:
     except (
         TypeError,
         ValueError,
-    ) as refusal:  # a serializer that cannot take it is fine, if it says no value
+    ) as refusal:  # a serializer may refuse it, without its value
         shown = str(refusal)
     text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
     assert CANARY not in text
     assert CANARY.encode().hex() not in text
 
 
-def test_the_model_itself_dumps_to_nothing() -> None:
+def test_model_dump_is_empty() -> None:
     secret = Secret(CANARY)
     assert secret.model_dump() == {}
     assert secret.model_dump_json() == "{}"
@@ -116,12 +116,12 @@ def test_the_model_itself_dumps_to_nothing() -> None:
     assert CANARY not in json.dumps(Model.model_json_schema())
 
 
-def test_what_shows_it_shows_the_constant() -> None:
+def test_every_text_form_is_the_constant() -> None:
     secret = Secret(CANARY)
     assert {str(secret), repr(secret), f"{secret}", f"{secret:>40}", f"{secret!s}"} == {REDACTED}
 
 
-def test_reveal_gives_the_value_back() -> None:
+def test_reveal_returns_the_value() -> None:
     assert Secret(CANARY).reveal() == CANARY
 
 
@@ -132,12 +132,12 @@ def test_pickling_is_refused(holder: str) -> None:
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, Secret.model_copy])
-def test_a_copy_is_the_same_object(copied: Any) -> None:
+def test_copy_is_the_same_object(copied: Any) -> None:
     secret = Secret(CANARY)
     assert copied(secret) is secret
 
 
-def test_a_dataclass_turned_into_a_dict_still_holds_the_secret() -> None:
+def test_asdict_of_a_dataclass_contains_the_same_secret_object() -> None:
     credential = HOLDERS["credential"]()
     assert dataclasses.asdict(credential)["secret"] is credential.secret
 
@@ -150,18 +150,18 @@ def test_secrets_are_equal_by_value_and_to_nothing_else() -> None:
     assert Secret("\ud800") != Secret(CANARY)
 
 
-def test_a_secret_does_not_change() -> None:
+def test_secret_is_immutable() -> None:
     with pytest.raises(AttributeError):
         setattr(Secret(CANARY), "_reveal", lambda: "other")  # noqa: B010 - the refusal is under test
 
 
-def test_a_log_line_shows_a_constant(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_line_shows_the_constant(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("identity.test").warning("obtained %s and %r", Secret(CANARY), HOLDERS["credential"]())
     assert CANARY not in caplog.text
     assert REDACTED in caplog.text
 
 
-def test_a_traceback_with_local_variables_shows_a_constant() -> None:
+def test_traceback_with_local_variables_shows_the_constant() -> None:
     def fail(secret: Secret) -> None:
         raise RuntimeError(secret)
 

@@ -1,4 +1,4 @@
-"""A flight serves many, so it belongs to none of them."""
+"""A fetch is shared by its waiters and independent of each of them."""
 
 import asyncio
 import gc
@@ -23,7 +23,9 @@ def flights() -> SingleFlight[str]:
     return SingleFlight(closed)
 
 
-async def test_a_flight_does_not_see_the_variables_of_who_started_it(flights: SingleFlight[str]) -> None:
+async def test_fetch_does_not_see_the_context_variables_of_its_first_caller(
+    flights: SingleFlight[str],
+) -> None:
     REQUEST.set("the request of the first caller")
 
     async def fetch() -> str:
@@ -32,7 +34,7 @@ async def test_a_flight_does_not_see_the_variables_of_who_started_it(flights: Si
     assert await flights.run("key", fetch) == "no request"
 
 
-async def test_a_key_can_fly_again_after_it_landed(flights: SingleFlight[str]) -> None:
+async def test_key_is_fetched_again_after_its_fetch_ended(flights: SingleFlight[str]) -> None:
     results = iter(["first", "second"])
 
     async def fetch() -> str:
@@ -43,7 +45,7 @@ async def test_a_key_can_fly_again_after_it_landed(flights: SingleFlight[str]) -
     assert await flights.run("key", fetch) == "second"
 
 
-async def test_an_error_that_nobody_waits_for_is_no_log_line(
+async def test_error_without_waiters_is_not_logged(
     flights: SingleFlight[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fetch() -> str:
@@ -57,7 +59,7 @@ async def test_an_error_that_nobody_waits_for_is_no_log_line(
     ]
 
 
-async def test_a_waiter_that_is_cancelled_while_closing_is_cancelled(flights: SingleFlight[str]) -> None:
+async def test_waiter_cancelled_while_closing_raises_cancelled_error(flights: SingleFlight[str]) -> None:
     async def fetch() -> str:
         await asyncio.Event().wait()
         return ""

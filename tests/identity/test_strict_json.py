@@ -41,7 +41,7 @@ def nested(levels: int, opening: bytes = b'{"a":', closing: bytes = b"}") -> byt
         b"[" * 100_000,
     ],
 )
-def test_what_is_not_one_unambiguous_object_is_refused(text: bytes) -> None:
+def test_text_that_is_not_one_unambiguous_object_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"^(is|contains) ") as caught:
         read_object(text)
     assert type(caught.value) is ValueError
@@ -52,15 +52,15 @@ def test_what_is_not_one_unambiguous_object_is_refused(text: bytes) -> None:
     "text",
     [b"{}", b' {"a": [1, 2.5, null, true]} ', nested(MAX_DEPTH), b'{"a":"\\ud83d\\ude00"}', b'{"":1e308}'],
 )
-def test_an_unambiguous_object_is_read(text: bytes) -> None:
+def test_unambiguous_object_is_read(text: bytes) -> None:
     assert isinstance(read_object(text), dict)
 
 
-def test_many_members_side_by_side_are_not_deep() -> None:
+def test_many_siblings_do_not_count_as_depth() -> None:
     assert len(read_object(b'{"a":[' + b"[]," * 100 + b"[]]}")["a"]) == 101
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_an_object_or_a_value_error(text: bytes) -> None:
+def test_any_bytes_return_an_object_or_raise_value_error(text: bytes) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(read_object(text), dict)

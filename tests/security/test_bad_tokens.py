@@ -1,6 +1,6 @@
-"""Every token of `tokens/*.json` is refused, for its reason and at its price, by the verifier and by HTTP.
+"""Every token of `tokens/*.json` is refused for its reason, by the verifier and over HTTP.
 
-RFC 8725 and RFC 9068. `expect.keys` says whether a key had to be asked for; where it is false, none was.
+RFC 8725 and RFC 9068. `expect.keys` says whether the refusal requires a key; if not, no key is fetched.
 """
 
 import json
@@ -28,17 +28,17 @@ DAY = 86_400
 
 
 class OneKey:
-    """A key source that counts how often it was asked for a key."""
+    """A key source that counts the calls of `find`."""
 
     def __init__(self, key: SigningKey) -> None:
         self.key = key
-        self.asked = 0
+        self.finds = 0
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         return self.key if kid in (None, self.key.kid) and algorithm == self.key.algorithm else None
 
     async def find(self, kid: str | None, algorithm: str) -> SigningKey | None:
-        self.asked += 1
+        self.finds += 1
         return self.cached(kid, algorithm)
 
 
@@ -55,7 +55,7 @@ def forge() -> Forge:
     )
 
 
-def checked_by(forge: Forge) -> tuple[AccessTokenVerifier, OneKey]:
+def verifier_and_keys(forge: Forge) -> tuple[AccessTokenVerifier, OneKey]:
     key = signing_key(public_jwk(forge.key) | {"kid": forge.kid})
     assert key is not None
     keys = OneKey(key)
@@ -71,24 +71,24 @@ async def refusal(verifier: AccessTokenVerifier, token: str) -> AccessTokenError
     return caught.value
 
 
-async def test_the_forge_makes_a_valid_token_by_default(forge):
-    verifier, _ = checked_by(forge)
+async def test_forge_creates_a_valid_token_by_default(forge):
+    verifier, _ = verifier_and_keys(forge)
     assert (await verifier.verify(forge.token({}))).principal.subject == "user_alice01"
 
 
 @pytest.mark.parametrize("name", VECTORS)
-async def test_the_verifier_refuses_it_for_its_reason_and_asks_for_no_key_in_vain(forge, name):
+async def test_verifier_refuses_the_token_for_its_reason_and_fetches_keys_only_if_needed(forge, name):
     vector = VECTORS[name]
-    verifier, keys = checked_by(forge)
+    verifier, keys = verifier_and_keys(forge)
     error = await refusal(verifier, forge.token(vector))
     expected = vector["expect"]
     assert error.code == expected["code"]
     assert isinstance(error, InsufficientScopeError) == (expected["status"] == 403)
     assert expected["reason"] in error.detail
-    assert keys.asked == int(expected["keys"])
+    assert keys.finds == int(expected["keys"])
 
 
-async def test_bad_tokens_get_their_status_over_http_and_fetch_keys_only_if_needed(
+async def test_bad_token_gets_its_status_over_http_and_fetches_keys_only_if_needed(
     start_agent, sandbox, forge, caplog
 ):
     caplog.set_level("WARNING", logger="idaas_agent.failure")

@@ -1,4 +1,4 @@
-"""The claims of a signed token: which values are accepted, and which refusal each of the others gets."""
+"""The claims of a signed token: accepted values, and the refusal of each other value."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from tests.identity.access_token.token_refusal import refused
 pytestmark = pytest.mark.promise("verified-caller")
 
 
-async def test_an_audience_among_several_is_accepted(issuer: Any) -> None:
+async def test_audience_in_a_list_is_accepted(issuer: Any) -> None:
     verified = await issuer.verifier().verify(issuer.token(aud=["https://other.example", issuer.audience]))
     assert verified.audience == ("https://other.example", issuer.audience)
 
@@ -78,7 +78,7 @@ WRONG_CLAIMS = [
 
 @pytest.mark.parametrize(("claim", "value"), WRONG_CLAIMS)
 @pytest.mark.promise("cheap-refusal")
-async def test_a_wrong_claim_is_refused_by_its_name_before_a_key_is_asked_for(
+async def test_wrong_claim_is_refused_by_name_before_keys_are_fetched(
     issuer: Any, claim: str, value: Any
 ) -> None:
     detail = await refused(issuer, issuer.token(**{claim: value}))
@@ -110,25 +110,25 @@ async def test_times_have_a_leeway_of_30_seconds(
 @pytest.mark.parametrize(
     "number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 5000, b"0x10", b"01", b"- 1"]
 )
-async def test_a_number_that_is_none_is_refused(issuer: Any, number: bytes) -> None:
+async def test_invalid_json_number_is_refused(issuer: Any, number: bytes) -> None:
     payload = json.dumps(issuer.claims(exp=0)).encode().replace(b'"exp": 0', b'"exp": ' + number)
     await refused(issuer, issuer.token(payload=payload))
 
 
-async def test_a_token_without_the_scope_is_told_apart(issuer: Any) -> None:
+async def test_token_without_the_scope_raises_insufficient_scope(issuer: Any) -> None:
     for scope in ("agent.accessory", "agent", "AGENT.ACCESS", "", ...):
         with pytest.raises(InsufficientScopeError) as caught:
             await issuer.verifier().verify(issuer.token(scope=scope))
         assert caught.value.code is IdentityCode.INSUFFICIENT_SCOPE
 
 
-async def test_every_word_of_the_required_scope_must_be_there(issuer: Any) -> None:
+async def test_token_must_have_every_word_of_the_required_scope(issuer: Any) -> None:
     verifier = issuer.verifier(scope="agent.access agent.admin")
     with pytest.raises(InsufficientScopeError):
         await verifier.verify(issuer.token())
     assert await verifier.verify(issuer.token(scope="agent.admin agent.access"))
 
 
-async def test_a_forged_token_without_the_scope_is_invalid_rather_than_insufficient(issuer: Any) -> None:
+async def test_forged_token_without_the_scope_is_invalid_not_insufficient(issuer: Any) -> None:
     token = issuer.token(scope="other", header={"kid": "rsa-1"})
     await refused(issuer, token[:-8] + ("AAAAAAA" + token[-1]))

@@ -1,4 +1,4 @@
-"""Whom a token makes known, by which key, what is remembered of it, and what a refusal does not tell."""
+"""The verifier: its result, the key it uses, its cache, and the secrecy of a refusal."""
 
 import gc
 import traceback
@@ -14,7 +14,7 @@ from tests.identity.access_token.token_refusal import refused
 pytestmark = pytest.mark.promise("verified-caller")
 
 
-async def test_a_good_token_gives_the_principal(issuer: Any) -> None:
+async def test_valid_token_returns_its_principal(issuer: Any) -> None:
     token = issuer.token(scope="openid agent.access")
     verified = await issuer.verifier().verify(token)
     assert (verified.principal.issuer, verified.principal.subject) == (issuer.url, "user_alice01")
@@ -24,19 +24,19 @@ async def test_a_good_token_gives_the_principal(issuer: Any) -> None:
     assert verified.token == Secret(token)
 
 
-async def test_es256_is_accepted_only_where_it_is_allowed(issuer: Any, ec_key: Any) -> None:
+async def test_es256_is_accepted_only_if_allowed(issuer: Any, ec_key: Any) -> None:
     issuer.publish("ec-1", ec_key)
     token = issuer.token(header={"alg": "ES256", "kid": "ec-1"})
     await refused(issuer, token)
     assert await issuer.verifier(algorithms=("RS256", "ES256")).verify(token)
 
 
-async def test_a_key_is_not_used_for_another_algorithm(issuer: Any) -> None:
+async def test_key_is_not_used_for_another_algorithm(issuer: Any) -> None:
     token = issuer.token(header={"alg": "ES256", "kid": "rsa-1"})
     assert '"kid"' in await refused(issuer, token, algorithms=("RS256", "ES256"))
 
 
-async def test_a_token_without_a_kid_is_accepted_only_if_there_is_one_key(
+async def test_token_without_kid_is_accepted_only_if_there_is_one_key(
     issuer: Any, other_rsa_key: Any
 ) -> None:
     token = issuer.token(header={"kid": ...})
@@ -45,20 +45,20 @@ async def test_a_token_without_a_kid_is_accepted_only_if_there_is_one_key(
     assert '"kid"' in await refused(issuer, token)
 
 
-async def test_a_signature_by_another_key_is_refused(issuer: Any, other_rsa_key: Any) -> None:
+async def test_signature_by_another_key_is_refused(issuer: Any, other_rsa_key: Any) -> None:
     issuer.publish("rsa-2", other_rsa_key)
     signing_input = issuer.token(header={"kid": "rsa-2"}).rsplit(".", 1)[0]
     await refused(issuer, issuer.sign(signing_input, kid="rsa-1"))
 
 
-async def test_no_refusal_repeats_the_token(issuer: Any) -> None:
+async def test_refusal_does_not_contain_the_token(issuer: Any) -> None:
     token = issuer.token(sub="user_canary", aud="https://canary.example", iss="https://canary.example")
     assert "canary" not in await refused(issuer, token)
     assert token.split(".")[1] not in await refused(issuer, token)
 
 
 @pytest.mark.parametrize("case", ["expired", "other audience", "other scope", "no key", "outage", "no token"])
-async def test_no_frame_of_a_refusal_holds_the_token(issuer: Any, case: str) -> None:
+async def test_frames_of_a_refusal_do_not_contain_the_token(issuer: Any, case: str) -> None:
     verifier = issuer.verifier(keys=BrokenKeys()) if case == "outage" else issuer.verifier()
     claims: dict[str, dict[str, Any]] = {
         "expired": {"exp": 1},
@@ -87,13 +87,13 @@ class BrokenKeys:
         raise UnreachableError(IdentityCode.JWKS_UNAVAILABLE, "down")
 
 
-async def test_an_outage_of_the_keys_is_no_fault_of_the_token(issuer: Any) -> None:
+async def test_key_source_outage_is_not_reported_as_an_invalid_token(issuer: Any) -> None:
     with pytest.raises(UnreachableError) as caught:
         await issuer.verifier(keys=BrokenKeys()).verify(issuer.token())
     assert caught.value.code is IdentityCode.JWKS_UNAVAILABLE
 
 
-async def test_a_repeated_token_costs_no_signature_check(issuer: Any) -> None:
+async def test_second_verification_of_a_token_checks_no_signature(issuer: Any) -> None:
     verifier, token = issuer.verifier(), issuer.token()
     first = await verifier.verify(token)
     assert await verifier.verify(Secret(token)) == first
@@ -101,14 +101,14 @@ async def test_a_repeated_token_costs_no_signature_check(issuer: Any) -> None:
 
 
 @pytest.mark.promise("no-secret-leaves")
-async def test_what_is_remembered_does_not_keep_the_token(issuer: Any) -> None:
+async def test_cached_verification_does_not_contain_the_token(issuer: Any) -> None:
     verifier, token = issuer.verifier(), issuer.token()
     await verifier.verify(Secret(token))
     gc.collect()
     assert not [each for each in gc.get_objects() if isinstance(each, Secret) and each.reveal() == token]
 
 
-async def test_a_remembered_token_still_expires(issuer: Any) -> None:
+async def test_cached_token_expires(issuer: Any) -> None:
     verifier, token = issuer.verifier(), issuer.token()
     await verifier.verify(token)
     issuer.clock.advance(1200 + 30)
@@ -116,7 +116,7 @@ async def test_a_remembered_token_still_expires(issuer: Any) -> None:
         await verifier.verify(token)
 
 
-async def test_a_remembered_token_is_forgotten_when_its_key_is_gone(issuer: Any) -> None:
+async def test_cached_token_is_refused_when_its_key_is_withdrawn(issuer: Any) -> None:
     verifier, token = issuer.verifier(), issuer.token()
     await verifier.verify(token)
     issuer.keys.keys.clear()
@@ -124,7 +124,7 @@ async def test_a_remembered_token_is_forgotten_when_its_key_is_gone(issuer: Any)
         await verifier.verify(token)
 
 
-async def test_a_remembered_token_is_verified_anew_when_its_kid_names_another_key(
+async def test_cached_token_is_verified_again_when_its_kid_names_another_key(
     issuer: Any, other_rsa_key: Any
 ) -> None:
     verifier, token = issuer.verifier(), issuer.token()
@@ -134,7 +134,7 @@ async def test_a_remembered_token_is_verified_anew_when_its_kid_names_another_ke
         await verifier.verify(token)
 
 
-async def test_the_memory_is_bounded_and_keeps_what_is_used(issuer: Any) -> None:
+async def test_cache_is_bounded_and_keeps_recently_used_tokens(issuer: Any) -> None:
     verifier = issuer.verifier(cache_size=2)
     one, two, three = (issuer.token(jti=str(number)) for number in range(3))
     first = await verifier.verify(one)
@@ -151,6 +151,6 @@ async def test_the_memory_is_bounded_and_keeps_what_is_used(issuer: Any) -> None
     "arguments",
     [{"issuer": ""}, {"audience": ""}, {"scope": " "}, {"algorithms": ()}, {"algorithms": ("HS256",)}],
 )
-def test_a_verifier_with_a_vacuous_check_cannot_be_made(issuer: Any, arguments: dict[str, Any]) -> None:
+def test_verifier_with_a_vacuous_check_is_refused(issuer: Any, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         issuer.verifier(**arguments)

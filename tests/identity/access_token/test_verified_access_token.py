@@ -1,4 +1,4 @@
-"""A verified access token exists only if the verifier made it."""
+"""Only the verifier creates a verified access token."""
 
 import dataclasses
 import pickle
@@ -14,7 +14,7 @@ from identity.secret import Secret
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_class_cannot_be_called() -> None:
+def test_calling_the_class_raises_type_error() -> None:
     with pytest.raises(TypeError):
         VerifiedAccessToken(
             principal=Principal("iss", "sub"),
@@ -26,7 +26,7 @@ def test_the_class_cannot_be_called() -> None:
         )
 
 
-def test_a_verified_token_cannot_be_altered(caller: Callable[..., VerifiedAccessToken]) -> None:
+def test_verified_token_is_immutable(caller: Callable[..., VerifiedAccessToken]) -> None:
     alice = caller("alice")
     with pytest.raises(TypeError):
         dataclasses.replace(alice, principal=Principal("iss", "bob"))
@@ -36,7 +36,7 @@ def test_a_verified_token_cannot_be_altered(caller: Callable[..., VerifiedAccess
         pickle.dumps(alice)
 
 
-def test_only_the_verifier_assumes_a_token_verified() -> None:
+def test_only_the_verifier_calls_assume_verified() -> None:
     packages = ("agent", "graph", "identity", "tools", "sandbox")
     callers = {
         path.relative_to(ROOT).as_posix()

@@ -1,4 +1,4 @@
-"""What the broker puts on record of each credential that it asks IDaaS for."""
+"""The audit events of the credentials that the broker requests."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,7 @@ DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
 
 
 class Memory:
-    """A sink that keeps events, and fails if it is told to."""
+    """A sink that stores events, and raises `AuditError` while `broken` is set."""
 
     def __init__(self):
         self.events = []
@@ -52,12 +52,12 @@ class Memory:
         self.events.append(event)
 
     @property
-    def told(self):
+    def recorded(self):
         return [(event.action.value, event.outcome.value) for event in self.events]
 
 
 class Issuer:
-    """Issues, or raises what `errors` has next."""
+    """Issues credentials, or raises the next of `errors`."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -115,7 +115,7 @@ def caller(clock, token="canary-at"):
     )
 
 
-async def test_an_exchange_names_user_agent_audience_and_scope(broker, memory, clock):
+async def test_exchange_event_names_user_agent_audience_and_scope(broker, memory, clock):
     await broker.obtain(TOKEN, HUMAN, caller(clock))
     [event] = memory.events
     assert event.action is AuditedAction.TOKEN_EXCHANGE
@@ -128,15 +128,15 @@ async def test_an_exchange_names_user_agent_audience_and_scope(broker, memory, c
     assert event.duration >= 0
 
 
-async def test_the_machines_credentials_are_nobodys_whoever_asked(broker, memory, clock):
+async def test_machine_credential_event_names_no_caller(broker, memory, clock):
     await broker.obtain(KEY, MACHINE, caller(clock))
-    assert memory.told == [("machine_token", "succeeded"), ("api_key_issue", "succeeded")]
+    assert memory.recorded == [("machine_token", "succeeded"), ("api_key_issue", "succeeded")]
     assert {(event.principal, event.token_hash) for event in memory.events} == {(None, None)}
     assert memory.events[1].credential == "llm_api_key"
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(REFUSED, AuditOutcome.REFUSED), (DOWN, AuditOutcome.FAILED)])
-async def test_a_failure_has_its_code_and_tells_a_decision_from_an_outage(
+async def test_failure_event_has_its_code_and_distinguishes_refusal_from_outage(
     broker, issuer, memory, clock, error, outcome
 ):
     issuer.errors = [error]
@@ -146,32 +146,32 @@ async def test_a_failure_has_its_code_and_tells_a_decision_from_an_outage(
     assert (event.outcome, event.error) == (outcome, error.code)
 
 
-async def test_a_refused_key_is_on_record(broker, issuer, memory, clock):
+async def test_refused_key_is_recorded(broker, issuer, memory, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
     issuer.errors = [RequirementRefusedError(KEY.error_code, "refused")]
     with pytest.raises(RequirementRefusedError):
         await broker.obtain(KEY, HUMAN, caller(clock))
-    assert memory.told[1:] == [("api_key_issue", "refused")]
+    assert memory.recorded[1:] == [("api_key_issue", "refused")]
 
 
-async def test_each_attempt_at_a_key_is_on_record(broker, issuer, memory, clock):
+async def test_each_attempt_to_obtain_a_key_is_recorded(broker, issuer, memory, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), MACHINE, None)
     issuer.errors = [PrerequisiteRefusedError(KEY.error_code, "token refused")]
     await broker.obtain(KEY, MACHINE, None)
-    assert memory.told[1:] == [
+    assert memory.recorded[1:] == [
         ("api_key_issue", "refused"),
         ("machine_token", "succeeded"),
         ("api_key_issue", "succeeded"),
     ]
 
 
-async def test_what_is_held_is_not_asked_for_and_not_on_record_again(broker, memory, clock):
+async def test_cached_credential_is_not_requested_or_recorded_again(broker, memory, clock):
     for _ in range(3):
         await broker.obtain(TOKEN, MACHINE, None)
-    assert memory.told == [("machine_token", "succeeded")]
+    assert memory.recorded == [("machine_token", "succeeded")]
 
 
-async def test_an_issue_carries_the_request_that_was_first(broker, issuer, memory, clock):
+async def test_event_has_the_id_of_the_first_request(broker, issuer, memory, clock):
     issuer.gate = asyncio.Event()
 
     async def request(name):
@@ -186,7 +186,7 @@ async def test_an_issue_carries_the_request_that_was_first(broker, issuer, memor
     assert REQUEST_ID.get() is None
 
 
-async def test_a_credential_that_is_not_on_record_is_given_to_nobody(broker, memory, clock):
+async def test_credential_that_cannot_be_recorded_is_not_returned(broker, memory, clock):
     memory.broken = True
     for identity in (MACHINE, HUMAN):
         with pytest.raises(AuditError):
@@ -196,7 +196,7 @@ async def test_a_credential_that_is_not_on_record_is_given_to_nobody(broker, mem
     await broker.obtain(TOKEN, HUMAN, caller(clock))
 
 
-async def test_an_issue_that_is_cut_off_is_on_record(broker, issuer, memory, clock):
+async def test_cancelled_credential_request_is_recorded(broker, issuer, memory, clock):
     issuer.gate = asyncio.Event()
     waiting = asyncio.create_task(broker.obtain(TOKEN, HUMAN, caller(clock)))
     await asyncio.sleep(0)
@@ -204,10 +204,10 @@ async def test_an_issue_that_is_cut_off_is_on_record(broker, issuer, memory, clo
     await broker.aclose()
     with pytest.raises(UnreachableError):
         await waiting
-    assert memory.told == [("token_exchange", "cancelled")]
+    assert memory.recorded == [("token_exchange", "cancelled")]
 
 
-async def test_the_hash_joins_one_token_in_one_process_and_nothing_else(memory, clock):
+async def test_token_hashes_are_equal_only_for_one_token_in_one_process(memory, clock):
     trails = [AuditTrail(memory, clock=clock) for _ in range(2)]
     for trail, token in ((trails[0], "a"), (trails[0], "b"), (trails[1], "a")):
         await trail.tool_call("s", "t", "c", TOKEN, HUMAN, caller(clock, token)).started()
@@ -218,7 +218,7 @@ async def test_the_hash_joins_one_token_in_one_process_and_nothing_else(memory, 
     assert caller(clock, "a").fingerprint[:32] not in {first, other_process}
 
 
-async def test_no_event_holds_a_secret(broker, memory, clock):
+async def test_events_contain_no_secret(broker, memory, clock):
     await broker.obtain(KEY, HUMAN, caller(clock))
     await broker.obtain(KEY, MACHINE, None)
     assert "canary" not in repr(memory.events)
@@ -226,7 +226,7 @@ async def test_no_event_holds_a_secret(broker, memory, clock):
 
 
 class Slow(Memory):
-    """Takes events at once, and has them safe only when `safe` is set."""
+    """Accepts events at once, and has written the start only when `safe` is set."""
 
     def __init__(self):
         super().__init__()
@@ -240,7 +240,7 @@ class Slow(Memory):
 
 
 @pytest.mark.promise("shutdown-loses-nothing")
-async def test_what_is_cancelled_before_its_beginning_is_safe_has_an_end_on_record(clock):
+async def test_step_cancelled_before_its_start_is_written_has_an_end_event(clock):
     slow = Slow()
     step = AuditTrail(slow, clock=clock).tool_call("amap", "weather", "call_1", KEY, MACHINE, caller(clock))
     starting = asyncio.create_task(step.started())
@@ -248,4 +248,4 @@ async def test_what_is_cancelled_before_its_beginning_is_safe_has_an_end_on_reco
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert slow.told == [("tool_call", "started"), ("tool_call", "cancelled")]
+    assert slow.recorded == [("tool_call", "started"), ("tool_call", "cancelled")]

@@ -1,4 +1,4 @@
-"""An issuer that a test holds in its hand: each call waits until the test lets it land."""
+"""An issuer under the control of a test: each request ends when the test ends it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Call:
 
 
 class ControlledIssuer:
-    """A `CredentialIssuer` whose secrets tell whose they are: `owner/what/number`."""
+    """A `CredentialIssuer` whose secrets name their owner: `owner/what/number`."""
 
     def __init__(self, clock: Any, *, lifetime: float = 1200.0, hold: bool = False) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""What the broker keeps of users: until when, how much of it, and in how many copies."""
+"""The cache of users' credentials: their expiry, number and sharing."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.identity.credentials.controlled_issuer import HUMAN, LLM, MACHINE, TO
 
 
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
-async def test_a_users_credential_ends_with_the_users_token(
+async def test_user_credential_ends_with_the_user_token(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -32,7 +32,7 @@ async def test_a_users_credential_ends_with_the_users_token(
     assert len(issuer.calls) == calls
 
 
-async def test_invalidating_forgets_this_credential_and_no_newer_one(
+async def test_invalidating_removes_this_credential_and_no_newer_one(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     alice = caller("alice")
@@ -48,7 +48,7 @@ async def test_invalidating_forgets_this_credential_and_no_newer_one(
     assert broker.cached(TOKEN, MACHINE, alice) is machine
 
 
-async def test_users_credentials_are_bounded_and_the_agents_own_stay(
+async def test_user_credentials_are_bounded_and_do_not_evict_those_of_the_agent(
     issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=3)
@@ -61,7 +61,9 @@ async def test_users_credentials_are_bounded_and_the_agents_own_stay(
     assert [broker.cached(TOKEN, HUMAN, user) is not None for user in callers] == [False] * 7 + [True] * 3
 
 
-async def test_who_uses_a_credential_keeps_it(issuer: ControlledIssuer, clock: Any, caller: Any) -> None:
+async def test_recently_used_credential_is_not_evicted(
+    issuer: ControlledIssuer, clock: Any, caller: Any
+) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 0.0, capacity=2)
     alice, bob, carol = map(caller, ("alice", "bob", "carol"))
     credential = await broker.obtain(TOKEN, HUMAN, alice)
@@ -73,14 +75,14 @@ async def test_who_uses_a_credential_keeps_it(issuer: ControlledIssuer, clock: A
 
 
 class OneKeyIssuer(ControlledIssuer):
-    """IDaaS as it mostly is: whoever may read a key reads the same."""
+    """Issues the same key to every user, as IDaaS usually does."""
 
     async def _api_key(self, token: Secret, requirement: ApiKeyRequirement) -> Secret:
         await super()._api_key(token, requirement)
         return Secret("the-key-" + requirement.identifier)
 
 
-async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: Any) -> None:
+async def test_users_with_the_same_key_share_one_secret_object(clock: Any, caller: Any) -> None:
     broker = CredentialBroker(OneKeyIssuer(clock), clock=clock)
     alice, bob = caller("alice"), caller("bob")
     of_alice, of_bob = [await broker.obtain(LLM, HUMAN, user) for user in (alice, bob)]
@@ -91,7 +93,9 @@ async def test_users_who_may_read_the_same_key_hold_it_once(clock: Any, caller: 
     assert broker.cached(LLM, HUMAN, bob) is of_bob
 
 
-async def test_users_that_are_gone_leave_room(issuer: ControlledIssuer, clock: Any, caller: Any) -> None:
+async def test_expired_user_credentials_are_evicted(
+    issuer: ControlledIssuer, clock: Any, caller: Any
+) -> None:
     broker = CredentialBroker(issuer, clock=clock)
     for number in range(10):
         await broker.obtain(TOKEN, HUMAN, caller(f"user-{number}", lifetime=100))

@@ -1,4 +1,4 @@
-"""Whose credential the broker hands out, how many share one call for it, and that no schedule mixes them."""
+"""The broker returns each holder's own credential, and shares one request between concurrent callers."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from tools.error_codes import ToolCode
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
-async def test_a_held_credential_costs_no_call(
+async def test_cached_credential_costs_no_request(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     caller: Any,
@@ -53,7 +53,7 @@ async def test_a_held_credential_costs_no_call(
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-async def test_what_is_two_round_trips_away_sets_off_first(
+async def test_credential_with_a_prerequisite_is_requested_first(
     broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, identity: AccessIdentity
 ) -> None:
     issuer.hold = True
@@ -71,7 +71,7 @@ async def test_what_is_two_round_trips_away_sets_off_first(
     assert issuer.count(STORE_TOKEN.scope) == 1
 
 
-async def test_human_and_machine_are_never_taken_for_each_other(
+async def test_human_and_machine_credentials_are_separate(
     broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     alice, bob = caller("alice"), caller("bob")
@@ -84,7 +84,7 @@ async def test_human_and_machine_are_never_taken_for_each_other(
     assert issuer.count(TOKEN.scope) == 3
 
 
-async def test_a_refusal_under_human_is_not_mended_with_machine(
+async def test_refusal_under_human_does_not_fall_back_to_machine(
     broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     await broker.obtain(TOKEN, MACHINE, None)
@@ -104,7 +104,7 @@ async def test_machine_needs_no_caller_and_human_does(broker: CredentialBroker) 
 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
-async def test_a_hundred_at_once_make_one_call_for_each_credential(
+async def test_hundred_concurrent_callers_cause_one_request_for_each_credential(
     broker: CredentialBroker, issuer: ControlledIssuer, caller: Any, identity: AccessIdentity
 ) -> None:
     issuer.hold = True
@@ -124,7 +124,7 @@ async def test_a_hundred_at_once_make_one_call_for_each_credential(
     assert len(issuer.calls) == 4
 
 
-async def test_a_waiter_that_leaves_takes_nobody_along(
+async def test_cancelled_waiter_does_not_cancel_the_others(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     issuer.hold = True
@@ -139,7 +139,7 @@ async def test_a_waiter_that_leaves_takes_nobody_along(
     assert len(issuer.calls) == 1
 
 
-async def test_what_the_last_waiter_left_is_kept_for_the_next(
+async def test_credential_is_cached_after_its_last_waiter_was_cancelled(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     issuer.hold = True
@@ -152,7 +152,7 @@ async def test_what_the_last_waiter_left_is_kept_for_the_next(
     assert len(issuer.calls) == 1
 
 
-async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
+async def test_outage_is_raised_for_every_waiter_and_not_cached(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     issuer.hold = True
@@ -165,7 +165,7 @@ async def test_an_outage_goes_to_every_waiter_and_is_not_kept(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
+async def test_requirements_with_one_identifier_share_the_key_but_not_the_error_code(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     same = ApiKeyRequirement("llm_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
@@ -182,7 +182,7 @@ async def test_needs_with_one_identifier_share_a_key_but_not_an_error(
     assert await broker.obtain(LLM, MACHINE, None) is await broker.obtain(same, MACHINE, None)
 
 
-async def test_closing_ends_flights_and_waiters(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
+async def test_closing_ends_requests_and_waiters(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
     issuer.hold = True
     waiter = asyncio.create_task(broker.obtain(LLM, MACHINE, None))
     await ticks()
@@ -207,7 +207,7 @@ OPERATION = st.one_of(
 
 
 class Schedule:
-    """Runs operations against a broker and notes every promise that is broken."""
+    """Runs operations against a broker and notes every violated invariant."""
 
     def __init__(self, clock: Any, callers: dict[str, VerifiedAccessToken], lifetime: float) -> None:
         self.clock = clock
@@ -266,7 +266,7 @@ class Schedule:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATION, max_size=40), lifetime=st.sampled_from([20.0, 60.0, 1200.0]))
-def test_no_schedule_breaks_a_promise(
+def test_no_schedule_violates_an_invariant(
     clock: Any, caller: Callable[..., VerifiedAccessToken], operations: list[tuple[Any, ...]], lifetime: float
 ) -> None:
     async def run() -> Schedule:

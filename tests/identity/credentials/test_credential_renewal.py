@@ -1,4 +1,4 @@
-"""When a credential is fetched anew, and what serves until then."""
+"""When a credential is renewed, and which one is used until then."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ from tests.identity.credentials.controlled_issuer import (
 @pytest.mark.parametrize(
     ("lifetime", "refresh", "end"), [(60, 30, 54), (300, 240, 270), (1200, 1080, 1170), (7200, 6480, 7170)]
 )
-async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
+async def test_token_is_renewed_ahead_and_not_used_until_its_expiry(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -40,7 +40,7 @@ async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
     assert broker.cached(TOKEN, MACHINE, None) is first
     assert len(issuer.calls) == 1
     clock.advance(1)
-    assert broker.cached(TOKEN, MACHINE, None) is first, "the refresh must not make anybody wait"
+    assert broker.cached(TOKEN, MACHINE, None) is first, "the refresh must not delay a caller"
     await settled(broker)
     assert len(issuer.calls) == 2
     second = broker.cached(TOKEN, MACHINE, None)
@@ -48,7 +48,7 @@ async def test_a_token_is_renewed_ahead_and_never_used_to_its_end(
     assert second is not first
 
 
-async def test_jitter_brings_the_refresh_forward_only(issuer: ControlledIssuer, clock: Any) -> None:
+async def test_jitter_makes_the_refresh_earlier_only(issuer: ControlledIssuer, clock: Any) -> None:
     broker = CredentialBroker(issuer, clock=clock, jitter=lambda: 1.0)
     await broker.obtain(TOKEN, MACHINE, None)
     clock.advance(1200 - 120 - 24)
@@ -57,7 +57,7 @@ async def test_jitter_brings_the_refresh_forward_only(issuer: ControlledIssuer, 
     assert len(issuer.calls) == 2
 
 
-async def test_nothing_is_fetched_while_nobody_asks(
+async def test_unused_credential_is_not_renewed(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(TOKEN, MACHINE, None)
@@ -67,7 +67,7 @@ async def test_nothing_is_fetched_while_nobody_asks(
     assert broker.cached(TOKEN, MACHINE, None) is None
 
 
-async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
+async def test_valid_credential_stays_in_use_during_an_outage_and_attempts_are_delayed(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     credential = await broker.obtain(TOKEN, MACHINE, None)
@@ -89,7 +89,7 @@ async def test_an_outage_leaves_what_is_good_in_use_and_spaces_attempts(
     assert await broker.obtain(TOKEN, MACHINE, None) is not credential
 
 
-async def test_a_refusal_leaves_a_token_in_use_until_its_end(
+async def test_token_stays_in_use_until_its_end_after_a_refused_renewal(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     credential = await broker.obtain(TOKEN, MACHINE, None)
@@ -103,7 +103,7 @@ async def test_a_refusal_leaves_a_token_in_use_until_its_end(
         await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_an_api_key_is_read_again_after_a_while(
+async def test_api_key_is_read_again_after_its_maximum_age(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
@@ -116,7 +116,7 @@ async def test_an_api_key_is_read_again_after_a_while(
     assert broker.cached(LLM, MACHINE, None) is not first
 
 
-async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
+async def test_stale_api_key_is_read_again_before_use(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
@@ -125,7 +125,7 @@ async def test_an_api_key_that_nobody_confirmed_for_a_while_is_read_first(
     assert await broker.obtain(LLM, MACHINE, None) is not first
 
 
-async def test_an_api_key_outlives_an_outage_for_an_hour_and_no_longer(
+async def test_api_key_is_used_for_an_hour_during_an_outage(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     first = await broker.obtain(LLM, MACHINE, None)
@@ -142,7 +142,7 @@ async def test_an_api_key_outlives_an_outage_for_an_hour_and_no_longer(
         await broker.obtain(LLM, MACHINE, None)
 
 
-async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
+async def test_refused_api_key_is_removed_at_once(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
@@ -155,7 +155,7 @@ async def test_an_api_key_that_idaas_refuses_is_forgotten_at_once(
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_refused_prerequisite_is_renewed_once(
+async def test_refused_prerequisite_is_renewed_once(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     await broker.obtain(STORE_TOKEN, MACHINE, None)

@@ -1,4 +1,4 @@
-"""Where a credential stands in a request, on the wire and nowhere else."""
+"""A credential is sent where its placement says, and is not in the URL, representation or log."""
 
 import asyncio
 import logging
@@ -90,7 +90,7 @@ def test_unsendable_secret_is_refused_without_its_value(placement: Placement, va
     assert "authorization" not in request.headers
 
 
-def test_placement_is_no_part_of_what_is_required() -> None:
+def test_placement_is_not_compared() -> None:
     by_header = ApiKeyRequirement("amap_api_key", placement=Placement("X-API-Key"))
     assert by_header == ApiKeyRequirement("amap_api_key")
     assert hash(by_header) == hash(ApiKeyRequirement("amap_api_key"))

@@ -1,4 +1,4 @@
-"""What IDaaS refuses: it is not asked again at once, and an API key ends with the right to read it."""
+"""A refusal is cached for a short time, and an API key is removed with the permission to read it."""
 
 import asyncio
 import gc
@@ -57,7 +57,7 @@ async def refusal(broker: CredentialBroker, requirement: CredentialRequirement, 
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
-async def test_a_refusal_is_asked_for_once_in_two_seconds(
+async def test_refused_request_is_sent_once_in_two_seconds(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -76,7 +76,7 @@ async def test_a_refusal_is_asked_for_once_in_two_seconds(
 
 
 @pytest.mark.parametrize(("requirement", "what", "error"), REFUSALS)
-async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
+async def test_restored_permission_takes_effect_within_two_seconds(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -93,7 +93,7 @@ async def test_a_right_that_is_given_back_works_after_two_seconds_at_the_latest(
     assert await broker.obtain(requirement, MACHINE, None)
 
 
-async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_not_prolong_another(
+async def test_refused_prerequisite_is_requested_once_for_all_keys_and_not_cached_longer(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     issuer.errors[STORE_TOKEN.scope] = NO_CLIENT
@@ -106,7 +106,7 @@ async def test_a_refused_store_is_not_asked_for_every_key_and_one_refusal_does_n
     assert await broker.obtain(AMAP, MACHINE, None)
 
 
-async def test_a_refusal_is_one_holders_and_one_needs(
+async def test_refusal_applies_to_one_holder_and_one_requirement(
     broker: CredentialBroker, issuer: ControlledIssuer, caller: Any
 ) -> None:
     issuer.errors[TOKEN.scope] = NO_TOKEN
@@ -118,7 +118,7 @@ async def test_a_refusal_is_one_holders_and_one_needs(
     await refusal(broker, TOKEN, HUMAN, caller("alice"))
 
 
-async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
+async def test_outage_is_not_cached(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
     issuer.errors[TOKEN.scope] = DOWN
     with pytest.raises(UnreachableError):
         await broker.obtain(TOKEN, MACHINE, None)
@@ -126,7 +126,7 @@ async def test_an_outage_is_not_remembered(broker: CredentialBroker, issuer: Con
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-async def test_a_clock_that_is_set_back_does_not_prolong_a_refusal(
+async def test_clock_set_back_does_not_prolong_a_refusal(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     issuer.errors[TOKEN.scope] = NO_TOKEN
@@ -136,7 +136,7 @@ async def test_a_clock_that_is_set_back_does_not_prolong_a_refusal(
     assert await broker.obtain(TOKEN, MACHINE, None)
 
 
-def test_remembered_refusals_are_bounded_and_leave_when_they_end() -> None:
+def test_refusal_cache_is_bounded_and_drops_expired_refusals() -> None:
     refusals = RefusalCache(2.0, capacity=100)
     for number in range(1000):
         refusals.add((f"user-{number}", TOKEN), NO_TOKEN, now=0.0)
@@ -145,7 +145,7 @@ def test_remembered_refusals_are_bounded_and_leave_when_they_end() -> None:
     assert len(refusals) == 1
 
 
-async def test_every_waiter_gets_an_error_that_holds_nothing_of_another_request(
+async def test_error_of_a_waiter_refers_to_no_other_request(
     broker: CredentialBroker, issuer: ControlledIssuer
 ) -> None:
     async def request(number: int) -> CredentialError:
@@ -186,7 +186,7 @@ STORE_REFUSALS = {
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize("how", STORE_REFUSALS)
-async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_later(
+async def test_keys_are_removed_at_once_when_the_store_refuses_their_holder(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -215,7 +215,7 @@ async def test_keys_end_when_the_store_refuses_their_holder_and_not_an_hour_late
     assert await broker.obtain(LLM, identity, alice)
 
 
-async def test_an_outage_after_a_refusal_brings_no_key_back(
+async def test_refused_key_is_not_used_during_a_later_outage(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
@@ -229,7 +229,7 @@ async def test_an_outage_after_a_refusal_brings_no_key_back(
         await broker.obtain(LLM, MACHINE, None)
 
 
-async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
+async def test_stale_key_is_not_used_if_its_request_cannot_be_recorded(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     await broker.obtain(LLM, MACHINE, None)
@@ -240,7 +240,7 @@ async def test_a_stale_key_is_not_served_because_it_cannot_be_put_on_record(
             await broker.obtain(LLM, MACHINE, None)
 
 
-async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refused(
+async def test_refusal_of_another_token_removes_keys_only_if_the_agent_is_refused(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any, caller: Any
 ) -> None:
     alice, other = caller("alice"), AccessTokenRequirement("https://leave.example|leave.read")
@@ -252,7 +252,7 @@ async def test_a_refusal_of_another_token_costs_no_key_unless_the_agent_is_refus
     assert broker.cached(LLM, HUMAN, alice) is None
 
 
-async def test_a_refused_key_takes_no_other_key_along(
+async def test_refused_key_does_not_remove_other_keys(
     broker: CredentialBroker, issuer: ControlledIssuer, clock: Any
 ) -> None:
     llm, amap = [await broker.obtain(requirement, MACHINE, None) for requirement in (LLM, AMAP)]
@@ -267,7 +267,7 @@ async def test_a_refused_key_takes_no_other_key_along(
 
 @pytest.mark.parametrize("identity", [MACHINE, HUMAN])
 @pytest.mark.parametrize("requirement", [TOKEN, LLM])
-async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seconds(
+async def test_service_that_refuses_every_call_causes_one_renewal_in_five_seconds(
     broker: CredentialBroker,
     issuer: ControlledIssuer,
     clock: Any,
@@ -289,13 +289,11 @@ async def test_a_service_that_refuses_every_call_causes_one_renewal_in_five_seco
     assert renewed == issuer.count(what) - 1 == 4
 
 
-async def test_a_refusal_says_what_it_said_at_first(
-    broker: CredentialBroker, issuer: ControlledIssuer
-) -> None:
+async def test_cached_refusal_equals_the_first(broker: CredentialBroker, issuer: ControlledIssuer) -> None:
     issuer.errors[LLM.identifier] = RequirementRefusedError(LLM.error_code, 'credential "llm_api_key": gone')
-    said: list[AgentError] = [await refusal(broker, LLM, MACHINE, None) for _ in range(2)]
-    assert {(type(error), error.code, error.detail, str(error)) for error in said} == {
-        (RequirementRefusedError, LLM.error_code, 'credential "llm_api_key": gone', str(said[0]))
+    refusals: list[AgentError] = [await refusal(broker, LLM, MACHINE, None) for _ in range(2)]
+    assert {(type(error), error.code, error.detail, str(error)) for error in refusals} == {
+        (RequirementRefusedError, LLM.error_code, 'credential "llm_api_key": gone', str(refusals[0]))
     }
 
 

@@ -1,4 +1,4 @@
-"""The IDaaS client against the sandbox: what it obtains, how a refusal reads, and what it keeps secret."""
+"""The IDaaS client against the sandbox: issued credentials, refusals and secrecy."""
 
 import traceback
 from dataclasses import replace
@@ -23,26 +23,26 @@ from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM,
 from tools.error_codes import ToolCode
 
 
-async def test_a_machine_token_is_the_agents_own(sandbox: Any, client: IDaaSClient) -> None:
+async def test_machine_token_names_the_agent(sandbox: Any, client: IDaaSClient) -> None:
     issued = await client.machine_token(ENTERPRISE)
     assert sandbox.cloud.access_tokens.verify(issued.token.reveal()).subject == "app_agent01"
     assert issued.expires_at == sandbox.clock.now + 1200
 
 
-async def test_an_exchanged_token_is_the_users(sandbox: Any, client: IDaaSClient) -> None:
+async def test_exchanged_token_names_the_user(sandbox: Any, client: IDaaSClient) -> None:
     issued = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
     token = sandbox.cloud.access_tokens.verify(issued.token.reveal())
     assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
 
 
-async def test_an_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
+async def test_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
     own = await client.machine_token(PAM)
     users = await client.exchange(Secret(sandbox.access_token("bob")), PAM)
     for token in (own.token, users.token):
         assert (await client.obtain_api_key(token, LLM_KEY)).reveal() == sandbox.cloud.secrets.llm_api_key
 
 
-async def test_a_wrong_client_secret_has_a_row_of_its_own(
+async def test_wrong_client_secret_has_its_own_code(
     sandbox: Any, configuration: SdkConfiguration, retries: RetryPolicy
 ) -> None:
     for kind in (ClientSecretPost, ClientSecretBasic):
@@ -57,14 +57,16 @@ async def test_a_wrong_client_secret_has_a_row_of_its_own(
                 assert "canary" not in f"{error} {error.detail}"
 
 
-async def test_a_scope_that_the_agent_may_not_have_is_refused(client: IDaaSClient) -> None:
+async def test_scope_not_granted_to_the_agent_is_refused(client: IDaaSClient) -> None:
     for scope in (LEAVE, "https://unknown.example|read"):
         error = await refusal(client.machine_token(scope))
         assert error.code is IdentityCode.MACHINE_TOKEN_FAILED
         assert scope in error.detail
 
 
-async def test_an_exchange_that_the_user_may_not_have_is_refused(sandbox: Any, client: IDaaSClient) -> None:
+async def test_exchange_for_a_scope_not_granted_to_the_user_is_refused(
+    sandbox: Any, client: IDaaSClient
+) -> None:
     token = sandbox.access_token("bob")
     error = await refusal(client.exchange(Secret(token), LEAVE))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
@@ -72,19 +74,17 @@ async def test_an_exchange_that_the_user_may_not_have_is_refused(sandbox: Any, c
 
 
 @pytest.mark.parametrize("token", ["not-a-token", "a.b.c"])
-async def test_a_refused_user_token_has_a_code_of_its_own(client: IDaaSClient, token: str) -> None:
+async def test_refused_user_token_has_its_own_code(client: IDaaSClient, token: str) -> None:
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
     assert error.code is IdentityCode.USER_TOKEN_REFUSED
 
 
-async def test_a_malformed_exchange_is_refused_without_saying_to_whom(client: IDaaSClient) -> None:
+async def test_malformed_exchange_has_the_general_code(client: IDaaSClient) -> None:
     error = await refusal(client.exchange(Secret(""), ENTERPRISE))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
 
 
-async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without_permission(
-    sandbox: Any, client: IDaaSClient
-) -> None:
+async def test_agent_without_the_grant_type_has_its_own_code(sandbox: Any, client: IDaaSClient) -> None:
     applications = sandbox.cloud.directory.applications
     agent = applications["app_agent01"]
     applications["app_agent01"] = replace(agent, grant_types=agent.grant_types - {"token_exchange"})
@@ -92,14 +92,14 @@ async def test_an_agent_without_the_grant_type_is_told_apart_from_a_user_without
     assert error.code is IdentityCode.AGENT_EXCHANGE_REFUSED
 
 
-async def test_an_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
+async def test_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) -> None:
     token = sandbox.access_token("alice", lifetime=60)
     sandbox.clock.advance(120)
     error = await refusal(client.exchange(Secret(token), ENTERPRISE))
     assert error.code is IdentityCode.USER_TOKEN_REFUSED
 
 
-async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSClient) -> None:
+async def test_refused_key_has_the_code_of_its_requirement(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).token
     for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         error = await refusal(
@@ -111,7 +111,7 @@ async def test_a_refused_key_has_the_needs_own_code(sandbox: Any, client: IDaaSC
     assert (await refusal(client.obtain_api_key(token, LLM_KEY))).code is LLM_KEY.error_code
 
 
-async def test_a_refused_pam_token_is_told_apart(sandbox: Any, client: IDaaSClient) -> None:
+async def test_refused_pam_token_raises_prerequisite_refused(sandbox: Any, client: IDaaSClient) -> None:
     token = (await client.machine_token(PAM)).token
     sandbox.clock.advance(3600)
     await refusal(client.obtain_api_key(token, LLM_KEY), PrerequisiteRefusedError)
@@ -119,12 +119,12 @@ async def test_a_refused_pam_token_is_told_apart(sandbox: Any, client: IDaaSClie
     await refusal(client.obtain_api_key(enterprise, LLM_KEY), PrerequisiteRefusedError)
 
 
-async def test_a_broken_body_is_unusable(sandbox: Any, client: IDaaSClient) -> None:
+async def test_malformed_body_is_not_a_usable_response(sandbox: Any, client: IDaaSClient) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(broken_body=True))
     assert (await refusal(client.machine_token(PAM), UnreachableError)).code is IdentityCode.IDAAS_UNREACHABLE
 
 
-async def test_an_untrusted_certificate_is_no_connection(
+async def test_untrusted_certificate_is_a_failed_connection(
     configuration: SdkConfiguration, waits: Waits
 ) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
@@ -134,7 +134,7 @@ async def test_an_untrusted_certificate_is_no_connection(
 
 
 @pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=500), Fault(broken_body=True), None])
-async def test_no_frame_of_an_error_holds_a_secret(
+async def test_frames_of_an_error_contain_no_secret(
     sandbox: Any, client: IDaaSClient, fault: Fault | None
 ) -> None:
     secret, user_token = sandbox.environment["IDAAS_CLIENT_SECRET"], sandbox.access_token("bob")

@@ -1,4 +1,4 @@
-"""The IDaaS client against servers that answer what IDaaS never should."""
+"""The IDaaS client against servers with invalid responses."""
 
 import json
 from collections.abc import Callable
@@ -28,16 +28,16 @@ KEY = {"credentialContent": {"apiKeyContent": {"apiKey": "sk-x"}}}
 
 
 @pytest.fixture
-def answering(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
-    """Makes a client whose IDaaS answers just this."""
+def client_of(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
+    """Creates a client whose IDaaS sends this response."""
 
     def make(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> IDaaSClient:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             return Response(content, status_code=status, headers=headers)
 
-        application = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+        application = Starlette(routes=[Route("/{path:path}", respond, methods=["GET", "POST"])])
         origin = "https://idaas.example"
         authentication = ClientSecretPost("app", FixedSecret(Secret("secret")))
         configuration = SdkConfiguration(
@@ -73,8 +73,8 @@ def answering(clock: Any, retries: RetryPolicy) -> Callable[..., IDaaSClient]:
         b" " * 70_000,
     ],
 )
-async def test_an_answer_that_is_no_token_is_unusable(answering: Any, body: Any) -> None:
-    client = answering(body)
+async def test_invalid_token_response_is_unusable(client_of: Any, body: Any) -> None:
+    client = client_of(body)
     error = await refusal(client.machine_token(PAM), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert CANARY not in f"{error} {error.detail}"
@@ -90,10 +90,10 @@ async def test_an_answer_that_is_no_token_is_unusable(answering: Any, body: Any)
         ({"expires_in": 600.5, "token_type": "bearer", "scope": "anything"}, 600.5),
     ],
 )
-async def test_the_end_of_a_token_is_the_earlier_of_two(
-    answering: Any, clock: Any, members: dict[str, Any], lifetime: float
+async def test_earlier_of_two_expiry_times_is_used(
+    client_of: Any, clock: Any, members: dict[str, Any], lifetime: float
 ) -> None:
-    client = answering({**GOOD, **members})
+    client = client_of({**GOOD, **members})
     assert (await client.machine_token(PAM)).expires_at == clock.now + lifetime
 
 
@@ -113,10 +113,10 @@ async def test_the_end_of_a_token_is_the_earlier_of_two(
         (505, b"", UnreachableError),
     ],
 )
-async def test_an_error_is_a_refusal_only_if_it_says_so(
-    answering: Any, status: int, body: Any, kind: type[AgentError]
+async def test_error_response_is_a_refusal_only_with_an_error_code(
+    client_of: Any, status: int, body: Any, kind: type[AgentError]
 ) -> None:
-    client = answering(body, status, {"location": "https://evil.example/"} if status == 302 else None)
+    client = client_of(body, status, {"location": "https://evil.example/"} if status == 302 else None)
     error = await refusal(client.machine_token(PAM), AgentError)
     assert isinstance(error, kind)
     assert CANARY not in f"{error} {error.detail}"
@@ -137,15 +137,15 @@ async def test_an_error_is_a_refusal_only_if_it_says_so(
         {**KEY, "status": "disabled"},
     ],
 )
-async def test_an_answer_that_is_no_key_is_refused(answering: Any, body: Any) -> None:
-    client = answering(body)
+async def test_invalid_key_response_is_a_refusal(client_of: Any, body: Any) -> None:
+    client = client_of(body)
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY))
     assert error.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert CANARY not in f"{error} {error.detail}"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", [], b"<html>"])
-async def test_a_broken_answer_is_no_refusal_of_the_key(answering: Any, body: Any) -> None:
-    client = answering(body)
+async def test_malformed_response_is_not_a_refusal_of_the_key(client_of: Any, body: Any) -> None:
+    client = client_of(body)
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE

@@ -1,4 +1,4 @@
-"""What the IDaaS client asks again, how long it waits, and when it gives up."""
+"""Which requests the IDaaS client retries, with which delays, and when it stops."""
 
 import asyncio
 from dataclasses import replace
@@ -27,7 +27,7 @@ from tests.identity.idaas.sandbox_client import LEAVE, LLM_KEY, PAM, Waits, refu
         Fault(drop=True, times=2),
     ],
 )
-async def test_temporary_failures_are_asked_again(
+async def test_temporary_failures_are_retried(
     sandbox: Any, client: IDaaSClient, waits: Waits, fault: Fault
 ) -> None:
     sandbox.cloud.faults.set("idaas.token", fault)
@@ -35,7 +35,7 @@ async def test_temporary_failures_are_asked_again(
     assert waits.seconds == ([3, 3] if fault.retry_after else [0.2, 0.4])
 
 
-async def test_attempts_are_few(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+async def test_attempts_are_bounded(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(status=500))
     error = await refusal(client.machine_token(PAM), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
@@ -44,7 +44,7 @@ async def test_attempts_are_few(sandbox: Any, client: IDaaSClient, waits: Waits)
     assert sandbox.cloud.counters.snapshot()["idaas.token:fault"] == 3
 
 
-async def test_a_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+async def test_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=10))
     error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
@@ -52,14 +52,12 @@ async def test_a_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSC
 
 
 @pytest.mark.parametrize("value", ["\xa03", "3\x85", "\x1f3"])
-def test_only_the_white_space_of_the_header_grammar_is_trimmed(value: str) -> None:
+def test_only_space_and_tab_are_trimmed(value: str) -> None:
     assert retry_after({"retry-after": value}) == 0
     assert retry_after({"retry-after": " 3\t"}) == 3
 
 
-async def test_a_retry_after_that_is_a_date_is_understood(
-    sandbox: Any, client: IDaaSClient, waits: Waits
-) -> None:
+async def test_retry_after_may_be_a_date(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     for past, waited in (
         ("Wed, 21 Oct 2015 07:28:00 GMT", [0.2, 0.4]),
         ("Wed, 21 Oct 2099 07:28:00 GMT", []),
@@ -70,7 +68,7 @@ async def test_a_retry_after_that_is_a_date_is_understood(
         assert waits.seconds == waited
 
 
-async def test_a_wait_beyond_the_deadline_is_not_begun(
+async def test_delay_beyond_the_deadline_ends_the_attempts(
     sandbox: Any, configuration: SdkConfiguration, waits: Waits
 ) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(status=503, retry_after=4))
@@ -80,13 +78,13 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(
     assert waits.seconds == []
 
 
-async def test_refusals_are_not_asked_again(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
+async def test_refusals_are_not_retried(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     await refusal(client.machine_token(LEAVE))
     assert waits.seconds == []
     assert sandbox.cloud.counters.snapshot()["idaas:token.client_credentials"] == 1
 
 
-async def test_a_hanging_endpoint_ends_at_the_deadline(
+async def test_hanging_request_ends_at_the_deadline(
     sandbox: Any, configuration: SdkConfiguration, waits: Waits
 ) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(hang=True))
@@ -97,7 +95,7 @@ async def test_a_hanging_endpoint_ends_at_the_deadline(
     assert "deadline" in error.detail
 
 
-async def test_the_configured_timeouts_are_in_force(sandbox: Any, configuration: SdkConfiguration) -> None:
+async def test_configured_timeouts_apply(sandbox: Any, configuration: SdkConfiguration) -> None:
     sandbox.cloud.faults.set("idaas.token", Fault(hang=True))
     hasty = replace(configuration, read_timeout=0.1)
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False, timeout=60) as http:

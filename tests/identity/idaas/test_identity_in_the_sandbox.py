@@ -1,4 +1,4 @@
-"""The parts together, against the sandbox: sign-in token → verifier → broker → IDaaS."""
+"""The identity package against the sandbox: access token → verifier → broker → IDaaS."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ LEAVE = AccessTokenRequirement("https://leave.sandbox.example|leave.read")
 
 
 async def at_once(_seconds: float) -> None:
-    """A sleep that is over at once."""
+    """A sleep that returns at once."""
 
 
 @dataclass
@@ -79,17 +79,17 @@ async def identity(sandbox: Any) -> AsyncIterator[Identity]:
         await jwks.aclose()
 
 
-async def test_a_signed_in_user_is_known(identity: Identity) -> None:
+async def test_token_of_a_signed_in_user_is_verified(identity: Identity) -> None:
     alice = await identity.caller("alice")
     assert (alice.principal.issuer, alice.principal.subject) == (identity.sandbox.issuer, "user_alice01")
 
 
-async def test_an_audience_in_an_array_is_understood(identity: Identity) -> None:
+async def test_audience_in_an_array_is_accepted(identity: Identity) -> None:
     identity.sandbox.cloud.settings.audience_as_array = True
     assert await identity.caller("alice")
 
 
-async def test_tokens_for_others_and_without_the_permission_are_refused(identity: Identity) -> None:
+async def test_tokens_for_other_audiences_and_without_the_permission_are_refused(identity: Identity) -> None:
     with pytest.raises(AccessTokenError):
         await identity.caller(audience="https://enterprise.sandbox.example")
     with pytest.raises(InsufficientScopeError):
@@ -98,7 +98,7 @@ async def test_tokens_for_others_and_without_the_permission_are_refused(identity
         await identity.verifier.verify(identity.sandbox.cloud.machine_token("urn:cloud:idaas:pam", (".all",)))
 
 
-async def test_a_rotation_with_overlap_keeps_everybody_signed_in(identity: Identity) -> None:
+async def test_key_rotation_with_overlap_keeps_tokens_valid(identity: Identity) -> None:
     before = identity.sandbox.access_token()
     await identity.verifier.verify(before)
     identity.sandbox.cloud.keys.rotate(overlap=True)
@@ -107,7 +107,7 @@ async def test_a_rotation_with_overlap_keeps_everybody_signed_in(identity: Ident
     assert identity.counts()["idaas:jwks"] == 2
 
 
-async def test_a_hard_rotation_ends_what_was_signed_before(identity: Identity) -> None:
+async def test_key_rotation_without_overlap_invalidates_old_tokens(identity: Identity) -> None:
     before = identity.sandbox.access_token()
     await identity.verifier.verify(before)
     identity.sandbox.cloud.keys.rotate(overlap=False)
@@ -117,7 +117,7 @@ async def test_a_hard_rotation_ends_what_was_signed_before(identity: Identity) -
 
 
 @pytest.mark.parametrize("access_identity", [MACHINE, HUMAN])
-async def test_first_requests_of_a_hundred_make_one_request_for_each_credential(
+async def test_hundred_first_callers_cause_one_request_for_each_credential(
     identity: Identity, access_identity: AccessIdentity
 ) -> None:
     token = identity.sandbox.access_token()
@@ -138,7 +138,7 @@ async def test_first_requests_of_a_hundred_make_one_request_for_each_credential(
     assert identity.counts() == expected
 
 
-async def test_a_human_credential_stands_for_the_user(identity: Identity) -> None:
+async def test_human_credential_names_the_user(identity: Identity) -> None:
     verify = identity.sandbox.cloud.access_tokens.verify
     for name, subject in (("alice", "user_alice01"), ("bob", "user_bob01")):
         credential = await identity.broker.obtain(ENTERPRISE, HUMAN, await identity.caller(name))
@@ -147,7 +147,7 @@ async def test_a_human_credential_stands_for_the_user(identity: Identity) -> Non
     assert verify(credential.secret.reveal()).subject == "app_agent01"
 
 
-async def test_a_user_gains_nothing_through_the_agent(identity: Identity) -> None:
+async def test_user_gains_no_permission_through_the_agent(identity: Identity) -> None:
     assert await identity.broker.obtain(LEAVE, HUMAN, await identity.caller("alice"))
     for access_identity, code in (
         (HUMAN, IdentityCode.TOKEN_EXCHANGE_FAILED),
@@ -159,7 +159,7 @@ async def test_a_user_gains_nothing_through_the_agent(identity: Identity) -> Non
 
 
 @pytest.mark.parametrize("access_identity", [MACHINE, HUMAN])
-async def test_with_tokens_of_a_minute_five_minutes_pass_without_an_expired_one(
+async def test_tokens_of_one_minute_are_never_used_expired(
     identity: Identity, access_identity: AccessIdentity
 ) -> None:
     sandbox = identity.sandbox
@@ -177,7 +177,7 @@ async def test_with_tokens_of_a_minute_five_minutes_pass_without_an_expired_one(
     assert 5 <= identity.counts()[f"idaas:token.{grant}"] <= 22
 
 
-async def test_idaas_down_at_first_recovers_without_a_restart(identity: Identity) -> None:
+async def test_idaas_outage_at_start_recovers_without_a_restart(identity: Identity) -> None:
     faults = identity.sandbox.cloud.faults
     for service in ("idaas.jwks", "idaas.token", "developer_api"):
         faults.set(service, Fault(status=503))
@@ -194,7 +194,7 @@ async def test_idaas_down_at_first_recovers_without_a_restart(identity: Identity
     assert await identity.broker.obtain(LLM, MACHINE, alice)
 
 
-async def test_idaas_down_when_warm_is_not_noticed(identity: Identity) -> None:
+async def test_idaas_outage_does_not_affect_cached_credentials(identity: Identity) -> None:
     alice = await identity.caller()
     for requirement in (LLM, ENTERPRISE):
         await identity.broker.obtain(requirement, HUMAN, alice)
@@ -208,7 +208,7 @@ async def test_idaas_down_when_warm_is_not_noticed(identity: Identity) -> None:
         await identity.settled()
 
 
-async def test_a_rotated_api_key_is_fetched_after_its_service_refused_the_old_one(identity: Identity) -> None:
+async def test_rotated_api_key_is_fetched_after_the_old_one_was_refused(identity: Identity) -> None:
     alice, cloud = await identity.caller(), identity.sandbox.cloud
     old = await identity.broker.obtain(LLM, MACHINE, alice)
     cloud.vault.rotate("llm_api_key", now=identity.sandbox.clock())
@@ -218,7 +218,7 @@ async def test_a_rotated_api_key_is_fetched_after_its_service_refused_the_old_on
     assert cloud.accepts_api_key(new.secret.reveal(), "llm_api_key")
 
 
-async def test_a_withdrawn_api_key_is_out_of_use_after_its_next_reading(identity: Identity) -> None:
+async def test_withdrawn_api_key_is_not_used_after_it_is_read_again(identity: Identity) -> None:
     alice, cloud = await identity.caller(), identity.sandbox.cloud
     await identity.broker.obtain(LLM, HUMAN, alice)
     cloud.vault.find("llm_api_key").readers.discard("user_alice01")
@@ -228,7 +228,7 @@ async def test_a_withdrawn_api_key_is_out_of_use_after_its_next_reading(identity
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_a_wrong_identifier_has_the_needs_row(identity: Identity) -> None:
+async def test_wrong_identifier_has_the_code_of_its_requirement(identity: Identity) -> None:
     for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         with pytest.raises(CredentialError) as caught:
             await identity.broker.obtain(ApiKeyRequirement("wrong", code), MACHINE, None)

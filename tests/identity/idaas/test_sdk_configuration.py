@@ -64,7 +64,7 @@ def snake(content: Any) -> Any:
     return {StringUtil.camel_to_snake(name): snake(value) for name, value in content.items()}
 
 
-def test_the_file_that_the_console_generates_is_read() -> None:
+def test_generated_file_of_the_console_is_read() -> None:
     configuration = parsed(GENERATED)
     assert configuration.instance_id == "idaas_example01"
     assert configuration.client_id == "app_agent01"
@@ -74,7 +74,7 @@ def test_the_file_that_the_console_generates_is_read() -> None:
     assert SECRET not in repr(configuration)
 
 
-def test_the_demos_file_is_read() -> None:
+def test_file_of_the_demo_is_read() -> None:
     authn = {"authenticationSubject": "CLIENT", **GENERATED["authnConfiguration"]}
     del authn["identityType"]
     assert parsed({**GENERATED, "authnConfiguration": authn})
@@ -110,7 +110,7 @@ def test_endpoints_become_https_as_in_the_sdk(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["h.example", "https://h.example", "http://h.example/", "h.example/"])
-def test_the_developer_api_endpoint_may_have_a_scheme(endpoint: str) -> None:
+def test_developer_api_endpoint_may_have_a_scheme(endpoint: str) -> None:
     assert (
         parsed({**GENERATED, "developerApiEndpoint": endpoint}).developer_api_endpoint == "https://h.example"
     )
@@ -128,7 +128,7 @@ REQUIRED = [
 
 @pytest.mark.parametrize("member", REQUIRED)
 @pytest.mark.parametrize("value", [..., None, ""])
-def test_a_missing_member_is_named(member: str, value: Any) -> None:
+def test_missing_member_is_named(member: str, value: Any) -> None:
     content = {**GENERATED, member: value}
     if value is ...:
         del content[member]
@@ -183,7 +183,7 @@ def test_all_faults_are_reported_at_once() -> None:
         (with_authn(authnMethod="PRIVATE_KEY_JWT"), "authnConfiguration.privateKeyEnvVarName"),
     ],
 )
-def test_a_wrong_member_is_named(content: dict[str, Any], member: str) -> None:
+def test_wrong_member_is_named(content: dict[str, Any], member: str) -> None:
     (fault,) = faults(content)
     assert f'member "{member}"' in fault
 
@@ -227,7 +227,7 @@ def test_each_method_with_a_secret_is_read(method: str, kind: type) -> None:
 
 
 @pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE KEY-----", "", " ", f"{SECRET}\n", f" {SECRET}"])
-def test_a_secret_that_cannot_be_meant_is_a_fault(secret: str) -> None:
+def test_implausible_secret_is_a_fault(secret: str) -> None:
     (fault,) = faults(GENERATED, {"IDAAS_CLIENT_SECRET": secret})
     assert 'member "authnConfiguration.clientSecretEnvVarName"' in fault
 
@@ -235,17 +235,17 @@ def test_a_secret_that_cannot_be_meant_is_a_fault(secret: str) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"\xff", b"[]", b"null", b"[" * 100_000, b'{"clientId": "a",}', b"\xef\xbb\xbf{}"]
 )
-def test_a_file_that_is_no_json_object_is_a_fault(text: bytes) -> None:
+def test_file_that_is_not_a_json_object_is_a_fault(text: bytes) -> None:
     (fault,) = faults(text)
     assert "JSON" in fault
 
 
-def test_a_member_given_twice_is_a_fault() -> None:
+def test_duplicate_member_is_a_fault() -> None:
     (fault,) = faults({**GENERATED, "client_id": "app_other"})
     assert '"client_id" is given twice' in fault
 
 
-def test_a_file_that_cannot_be_read_is_a_fault_that_names_it(tmp_path: Path) -> None:
+def test_unreadable_file_is_a_fault_with_its_path(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.json", tmp_path):
         with pytest.raises(ConfigurationError) as caught:
             read_sdk_configuration(path, ENVIRONMENT)
@@ -253,7 +253,7 @@ def test_a_file_that_cannot_be_read_is_a_fault_that_names_it(tmp_path: Path) -> 
         assert str(path) in caught.value.detail
 
 
-def test_a_file_on_disk_is_read(tmp_path: Path) -> None:
+def test_file_on_disk_is_read(tmp_path: Path) -> None:
     path = tmp_path / "client-config.json"
     path.write_text(json.dumps(GENERATED))
     assert read_sdk_configuration(path, ENVIRONMENT) == parsed(GENERATED)
@@ -282,7 +282,7 @@ def key_configuration(value: str) -> SdkConfiguration:
 
 @pytest.mark.parametrize("form", [PKCS8, TRADITIONAL])
 @pytest.mark.parametrize("curve", [None, *CURVES])
-def test_a_private_key_is_read_in_each_form(
+def test_private_key_is_read_in_each_format(
     rsa_key: rsa.RSAPrivateKey, curve: str | None, form: serialization.PrivateFormat
 ) -> None:
     key: Any = CURVES[curve]() if curve else rsa_key
@@ -295,7 +295,7 @@ def test_a_private_key_is_read_in_each_form(
         assert "key" not in repr(authentication)
 
 
-def test_a_key_that_is_not_fit_is_a_fault_that_says_nothing_of_it(rsa_key: rsa.RSAPrivateKey) -> None:
+def test_unusable_key_is_a_fault_that_does_not_quote_it(rsa_key: rsa.RSAPrivateKey) -> None:
     good = pem(rsa_key, PKCS8)
     unfit = [
         "not a key at all, however long the text may be that stands here",

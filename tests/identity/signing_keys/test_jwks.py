@@ -1,4 +1,4 @@
-"""The JWKS source: when it asks, when it does not, and which key it finds."""
+"""The JWKS key source: when it fetches keys, and which key it finds."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from identity.signing_keys.jwks import Jwks
 from tests.identity.signing_keys.jwks_endpoint import Endpoint, settled
 
 
-async def test_keys_are_fetched_once_and_kept(make: Any, endpoint: Endpoint) -> None:
+async def test_keys_are_fetched_once_and_cached(make: Any, endpoint: Endpoint) -> None:
     jwks = make()
     assert jwks.cached("one", "RS256") is None
     key = await jwks.find("one", "RS256")
@@ -22,14 +22,14 @@ async def test_keys_are_fetched_once_and_kept(make: Any, endpoint: Endpoint) -> 
 
 
 @pytest.mark.promise("cheap-refusal")
-async def test_however_many_wait_one_request_is_made(make: Any, endpoint: Endpoint) -> None:
+async def test_concurrent_callers_cause_one_request(make: Any, endpoint: Endpoint) -> None:
     jwks = make()
     keys = await asyncio.gather(*(jwks.find("one", "RS256") for _ in range(100)))
     assert endpoint.requests == 1
     assert len({id(key) for key in keys}) == 1
 
 
-async def test_a_waiter_that_leaves_does_not_take_the_others_keys(make: Any, endpoint: Endpoint) -> None:
+async def test_cancelled_waiter_does_not_cancel_the_fetch(make: Any, endpoint: Endpoint) -> None:
     endpoint.gate = asyncio.Event()
     jwks = make()
     first = asyncio.create_task(jwks.find("one", "RS256"))
@@ -42,7 +42,7 @@ async def test_a_waiter_that_leaves_does_not_take_the_others_keys(make: Any, end
     assert endpoint.requests == 1
 
 
-async def test_old_keys_are_refreshed_in_the_background_and_used_meanwhile(
+async def test_old_keys_stay_in_use_while_they_are_refreshed(
     make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make(max_age=300)
@@ -69,7 +69,7 @@ async def test_old_keys_are_refreshed_in_the_background_and_used_meanwhile(
         ("s-max-age=9", 300),
     ],
 )
-async def test_the_answer_says_how_old_keys_may_get_within_bounds(
+async def test_max_age_of_the_response_is_respected_within_bounds(
     make: Any, endpoint: Endpoint, clock: Any, header: str, age: int
 ) -> None:
     endpoint.headers = {"cache-control": header}
@@ -96,7 +96,7 @@ async def test_unknown_kids_cause_about_one_fetch_a_second(make: Any, endpoint: 
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_a_forged_token_before_a_rotation_delays_the_new_key_for_no_one(
+async def test_forged_token_before_a_rotation_does_not_delay_the_new_key(
     make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make()
@@ -110,7 +110,7 @@ async def test_a_forged_token_before_a_rotation_delays_the_new_key_for_no_one(
 @pytest.mark.promise("heals-by-itself")
 @pytest.mark.parametrize("a_second", [1, 5, 50, 1000])
 @pytest.mark.parametrize("offset", [0.0, 0.25, 0.999])
-async def test_a_new_key_is_found_within_a_second_whatever_strangers_send(
+async def test_new_key_is_found_within_a_second_during_a_flood_of_forged_tokens(
     make: Any,
     endpoint: Endpoint,
     clock: Any,
@@ -138,7 +138,7 @@ async def test_a_new_key_is_found_within_a_second_whatever_strangers_send(
     assert await jwks.find("two", "RS256") is not None
 
 
-async def test_a_clock_that_is_set_back_stops_searches_for_a_second_only(
+async def test_clock_set_back_stops_searches_for_one_second(
     make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make()
@@ -151,7 +151,7 @@ async def test_a_clock_that_is_set_back_stops_searches_for_a_second_only(
     assert await jwks.find("two", "RS256") is not None
 
 
-async def test_a_rotated_key_is_found_at_its_first_use(
+async def test_rotated_key_is_found_at_its_first_use(
     make: Any, endpoint: Endpoint, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make()
@@ -163,7 +163,7 @@ async def test_a_rotated_key_is_found_at_its_first_use(
 
 
 @pytest.mark.promise("heals-by-itself")
-async def test_a_key_rotated_in_while_the_keys_are_being_fetched_is_found_at_once(
+async def test_key_published_during_a_fetch_is_found_at_once(
     make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make(max_age=300)
@@ -181,7 +181,7 @@ async def test_a_key_rotated_in_while_the_keys_are_being_fetched_is_found_at_onc
     assert endpoint.requests == 3
 
 
-async def test_without_a_kid_the_only_key_is_found_and_none_of_several(
+async def test_without_kid_only_a_single_key_is_found(
     make: Any, endpoint: Endpoint, clock: Any, rsa_key: Any, other_rsa_key: Any, jwk_of: Any
 ) -> None:
     jwks = make()
@@ -205,7 +205,7 @@ async def test_keys_are_as_old_as_the_request_for_them(make: Any, endpoint: Endp
     assert jwks.cached("one", "RS256") is None
 
 
-async def test_closing_ends_a_fetch_and_its_waiters(make: Any, endpoint: Endpoint) -> None:
+async def test_closing_ends_the_fetch_and_its_waiters(make: Any, endpoint: Endpoint) -> None:
     endpoint.gate = asyncio.Event()
     jwks = make()
     waiter = asyncio.create_task(jwks.find("one", "RS256"))
@@ -232,7 +232,7 @@ async def test_closing_ends_a_fetch_and_its_waiters(make: Any, endpoint: Endpoin
         "https://idaas.example/ jwks",
     ],
 )
-async def test_an_insecure_url_is_refused(url: str) -> None:
+async def test_insecure_url_is_refused(url: str) -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(ValueError, match="https"):
             Jwks(url, http)

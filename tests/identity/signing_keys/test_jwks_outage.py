@@ -1,4 +1,4 @@
-"""The JWKS source while its endpoint fails: what serves until then, and which answers are none."""
+"""The JWKS key source while its endpoint fails: which keys stay in use, and which responses are failures."""
 
 import asyncio
 from typing import Any
@@ -10,9 +10,7 @@ from identity.signing_keys.jwks import Jwks
 from tests.identity.signing_keys.jwks_endpoint import Endpoint, settled, unavailable
 
 
-async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
-    make: Any, endpoint: Endpoint, clock: Any
-) -> None:
+async def test_keys_are_used_for_a_day_during_an_outage(make: Any, endpoint: Endpoint, clock: Any) -> None:
     jwks = make(max_stale=86_400)
     await jwks.find("one", "RS256")
     endpoint.status = 500
@@ -26,7 +24,7 @@ async def test_keys_outlive_an_outage_for_a_day_and_no_longer(
     assert await jwks.find("one", "RS256") is not None
 
 
-async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint, clock: Any) -> None:
+async def test_failed_refreshes_are_delayed(make: Any, endpoint: Endpoint, clock: Any) -> None:
     jwks = make(max_age=300, retry_delay=10)
     await jwks.find("one", "RS256")
     endpoint.status = 503
@@ -41,7 +39,7 @@ async def test_refreshes_that_fail_are_spaced_out(make: Any, endpoint: Endpoint,
     assert endpoint.requests == 3
 
 
-async def test_an_unknown_kid_during_an_outage_is_no_verdict(
+async def test_unknown_kid_during_an_outage_is_not_reported_as_invalid(
     make: Any, endpoint: Endpoint, clock: Any
 ) -> None:
     jwks = make()
@@ -55,7 +53,7 @@ async def test_an_unknown_kid_during_an_outage_is_no_verdict(
     assert await jwks.find("two", "RS256") is None
 
 
-async def test_a_crowd_during_an_outage_without_keys_asks_once_a_second(
+async def test_many_callers_without_keys_cause_one_request_a_second_during_an_outage(
     make: Any, endpoint: Endpoint, clock: Any
 ) -> None:
     jwks = make()
@@ -69,7 +67,7 @@ async def test_a_crowd_during_an_outage_without_keys_asks_once_a_second(
     assert await jwks.find("one", "RS256") is not None
 
 
-async def test_down_at_first_recovers_without_a_restart(make: Any, endpoint: Endpoint) -> None:
+async def test_outage_at_start_recovers_without_a_restart(make: Any, endpoint: Endpoint) -> None:
     jwks = make()
     endpoint.status = 502
     await unavailable(jwks)
@@ -92,12 +90,12 @@ async def test_down_at_first_recovers_without_a_restart(make: Any, endpoint: End
         b"\xff",
     ],
 )
-async def test_an_answer_that_is_no_jwks_is_an_outage(make: Any, endpoint: Endpoint, body: bytes) -> None:
+async def test_response_that_is_not_a_jwks_is_an_outage(make: Any, endpoint: Endpoint, body: bytes) -> None:
     endpoint.body = body
     await unavailable(make())
 
 
-async def test_an_answer_without_end_is_cut_off(make: Any, endpoint: Endpoint) -> None:
+async def test_response_over_the_size_limit_is_an_outage(make: Any, endpoint: Endpoint) -> None:
     endpoint.body = b'{"keys":[' + b" " * 200_000 + b"]}"
     assert "larger" in await unavailable(make())
 
@@ -107,19 +105,19 @@ async def test_too_many_keys_are_refused(make: Any, endpoint: Endpoint, rsa_key:
     assert "at most" in await unavailable(make())
 
 
-async def test_a_redirect_is_not_followed(make: Any, endpoint: Endpoint) -> None:
+async def test_redirect_is_not_followed(make: Any, endpoint: Endpoint) -> None:
     endpoint.redirect = "https://idaas.example/elsewhere"
     assert "307" in await unavailable(make())
     assert endpoint.requests == 1
 
 
-async def test_a_server_that_never_answers_is_given_up(make: Any, endpoint: Endpoint) -> None:
+async def test_server_that_never_responds_is_an_outage(make: Any, endpoint: Endpoint) -> None:
     endpoint.gate = asyncio.Event()
     detail = await unavailable(make(timeout=0.05))
     assert "deadline" in detail or "timeout" in detail
     endpoint.gate.set()
 
 
-async def test_a_refused_connection_is_an_outage(clock: Any) -> None:
+async def test_refused_connection_is_an_outage(clock: Any) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         assert "no connection" in await unavailable(Jwks("http://127.0.0.1:1/jwks", http, clock=clock))

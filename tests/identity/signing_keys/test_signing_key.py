@@ -1,4 +1,4 @@
-"""Which published keys are fit to verify signatures with."""
+"""Which published keys are used for verifying signatures."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from jwt.algorithms import RSAAlgorithm
 from identity.signing_keys.signing_key import signing_key
 
 
-def test_only_keys_that_are_fit_for_signatures_are_used(rsa_key: Any, ec_key: Any, jwk_of: Any) -> None:
+def test_only_keys_usable_for_verifying_are_read(rsa_key: Any, ec_key: Any, jwk_of: Any) -> None:
     good = jwk_of(rsa_key, kid="one")
     assert signing_key(good) is not None
     assert signing_key({**good, "alg": "RS256"}) is not None

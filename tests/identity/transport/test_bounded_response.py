@@ -1,4 +1,4 @@
-"""What is read of an answer of IDaaS: bytes, a bounded number of them, as they were sent."""
+"""A response is read as bytes, up to a limit, without decoding."""
 
 import gzip
 
@@ -12,11 +12,11 @@ pytestmark = pytest.mark.promise("bounded")
 
 
 def unread(body, **headers):
-    """An answer whose body has still to be read."""
+    """A response whose body is not read yet."""
     return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
 
 
-async def asked(response, max_bytes=1_000):
+async def response_to(response, max_bytes=1_000):
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response)) as http:
         return await send(
             http, http.build_request("GET", "https://a.example"), max_bytes=max_bytes, deadline=5
@@ -24,20 +24,20 @@ async def asked(response, max_bytes=1_000):
 
 
 async def test_body_of_the_limits_size_is_read_and_one_byte_more_is_not():
-    assert (await asked(unread(b"x" * 1_000))).body == b"x" * 1_000
-    assert isinstance(await asked(unread(b"x" * 1_001)), TransportFailure)
+    assert (await response_to(unread(b"x" * 1_000))).body == b"x" * 1_000
+    assert isinstance(await response_to(unread(b"x" * 1_001)), TransportFailure)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "nothing"])
-async def test_compressed_answer_is_not_unpacked(coding):
+async def test_compressed_response_is_not_decompressed(coding):
     body = gzip.compress(b"\0" * 50_000_000)
     async with responsive():
-        response = await asked(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
+        response = await response_to(unread(body, **{"content-encoding": coding}), max_bytes=100_000)
     assert isinstance(response, TransportFailure)
     assert "compressed" in response.reason
 
 
-async def test_no_codec_is_taken_from_the_answer():
-    response = await asked(unread(b"{}", **{"content-type": "text/plain; charset=punycode"}))
+async def test_charset_of_the_response_is_ignored():
+    response = await response_to(unread(b"{}", **{"content-type": "text/plain; charset=punycode"}))
     assert isinstance(response, Response)
     assert response.body == b"{}"

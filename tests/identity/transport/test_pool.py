@@ -1,4 +1,4 @@
-"""Connections are shared by few and kept warm, and none is lost, however a request ends."""
+"""Requests use few connections, which stay open, and every ended request frees its connection."""
 
 import asyncio
 from contextlib import suppress
@@ -15,28 +15,28 @@ from identity.transport.client import http_client
 from identity.transport.pool import CONNECTIONS_PER_POOL, KEEPALIVE_SECONDS, ShardedTransport
 
 
-class Held:
-    """A service that answers when the test lets it, and knows from which connections it was asked."""
+class GatedService:
+    """A service that responds when the test allows it, and records the connections of its requests."""
 
     def __init__(self):
         self.go = asyncio.Event()
         self.ports = []
-        self.asked = asyncio.Semaphore(0)
+        self.received = asyncio.Semaphore(0)
 
-    async def answer(self, request):
+    async def respond(self, request):
         self.ports.append(request.client.port)
-        self.asked.release()
+        self.received.release()
         await self.go.wait()
-        return PlainTextResponse("answered")
+        return PlainTextResponse("done")
 
     @property
     def app(self):
-        return Starlette(routes=[Route("/", self.answer)])
+        return Starlette(routes=[Route("/", self.respond)])
 
 
 @pytest.fixture
-async def held():
-    return Held()
+async def service():
+    return GatedService()
 
 
 def pools(max_pools):
@@ -46,60 +46,60 @@ def pools(max_pools):
     )
 
 
-async def test_requests_one_after_another_use_one_connection(serve, held):
-    held.go.set()
+async def test_requests_one_after_another_use_one_connection(serve, service):
+    service.go.set()
     async with http_client(None, 10) as client:
-        url = await serve(held.app)
+        url = await serve(service.app)
         for _ in range(CONNECTIONS_PER_POOL * 3):
-            assert (await client.get(url)).text == "answered"
-    assert len(set(held.ports)) == 1
+            assert (await client.get(url)).text == "done"
+    assert len(set(service.ports)) == 1
 
 
-async def test_a_connection_is_kept_for_a_visitor_who_comes_a_little_later(serve, held, monkeypatch):
-    held.go.set()
+async def test_idle_connection_is_reused_within_the_keepalive_time(serve, service, monkeypatch):
+    service.go.set()
     async with http_client(None, 10) as client:
-        url = await serve(held.app)
+        url = await serve(service.app)
         for seconds in (0, KEEPALIVE_SECONDS - 1, 2 * KEEPALIVE_SECONDS):
             monkeypatch.setattr(http11, "time", SimpleNamespace(monotonic=lambda now=seconds: now))
-            assert (await client.get(url)).text == "answered"
-    first, kept, anew = held.ports
+            assert (await client.get(url)).text == "done"
+    first, kept, anew = service.ports
     assert first == kept != anew
 
 
-async def test_a_crowd_is_spread_and_each_is_answered(serve, held):
-    url = await serve(held.app)
+async def test_many_requests_are_spread_over_pools_and_all_complete(serve, service):
+    url = await serve(service.app)
     transport = pools(3)
     async with httpx.AsyncClient(transport=transport) as client:
-        crowd = [asyncio.create_task(client.get(url)) for _ in range(CONNECTIONS_PER_POOL * 4)]
+        requests = [asyncio.create_task(client.get(url)) for _ in range(CONNECTIONS_PER_POOL * 4)]
         for _ in range(CONNECTIONS_PER_POOL * 3):
-            await held.asked.acquire()
-        assert len(set(held.ports)) == CONNECTIONS_PER_POOL * 3  # the rest waits for a connection
-        held.go.set()
-        assert {(await each).text for each in crowd} == {"answered"}
+            await service.received.acquire()
+        assert len(set(service.ports)) == CONNECTIONS_PER_POOL * 3  # the rest waits for a connection
+        service.go.set()
+        assert {(await each).text for each in requests} == {"done"}
         assert [pool.in_flight for pool in transport._pools] == [0, 0, 0]
 
 
-async def test_a_request_that_is_given_up_or_fails_leaves_its_place(serve, held):
-    url = await serve(held.app)
+async def test_cancelled_or_failed_request_frees_its_connection(serve, service):
+    url = await serve(service.app)
     transport = pools(1)
     async with httpx.AsyncClient(transport=transport) as client:
         request = asyncio.create_task(client.get(url))
-        await held.asked.acquire()
+        await service.received.acquire()
         request.cancel()
         with suppress(asyncio.CancelledError):
             await request
         with pytest.raises(httpx.ConnectError):
             await client.get("http://127.0.0.1:1/")
-        held.go.set()
-        async with client.stream("GET", url) as answer:
-            assert answer.status_code == 200  # left without reading it
+        service.go.set()
+        async with client.stream("GET", url) as response:
+            assert response.status_code == 200  # left without reading it
         assert [pool.in_flight for pool in transport._pools] == [0]
 
 
-async def test_the_environments_proxy_is_used(serve, held, monkeypatch):
-    held.go.set()
-    proxy = await serve(held.app)
+async def test_proxy_of_the_environment_is_used(serve, service, monkeypatch):
+    service.go.set()
+    proxy = await serve(service.app)
     monkeypatch.setenv("HTTP_PROXY", proxy)
     monkeypatch.setenv("NO_PROXY", "")
     async with http_client(None, 10) as client:
-        assert (await client.get("http://service.example/")).text == "answered"
+        assert (await client.get("http://service.example/")).text == "done"

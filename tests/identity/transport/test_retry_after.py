@@ -1,4 +1,4 @@
-"""`Retry-After` as any server may write it: a wait in seconds, or nothing."""
+"""`Retry-After` of any server is a finite delay in seconds, or ignored."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -13,36 +13,36 @@ from identity.transport.retry_after import retry_after
 DATE = "Wed, 21 Oct 2099 07:28:00"
 
 
-def waits(value: str) -> float:
+def delay(value: str) -> float:
     return retry_after({"retry-after": value})
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("7", 7), (" 7 ", 7), ("0", 0), ("99999999", 99_999_999)])
-def test_seconds_are_taken_as_they_are(value: str, seconds: float) -> None:
-    assert waits(value) == seconds
+def test_seconds_are_returned_unchanged(value: str, seconds: float) -> None:
+    assert delay(value) == seconds
 
 
-def test_a_header_that_is_absent_asks_for_no_wait() -> None:
+def test_absent_header_requests_no_delay() -> None:
     assert retry_after({}) == 0
 
 
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000", "+1400", "-9999", ""])
-def test_a_date_is_in_gmt_whatever_its_zone_says(zone: str) -> None:
+def test_date_is_in_gmt_whatever_its_zone(zone: str) -> None:
     expected = (datetime(2099, 10, 21, 7, 28, tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-    assert waits(f"{DATE} {zone}".strip()) == pytest.approx(expected, abs=60)
+    assert delay(f"{DATE} {zone}".strip()) == pytest.approx(expected, abs=60)
 
 
 @pytest.mark.parametrize(
     "value",
     ["Wednesday, 21-Oct-15 07:28:00 GMT", "Sun Nov  6 08:49:37 1994", "Wed, 21 Oct 2015 07:28:00 GMT"],
 )
-def test_a_date_in_the_past_asks_for_no_wait(value: str) -> None:
-    assert waits(value) == 0
+def test_date_in_the_past_requests_no_delay(value: str) -> None:
+    assert delay(value) == 0
 
 
-def test_a_date_is_counted_from_now() -> None:
+def test_date_is_relative_to_now() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    assert waits(soon) == pytest.approx(3600, abs=60)
+    assert delay(soon) == pytest.approx(3600, abs=60)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_date_is_counted_from_now() -> None:
         "nan",
     ],
 )
-def test_a_value_that_is_neither_is_ignored(value: str) -> None:
-    assert waits(value) == 0
+def test_other_value_is_ignored(value: str) -> None:
+    assert delay(value) == 0
 
 
 @given(st.text(max_size=60) | st.from_regex(r"\AWed, \d+ Oct \d+ \d+:\d+:\d+ [A-Z+-]?\d*\Z", fullmatch=True))
 @example(f"{DATE} +99999999999999")
-def test_no_value_raises_or_asks_for_a_wait_that_is_no_number(value: str) -> None:
-    seconds = waits(value)
+def test_any_value_returns_a_finite_delay(value: str) -> None:
+    seconds = delay(value)
     assert seconds >= 0
     assert math.isfinite(seconds)

@@ -1,4 +1,4 @@
-"""Server-sent events by the standard, however their bytes are cut into pieces."""
+"""Server-sent events are parsed by the standard, whatever the chunk boundaries."""
 
 import pytest
 
@@ -30,12 +30,12 @@ EVENTS = [("message", "one"), ("error", "two\n three"), ("message", ""), ("messa
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-async def test_events_are_the_same_however_the_bytes_are_cut(size):
+async def test_events_do_not_depend_on_chunk_boundaries(size):
     pieces = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
     assert await read(*pieces) == EVENTS
 
 
-async def test_bytes_that_are_no_utf_8_are_replaced():
+async def test_invalid_utf_8_is_replaced():
     assert await read(b"data: \xff\xfe\n\n") == [("message", "\ufffd\ufffd")]
 
 
@@ -46,7 +46,7 @@ async def test_event_or_line_past_the_limit_is_refused(line):
 
 
 @pytest.mark.parametrize("piece", [b"a", b"\n", b"\r", b":\n", b"data:\n", b"data: {}\n\n", b"a\nb"])
-async def test_many_small_pieces_take_no_time(piece):
+async def test_many_small_chunks_are_parsed_quickly(piece):
     async with responsive():
         await read(piece * (1_000_000 // len(piece)))
     async with responsive():
