@@ -28,7 +28,7 @@ KEYS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
-async def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock: Any) -> None:
+async def test_key_determines_the_algorithm_as_in_the_sdk(algorithm: str, clock: Any) -> None:
     key = KEYS[algorithm]()
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -52,14 +52,14 @@ async def test_the_key_chooses_the_algorithm_as_in_the_sdk(algorithm: str, clock
     assert claims["iat"] == clock.now
 
 
-async def test_each_assertion_has_an_id_of_its_own(clock: Any) -> None:
+async def test_each_assertion_has_a_unique_jti(clock: Any) -> None:
     authentication = ClientSecretJwt("app", FixedSecret(Secret("s" * 40)), TOKEN_ENDPOINT, clock)
     assertions = [(await authentication.authenticate(REQUEST)).form["client_assertion"] for _ in range(20)]
     ids = {jwt.decode(text, options={"verify_signature": False})["jti"] for text in assertions}
     assert len(ids) == 20
 
 
-async def test_credentials_of_a_request_do_not_print(clock: Any) -> None:
+async def test_credentials_of_a_request_are_not_printed(clock: Any) -> None:
     authentication = ClientSecretJwt("app", FixedSecret(Secret("s" * 40)), TOKEN_ENDPOINT, clock)
     request = await authentication.authenticate(REQUEST)
     assert repr(request) == f"TokenRequest(grant={REQUEST.grant!r}, server='token endpoint')"

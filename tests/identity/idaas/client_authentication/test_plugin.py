@@ -136,7 +136,7 @@ async def test_throttling_is_temporary_though_its_status_is_400(agent_of: Any) -
         ({}, {"openApiEndpoint": "h.example/path"}, "openApiEndpoint"),
     ],
 )
-async def test_a_wrong_member_is_named(agent_of: Any, authn: Any, root: Any, member: str) -> None:
+async def test_wrong_member_is_named(agent_of: Any, authn: Any, root: Any, member: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         agent_of.settings(PLUGIN, authn=authn, root=root)
     (fault,) = caught.value.faults
