@@ -127,8 +127,10 @@ class UnreachableError(AgentError):
     `retry_after` is the wait in seconds that it requested, if it did.
     """
 
-    def __init__(self, code: ErrorCode, detail: str, *, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
+    def __init__(
+        self, code: ErrorCode, detail: str, *, about: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, detail, about=about)
         self.retry_after = retry_after
 
 

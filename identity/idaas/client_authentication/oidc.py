@@ -61,13 +61,16 @@ class Oidc(ClientAuthentication):
         try:
             token = await asyncio.to_thread(read_token_file, self.path)
         except ValueError as error:
-            detail = f'token file "{self.path}" {error}'
-            raise _unavailable(detail) from None
+            raise self._unavailable(str(error)) from None
         expires_at = _claims(token).get("exp")
         if isinstance(expires_at, int | float) and expires_at - self.clock() < _LEAST_LIFETIME:
-            detail = f'token file "{self.path}": the token has expired, or does within a minute'
-            raise _unavailable(detail)
+            raise self._unavailable("contains a token that has expired, or does within a minute")
         return token
+
+    def _unavailable(self, reason: str) -> UnreachableError:
+        detail = f"the token file {reason}"
+        about = f'file "{self.path}"'
+        return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail, about=about)
 
 
 def read_oidc(declared: Declaration) -> Oidc | None:
@@ -97,7 +100,3 @@ def _claims(token: Secret) -> dict[str, object]:
         return dict(jwt.decode(token.reveal(), options={"verify_signature": False}))
     except jwt.PyJWTError:
         return {}
-
-
-def _unavailable(detail: str) -> UnreachableError:
-    return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, detail)

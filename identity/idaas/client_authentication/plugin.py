@@ -107,7 +107,7 @@ class Plugin(ClientAuthentication):
 
     def _headers(self, role: RoleCredential, body: bytes) -> dict[str, str]:
         headers: dict[str, str] = {
-            "host": urlsplit(self.endpoint).netloc,
+            "host": urlsplit(self.endpoint).netloc.removesuffix(":443"),  # as the HTTP client sends it
             "accept": "application/json",
             "user-agent": USER_AGENT,
             "x-acs-action": "GenerateOauthToken",

@@ -43,8 +43,8 @@ class OidcRole:
         try:
             token = await asyncio.to_thread(read_token_file, self.token_file)
         except ValueError as error:
-            detail = f'token file "{self.token_file}" {error}'
-            raise role_unavailable(detail) from None
+            detail, about = f"the token file {error}", f'file "{self.token_file}"'
+            raise role_unavailable(detail, about) from None
         moment = datetime.fromtimestamp(self.clock(), UTC)
         query = {
             "Action": "AssumeRoleWithOIDC",

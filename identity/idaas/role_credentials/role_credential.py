@@ -69,6 +69,7 @@ def read_role_credential(members: Mapping[str, Any], *, provider: str) -> RoleCr
     return role_credential(key_id, secret, token, provider=provider, expires_at=end.timestamp())
 
 
-def role_unavailable(detail: str) -> UnreachableError:
-    """The error of a role credential that cannot be obtained."""
-    return UnreachableError(IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE, f"role credential: {detail}")
+def role_unavailable(detail: str, about: str = "") -> UnreachableError:
+    """The error of a role credential that cannot be obtained. `about` is for operators alone."""
+    code = IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE
+    return UnreachableError(code, f"role credential: {detail}", about=about)
