@@ -47,7 +47,7 @@ def error_table() -> str:
         row = row_of(code, ("*the settings of the service*",))
         person = row.person.replace("{service}", "*the service*")
         rows.append(f"| `{code}` | {person}. | {row.symptom} | {row.cause} | {row.remedy} |\n")
-    head = "| code | what the person reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
+    head = "| code | what the user reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
     return head + "".join(rows)
 
 
@@ -77,17 +77,19 @@ def configuration() -> str:
 
 CONFIGURATION = """# Configuration
 
-Every environment variable of the agent. Faults stop the start, all at once, each by the variable's name;
-`idaas-agent doctor` checks what the values lead to. URLs must be https, except to loopback addresses.
-A variable that is set to nothing counts as not set. With `--env-file` the environment's own variables win.
-A variable whose name is nearly one of these is a warning: it is not read.
+For people who configure the agent: every environment variable.
+
+Faults stop the start and are reported all at once, each with the variable's name. `idaas-agent doctor`
+checks whether the values work. URLs must be https, except to loopback addresses. An empty variable counts
+as not set. Variables of the environment override those of `--env-file`. A variable with a misspelt name is
+not read, and the start warns about it.
 
 The agent's own secret is in a file (`IDAAS_CLIENT_SECRET_FILE`, `ENV_PRIVATE_KEY_FILE`), or in the variable
 that the SDK configuration file names (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`;
 `privateKeyEnvVarName`, such as `ENV_PRIVATE_KEY`). What each method needs:
 [client authentication](connect-idaas.md#client-authentication).
 
-| variable | default | what it is |
+| variable | default | meaning |
 |---|---|---|
 """
 

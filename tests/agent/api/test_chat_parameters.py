@@ -241,11 +241,11 @@ def rows(heading: str) -> dict[str, str]:
 def test_document_lists_each_parameter_in_its_group() -> None:
     assert rows("Honoured").keys() == Honoured.model_fields.keys()
     assert list(rows("Accepted and ignored")) == list(Ignored.model_fields)
-    assert list(rows("Refused, but for a value that changes nothing")) == list(Refused.model_fields)
+    assert list(rows("Refused, except for a value without effect")) == list(Refused.model_fields)
 
 
 def test_document_lists_each_neutral_value() -> None:
-    for name, text in rows("Refused, but for a value that changes nothing").items():
+    for name, text in rows("Refused, except for a value without effect").items():
         assert [json.loads(value) for value in re.findall(r"`(.+?)`", text)] == list(NEUTRAL.get(name, ()))
 
 
