@@ -1,7 +1,7 @@
 /**
- * What a company may change of the page's looks in config.js: product name, logo, suggestions, accent colour.
+ * The appearance that config.js can change: product name, logo, suggestions, accent colour.
  *
- * Texts stay texts. The accent colour is made lighter or darker until it can be read (WCAG 2.2, section 1.4.3).
+ * Texts are never markup. The accent colour is lightened or darkened until it has enough contrast (WCAG 2.2, section 1.4.3).
  */
 
 import { LANGUAGES } from './language/language.js';
@@ -9,13 +9,13 @@ import { LANGUAGES } from './language/language.js';
 const IMAGE_DATA = /^data:image\/(png|jpeg|webp|gif|svg\+xml)[;,]/i;
 const COLOUR = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i;
 const CONTRAST = 4.5;
-// The grounds on which the accent is text (theme.css): the darkest light one, and the lightest dark one.
+// The backgrounds of accent-coloured text (theme.css): the darkest light one, and the lightest dark one.
 const GROUNDS = { light: '#eef1f5', dark: '#1f242d' };
 
 /**
  * @param {Record<string, unknown>} appConfig
- * @param {URL | Location} page relative addresses are of this page
- * @param {(key: string, reason: string) => void} fault is called for each value that cannot be used
+ * @param {URL | Location} page the base of relative addresses
+ * @param {(key: string, reason: string) => void} fault is called for each invalid value
  */
 export function readAppearance(appConfig, page, fault) {
   const { PRODUCT_NAME, LOGO_URL, SUGGESTIONS, ACCENT_COLOR } = appConfig;
@@ -33,12 +33,12 @@ export function readAppearance(appConfig, page, fault) {
   };
 }
 
-/** The suggestions of a language; `undefined` where the page's own are meant. */
+/** The suggestions of a language; `undefined` for the page's defaults. */
 export function suggestionsIn(suggestions, code) {
   return Array.isArray(suggestions) ? suggestions : suggestions?.[code];
 }
 
-/** The values of theme.css for an accent colour: of a button, under the pointer, and of the text on it. */
+/** The values of theme.css for an accent colour: a button, a button under the pointer, and the text on it. */
 export function accentColors(color) {
   const accent = parsed(color);
   return Object.fromEntries(Object.entries(GROUNDS).map(([scheme, ground]) => {
@@ -51,7 +51,7 @@ export function accentColors(color) {
   }));
 }
 
-/** Puts the accent colour into effect. Through the object model, which a policy against inline styles allows. */
+/** Applies the accent colour through the object model, which a policy against inline styles allows. */
 export function applyAccent(color, style) {
   if (color === undefined) return;
   const { light, dark } = accentColors(color);

@@ -1,7 +1,7 @@
 /**
- * The page's state and what a person can do: sign in and out, ask, choose a language. It knows no view.
+ * The page's state and the user's actions: sign in and out, ask, choose a language. It does not know the view.
  *
- * A change that concerns the whole page is a `change` event; the chat has its own.
+ * A change of the whole page is a `change` event; the chat has its own events.
  */
 
 import { suggestionsIn } from './appearance.js';
@@ -64,7 +64,7 @@ export class Application extends EventTarget {
     return this.configuration.logoUrl;
   }
 
-  /** The configured questions to begin with, in the person's language. */
+  /** The configured suggestions, in the user's language. */
   get suggestions() {
     return suggestionsIn(this.configuration.suggestions, this.language.code);
   }
@@ -73,23 +73,23 @@ export class Application extends EventTarget {
     return this.sessions.secondsLeft();
   }
 
-  /** Whether the sign-in will be renewed without the person. */
+  /** Whether the sign-in is renewed without the user. */
   get renewsItself() {
     return this.session !== undefined && this.renewal.expected(this.session);
   }
 
-  /** Renews the sign-in without the person, if it is near its end and that has not failed before. */
+  /** Renews the sign-in without the user, if it expires soon and no earlier attempt has failed. */
   async renewIfDue() {
     const { session } = this;
     if (!session || !this.renewal.due(session, this.secondsLeft())) return;
     const renewed = await this.renewal.renew(session);
-    if (renewed && this.session === session) this.sessions.keep(renewed); // not if the person has signed out meanwhile
+    if (renewed && this.session === session) this.sessions.keep(renewed); // unless the user has signed out meanwhile
   }
 
   /**
-   * Finishes a sign-in, or goes on with the session of before a reload.
+   * Completes a sign-in, or restores the session from before a reload.
    *
-   * @param {object | undefined} response what `takeAuthorizationResponse` found
+   * @param {object | undefined} response the result of `takeAuthorizationResponse`
    */
   async start(response) {
     const hadSession = this.sessions.kept();
@@ -115,14 +115,14 @@ export class Application extends EventTarget {
     }
   }
 
-  /** Forgets everything here and in the other tabs, then ends the session at IDaaS. */
+  /** Removes all data here and in the other tabs, then ends the session at IDaaS. */
   async signOut() {
     this.otherTabs.postMessage(SIGNED_OUT);
     await this.#forget();
     this.location.assign(logoutUrl(this.configuration));
   }
 
-  /** The browser has shown the page again as it was left, such as by "back" from the sign-in page. */
+  /** The browser has restored the page, such as by "back" from the sign-in page. */
   comeBack() {
     this.signingIn = false;
     this.#changed();
@@ -150,7 +150,7 @@ export class Application extends EventTarget {
       this.sessions.keep(await completeSignIn(response, this.configuration, this.pendingSignIn));
       this.expired = false;
     } catch (error) {
-      // An answer that this tab did not ask for changes nothing for a person who is signed in.
+      // A response that this tab did not request has no effect on a signed-in user.
       if (!this.session) this.#fail(error);
     }
   }
@@ -186,7 +186,7 @@ export class Application extends EventTarget {
 
   #fail(error) {
     this.signInError = error instanceof SignInError ? error : new SignInError('failed');
-    console.error(error); // no secret: messages of the page, of the browser, and what IDaaS says of a refusal
+    console.error(error); // contains no secret: messages of the page, of the browser, and IDaaS's description of a refusal
   }
 
   #changed() {

@@ -1,7 +1,7 @@
 /**
  * Configuration of the page: the one file that you edit. Everything in it is public.
  *
- * `idaas-agent up` serves its own values for the sandbox at /config.js and leaves this file alone.
+ * `idaas-agent up` serves its own values for the sandbox at /config.js and leaves this file unchanged.
  */
 window.APP_CONFIG = {
   // The agent: its base URL, or the whole URL of its chat route (…/openai/v1/chat/completions).
@@ -14,8 +14,8 @@ window.APP_CONFIG = {
   // The Client node. This page's URL must be among its redirect URIs and its logout callback URLs.
   CLIENT_ID: 'app_…',
 
-  // The agent's audience and permission: audience|permission. With `openid ` before it an ID token comes too: the page
-  // then shows the person's name, and checks the token's nonce, issuer, audience and expiry. Without, `state` stands alone.
+  // The agent's audience and permission: audience|permission. With `openid ` in front, IDaaS also issues an ID token: the
+  // page shows the user's name, and checks the token's nonce, issuer, audience and expiry. Without it, only `state` is checked.
   SCOPE: 'https://agent.example.com|agent.access',
 
   // Optional. With the five keys above the page signs in by the implicit grant.
@@ -26,15 +26,15 @@ window.APP_CONFIG = {
   // REDIRECT_URI: 'https://chat.example.com/',             // default: the address of this page
   // TOKEN_STORAGE: 'memory',      // default 'session': the access token survives a reload, in this tab only
   // CONVERSATION_STORAGE: 'indexeddb', // default 'session': the conversation is kept for the tab; 'memory': until a reload
-  //                               // or a new sign-in; 'indexeddb': in the browser, for its person, until they sign out
+  //                               // or a new sign-in; 'indexeddb': in the browser, for its user, until they sign out
   // SILENT_RENEWAL: 'off',        // default 'on': the sign-in is renewed before it expires, where IDaaS allows it
   // MODEL: 'qwen-plus',           // sent as `model`; default: the agent's own
   // LANGUAGE: 'en',               // or 'zh'; default: the browser's
   //
-  // Looks, all optional.
+  // Appearance, all optional.
   //
   // PRODUCT_NAME: 'Acme Assistant',
   // LOGO_URL: 'logo.svg',         // a file of this site, or https://…, or data:image/…
-  // ACCENT_COLOR: '#0a7d5a',      // made darker or lighter where it could not be read
+  // ACCENT_COLOR: '#0a7d5a',      // darkened or lightened until it has enough contrast
   // SUGGESTIONS: ['Who is on duty this week?', 'Book a meeting room'], // or { en: […], zh: […] }
 };

@@ -1,7 +1,7 @@
 /**
- * Reads `window.APP_CONFIG` (see config.js) into the values that the page works with, or says what is wrong with it.
+ * Reads `window.APP_CONFIG` (see config.js) into the values that the page uses, or reports its faults.
  *
- * Every fault is reported, each by its key. URLs must be https, except to loopback addresses.
+ * All faults are reported at once, each with its key. URLs must be https, except to loopback addresses.
  */
 
 import { readAppearance } from './appearance.js';
@@ -98,7 +98,7 @@ function urlFault(value) {
   return url.protocol === 'http:' && isLoopback(value) ? undefined : 'insecure';
 }
 
-/** The chat route, whether `API_URL` is the agent's base URL or already the route. */
+/** The chat route; `API_URL` is the agent's base URL or the route itself. */
 function chatUrl(apiUrl) {
   const url = new URL(apiUrl);
   const path = url.pathname.replace(/\/+$/, '');

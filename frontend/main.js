@@ -1,4 +1,4 @@
-/** Where the page begins: puts the parts together. Nothing else here. */
+/** The entry point of the page: connects the parts. */
 
 import { applyAccent } from './appearance.js';
 import { Application } from './application.js';
@@ -9,10 +9,10 @@ import { answerInFrame, handToParent } from './sign-in/frame-answer.js';
 import { Page } from './view/page.js';
 import { showUnconfigured } from './view/unconfigured.js';
 
-// First of all: no token or code stays in the address or the history.
+// First, so that no token or code stays in the address or the history.
 const response = takeAuthorizationResponse(location, history);
 
-// In a frame the page shows nothing: there it has been loaded to renew a sign-in, or to deceive.
+// In a frame the page shows nothing: it was loaded to renew a sign-in, or for clickjacking.
 if (window.parent === window) await start();
 else {
   document.getElementById('page').replaceChildren();
@@ -48,7 +48,7 @@ async function start() {
   }
 }
 
-/** Storage can be forbidden by the browser's settings; nothing is then remembered in it. */
+/** `undefined` if the browser's settings forbid storage. */
 function allowed(storage) {
   try {
     return storage();

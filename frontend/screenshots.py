@@ -44,7 +44,7 @@ COMPANY = {
 
 
 class Photographer:
-    """Takes the pictures, one browser context for each look of the page."""
+    """Takes the pictures, one browser context for each appearance of the page."""
 
     def __init__(self, browser: Browser, page_url: str, sandbox: RunningSandbox, folder: Path) -> None:
         self.browser = browser
@@ -136,7 +136,7 @@ class Photographer:
         await self.shoot(page, "forged")
 
     async def take_states(self) -> None:
-        """The rarer states: a refused call, waiting, an agent that is down, undo, a company's own looks."""
+        """Less common states: a refused call, waiting, an unreachable agent, undo, a configured appearance."""
         phone = {"viewport": PHONE, "device_scale_factor": 1.5}
         for name, look in {"bob": {}, "bob-phone-zh": phone | {"locale": "zh-CN"}}.items():
             page = await self.page(look)
@@ -179,12 +179,12 @@ class Photographer:
 
 
 async def limit(route: Route) -> None:
-    """Answers as an agent does that has been asked too often."""
+    """The response of an agent to a caller over the rate limit."""
     await route.fulfill(status=429, json=LIMITED, headers={"Access-Control-Allow-Origin": "*"})
 
 
 async def main(folder: Path) -> None:
-    """Starts everything on free ports, takes the pictures, stops everything."""
+    """Starts all servers on free ports, takes the pictures, and stops the servers."""
     listeners = [listen("127.0.0.1", 0, purpose, "nothing") for purpose in ("the agent", "the page")]
     agent_port, page_port = (listener.getsockname()[1] for listener in listeners)
     page_url = f"http://localhost:{page_port}/"

@@ -1,19 +1,19 @@
 /**
- * A question that could not be answered. `code` is the agent's (its error table), or one of the page's own for what
- * happens before the agent can answer: `agent_unreachable`, `answer_interrupted`, `agent_failed`.
+ * A failed question. `code` is the agent's (its error table), or one of the page's own for failures outside the agent:
+ * `agent_unreachable`, `answer_interrupted`, `agent_failed`.
  */
 export class AgentFailure extends Error {
   /**
    * @param {{code: string, status?: number, message?: string, service?: string, requestId?: string, retryAt?: number}} failure
-   *   `message` is the agent's text for the person; `retryAt` is in milliseconds since 1970
+   *   `message` is the agent's text for the user, kept as `userText`; `retryAt` is in milliseconds since 1970
    */
   constructor({ code, status, message, service, requestId, retryAt }) {
     super(code);
     this.name = 'AgentFailure';
-    Object.assign(this, { code, status, said: message, service, requestId, retryAt });
+    Object.assign(this, { code, status, userText: message, service, requestId, retryAt });
   }
 
-  /** Whether signing in again is the way on. */
+  /** Whether the user should sign in again. */
   get signInAgain() {
     return this.status === 401 || SIGN_IN_AGAIN.includes(this.code);
   }
@@ -22,16 +22,16 @@ export class AgentFailure extends Error {
 const SIGN_IN_AGAIN = ['access_token_invalid', 'access_token_missing', 'user_token_refused'];
 const LONGEST_WAIT_SECONDS = 3600;
 
-// What a status means when the body does not say, such as from a gateway in front of the agent.
+// The codes of statuses without a code in the body, such as those of a gateway in front of the agent.
 const BY_STATUS = {
   401: 'access_token_invalid', 403: 'insufficient_scope', 413: 'request_too_large', 429: 'rate_limited',
 };
 
 /**
- * The failure in an error body of the OpenAI shape with the agent's members; any other body counts as empty. What the
- * body does not say is taken from the headers `X-Request-Id` and `Retry-After`. A wait longer than an hour counts as one.
+ * The failure in an error body of OpenAI's form with the agent's members; any other body counts as empty. Missing members
+ * are taken from the headers `X-Request-Id` and `Retry-After`. A wait of more than an hour is shortened to one hour.
  *
- * @param {{status?: number, headers?: Headers, now?: number}} answer of which the body is; nothing for an event in a stream
+ * @param {{status?: number, headers?: Headers, now?: number}} answer the response with this body; omit it for an event in a stream
  */
 export function failureFromBody(body, { status, headers, now = Date.now() } = {}) {
   const error = typeof body?.error === 'object' && body.error !== null ? body.error : {};

@@ -6,16 +6,16 @@ import { AgentFailure, failureFromBody } from './agent-failure.js';
 const END_MS = 5000;
 
 /**
- * Asks, and yields what happens until the answer is complete:
+ * Sends the question, and yields events until the answer is complete:
  *
- * - `{type: 'accepted'}`: the agent has taken the question, so it has verified the access token
+ * - `{type: 'accepted'}`: the agent has accepted the request, so it has verified the access token
  * - `{type: 'text' | 'reasoning', text}`
- * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, ok, duration_ms, …}`, as the agent sent it
+ * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, ok, duration_ms, …}`, as received from the agent
  * - `{type: 'usage', usage}`
  *
- * Returns normally only if the agent said that it is done. Aborting `signal` ends the request, and with it the run.
+ * Returns normally only after the agent's final event. Aborting `signal` ends the request and the agent's run.
  *
- * @throws {AgentFailure} refused before the answer began, or broken off in it
+ * @throws {AgentFailure} if the request is refused, or the stream fails or ends early
  */
 export async function* streamAnswer({ url, accessToken, model, messages, signal, fetch = globalThis.fetch }) {
   const response = await send({ url, accessToken, model, messages, signal, fetch });
@@ -27,7 +27,7 @@ export async function* streamAnswer({ url, accessToken, model, messages, signal,
   yield { type: 'accepted' };
 
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let over = false; // the agent has said its last word
+  let over = false; // the final event has been received
   try {
     for await (const data of serverSentData(reader, signal)) {
       over = data === '[DONE]';
@@ -51,7 +51,7 @@ async function send({ url, accessToken, model, messages, signal, fetch }) {
       body: JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } }),
       cache: 'no-store',
       credentials: 'omit',
-      redirect: 'error', // the token goes to the configured agent and nowhere else
+      redirect: 'error', // the token is sent only to the configured agent
       referrerPolicy: 'no-referrer',
       signal,
     });
@@ -73,7 +73,7 @@ async function* serverSentData(reader, signal) {
   }
 }
 
-/** Reads what little follows the last event: a body that is cancelled counts as an aborted request in browsers. */
+/** Reads the rest of the body after the last event: browsers report a cancelled body as an aborted request. */
 async function readToEnd(reader) {
   const late = setTimeout(() => reader.cancel().catch(() => {}), END_MS);
   try {

@@ -1,21 +1,22 @@
-/** The chat of this tab: asks the agent, and tells its observers what has changed. */
+/** The chat of this tab: sends questions to the agent, and notifies observers of changes. */
 
 import { AgentFailure } from './agent-failure.js';
 import { addEvent, chatMessages, endAnswer, newTurn } from './conversation.js';
 
 /**
- * Events: `turns` (a turn came or went, is being edited or no longer) and `answer` (the last answer grew or ended).
+ * Events: `turns` (a turn was added or removed, or its editing began or ended) and `answer` (the last answer grew or
+ * ended).
  *
- * Nothing is lost by one click: a question that is edited keeps its answer until the new one is sent, and what was
- * replaced or cleared can be had back until the next question.
+ * No single click loses content: an edited question keeps its answer until the new one is sent, and a replaced answer or
+ * a cleared conversation can be restored until the next question.
  */
 export class Chat extends EventTarget {
   #running;
 
-  /** Whether the last question is being edited: the next one that is sent replaces it. */
+  /** Whether the last question is being edited: the next question replaces it. */
   editing = false;
 
-  /** What `undo` brings back, and what took it away. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
+  /** What `undo` restores, and which action removed it. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
   undoable;
 
   /**
@@ -32,7 +33,7 @@ export class Chat extends EventTarget {
     return this.#running !== undefined;
   }
 
-  /** Asks, and resolves when the answer has ended, in whichever way. One question at a time. */
+  /** Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. */
   async send(question) {
     if (this.busy) return;
     this.undoable = this.editing ? { turns: this.turns, by: 'replaced' } : undefined;
@@ -42,11 +43,11 @@ export class Chat extends EventTarget {
     const running = new AbortController();
     this.#running = running;
     this.turns.push(turn);
-    this.#tell('turns');
+    this.#notify('turns');
     try {
       for await (const event of this.ask({ messages: chatMessages(this.turns), signal: running.signal })) {
         addEvent(turn.answer, event);
-        this.#tell('answer');
+        this.#notify('answer');
       }
       endAnswer(turn.answer, 'done');
     } catch (error) {
@@ -55,15 +56,15 @@ export class Chat extends EventTarget {
     } finally {
       if (this.#running === running) this.#running = undefined;
     }
-    this.#tell('answer');
+    this.#notify('answer');
   }
 
-  /** Ends the request; the agent's run ends with it. What has come so far stays. */
+  /** Ends the request and the agent's run. The partial answer stays. */
   stop() {
     this.#running?.abort();
   }
 
-  /** Asks the last question again; the answer of before can be had back. */
+  /** Asks the last question again; the previous answer can be restored. */
   askAgain() {
     if (this.busy || this.turns.length === 0) return undefined;
     this.editing = true;
@@ -74,38 +75,38 @@ export class Chat extends EventTarget {
   edit() {
     if (this.busy || this.turns.length === 0) return undefined;
     this.editing = true;
-    this.#tell('turns');
+    this.#notify('turns');
     return this.turns.at(-1).question;
   }
 
   stopEditing() {
     this.editing = false;
-    this.#tell('turns');
+    this.#notify('turns');
   }
 
-  /** Stops, and begins anew. */
+  /** Stops the answer, and begins a new conversation. */
   clear() {
     this.#leave();
     if (this.turns.length > 0) this.undoable = { turns: this.turns, by: 'cleared' };
     this.turns = [];
-    this.#tell('turns');
+    this.#notify('turns');
   }
 
-  /** Brings back what was replaced or cleared last. An answer that is under way is stopped. */
+  /** Restores what was last replaced or cleared. A running answer is stopped. */
   undo() {
     if (!this.undoable) return;
     this.#leave();
     this.turns = this.undoable.turns;
     this.undoable = undefined;
-    this.#tell('turns');
+    this.#notify('turns');
   }
 
-  /** Stops, and forgets everything: the person has left. */
+  /** Stops the answer and removes all turns, when the user signs out. */
   forget() {
     this.#leave();
     this.turns = [];
     this.undoable = undefined;
-    this.#tell('turns');
+    this.#notify('turns');
   }
 
   #leave() {
@@ -114,17 +115,17 @@ export class Chat extends EventTarget {
     this.editing = false;
   }
 
-  #tell(type) {
+  #notify(type) {
     this.dispatchEvent(new Event(type));
   }
 }
 
-/** Plain members, so that a failed turn can be kept over a reload. */
+/** Plain members, so that a failed turn can be stored for a reload. */
 function failureMembers(error) {
   if (!(error instanceof AgentFailure)) {
-    console.error(error); // no secret: messages of our own and of the browser
+    console.error(error); // contains no secret: messages of the page and of the browser
     return { code: 'page_failed' };
   }
-  const { code, status, said, service, requestId, retryAt, signInAgain } = error;
-  return { code, status, said, service, requestId, retryAt, signInAgain };
+  const { code, status, userText, service, requestId, retryAt, signInAgain } = error;
+  return { code, status, userText, service, requestId, retryAt, signInAgain };
 }

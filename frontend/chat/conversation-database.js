@@ -1,4 +1,4 @@
-/** People's last conversations in this browser's IndexedDB, each under its person. They stay until that person signs out. */
+/** The users' last conversations in this browser's IndexedDB, by user. Each stays until its user signs out. */
 
 const NAME = 'idaas-agent';
 const STORE = 'conversations';
@@ -11,12 +11,12 @@ export class ConversationDatabase {
     this.indexedDB = indexedDB;
   }
 
-  /** The turns of `person`, or `undefined`. What a method does is done when its promise resolves; rejects if it cannot be. */
+  /** The turns of `person`, or `undefined`. Each method is complete when its promise resolves, and rejects on failure. */
   read(person) {
     return this.#transact('readonly', (store) => store.get(person));
   }
 
-  /** Replaces what was kept of `person`. Calls take effect in their order. */
+  /** Replaces the stored turns of `person`. Calls take effect in order. */
   write(person, turns) {
     return this.#transact('readwrite', (store) => store.put(turns, person));
   }

@@ -1,14 +1,14 @@
 /**
- * The conversation: turns of a question and its answer. An answer is a list of parts in the order in which they came:
+ * The conversation: turns of a question and its answer. An answer is a list of parts in the order of arrival:
  * thinking, text, tool calls.
  *
  * @typedef {{type: 'reasoning' | 'text', text: string}} TextPart
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string}} ToolPart
- *   `not_called`: the call was refused before the service heard of it; `arguments` is JSON
+ *   `not_called`: the call was refused before it reached the service; `arguments` is JSON
  * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
- *   failure?: object}} Answer `accepted`: the agent took the question, so it verified the access token
+ *   failure?: object}} Answer `accepted`: the agent accepted the request, so it verified the access token
  * @typedef {{question: string, answer: Answer}} Turn
  */
 
@@ -19,7 +19,7 @@ export function newTurn(question) {
   return { question, answer: { status: 'streaming', parts: [] } };
 }
 
-/** Adds what has happened to an answer. Events of an unknown type are ignored. */
+/** Adds an event to an answer. Unknown types are ignored. */
 export function addEvent(answer, event) {
   const { parts } = answer;
   if (event.type === 'text' || event.type === 'reasoning') {
@@ -41,14 +41,14 @@ export function addEvent(answer, event) {
   }
 }
 
-/** Ends an answer. Tool calls without an end are of unknown outcome: they may have taken effect. */
+/** Ends an answer. Unfinished tool calls have an unknown outcome: they may have taken effect. */
 export function endAnswer(answer, status, failure) {
   answer.status = status;
   answer.failure = failure;
   for (const part of answer.parts) if (part.outcome === 'running') part.outcome = 'unknown';
 }
 
-/** An answer's text alone. */
+/** The text of an answer, without its other parts. */
 export function answerText(answer) {
   return answer.parts.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n\n');
 }
@@ -58,7 +58,7 @@ export function toolCalls(answer) {
   return answer.parts.filter(({ type }) => type === 'tool');
 }
 
-/** The whole history as chat messages, the open question last. Thinking and tool calls stay here. */
+/** The whole history as chat messages, the open question last. Thinking and tool calls are not sent. */
 export function chatMessages(turns) {
   return turns.flatMap(({ question, answer }) => {
     const content = answerText(answer);

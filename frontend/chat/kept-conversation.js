@@ -1,8 +1,8 @@
 /**
- * Keeps the conversation over a reload and a new sign-in, for the person whose it is: in this tab (sessionStorage) and,
- * if a database is given, in this browser. The tab's copy comes first, so that two tabs do not mix.
+ * Stores the conversation of a user across a reload and a new sign-in: in this tab (sessionStorage) and, with a database,
+ * in this browser. The tab's copy has priority, so that two tabs do not mix.
  *
- * What cannot be kept is not kept: a chat never fails for that.
+ * Storage is best effort: a failure to store never fails the chat.
  */
 
 import { endAnswer } from './conversation.js';
@@ -12,7 +12,7 @@ const FORGET_MS = 1000;
 
 export class KeptConversation {
   /**
-   * @param {Storage | undefined} tab sessionStorage; `undefined` keeps nothing in the tab
+   * @param {Storage | undefined} tab sessionStorage; `undefined`: nothing is stored in the tab
    * @param {import('./conversation-database.js').ConversationDatabase} [database]
    */
   constructor(tab, database) {
@@ -20,18 +20,18 @@ export class KeptConversation {
     this.database = database;
   }
 
-  /** @param {string | undefined} person `Session.person`; nothing is kept of somebody who is not known */
+  /** @param {string | undefined} person `Session.person`; without it nothing is stored */
   async keep(person, turns) {
     if (person === undefined) return;
     try {
       this.tab?.setItem(KEY, JSON.stringify({ person, turns }));
     } catch {
-      this.tab.removeItem(KEY); // over the browser's quota: rather nothing than an old state
+      this.tab.removeItem(KEY); // over the browser's quota: no copy is better than an outdated one
     }
     await this.database?.write(person, turns).catch(() => this.database.remove(person)).catch(() => {});
   }
 
-  /** The turns of `person`. What the tab has of another person is forgotten, not returned. */
+  /** The turns of `person`. Another user's turns in the tab are removed, not returned. */
   async restore(person) {
     if (person !== undefined) {
       const turns = ended(this.#inTab(person)) ?? ended(await this.database?.read(person).catch(() => undefined));
@@ -41,7 +41,7 @@ export class KeptConversation {
     return [];
   }
 
-  /** Forgets what the tab has, and what the browser has of `person`. Does not wait longer than a second for the latter. */
+  /** Removes the tab's turns, and the browser's turns of `person`. Waits for the latter for at most a second. */
   async forget(person) {
     this.tab?.removeItem(KEY);
     if (person === undefined || !this.database) return;
@@ -59,7 +59,7 @@ export class KeptConversation {
   }
 }
 
-/** Turns as they were kept: an answer that streamed then has stopped since. `undefined` if they cannot be read. */
+/** Stored turns, with an interrupted answer marked as stopped. `undefined` if they cannot be read. */
 function ended(turns) {
   try {
     for (const { answer } of turns) {

@@ -1,6 +1,6 @@
 /**
- * Errors in English, for the person who asked: what happened, and what they can do. First the agent's codes, word for
- * word as the agent says them (a test compares), then the page's own. Operators read the agent's log.
+ * Errors in English for users: what happened, and what they can do. First the agent's codes with exactly the agent's texts
+ * (a test compares), then the page's own. Operators read the agent's log.
  */
 export const enErrors = Object.freeze({
   'error.access_token_invalid.symptom': 'Your sign-in has expired or is not valid for this agent',

@@ -11,10 +11,10 @@ export async function codeChallenge(verifier, crypto = globalThis.crypto) {
 }
 
 /**
- * A fresh request: the URL to go to, and what to remember until the answer comes.
+ * A new request: its URL, and what to store until the response.
  *
- * With `openid` in the scope an ID token is asked for, and `nonce` is sent, which must come back in it: nothing else
- * carries it. With the tutorial's five keys alone there is none of either, and `state` stands alone.
+ * With `openid` in the scope, an ID token is requested, and `nonce` is sent, which the ID token must contain. With the
+ * tutorial's five keys only, there is no ID token and no `nonce`; `state` is the only check.
  *
  * @param {object} configuration
  * @param {{prompt?: 'none', crypto?: Crypto}} options `prompt`: see OpenID Connect Core, section 3.1.2.1
@@ -41,7 +41,7 @@ export async function authorizationRequest(configuration, { prompt, crypto = glo
   return { url: url.href, pending };
 }
 
-/** Whether the scope asks who the person is (OpenID Connect Core, section 3.1.2.1). */
+/** Whether the scope requests an ID token (OpenID Connect Core, section 3.1.2.1). */
 export function asksForIdToken({ scope }) {
   return scope.split(' ').includes('openid');
 }

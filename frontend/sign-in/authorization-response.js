@@ -1,4 +1,4 @@
-/** The answer of the authorization endpoint, found in this page's address (RFC 6749, sections 4.1.2 and 4.2.2). */
+/** The response of the authorization endpoint, in this page's address (RFC 6749, sections 4.1.2 and 4.2.2). */
 
 import { SignInError } from './sign-in-error.js';
 
@@ -7,7 +7,7 @@ const KNOWN_ERRORS = ['access_denied', 'invalid_scope', 'unauthorized_client', '
   'server_error', 'temporarily_unavailable', 'invalid_request', 'login_required'];
 
 /**
- * Takes an answer out of the address, and out of the history at once, so that no token or code stays in either.
+ * Removes a response from the address and the history, so that no token or code stays in either, and returns it.
  *
  * @returns {{parameters: URLSearchParams, inFragment: boolean} | undefined}
  */
@@ -23,8 +23,8 @@ export function takeAuthorizationResponse(location, history) {
 }
 
 /**
- * Checks what both grants share: `state` is this tab's (RFC 6749, section 10.12), each member occurs once, `iss`, when
- * present, is the configured issuer (RFC 9207), and the answer is no error.
+ * Checks what both grants have in common: `state` is this tab's (RFC 6749, section 10.12), each member occurs once, `iss`,
+ * if present, is the configured issuer (RFC 9207), and the response is not an error.
  *
  * @throws {SignInError}
  */

@@ -12,12 +12,13 @@ const FAULTS = {
 };
 
 /**
- * Redeems the code of an answer that `checkAuthorizationResponse` has accepted. The client is public: no secret.
+ * Exchanges the code of a response that `checkAuthorizationResponse` has accepted. The client is public: no secret.
  *
- * If an ID token was asked for, it must be there, with the `nonce` sent, the configured issuer, this client, and not expired.
+ * A requested ID token must be present, have the `nonce` that was sent, the configured issuer and this client as audience,
+ * and not be expired.
  *
  * @returns {Promise<{accessToken: string, expiresIn: number | undefined, identity: object | undefined, refreshToken: string | undefined}>}
- *   `expiresIn` in seconds; `identity` are the ID token's claims, if one was asked for; `refreshToken`, if IDaaS gave one
+ *   `expiresIn` in seconds; `identity` are the ID token's claims, if one was requested; `refreshToken`, if IDaaS issued one
  * @throws {SignInError}
  */
 export async function tokenFromCode({ parameters, inFragment }, pending, configuration, fetch = globalThis.fetch) {
@@ -41,7 +42,7 @@ export async function tokenFromCode({ parameters, inFragment }, pending, configu
 }
 
 /**
- * A new access token for a refresh token (RFC 6749, section 6). `refreshToken` is absent if the old one stays valid.
+ * A new access token for a refresh token (RFC 6749, section 6). `refreshToken` is absent if the old one remains valid.
  *
  * @throws {SignInError}
  */

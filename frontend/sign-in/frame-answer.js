@@ -1,20 +1,20 @@
 /**
- * An answer of the authorization endpoint without leaving the page: in a hidden frame (OpenID Connect Core, section
- * 3.1.2.1, `prompt=none`). IDaaS sends the frame back to this page, which in a frame only hands the answer to the page
- * around it, and to no other site.
+ * A response of the authorization endpoint without leaving the page: in a hidden frame (OpenID Connect Core, section
+ * 3.1.2.1, `prompt=none`). IDaaS redirects the frame to this page, which in a frame only passes the response to its parent,
+ * and to no other origin.
  */
 
 const MESSAGE = 'idaas-agent.authorization-response';
 const PATIENCE_MS = 10_000;
 
-/** In a frame: gives what `takeAuthorizationResponse` found to the page around it, if that is of the same origin. */
+/** In a frame: passes the result of `takeAuthorizationResponse` to the parent, if it has the same origin. */
 export function handToParent(response, { parent, location }) {
   const answer = response && { text: response.parameters.toString(), inFragment: response.inFragment };
   parent.postMessage({ type: MESSAGE, answer }, location.origin);
 }
 
 /**
- * The answer to an authorization request, as `takeAuthorizationResponse` has it; `undefined` if none came in ten seconds.
+ * The response to an authorization request, as from `takeAuthorizationResponse`; `undefined` after ten seconds without one.
  *
  * @param {string} url with `prompt=none`
  */
@@ -22,7 +22,7 @@ export function answerInFrame(url, { document, window }) {
   const frame = document.createElement('iframe');
   frame.hidden = true;
   frame.title = '';
-  frame.setAttribute('sandbox', 'allow-scripts allow-same-origin'); // what it shows cannot lead this page away
+  frame.setAttribute('sandbox', 'allow-scripts allow-same-origin'); // the framed page cannot navigate this page
   frame.src = url;
   return new Promise((resolve) => {
     const finish = (answer) => {

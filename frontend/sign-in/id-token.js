@@ -1,4 +1,4 @@
-/** The ID token of an implicit grant (OpenID Connect Core, section 3.2.2.11). That of a code is oauth4webapi's to check. */
+/** The ID token of an implicit grant (OpenID Connect Core, section 3.2.2.11). oauth4webapi checks the ID token of a code grant. */
 
 import { unverifiedClaims } from './session.js';
 import { SignInError } from './sign-in-error.js';
@@ -6,10 +6,10 @@ import { SignInError } from './sign-in-error.js';
 const SKEW_SECONDS = 30;
 
 /**
- * The claims of an ID token that was made for this page's request: `nonce` is the one sent, `aud` is this client, `exp`
- * lies ahead, `iss` is the configured issuer where one is configured.
+ * The claims of an ID token for this page's request: `nonce` is the one sent, `aud` is this client, `exp` is in the future,
+ * `iss` is the configured issuer, if one is configured.
  *
- * Not checked: the signature. The page takes a name to show from it, and no right: the agent verifies the access token.
+ * Not checked: the signature. The page only shows the name in it; the agent verifies the access token.
  *
  * @throws {SignInError}
  */

@@ -4,18 +4,18 @@ import { idTokenClaims } from './id-token.js';
 import { SignInError } from './sign-in-error.js';
 
 /**
- * The token of an answer that `checkAuthorizationResponse` has accepted.
+ * The token of a response that `checkAuthorizationResponse` has accepted.
  *
- * Not checked: the token itself. It is the agent's to verify; the page only carries it.
+ * Not checked: the token itself, which the agent verifies.
  *
  * @returns {{accessToken: string, expiresIn: number | undefined, identity: object | undefined}} `expiresIn` in seconds;
- *   `identity` are the ID token's claims, if one was asked for
+ *   `identity` are the ID token's claims, if one was requested
  * @throws {SignInError}
  */
 export function tokenFromFragment({ parameters, inFragment }, pending, configuration) {
   const accessToken = parameters.get('access_token');
   const tokenType = parameters.get('token_type');
-  // A token in the query has been in logs on its way: only the fragment will do.
+  // A token in the query appears in logs: only the fragment is accepted.
   if (!inFragment || !accessToken) throw new SignInError('response_malformed');
   if (tokenType !== null && tokenType.toLowerCase() !== 'bearer') throw new SignInError('response_malformed');
   const expiresIn = Number(parameters.get('expires_in') ?? NaN);

@@ -1,7 +1,7 @@
 /**
- * What this tab must remember between sending the person to IDaaS and the answer: `state`, `nonce`, the PKCE verifier.
+ * The values that this tab stores between the request to IDaaS and the response: `state`, `nonce`, the PKCE verifier.
  *
- * It is kept in sessionStorage, which other tabs cannot read, and can be taken once only: an answer cannot be replayed.
+ * They are in sessionStorage, which other tabs cannot read, and can be taken only once, so a response cannot be replayed.
  */
 
 const KEY = 'idaas-agent.pending-sign-in';

@@ -1,9 +1,9 @@
 /**
- * Who is signed in in this tab, and the access token that the page sends to the agent.
+ * The signed-in user of this tab, and the access token that the page sends to the agent.
  *
  * The token is kept in memory, and, with `TOKEN_STORAGE: 'session'`, in sessionStorage, so that it survives a reload;
- * never in localStorage, which every tab and every later visit could read. A refresh token, which lives longer, is kept
- * in memory alone.
+ * never in localStorage, which every tab and every later visit can read. A refresh token, which lives longer, is kept
+ * only in memory.
  */
 
 import { SignInError } from './sign-in-error.js';
@@ -14,8 +14,8 @@ const KEY = 'idaas-agent.session';
  * @typedef {object} Session
  * @property {string} accessToken
  * @property {string} subject `sub`, for display
- * @property {string | undefined} person issuer and subject, which keep people's conversations apart; `undefined` if unknown
- * @property {string} name what to call the person
+ * @property {string | undefined} person issuer and subject, the key of the user's conversation; `undefined` if unknown
+ * @property {string} name the name to show
  * @property {number | undefined} expiresAt milliseconds since 1970
  * @property {string | undefined} refreshToken
  */
@@ -23,7 +23,7 @@ const KEY = 'idaas-agent.session';
 /**
  * @param {{accessToken: string, expiresIn?: number, identity?: object, refreshToken?: string}} token `identity`: the claims of an ID token
  * @returns {Session}
- * @throws {SignInError} the ID token and the access token are of two people
+ * @throws {SignInError} the ID token and the access token have different subjects
  */
 export function newSession({ accessToken, expiresIn, identity, refreshToken }, now = Date.now()) {
   const claims = unverifiedClaims(accessToken);
@@ -55,7 +55,7 @@ export function unverifiedClaims(token) {
 }
 
 export class SessionStore {
-  /** @param {Storage | undefined} storage sessionStorage; `undefined` keeps the session in memory alone */
+  /** @param {Storage | undefined} storage sessionStorage; `undefined` keeps the session only in memory */
   constructor(storage, now = Date.now) {
     this.storage = storage;
     this.now = now;
@@ -67,7 +67,7 @@ export class SessionStore {
     return this.storage?.getItem(KEY) != null;
   }
 
-  /** The session of before a reload, unless it has expired. */
+  /** The session from before a reload, unless it has expired. */
   restore() {
     try {
       const kept = JSON.parse(this.storage?.getItem(KEY) ?? 'null');
@@ -89,7 +89,7 @@ export class SessionStore {
     this.storage?.removeItem(KEY);
   }
 
-  /** Whole seconds until the token expires; `Infinity` where that is not known. */
+  /** Whole seconds until the token expires; `Infinity` if unknown. */
   secondsLeft() {
     if (!this.session) return 0;
     const { expiresAt } = this.session;

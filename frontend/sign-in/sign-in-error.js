@@ -2,7 +2,7 @@
 export class SignInError extends Error {
   /**
    * @param {string} code
-   * @param {string} [detail] what the authorization server said, for people; plain text from outside
+   * @param {string} [detail] the authorization server's description; untrusted plain text
    */
   constructor(code, detail) {
     super(detail ? `${code}: ${detail}` : code);

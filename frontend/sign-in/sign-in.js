@@ -1,4 +1,4 @@
-/** Signing in and out: to IDaaS, back, and what the page holds afterwards. */
+/** Sign-in and sign-out at IDaaS, and the resulting session. */
 
 import { authorizationRequest } from './authorization-request.js';
 import { checkAuthorizationResponse } from './authorization-response.js';
@@ -7,7 +7,7 @@ import { tokenFromFragment } from './implicit-grant.js';
 import { newSession } from './session.js';
 import { SignInError } from './sign-in-error.js';
 
-/** Goes to IDaaS; the page is left. Its history entry is replaced, so that "back" does not meet a spent answer. */
+/** Navigates to IDaaS. The history entry is replaced, so that "back" does not return to a used response. */
 export async function beginSignIn(configuration, pendingSignIn, location) {
   if (configuration.responseType === 'code' && !globalThis.crypto?.subtle) throw new SignInError('insecure_context');
   const { url, pending } = await authorizationRequest(configuration);
@@ -16,9 +16,9 @@ export async function beginSignIn(configuration, pendingSignIn, location) {
 }
 
 /**
- * The new session of an answer that `takeAuthorizationResponse` found.
+ * The new session for a response from `takeAuthorizationResponse`.
  *
- * @throws {SignInError} the answer was refused; nothing of it is kept
+ * @throws {SignInError} if the response is refused; nothing of it is stored
  */
 export async function completeSignIn(response, configuration, pendingSignIn, fetch = globalThis.fetch) {
   const pending = pendingSignIn.take();
@@ -29,7 +29,7 @@ export async function completeSignIn(response, configuration, pendingSignIn, fet
   return newSession(token);
 }
 
-/** The address that ends the session at IDaaS and comes back here. */
+/** The URL that ends the session at IDaaS and redirects back here. */
 export function logoutUrl(configuration) {
   const url = new URL(configuration.logoutEndpoint);
   url.searchParams.set('client_id', configuration.clientId);

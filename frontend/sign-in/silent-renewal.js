@@ -1,8 +1,8 @@
 /**
- * Renews the sign-in shortly before the access token expires, without the person: with a refresh token where IDaaS gave
- * one (RFC 6749, section 6), else in a hidden frame, where IDaaS still knows the browser.
+ * Renews the sign-in shortly before the access token expires, without the user: with a refresh token if IDaaS issued one
+ * (RFC 6749, section 6), otherwise in a hidden frame, if IDaaS still has a session for the browser.
  *
- * A token that could not be renewed is not tried again: then the person renews by the button.
+ * A failed renewal is not repeated for the same token: the user renews with the button.
  */
 
 import { authorizationRequest } from './authorization-request.js';
@@ -10,7 +10,7 @@ import { tokenFromRefreshToken } from './code-grant.js';
 import { newSession } from './session.js';
 import { completeSignIn } from './sign-in.js';
 
-/** Seconds before the end at which renewal begins. */
+/** Seconds before the expiry at which renewal begins. */
 export const RENEW_SECONDS = 180;
 const PAUSE_MS = 60_000;
 
@@ -28,19 +28,19 @@ export class SilentRenewal {
     Object.assign(this, { configuration, answerInFrame, fetch, now });
   }
 
-  /** Whether `session` is being renewed, or will be once it is near its end. */
+  /** Whether `session` is being renewed, or will be before it expires. */
   expected(session) {
     const { silentRenewal } = this.configuration;
     const way = session.refreshToken !== undefined || this.#canUseFrame(session);
     return silentRenewal && way && session.expiresAt !== undefined && session.accessToken !== this.#failed;
   }
 
-  /** Whether to call `renew` now. At most once in a minute, however short tokens live. */
+  /** Whether to call `renew` now. At most once a minute, for any token lifetime. */
   due(session, secondsLeft) {
     return secondsLeft <= RENEW_SECONDS && !this.#running && this.now() - this.#began >= PAUSE_MS && this.expected(session);
   }
 
-  /** The session of the same person with a new access token; `undefined` if there is none. Rejects never. */
+  /** The session of the same user with a new access token; `undefined` if there is none. Never rejects. */
   async renew(session) {
     this.#running = true;
     this.#began = this.now();
@@ -67,11 +67,11 @@ export class SilentRenewal {
     const response = await this.answerInFrame(url);
     if (!response) return undefined;
     const next = await completeSignIn(response, this.configuration, { take: () => pending }, this.fetch);
-    return next.person === session.person ? carriedOver(next, session) : undefined; // somebody else may have signed in at IDaaS
+    return next.person === session.person ? carriedOver(next, session) : undefined; // another user may have signed in at IDaaS
   }
 }
 
-/** A renewal can come without the ID token that named the person. */
+/** A renewal may have no ID token; the name of the session is kept. */
 function carriedOver(next, { person, subject, name }) {
   return { ...next, person, subject, name };
 }

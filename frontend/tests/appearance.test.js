@@ -21,11 +21,11 @@ function contrast(one, other) {
   return (high + 0.05) / (low + 0.05);
 }
 
-test('a page without these keys looks like itself', () => {
+test('a page without these keys has the default appearance', () => {
   assert.deepEqual(read({}), { productName: undefined, logoUrl: undefined, suggestions: undefined, accentColor: undefined, faults: [] });
 });
 
-test('good values are taken', () => {
+test('valid values are used', () => {
   for (const LOGO_URL of ['logo.svg', '/logo.png', 'https://cdn.example.com/l.png', 'data:image/png;base64,iVBORw0KGgo=', 'data:image/svg+xml,%3Csvg/%3E']) {
     const given = { PRODUCT_NAME: ' Acme ', LOGO_URL, SUGGESTIONS: ['One?'], ACCENT_COLOR: '#0a7' };
     assert.deepEqual(read(given), { productName: 'Acme', logoUrl: LOGO_URL, suggestions: ['One?'], accentColor: '#0a7', faults: [] });
@@ -38,7 +38,7 @@ for (const [key, reason, values] of [
   ['SUGGESTIONS', 'suggestions', [[], [''], 'One?', [7], ['x'.repeat(201)], Array(7).fill('a'), {}, { fr: ['Un ?'] }, { en: 'One?' }, { en: { zh: ['a'] } }, null]],
   ['ACCENT_COLOR', 'colour', ['', 'red', '#12', '#1234567', 'rgb(0,0,0)', '#fff;}', 'url(https://x)', 7]],
 ]) {
-  test(`a bad ${key} is refused, whatever it is`, () => {
+  test(`an invalid ${key} is refused`, () => {
     for (const value of values) assert.deepEqual(read({ [key]: value }).faults, [`${key} ${reason}`], String(value));
   });
 }
@@ -51,7 +51,7 @@ test('suggestions may be given for each language; the page has its own for the o
   assert.equal(suggestionsIn(undefined, 'en'), undefined);
 });
 
-test('whatever the accent colour, text in it and on it can be read', () => {
+test('text in and on any accent colour has enough contrast', () => {
   for (const color of ['#000', '#fff', '#ffff00', '#2252cf', '#808080', '#ff0000', '#00ff7f', '#777777']) {
     const { light, dark } = accentColors(color);
     for (const ground of ['#ffffff', '#f6f7f9', '#eef1f5']) assert.ok(contrast(light.accent, ground) >= 4.5, `${color} on ${ground}`);
@@ -61,7 +61,7 @@ test('whatever the accent colour, text in it and on it can be read', () => {
   assert.equal(accentColors('#2252cf').light.accent, '#2252cf');
 });
 
-test('the accent colour goes through the object model', () => {
+test('the accent colour is applied through the object model', () => {
   const set = {};
   applyAccent('#2252cf', { setProperty: (name, value) => { set[name] = value; } });
   assert.deepEqual(Object.keys(set), ['--accent', '--accent-hover', '--on-accent']);

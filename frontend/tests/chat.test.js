@@ -9,7 +9,7 @@ const REQUEST = { url: 'http://localhost:9002/openai/v1/chat/completions', acces
 const delta = (members) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: members }] })}\n\n`;
 const DONE = 'data: [DONE]\n\n';
 
-/** An agent that answers with these pieces of a body. */
+/** An agent whose response body has these pieces. */
 function agentSaying(pieces, init = {}) {
   const requests = [];
   const fetch = async (url, options) => {
@@ -35,7 +35,7 @@ function failsWith(code, status) {
   return (error) => error instanceof AgentFailure && error.code === code && error.status === status;
 }
 
-test('text, thinking, tool activity and usage arrive in their order', async () => {
+test('text, thinking, tool activity and usage arrive in order', async () => {
   const tool = { type: 'tool_started', tool: 'maps_weather', service: 'amap', access_identity: 'Machine' };
   const { fetch } = agentSaying([
     delta({ role: 'assistant' }), delta({ reasoning_content: 'hm' }),
@@ -47,7 +47,7 @@ test('text, thinking, tool activity and usage arrive in their order', async () =
   ]);
 });
 
-test('the stream may be cut anywhere, within a character too', async () => {
+test('the stream may be split anywhere, also within a character', async () => {
   const bytes = new TextEncoder().encode(`: keep-alive\n\n${delta({ content: '杭州' })}${delta({ content: '晴' })}${DONE}`.replaceAll('\n', '\r\n'));
   for (const size of [1, 2, 7]) {
     const pieces = [];
@@ -57,7 +57,7 @@ test('the stream may be cut anywhere, within a character too', async () => {
   }
 });
 
-test('the token goes into the Authorization header, to the agent and through no redirect', async () => {
+test('the token is sent in the Authorization header, only to the agent and through no redirect', async () => {
   const { fetch, requests } = agentSaying([DONE]);
   await eventsOf(fetch);
   const [{ url, headers, redirect, credentials, referrerPolicy, body }] = requests;
@@ -67,19 +67,19 @@ test('the token goes into the Authorization header, to the agent and through no 
   assert.doesNotMatch(body, /"at"/);
 });
 
-test('an error body becomes a failure with its words, service, reference and wait', async () => {
+test('an error body becomes a failure with its text, service, reference and wait', async () => {
   const error = { code: 'external_service_failed', message: 'm', service: 'amap', request_id: '1f2e', retry_after: 12 };
   const { fetch } = agentSaying([JSON.stringify({ error })], { status: 429, headers: { 'Content-Type': 'application/json' } });
   const before = Date.now();
   await assert.rejects(eventsOf(fetch), (failure) => {
-    const { code, status, said, service, requestId } = failure;
-    assert.deepEqual([code, status, said, service, requestId], ['external_service_failed', 429, 'm', 'amap', '1f2e']);
+    const { code, status, userText, service, requestId } = failure;
+    assert.deepEqual([code, status, userText, service, requestId], ['external_service_failed', 429, 'm', 'amap', '1f2e']);
     assert.ok(failure.retryAt >= before + 12_000 && failure.retryAt <= Date.now() + 12_000);
     return true;
   });
 });
 
-test('what an error body does not say is taken from the headers, and an absurd wait is not believed', () => {
+test('missing members of an error body are taken from the headers, and an extreme wait is shortened', () => {
   const failure = (headers, body) => failureFromBody(body, { status: 429, headers: new Headers(headers), now: 1000 });
   assert.equal(failure({ 'X-Request-Id': '1f2e' }).requestId, '1f2e');
   assert.equal(failure({ 'Retry-After': '7' }).retryAt, 8000);
@@ -91,23 +91,23 @@ test('what an error body does not say is taken from the headers, and an absurd w
 });
 
 for (const [status, code] of [[401, 'access_token_invalid'], [403, 'insufficient_scope'], [413, 'request_too_large'], [429, 'rate_limited'], [504, 'agent_failed']]) {
-  test(`a bare ${status}, as of a gateway, counts as ${code}`, async () => {
+  test(`a ${status} without a body counts as ${code}`, async () => {
     const { fetch } = agentSaying(['<html>'], { status, headers: { 'Content-Type': 'text/html' } });
     await assert.rejects(eventsOf(fetch), failsWith(code, status));
   });
 }
 
-test('signing in again is the way on after a 401, a 403 is not', () => {
+test('a 401 asks for a new sign-in, a 403 does not', () => {
   assert.equal(new AgentFailure({ code: 'access_token_invalid', status: 401 }).signInAgain, true);
   assert.equal(new AgentFailure({ code: 'insufficient_scope', status: 403 }).signInAgain, false);
 });
 
-test('an error in mid-stream ends the answer with its code', async () => {
+test('an error in a stream ends the answer with its code', async () => {
   const { fetch } = agentSaying([delta({ content: 'Sun' }), `data: ${JSON.stringify({ error: { code: 'model_call_failed', message: 'm' } })}\n\n`]);
   await assert.rejects(eventsOf(fetch), failsWith('model_call_failed', undefined));
 });
 
-test('a complete answer is read to the end of its body, and one that is not is cancelled', async () => {
+test('the body of a complete answer is read to its end, and that of an incomplete one is cancelled', async () => {
   const bodyOf = (...texts) => {
     const seen = { ended: false, cancelled: false };
     const body = new ReadableStream({
@@ -132,20 +132,20 @@ test('a complete answer is read to the end of its body, and one that is not is c
   assert.deepEqual(broken.seen, { ended: false, cancelled: true });
 });
 
-test('a stream that ends without saying so was interrupted', async () => {
+test('a stream without a final event was interrupted', async () => {
   await assert.rejects(eventsOf(agentSaying([delta({ content: 'Sun' })]).fetch), failsWith('answer_interrupted', undefined));
 });
 
-test('an answer that is no event stream is not taken for one', async () => {
+test('a response that is not an event stream is a failure', async () => {
   const { fetch } = agentSaying(['{}'], { headers: { 'Content-Type': 'application/json' } });
   await assert.rejects(eventsOf(fetch), failsWith('agent_failed', 200));
 });
 
-test('an agent that cannot be reached is told as that', async () => {
+test('an unreachable agent has its own code', async () => {
   await assert.rejects(eventsOf(async () => { throw new TypeError('Failed to fetch'); }), failsWith('agent_unreachable', undefined));
 });
 
-test('tool calls that run side by side end each for itself', () => {
+test('parallel tool calls end independently', () => {
   const { answer } = newTurn('q');
   const call = (id, members) => ({ tool: 'maps_weather', service: 'amap', access_identity: 'Machine', call_id: id, ...members });
   addEvent(answer, call('1', { type: 'tool_started' }));
@@ -164,14 +164,14 @@ test('tool calls without ids are matched by name', () => {
   assert.deepEqual(toolCalls(answer).map(({ outcome, accessIdentity }) => [outcome, accessIdentity]), [['ok', 'Human']]);
 });
 
-test('a call that was under way when the answer ended is of unknown outcome, never a success', () => {
+test('a call that was running when the answer ended has an unknown outcome, never success', () => {
   const { answer } = newTurn('q');
   addEvent(answer, { type: 'tool_started', tool: 't', service: 's', access_identity: 'Machine' });
   endAnswer(answer, 'stopped');
   assert.equal(toolCalls(answer)[0].outcome, 'unknown');
 });
 
-test('unknown events change nothing', () => {
+test('unknown events are ignored', () => {
   const { answer } = newTurn('q');
   addEvent(answer, { type: 'tool_renamed' });
   assert.deepEqual(answer.parts, []);
@@ -191,7 +191,7 @@ test('the whole history is sent, without thinking and tool calls', () => {
   ]);
 });
 
-test('stopping aborts the request and keeps what had come', async () => {
+test('stopping aborts the request and keeps the partial answer', async () => {
   let aborted = false;
   const chat = new Chat(async function* ({ signal }) {
     yield { type: 'text', text: 'half' };
@@ -212,18 +212,18 @@ test('one question at a time', async () => {
   assert.deepEqual(chat.turns.map(({ question }) => question), ['one']);
 });
 
-test('a failed answer keeps its failure, and the question can be taken back', async () => {
+test('a failed answer keeps its failure, and its question can be edited', async () => {
   const chat = new Chat(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
   await chat.send('q');
   assert.deepEqual([chat.turns[0].answer.failure.code, chat.turns[0].answer.failure.signInAgain], ['access_token_invalid', true]);
   assert.equal(chat.edit(), 'q');
 });
 
-/** A chat that answers each question with itself in capitals. */
+/** A chat whose answers repeat the question in capitals. */
 const echo = () => new Chat(async function* ({ messages }) { yield { type: 'text', text: messages.at(-1).content.toUpperCase() }; });
 const texts = ({ turns }) => turns.map(({ question, answer }) => [question, ...answer.parts.map(({ text }) => text)]);
 
-test('a question that is edited keeps its answer until the new one is sent, and then it can be had back', async () => {
+test('an edited question keeps its answer until the new one is sent, and undo restores it afterwards', async () => {
   const chat = echo();
   await chat.send('one');
   await chat.send('two');
@@ -240,7 +240,7 @@ test('a question that is edited keeps its answer until the new one is sent, and 
   assert.deepEqual(texts(chat), [['one', 'ONE'], ['two', 'TWO'], ['three', 'THREE']]);
 });
 
-test('the answer of before asking again can be had back, while the new one is under way too', async () => {
+test('undo restores the answer from before asking again, also while the new one streams', async () => {
   let signal;
   const chat = new Chat(async function* (request) {
     signal = request.signal;
@@ -255,7 +255,7 @@ test('the answer of before asking again can be had back, while the new one is un
   assert.deepEqual(texts(chat), [['one', 'a']]);
 });
 
-test('a conversation that was cleared can be had back until the next question, and not after leaving', async () => {
+test('undo restores a cleared conversation until the next question, and not after sign-out', async () => {
   const chat = echo();
   await chat.send('one');
   chat.clear();
@@ -273,7 +273,7 @@ test('a conversation that was cleared can be had back until the next question, a
   assert.deepEqual(chat.turns, []);
 });
 
-test('arguments and result of a call are kept as text, and long ones are cut', () => {
+test('arguments and result of a call are kept as text, and long ones are truncated', () => {
   const { answer } = newTurn('q');
   const call = { tool: 't', service: 's', access_identity: 'Machine', call_id: '1' };
   addEvent(answer, { ...call, type: 'tool_started', arguments: { city: '<b>' } });
@@ -283,7 +283,7 @@ test('arguments and result of a call are kept as text, and long ones are cut', (
   assert.equal(part.result, `${'x'.repeat(4000)}…`);
 });
 
-test('a call that was refused before the service heard of it is not one that failed', () => {
+test('a call that was refused before it reached the service is not a failed call', () => {
   const { answer } = newTurn('q');
   const call = { tool: 't', service: 'leave', access_identity: 'Human', call_id: '1', audience: 'a', scope: 's' };
   addEvent(answer, { ...call, type: 'tool_started' });
@@ -291,7 +291,7 @@ test('a call that was refused before the service heard of it is not one that fai
   assert.equal(toolCalls(answer)[0].outcome, 'not_called');
 });
 
-test('an answer is accepted when the agent has taken the question, not before', async () => {
+test('an answer counts as accepted only after the agent accepted the request', async () => {
   const { fetch } = agentSaying([DONE]);
   const chat = new Chat((request) => streamAnswer({ ...REQUEST, ...request, fetch }));
   await chat.send('q');

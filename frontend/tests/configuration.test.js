@@ -21,7 +21,7 @@ function faultsOf(appConfig) {
   return [];
 }
 
-test('the five keys of the tutorial are enough, and mean the implicit grant', () => {
+test('the five keys of the tutorial are sufficient and select the implicit grant', () => {
   const configuration = readConfiguration(FIVE_KEYS, PAGE);
   assert.equal(configuration.responseType, 'token');
   assert.equal(configuration.redirectUri, 'http://localhost:9001/');
@@ -42,7 +42,7 @@ test('the redirect URI is the page without query, fragment and index file', () =
   assert.equal(readConfiguration(FIVE_KEYS, page).redirectUri, 'https://chat.example.com/page/');
 });
 
-test('every fault is reported at once, by its key', () => {
+test('all faults are reported at once, each with its key', () => {
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, API_URL: 'ftp://x', CLIENT_ID: ' ', RESPONSE_TYPE: 'password' }),
     ['CLIENT_ID missing', 'RESPONSE_TYPE choice', 'API_URL insecure']);
 });
@@ -54,20 +54,20 @@ test('http is allowed to loopback only', () => {
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, API_URL: 'http://localhost.example.com' }), ['API_URL insecure']);
 });
 
-test('an address that runs as script is refused', () => {
+test('a script URL is refused', () => {
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, IDAAS_LOGOUT_ENDPOINT: 'javascript:alert(1)' }), ['IDAAS_LOGOUT_ENDPOINT insecure']);
 });
 
-test('the placeholders of the example are not taken for values', () => {
+test('the placeholders of the example are refused', () => {
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, CLIENT_ID: 'app_…', IDAAS_LOGOUT_ENDPOINT: 'https://{host}/logout' }),
     ['IDAAS_LOGOUT_ENDPOINT placeholder', 'CLIENT_ID placeholder']);
 });
 
-test('the code grant needs a token endpoint or an issuer to find it', () => {
+test('the code grant needs a token endpoint or an issuer', () => {
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, RESPONSE_TYPE: 'code' }), ['TOKEN_ENDPOINT missing_for_code']);
   assert.deepEqual(faultsOf({ ...FIVE_KEYS, RESPONSE_TYPE: 'code', ISSUER: 'https://idaas.example.com/oauth2' }), []);
 });
 
-test('a page without config.js says so', () => {
+test('a missing config.js is reported', () => {
   assert.deepEqual(faultsOf(undefined), ['APP_CONFIG missing']);
 });

@@ -17,12 +17,12 @@ function turnOf(question) {
 
 const questions = (turns) => turns.map(({ question }) => question);
 
-/** A tab of the browser whose IndexedDB this is. */
+/** A tab of the browser with this IndexedDB. */
 function tabOf(browser) {
   return new KeptConversation(new MemoryStorage(), new ConversationDatabase(browser));
 }
 
-test('a conversation is restored for the person whose it is, and forgotten for anybody else', async () => {
+test('a conversation is restored for its user, and removed for any other', async () => {
   const storage = new MemoryStorage();
   const kept = new KeptConversation(storage);
   await kept.keep(ALICE, [turnOf('q')]);
@@ -33,7 +33,7 @@ test('a conversation is restored for the person whose it is, and forgotten for a
   assert.equal(storage.size, 0);
 });
 
-test('a conversation that cannot be read is forgotten', async () => {
+test('an unreadable conversation is removed', async () => {
   for (const broken of ['{', 'null', JSON.stringify({ person: ALICE, turns: [1] }), JSON.stringify({ person: ALICE, turns: 3 })]) {
     const storage = new MemoryStorage();
     storage.setItem('idaas-agent.api.messages', broken);
@@ -42,7 +42,7 @@ test('a conversation that cannot be read is forgotten', async () => {
   }
 });
 
-test('nothing is kept of a person who is not known, nor anything in memory mode', async () => {
+test('nothing is stored for an unknown user, or in memory mode', async () => {
   const storage = new MemoryStorage();
   await new KeptConversation(storage).keep(undefined, [turnOf('q')]);
   assert.equal(storage.size, 0);
@@ -51,7 +51,7 @@ test('nothing is kept of a person who is not known, nor anything in memory mode'
   assert.deepEqual(await memory.restore(ALICE), []);
 });
 
-test('with a database a later tab goes on with the conversation, each person with his own', async () => {
+test('with a database a later tab continues the conversation, each user with their own', async () => {
   const browser = new IDBFactory();
   await tabOf(browser).keep(ALICE, [turnOf('of alice')]);
   await tabOf(browser).keep(BOB, [turnOf('of bob')]);
@@ -59,7 +59,7 @@ test('with a database a later tab goes on with the conversation, each person wit
   assert.deepEqual(questions(await tabOf(browser).restore(BOB)), ['of bob']);
 });
 
-test('what this tab has comes before what another tab has written, an empty conversation too', async () => {
+test('the copy of this tab has priority over that of another tab, even an empty one', async () => {
   const browser = new IDBFactory();
   const [first, second] = [tabOf(browser), tabOf(browser)];
   await first.keep(ALICE, []);
@@ -67,7 +67,7 @@ test('what this tab has comes before what another tab has written, an empty conv
   assert.deepEqual(await first.restore(ALICE), []);
 });
 
-test('what is kept last is what is found, however fast it comes', async () => {
+test('the last of several fast writes is the one that is restored', async () => {
   const browser = new IDBFactory();
   const tab = tabOf(browser);
   const turns = [];
@@ -78,7 +78,7 @@ test('what is kept last is what is found, however fast it comes', async () => {
   assert.equal((await tabOf(browser).restore(ALICE)).length, 20);
 });
 
-test('sign-out forgets the person here and in the database, and leaves others alone', async () => {
+test('sign-out removes the conversation of the user from tab and database, and no other', async () => {
   const browser = new IDBFactory();
   const tab = tabOf(browser);
   await tab.keep(ALICE, [turnOf('of alice')]);
@@ -89,7 +89,7 @@ test('sign-out forgets the person here and in the database, and leaves others al
   assert.deepEqual(questions(await tabOf(browser).restore(BOB)), ['of bob']);
 });
 
-test('a browser that refuses its storage costs the memory of the conversation, not the conversation', async () => {
+test('a browser that refuses storage does not affect the conversation itself', async () => {
   const refuses = { open() { throw new DOMException('no', 'SecurityError'); } };
   const storage = { setItem() { throw new DOMException('full', 'QuotaExceededError'); }, getItem: () => null, removeItem() {} };
   const kept = new KeptConversation(storage, new ConversationDatabase(refuses));

@@ -35,7 +35,7 @@ test('English messages begin with a capital where they stand alone', () => {
   for (const key of ['account.expired', 'account.expires_soon', 'failure.retry_in', 'chat.stopped_empty']) assert.match(MESSAGES.en[key], /^[A-Z]/, key);
 });
 
-test('every message that the page asks for exists, and every one that exists is asked for', () => {
+test('every message that the page uses exists, and every existing one is used', () => {
   const asked = new Set();
   const prefixes = new Set(['error.']); // built in failure.js from codes
   for (const source of SOURCES) {
@@ -49,7 +49,7 @@ test('every message that the page asks for exists, and every one that exists is 
   assert.deepEqual(Object.keys(MESSAGES.en).filter((key) => !used(key)), []);
 });
 
-test('every code of a sign-in error has words and a remedy', () => {
+test('every code of a sign-in error has a text and a remedy', () => {
   const codes = SOURCES.flatMap((source) => [...source.matchAll(/new SignInError\('([a-z_]+)'/g)].map(([, code]) => code));
   assert.ok(codes.length > 5);
   for (const code of codes) {
@@ -58,7 +58,7 @@ test('every code of a sign-in error has words and a remedy', () => {
   }
 });
 
-test('the language is the one chosen before, else the configured, else one that the browser speaks, else English', () => {
+test('the language is the chosen one, then the configured one, then that of the browser, then English', () => {
   const storage = new MemoryStorage();
   const preferred = (options) => preferredLanguage({ storage, ...options }).code;
   assert.equal(preferred({ browser: ['fr', 'zh-CN', 'en'] }), 'zh');
@@ -69,7 +69,7 @@ test('the language is the one chosen before, else the configured, else one that 
   assert.equal(preferred({ configured: 'zh' }), 'en');
 });
 
-test('values are put in as they are, once', () => {
+test('values are inserted literally and only once', () => {
   const language = new Language('en');
   assert.equal(language.text('failure.code', { code: '{code} $& <b>' }), 'Code: {code} $& <b>');
   assert.equal(language.text('no.such.key'), 'no.such.key');

@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { linkTarget, markdownBlocks } from '../view/markdown.js';
 
-// The first barrier: what the parser lets out. The second, DOMPurify, is tested in a real browser.
+// The first barrier: the parser's output. The second, DOMPurify, is tested in a real browser.
 const html = (text) => markdownBlocks(text).map((block) => block.html()).join('');
 
-test('raw HTML comes out as text', () => {
+test('raw HTML becomes text', () => {
   for (const raw of ['<script>alert(1)</script>', '<img src=x onerror=alert(1)>', 'a <b onclick=x>b</b>', '<svg/onload=alert(1)>', '<style>*{}</style>']) {
     assert.doesNotMatch(html(raw), /<(?:script|img|b|svg|style)/i, raw);
   }
 });
 
-test('links lead to http, https and mailto only', () => {
+test('only http, https and mailto links are kept', () => {
   for (const href of ['javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'data:text/html,x', 'vbscript:x', '/relative', '//host/x', 'java\tscript:x']) {
     assert.doesNotMatch(html(`[x](<${href}>)`), /<a/, href);
     assert.equal(linkTarget(href), undefined, href);
@@ -19,26 +19,26 @@ test('links lead to http, https and mailto only', () => {
   assert.match(html('[x](https://example.com/a?b=1&c=2)'), /<a href="https:\/\/example\.com\/a\?b=1&#38;c=2">/);
 });
 
-test('an address in disguise is no link', () => {
+test('a disguised address is not a link', () => {
   assert.equal(linkTarget('https://bank.example@elsewhere.example/'), undefined);
 });
 
-test('a picture becomes a link: nothing is loaded from where the model says', () => {
+test('an image becomes a link, and nothing is loaded from its address', () => {
   assert.doesNotMatch(html('![map](https://example.com/x.png)'), /<img/);
 });
 
-test('tables, code and task lists come out', () => {
+test('tables, code and task lists are rendered', () => {
   assert.match(html('| a | b |\n|---|---|\n| 1 | 2 |'), /<table>[^]*<td>1<\/td>/);
   assert.match(html('```js\nlet a = "<b>";\n```'), /<pre><code[^>]*>let a = &quot;&lt;b&gt;&quot;;/);
   assert.match(html('- [x] done'), /☑ done/);
 });
 
-test('headings begin at level 3 and leave none out', () => {
+test('headings begin at level 3 and skip no level', () => {
   assert.match(html('## a\n\n#### b\n\n## c'), /<h3>a<\/h3>[^]*<h4>b<\/h4>[^]*<h3>c<\/h3>/);
   assert.match(html('# a\n\n### b'), /<h3>a<\/h3>[^]*<h4>b<\/h4>/);
 });
 
-test('while a text grows only its last blocks change', () => {
+test('a growing text changes only its last blocks', () => {
   const before = markdownBlocks('# Title\n\nFirst paragraph.\n\nSecond par');
   const after = markdownBlocks('# Title\n\nFirst paragraph.\n\nSecond paragraph.\n\n- item');
   assert.equal(before.length, 3);

@@ -23,7 +23,7 @@ function jwt(claims) {
   return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
-/** A tab that has begun a sign-in with this state. */
+/** A tab with a pending sign-in with this state. */
 function pendingWith(pending) {
   const pendingSignIn = new PendingSignIn(new MemoryStorage());
   pendingSignIn.remember({ redirectUri: IMPLICIT.redirectUri, ...pending });
@@ -38,7 +38,7 @@ function refusedWith(code) {
   return (error) => error instanceof SignInError && error.code === code;
 }
 
-test('each request has a state of its own, of 256 bits, and remembers it', async () => {
+test('each request has its own state of 256 bits, and stores it', async () => {
   const first = await authorizationRequest(IMPLICIT);
   const second = await authorizationRequest(IMPLICIT);
   const state = new URL(first.url).searchParams.get('state');
@@ -53,7 +53,7 @@ test('the implicit request has exactly the parameters of the tutorial, and state
   assert.equal(searchParams.get('scope'), IMPLICIT.scope);
 });
 
-test('the code request carries the S256 challenge of the remembered verifier', async () => {
+test('the code request has the S256 challenge of the stored verifier', async () => {
   const { url, pending } = await authorizationRequest(CODE);
   const { searchParams } = new URL(url);
   assert.equal(searchParams.get('code_challenge_method'), 'S256');
@@ -64,12 +64,12 @@ test('the challenge is that of RFC 7636, appendix B', async () => {
   assert.equal(await codeChallenge('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
 });
 
-test('a nonce is sent where an ID token is asked for', async () => {
+test('a nonce is sent if an ID token is requested', async () => {
   const { url, pending } = await authorizationRequest({ ...CODE, scope: `openid ${CODE.scope}` });
   assert.equal(new URL(url).searchParams.get('nonce'), pending.nonce);
 });
 
-test('an answer leaves the address and the history at once', () => {
+test('a response is removed from the address and the history', () => {
   const replaced = [];
   const history = { replaceState: (_state, _title, url) => replaced.push(url) };
   const found = takeAuthorizationResponse({ pathname: '/', search: '', hash: '#access_token=t&state=s' }, history);
@@ -78,7 +78,7 @@ test('an answer leaves the address and the history at once', () => {
   assert.equal(found.inFragment, true);
 });
 
-test('an address without an answer is left alone', () => {
+test('an address without a response is unchanged', () => {
   const history = { replaceState: () => assert.fail('replaced') };
   assert.equal(takeAuthorizationResponse({ pathname: '/', search: '?lang=zh', hash: '#top' }, history), undefined);
 });
@@ -100,19 +100,19 @@ for (const [name, parameters] of [
   });
 }
 
-test('a token that no sign-in of this tab asked for is refused', async () => {
+test('a token without a pending sign-in of this tab is refused', async () => {
   const unasked = new PendingSignIn(new MemoryStorage());
   await assert.rejects(completeSignIn(answer({ access_token: ALICE }), IMPLICIT, unasked), refusedWith('state_mismatch'));
 });
 
-test('an answer is taken once: its replay is refused', async () => {
+test('a replayed response is refused', async () => {
   const pendingSignIn = pendingWith({ state: 's1' });
   const response = answer({ access_token: ALICE, state: 's1' });
   await completeSignIn(response, IMPLICIT, pendingSignIn);
   await assert.rejects(completeSignIn(response, IMPLICIT, pendingSignIn), refusedWith('state_mismatch'));
 });
 
-test('a sign-in that was begun more than ten minutes ago is no longer awaited', () => {
+test('a sign-in expires ten minutes after its beginning', () => {
   let now = 0;
   const pendingSignIn = new PendingSignIn(new MemoryStorage(), () => now);
   pendingSignIn.remember({ state: 's1' });
@@ -132,25 +132,25 @@ for (const [name, response] of [
   });
 }
 
-test('an error of the authorization server keeps its code and its words', async () => {
+test('an error of the authorization server keeps its code and description', async () => {
   const response = answer({ error: 'access_denied', error_description: 'not granted', state: 's1' });
   await assert.rejects(completeSignIn(response, IMPLICIT, pendingWith({ state: 's1' })),
     (error) => error.code === 'access_denied' && error.detail === 'not granted');
 });
 
-test('an error with a forged state is refused as forged, and its words are not shown', async () => {
+test('an error with a forged state is refused as forged, and its description is not shown', async () => {
   const response = answer({ error: 'access_denied', error_description: 'call this number', state: 'x' });
   await assert.rejects(completeSignIn(response, IMPLICIT, pendingWith({ state: 's1' })),
     (error) => error.code === 'state_mismatch' && error.detail === undefined);
 });
 
-test('an answer of another issuer is refused before its code is redeemed', async () => {
+test('a response of another issuer is refused before its code is used', async () => {
   const response = answer({ code: 'c', state: 's1', iss: 'https://evil.example.com' }, false);
   const fetch = () => assert.fail('redeemed');
   await assert.rejects(completeSignIn(response, CODE, pendingWith({ state: 's1', codeVerifier: 'v' }), fetch), refusedWith('issuer_mismatch'));
 });
 
-test('a code is redeemed with the verifier and the redirect URI of its request, without a secret', async () => {
+test('a code is sent with the verifier and the redirect URI of its request, without a secret', async () => {
   const requests = [];
   const fetch = async (url, { body }) => {
     requests.push([String(url), Object.fromEntries(new URLSearchParams(String(body)))]);
@@ -164,7 +164,7 @@ test('a code is redeemed with the verifier and the redirect URI of its request, 
   }]]);
 });
 
-test('a refused code is told apart from an unreachable token endpoint', async () => {
+test('a refused code and an unreachable token endpoint have different codes', async () => {
   const redeem = (fetch) => completeSignIn(
     answer({ code: 'c1', state: 's1', iss: CODE.issuer }, false), CODE, pendingWith({ state: 's1', codeVerifier: 'v' }), fetch);
   await assert.rejects(redeem(async () => Response.json({ error: 'invalid_grant' }, { status: 400 })), refusedWith('code_refused'));
@@ -177,7 +177,7 @@ const identity = (claims = {}) => jwt({
   iss: ISSUER, sub: 'user_alice01', aud: 'app_client01', nonce: 'n1', iat: Date.now() / 1000 - 5, exp: Date.now() / 1000 + 300, name: 'Alice', ...claims,
 });
 
-/** Signs in with this ID token, by each grant. */
+/** Signs in with this ID token, by either grant. */
 const SIGN_IN_WITH = {
   implicit: (idToken) => completeSignIn(
     answer({ access_token: ALICE, state: 's1', ...(idToken && { id_token: idToken }) }),
@@ -187,7 +187,7 @@ const SIGN_IN_WITH = {
     async () => Response.json({ access_token: ALICE, token_type: 'Bearer', expires_in: 1200, ...(idToken && { id_token: idToken }) })),
 };
 
-test('the implicit request asks for both tokens where the scope has openid, and sends a nonce', async () => {
+test('the implicit request with openid in its scope requests both tokens and sends a nonce', async () => {
   const { url, pending } = await authorizationRequest({ ...IMPLICIT, ...OPENID });
   const { searchParams } = new URL(url);
   assert.equal(searchParams.get('response_type'), 'id_token token');
@@ -195,7 +195,7 @@ test('the implicit request asks for both tokens where the scope has openid, and 
 });
 
 for (const [grant, signInWith] of Object.entries(SIGN_IN_WITH)) {
-  test(`the ID token of the ${grant} grant gives the person's name`, async () => {
+  test(`the ID token of the ${grant} grant provides the user's name`, async () => {
     const session = await signInWith(identity());
     assert.deepEqual([session.name, session.person], ['Alice', JSON.stringify([ISSUER, 'user_alice01'])]);
   });
@@ -213,24 +213,24 @@ for (const [grant, signInWith] of Object.entries(SIGN_IN_WITH)) {
     });
   }
 
-  test(`an answer of the ${grant} grant without the ID token, or the nonce in it, that was asked for is refused`, async () => {
+  test(`a response of the ${grant} grant without the requested ID token or its nonce is refused`, async () => {
     for (const idToken of [undefined, identity({ nonce: undefined }), 'opaque']) await assert.rejects(signInWith(idToken), SignInError);
   });
 }
 
-test('people are told apart by issuer and subject, and a person who is not known is nobody', () => {
+test('users are distinguished by issuer and subject, and an unknown user has no key', () => {
   const person = (claims) => newSession({ accessToken: jwt(claims) }).person;
   assert.notEqual(person({ iss: 'https://a', sub: 'u' }), person({ iss: 'https://b', sub: 'u' }));
   assert.equal(newSession({ accessToken: 'opaque' }).person, undefined);
 });
 
-test('a session ends when the token does, or earlier when the server says so', () => {
+test('a session ends with its token, or earlier by expires_in', () => {
   assert.equal(newSession({ accessToken: ALICE, expiresIn: 1200 }, 1000).expiresAt, 1_201_000);
   assert.equal(newSession({ accessToken: ALICE }, 1000).expiresAt, 2_000_000_000_000);
   assert.equal(newSession({ accessToken: 'opaque' }, 1000).expiresAt, undefined);
 });
 
-test('an opaque or broken token has no claims, and does no harm', () => {
+test('an opaque or malformed token has no claims, and causes no error', () => {
   for (const token of ['', 'opaque', 'a.b.c', 'a.bnVsbA.c']) assert.deepEqual(unverifiedClaims(token), {});
 });
 
@@ -249,7 +249,7 @@ test('without storage the token stays in memory', () => {
   assert.equal(new SessionStore(undefined).restore(), undefined);
 });
 
-test('signing out goes through IDaaS and comes back to the page', () => {
+test('sign-out ends the session at IDaaS and returns to the page', () => {
   assert.equal(logoutUrl(IMPLICIT),
     'https://idaas.example.com/logout?client_id=app_client01&post_logout_redirect_uri=http%3A%2F%2Flocalhost%3A9001%2F');
 });

@@ -13,7 +13,7 @@ const jwt = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString('bas
 const token = (claims = {}) => jwt({ iss: CONFIGURATION.issuer, sub: 'user_alice01', exp: 2_000_000_000, ...claims });
 const session = (more = {}) => ({ ...newSession({ accessToken: token(), expiresIn: 1200, identity: { sub: 'user_alice01', iss: CONFIGURATION.issuer, name: 'Alice' } }), ...more });
 
-/** A frame in which IDaaS answers with these members, and the requests that it got. */
+/** A frame in which IDaaS responds with these members, and its recorded requests. */
 function frame(members) {
   const urls = [];
   const answerInFrame = async (url) => {
@@ -25,7 +25,7 @@ function frame(members) {
   return { answerInFrame, urls };
 }
 
-/** A token endpoint that answers with this body, and the forms that it got. */
+/** A token endpoint that responds with this body, and its recorded forms. */
 function tokenEndpoint(body, status = 200) {
   const forms = [];
   const fetch = async (_, init) => {
@@ -35,7 +35,7 @@ function tokenEndpoint(body, status = 200) {
   return { fetch, forms };
 }
 
-test('renewal is due shortly before the end, once in a minute, and one at a time', async () => {
+test('renewal is due shortly before the expiry, once a minute, and one at a time', async () => {
   let now = 0;
   const renewal = new SilentRenewal(CONFIGURATION, { ...frame({ access_token: token({ jti: 2 }) }), now: () => now });
   assert.equal(renewal.due(session(), 181), false);
@@ -48,7 +48,7 @@ test('renewal is due shortly before the end, once in a minute, and one at a time
   assert.equal(renewal.due(session(), 100), true);
 });
 
-test('a hidden frame asks without a prompt, and its answer keeps person and name', async () => {
+test('a hidden frame requests without a prompt, and its response keeps user and name', async () => {
   const { answerInFrame, urls } = frame({ access_token: token({ jti: 2 }), expires_in: '1200' });
   const renewed = await new SilentRenewal(CONFIGURATION, { answerInFrame }).renew(session());
   assert.equal(urls[0].searchParams.get('prompt'), 'none');
@@ -61,7 +61,7 @@ for (const [name, members] of [
   ['with a forged state', { access_token: token(), state: 'forged' }],
   ['that does not come', undefined],
 ]) {
-  test(`an answer ${name} renews nothing, and is not asked for again`, async () => {
+  test(`a response ${name} renews nothing, and is not requested again`, async () => {
     const { answerInFrame, urls } = frame(members);
     const renewal = new SilentRenewal(CONFIGURATION, { answerInFrame });
     assert.equal(renewal.expected(session()), true);
@@ -72,7 +72,7 @@ for (const [name, members] of [
   });
 }
 
-test('a refresh token is used where there is one, and the next takes its place', async () => {
+test('a refresh token is used if there is one, and replaced by the next', async () => {
   const { fetch, forms } = tokenEndpoint({ access_token: token({ jti: 2 }), token_type: 'Bearer', expires_in: 1200, refresh_token: 'r2' });
   const answerInFrame = () => assert.fail('a frame');
   const renewed = await new SilentRenewal(CONFIGURATION, { answerInFrame, fetch }).renew(session({ refreshToken: 'r1' }));
@@ -80,13 +80,13 @@ test('a refresh token is used where there is one, and the next takes its place',
   assert.deepEqual([renewed.accessToken, renewed.refreshToken, renewed.name], [token({ jti: 2 }), 'r2', 'Alice']);
 });
 
-test('a refresh token that IDaaS does not replace stays', async () => {
+test('a refresh token that IDaaS does not replace is kept', async () => {
   const { fetch } = tokenEndpoint({ access_token: token({ jti: 2 }), token_type: 'Bearer', expires_in: 1200 });
   const renewed = await new SilentRenewal(CONFIGURATION, { fetch }).renew(session({ refreshToken: 'r1' }));
   assert.equal(renewed.refreshToken, 'r1');
 });
 
-test('where the refresh token is refused or is of another person, the frame is tried', async () => {
+test('the frame is tried after a refresh token that is refused or of another user', async () => {
   for (const { fetch } of [
     tokenEndpoint({ error: 'invalid_grant' }, 400),
     tokenEndpoint({ access_token: token({ sub: 'user_bob01' }), token_type: 'Bearer', expires_in: 1200 }),
@@ -97,7 +97,7 @@ test('where the refresh token is refused or is of another person, the frame is t
   }
 });
 
-test('nothing is expected where it is switched off, or where neither way is open', () => {
+test('no renewal is expected if it is disabled, or if neither method is available', () => {
   const { answerInFrame } = frame(undefined);
   assert.equal(new SilentRenewal({ ...CONFIGURATION, silentRenewal: false }, { answerInFrame }).expected(session()), false);
   assert.equal(new SilentRenewal(CONFIGURATION, {}).expected(session()), false);

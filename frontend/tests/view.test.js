@@ -9,7 +9,7 @@ import { plainText } from '../view/markdown.js';
 const english = new Language('en');
 const chinese = new Language('zh');
 
-test('a shared API key is on nobody\'s behalf, whoever fetched it', () => {
+test('a call with a shared API key is on no user\'s behalf', () => {
   assert.equal(identityKind({ accessIdentity: 'Human', audience: 'a', scope: 's' }), 'human');
   assert.equal(identityKind({ accessIdentity: 'Human', credential: 'amap_api_key' }), 'shared_key');
   assert.equal(identityKind({ accessIdentity: 'Machine', credential: 'amap_api_key' }), 'machine');
@@ -27,7 +27,7 @@ test('a call that was refused beforehand used no rights', () => {
   assert.deepEqual(serviceUses({ answer: { parts: [refused] } }), [{ service: 'leave', kind: 'not_called', count: 1, failed: false }]);
 });
 
-test('the agent has verified the token only where it took the question', () => {
+test('the token counts as verified only after the agent accepted the request', () => {
   const state = (answer) => agentState(answer && { answer });
   assert.equal(state(undefined), 'chain.agent_not_asked');
   assert.equal(state({ status: 'streaming' }), 'chain.agent_asked');
@@ -37,7 +37,7 @@ test('the agent has verified the token only where it took the question', () => {
   assert.equal(state({ status: 'failed', failure: { code: 'agent_unreachable' } }), 'chain.agent_failed');
 });
 
-test('a failure names the service as people know it, in either language', () => {
+test('a failure has the display name of the service in either language', () => {
   const failure = { code: 'external_service_failed', service: 'amap' };
   assert.equal(failureWords(english, failure).symptom, 'The call to Amap failed');
   assert.equal(failureWords(chinese, failure).symptom, '调用高德地图失败');
@@ -46,13 +46,13 @@ test('a failure names the service as people know it, in either language', () => 
   assert.equal(failureWords(english, { code: 'external_service_failed' }).symptom, 'The call to a service that the agent needs failed');
 });
 
-test('an unknown code is explained by the agent\'s own text, without the reference that the card shows by itself', () => {
-  const said = 'The call to the stock service failed; reference 1f2e.';
-  assert.equal(failureWords(english, { code: 'stock_failed', said, requestId: '1f2e' }).symptom, 'The call to the stock service failed');
+test('an unknown code has the agent\'s text, without the reference that the card shows separately', () => {
+  const userText = 'The call to the stock service failed; reference 1f2e.';
+  assert.equal(failureWords(english, { code: 'stock_failed', userText, requestId: '1f2e' }).symptom, 'The call to the stock service failed');
   assert.equal(failureWords(english, { code: 'stock_failed' }).symptom, english.text('error.agent_failed.symptom'));
 });
 
-test('Markdown is read out in words', () => {
+test('Markdown becomes plain text for screen readers', () => {
   const markdown = '## Plan\n\nIt is **24 °C** in [Hangzhou](https://example.com), `now`.\n\n| Day | High |\n|---|---|\n| Mon | **24** |\n\n'
     + '- one\n- two\n  - three\n\n```js\nlet x;\n```\n\n> quote\n\n---\n\n1 < 2 & <b>x</b> ![chart](https://x.example/y.png)\n\n- [x] done';
   const read = plainText(markdown);

@@ -1,4 +1,4 @@
-/** A piece of an answer's text, which grows while it streams. Blocks that have not changed keep their elements. */
+/** A text part of an answer, which grows while it streams. Unchanged blocks keep their elements. */
 
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';

@@ -8,7 +8,7 @@ import { failureCard } from './failure.js';
 import { icon } from './icon.js';
 import { ToolCall } from './tool-call.js';
 
-/** Thinking, folded: it is the model's draft, not its answer. */
+/** The model's thinking, folded, because it is not the answer. */
 class Reasoning {
   constructor(language) {
     this.text = element('div', { class: 'reasoning-text' });
@@ -43,7 +43,7 @@ export class TurnView {
   }
 
   /**
-   * @param {boolean} last whether it is the last turn, which can be asked again
+   * @param {boolean} last whether this is the last turn, whose question can be asked again
    * @param {boolean} editing whether its question is being edited
    */
   update(last, editing = false) {
@@ -67,7 +67,7 @@ export class TurnView {
     }
   }
 
-  /** Counts down to when the question can be asked again, as the agent said. */
+  /** Counts down the agent's `Retry-After`. */
   tick(now = Date.now()) {
     const seconds = Math.ceil(((this.turn.answer.failure?.retryAt ?? 0) - now) / 1000);
     if (!this.countdown?.parentNode || (seconds <= 0 && this.#waitingFor === 0)) return;

@@ -41,12 +41,12 @@ export class ChainView {
     const kinds = [...new Set(uses.map(({ kind }) => kind))];
     this.short.replaceChildren(...kinds.map((kind) => identityBadge(language, kind)));
     this.short.classList.toggle('several', kinds.length > 1);
-    const answered = turn?.answer.status === 'done'; // one that failed or was stopped may have needed one
+    const answered = turn?.answer.status === 'done'; // a failed or stopped answer may have needed one
     this.note.textContent = uses.length > 0 ? '' : language.text(answered ? 'chain.no_tools' : 'chain.none');
     this.note.hidden = uses.length > 0;
   }
 
-  /** Where the panel lies over the conversation, Esc folds it. */
+  /** Where the panel covers the conversation, Esc folds it. */
   #fold() {
     if (wide().matches) return;
     this.element.open = false;
@@ -68,7 +68,7 @@ export class ChainView {
   }
 }
 
-/** What is known of the agent's part in a turn, as a message key. It has verified the token only where it said so. */
+/** The agent's state in a turn, as a message key. The token counts as verified only after the agent accepted the request. */
 export function agentState(turn) {
   if (!turn) return 'chain.agent_not_asked';
   const { accepted, status, failure } = turn.answer;
@@ -77,14 +77,14 @@ export function agentState(turn) {
   return status === 'streaming' ? 'chain.agent_asked' : 'chain.agent_failed';
 }
 
-/** A long name with places to break it: after a dot or a slash. */
+/** The pieces of a long name, which may break after a dot or a slash. */
 function pieces(name) {
   return name.split(/(?<=[./])(?![./])/).flatMap((piece) => [piece, element('wbr')]);
 }
 
 /**
- * One entry for each service and what its calls carried, in the order of first use. What was refused before a call
- * carried nothing. `failed`: calls were made, and none of them succeeded.
+ * One entry for each service and the credential of its calls, in the order of first use. A call that was refused
+ * beforehand carried none. `failed`: calls were made, and none of them succeeded.
  */
 export function serviceUses(turn) {
   const uses = new Map();

@@ -1,4 +1,4 @@
-/** Where questions are written. Enter sends, Shift+Enter begins a new line, Esc stops or cancels. */
+/** The input field. Enter sends, Shift+Enter begins a new line, Esc stops or cancels. */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
@@ -51,7 +51,7 @@ export class Composer {
   }
 
   #key(event) {
-    // While an input method composes (Chinese, Japanese …), Enter belongs to it.
+    // While an input method composes (Chinese, Japanese …), Enter confirms the composition.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submit(event);
     if (event.key === 'Escape' && this.busy) this.actions.stop();
     else if (event.key === 'Escape') this.actions.cancel();

@@ -1,4 +1,4 @@
-/** The conversation on the page: turns, the chain of the last answer, the composer, and what screen readers hear. */
+/** The conversation on the page: turns, the chain of the last answer, the composer, and the announcements for screen readers. */
 
 import { answerText } from '../chat/conversation.js';
 import { ChainView } from './chain.js';
@@ -55,7 +55,7 @@ export class ConversationView {
     cancelAnimationFrame(this.#frame);
   }
 
-  /** Where a person who has just signed in begins. */
+  /** Puts the focus into the composer, after a sign-in. */
   focus() {
     this.composer.input.focus({ preventScroll: true });
   }
@@ -85,7 +85,7 @@ export class ConversationView {
     }
   }
 
-  /** At most once in a frame, however fast an answer streams. */
+  /** At most one update for each animation frame. */
   #scheduleUpdate() {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined;
@@ -139,7 +139,7 @@ export class ConversationView {
     this.focus();
   }
 
-  /** Screen readers hear that an answer has begun and, when it is complete, the answer: not every piece of it. */
+  /** Announces to screen readers the beginning of an answer and the complete answer, not each piece. */
   #announce(turn) {
     const status = turn?.answer.status;
     if (status === this.#lastStatus) return;

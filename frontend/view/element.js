@@ -1,4 +1,4 @@
-/** Elements without markup: text stays text, whatever it contains. */
+/** Creates elements without parsing markup: text is always text. */
 
 /**
  * `element('button', {type: 'button', onclick: send, hidden: false}, 'Send')`

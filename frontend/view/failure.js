@@ -1,4 +1,4 @@
-/** Why a question was not answered: what happened, what the person can do, and the reference for those who operate the agent. */
+/** A failed question: what happened, what the user can do, and the reference for operators. */
 
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
@@ -6,19 +6,19 @@ import { icon } from './icon.js';
 import { serviceName } from './identity.js';
 
 /**
- * The words for a failure: the page's own in the person's language, else those that the agent sent.
+ * The text for a failure: the page's own in the user's language, otherwise the agent's.
  *
  * @returns {{symptom: string, remedy: string}} without a full stop
  */
-export function failureWords(language, { code, service, said, requestId }) {
+export function failureWords(language, { code, service, userText, requestId }) {
   const known = language.has(`error.${code}.symptom`);
-  if (!known && said !== undefined) {
-    return { symptom: withoutReference(said, requestId), remedy: language.text('error.agent_failed.remedy') };
+  if (!known && userText !== undefined) {
+    return { symptom: withoutReference(userText, requestId), remedy: language.text('error.agent_failed.remedy') };
   }
   return errorWords(language, known ? code : 'agent_failed', service);
 }
 
-/** The words for a code of the error tables, about `service`. */
+/** The text for a code of the error tables, about `service`. */
 export function errorWords(language, code, service) {
   const values = { service: service === undefined ? language.text('service.unnamed') : serviceName(language, service) };
   return { symptom: sentence(language.text(`error.${code}.symptom`, values)), remedy: language.text(`error.${code}.remedy`, values) };
@@ -38,7 +38,7 @@ export function failureCard(language, failure, actions) {
   );
 }
 
-/** The agent's text ends with the reference, which the card shows by itself. */
+/** The agent's text ends with the reference, which the card shows separately. */
 function withoutReference(text, requestId) {
   return text.replace(`; reference ${requestId}`, '').replace(/\.$/, '');
 }

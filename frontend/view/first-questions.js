@@ -1,11 +1,11 @@
-/** The empty conversation: questions to begin with. */
+/** The empty conversation, with suggested questions. */
 
 import { element } from './element.js';
 
 const QUESTIONS = ['chat.first_question.1', 'chat.first_question.2', 'chat.first_question.3'];
 
 /**
- * @param {string[] | undefined} suggestions the configured ones, in place of the page's own
+ * @param {string[] | undefined} suggestions replace the page's own
  * @param {(question: string) => void} send
  */
 export function firstQuestions(language, suggestions, send) {

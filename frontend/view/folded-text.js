@@ -1,4 +1,4 @@
-/** A text from outside, folded: shown as it is, never as markup. Long ones scroll, with the keyboard too. */
+/** Untrusted text, folded, never shown as markup. Long texts scroll, also with the keyboard. */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
@@ -9,7 +9,7 @@ export class FoldedText {
     this.element = element('details', { class: 'folded', hidden: true }, element('summary', {}, icon('chevron'), title), this.text);
   }
 
-  /** @param {string | undefined} text nothing is shown of `undefined` */
+  /** @param {string | undefined} text `undefined` shows nothing */
   update(text) {
     this.element.hidden = text === undefined;
     if (text !== undefined && this.text.textContent !== text) this.text.textContent = text;

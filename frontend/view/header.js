@@ -1,11 +1,11 @@
-/** The bar at the top: who is signed in and for how long, the language, the way out. */
+/** The bar at the top: the signed-in user, the time left, the language, sign-out. */
 
 import { LANGUAGES } from '../language/language.js';
 import { element } from './element.js';
 import { icon } from './icon.js';
 import { logo } from './logo.js';
 
-/** Seconds before the end from which the countdown warns. */
+/** Seconds before the expiry at which the countdown warns. */
 export const EXPIRES_SOON = 120;
 
 export class Header {
@@ -27,7 +27,7 @@ export class Header {
   }
 
   /**
-   * @param {number} seconds until the sign-in expires; `Infinity` where unknown
+   * @param {number} seconds until the sign-in expires; `Infinity` if unknown
    * @param {number | undefined} expiresAt when that is, in milliseconds since 1970
    */
   update(seconds, expiresAt) {

@@ -1,4 +1,4 @@
-/** The page's icons: one stroke weight, drawn on a grid of 20 by 20. They are decoration; words stand beside them. */
+/** The page's icons: one stroke weight, drawn on a grid of 20 by 20. They are decorative; each has a text beside it. */
 
 const PATHS = {
   send: 'M10 16V4M5 9l5-5 5 5',

@@ -1,4 +1,4 @@
-/** The access identity of a call, in plain words: whose rights it used. */
+/** The access identity of a call as text: whose rights it used. */
 
 import { element } from './element.js';
 import { icon } from './icon.js';
@@ -7,8 +7,8 @@ const KINDS = { Machine: 'machine', Human: 'human' };
 const ICONS = { machine: 'agent', human: 'person', shared_key: 'key', none: 'service', unknown: 'question', not_called: 'stop' };
 
 /**
- * Whose rights a call used. A service that gets an API key sees the owner of the key, whoever asked: such a call is not
- * made on a person's behalf. A call that was refused beforehand used no rights.
+ * Whose rights a call used. A service that receives an API key sees the owner of the key, for every user: such a call is
+ * not made on a user's behalf. A call that was refused beforehand used no rights.
  *
  * @param {import('../chat/conversation.js').ToolPart} call
  * @returns {'machine' | 'human' | 'shared_key' | 'none' | 'unknown' | 'not_called'} also part of message keys and class names
@@ -20,7 +20,7 @@ export function identityKind({ accessIdentity, credential, outcome }) {
   return accessIdentity === 'Human' && credential !== undefined ? 'shared_key' : KINDS[accessIdentity];
 }
 
-/** A sentence about the same. */
+/** The same as a sentence. */
 export function identitySentence(language, call) {
   const kind = identityKind(call);
   const key = kind === 'machine' && call.credential !== undefined ? 'machine_key' : kind;
@@ -33,7 +33,7 @@ export function identityBadge(language, kind) {
     element('span', { class: 'badge-text' }, language.text(`identity.${kind}`)));
 }
 
-/** The name that people know a service by. */
+/** The display name of a service. */
 export function serviceName(language, service) {
   const key = `service.${service}`;
   return language.has(key) ? language.text(key) : String(service);

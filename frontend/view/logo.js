@@ -1,4 +1,4 @@
-/** The picture beside the product's name. Where the configured one cannot be loaded, the page's own. */
+/** The picture beside the product's name; the page's own if the configured one cannot be loaded. */
 
 import { element } from './element.js';
 

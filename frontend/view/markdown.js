@@ -1,9 +1,9 @@
 /**
- * Markdown of the model, which may have been told by anybody what to write. Two barriers, each enough alone:
- * raw HTML and images never come out of the parser as such, and DOMPurify lets pass a short list of elements.
+ * Markdown of the model, whose text may be controlled by an attacker. Two barriers, each sufficient: the parser emits no
+ * raw HTML and no images, and DOMPurify passes only a short list of elements.
  *
- * Not passed: images (a picture's address can carry a secret away), styles, classes, ids, forms, and links that are not
- * http, https or mailto, or carry a user name. A link whose text is not its address shows the host that it leads to.
+ * Not passed: images (an image URL can exfiltrate a secret), styles, classes, ids, forms, and links that are not http,
+ * https or mailto, or have a user name. A link whose text is not its address shows the host that it leads to.
  */
 
 import { Marked } from '../node_modules/marked/lib/marked.esm.js';
@@ -45,10 +45,10 @@ const marked = new Marked({
 });
 
 /**
- * The blocks of a Markdown text (paragraphs, lists, code …): each has its source and a way to its HTML, which is
- * **not sanitized**. A text that grows changes its last blocks only.
+ * The blocks of a Markdown text (paragraphs, lists, code …): each has its source and its HTML, which is
+ * **not sanitized**. A growing text changes only its last blocks.
  *
- * The page's own headings are of level 1 and 2: those of a text begin at 3 and leave no level out, whatever depths it uses.
+ * The page's own headings are of level 1 and 2: those of a text begin at 3 and skip no level.
  *
  * @returns {{source: string, html: () => string}[]}
  */
@@ -62,7 +62,7 @@ export function markdownBlocks(text) {
   });
 }
 
-/** The block as harmless elements. For browsers: needs a document. */
+/** The block as sanitized elements. Needs a document. */
 export function blockFragment(block) {
   const fragment = globalThis.DOMPurify.sanitize(block.html(), PURIFY_OPTIONS);
   for (const link of fragment.querySelectorAll('a')) {
@@ -79,7 +79,7 @@ export function blockFragment(block) {
   return fragment;
 }
 
-/** A Markdown text in words alone, as it is read out: no marks, cells and list items apart. Raw HTML stays text. */
+/** A Markdown text as plain text for screen readers: no marks, cells and list items separated. Raw HTML stays text. */
 export function plainText(text) {
   return marked.lexer(text).map(words).filter(Boolean).join('\n');
 }

@@ -1,4 +1,4 @@
-/** Above the composer: what a click has changed, and the way back. It stays until the next question. */
+/** Above the composer: what an action has changed, and its undo. It stays until the next question. */
 
 import { element } from './element.js';
 

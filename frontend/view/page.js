@@ -1,4 +1,4 @@
-/** The whole page: what is shown follows from the application's state, and is made anew when that changes. */
+/** The whole page, rendered from the application's state and again after each change. */
 
 import { ConversationView } from './conversation-view.js';
 import { element } from './element.js';

@@ -1,4 +1,4 @@
-/** A tool call in an answer: one line that says what was called and as whom, and opens to the particulars. */
+/** A tool call in an answer: one line with the service and the identity, which opens to the details. */
 
 import { element } from './element.js';
 import { errorWords } from './failure.js';
@@ -34,7 +34,7 @@ export class ToolCall {
       element('span', { class: 'what' },
         language.text(`tool.${call.outcome}`, { service: serviceName(language, call.service) }), ' ',
         element('code', {}, call.tool)),
-      ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the words say it
+      ...(call.outcome === 'not_called' ? [] : [identityBadge(language, identityKind(call))]), // the text states it
       element('span', { class: 'took' }, took ?? ''),
       icon('chevron'),
     );
@@ -45,7 +45,7 @@ export class ToolCall {
     this.result.update(call.result);
   }
 
-  /** What is known of the call. No credential ever reaches the page. */
+  /** The details of the call. No credential reaches the page. */
   #rows(call, took) {
     const { language } = this;
     const explained = language.has(`error.${call.error}.symptom`);
@@ -64,7 +64,7 @@ export class ToolCall {
   }
 }
 
-/** How long a call took; nothing of one that was not made. */
+/** The duration of a call; empty for a call that was not made. */
 function duration(language, { durationMs, outcome }) {
   return durationMs === undefined || outcome === 'not_called' ? undefined : language.duration(durationMs);
 }

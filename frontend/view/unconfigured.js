@@ -1,4 +1,4 @@
-/** What the page shows, in place of everything else, while its configuration has faults. */
+/** The only content of the page while its configuration has faults. */
 
 import { element } from './element.js';
 

@@ -1,4 +1,4 @@
-/** What people see before they are signed in: what this is, who will act for whom, why a sign-in failed. */
+/** The page before the sign-in: what it is, who will act for whom, why a sign-in failed. */
 
 import { element } from './element.js';
 import { icon } from './icon.js';

@@ -123,7 +123,7 @@ async def test_hostile_tool_events_and_errors_are_text(
     scripted_agent.will_refuse(502, markup, symptom=markup, cause=markup, remedy=markup)
     answer = await ask(signed_in)
     await expect(answer).to_contain_text(markup)
-    await expect(answer).to_contain_text("identity not told")
+    await expect(answer).to_contain_text("identity unknown")
     await expect(await ask(signed_in)).to_contain_text(markup)
     assert await signed_in.evaluate("[window.pwned ?? null, document.querySelectorAll('img').length]") == [
         None,
