@@ -17,7 +17,7 @@ def documented_promises() -> set[str]:
     return set(REGISTER["read_promises"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
 
 
-def tested_promises() -> dict[str, set[str]]:
+def promises_with_tests() -> dict[str, set[str]]:
     """The test files of each promise, from the arguments of every `pytest.mark.promise(…)`."""
     found: dict[str, set[str]] = {}
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
@@ -43,11 +43,11 @@ def without_promise(file: Path) -> list[str]:
 
 
 def test_every_promise_has_a_test():
-    assert documented_promises() - tested_promises().keys() == set()
+    assert documented_promises() - promises_with_tests().keys() == set()
 
 
 def test_every_promise_that_a_test_names_is_in_security_md():
-    assert tested_promises().keys() - documented_promises() == set()
+    assert promises_with_tests().keys() - documented_promises() == set()
 
 
 def test_every_security_test_names_a_promise():
