@@ -136,7 +136,7 @@ class Photographer:
         await self.shoot(page, "forged")
 
     async def take_states(self) -> None:
-        """Less common states: a refused call, waiting, an unreachable agent, undo, a configured appearance."""
+        """Less common states: a refused call, waiting, an unreachable agent, undo, another appearance."""
         phone = {"viewport": PHONE, "device_scale_factor": 1.5}
         for name, look in {"bob": {}, "bob-phone-zh": phone | {"locale": "zh-CN"}}.items():
             page = await self.page(look)

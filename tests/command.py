@@ -1,4 +1,4 @@
-"""A command as a real process, for tests of what it does with signals."""
+"""A command as a real process, for tests of its signal handling."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass
 class Command:
-    """A running command, in a process group of its own, and what it has written so far."""
+    """A running command in its own process group, and its output so far."""
 
     process: asyncio.subprocess.Process
     printed: str = ""
@@ -28,12 +28,12 @@ class Command:
                 self._news.notify_all()
 
     async def says(self, text: str, times: int = 1) -> None:
-        """Waits until it has written `text` so often."""
+        """Waits until its output contains `text` that many times."""
         async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: self.printed.count(text) >= times)
 
     async def ends(self) -> int:
-        """Its exit status, when no process is left that it started: they all hold its output open."""
+        """Its exit status, after all processes that it started have ended and closed its output."""
         async with asyncio.timeout(30):
             await self._reading
             return await self.process.wait()

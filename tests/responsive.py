@@ -1,4 +1,4 @@
-"""Whether the event loop stays responsive while something hostile is handled."""
+"""A check that the event loop stays responsive while hostile input is processed."""
 
 import asyncio
 import gc

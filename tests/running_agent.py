@@ -20,7 +20,7 @@ GREETING = "Hello!"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the chat route answered: the status, the whole body, and what a client reads out of it."""
+    """The response of the chat route: status, whole body, and the parts that a client reads."""
 
     status: int
     body: str
@@ -63,7 +63,7 @@ class RunningAgent:
     http: httpx.AsyncClient
 
     async def ask(self, question: str, access_token: str, *, stream: bool = False) -> Answer:
-        """One question by the bearer of `access_token`."""
+        """Sends one question with `access_token`."""
         response = await self.http.post(
             f"{self.origin}/openai/v1/chat/completions",
             json={"messages": [{"role": "user", "content": question}], "stream": stream},
@@ -75,7 +75,7 @@ class RunningAgent:
         return await self.http.get(f"{self.origin}/ready")
 
     async def warm(self) -> None:
-        """Waits until the start's own fetches are over."""
+        """Waits until the warm-up has ended."""
         warm_up = self.composed._warm_up
         assert warm_up is not None
         await warm_up

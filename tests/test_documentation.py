@@ -1,4 +1,4 @@
-"""The documentation says what the code says."""
+"""The documentation agrees with the code."""
 
 import re
 import runpy
@@ -27,14 +27,14 @@ def test_every_variable_is_described_as_the_settings_describe_it():
     assert configuration() == described, f"run: .venv/bin/python {SYNC}"
 
 
-def test_every_local_link_of_the_readme_leads_somewhere():
+def test_every_local_link_of_the_readme_exists():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_every_file_that_the_documents_name_is_there():
+def test_every_file_named_in_the_documents_exists():
     named = re.compile(
         r"`((?:agent|benchmarks|docs|frontend|graph|identity|sandbox|scripts|tests|tools)/[\w/.-]+)`"
     )
@@ -48,7 +48,7 @@ def test_every_file_that_the_documents_name_is_there():
     assert not wrong
 
 
-def test_every_link_of_the_documents_leads_somewhere():
+def test_every_link_of_the_documents_exists():
     link = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)")
     wrong = {
         f"{document.name}: {target}"

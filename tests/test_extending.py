@@ -1,4 +1,4 @@
-"""docs/extending.md, run as it is printed: only the addresses of the sandbox and of the MCP server differ."""
+"""docs/extending.md runs as printed; only the addresses of the sandbox and of the MCP server differ."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def printed(name: str) -> str:
 
 @pytest.fixture
 def running(tmp_path, monkeypatch):
-    """A sandbox of its own on free ports, to which the page's commands have been given."""
+    """A sandbox on free ports, after the page's commands."""
     monkeypatch.chdir(tmp_path)
     ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
     options = SandboxOptions(folder=tmp_path / ".sandbox", config=tmp_path / "sandbox.toml", **ports)

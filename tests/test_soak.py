@@ -1,4 +1,4 @@
-"""The soak command runs, and reports what does not stay flat."""
+"""The soak command runs, and reports growth."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Both sample questions are answered, and the services say on whose behalf they were called."""
+"""The sample questions are answered, and the services report on whose behalf they were called."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def test_the_enterprise_service_is_called_by_alice_in_human_identity(start
     assert "app_agent01" not in answer.text
 
 
-async def test_a_tool_may_declare_human_identity_in_an_agent_that_acts_as_machine(start_agent, sandbox):
+async def test_tool_may_declare_human_identity_in_an_agent_under_machine_identity(start_agent, sandbox):
     agent = await start_agent("Machine")
     answer = await agent.ask(LEAVE, sandbox.access_token("alice"), stream=True)
     finished = [event for event in answer.tool_events if event["type"] == "tool_finished"]
@@ -39,7 +39,7 @@ async def test_a_tool_may_declare_human_identity_in_an_agent_that_acts_as_machin
 
 @pytest.mark.promise("human-stays-human")
 @pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-async def test_a_user_without_the_permission_is_refused_and_the_machine_does_not_step_in(
+async def test_user_without_the_permission_is_refused_and_machine_identity_is_not_used(
     start_agent, sandbox, access_identity
 ):
     agent = await start_agent(access_identity)

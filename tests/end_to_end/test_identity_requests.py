@@ -1,4 +1,4 @@
-"""How often IDaaS is asked, counted by the sandbox."""
+"""The number of requests to IDaaS, counted by the sandbox."""
 
 import asyncio
 import json
@@ -66,8 +66,8 @@ async def test_a_hundred_first_chats_of_one_user_in_human_identity_fetch_each_cr
 
 
 @pytest.mark.promise("fetched-once")
-async def test_a_greeting_of_a_new_user_asks_for_no_token_of_a_service(start_agent, sandbox, tmp_path):
-    """Bob may not use the leave service: another's refusal would be on record."""
+async def test_greeting_of_a_new_user_requests_no_token_of_a_service(start_agent, sandbox, tmp_path):
+    """Bob may not use the leave service: a request for its token would be recorded as a refusal."""
     audit = tmp_path / "audit.jsonl"
     agent = await start_agent("Human", AUDIT_LOG_FILE=str(audit), AUDIT_REQUIRED="true")
     token = sandbox.access_token("bob")
@@ -90,7 +90,7 @@ async def test_a_greeting_of_a_new_user_asks_for_no_token_of_a_service(start_age
 
 
 @pytest.mark.promise("fetched-once")
-async def test_a_service_is_asked_for_when_it_is_called(start_agent, sandbox):
+async def test_credential_of_a_service_is_requested_when_the_service_is_called(start_agent, sandbox):
     agent = await start_agent("Human")
     token = sandbox.access_token("alice")
     await agent.ask(GREETING, token)

@@ -1,4 +1,4 @@
-"""Failures have the contract's status and code, and the agent recovers without a restart."""
+"""Failures have the documented status and code, and the agent recovers without a restart."""
 
 import asyncio
 
@@ -11,10 +11,10 @@ from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 pytestmark = pytest.mark.promise("heals-by-itself")
 
 RENEWAL_SECONDS, REFUSAL_SECONDS = 5, 2
-"""A younger credential is not renewed; a refusal of IDaaS is remembered."""
+"""Seconds: a younger credential is not renewed, and a refusal of IDaaS is cached."""
 
 
-async def test_a_key_rotation_is_noticed(start_agent, sandbox):
+async def test_token_of_a_rotated_key_is_admitted(start_agent, sandbox):
     agent = await start_agent()
     assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
     sandbox.cloud.keys.rotate(overlap=True)
@@ -40,9 +40,7 @@ async def test_a_hard_key_rotation_ends_old_tokens_and_admits_new_ones(start_age
     ],
     ids=["expired", "another audience", "missing scope"],
 )
-async def test_an_unfit_access_token_is_refused_before_anything_else(
-    start_agent, sandbox, token, status, code, challenge
-):
+async def test_unsuitable_access_token_is_refused_first(start_agent, sandbox, token, status, code, challenge):
     agent = await start_agent()
     answer = await agent.ask(GREETING, sandbox.access_token(**token), stream=True)
     assert (answer.status, answer.code) == (status, code)
@@ -57,7 +55,7 @@ async def test_a_wrong_identifier_of_the_models_key_is_named_before_the_stream(s
     assert "key for the language model" in answer.parsed["error"]["message"]
 
 
-async def test_a_wrong_identifier_of_a_tools_key_fails_the_tool_alone(start_agent, sandbox):
+async def test_wrong_identifier_of_a_tools_key_fails_only_the_tool(start_agent, sandbox):
     agent = await start_agent(EXTERNAL_SERVER_API_KEY_IDENTIFIER="no_such_key")
     assert (await agent.ask(GREETING, sandbox.access_token())).status == 200
     assert (await agent.ask(ENTERPRISE, sandbox.access_token())).status == 200
@@ -75,7 +73,7 @@ async def test_an_agent_that_starts_while_idaas_is_down_recovers_when_it_is_back
     assert (await agent.ask(WEATHER, token)).status == 200
 
 
-async def test_a_warm_agent_goes_on_while_idaas_is_down(start_agent, sandbox):
+async def test_warm_agent_continues_while_idaas_is_down(start_agent, sandbox):
     agent = await start_agent()
     token = sandbox.access_token()
     await agent.warm()
@@ -106,7 +104,7 @@ async def test_the_model_receives_the_error_code_of_a_failing_enterprise_service
     assert "app_agent01" in (await agent.ask(ENTERPRISE, token)).text
 
 
-async def test_an_enterprise_service_that_does_not_end_its_answer_is_given_up(start_agent, sandbox):
+async def test_endless_response_of_the_enterprise_service_is_aborted(start_agent, sandbox):
     agent = await start_agent(TOOL_TIMEOUT_SECONDS="0.5")
     token = sandbox.access_token()
     await agent.warm()
@@ -116,7 +114,7 @@ async def test_an_enterprise_service_that_does_not_end_its_answer_is_given_up(st
     assert (finished["ok"], finished["error"]) == (False, "enterprise_service_failed")
 
 
-async def test_a_revoked_models_key_is_fetched_anew_within_the_same_request(start_agent, sandbox):
+async def test_revoked_model_key_is_replaced_within_the_same_request(start_agent, sandbox):
     agent = await start_agent()
     token = sandbox.access_token()
     await agent.ask(GREETING, token)
@@ -169,7 +167,7 @@ async def test_a_service_that_refuses_every_call_costs_one_renewal_in_five_secon
     assert counted["function_compute:fault"] == 11, "only a renewed token is worth a second request"
 
 
-async def test_a_refused_right_is_asked_for_once_and_works_two_seconds_after_it_is_given_back(
+async def test_refused_permission_is_requested_once_and_works_two_seconds_after_it_is_restored(
     start_agent, sandbox
 ):
     grant = ("app_agent01", ENTERPRISE_AUDIENCE, "service.invoke")
@@ -223,7 +221,7 @@ async def test_a_credential_revoked_in_mid_run_is_obtained_once_more_and_then_re
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
-async def test_a_young_credential_that_is_refused_is_neither_renewed_nor_sent_again(
+async def test_young_credential_that_is_refused_is_neither_renewed_nor_resent(
     start_agent, sandbox, credential
 ):
     service, question, obtained, refused_again, _ = CREDENTIALS[credential]

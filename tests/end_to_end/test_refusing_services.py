@@ -1,4 +1,4 @@
-"""A service that refuses every call costs IDaaS next to nothing, and other services and users nothing."""
+"""A service that refuses every call causes few requests to IDaaS, and affects no other service or user."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ISSUED = ("idaas:token.client_credentials", "idaas:token.token_exchange", "devel
 @pytest.mark.parametrize("access_identity", ["Machine", "Human"])
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("question", [ENTERPRISE, WEATHER])
-async def test_credentials_are_renewed_once_however_many_calls_are_refused(
+async def test_credentials_are_renewed_once_for_many_refused_calls(
     start_agent, sandbox, access_identity, status, question
 ):
     agent = await start_agent(access_identity)

@@ -1,4 +1,4 @@
-"""The real commands, stopped by signals while they answer: every answer has an end, and nothing stays."""
+"""The real commands, stopped by signals during responses: every response ends, and no process remains."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ AGENT = str(Path(sys.executable).with_name("idaas-agent"))
 
 @dataclass
 class Stream:
-    """An answer that is being streamed."""
+    """A response that is being streamed."""
 
     response: httpx.Response
     text: str = ""
@@ -52,7 +52,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks for streams as alice."""
+    """Requests streams as alice."""
 
     http: httpx.AsyncClient
     headers: dict[str, str]
@@ -84,7 +84,7 @@ def refused(port: int) -> bool:
 
 
 def outcomes(audit_log: Path) -> dict[str, list[str]]:
-    """Of the tool calls on record: outcomes by tool's service."""
+    """The outcomes of the recorded tool calls by service."""
     found: dict[str, list[str]] = {}
     for line in audit_log.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
@@ -118,7 +118,7 @@ async def test_streams_that_take_too_long_end_with_an_error_and_everything_is_cl
     assert counts["amap:DELETE"] == counts["amap:initialize"] > 0
 
 
-async def test_workers_finish_their_answers_and_a_second_signal_ends_them(sandbox, tmp_path):
+async def test_workers_finish_their_responses_and_a_second_signal_ends_them(sandbox, tmp_path):
     variables = sandbox.environment | {
         "ACCESS_IDENTITY": "Machine",
         "AGENT_PORT": "0",

@@ -2,7 +2,7 @@
 
 One browser for each test process, on an event loop that outlives a test. The page's files stay cached;
 cookies, storage, permissions and tabs are cleared after each test. The browser resolves `localhost:9001`,
-the page's registered address, to wherever the page server listens.
+the page's registered address, to the address of the page server.
 """
 
 import shutil
@@ -70,7 +70,7 @@ expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
 
 @dataclass
 class Watched:
-    """A browser context, and what went wrong or went out in it."""
+    """A browser context with its script errors and the origins it requested."""
 
     context: BrowserContext
     faults: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Signing in from the page at the sandbox's IDaaS, as a person does."""
+"""The form of the sandbox's sign-in page."""
 
 from playwright.async_api import Page
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 @dataclass
 class ScriptedAgent:
-    """Speaks the chat route's wire format. Answers are used up in the order in which they were given."""
+    """Speaks the chat route's wire format. Responses are used once, in the given order."""
 
     origin: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA as far as axe-core can tell, in every state of the page, light and dark, wide and narrow."""
+"""WCAG 2.2 AA as far as axe-core can check, in every state of the page, light and dark, wide and narrow."""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ MARKDOWN = (
 
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 360)]
 NARROW_IN_THE_DARK = [*LOOKS, ("dark", 360)]
-"""For states that have other colours on a phone: there the chain lies over the conversation."""
+"""For states with other colours on a phone, where the chain covers the conversation."""
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
-"""The rules that look at colours: enough in the dark for what was checked whole in the light."""
+"""The rules about colours, sufficient in the dark scheme after a full check in the light one."""
 
 
 async def violations(page: Page, looks: list[tuple[str, int]] = LOOKS) -> list[str]:
-    """What is wrong in the page's present state, light and dark, wide and narrow."""
+    """The violations of the page's present state, light and dark, wide and narrow."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
     found = []

@@ -10,7 +10,9 @@ from playwright.async_api import Page, expect
 from tests.frontend.chat_page import ENTERPRISE, WEATHER, answered, ask, question
 
 
-async def test_a_first_question_is_one_click_away(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_suggested_question_is_sent_by_one_click(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
     scripted_agent.will_answer(text="Sunny, 24 °C.")
     await signed_in.get_by_role("button", name="What is the weather in Hangzhou right now?").click()
     await expect(await answered(signed_in)).to_contain_text("Sunny, 24 °C.")
@@ -109,7 +111,7 @@ async def test_a_complete_answer_is_complete_in_the_browsers_network_log(
     assert failures == []
 
 
-async def test_an_answer_without_services_is_called_that_when_it_is_complete_not_before(
+async def test_answer_without_services_is_marked_only_when_it_is_complete(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer_without_end({"content": "So far"})
@@ -140,7 +142,9 @@ async def test_thinking_is_folded_apart_from_the_answer(
     await answer.get_by_text("The user wants tea.").wait_for()
 
 
-async def test_markdown_is_drawn_while_it_streams(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_markdown_is_rendered_while_it_streams(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
     text = "## Plan\n\n| Day | High |\n|---|---|\n| Mon | 24 |\n\n```python\nprint('hi')\n```\n\n- one\n- two"
     scripted_agent.will_answer(*({"content": text[start : start + 3]} for start in range(0, len(text), 3)))
     await ask(signed_in, "draw")

@@ -1,4 +1,4 @@
-"""The page in use, in a real browser: by keyboard or by ear, in either language, at any width."""
+"""The page in a real browser: by keyboard, with a screen reader, in either language, at any width."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def test_everything_can_be_done_from_the_keyboard(
     await expect(await answered(signed_in)).to_contain_text("Again.")
 
 
-async def test_screen_readers_hear_the_answer_once_when_it_is_complete(
+async def test_answer_is_announced_to_screen_readers_once_when_it_is_complete(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer({"content": "**Tea** "}, {"content": "is [ready](https://example.com)."})

@@ -1,4 +1,4 @@
-"""An answer that fails or breaks off, in a real browser: what the page says of it, and the way to go on."""
+"""An answer that fails or ends early, in a real browser: the page's text, and how to continue."""
 
 import re
 from typing import Any
@@ -38,7 +38,7 @@ async def test_a_failure_shows_symptom_remedy_and_request_id(
     assert scripted_agent.requests[0]["messages"] == scripted_agent.requests[1]["messages"]
 
 
-async def test_an_unknown_code_is_explained_in_the_agents_own_words(
+async def test_unknown_code_is_shown_with_the_agents_text(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_refuse(
@@ -51,7 +51,7 @@ async def test_an_unknown_code_is_explained_in_the_agents_own_words(
         await expect(answer).to_contain_text(words)
 
 
-async def test_an_answer_that_breaks_off_is_not_shown_as_complete(
+async def test_interrupted_answer_is_not_shown_as_complete(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_answer(text="Half of", done=False)
@@ -68,7 +68,7 @@ async def test_an_answer_that_breaks_off_is_not_shown_as_complete(
     )
 
 
-async def test_an_agent_that_is_down_is_shown_as_that(
+async def test_unreachable_agent_has_its_own_message(
     signed_in: Page, browser_context: Any, page_switch: Any, scripted_agent: Any
 ):
     await signed_in.route(f"{scripted_agent.origin}/**", lambda route: route.abort("connectionrefused"))

@@ -1,4 +1,4 @@
-"""Answers to a sign-in that are forged, replayed or stolen, in a real browser: the page takes none."""
+"""Forged, replayed and stolen sign-in responses, in a real browser, are refused by the page."""
 
 import re
 from typing import Any
@@ -14,10 +14,10 @@ FORGED = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX21hbGxvcnkifQ.c2ln"
 
 
 @pytest.mark.parametrize("grant", ["token", "code"])
-async def test_an_answer_to_another_nonce_is_refused(
+async def test_response_for_another_nonce_is_refused(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
-    """Another request's answer, put in the place of this one's: the state is right, the nonce is not."""
+    """The response of another request, with the right state and a wrong nonce."""
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")
     scope = "openid https://agent.sandbox.example|agent.access"
     sandbox_config(RESPONSE_TYPE=grant, TOKEN_ENDPOINT=token, ISSUER=sandbox.issuer, SCOPE=scope)
@@ -101,7 +101,7 @@ async def test_a_used_code_is_refused_by_idaas_and_the_page_shows_the_error(
 
 
 @pytest.mark.parametrize("grant", ["token", "code"])
-async def test_back_and_forward_meet_no_spent_answer_and_keep_the_sign_in(
+async def test_back_and_forward_reuse_no_response_and_keep_the_sign_in(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any, grant: str
 ):
     token = sandbox.url("/api/v2/iauths_system/oauth2/token", "idaas_plain")

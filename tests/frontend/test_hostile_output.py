@@ -1,4 +1,4 @@
-"""Model and tool output that wants to run, to load, to look like something else, or to lead astray."""
+"""Hostile output of model and tools: scripts, resources, disguised links and markup have no effect."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.frontend import chat_page
 from tests.frontend.chat_page import answered
 
 ELSEWHERE = "http://127.0.0.1:9"
-"""Where the payloads want to connect to. Nothing listens; a request would be seen before it is sent."""
+"""The target of the payloads. Nothing listens there; the test sees a request before it is sent."""
 
 _CORPUS = Path(__file__).with_name("hostile_output.json").read_text()
 PAYLOADS: list[str] = json.loads(_CORPUS.replace("{elsewhere}", ELSEWHERE))
@@ -21,7 +21,7 @@ LET_PASS = {
     "P", "PRE", "SPAN", "STRONG", "TABLE", "TBODY", "TD", "TH", "THEAD", "TR", "UL", "path", "svg",
 }
 # fmt: on
-"""The elements that a drawn answer may consist of, the page's own copy buttons included."""
+"""The elements of a rendered answer, with the page's own copy buttons."""
 
 
 async def ask(page: Page) -> Any:
@@ -29,7 +29,7 @@ async def ask(page: Page) -> Any:
     return await answered(page)
 
 
-async def test_no_payload_runs_loads_or_leads_anywhere(
+async def test_no_payload_runs_or_loads_or_navigates(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     for payload in PAYLOADS:
@@ -59,7 +59,7 @@ async def test_no_payload_runs_loads_or_leads_anywhere(
 
 
 async def test_the_content_security_policy_alone_blocks_every_payload(signed_in: Page, browser_context: Any):
-    """The payloads as HTML, past the parser, into what DOMPurify is asked for."""
+    """The payloads as HTML, without the parser and DOMPurify."""
     facts = await signed_in.evaluate(
         """async (payloads) => {
           const { blockFragment } = await import('/view/markdown.js');
@@ -91,7 +91,7 @@ async def test_the_content_security_policy_alone_blocks_every_payload(signed_in:
         ("https://example.com/page", "https://example.com/page"),
     ],
 )
-async def test_a_link_shows_where_it_leads(
+async def test_link_shows_its_host(
     signed_in: Page, browser_context: Any, scripted_agent: Any, markdown: str, shown: str
 ):
     scripted_agent.will_answer(text=markdown)
@@ -101,7 +101,7 @@ async def test_a_link_shows_where_it_leads(
     await expect(link).to_have_attribute("target", "_blank")
 
 
-async def test_an_address_in_disguise_is_no_link(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_disguised_address_is_not_a_link(signed_in: Page, browser_context: Any, scripted_agent: Any):
     scripted_agent.will_answer(text="https://bank.example@elsewhere.example/ and [x](//elsewhere.example)")
     await expect((await ask(signed_in)).get_by_role("link")).to_have_count(0)
 

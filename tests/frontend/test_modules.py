@@ -1,4 +1,4 @@
-"""The page's modules under Node's own test runner, and its words against the agent's error table."""
+"""The page's modules under Node's own test runner, and its texts compared with the agent's error table."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_the_page_and_the_agent_show_the_same_text_for_an_error():
         )
 
 
-def test_no_word_of_the_page_is_for_operators_but_those_about_its_own_configuration():
+def test_only_the_pages_configuration_faults_have_texts_for_operators():
     variable = re.compile(r"[A-Z]{2,}_[A-Z_]+|config\.js|Endpoint\b|\bclientId\b")
     for texts in messages().values():
         found = {key for key, text in texts.items() if variable.search(text)}

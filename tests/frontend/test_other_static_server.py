@@ -1,4 +1,4 @@
-"""The page as the tutorial serves it: by any static server, here Python's own."""
+"""The page on a plain static server, as in the vendor's tutorial; here Python's."""
 
 import functools
 import http.server

@@ -1,4 +1,4 @@
-"""The page server: its files and nothing else, under a strict policy."""
+"""The page server serves only the page's files, under a strict policy."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ CONFIG = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A page folder with everything that must not be served beside what must."""
+    """A page folder that also contains files that must not be served."""
     (tmp_path / "page").mkdir()
     for name in (
         "index.html",
@@ -100,12 +100,12 @@ async def test_other_paths_are_not_served(folder: Path, path: str):
 @pytest.mark.parametrize(
     "path", ["../secret.js", "view/../../secret.js", "/etc/passwd", "", "view//page.js", "a\\b.js"]
 )
-def test_a_path_that_leads_elsewhere_has_no_file(folder: Path, path: str):
+def test_path_out_of_the_folder_has_no_file(folder: Path, path: str):
     assert servable_file(folder.resolve(), path) is None
 
 
 @pytest.mark.parametrize("path", ["a" * 300 + ".js", "x/" * 1500 + "a.js", "index.html/a.js", "styles"])
-async def test_path_that_the_file_system_does_not_take_is_not_found(folder: Path, path: str):
+async def test_path_that_is_invalid_in_the_file_system_is_not_found(folder: Path, path: str):
     assert (await client(folder).get(f"/{path}")).status_code == 404
 
 
@@ -125,7 +125,7 @@ async def test_other_methods_are_refused(folder: Path):
         assert (await http.head("/")).status_code == 200
 
 
-async def test_given_values_replace_config_js_and_leave_the_file_alone(folder: Path):
+async def test_given_values_replace_config_js_and_do_not_change_the_file(folder: Path):
     hostile = CONFIG | {"CLIENT_ID": "</script>\u2028'\"\\"}
     async with client(folder, hostile) as http:
         script = (await http.get("/config.js")).text
@@ -161,7 +161,7 @@ async def test_a_value_cannot_add_to_the_policy(folder: Path):
     assert policy.count("script-src") == 1
 
 
-async def test_every_answer_carries_the_security_headers(folder: Path):
+async def test_every_response_has_the_security_headers(folder: Path):
     async with client(folder) as http:
         headers = (await http.get("/missing")).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -204,7 +204,7 @@ def imported_by(module: Path, found: set[Path]) -> set[Path]:
     return found
 
 
-def test_every_module_is_preloaded_so_that_they_arrive_side_by_side():
+def test_every_module_is_preloaded():
     modules = {file.relative_to(FRONTEND).as_posix() for file in imported_by(FRONTEND / "main.js", set())}
     preloaded = re.findall(
         r'<link rel="modulepreload" href="([^"]+)">', (FRONTEND / "index.html").read_text()

@@ -1,4 +1,4 @@
-"""A session in a real browser: what keeps it, what ends it, and whose conversation it shows."""
+"""A session in a real browser: its storage, its end, and the conversation of its user."""
 
 import asyncio
 import re
@@ -172,7 +172,7 @@ async def test_the_page_warns_before_the_sign_in_expires_and_renews_it(
 @pytest.mark.parametrize(
     ("grant", "way"), [("token", "idaas:authorize"), ("code", "idaas:token.refresh_token")]
 )
-async def test_the_sign_in_is_renewed_without_the_person_before_it_expires(
+async def test_the_sign_in_is_renewed_silently_before_it_expires(
     browser_context: Any,
     page: Page,
     sandbox: Any,
@@ -208,7 +208,7 @@ async def test_the_sign_in_is_renewed_without_the_person_before_it_expires(
     assert scripted_agent.authorizations[0].startswith("Bearer eyJ")
 
 
-async def test_where_idaas_does_not_renew_the_button_is_there(
+async def test_button_renews_the_sign_in_if_idaas_does_not(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     sandbox.cloud.settings.access_token_lifetime = 100

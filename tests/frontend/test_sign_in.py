@@ -1,4 +1,4 @@
-"""Signing in by each grant, in a real browser at the sandbox's IDaaS, and what the page says of faults."""
+"""Sign-in by each grant, in a real browser at the sandbox's IDaaS, and the page's messages for faults."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ async def test_no_token_remains_in_the_address_the_history_or_local_storage(
     assert "access_token" not in page.url
 
 
-async def test_a_wrong_password_stays_at_idaas_and_the_right_one_goes_on(
+async def test_wrong_password_stays_at_idaas_and_the_right_one_signs_in(
     browser_context: Any, page: Page, sandbox: Any, sandbox_config: Any, sign_in: Any
 ):
     sandbox_config()

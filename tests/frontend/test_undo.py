@@ -1,4 +1,4 @@
-"""Editing, asking again and a new conversation, in a real browser: nothing is lost by one click."""
+"""Undo of an edit, of asking again and of a new conversation, in a real browser."""
 
 from typing import Any
 

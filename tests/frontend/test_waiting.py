@@ -1,4 +1,4 @@
-"""An agent that asks the person to wait, in a real browser: the page counts down, then lets them ask."""
+"""A `Retry-After` of the agent, in a real browser: the page counts down, then permits the question."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ async def test_a_429_counts_down_and_then_the_question_can_be_asked_again(
     await expect(await answered(signed_in)).to_contain_text("Now it works.")
 
 
-async def test_the_wait_goes_on_after_a_reload(signed_in: Page, browser_context: Any, scripted_agent: Any):
+async def test_countdown_continues_after_a_reload(signed_in: Page, browser_context: Any, scripted_agent: Any):
     await signed_in.clock.install()
     await signed_in.goto(PAGE)
     scripted_agent.will_refuse(429, "rate_limited", retry_after=600)
@@ -45,7 +45,7 @@ async def test_the_wait_goes_on_after_a_reload(signed_in: Page, browser_context:
     await expect(signed_in.get_by_role("button", name="Ask again")).to_be_disabled()
 
 
-async def test_without_a_wait_the_question_can_be_asked_again_at_once(
+async def test_question_can_be_asked_again_immediately_without_retry_after(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):
     scripted_agent.will_refuse(429, "rate_limited")

@@ -60,7 +60,7 @@ async def answer_to(page: Page, question: str) -> Any:
 @pytest.mark.parametrize(
     ("access_identity", "grant"), [("Machine", PageGrant.CODE), ("Human", PageGrant.IMPLICIT)]
 )
-async def test_alice_signs_in_gets_her_answers_and_signs_out(
+async def test_alice_signs_in_receives_answers_and_signs_out(
     browser_context: Any,
     page: Page,
     sandbox: Any,
@@ -138,7 +138,7 @@ async def counted(page: Page, sandbox: Any, operation: str) -> None:
             await page.evaluate("new Promise(requestAnimationFrame)")
 
 
-async def test_an_expired_token_in_mid_conversation_is_renewed_and_the_conversation_goes_on(
+async def test_expired_token_is_renewed_and_the_conversation_continues(
     browser_context: Any, page: Page, sandbox: Any, serve_agent: Serve
 ):
     serve_agent("Human", PageGrant.CODE)

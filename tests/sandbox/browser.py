@@ -1,4 +1,4 @@
-"""What a browser does at IDaaS's sign-in page, and the page's request for the implicit grant."""
+"""A browser at IDaaS's sign-in page, and the page's request for the implicit grant."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +17,7 @@ IMPLICIT = {
 
 
 class Browser:
-    """Keeps cookies, follows nothing."""
+    """Keeps cookies and follows no redirect."""
 
     def __init__(self, sandbox) -> None:
         self.sandbox = sandbox

@@ -1,4 +1,4 @@
-"""What the tests of IDaaS share: forms for the token endpoint, and a look at its answers."""
+"""Fixtures of the sandbox tests: clients, forms for the token endpoint, and readers of its responses."""
 
 import base64
 import json
@@ -70,7 +70,7 @@ def claims_of() -> Callable[[httpx.Response], dict]:
 
 @pytest.fixture
 def refusal() -> Callable[[httpx.Response], tuple[int, str]]:
-    """Status and code of an error answer, whose shape is checked."""
+    """Status and code of an error response, whose form is checked."""
 
     def read(response):
         body = response.json()

@@ -1,4 +1,4 @@
-"""Clients of the sandbox's Model Studio: raw HTTP for the quirks, the official one to survive them."""
+"""Clients of the sandbox's Model Studio: raw HTTP, and the official client."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The stand-in model's decisions, given the hosted map's tools and those of an employer."""
+"""The decisions of the sandbox's model with the map's tools and those of an employer."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What the map knows and computes, without the wire."""
+"""The map's data and computations, without the protocol."""
 
 import json
 
@@ -233,7 +233,7 @@ def test_links_open_the_app():
         ("maps_schema_navi", {"lon": "x", "lat": "y"}, "Schema Navi failed: INVALID_PARAMS"),
     ],
 )
-def test_unknown_input_fails_in_the_services_own_words(tool, arguments, text):
+def test_unknown_input_fails_with_the_services_error_text(tool, arguments, text):
     with pytest.raises(ToolError) as failure:
         run(tool, arguments, NOON_IN_CHINA)
     assert str(failure.value) == text

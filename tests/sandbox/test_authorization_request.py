@@ -1,4 +1,4 @@
-"""Who may be sent to sign in, what for, and where an answer or an error may go."""
+"""Which authorization requests are accepted, and where responses and errors may be sent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Time stands still for a test."""
+"""The sandbox's clock stands still unless a test moves it."""
 
 from sandbox.clock import SettableClock
 

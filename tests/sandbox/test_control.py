@@ -1,4 +1,4 @@
-"""The control endpoint: what people can see and change, and who they must be."""
+"""The control endpoint: what it shows and changes, and which callers are admitted."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ def control(sandbox):
         yield control
 
 
-def test_a_user_token_can_be_had(sandbox, control) -> None:
+def test_user_token_is_issued(sandbox, control) -> None:
     response = control.post("/access-tokens", json={"user": "bob"})
     assert response.headers["cache-control"] == "no-store"
     token = sandbox.cloud.access_tokens.verify(response.json()["access_token"])
@@ -169,7 +169,7 @@ def test_no_web_page_gets_a_token(control, headers) -> None:
 
 
 @pytest.mark.parametrize("address", ["192.168.1.7", "10.0.0.1", "2001:db8::1", "nonsense"])
-async def test_no_other_machine_gets_in(sandbox, address) -> None:
+async def test_other_machine_is_refused(sandbox, address) -> None:
     transport = httpx.ASGITransport(
         application(sandbox.cloud, AccountSynchronization(sandbox.cloud)), client=(address, 4711)
     )
@@ -179,7 +179,7 @@ async def test_no_other_machine_gets_in(sandbox, address) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-async def test_this_machine_gets_in(sandbox, address) -> None:
+async def test_this_machine_is_admitted(sandbox, address) -> None:
     transport = httpx.ASGITransport(
         application(sandbox.cloud, AccountSynchronization(sandbox.cloud)), client=(address, 4711)
     )

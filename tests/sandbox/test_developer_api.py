@@ -62,11 +62,11 @@ def test_a_user_reads_a_credential_through_the_agent(sandbox, obtain, as_user, u
     assert (event.event, event.client, event.subject) == ("ObtainCredential", AGENT, f"user_{user}01")
 
 
-def test_the_one_permission_is_enough(obtain, as_machine) -> None:
+def test_one_permission_is_sufficient(obtain, as_machine) -> None:
     assert obtain(as_machine(f"{PAM_AUDIENCE}|credential:obtain")).status_code == 200
 
 
-def test_another_permission_of_the_audience_is_not_enough(obtain, as_machine, refusal) -> None:
+def test_another_permission_of_the_audience_is_not_sufficient(obtain, as_machine, refusal) -> None:
     response = obtain(as_machine(f"{PAM_AUDIENCE}|authentication_token:obtain"))
     assert refusal(response) == (403, "insufficient_scope")
 
@@ -130,9 +130,7 @@ def test_a_disabled_credential_or_caller_is_refused(sandbox, obtain, as_user, re
     assert refusal(obtain(token, "amap_api_key")) == (403, "access_denied")
 
 
-def test_a_rotated_key_is_handed_out_and_the_old_one_is_no_longer_accepted(
-    sandbox, obtain, as_machine
-) -> None:
+def test_a_rotated_key_is_returned_and_the_old_one_is_no_longer_accepted(sandbox, obtain, as_machine) -> None:
     cloud, token = sandbox.cloud, as_machine()
     old = cloud.secrets.llm_api_key
     assert cloud.accepts_api_key(old, "llm_api_key")

@@ -37,7 +37,7 @@ def verifies(client, sandbox, token: str) -> bool:
     return True
 
 
-def test_rotation_with_overlap_keeps_old_tokens_good(sandbox, client) -> None:
+def test_rotation_with_overlap_keeps_old_tokens_valid(sandbox, client) -> None:
     before = sandbox.access_token()
     sandbox.cloud.keys.rotate(overlap=True)
     after = sandbox.access_token()
@@ -46,7 +46,7 @@ def test_rotation_with_overlap_keeps_old_tokens_good(sandbox, client) -> None:
     assert verifies(client, sandbox, after)
 
 
-def test_hard_rotation_breaks_old_tokens(sandbox, client) -> None:
+def test_hard_rotation_invalidates_old_tokens(sandbox, client) -> None:
     before = sandbox.access_token()
     sandbox.cloud.keys.rotate(overlap=False)
     assert not verifies(client, sandbox, before)

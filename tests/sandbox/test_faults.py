@@ -31,12 +31,12 @@ def test_a_fault_lasts_for_its_number_of_requests(sandbox, jwks) -> None:
     assert sandbox.cloud.faults.snapshot() == {}
 
 
-def test_a_fault_that_shall_strike_no_times_does_not_strike(sandbox, jwks) -> None:
+def test_fault_with_zero_requests_does_not_occur(sandbox, jwks) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(status=500, times=0))
     assert jwks().status_code == 200
 
 
-def test_a_fault_strikes_its_own_service_only(sandbox, client, jwks, machine) -> None:
+def test_fault_affects_only_its_service(sandbox, client, jwks, machine) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(status=500))
     assert client.get(sandbox.cloud.addresses.discovery).status_code == 200
     assert machine().status_code == 200
@@ -45,7 +45,7 @@ def test_a_fault_strikes_its_own_service_only(sandbox, client, jwks, machine) ->
     assert jwks().status_code == 200
 
 
-def test_a_hanging_service_never_answers_and_lets_the_client_go(sandbox, jwks) -> None:
+def test_hanging_service_never_responds_and_permits_a_disconnect(sandbox, jwks) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(hang=True, times=1))
     with pytest.raises(httpx.ReadTimeout):
         jwks(timeout=httpx.Timeout(5, read=0.05))
@@ -108,7 +108,7 @@ def test_a_cut_body_stops_short_of_its_length(sandbox, client, listener) -> None
     assert client.get(address).status_code == 200
 
 
-def test_a_gateways_page_has_a_good_status(sandbox, jwks) -> None:
+def test_web_page_of_a_gateway_has_status_200(sandbox, jwks) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(web_page=True))
     response = jwks()
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -153,7 +153,7 @@ def test_a_fault_may_wait_for_a_request_to_another_service(sandbox, client, jwks
     assert jwks().status_code == 500
 
 
-def test_the_request_with_which_a_port_is_shut_is_answered(sandbox, jwks) -> None:
+def test_request_that_shuts_a_port_receives_a_response(sandbox, jwks) -> None:
     sandbox.cloud.faults.set("idaas.jwks", Fault(refuse=True, after=1))
     assert jwks().status_code == 200
     with pytest.raises(httpx.ConnectError, match="refused"):
@@ -205,7 +205,7 @@ def test_an_unknown_service_is_an_error() -> None:
     assert "idaas.token" in SERVICES
 
 
-def test_many_threads_use_up_a_fault_exactly() -> None:
+def test_many_threads_consume_a_fault_exactly() -> None:
     from sandbox.faults import Faults
 
     faults, taken = Faults(), []

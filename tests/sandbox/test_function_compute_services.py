@@ -89,7 +89,7 @@ async def test_token_of_another_purpose_passes_the_trigger_and_not_the_function(
 
 
 @pytest.mark.parametrize("path", ["/enterprise", "/leave"])
-async def test_call_without_a_good_token_never_reaches_the_function(sandbox, http, path):
+async def test_call_without_a_valid_token_never_reaches_the_function(sandbox, http, path):
     expired = sandbox.access_token("alice", **ENTERPRISE, lifetime=60)
     sandbox.clock.advance(60)
     assert (await http.get(path)).json()["Code"] == "JWTTokenIsMissing"
@@ -100,13 +100,13 @@ async def test_call_without_a_good_token_never_reaches_the_function(sandbox, htt
     }
 
 
-async def test_claims_in_headers_of_the_client_are_not_believed(sandbox, http):
+async def test_claims_in_headers_of_the_client_are_ignored(sandbox, http):
     forged = {"x-jwt-aud": ENTERPRISE_AUDIENCE, "x-jwt-scope": "service.invoke", "x-jwt-sub": "user_bob01"}
     token = sandbox.access_token("alice", **LEAVE, client_id=None)
     assert (await http.get("/enterprise", headers=bearer(token) | forged)).status_code == 403
 
 
-async def test_key_rotation_shuts_the_door_until_the_jwks_is_pasted_again(sandbox, http):
+async def test_tokens_after_a_key_rotation_are_refused_until_the_jwks_is_pasted_again(sandbox, http):
     sandbox.cloud.keys.rotate(overlap=True)
     headers = bearer(sandbox.access_token("alice", **ENTERPRISE))
     assert (await http.get("/enterprise", headers=headers)).json()["Code"] == "JWTTokenIsInvalid"
@@ -156,12 +156,12 @@ async def test_leave_service_refuses_the_agents_own_token(sandbox, http):
     assert (answer.status_code, answer.json()["error"]) == (403, "person_required")
 
 
-async def test_leave_service_does_not_know_strangers(sandbox, http):
+async def test_leave_service_refuses_unknown_users(sandbox, http):
     token = sandbox.access_token("alice", **LEAVE, sub="user_carol01")
     assert (await http.get("/leave", headers=bearer(token))).status_code == 404
 
 
-async def test_leave_service_wants_its_own_scope(sandbox, http):
+async def test_leave_service_requires_its_own_scope(sandbox, http):
     answer = await http.get("/leave", headers=bearer(sandbox.access_token("alice", **ENTERPRISE)))
     assert answer.json()["error"] == "invalid_audience"
 
@@ -183,7 +183,7 @@ async def test_injected_status_answers_before_the_trigger(sandbox, http):
     assert (await http.get("/enterprise")).status_code == 403
 
 
-async def test_redirect_leads_elsewhere(sandbox, http):
+async def test_redirect_has_another_target(sandbox, http):
     sandbox.cloud.faults.set("function_compute", Fault(redirect="https://elsewhere.example/"))
     answer = await http.get("/enterprise")
     assert (answer.status_code, answer.headers["location"]) == (307, "https://elsewhere.example/")

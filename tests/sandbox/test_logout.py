@@ -1,4 +1,4 @@
-"""Logout at IDaaS ends the session, whatever the address to go back to."""
+"""Logout at IDaaS ends the session for any return address."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_logout_ends_the_session_and_goes_back(browser) -> None:
         {"post_logout_redirect_uri": REDIRECT},
     ],
 )
-def test_logout_goes_nowhere_else_but_ends_the_session(browser, target) -> None:
+def test_logout_with_another_address_redirects_nowhere_and_ends_the_session(browser, target) -> None:
     browser.sign_in()
     response = browser.client.get("/logout", params=target)
     assert response.status_code == 400
@@ -36,7 +36,7 @@ def test_logout_without_an_address_shows_a_page(browser) -> None:
     assert "Signed out" in response.text
 
 
-def test_a_stolen_cookie_is_worthless_after_logout(browser) -> None:
+def test_stolen_cookie_is_refused_after_logout(browser) -> None:
     browser.sign_in()
     stolen = dict(browser.client.cookies)
     browser.client.get("/logout")

@@ -1,4 +1,4 @@
-"""A credential in a prompt does not go unnoticed."""
+"""A credential in a prompt is counted."""
 
 import json
 

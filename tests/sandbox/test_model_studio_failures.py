@@ -1,4 +1,4 @@
-"""What Model Studio refuses, in the vendor's shape, and how its streams end before their end."""
+"""Model Studio's refusals in the vendor's form, and its interrupted streams."""
 
 import httpx
 import openai

@@ -60,7 +60,7 @@ def test_a_wrong_password_or_user_shows_the_page_again(sandbox, browser, user, p
     assert sandbox.cloud.events.snapshot()[-1].event == "sign_in"
 
 
-def test_bob_does_not_get_in_with_the_password_of_alice(sandbox, browser) -> None:
+def test_bob_cannot_sign_in_with_the_password_of_alice(sandbox, browser) -> None:
     assert browser.sign_in("bob", sandbox.cloud.secrets.alice_password).status_code == 401
 
 

@@ -1,4 +1,4 @@
-"""The token endpoint: client credentials, scopes, permissions, malformed requests, bookkeeping."""
+"""The token endpoint: client credentials, scopes, permissions, malformed requests, counters and events."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Token exchange: for whom, of what, and how often."""
+"""Token exchange: permitted callers and subject tokens, and the limit of repeated exchanges."""
 
 import pytest
 from joserfc import jwk, jwt
@@ -85,7 +85,7 @@ def test_a_machine_token_cannot_be_exchanged(sandbox, exchange, refusal) -> None
     assert refusal(exchange(subject_token=machine)) == (400, "invalid_grant")
 
 
-def test_the_chain_of_exchanges_has_an_end(sandbox, exchange, refusal) -> None:
+def test_chain_of_exchanges_is_limited(sandbox, exchange, refusal) -> None:
     sandbox.cloud.settings.exchange_only_own = False
     sandbox.cloud.settings.exchange_depth = 2
     subject = sandbox.access_token()

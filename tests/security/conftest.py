@@ -1,5 +1,4 @@
-"""What attacks share: the real agent on the sandbox, as the end-to-end tests start it, and its requests to
-IDaaS on record."""
+"""Fixtures of the security tests: an agent without pauses between retries, and its requests to IDaaS."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ from tests.running_agent import RunningAgent
 
 @dataclass
 class IdentityRequests:
-    """What an agent asked IDaaS for: also what a fault kept from arriving, which no counter there sees."""
+    """The grants that an agent requested from IDaaS, also those that a fault kept from arriving."""
 
     grants: list[str] = field(default_factory=list)
 
@@ -28,7 +27,7 @@ class IdentityRequests:
 
 @dataclass(frozen=True)
 class ImpatientAgent:
-    """An agent that asks IDaaS again at once, and what it asked for."""
+    """An agent that retries without waiting, and its requests to IDaaS."""
 
     agent: RunningAgent
     requests: IdentityRequests
@@ -38,7 +37,7 @@ class ImpatientAgent:
 def start_impatient_agent(
     start_agent: Callable[..., Awaitable[RunningAgent]],
 ) -> Callable[..., Awaitable[ImpatientAgent]]:
-    """Like `start_agent`; the waits between attempts take no time."""
+    """As `start_agent`, without waits between attempts."""
 
     async def start(access_identity: str, **variables: str) -> ImpatientAgent:
         agent = await start_agent(access_identity, **variables)

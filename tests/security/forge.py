@@ -1,4 +1,4 @@
-"""Makes a token from a recipe of `tokens/*.json`: keys and times are known at run time only.
+"""Makes a token from a recipe of `tokens/*.json`: keys and times are known only at run time.
 
 A recipe overrides members of a good token's `header` and `claims`, says who signs it (`by`), and how the
 finished text is bent (`bend`). Texts in it may name what is known now: `$issuer`, `$audience`, `$kid`,
@@ -26,7 +26,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @dataclass(frozen=True)
 class Forge:
-    """A forger who knows all that is public, and has own keys; and the issuer's key, for the rest."""
+    """Signs with the forger's own keys, or with the issuer's key for tokens with other faults."""
 
     issuer: str
     audience: str
@@ -37,7 +37,7 @@ class Forge:
     own_ec_key: ec.EllipticCurvePrivateKey
 
     def token(self, recipe: Mapping[str, Any]) -> str:
-        """The token. Without any member of a recipe, a good one."""
+        """The token; a valid one for an empty recipe."""
         header = self._with({"alg": "RS256", "typ": "JWT", "kid": self.kid}, recipe.get("header", {}))
         good = {
             "iss": self.issuer,

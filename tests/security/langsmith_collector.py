@@ -1,4 +1,4 @@
-"""A collector in place of LangSmith, which keeps what it is sent."""
+"""A replacement for LangSmith that records the requests it receives."""
 
 from typing import Final
 
@@ -13,11 +13,11 @@ _INGESTION: Final = {
     "scale_up_nthreads_limit": 16,
     "scale_down_nempty_trigger": 4,
 }
-"""Whole: without one of its members LangSmith's client ends its thread, and nothing is ever sent."""
+"""Complete: if a member is missing, LangSmith's client ends its thread and sends nothing."""
 
 
 class Collector:
-    """LangSmith's API, as far as a client needs it: takes everything that is sent, and keeps it."""
+    """The part of LangSmith's API that its client needs. Records every request."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -33,7 +33,7 @@ class Collector:
 
 
 def variables_of(origin: str) -> dict[str, str]:
-    """Environment variables that lead LangSmith's client to the collector at `origin`."""
+    """Environment variables that configure LangSmith's client for the collector at `origin`."""
     return {
         f"{prefix}_{name}": value
         for prefix in ("LANGSMITH", "LANGCHAIN")

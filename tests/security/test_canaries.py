@@ -1,4 +1,4 @@
-"""Canaries: the secrets of whole runs, on every surface, however they end, in everything that leaves."""
+"""No secret of a run leaves the agent: on any surface, for any outcome, in any output."""
 
 import asyncio
 import json
@@ -49,19 +49,19 @@ def oauth_error(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def malformed_token(seen: dict[str, Any]) -> dict[str, Any]:
-    """A token, in an answer that cannot be used."""
+    """A token in a malformed response."""
     return {"access_token": "eyJhbGciOiJub25l." + "eyJzdWIiOiJ4In0." + "s" * 60, "expires_in": seen["body"]}
 
 
 def openai_error(seen: dict[str, Any]) -> dict[str, Any]:
-    """A model service's refusal with the key in it, as OpenAI words it."""
+    """A model service's refusal that contains the key, in OpenAI's form."""
     key = seen["headers"]["authorization"].removeprefix("Bearer ")
     error = {"message": f"Incorrect API key provided: {key}.", "code": key, "type": key, "param": key}
     return {"error": error, "request_id": key, "message": key, "code": key}
 
 
 def spoken(seen: dict[str, Any]) -> Response:
-    """A model that says its own key, letter by letter."""
+    """A model that streams its own key, letter by letter."""
     key = seen["headers"]["authorization"].removeprefix("Bearer ")
     deltas = [{"content": letter, "reasoning_content": letter} for letter in f"Your key is {key}"]
     deltas.append(
@@ -125,7 +125,7 @@ def heard(monkeypatch):
 
 @pytest.fixture
 def logged(caplog):
-    """All log records of all libraries at DEBUG, with whatever hangs on them."""
+    """All log records of all libraries at DEBUG, with their attributes."""
     for name in [None, *logging.root.manager.loggerDict]:
         caplog.set_level(logging.DEBUG, logger=name)
     caplog.handler.setFormatter(logging.Formatter("%(message)s"))
@@ -196,7 +196,7 @@ OUTCOMES = {
     "out of time": _faulty("function_compute", Fault(hang=True), RUN_TIMEOUT_SECONDS="0.25"),
 }
 UNDER_MACHINE = [surface for surface in SURFACES if surface.__name__ in ("chat", "stream", "stream_events")]
-"""Whatever fails, surfaces are the same under both identities; these show an answer, pieces, and events."""
+"""Surfaces are the same under both identities; these cover a whole response, a stream and events."""
 
 ENDS_WELL = {"answered", "the MCP server echoes", "the MCP server echoes with 401"}
 

@@ -1,4 +1,4 @@
-"""A client that calls as itself is no person: refused, unless the operator admits clients."""
+"""A token whose subject is a client is refused, unless a setting admits clients."""
 
 import pytest
 
@@ -26,7 +26,7 @@ async def answer(agent, token):
     )
 
 
-async def test_a_client_is_refused_and_a_person_with_the_same_client_is_not(start_agent, sandbox):
+async def test_client_is_refused_and_a_user_of_the_same_client_is_admitted(start_agent, sandbox):
     agent = await start_agent()
     for claims in CLIENTS:
         refused = await answer(agent, sandbox.access_token(**claims))
@@ -36,7 +36,7 @@ async def test_a_client_is_refused_and_a_person_with_the_same_client_is_not(star
         assert (await answer(agent, sandbox.access_token(**claims))).status_code == 200
 
 
-async def test_a_client_is_admitted_where_a_setting_admits_clients(start_agent, sandbox):
+async def test_client_is_admitted_if_the_setting_allows_it(start_agent, sandbox):
     agent = await start_agent(ALLOW_CLIENT_CALLERS="true")
     for claims in [*CLIENTS, *PERSONS]:
         assert (await answer(agent, sandbox.access_token(**claims))).status_code == 200

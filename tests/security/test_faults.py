@@ -44,7 +44,7 @@ REFUSED_ONCE = Fault(status=401, times=1)
 
 @dataclass(frozen=True)
 class Row:
-    """A service, a question that needs it, one that calls a tool, and whose refusal needs it in mid-run."""
+    """A service, a question that needs it, one that calls a tool, and the refusal before a use in mid-run."""
 
     service: str
     question: str
@@ -64,13 +64,13 @@ ROWS = {
 
 @dataclass
 class Asked:
-    """How often one and the same thing was asked for, at one port."""
+    """The number of equal requests at one port."""
 
     port: int
     times: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     async def record(self, request: httpx.Request) -> None:
-        """An event hook: it sees also what never arrives."""
+        """An event hook, which also sees requests that never arrive."""
         if request.url.port == self.port:
             body = (await request.aread()).decode()
             thing = parse_qs(body).get("scope", [""])[0]
@@ -85,7 +85,7 @@ class Asked:
 
 @pytest.fixture(scope="module")
 def running_sandbox(tmp_path_factory):
-    """One where every service has a port of its own, so that it can be refused alone."""
+    """A sandbox with its own port for each service, so that one service alone can refuse connections."""
     clock = SettableClock()
     ports = dict.fromkeys(("idaas_port", "idaas_plain_port", "model_studio_port", "function_compute_port"), 0)
     separate = ("idaas.token", "idaas.jwks", "developer_api", "amap")
@@ -96,7 +96,7 @@ def running_sandbox(tmp_path_factory):
 
 @pytest.fixture
 def variables(sandbox, tmp_path):
-    """Leads the agent to those ports."""
+    """Configures the agent for those ports."""
     ports, environment = sandbox.running.ports, sandbox.environment
 
     def at(url: str, service: str, listener: str) -> str:
@@ -117,7 +117,7 @@ def variables(sandbox, tmp_path):
 
 
 def seen(answer: Answer) -> str:
-    """What the caller sees, in a few words."""
+    """The outcome for the caller in short form."""
     if answer.status != 200:
         return f"{answer.status} `{answer.code}`"
     failed = [event["error"] for event in answer.tool_events if event.get("ok") is False]
@@ -132,7 +132,7 @@ def called(answer: Answer) -> bool:
 
 
 def impatient(composed, *, slow: bool, drip: bool) -> None:
-    """The same numbers of attempts, without the waits between, and short limits where one has to pass."""
+    """The same numbers of attempts without waits, and short time limits where one must pass."""
     composed.idaas._retries = RetryPolicy(deadline=0.3 if drip else 30.0, sleep=lambda _: asyncio.sleep(0))
     composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     if slow:
@@ -211,9 +211,7 @@ def test_every_service_and_fault_is_in_the_table():
         ("developer_api", Fault(status=429, retry_after=30), 503, "30"),
     ],
 )
-async def test_a_wait_that_a_service_asks_for_is_passed_on(
-    start_agent, sandbox, service, fault, status, wait
-):
+async def test_retry_after_of_a_service_is_passed_on(start_agent, sandbox, service, fault, status, wait):
     agent = await start_agent("Human")
     agent.composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
     sandbox.cloud.faults.set(service, fault)
@@ -221,7 +219,7 @@ async def test_a_wait_that_a_service_asks_for_is_passed_on(
     assert (answer.status, answer.headers["retry-after"]) == (status, wait)
 
 
-async def test_a_gateways_page_is_no_answer_without_a_stream_either(start_agent, sandbox):
+async def test_web_page_of_a_gateway_is_a_failure_without_a_stream_too(start_agent, sandbox):
     agent = await start_agent("Human")
     sandbox.cloud.faults.set("model_studio", Fault(web_page=True))
     answer = await agent.ask(GREETING, sandbox.access_token())

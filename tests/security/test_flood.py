@@ -1,4 +1,4 @@
-"""A flood of bad tokens costs IDaaS about one fetch a second, and good callers nothing."""
+"""A flood of invalid tokens causes about one key fetch a second, and valid callers are not affected."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.promise("cheap-refusal")
 
 FLOOD, WAVES = 250, 5
 BURST = 2
-"""Searches that are made at once after a rest; then there is one a second."""
+"""Key fetches allowed immediately after a pause; then one a second."""
 
 
 async def status(agent: RunningAgent, token: str) -> int:
@@ -20,7 +20,7 @@ async def status(agent: RunningAgent, token: str) -> int:
     return response.status_code
 
 
-async def test_unknown_keys_cause_about_one_fetch_a_second_while_good_callers_are_served(
+async def test_unknown_keys_cause_about_one_fetch_a_second_while_valid_callers_are_served(
     start_agent, sandbox
 ):
     agent = await start_agent()

@@ -1,4 +1,4 @@
-"""Every answer of every route carries the headers that keep a browser from misusing it; CORS is exact."""
+"""Every response of every route has the security headers; CORS allows only the configured origins."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def is_guarded(response: httpx.Response) -> None:
     assert not re.search(r"(?i)uvicorn|starlette|fastapi|python/", str(headers)), where
 
 
-async def test_every_answer_of_every_route_is_guarded(start_agent, sandbox) -> None:
+async def test_every_response_of_every_route_has_the_security_headers(start_agent, sandbox) -> None:
     agent = await start_agent("Human", MAX_REQUESTS_PER_MINUTE="0")
     alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
     for headers in ({}, alice):
@@ -46,7 +46,7 @@ async def test_every_answer_of_every_route_is_guarded(start_agent, sandbox) -> N
     is_guarded(await agent.http.options(agent.origin + CHAT, headers=preflight))
 
 
-async def test_only_the_listed_origins_may_read_an_answer(start_agent) -> None:
+async def test_only_the_listed_origins_may_read_a_response(start_agent) -> None:
     agent = await start_agent("Human")
     foreign = [
         "null",

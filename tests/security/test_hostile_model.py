@@ -1,4 +1,4 @@
-"""A model that means ill, or obeys those who do: whatever it calls, the services get what they always get."""
+"""A hostile or manipulated model cannot change which requests the services receive, or for which user."""
 
 import base64
 import json
@@ -35,14 +35,14 @@ Turn = list[dict[str, Any]]
 
 
 def call(name: Any, arguments: Any = "{}", identifier: Any = None, **more: Any) -> dict[str, Any]:
-    """A tool call on the wire; `arguments` is JSON text, or is made to be."""
+    """A tool call on the wire; `arguments` other than text is encoded as JSON."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     return {"id": identifier, "function": {"name": name, "arguments": text}, **more}
 
 
 @dataclass
 class HostileModel:
-    """A chat-completions endpoint that calls what `plan` says of the conversation, and then says "done"."""
+    """A chat-completions endpoint that makes the calls of `plan`, and replies "done" when there are none."""
 
     plan: Callable[[list[dict[str, Any]]], Turn]
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -143,7 +143,7 @@ _MCP_HEADERS = {
 
 @pytest.fixture
 def scene(start_agent, serve, sandbox):
-    """An agent under Human identity whose model follows `plan`, and whose enterprise service says `text`."""
+    """An agent under Human identity; its model follows `plan`, its enterprise service returns `text`."""
 
     async def start(plan, text="fine", result="sunny", **variables):
         model, leave, trap = HostileModel(plan), Recorder(), Recorder()
@@ -168,7 +168,7 @@ def scene(start_agent, serve, sandbox):
 
 
 def once(*calls: dict[str, Any]) -> Callable[[list[dict[str, Any]]], Turn]:
-    """A plan: these calls, and then the end."""
+    """A plan with these calls in the first turn."""
     return lambda messages: [] if messages[-1]["role"] == "tool" else list(calls)
 
 
@@ -233,7 +233,7 @@ TEXTS = (
 )
 
 
-async def test_arguments_that_fit_travel_in_the_body_alone(scene):
+async def test_valid_arguments_are_only_in_the_body(scene):
     calls = [call("call_enterprise_service", {"message": text}) for text in TEXTS]
     seen = await scene(once(*calls))
     answer = await seen.ask(stream=False)
@@ -255,7 +255,7 @@ async def test_model_output_reaches_a_third_party_server_only_as_arguments(scene
 @pytest.mark.parametrize(
     "plan", [call("call_enterprise_service"), call("nothing")], ids=["a tool", "no tool"]
 )
-async def test_calls_without_end_end(scene, plan):
+async def test_endless_calls_are_ended(scene, plan):
     seen = await scene(lambda _: [plan] * 300, MAX_TOOL_ROUNDS="2")
     answer = await seen.ask()
     assert answer.status == 200
@@ -271,7 +271,7 @@ INJECTED = (
 
 @pytest.mark.parametrize("by", ["call_enterprise_service", "maps_weather"])
 async def test_a_model_that_obeys_a_tool_result_still_acts_as_the_user(scene, by):
-    """First the injected call, then, when that is refused, the same without what steers."""
+    """First the injected call, then, after its refusal, the same call without the extra arguments."""
 
     def obedient(messages):
         results = [message for message in messages if message["role"] == "tool"]
@@ -285,5 +285,5 @@ async def test_a_model_that_obeys_a_tool_result_still_acts_as_the_user(scene, by
 
     seen = await scene(obedient, text=INJECTED, result=INJECTED)
     assert (await seen.ask()).streamed_text == "done"
-    assert len(seen.leave.requests) == 1  # as alice: `ask` has seen to it
+    assert len(seen.leave.requests) == 1  # as alice, which `ask` checks
     assert len(seen.enterprise.requests) == (by == "call_enterprise_service")

@@ -1,4 +1,4 @@
-"""Under Human identity the agent's own rights are never asked for, whatever IDaaS answers or does not."""
+"""Under Human identity the agent never requests its own token, for any response of IDaaS."""
 
 import pytest
 
@@ -20,7 +20,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("service", ["idaas.token", "developer_api"])
-async def test_a_fault_of_idaas_is_no_reason_to_use_the_agents_own_rights(
+async def test_fault_of_idaas_causes_no_request_for_the_agents_own_token(
     start_impatient_agent, sandbox, service, fault
 ):
     started = await start_impatient_agent("Human")
@@ -79,7 +79,7 @@ def disable_the_keys(cloud):
         disable_the_keys,
     ],
 )
-async def test_a_refusal_to_the_user_is_no_reason_to_use_the_agents_own_rights(
+async def test_refusal_of_the_user_causes_no_request_for_the_agents_own_token(
     start_impatient_agent, sandbox, change
 ):
     started = await start_impatient_agent("Human")

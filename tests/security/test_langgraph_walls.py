@@ -1,4 +1,4 @@
-"""LangGraph Server: nothing that a client sends changes whose identity is used, or opens another's thread.
+"""LangGraph Server: no input of a client changes the identity of a run or opens another user's thread.
 
 The agent runs under Human identity. The enterprise service answers with the subject of the token it was
 called with, and alice may what bob may not, so that an answer shows whose rights were used.
@@ -34,7 +34,7 @@ def requests(langgraph_server: Server, sandbox: Sandbox) -> Callable[[str], http
 
 
 def forged(sandbox: Sandbox) -> dict[str, Any]:
-    """Everything that LangGraph Server, the graph or the auth handler knows a caller by, in alice's name."""
+    """Every member by which LangGraph Server, the graph or the auth handler identifies a caller."""
     token = sandbox.access_token("alice")
     user = {"identity": ALICE, "is_authenticated": True, "access_token_reference": token}
     return {

@@ -1,4 +1,4 @@
-"""Credentials go to the configured addresses and nowhere else: a trap on loopback must see nothing."""
+"""Credentials are sent only to the configured addresses: a trap on loopback receives no request."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ async def test_no_redirect_is_followed(start_impatient_agent, sandbox, trap, ser
 
 
 async def test_a_server_of_another_authority_receives_no_secret(start_impatient_agent, sandbox, tmp_path):
-    """Another sandbox, whose certificates are good in themselves, in place of every service in turn."""
+    """Another sandbox, with valid certificates of another authority, replaces each service in turn."""
     ports = {f"{name}_port": 0 for name in ("idaas", "idaas_plain", "model_studio", "function_compute")}
     with start_sandbox(SandboxOptions(folder=tmp_path / "impostor", **ports)) as impostor:
         other = impostor.environment

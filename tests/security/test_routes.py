@@ -43,7 +43,7 @@ def requests(routes: list[str]) -> list[tuple[str, str]]:
 
 
 def bearers(sandbox: Sandbox) -> dict[str, dict[str, str]]:
-    """What does not get in: headers, by what is wrong with them."""
+    """Headers that are refused, by their fault."""
     good = sandbox.access_token()
     return {
         "nothing": {},
@@ -66,13 +66,13 @@ def test_every_route_of_langgraph_server_is_registered(langgraph_server: Server)
     assert sorted(set(langgraph_server.routes)) == listed(SERVER)
 
 
-def test_the_public_routes_of_the_agent_are_those_that_the_middleware_lets_pass() -> None:
+def test_the_public_routes_of_the_agent_are_those_that_the_middleware_exempts() -> None:
     paths = {path for _, path in requests(AGENT["public"])}
     assert paths == PUBLIC_PATHS
     assert {method for method, _ in requests(AGENT["public"])} == {"GET", "HEAD"}
 
 
-async def test_protected_routes_of_the_agent_are_refused_without_a_good_token(start_agent, sandbox) -> None:
+async def test_protected_routes_of_the_agent_are_refused_without_a_valid_token(start_agent, sandbox) -> None:
     agent = await start_agent("Human")
     for wrong, headers in bearers(sandbox).items():
         for method, path in requests(AGENT["protected"]):
@@ -97,7 +97,7 @@ async def test_public_routes_of_the_agent_need_no_token_and_contain_no_secret(st
             assert not SECRETS.search(response.text), path
 
 
-async def test_signed_routes_of_the_agent_refuse_what_is_not_signed(start_agent, sandbox) -> None:
+async def test_signed_routes_of_the_agent_refuse_unsigned_requests(start_agent, sandbox) -> None:
     agent = await start_agent("Human")
     good = {"Authorization": f"Bearer {sandbox.access_token()}"}
     for headers in (*bearers(sandbox).values(), good):
@@ -113,7 +113,7 @@ async def test_signed_routes_of_the_agent_refuse_what_is_not_signed(start_agent,
             assert (response.status_code, response.json()["error"]["code"]) == (401, "access_token_missing")
 
 
-async def test_protected_and_closed_routes_of_langgraph_server_are_refused_without_a_good_token(
+async def test_protected_and_closed_routes_of_langgraph_server_are_refused_without_a_valid_token(
     langgraph_server: Server, sandbox: Sandbox
 ) -> None:
     async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
@@ -168,7 +168,7 @@ async def test_public_routes_of_langgraph_server_contain_no_internals(langgraph_
     "path", [*(r.split()[1] for r in SERVER["protected"] if "WEBSOCKET" in r), "/ok", "/x"]
 )
 @pytest.mark.parametrize("bearer", ["", "Authorization: Bearer {other}\r\n"])
-async def test_a_websocket_of_langgraph_server_is_refused_without_a_good_token(
+async def test_a_websocket_of_langgraph_server_is_refused_without_a_valid_token(
     langgraph_server: Server, sandbox: Sandbox, path: str, bearer: str
 ) -> None:
     url = httpx.URL(langgraph_server.url)

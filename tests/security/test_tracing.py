@@ -1,4 +1,4 @@
-"""Nothing of a conversation is sent to a tracing service, unless the agent's own setting asks for it.
+"""No part of a conversation is sent to a tracing service, unless the agent's own setting enables it.
 
 Each test runs the agent in a process of its own, with a collector in place of LangSmith.
 """
@@ -96,7 +96,7 @@ async def test_enabled_tracing_sends_runs_without_a_secret(sandbox, serve, tmp_p
 
 
 @pytest.mark.parametrize("asked", [False, True])
-async def test_on_langgraph_server_too_the_setting_alone_decides(sandbox, serve, tmp_path, asked):
+async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, serve, tmp_path, asked):
     collector = Collector()
     variables = {
         **variables_of(await serve(collector)),

@@ -1,4 +1,4 @@
-"""Hundreds of users at once, while some leave, some fail and credentials are evicted; and forged inputs."""
+"""Hundreds of concurrent users, with disconnects, failures and evicted credentials; and forged inputs."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ SUBJECT = re.compile(r"user_crowd\d{3}")
 
 
 def invite(cloud, number: int) -> str:
-    """A new user who may do what bob may; the name."""
+    """The name of a new user with bob's permissions."""
     name = f"crowd{number:03}"
     user = User(name, f"user_{name}", f"Crowd {number}", "no password")
     cloud.directory.users[name] = user
@@ -101,7 +101,7 @@ def asked(holder, requirement):
 
 @given(st.lists(st.tuples(HOLDERS, NEEDS), max_size=20))
 def test_a_cached_credential_is_found_only_for_its_user(pairs):
-    """A bare model of the cache: whatever names users and credentials have, one's is never another's."""
+    """The cache key alone: for any names of users and credentials, no two users share a credential."""
     cache, model = CredentialCache(1000), {}
     for number, (holder, requirement) in enumerate(pairs):
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
@@ -192,7 +192,7 @@ BOB_ALONE = {"user_bob01"}
 
 
 def acted_for(sandbox) -> set[str | None]:
-    """Whose tokens IDaaS issued, or refused, so far."""
+    """The subjects of the tokens that IDaaS has issued or refused so far."""
     return {event.subject for event in sandbox.cloud.events.snapshot() if event.subject}
 
 

@@ -1,4 +1,4 @@
-"""What a process of the agent shows to those who watch it, and what its objects show of themselves."""
+"""No secret is visible to an observer of the process, or in a representation of its objects."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ async def until(there, process) -> None:
 
 
 def arguments_of(process) -> str:
-    """What every user of the machine may read."""
+    """The information about the process that every user of the machine may read."""
     address_file = Path(f"/proc/{process.pid}/cmdline")
     return address_file.read_text() if address_file.exists() else " ".join(map(str, process.args))
 
@@ -74,7 +74,7 @@ async def test_observers_of_the_process_see_no_secret(sandbox, serve, tmp_path):
 
 
 async def conversation(origin, token, sandbox) -> None:
-    """Requests that go well, and requests that do not."""
+    """Requests that succeed, and requests that fail."""
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         for fault in (None, Fault(status=401)):
             if fault:
@@ -91,7 +91,7 @@ async def conversation(origin, token, sandbox) -> None:
 
 
 def parts(value: object) -> Iterator[object]:
-    """What hangs on an object: its attributes and items; of a function what it has closed over."""
+    """An object's attributes and items, and a function's closure."""
     if isinstance(value, dict):
         yield from [*value.keys(), *value.values()]
     elif isinstance(value, list | tuple | set | frozenset | deque):

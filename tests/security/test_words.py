@@ -1,4 +1,4 @@
-"""Words for the person, words for the operator: of every failure, on every surface."""
+"""The texts for users and for operators: of every failure, on every surface."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ ALL_NAMES = " ".join(NAMES)
 
 @pytest.mark.parametrize("service", [None, "model", "amap", "enterprise", "leave"])
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_no_text_of_an_error_but_the_operators_names_anything(code: ErrorCode, service: str | None) -> None:
+def test_only_the_operators_text_of_an_error_contains_names(code: ErrorCode, service: str | None) -> None:
     errors = [
         AgentError(code, ALL_NAMES, about=ALL_NAMES, service=service),
         UnreachableError(code, ALL_NAMES, retry_after=30),
@@ -47,7 +47,7 @@ def test_no_text_of_an_error_but_the_operators_names_anything(code: ErrorCode, s
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_every_code_has_a_sentence_for_the_person_that_ends_with_the_reference(code: ErrorCode) -> None:
+def test_every_code_has_a_sentence_for_the_user_that_ends_with_the_reference(code: ErrorCode) -> None:
     text = AgentError(code, "").for_person("1f2e")
     assert re.fullmatch(r"[A-Z][^{}\"]+; reference 1f2e\.", text)
     row = ERROR_TABLE[code]
@@ -94,7 +94,7 @@ async def _trigger_with_an_old_jwks(sandbox: Sandbox) -> None:
 
 @dataclass(frozen=True)
 class Failure:
-    """What is made wrong; the code by which it is known, and the service that it is about."""
+    """A provoked failure, its code, and the service that it is about."""
 
     code: str
     question: str = GREETING
@@ -142,7 +142,7 @@ FAILURES = [
 
 
 def _errors(body: str) -> list[dict[str, Any]]:
-    """The error bodies of an answer: the whole, or events of a stream."""
+    """The error bodies of a response: the whole, or events of a stream."""
     lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
     return [read["error"] for text in lines or [body] if isinstance((read := json.loads(text)), dict)
             and isinstance(read.get("error"), dict)]  # fmt: skip
@@ -162,7 +162,7 @@ def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, fail
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
-async def test_callers_and_the_model_read_the_persons_words_and_the_log_has_the_operators(
+async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_operators(
     start_agent: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, failure: Failure
 ) -> None:
     caplog.set_level("WARNING", logger="idaas_agent.failure")
@@ -242,7 +242,7 @@ MODES = ["values", "updates", "messages-tuple", "custom", "debug", "events"]
         ("bob", LEAVE, _unchanged, "token_exchange_failed"),
     ],
 )
-async def test_langgraph_server_shows_the_persons_words_and_logs_the_operators(
+async def test_langgraph_server_shows_the_users_text_and_logs_the_operators(
     langgraph_server: Any, sandbox: Sandbox, user: str, question: str, change: Any, code: str
 ) -> None:
     await change(sandbox)

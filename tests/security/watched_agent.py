@@ -1,4 +1,4 @@
-"""An agent in a process of its own, watched by everything that a process may be watched with.
+"""An agent in its own process, under all means of observation that a process has.
 
 Every logger prints at DEBUG, unmasked; a tracer provider of OpenTelemetry prints every span; LangSmith's
 tracing is on. Argument: a file for the address. Ends when standard input does.
