@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.amap.catalogue import TOOLS, TOOLS_BY_NAME
 from sandbox.amap.cities import CITIES, CITY_INDEX
-from sandbox.amap.coordinates import Coordinates, parse_coordinates
+from sandbox.amap.coordinates import parse_coordinates
 from sandbox.amap.failure import ToolError
 from sandbox.amap.map_service import run
 from sandbox.amap.places import LANDMARKS
@@ -80,13 +80,6 @@ def test_day_begins_at_midnight_in_china():
     assert answer("maps_weather", city="北京", now=late + 1)["forecasts"][0]["date"] == "2026-11-25"
 
 
-def test_winter_is_colder_in_the_north():
-    def noon(city):
-        return int(answer("maps_weather", city=city)["forecasts"][0]["daytemp"])
-
-    assert noon("哈尔滨") < noon("杭州") < noon("三亚")
-
-
 def test_air_line_is_the_great_circle():
     results = answer("maps_distance", origins=HANGZHOU, destination=SHANGHAI, type="0")["results"]
     assert int(results[0]["distance"]) == pytest.approx(163_000, rel=0.02)
@@ -112,34 +105,6 @@ def test_steps_of_a_route_add_up_to_its_distance(tool, wrapper):
     (path,) = answer(tool, origin=west_lake, destination=station)[wrapper]["paths"]
     assert sum(int(step["distance"]) for step in path["steps"]) == int(path["distance"])
     assert 9_000 < int(path["distance"]) < 13_000
-
-
-def test_road_is_longer_than_the_air_line_and_walking_takes_longest():
-    west_lake, station = "120.130396,30.259242", "120.212600,30.290851"
-    seconds = [
-        int(answer(tool, origin=west_lake, destination=station)[wrapper]["paths"][0]["duration"])
-        for tool, wrapper in (
-            ("maps_direction_driving", "route"),
-            ("maps_direction_bicycling", "data"),
-            ("maps_direction_walking", "route"),
-        )
-    ]
-    assert seconds == sorted(seconds)
-
-
-def test_train_runs_between_cities_and_metro_within_one():
-    between = answer(
-        "maps_direction_transit_integrated", origin=HANGZHOU, destination=SHANGHAI, city="杭州", cityd="上海"
-    )
-    within = answer(
-        "maps_direction_transit_integrated",
-        origin=HANGZHOU,
-        destination="120.130396,30.259242",
-        city="杭州",
-        cityd="杭州",
-    )
-    assert between["route"]["transits"][0]["segments"][0]["railway"]["trip"].startswith("G")
-    assert within["route"]["transits"][0]["segments"][0]["bus"]["buslines"]
 
 
 @pytest.mark.parametrize(
@@ -242,15 +207,6 @@ def test_unknown_input_fails_with_the_services_error_text(tool, arguments, text)
 @pytest.mark.parametrize("text", ["", "120", "200,10", "10,95", "a,b", "1,2,3"])
 def test_malformed_points_are_refused(text):
     assert parse_coordinates(text) is None
-
-
-@pytest.mark.parametrize(
-    ("north", "east", "point"), [(1000, 0, "北"), (0, 1000, "东"), (-1000, -1000, "西南"), (0, -1000, "西")]
-)
-def test_bearing_is_a_compass_point(north, east, point):
-    here = Coordinates(120.0, 30.0)
-    assert here.bearing_to(here.moved(north, east)) == point
-    assert here.metres_to(here.moved(north, east)) == pytest.approx((north**2 + east**2) ** 0.5, rel=0.01)
 
 
 def test_catalogue_asks_for_no_credential_and_has_both_languages():
