@@ -116,7 +116,7 @@ async def test_stop_ends_the_models_work_too(
     assert "model_studio:client_left" not in sandbox.cloud.counters.snapshot()
     await page.get_by_role("button", name="Stop").click()
     await counted(page, sandbox, "model_studio:client_left")
-    await page.get_by_text("Stopped. What had come so far is kept.").wait_for()
+    await page.locator(".stopped").wait_for()  # its text depends on whether a piece had arrived
 
 
 async def test_a_user_without_permission_for_the_agent_gets_an_error_and_no_token(
