@@ -55,6 +55,10 @@ def test_one_place_becomes_a_point(question, last):
             ["call_enterprise_service", "leave_balance"],
         ),
         ("调用我的企业服务，我还有多少天年假", ["call_enterprise_service", "leave_balance"]),
+        (
+            "调用我的企业服务，然后查杭州和北京的天气",
+            ["call_enterprise_service", "maps_weather", "maps_weather"],
+        ),
     ],
 )
 def test_two_wishes_are_two_calls_at_once(question, expected):

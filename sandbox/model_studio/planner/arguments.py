@@ -179,10 +179,10 @@ class _Form:
         call = Call(tool, {argument: place})
         outcome = self._material.conversation.outcome(call)
         if outcome is None:
-            self._filling.first += [] if call in self._filling.first else [call]
+            self._filling.first.append(call)
             return ()
         points = tuple(_LOCATION.findall(outcome.text)) or phrases.coordinates(outcome.text)
-        if not points and outcome not in self._filling.failed:
+        if not points:
             self._filling.failed.append(outcome)
         return points[:1]
 

@@ -1,6 +1,5 @@
 """What the planner is given and decides: tools, calls, outcomes, a conversation, a decision."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +45,6 @@ class Call:
     tool: str
     arguments: Mapping[str, Any]
 
-    @property
-    def key(self) -> str:
-        """Equal for calls that are the same."""
-        return f"{self.tool} {json.dumps(self.arguments, sort_keys=True, ensure_ascii=False)}"
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -69,8 +63,8 @@ class Conversation:
     outcomes: tuple[Outcome, ...] = ()
 
     def outcome(self, call: Call) -> Outcome | None:
-        """What this call answered; the last time, if it was made more than once."""
-        return next((o for o in reversed(self.outcomes) if o.call.key == call.key), None)
+        """The last outcome of this call."""
+        return next((o for o in reversed(self.outcomes) if o.call == call), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,19 +88,16 @@ def _reply(question: str) -> str:
 
 
 def _progress(fillings: Sequence[Filling], conversation: Conversation) -> tuple[list[Call], list[Outcome]]:
-    """What is still to be called, and what the calls so far answered, without repetitions."""
+    """The calls still to be made, and the outcomes so far, each once."""
     pending: list[Call] = []
     outcomes: list[Outcome] = []
-    seen: set[str] = set()
     for filling in fillings:
-        outcomes += [outcome for outcome in filling.failed if outcome not in outcomes]
+        outcomes += filling.failed
         for call in filling.calls if filling.direct else filling.first:
-            if call.key in seen:
-                continue
-            seen.add(call.key)
             outcome = conversation.outcome(call)
             if outcome is None:
                 pending.append(call)
             elif filling.direct:
                 outcomes.append(outcome)
-    return pending, outcomes
+    distinct = [call for i, call in enumerate(pending) if call not in pending[:i]]
+    return distinct, [outcome for i, outcome in enumerate(outcomes) if outcome not in outcomes[:i]]
