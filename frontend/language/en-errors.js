@@ -37,6 +37,8 @@ export const enErrors = Object.freeze({
   'error.machine_token_failed.remedy': 'Your own permissions are not the reason. Ask your administrator',
   'error.client_authentication_failed.symptom': 'The agent could not prove its identity',
   'error.client_authentication_failed.remedy': 'Your own permissions are not the reason. Ask your administrator',
+  'error.client_credential_unavailable.symptom': 'The agent could not prove its identity',
+  'error.client_credential_unavailable.remedy': 'Your own permissions are not the reason. Try again later, or ask your administrator',
   'error.model_call_failed.symptom': 'The language model gave no usable answer',
   'error.model_call_failed.remedy': 'Try again later, or ask your administrator',
   'error.jwks_unavailable.symptom': 'Your sign-in cannot be checked at the moment',

@@ -34,6 +34,8 @@ export const zhErrors = Object.freeze({
   'error.machine_token_failed.remedy': '这与你自己的权限无关。请联系管理员',
   'error.client_authentication_failed.symptom': '智能体未能证明自己的身份',
   'error.client_authentication_failed.remedy': '这与你自己的权限无关。请联系管理员',
+  'error.client_credential_unavailable.symptom': '智能体未能证明自己的身份',
+  'error.client_credential_unavailable.remedy': '这与你自己的权限无关。请稍后重试，或联系管理员',
   'error.model_call_failed.symptom': '大模型没有给出可用的回答',
   'error.model_call_failed.remedy': '请稍后重试，或联系管理员',
   'error.jwks_unavailable.symptom': '目前无法验证你的登录',
