@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Every token of `tokens/*.json` is refused for its reason, by the verifier and over HTTP.
-=======
-"""The verifier and the HTTP surface refuse every token of `tokens/*.json` for its reason and at its cost.
->>>>>>> c8c8105 (Name and describe the tests of security, pages and the whole system as plain facts)
 
 RFC 8725 and RFC 9068. `expect.keys` says whether the refusal requires a key; if not, no key is fetched.
 """
@@ -32,11 +28,7 @@ DAY = 86_400
 
 
 class OneKey:
-<<<<<<< HEAD
     """A key source that counts the calls of `find`."""
-=======
-    """A key source that counts its requests."""
->>>>>>> c8c8105 (Name and describe the tests of security, pages and the whole system as plain facts)
 
     def __init__(self, key: SigningKey) -> None:
         self.key = key
@@ -79,22 +71,13 @@ async def refusal(verifier: AccessTokenVerifier, token: str) -> AccessTokenError
     return caught.value
 
 
-<<<<<<< HEAD
 async def test_forge_creates_a_valid_token_by_default(forge):
     verifier, _ = verifier_and_keys(forge)
-=======
-async def test_empty_recipe_gives_a_valid_token(forge):
-    verifier, _ = checked_by(forge)
->>>>>>> c8c8105 (Name and describe the tests of security, pages and the whole system as plain facts)
     assert (await verifier.verify(forge.token({}))).principal.subject == "user_alice01"
 
 
 @pytest.mark.parametrize("name", VECTORS)
-<<<<<<< HEAD
 async def test_verifier_refuses_the_token_for_its_reason_and_fetches_keys_only_if_needed(forge, name):
-=======
-async def test_verifier_refuses_each_token_for_its_reason_and_requests_no_needless_key(forge, name):
->>>>>>> c8c8105 (Name and describe the tests of security, pages and the whole system as plain facts)
     vector = VECTORS[name]
     verifier, keys = verifier_and_keys(forge)
     error = await refusal(verifier, forge.token(vector))
