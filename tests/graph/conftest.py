@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,8 +246,13 @@ class Bench:
         return [event async for event in stream]
 
 
+BenchOf = Callable[..., Bench]
+CallTools = Callable[..., AIMessage]
+Serve = Callable[..., Awaitable[str]]
+
+
 @pytest.fixture
-def bench() -> Callable[..., Bench]:
+def bench() -> BenchOf:
     """`bench(turns, *services, access_identity=…, **options of build_graph)`."""
 
     def make(model, *services, access_identity=AccessIdentity.MACHINE, **options):
@@ -262,7 +267,7 @@ def echo() -> type[EchoService]:
 
 
 @pytest.fixture
-def call_tools():
+def call_tools() -> CallTools:
     return calls
 
 

@@ -1,6 +1,7 @@
 """A tool call is recorded before it is made and when it has ended, however it ended."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -9,8 +10,10 @@ from agent.error_codes import AgentCode
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
+from tests.graph.conftest import BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -34,8 +37,8 @@ class Memory:
 
 
 async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_content(
-    bench, echo, call_tools, enterprise_scope
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
+) -> None:
     memory = Memory()
     b = bench(
         [call_tools(("hours", {"week": "canary"})), DONE],
@@ -75,15 +78,17 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
     ],
 )
 async def test_record_has_the_outcome_and_the_error_code_of_a_call(
-    bench, echo, call_tools, answer, outcome, error
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, answer: Any, outcome: Any, error: Any
+) -> None:
     memory = Memory()
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(memory))
     await b.ask()
     assert (memory.events[-1].outcome, memory.events[-1].error) == (outcome, error)
 
 
-async def test_cancelled_call_is_recorded(bench, echo, call_tools):
+async def test_cancelled_call_is_recorded(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     memory, called = Memory(), asyncio.Event()
 
     async def hang():
@@ -98,7 +103,9 @@ async def test_cancelled_call_is_recorded(bench, echo, call_tools):
     assert [event.outcome for event in memory.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
 
 
-async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(bench, echo, call_tools, amap_key):
+async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     service = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(Memory(breaks_at=0)))
     with pytest.raises(AuditError):
@@ -107,7 +114,9 @@ async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(bench, 
     assert len(b.model.asked) == 1
 
 
-async def test_call_whose_end_cannot_be_recorded_ends_the_run(bench, echo, call_tools):
+async def test_call_whose_end_cannot_be_recorded_ends_the_run(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench(
         [call_tools(("weather", {})), DONE],
         echo("amap", weather="sunny"),
@@ -119,8 +128,8 @@ async def test_call_whose_end_cannot_be_recorded_ends_the_run(bench, echo, call_
 
 
 async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_for_the_model(
-    bench, echo, call_tools, amap_key
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     amap = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = UNAVAILABLE

@@ -8,13 +8,16 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.limits import Limits
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secret import Secret
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 
 
-async def test_nodes_have_the_names_of_the_documented_picture(bench, echo):
+async def test_nodes_have_the_names_of_the_documented_picture(
+    bench: BenchOf, echo: type[EchoService]
+) -> None:
     graph = bench([DONE], echo("amap"), echo("enterprise")).graph.get_graph()
     assert set(graph.nodes) == {
         "__start__", "authenticate", "credentials", "model", "amap", "enterprise", "__end__",
@@ -24,17 +27,21 @@ async def test_nodes_have_the_names_of_the_documented_picture(bench, echo):
 
 
 @pytest.mark.parametrize("name", ["model", "credentials", "authenticate", "__end__"])
-def test_service_with_the_name_of_a_node_is_refused(bench, echo, name):
+def test_service_with_the_name_of_a_node_is_refused(
+    bench: BenchOf, echo: type[EchoService], name: str
+) -> None:
     with pytest.raises(ValueError, match="service names"):
         bench([DONE], echo(name))
 
 
-def test_two_services_of_one_name_are_refused(bench, echo):
+def test_two_services_of_one_name_are_refused(bench: BenchOf, echo: type[EchoService]) -> None:
     with pytest.raises(ValueError, match="service names"):
         bench([DONE], echo("amap"), echo("amap"))
 
 
-async def test_question_without_tools_is_one_model_call(bench, echo, amap_key):
+async def test_question_without_tools_is_one_model_call(
+    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement
+) -> None:
     b = bench([DONE], echo("amap", amap_key, weather="sunny"))
     (answer,) = await b.ask()
     assert answer.text == "done"
@@ -43,8 +50,12 @@ async def test_question_without_tools_is_one_model_call(bench, echo, amap_key):
 
 
 async def test_calls_of_several_services_run_concurrently(
-    bench, echo, call_tools, amap_key, enterprise_scope
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    amap_key: ApiKeyRequirement,
+    enterprise_scope: AccessTokenRequirement,
+) -> None:
     together = asyncio.Barrier(3)
 
     async def meet():
@@ -67,7 +78,9 @@ async def test_calls_of_several_services_run_concurrently(
     )
 
 
-async def test_rounds_continue_until_a_response_without_calls(bench, echo, call_tools):
+async def test_rounds_continue_until_a_response_without_calls(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench(
         [call_tools(("geo", {})), call_tools(("weather", {})), DONE],
         echo("amap", geo="120,30", weather="sunny"),
@@ -76,8 +89,8 @@ async def test_rounds_continue_until_a_response_without_calls(bench, echo, call_
 
 
 async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a_note(
-    bench, echo, call_tools
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench(
         [call_tools(("weather", {}), text="looking")],
         echo("amap", weather="sunny"),
@@ -91,7 +104,9 @@ async def test_after_the_last_round_the_model_is_called_without_tools_and_with_a
     assert messages[-1].tool_calls == []  # the scripted model calls on, though nothing was offered
 
 
-async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_the_model(bench, echo):
+async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_the_model(
+    bench: BenchOf, echo: type[EchoService]
+) -> None:
     amap = echo("amap", weather="x")
     amap.listing = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, "could not be reached")
     b = bench([DONE], amap, echo("enterprise", invoke="y"))
@@ -103,7 +118,9 @@ async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_th
     assert "canary" not in str(b.model.asked[1][0].content)
 
 
-async def test_of_two_tools_with_one_name_the_first_is_offered(bench, echo, call_tools):
+async def test_of_two_tools_with_one_name_the_first_is_offered(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     first, second = echo("first", search="1"), echo("second", search="2", other="3")
     b = bench([call_tools(("search", {})), DONE], first, second)
     _, result, _ = await b.ask()
@@ -111,7 +128,9 @@ async def test_of_two_tools_with_one_name_the_first_is_offered(bench, echo, call
     assert b.model.tools[0] == ["search", "other"]
 
 
-async def test_prompt_is_one_system_message_without_the_caller(bench, echo):
+async def test_prompt_is_one_system_message_without_the_caller(
+    bench: BenchOf, echo: type[EchoService]
+) -> None:
     b = bench([DONE], echo("amap", weather="x"))
     messages = [SystemMessage("Be brief."), HumanMessage("hi")]
     await b.graph.ainvoke({"messages": messages}, context=AgentContext(Secret("alice-at")))
@@ -121,28 +140,30 @@ async def test_prompt_is_one_system_message_without_the_caller(bench, echo):
     assert "alice" not in str(b.model.asked[0])
 
 
-async def test_interrupted_call_of_an_earlier_run_gets_a_result(bench, echo, call_tools):
+async def test_interrupted_call_of_an_earlier_run_gets_a_result(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([DONE], echo("amap", weather="x"))
     history = [HumanMessage("weather?"), call_tools(("weather", {})), HumanMessage("hello?")]
     await b.graph.ainvoke({"messages": history}, context=AgentContext(Secret("alice-at")))
     assert [m.type for m in b.model.asked[0]] == ["system", "human", "ai", "tool", "human"]
 
 
-async def test_model_failure_fails_the_run(bench, echo):
+async def test_model_failure_fails_the_run(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([ServiceError(GraphCode.MODEL_CALL_FAILED, "status 500", status=500)], echo("amap"))
     with pytest.raises(ServiceError) as caught:
         await b.ask()
     assert (caught.value.code, caught.value.status) == (GraphCode.MODEL_CALL_FAILED, 500)
 
 
-async def test_static_model_key_needs_no_credential(bench, echo):
+async def test_static_model_key_needs_no_credential(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([DONE], echo("amap", weather="sunny"), llm_api_key=Secret("sk-static"))
     await b.ask()
     assert b.model.keys == ["sk-static"]
     assert b.vault.obtained == []
 
 
-async def test_system_prompt_replaces_the_built_in_one(bench, echo):
+async def test_system_prompt_replaces_the_built_in_one(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([DONE], echo("amap", weather="sunny"), system_prompt="You answer about pay.")
     await b.ask()
     assert b.model.asked[0][0].content == "You answer about pay."

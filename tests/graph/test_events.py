@@ -1,6 +1,7 @@
 """The events of a streaming surface, and the content of LangGraph's own stream modes."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -11,6 +12,8 @@ from graph.models.model_studio import model_studio
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secret import Secret
+from tests.graph.conftest import BenchOf, CallTools, EchoService, Serve
+from tests.graph.models.wire_model import WireModel
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -21,7 +24,9 @@ def piece(**delta):
     return {"id": "chatcmpl-1", "model": "qwen-plus", "choices": [{"index": 0, "delta": delta}]}
 
 
-async def test_events_of_tools_and_text_are_in_order(bench, echo, call_tools, amap_key):
+async def test_events_of_tools_and_text_are_in_order(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     asked = call_tools(("weather", {"city": "Hangzhou"}), text="let me see")
     b = bench([asked, DONE], echo("amap", amap_key, weather="sunny"))
     events = await b.events()
@@ -52,7 +57,9 @@ async def test_events_of_tools_and_text_are_in_order(bench, echo, call_tools, am
         (ToolResult("no such city", ok=False), None),
     ],
 )
-async def test_event_of_a_failed_tool_has_its_code(bench, echo, call_tools, answer, code):
+async def test_event_of_a_failed_tool_has_its_code(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, answer: Any, code: Any
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer))
     started, finished = (e for e in await b.events() if e["type"].startswith("tool"))
     assert (finished["ok"], finished.get("error")) == (False, code)
@@ -72,8 +79,8 @@ async def test_event_of_a_failed_tool_has_its_code(bench, echo, call_tools, answ
     ],
 )
 async def test_both_events_of_a_call_name_its_credential_without_the_secret(
-    bench, echo, call_tools, requirement, declared
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, requirement: Any, declared: Any
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", requirement, weather="sunny"))
     tools = [event for event in await b.events() if event["type"].startswith("tool")]
     members = ("audience", "scope", "credential")
@@ -84,7 +91,9 @@ async def test_both_events_of_a_call_name_its_credential_without_the_secret(
     assert "-of-machine-" not in str(tools)
 
 
-async def test_without_streaming_only_tools_have_events(bench, echo, call_tools):
+async def test_without_streaming_only_tools_have_events(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather="sunny"))
     stream = b.graph.astream(
         {"messages": [("user", "hi")]}, context=AgentContext(Secret("alice-at")), stream_mode="custom"
@@ -93,7 +102,9 @@ async def test_without_streaming_only_tools_have_events(bench, echo, call_tools)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_langgraphs_messages_mode_always_shows_pieces(bench, echo, streaming):
+async def test_langgraphs_messages_mode_always_shows_pieces(
+    bench: BenchOf, echo: type[EchoService], streaming: bool
+) -> None:
     b = bench([AIMessage("all is done")], echo("amap", weather="sunny"))
     context = AgentContext(Secret("alice-at"), streaming=streaming)
     stream = b.graph.astream({"messages": [("user", "hi")]}, context=context, stream_mode="messages")
@@ -102,7 +113,9 @@ async def test_langgraphs_messages_mode_always_shows_pieces(bench, echo, streami
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_cancelled_run_stops_the_model_call(turns, serve, wire_model, bench, echo):
+async def test_cancelled_run_stops_the_model_call(
+    turns: int, serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+) -> None:
     wire_model.answers = [[piece(role="assistant", content="Sun"), "hang"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     task = asyncio.create_task(bench(model, echo("amap", weather="x")).events())
@@ -117,7 +130,9 @@ async def test_cancelled_run_stops_the_model_call(turns, serve, wire_model, benc
     await model.aclose()
 
 
-async def test_key_refused_by_the_model_service_is_renewed_before_any_text(serve, wire_model, bench, echo):
+async def test_key_refused_by_the_model_service_is_renewed_before_any_text(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+) -> None:
     refused = JSONResponse({"error": {"message": "bad key", "code": "invalid_api_key"}}, 401)
     wire_model.answers = [refused, [piece(role="assistant", content="Sunny")]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
@@ -128,7 +143,9 @@ async def test_key_refused_by_the_model_service_is_renewed_before_any_text(serve
     await model.aclose()
 
 
-async def test_stream_that_fails_after_text_is_not_restarted(serve, wire_model, bench, echo):
+async def test_stream_that_fails_after_text_is_not_restarted(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+) -> None:
     error = {"error": {"message": "canary", "code": "invalid_api_key"}}
     wire_model.answers = [[piece(role="assistant", content="Sun"), error]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)

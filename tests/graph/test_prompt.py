@@ -4,7 +4,7 @@ from graph.prompt import build_prompt
 from tests.graph.test_tool_calls import call
 
 
-def test_prompt_has_one_system_message_that_begins_with_the_system_prompt():
+def test_prompt_has_one_system_message_that_begins_with_the_system_prompt() -> None:
     sent = build_prompt(
         "Be exact.",
         [SystemMessage("A"), SystemMessage([{"type": "text", "text": "B"}]), HumanMessage("x")],
@@ -14,7 +14,7 @@ def test_prompt_has_one_system_message_that_begins_with_the_system_prompt():
     assert sent[0].content == "Be exact.\n\nN\n\nA\n\nB"
 
 
-def test_later_system_message_stays_in_its_place():
+def test_later_system_message_stays_in_its_place() -> None:
     assert [m.type for m in build_prompt("Be exact.", [HumanMessage("x"), SystemMessage("A")], [])] == [
         "system",
         "human",
@@ -22,7 +22,7 @@ def test_later_system_message_stays_in_its_place():
     ]
 
 
-def test_calls_without_a_result_get_one_in_their_place():
+def test_calls_without_a_result_get_one_in_their_place() -> None:
     messages = [
         HumanMessage("x"),
         AIMessage("", tool_calls=[call("1"), call("2")]),

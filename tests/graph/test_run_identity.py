@@ -7,12 +7,15 @@ import pytest
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from identity.access_identity import AccessIdentity
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 
 
-async def test_without_the_models_key_the_run_fails_with_the_reason(bench, echo):
+async def test_without_the_models_key_the_run_fails_with_the_reason(
+    bench: BenchOf, echo: type[EchoService]
+) -> None:
     b = bench([DONE], echo("amap"))
     b.vault.failures["llm_api_key"] = CredentialError(GraphCode.LLM_API_KEY_UNAVAILABLE, "not granted")
     with pytest.raises(CredentialError) as caught:
@@ -21,7 +24,9 @@ async def test_without_the_models_key_the_run_fails_with_the_reason(bench, echo)
     assert b.model.asked == []
 
 
-async def test_credential_that_is_not_issued_in_time_is_unreachable(bench, echo, amap_key):
+async def test_credential_that_is_not_issued_in_time_is_unreachable(
+    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement
+) -> None:
     b = bench([DONE], echo("amap", amap_key, weather="x"), limits=Limits(credentials_seconds=0.05))
     b.vault.hang = {"amap_api_key"}
     b.services[0].listing = None
@@ -32,7 +37,7 @@ async def test_credential_that_is_not_issued_in_time_is_unreachable(bench, echo,
     assert caught.value.code is IdentityCode.IDAAS_UNREACHABLE
 
 
-async def test_run_without_a_token_makes_no_request(bench, echo):
+async def test_run_without_a_token_makes_no_request(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([DONE], echo("amap"))
     with pytest.raises(AccessTokenError) as caught:
         await b.graph.ainvoke({"messages": [("user", "hi")]})
@@ -40,14 +45,14 @@ async def test_run_without_a_token_makes_no_request(bench, echo):
     assert (b.tokens.verified, b.vault.obtained, b.model.asked) == ([], [], [])
 
 
-async def test_token_as_plain_text_is_not_accepted(bench, echo):
+async def test_token_as_plain_text_is_not_accepted(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([DONE], echo("amap"))
     with pytest.raises(AccessTokenError):
         await b.graph.ainvoke({"messages": [("user", "hi")]}, context={"access_token": "alice-at"})
     assert b.tokens.verified == []
 
 
-async def test_refused_token_ends_the_run_before_credentials(bench, echo):
+async def test_refused_token_ends_the_run_before_credentials(bench: BenchOf, echo: type[EchoService]) -> None:
     b = bench([DONE], echo("amap"))
     b.tokens.refused.add("alice-at")
     with pytest.raises(AccessTokenError):
@@ -55,7 +60,9 @@ async def test_refused_token_ends_the_run_before_credentials(bench, echo):
     assert b.vault.obtained == []
 
 
-async def test_token_that_expires_during_a_run_stops_it_at_the_next_node(bench, echo, call_tools):
+async def test_token_that_expires_during_a_run_stops_it_at_the_next_node(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     async def expire():
         b.tokens.refused.add("alice-at")
         return "sunny"
@@ -67,8 +74,12 @@ async def test_token_that_expires_during_a_run_stops_it_at_the_next_node(bench, 
 
 
 async def test_human_identity_uses_the_callers_credentials_and_never_the_machines(
-    bench, echo, call_tools, amap_key, enterprise_scope
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    amap_key: ApiKeyRequirement,
+    enterprise_scope: AccessTokenRequirement,
+) -> None:
     amap = echo("amap", amap_key, weather="x")
     enterprise = echo("enterprise", enterprise_scope, access_identity=AccessIdentity.HUMAN, invoke="y")
     b = bench(
@@ -88,7 +99,9 @@ async def test_human_identity_uses_the_callers_credentials_and_never_the_machine
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
 
 
-async def test_service_may_be_human_in_a_machine_agent(bench, echo, call_tools, enterprise_scope):
+async def test_service_may_be_human_in_a_machine_agent(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
+) -> None:
     leave = echo("leave", enterprise_scope, access_identity=AccessIdentity.HUMAN, balance="5 days")
     b = bench([call_tools(("balance", {})), DONE], leave)
     _, result, _ = await b.ask()
@@ -96,7 +109,9 @@ async def test_service_may_be_human_in_a_machine_agent(bench, echo, call_tools, 
     assert result.artifact["access_identity"] == "Human"
 
 
-async def test_renewed_credential_is_used_for_the_rest_of_the_run(bench, echo, call_tools, amap_key):
+async def test_renewed_credential_is_used_for_the_rest_of_the_run(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     amap = echo("amap", amap_key, weather="x")
     amap.renew_first = True
     b = bench([call_tools(("weather", {}), ("weather", {})), call_tools(("weather", {})), DONE], amap)
@@ -107,14 +122,16 @@ async def test_renewed_credential_is_used_for_the_rest_of_the_run(bench, echo, c
     ]  # fmt: skip
 
 
-async def test_expiring_credential_is_obtained_again(bench, echo, call_tools, amap_key):
+async def test_expiring_credential_is_obtained_again(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather="x"))
     b.vault.lifetime = 20
     await b.ask()
     assert b.vault.obtained.count(("amap_api_key", "machine")) == 2
 
 
-async def test_refused_model_key_is_renewed_once(bench, echo):
+async def test_refused_model_key_is_renewed_once(bench: BenchOf, echo: type[EchoService]) -> None:
     refused = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
     b = bench([refused, DONE], echo("amap"))
     assert (await b.ask())[-1].text == "done"
@@ -125,7 +142,9 @@ async def test_refused_model_key_is_renewed_once(bench, echo):
     assert len(b.model.keys) == 4
 
 
-async def test_concurrent_users_each_use_their_own_key(bench, echo, call_tools, amap_key):
+async def test_concurrent_users_each_use_their_own_key(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     def turn(messages):
         return DONE if messages[-1].type == "tool" else call_tools(("weather", {"who": messages[-1].text}))
 

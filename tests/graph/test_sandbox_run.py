@@ -5,6 +5,7 @@ import ssl
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -106,7 +107,7 @@ IDENTITIES = pytest.mark.parametrize("identity", list(AccessIdentity))
 
 
 @IDENTITIES
-async def test_warm_run_answers_without_a_request_to_idaas(agent, identity):
+async def test_warm_run_answers_without_a_request_to_idaas(agent: Any, identity: AccessIdentity) -> None:
     a = agent(identity)
     token = a.sandbox.access_token("alice")
     *_, result, answer = await a.ask(WEATHER, token)
@@ -120,14 +121,16 @@ async def test_warm_run_answers_without_a_request_to_idaas(agent, identity):
 
 
 @IDENTITIES
-async def test_enterprise_service_receives_the_identity_that_was_used(agent, identity):
+async def test_enterprise_service_receives_the_identity_that_was_used(
+    agent: Any, identity: AccessIdentity
+) -> None:
     *_, result, _ = await agent(identity).ask(ENTERPRISE)
     assert result.status == "success"
     assert ("alice" in result.text) is (identity is AccessIdentity.HUMAN)
     assert ("app_agent01" in result.text) or identity is AccessIdentity.HUMAN
 
 
-async def test_leave_is_read_as_the_employee_in_a_machine_agent(agent):
+async def test_leave_is_read_as_the_employee_in_a_machine_agent(agent: Any) -> None:
     a = agent(AccessIdentity.MACHINE)
     *_, result, _ = await a.ask(LEAVE)
     assert (result.status, result.artifact["access_identity"]) == ("success", "Human")
@@ -136,7 +139,9 @@ async def test_leave_is_read_as_the_employee_in_a_machine_agent(agent):
 
 
 @IDENTITIES
-async def test_hundred_concurrent_first_chats_fetch_each_credential_once(agent, identity):
+async def test_hundred_concurrent_first_chats_fetch_each_credential_once(
+    agent: Any, identity: AccessIdentity
+) -> None:
     a = agent(identity)
     token = a.sandbox.access_token("alice")
     answers = await asyncio.gather(*(a.ask("hello", token) for _ in range(100)))
@@ -148,7 +153,7 @@ async def test_hundred_concurrent_first_chats_fetch_each_credential_once(agent, 
     assert counts == {"idaas:jwks": 1, "developer_api:ObtainCredential": 2}
 
 
-async def test_key_replaced_in_idaas_is_used_without_a_restart(agent):
+async def test_key_replaced_in_idaas_is_used_without_a_restart(agent: Any) -> None:
     a = agent(AccessIdentity.MACHINE)
     await a.ask(WEATHER)
     for identifier in ("llm_api_key", "amap_api_key"):
@@ -161,13 +166,13 @@ async def test_key_replaced_in_idaas_is_used_without_a_restart(agent):
     assert answer.text
 
 
-async def test_wrong_identifier_of_the_models_key_fails_with_its_code(agent):
+async def test_wrong_identifier_of_the_models_key_fails_with_its_code(agent: Any) -> None:
     with pytest.raises(CredentialError) as caught:
         await agent(AccessIdentity.MACHINE, llm_api_key="no_such_key").ask("hello")
     assert caught.value.code is GraphCode.LLM_API_KEY_UNAVAILABLE
 
 
-async def test_token_with_a_wrong_audience_or_an_expired_one_is_refused(agent):
+async def test_token_with_a_wrong_audience_or_an_expired_one_is_refused(agent: Any) -> None:
     a = agent(AccessIdentity.MACHINE)
     for token in (
         a.sandbox.access_token("alice", audience="https://other.example"),
@@ -178,7 +183,7 @@ async def test_token_with_a_wrong_audience_or_an_expired_one_is_refused(agent):
     assert idaas_requests(a.counts()) == {}
 
 
-async def test_unavailable_map_server_does_not_fail_a_chat_without_maps(agent):
+async def test_unavailable_map_server_does_not_fail_a_chat_without_maps(agent: Any) -> None:
     a = agent(AccessIdentity.MACHINE)
     a.sandbox.cloud.faults.set("amap", Fault(status=503))
     assert (await a.ask("hello"))[-1].text
@@ -189,7 +194,7 @@ async def test_unavailable_map_server_does_not_fail_a_chat_without_maps(agent):
     assert result.status == "success"
 
 
-async def test_warm_agent_works_while_idaas_is_down(agent):
+async def test_warm_agent_works_while_idaas_is_down(agent: Any) -> None:
     a = agent(AccessIdentity.MACHINE)
     token = a.sandbox.access_token("alice")
     await a.ask(WEATHER, token)
@@ -200,7 +205,7 @@ async def test_warm_agent_works_while_idaas_is_down(agent):
     assert answer.text
 
 
-async def test_no_credential_reaches_a_prompt(agent):
+async def test_no_credential_reaches_a_prompt(agent: Any) -> None:
     a = agent(AccessIdentity.HUMAN)
     for question in (WEATHER, ENTERPRISE, LEAVE):
         await a.ask(question)

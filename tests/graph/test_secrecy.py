@@ -1,6 +1,7 @@
 """The secrets of a run are in the requests to their services, and nowhere else."""
 
 import json
+from typing import Any
 
 import aiosqlite
 import orjson
@@ -15,6 +16,7 @@ from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.errors import AccessTokenError
 from identity.secret import Secret
+from tests.graph.conftest import BenchOf
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
@@ -31,7 +33,7 @@ def found_in(value) -> list[str]:
     return [canary for canary in CANARIES if any(canary in text for text in texts)]
 
 
-def test_canary_is_found():
+def test_canary_is_found() -> None:
     assert found_in(AIMessage("llm_api_key-of-alice-0")) == ["llm_api_key-of-"]
     assert found_in({"a": {"b": [Secret("x-at-canary").reveal()]}}) == ["-at-canary"]
     assert found_in(Secret("x-at-canary")) == []
@@ -96,7 +98,7 @@ class RecordingTracer(BaseTracer):
         self.runs.append(run)
 
 
-async def test_no_stream_mode_shows_a_secret(full, saver):
+async def test_no_stream_mode_shows_a_secret(full: BenchOf, saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     parts = [
@@ -112,7 +114,7 @@ async def test_no_stream_mode_shows_a_secret(full, saver):
     assert len(secrets) == 2
 
 
-async def test_no_event_and_no_trace_shows_a_secret(full):
+async def test_no_event_and_no_trace_shows_a_secret(full: BenchOf) -> None:
     tracer = RecordingTracer()
     events = [
         event
@@ -128,7 +130,7 @@ async def test_no_event_and_no_trace_shows_a_secret(full):
         assert found_in(repr(run)) == []
 
 
-async def test_no_checkpoint_has_a_secret(full, saver):
+async def test_no_checkpoint_has_a_secret(full: BenchOf, saver: Any) -> None:
     checkpointer, written = saver
     b = full(checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -142,7 +144,7 @@ async def test_no_checkpoint_has_a_secret(full, saver):
     assert "credentials" not in state.values
 
 
-async def test_failed_run_stores_no_secret(full, saver):
+async def test_failed_run_stores_no_secret(full: BenchOf, saver: Any) -> None:
     checkpointer, written = saver
     b = full([RuntimeError("the model's fault")], checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -152,7 +154,7 @@ async def test_failed_run_stores_no_secret(full, saver):
     assert found_in(repr(await b.graph.aget_state(config))) == []
 
 
-async def test_resumed_run_acts_for_the_caller_who_resumes_it(full, saver):
+async def test_resumed_run_acts_for_the_caller_who_resumes_it(full: BenchOf, saver: Any) -> None:
     checkpointer, written = saver
     b = full(checkpointer=checkpointer)
     config = {"configurable": {"thread_id": "1"}}
@@ -171,7 +173,7 @@ async def test_resumed_run_acts_for_the_caller_who_resumes_it(full, saver):
     assert found_in(written()) == []
 
 
-async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full, saver):
+async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full: BenchOf, saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke(
@@ -186,7 +188,7 @@ async def test_run_cannot_be_resumed_without_a_token_or_with_a_refused_one(full,
     assert [service.calls for service in b.services] == [[], []]
 
 
-async def test_input_cannot_contain_credentials_or_a_principal(full):
+async def test_input_cannot_contain_credentials_or_a_principal(full: BenchOf) -> None:
     b = full()
     planted = {
         "messages": [("user", "hi")],
@@ -202,7 +204,7 @@ async def test_input_cannot_contain_credentials_or_a_principal(full):
     assert principals == {"alice"}
 
 
-async def test_credentials_are_neither_shown_nor_saved(full, saver):
+async def test_credentials_are_neither_shown_nor_saved(full: BenchOf, saver: Any) -> None:
     """Not even in the type that hides them: a server that pickles values could save none."""
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
@@ -221,7 +223,7 @@ async def test_credentials_are_neither_shown_nor_saved(full, saver):
     assert "credentials" not in (await b.graph.aget_state(config)).values
 
 
-async def test_second_run_on_a_thread_acts_for_its_own_caller(full, saver):
+async def test_second_run_on_a_thread_acts_for_its_own_caller(full: BenchOf, saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())
@@ -231,7 +233,9 @@ async def test_second_run_on_a_thread_acts_for_its_own_caller(full, saver):
     assert {owner for _, owner in b.vault.obtained} == {"bob"}
 
 
-async def test_checkpoints_contain_only_types_that_strict_deserialization_accepts(full, saver, caplog):
+async def test_checkpoints_contain_only_types_that_strict_deserialization_accepts(
+    full: BenchOf, saver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     await b.graph.ainvoke({"messages": [("user", "hi")]}, config, context=context())
@@ -243,7 +247,7 @@ async def test_checkpoints_contain_only_types_that_strict_deserialization_accept
     assert json.loads(json.dumps(rest)) == rest
 
 
-async def test_streams_and_traces_show_no_credential_of_the_state(full, saver):
+async def test_streams_and_traces_show_no_credential_of_the_state(full: BenchOf, saver: Any) -> None:
     """Not in the input or update of a node: what it is for, where it is sent, and when it expires."""
     b, tracer = full(checkpointer=saver[0]), RecordingTracer()
     config = {"configurable": {"thread_id": "1"}, "callbacks": [tracer]}
@@ -259,7 +263,7 @@ async def test_streams_and_traces_show_no_credential_of_the_state(full, saver):
     assert [(member, text) for text in texts for member in members if member in text] == []
 
 
-async def test_credentials_written_by_a_client_are_ignored(full, saver):
+async def test_credentials_written_by_a_client_are_ignored(full: BenchOf, saver: Any) -> None:
     b = full(checkpointer=saver[0])
     config = {"configurable": {"thread_id": "1"}}
     planted = {"messages": [("user", "hi")], "credentials": {"model": Secret("planted")}}

@@ -1,5 +1,7 @@
 """A credential of the state is used only for its requirement and its user."""
 
+from typing import Any
+
 import pytest
 
 from graph.run_credentials import RunCredentials
@@ -9,6 +11,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
 from identity.secret import Secret
+from tests.graph.conftest import EchoService
 
 REQUIRED = ApiKeyRequirement("key")
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE
@@ -45,13 +48,20 @@ async def used(vault, verifier, access_identity, cached):
 )
 @pytest.mark.promise("users-never-cross")
 async def test_credential_of_the_state_is_used_only_for_its_principal(
-    vault, verifier, access_identity, identity_in_state, holder, reused
-):
+    vault: Any,
+    verifier: Any,
+    access_identity: AccessIdentity,
+    identity_in_state: Any,
+    holder: Any,
+    reused: Any,
+) -> None:
     cached = Credential(REQUIRED, identity_in_state, Secret("of-the-state"), 1000.0, holder)
     assert (await used(vault, verifier, access_identity, cached) == "of-the-state") is reused
 
 
-async def test_expiring_credential_or_one_of_another_requirement_is_obtained_again(vault, verifier):
+async def test_expiring_credential_or_one_of_another_requirement_is_obtained_again(
+    vault: Any, verifier: Any
+) -> None:
     ending = Credential(REQUIRED, MACHINE, Secret("of-the-state"), 29.0)
     other = Credential(ApiKeyRequirement("other"), MACHINE, Secret("of-the-state"), 1000.0)
     assert await used(vault, verifier, MACHINE, ending) == "key-of-machine-0"
@@ -59,7 +69,9 @@ async def test_expiring_credential_or_one_of_another_requirement_is_obtained_aga
 
 
 @pytest.mark.parametrize("llm_api_key", [REQUIRED, Secret("static")])
-def test_requirements_are_by_node_and_have_the_default_identity(echo, llm_api_key):
+def test_requirements_are_by_node_and_have_the_default_identity(
+    echo: type[EchoService], llm_api_key: Any
+) -> None:
     found = requirements(
         [echo("amap", REQUIRED), echo("leave", REQUIRED, access_identity=HUMAN), echo("greeter")],
         MACHINE,
@@ -71,6 +83,6 @@ def test_requirements_are_by_node_and_have_the_default_identity(echo, llm_api_ke
     assert list(found) == [*of_model, *services]
 
 
-async def test_machine_credential_needs_no_caller(vault):
+async def test_machine_credential_needs_no_caller(vault: Any) -> None:
     credentials = ServiceCredentials({"amap": ServiceRequirement(REQUIRED, MACHINE)}, vault, lambda: 0.0)
     assert (await credentials.of(None, "amap").credential()).secret.reveal() == "key-of-machine-0"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -12,7 +14,7 @@ def call(identifier, name="weather", args=None):
     return {"name": name, "args": args or {}, "id": identifier, "type": "tool_call"}
 
 
-def test_calls_of_the_latest_response_without_a_result_are_pending():
+def test_calls_of_the_latest_response_without_a_result_are_pending() -> None:
     answer = AIMessage("", tool_calls=[call("1"), call("2")])
     assert [c["id"] for c in pending_tool_calls([HumanMessage("x"), answer])] == ["1", "2"]
     assert [c["id"] for c in pending_tool_calls([answer, ToolMessage("r", tool_call_id="2")])] == ["1"]
@@ -21,7 +23,7 @@ def test_calls_of_the_latest_response_without_a_result_are_pending():
     assert pending_tool_calls([]) == []
 
 
-def test_each_call_gets_its_own_identifier():
+def test_each_call_gets_its_own_identifier() -> None:
     answer, refusals = normalize_tool_calls(
         AIMessage("", tool_calls=[call("1"), call(""), call(None), call("1")])
     )
@@ -32,19 +34,19 @@ def test_each_call_gets_its_own_identifier():
     assert refusals == []
 
 
-def test_response_without_calls_stays_the_same_object():
+def test_response_without_calls_stays_the_same_object() -> None:
     answer = AIMessage("x")
     assert normalize_tool_calls(answer) == (answer, [])
     assert without_tool_calls(answer) is answer
 
 
-def test_calls_are_dropped_if_no_tool_was_offered():
+def test_calls_are_dropped_if_no_tool_was_offered() -> None:
     answer = without_tool_calls(AIMessage("x", tool_calls=[call("1")], id="m1"))
     assert (answer.text, answer.tool_calls, answer.id) == ("x", [], "m1")
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_text_of_a_failure_for_the_model_is_its_code_and_the_persons_text(code):
+def test_text_of_a_failure_for_the_model_is_its_code_and_the_persons_text(code: Any) -> None:
     error = AgentError(code, 'claim "canary"', about='client "canary"')
     set_before = REQUEST_ID.set("1f2e")
     text = failure_text(error, "leave")
@@ -55,6 +57,6 @@ def test_text_of_a_failure_for_the_model_is_its_code_and_the_persons_text(code):
     assert not [words for words in ("canary", row.cause, row.remedy) if words in text]
 
 
-def test_failure_outside_of_a_request_has_no_reference():
+def test_failure_outside_of_a_request_has_no_reference() -> None:
     error = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "invalid_scope")
     assert failure_text(error, "leave").endswith("Ask your administrator.")

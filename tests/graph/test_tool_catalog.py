@@ -1,5 +1,7 @@
 """The tool catalog: cached tools are joined once, and again after a change."""
 
+from typing import Any
+
 import pytest
 
 from graph.tool_catalog import ToolCatalog
@@ -43,20 +45,20 @@ def catalog(services):
 CREDENTIALS = {"amap": None, "enterprise": None}
 
 
-async def test_cached_tools_are_joined_once_without_a_request(services, catalog):
+async def test_cached_tools_are_joined_once_without_a_request(services: Any, catalog: Any) -> None:
     first, second = await catalog.offered(CREDENTIALS), await catalog.offered(CREDENTIALS)
     assert first is second
     assert first.services == {"weather": "amap", "greet": "enterprise"}
     assert [service.listings for service in services] == [0, 0]
 
 
-async def test_changed_list_is_offered_at_once(services, catalog):
+async def test_changed_list_is_offered_at_once(services: Any, catalog: Any) -> None:
     await catalog.offered(CREDENTIALS)
     services[0].list("weather", "geo")
     assert set((await catalog.offered(CREDENTIALS)).services) == {"weather", "geo", "greet"}
 
 
-async def test_tools_that_are_not_cached_are_listed_each_time(services, catalog):
+async def test_tools_that_are_not_cached_are_listed_each_time(services: Any, catalog: Any) -> None:
     services[1].known = False
     first, second = await catalog.offered(CREDENTIALS), await catalog.offered(CREDENTIALS)
     assert first == second

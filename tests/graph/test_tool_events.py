@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
@@ -9,9 +10,10 @@ from langchain_core.messages import ToolMessage
 from graph.events import TOO_LONG
 from graph.limits import Limits
 from identity.access_identity import AccessIdentity
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError, UnreachableError
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
@@ -31,7 +33,9 @@ async def ends(b) -> tuple[dict, dict]:
         ({"text": "x" * 3_989}, TOO_LONG),
     ],
 )
-async def test_arguments_are_shown_up_to_4000_characters_of_json(bench, echo, call_tools, arguments, shown):
+async def test_arguments_are_shown_up_to_4000_characters_of_json(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, arguments: dict[str, Any], shown: Any
+) -> None:
     b = bench([call_tools(("weather", arguments)), DONE], echo("amap", weather="sunny"))
     started, _ = await ends(b)
     assert started["arguments"] == shown
@@ -42,8 +46,8 @@ async def test_arguments_are_shown_up_to_4000_characters_of_json(bench, echo, ca
     ("text", "shown"), [("sunny", "sunny"), ("x" * 4_000, "x" * 4_000), ("x" * 4_001, "x" * 4_000 + "…")]
 )
 async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(
-    bench, echo, call_tools, text, shown
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, text: str, shown: Any
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=text))
     _, finished = await ends(b)
     assert (finished["result"], finished["called"]) == (shown, True)
@@ -57,7 +61,9 @@ async def test_result_is_shown_as_the_model_receives_it_up_to_4000_characters(
         UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "no answer"),
     ],
 )
-async def test_service_is_not_called_without_its_credential(bench, echo, call_tools, amap_key, failure):
+async def test_service_is_not_called_without_its_credential(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement, failure: Any
+) -> None:
     amap = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], amap)
     b.vault.failures["amap_api_key"] = failure
@@ -77,14 +83,21 @@ async def test_service_is_not_called_without_its_credential(bench, echo, call_to
     ],
 )
 async def test_event_of_a_failure_says_whether_the_service_was_called(
-    bench, echo, call_tools, amap_key, answer, called
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    amap_key: ApiKeyRequirement,
+    answer: Any,
+    called: bool,
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=answer))
     _, finished = await ends(b)
     assert (finished["called"], finished["ok"]) == (called, False)
 
 
-async def test_call_without_a_credential_in_time_is_not_made(bench, echo, call_tools, amap_key):
+async def test_call_without_a_credential_in_time_is_not_made(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     amap = echo("amap", amap_key, weather="sunny")
     b = bench([call_tools(("weather", {})), DONE], amap, limits=Limits(tool_seconds=0.05))
     b.vault.lifetime = 20.0  # too short: the service's node obtains another one
@@ -101,8 +114,8 @@ async def test_call_without_a_credential_in_time_is_not_made(bench, echo, call_t
 
 
 async def test_no_event_contains_a_credential_of_the_run_or_the_callers_token(
-    bench, echo, call_tools, amap_key
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     planted = {"q": "amap_api_key-of-alice-0", "llm_api_key-of-alice-0": ["alice-at"]}
     b = bench(
         [call_tools(("weather", planted)), DONE],

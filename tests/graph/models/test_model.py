@@ -1,18 +1,23 @@
 """`model_studio` against a service that speaks Model Studio's wire format, its oddities included."""
 
 import asyncio
+from typing import Any
 
 import httpx2
 import pytest
 from langchain_core.messages import HumanMessage
 
 from graph.models.model_studio import model_studio
+from tests.graph.conftest import Serve
 from tests.graph.models.qwen_wire import answer, chunk, streamed, usage_chunk
+from tests.graph.models.wire_model import WireModel
 
 TOOLS = [{"type": "function", "function": {"name": "maps_weather", "parameters": {"type": "object"}}}]
 
 
-async def test_thinking_content_and_usage_arrive_in_pieces(serve, model_at, wire_model):
+async def test_thinking_content_and_usage_arrive_in_pieces(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     wire_model.answers = [
         [
             chunk({"role": "assistant", "content": None, "reasoning_content": ""}, finish_reason=None),
@@ -36,7 +41,9 @@ async def test_thinking_content_and_usage_arrive_in_pieces(serve, model_at, wire
     assert wire_model.keys == ["sk-canary"]
 
 
-async def test_whole_response_has_thinking_usage_and_calls(serve, model_at, wire_model):
+async def test_whole_response_has_thinking_usage_and_calls(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     call = {
         "id": "call_1",
         "type": "function",
@@ -57,7 +64,9 @@ async def test_whole_response_has_thinking_usage_and_calls(serve, model_at, wire
     assert "enable_thinking" not in request
 
 
-async def test_irregular_chunks_of_tool_calls_are_joined_by_index(serve, model_at, wire_model):
+async def test_irregular_chunks_of_tool_calls_are_joined_by_index(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     def calls(*parts, **choice):
         return chunk({"tool_calls": list(parts)}, **choice)
 
@@ -86,7 +95,9 @@ async def test_irregular_chunks_of_tool_calls_are_joined_by_index(serve, model_a
     assert whole.invalid_tool_calls == []
 
 
-async def test_cancelled_stream_closes_the_connection(serve, model_at, wire_model):
+async def test_cancelled_stream_closes_the_connection(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     wire_model.answers = [[chunk({"content": "Sun"}), "hang"]]
     model = model_at(await serve(wire_model))
     task = asyncio.create_task(streamed(model))
@@ -97,6 +108,6 @@ async def test_cancelled_stream_closes_the_connection(serve, model_at, wire_mode
     await asyncio.wait_for(wire_model.left.wait(), 5)
 
 
-def test_client_is_of_the_library_that_the_sdk_uses():
+def test_client_is_of_the_library_that_the_sdk_uses() -> None:
     model = model_studio(base_url="https://model.example/v1", model="qwen-plus")
     assert isinstance(model.chat.http_async_client, httpx2.AsyncClient)

@@ -1,12 +1,15 @@
 """How a call of the model fails: with the status and the code word, and nothing else of the service's."""
 
 import socket
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response
 
+from tests.graph.conftest import Serve
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
+from tests.graph.models.wire_model import WireModel
 
 
 def invalid_api_key(key):
@@ -34,8 +37,8 @@ def invalid_api_key(key):
     ids=["401", "429", "400", "404", "502", "html", "no choices"],
 )
 async def test_failure_has_only_the_status_and_the_code_word(
-    serve, model_at, wire_model, response, status, word, stream
-):
+    serve: Serve, model_at: Any, wire_model: WireModel, response: Any, status: Any, word: str, stream: bool
+) -> None:
     wire_model.answers = [response]
     model = model_at(await serve(wire_model))
     call = streamed(model) if stream else model.ainvoke([HumanMessage("hi")])
@@ -44,26 +47,30 @@ async def test_failure_has_only_the_status_and_the_code_word(
     assert word in error.detail
 
 
-async def test_error_within_a_stream_fails_with_its_code_word(serve, model_at, wire_model):
+async def test_error_within_a_stream_fails_with_its_code_word(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     error = {"error": {"message": "canary", "type": "server_error", "code": "internal_error"}}
     wire_model.answers = [[chunk({"content": "Sun"}), error]]
     found = await failure_of(streamed(model_at(await serve(wire_model))))
     assert "internal_error" in found.detail
 
 
-async def test_interrupted_stream_fails(serve, model_at, wire_model):
+async def test_interrupted_stream_fails(serve: Serve, model_at: Any, wire_model: WireModel) -> None:
     wire_model.answers = [[chunk({"content": "Sun"}), "data: {broken\n\n"]]
     await failure_of(streamed(model_at(await serve(wire_model))))
 
 
-async def test_unreachable_service_fails(model_at):
+async def test_unreachable_service_fails(model_at: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = await failure_of(model_at(f"http://127.0.0.1:{port}").ainvoke([HumanMessage("hi")]))
     assert error.status is None
 
 
-async def test_redirects_are_not_followed_and_cookies_are_not_stored(serve, model_at, wire_model):
+async def test_redirects_are_not_followed_and_cookies_are_not_stored(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     wire_model.answers = [Response(status_code=307, headers={"Location": "http://127.0.0.1:1/"})]
     model = model_at(await serve(wire_model))
     assert (await failure_of(model.ainvoke([HumanMessage("hi")]))).status == 307

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import operator
+from typing import Any
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
@@ -12,10 +13,14 @@ from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse
 
 from identity.secret import REDACTED, Secret
+from tests.graph.conftest import Serve
 from tests.graph.models.qwen_wire import answer, chunk, failure_of
+from tests.graph.models.wire_model import WireModel
 
 
-async def test_one_model_sends_the_key_of_each_caller(serve, model_at, wire_model):
+async def test_one_model_sends_the_key_of_each_caller(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     wire_model.answers = [
         lambda request, key: answer({"content": f"{request['messages'][0]['content']} {key[::-1]}"})
     ]
@@ -30,7 +35,9 @@ async def test_one_model_sends_the_key_of_each_caller(serve, model_at, wire_mode
 
 @pytest.mark.promise("no-secret-leaves")
 @pytest.mark.parametrize("sizes", [[100], [1, 1, 1, 2], [2, 3]])
-async def test_key_in_a_response_is_redacted_whole_or_in_pieces(serve, model_at, wire_model, sizes):
+async def test_key_in_a_response_is_redacted_whole_or_in_pieces(
+    serve: Serve, model_at: Any, wire_model: WireModel, sizes: list[int]
+) -> None:
     key = "sk-echo-canary"
     pieces = [key[sum(sizes[:n]) :][:size] for n, size in enumerate(sizes)] + [key[sum(sizes) :], "s"]
     calls = [{"name": "x", "args": json.dumps({"a": key}), "id": "call_1", "type": "tool_call"}]
@@ -89,7 +96,7 @@ def _as_sent(call):
     }
 
 
-async def test_model_shows_no_key(serve, model_at, wire_model):
+async def test_model_shows_no_key(serve: Serve, model_at: Any, wire_model: WireModel) -> None:
     wire_model.answers = [answer({"content": "x"})]
     model = model_at(await serve(wire_model))
     seen = []

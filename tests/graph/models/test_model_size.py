@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from graph.models.client import MAX_BYTES, MAX_STREAMED_BYTES
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
+from tests.graph.models.wire_model import WireModel
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("bounded")
@@ -52,7 +54,9 @@ def ask(model, stream):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [200, 500])
-async def test_answer_without_end_is_not_read_to_its_end(model, wire_model, stream, status):
+async def test_answer_without_end_is_not_read_to_its_end(
+    model: Any, wire_model: WireModel, stream: bool, status: Any
+) -> None:
     body = Endless(b" " * 65_536)
     response = body.response("application/json")
     response.status_code = status
@@ -76,7 +80,9 @@ async def test_answer_without_end_is_not_read_to_its_end(model, wire_model, stre
     ],
     ids=["text", "comments", "nothing", "one event", "one line"],
 )
-async def test_stream_without_end_is_not_read_to_its_end(model, wire_model, piece):
+async def test_stream_without_end_is_not_read_to_its_end(
+    model: Any, wire_model: WireModel, piece: str
+) -> None:
     body = Endless(piece.encode())
     wire_model.answers = [body.response(EVENTS)]
     async with responsive():
@@ -87,7 +93,9 @@ async def test_stream_without_end_is_not_read_to_its_end(model, wire_model, piec
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "gzip, gzip"])
-async def test_compressed_answer_is_refused_and_not_asked_for(model, wire_model, stream, coding):
+async def test_compressed_answer_is_refused_and_not_asked_for(
+    model: Any, wire_model: WireModel, stream: bool, coding: str
+) -> None:
     body = gzip.compress(json.dumps(answer({"content": "x" * 1_000_000})).encode())
     wire_model.answers = [Response(body, headers={"content-type": EVENTS, "content-encoding": coding})]
     error = await failure_of(ask(model, stream))
@@ -95,7 +103,7 @@ async def test_compressed_answer_is_refused_and_not_asked_for(model, wire_model,
     assert len(wire_model.requests) == 1
 
 
-async def test_compressed_error_keeps_its_status(model, wire_model):
+async def test_compressed_error_keeps_its_status(model: Any, wire_model: WireModel) -> None:
     wire_model.answers = [Response(b"\x1f\x8b", 401, headers={"content-encoding": "gzip"})]
     assert (await failure_of(ask(model, stream=False))).status == 401
 
@@ -103,7 +111,9 @@ async def test_compressed_error_keeps_its_status(model, wire_model):
 @pytest.mark.parametrize("codec", ["punycode", "zlib", "hex", "rot13", "utf-16"])
 @pytest.mark.parametrize("status", [200, 400, 502])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_codec_is_never_the_services_choice(model, wire_model, codec, status, stream):
+async def test_codec_is_never_the_services_choice(
+    model: Any, wire_model: WireModel, codec: str, status: Any, stream: bool
+) -> None:
     body = b"-\xc3\xa9a" * 60_000
     kind = {"content-type": f"text/plain; charset={codec}"}
     wire_model.answers = [Response(body, status, headers={**kind, "x-should-retry": "false"})]
@@ -112,7 +122,7 @@ async def test_codec_is_never_the_services_choice(model, wire_model, codec, stat
     assert error.status == (None if status == 200 else status)
 
 
-async def test_streamed_text_is_utf_8_whatever_charset_is_named(model, wire_model):
+async def test_streamed_text_is_utf_8_whatever_charset_is_named(model: Any, wire_model: WireModel) -> None:
     events = f"data: {json.dumps(chunk({'content': '晴 '}), ensure_ascii=False)}\n\ndata: [DONE]\n\n"
     wire_model.answers = [Response(events.encode(), headers={"content-type": f"{EVENTS}; charset=punycode"})]
     _, whole = await streamed(model)
@@ -121,7 +131,9 @@ async def test_streamed_text_is_utf_8_whatever_charset_is_named(model, wire_mode
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("inner", ["[]," * 300_000 + "[]", "[" * 90_000 + "]" * 90_000], ids=["wide", "deep"])
-async def test_json_that_is_wide_or_deep_fails_and_holds_up_nothing(model, wire_model, inner, stream):
+async def test_json_that_is_wide_or_deep_fails_and_holds_up_nothing(
+    model: Any, wire_model: WireModel, inner: str, stream: bool
+) -> None:
     whole = f'{{"choices":[{{"index":0,"message":{{"content":[{inner}]}},"delta":{{"x":[{inner}]}}}}]}}'
     body = f"data: {whole}\n\n" if stream else whole
     wire_model.answers = [Response(body, media_type=EVENTS if stream else "application/json")]
@@ -129,7 +141,7 @@ async def test_json_that_is_wide_or_deep_fails_and_holds_up_nothing(model, wire_
         await failure_of(ask(model, stream))
 
 
-async def test_usual_sizes_pass(model, wire_model):
+async def test_usual_sizes_pass(model: Any, wire_model: WireModel) -> None:
     text = "天气 sunny\n" * 20_000
     wire_model.answers = [JSONResponse(answer({"content": text}))]
     assert (await ask(model, stream=False)).content == text

@@ -1,6 +1,7 @@
 """Invalid numbers, dates and shapes in the model's response fail the call, and nothing more."""
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -9,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
 from identity.errors import ServiceError
+from tests.graph.conftest import BenchOf, EchoService, Serve
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
+from tests.graph.models.wire_model import WireModel
 
 DATE = "Wed, 21 Oct 2099 07:28:00"
 
@@ -18,14 +21,18 @@ CHOICES = [[], {}, None, "canary", 7, [7], [None], [{}], [{"message": []}], [{"d
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_response_without_a_choice_fails(serve, model_at, wire_model, choices):
+async def test_response_without_a_choice_fails(
+    serve: Serve, model_at: Any, wire_model: WireModel, choices: Any
+) -> None:
     wire_model.answers = [{**answer({"content": "x"}), "choices": choices}]
     model = model_at(await serve(wire_model))
     await failure_of(model.ainvoke([HumanMessage("hi")]))
 
 
 @pytest.mark.parametrize("choices", CHOICES)
-async def test_piece_without_a_choice_fails_or_has_no_text(serve, model_at, wire_model, choices):
+async def test_piece_without_a_choice_fails_or_has_no_text(
+    serve: Serve, model_at: Any, wire_model: WireModel, choices: Any
+) -> None:
     wire_model.answers = [[{**chunk({"content": "x"}), "choices": choices}]]
     model = model_at(await serve(wire_model))
     text = ""
@@ -42,7 +49,9 @@ async def test_piece_without_a_choice_fails_or_has_no_text(serve, model_at, wire
         {"prompt_tokens": 1.5, "completion_tokens": -1, "total_tokens": {}},
     ],
 )
-async def test_pieces_that_cannot_be_joined_fail_the_call(serve, wire_model, bench, echo, usage):
+async def test_pieces_that_cannot_be_joined_fail_the_call(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], usage: dict[str, Any]
+) -> None:
     wire_model.answers = [[chunk({"content": "Sun"}), {**chunk({"content": "ny"}), "usage": usage}]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(ServiceError) as caught:
@@ -65,7 +74,9 @@ async def test_pieces_that_cannot_be_joined_fail_the_call(serve, wire_model, ben
         ({}, None),
     ],
 )
-async def test_client_reads_only_a_valid_wait(serve, model_at, wire_model, headers, requested):
+async def test_client_reads_only_a_valid_wait(
+    serve: Serve, model_at: Any, wire_model: WireModel, headers: dict[str, str], requested: str | None
+) -> None:
     wire_model.answers = [Response("{}", 503, headers=headers)]
     model = model_at(await serve(wire_model))
     response = await model.http_async_client.post(
@@ -75,7 +86,9 @@ async def test_client_reads_only_a_valid_wait(serve, model_at, wire_model, heade
     assert "retry-after-ms" not in response.headers
 
 
-async def test_refusal_with_an_absurd_wait_fails_with_its_status(serve, model_at, wire_model):
+async def test_refusal_with_an_absurd_wait_fails_with_its_status(
+    serve: Serve, model_at: Any, wire_model: WireModel
+) -> None:
     absurd = {"Retry-After": f"{DATE} +{'9' * 400}"}
     wire_model.answers = [JSONResponse({"error": {"code": "limit_requests"}}, 429, headers=absurd)]
     error = await failure_of(model_at(await serve(wire_model)).ainvoke([HumanMessage("hi")]))

@@ -1,13 +1,17 @@
 """A strict endpoint, which refuses members that OpenAI's first chat API does not know."""
 
+from typing import Any
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from starlette.responses import JSONResponse
 
 from graph.models.openai_compatible import openai_compatible
+from graph.models.provider import ModelProvider
 from identity.errors import ServiceError
 from identity.secret import Secret
 from tests.graph.models.strict_endpoint import strict
+from tests.graph.models.wire_model import WireModel
 
 KEY = Secret("sk-canary")
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
@@ -28,7 +32,9 @@ async def provider(serve, wire_model):
 
 
 @pytest.mark.parametrize("tools", [[], TOOLS], ids=["no tools", "tools"])
-async def test_strict_endpoint_knows_all_that_is_sent(provider, wire_model, tools):
+async def test_strict_endpoint_knows_all_that_is_sent(
+    provider: ModelProvider, wire_model: WireModel, tools: list[dict[str, Any]]
+) -> None:
     wire_model.answers = [strict]
     completion = await provider.complete(CONVERSATION, tools, api_key=KEY)
     pieces = [piece.text async for piece in provider.astream(CONVERSATION, tools, api_key=KEY)]
@@ -36,7 +42,9 @@ async def test_strict_endpoint_knows_all_that_is_sent(provider, wire_model, tool
     assert [request.get("tools", []) for request in wire_model.requests] == [tools, tools]
 
 
-async def test_error_message_reaches_the_log_bounded_and_without_the_key(provider, wire_model, caplog):
+async def test_error_message_reaches_the_log_bounded_and_without_the_key(
+    provider: ModelProvider, wire_model: WireModel, caplog: pytest.LogCaptureFixture
+) -> None:
     message = f"no model\nfor {KEY.reveal()} " + "x" * 10_000
     wire_model.answers = [JSONResponse({"error": {"message": message, "code": "not_found"}}, 404)]
     with pytest.raises(ServiceError) as caught:

@@ -7,8 +7,9 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.call_arguments import are_valid_arguments
 from graph.models.model_studio import model_studio
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, EchoService, Serve
 from tests.graph.models.qwen_wire import answer, chunk
+from tests.graph.models.wire_model import WireModel
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
@@ -56,7 +57,9 @@ async def answers(serve, wire_model, bench, amap, first, *, streaming: bool):
 
 
 @pytest.mark.parametrize("form", HOSTILE)
-async def test_invalid_arguments_in_a_whole_response_are_refused(serve, wire_model, bench, echo, form):
+async def test_invalid_arguments_in_a_whole_response_are_refused(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], form: str
+) -> None:
     amap = echo("amap", weather="sunny")
     message = answer({"content": None, "tool_calls": [called(HOSTILE[form])]}, "tool_calls")
     sent, messages = await answers(serve, wire_model, bench, amap, message, streaming=False)
@@ -70,8 +73,8 @@ async def test_invalid_arguments_in_a_whole_response_are_refused(serve, wire_mod
 @pytest.mark.parametrize("pieces", [1, 30])
 @pytest.mark.parametrize("form", HOSTILE)
 async def test_invalid_arguments_in_a_streamed_response_are_refused(
-    serve, wire_model, bench, echo, form, pieces
-):
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], form: str, pieces: int
+) -> None:
     amap = echo("amap", weather="sunny")
     pieces = in_pieces(HOSTILE[form], -(-len(HOSTILE[form]) // pieces))
     sent, events = await answers(serve, wire_model, bench, amap, pieces, streaming=True)
@@ -82,7 +85,9 @@ async def test_invalid_arguments_in_a_streamed_response_are_refused(
 
 
 @pytest.mark.parametrize("size", [100, 20_000])
-async def test_brackets_in_a_text_are_accepted(serve, wire_model, bench, echo, size):
+async def test_brackets_in_a_text_are_accepted(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService], size: int
+) -> None:
     text = "[{" * 5_000
     amap = echo("amap", weather="sunny")
     pieces = in_pieces(json.dumps({"city": text}), size)
@@ -90,7 +95,9 @@ async def test_brackets_in_a_text_are_accepted(serve, wire_model, bench, echo, s
     assert [arguments for _, arguments, _ in amap.calls] == [{"city": text}]
 
 
-async def test_other_calls_of_the_response_are_run(serve, wire_model, bench, echo):
+async def test_other_calls_of_the_response_are_run(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+) -> None:
     amap = echo("amap", weather="sunny")
     good = {**called('{"city": "Hangzhou"}'), "id": "call_1"}
     message = answer({"content": None, "tool_calls": [called(HOSTILE["nested"]), good]}, "tool_calls")
@@ -98,7 +105,9 @@ async def test_other_calls_of_the_response_are_run(serve, wire_model, bench, ech
     assert amap.calls == [("weather", {"city": "Hangzhou"}, None)]
 
 
-async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(serve, wire_model, bench, echo):
+async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(
+    serve: Serve, wire_model: WireModel, bench: BenchOf, echo: type[EchoService]
+) -> None:
     wire_model.answers = [['data: {"choices": ' + DEEP + "\n\n"]]
     model = model_studio(base_url=await serve(wire_model), model="qwen-plus", max_retries=0)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - its code is the point
@@ -107,7 +116,7 @@ async def test_deeply_nested_body_of_the_model_service_is_a_model_failure(serve,
     await model.aclose()
 
 
-async def test_arguments_of_any_provider_are_validated(bench, echo):
+async def test_arguments_of_any_provider_are_validated(bench: BenchOf, echo: type[EchoService]) -> None:
     deep: dict = {}
     for _ in range(5_000):
         deep = {"a": deep}

@@ -1,15 +1,11 @@
 """Every node verifies the caller of the run, and records it in the state."""
 
-from collections.abc import Callable
-
 import pytest
 
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
 from identity.secret import Secret
-from tests.graph.conftest import DONE, Bench, EchoService, calls
-
-BenchOf = Callable[..., Bench]
+from tests.graph.conftest import DONE, Bench, BenchOf, EchoService, calls
 
 
 async def updates(b: Bench) -> list[tuple[str, dict]]:

@@ -8,12 +8,12 @@ import pytest
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.principal import Principal
 from identity.secret import Secret
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 
 pytestmark = pytest.mark.promise("fetched-once")
 
@@ -28,7 +28,9 @@ async def nodes(b, token: str = "alice-at") -> list[str]:
     return [name async for part in stream for name in part]
 
 
-async def test_question_without_tools_needs_only_the_models_key(bench, echo, enterprise_scope):
+async def test_question_without_tools_needs_only_the_models_key(
+    bench: BenchOf, echo: type[EchoService], enterprise_scope: AccessTokenRequirement
+) -> None:
     services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
     b = bench([DONE], *services, access_identity=AccessIdentity.HUMAN)
     assert await nodes(b) == ["authenticate", "credentials", "model"]
@@ -36,7 +38,9 @@ async def test_question_without_tools_needs_only_the_models_key(bench, echo, ent
     assert b.model.tools == [["invoke", "balance"]]
 
 
-async def test_credential_of_a_listing_server_is_resolved_before_the_model(bench, echo, amap_key):
+async def test_credential_of_a_listing_server_is_resolved_before_the_model(
+    bench: BenchOf, echo: type[EchoService], amap_key: ApiKeyRequirement
+) -> None:
     amap = echo("amap", amap_key, weather="sunny")
     amap.listed_by_its_server = True
     b = bench([DONE], amap, echo("leave", LEAVE, balance="5"))
@@ -44,7 +48,9 @@ async def test_credential_of_a_listing_server_is_resolved_before_the_model(bench
     assert sorted(b.vault.obtained) == [("amap_api_key", "machine"), ("llm_api_key", "machine")]
 
 
-async def test_credential_of_a_called_service_is_resolved_once(bench, echo, call_tools, enterprise_scope):
+async def test_credential_of_a_called_service_is_resolved_once(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
+) -> None:
     call = call_tools(("invoke", {}))
     services = (echo("enterprise", enterprise_scope, invoke="hi"), echo("leave", LEAVE, balance="5"))
     b = bench([call, call, DONE], *services)
@@ -55,8 +61,8 @@ async def test_credential_of_a_called_service_is_resolved_once(bench, echo, call
 
 
 async def test_cached_credential_is_used_without_a_visit_of_the_node(
-    bench, echo, call_tools, enterprise_scope
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
+) -> None:
     enterprise = echo("enterprise", enterprise_scope, invoke="hi")
     b = bench([call_tools(("invoke", {})), DONE], enterprise, access_identity=AccessIdentity.HUMAN)
     alice = Principal("https://idaas.example", "alice")
@@ -70,8 +76,12 @@ async def test_cached_credential_is_used_without_a_visit_of_the_node(
 
 
 async def test_credentials_of_several_called_services_are_resolved_concurrently(
-    bench, echo, call_tools, amap_key, enterprise_scope
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    amap_key: ApiKeyRequirement,
+    enterprise_scope: AccessTokenRequirement,
+) -> None:
     both = asyncio.Barrier(2)
     b = bench(
         [call_tools(("weather", {}), ("invoke", {})), DONE],
@@ -94,8 +104,8 @@ async def test_credentials_of_several_called_services_are_resolved_concurrently(
 
 
 async def test_refused_credential_fails_the_call_and_is_not_requested_again_in_the_run(
-    bench, echo, call_tools
-):
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     leave = echo("leave", LEAVE, balance="5")
     call = call_tools(("balance", {}))
     b = bench([call, call, DONE], leave, access_identity=AccessIdentity.HUMAN)
@@ -106,15 +116,21 @@ async def test_refused_credential_fails_the_call_and_is_not_requested_again_in_t
     assert b.vault.obtained.count((LEAVE.scope, "alice")) == 1
 
 
-async def test_service_without_a_credential_is_called_at_once(bench, echo, call_tools):
+async def test_service_without_a_credential_is_called_at_once(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([call_tools(("greet", {})), DONE], echo("greeter", greet="hello"))
     assert await nodes(b) == ["authenticate", "credentials", "model", "greeter", "model"]
 
 
 @pytest.mark.parametrize("seconds", [20.0, -5.0])
 async def test_expired_credential_is_resolved_again_by_the_node(
-    bench, echo, call_tools, enterprise_scope, seconds
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    enterprise_scope: AccessTokenRequirement,
+    seconds: float,
+) -> None:
     call = call_tools(("invoke", {}))
     b = bench([call, call, DONE], echo("enterprise", enterprise_scope, invoke="hi"))
     b.vault.lifetime = seconds

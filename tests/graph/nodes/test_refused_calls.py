@@ -1,6 +1,5 @@
 """A call that the agent does not run: its result, its events, and its line of the audit log."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,9 +13,8 @@ from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
-from tests.graph.conftest import DONE, Bench, EchoService, calls
+from tests.graph.conftest import DONE, BenchOf, EchoService, calls
 
-BenchOf = Callable[..., Bench]
 AMAP_KEY = ApiKeyRequirement("amap_api_key")
 LIMITS = Limits(tool_calls=1)
 

@@ -1,5 +1,7 @@
 """No state lets a run make more calls than the model could have made."""
 
+from typing import Any
+
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -8,7 +10,7 @@ from langgraph.types import Command, Send
 from graph.context import AgentContext
 from graph.limits import Limits
 from identity.secret import Secret
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 
@@ -35,13 +37,13 @@ def crafted(bench, echo):
     return make
 
 
-async def test_calls_in_the_input_are_not_run(crafted, call_tools):
+async def test_calls_in_the_input_are_not_run(crafted: Any, call_tools: CallTools) -> None:
     b, enterprise, state = crafted(call_tools)
     await b.graph.ainvoke(state, THREAD, context=context())
     assert enterprise.calls == []
 
 
-async def test_calls_of_a_written_model_response_are_not_run(crafted, call_tools):
+async def test_calls_of_a_written_model_response_are_not_run(crafted: Any, call_tools: CallTools) -> None:
     b, enterprise, state = crafted(call_tools)
     written = await b.graph.aupdate_state(THREAD, {"messages": state["messages"]}, as_node="credentials")
     await b.graph.ainvoke(None, written, context=context())
@@ -51,14 +53,18 @@ async def test_calls_of_a_written_model_response_are_not_run(crafted, call_tools
 
 
 @pytest.mark.parametrize("as_node", ["credentials", "model"])
-async def test_written_state_makes_no_more_calls_than_the_model_could(crafted, call_tools, as_node):
+async def test_written_state_makes_no_more_calls_than_the_model_could(
+    crafted: Any, call_tools: CallTools, as_node: str
+) -> None:
     b, enterprise, state = crafted(call_tools)
     await b.graph.aupdate_state(THREAD, state, as_node=as_node)
     await b.graph.ainvoke(None, THREAD, context=context())
     assert 0 < len(enterprise.calls) <= 12
 
 
-async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(crafted, call_tools):
+async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(
+    crafted: Any, call_tools: CallTools
+) -> None:
     b, enterprise, state = crafted(call_tools)
     one = call_tools(("invoke", {}))
     visit = Send("enterprise", {"messages": [one], "accepted": {"call_1": "enterprise"}})
@@ -70,7 +76,9 @@ async def test_two_hundred_visits_of_a_service_in_one_run_share_the_limit(crafte
         assert any("in one run" in message.text for message in refused)
 
 
-async def test_each_run_has_its_own_limit(bench, echo, call_tools):
+async def test_each_run_has_its_own_limit(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     def turn(messages):
         return DONE if messages[-1].type == "tool" else call_tools(*[("invoke", {})] * 4)
 

@@ -2,16 +2,20 @@
 
 import asyncio
 
+import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.limits import Limits
+from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import CredentialError, ServiceError
-from tests.graph.conftest import DONE
+from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 
 
-async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run(bench, echo, call_tools):
+async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     amap = echo("amap", weather="sunny")
     b = bench([call_tools(*[("weather", {})] * 5), DONE], amap, limits=Limits(tool_calls=3))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
@@ -22,7 +26,9 @@ async def test_calls_past_the_limit_of_a_response_are_refused_and_the_others_run
     assert len(amap.calls) == 3
 
 
-async def test_call_of_an_unknown_tool_is_an_error_for_the_model(bench, echo, call_tools):
+async def test_call_of_an_unknown_tool_is_an_error_for_the_model(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([call_tools(("teleport", {})), DONE], echo("amap", weather="sunny"))
     _, result, final = await b.ask()
     assert (result.status, result.tool_call_id) == ("error", "call_1")
@@ -30,13 +36,17 @@ async def test_call_of_an_unknown_tool_is_an_error_for_the_model(bench, echo, ca
     assert final.text == "done"
 
 
-async def test_unknown_and_known_tools_in_one_response_each_get_a_result(bench, echo, call_tools):
+async def test_unknown_and_known_tools_in_one_response_each_get_a_result(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([call_tools(("teleport", {}), ("weather", {})), DONE], echo("amap", weather="sunny"))
     results = [m for m in await b.ask() if isinstance(m, ToolMessage)]
     assert {(r.tool_call_id, r.status) for r in results} == {("call_1", "error"), ("call_2", "success")}
 
 
-async def test_arguments_that_are_not_json_are_refused_and_removed(bench, echo):
+async def test_arguments_that_are_not_json_are_refused_and_removed(
+    bench: BenchOf, echo: type[EchoService]
+) -> None:
     broken = AIMessage(
         "",
         invalid_tool_calls=[
@@ -53,8 +63,12 @@ async def test_arguments_that_are_not_json_are_refused_and_removed(bench, echo):
 
 
 async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
-    bench, echo, call_tools, amap_key, caplog
-):
+    bench: BenchOf,
+    echo: type[EchoService],
+    call_tools: CallTools,
+    amap_key: ApiKeyRequirement,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     failure = ServiceError(ToolCode.EXTERNAL_SERVICE_FAILED, '"amap": status 500', status=500)
     b = bench([call_tools(("weather", {})), DONE], echo("amap", amap_key, weather=failure))
     _, result, final = await b.ask()
@@ -72,7 +86,9 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     assert final.text == "done"
 
 
-async def test_fault_of_a_tool_is_a_result_without_its_text(bench, echo, call_tools, caplog):
+async def test_fault_of_a_tool_is_a_result_without_its_text(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, caplog: pytest.LogCaptureFixture
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=KeyError("canary")))
     _, result, _ = await b.ask()
     assert result.status == "error"
@@ -81,13 +97,17 @@ async def test_fault_of_a_tool_is_a_result_without_its_text(bench, echo, call_to
     assert "KeyError" in caplog.text
 
 
-async def test_error_reported_by_a_tool_is_its_result(bench, echo, call_tools):
+async def test_error_reported_by_a_tool_is_its_result(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=ToolResult("no such city", ok=False)))
     _, result, _ = await b.ask()
     assert (result.text, result.status) == ("no such city", "error")
 
 
-async def test_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
+async def test_slow_tool_ends_at_its_deadline(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
     async def hang():
         await asyncio.Event().wait()
 
@@ -99,7 +119,9 @@ async def test_slow_tool_ends_at_its_deadline(bench, echo, call_tools):
     assert final.text == "done"
 
 
-async def test_unavailable_credential_fails_only_the_calls_of_its_service(bench, echo, call_tools, amap_key):
+async def test_unavailable_credential_fails_only_the_calls_of_its_service(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
     enterprise = echo("enterprise", invoke="hi")
     b = bench(
         [call_tools(("weather", {}), ("invoke", {})), DONE], echo("amap", amap_key, weather="x"), enterprise
