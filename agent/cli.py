@@ -1,6 +1,7 @@
 """The command line. Each command is a file in `agent/commands`; slow modules are imported when needed."""
 
 import importlib.metadata
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -8,10 +9,10 @@ import typer
 from agent.commands.access_token import token
 from agent.commands.chat import chat
 from agent.commands.doctor import doctor
+from agent.commands.package import app as package_app
+from agent.commands.package import trigger_jwks
 from agent.commands.revoke import revoke, unrevoke
-from agent.commands.run_sandbox import app as sandbox_app
 from agent.commands.serve import serve
-from agent.commands.up import up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,9 +20,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print local variables
     help="An AI agent that never acts without a known identity.",
 )
-for command in (up, serve, token, chat, doctor, revoke, unrevoke):
+if find_spec("sandbox") is not None:  # a deployed agent has none
+    from agent.commands.run_sandbox import app as sandbox_app
+    from agent.commands.up import up
+
+    app.command()(up)
+    app.add_typer(sandbox_app, name="sandbox")
+for command in (serve, token, chat, doctor, revoke, unrevoke, trigger_jwks):
     app.command()(command)
-app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(package_app, name="package")
 
 
 @app.callback(invoke_without_command=True)

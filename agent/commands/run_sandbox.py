@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.options import SandboxRunOptions, with_options
+from agent.commands.options import with_options
 from agent.commands.sandbox_additions import add_commands
 from agent.commands.sandbox_file import stop_with_faults
+from agent.commands.sandbox_options import SandboxRunOptions
 from agent.commands.terminal import environment, out, stop
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agent.commands.options import DEFAULT_SANDBOX_URL, SandboxRunOptions, with_options
+from agent.commands.options import DEFAULT_SANDBOX_URL, with_options
 from agent.commands.sandbox_file import chosen_file, stop_with_faults
+from agent.commands.sandbox_options import SandboxRunOptions
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import (
     environment,

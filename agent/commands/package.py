@@ -1,0 +1,156 @@
+"""`idaas-agent package` and `trigger-jwks`: what is needed to deploy, without a secret in it."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import httpx
+import typer
+
+from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settings_or_stop, stop
+
+if TYPE_CHECKING:
+    from agent.packaging.agentrun import Package
+    from agent.settings.variables import Settings
+
+app = typer.Typer(help="Deployment packages: agentrun, enterprise-service.", no_args_is_help=True)
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
+_Python = Annotated[str, typer.Option(help="Python of the platform's image.")]
+_Region = Annotated[str, typer.Option(help="The region of the platform.")]
+_Wheels = Annotated[
+    Path | None, typer.Option(help="A folder of wheels to install from, instead of downloading them.")
+]
+_Lock = Annotated[Path, typer.Option(help="The locked dependencies.")]
+
+
+@app.command()
+def agentrun(
+    name: Annotated[str, typer.Option(help="The name of the agent runtime.")] = "idaas-agent",
+    region: _Region = "cn-hangzhou",
+    role: Annotated[str | None, typer.Option(help="The execution role.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account's id, for the page's config.js.")] = None,
+    python: _Python = "3.12",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/agentrun"),
+    lock: _Lock = _ROOT / "requirements.lock",
+    wheels: _Wheels = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Builds the package for AgentRun from the agent's variables.
+
+    Writes code.zip, s.yaml, role-policy.json and the page's config.js.
+    """
+    from agent.packaging.agentrun import AgentRunOptions, package_agentrun
+    from agent.packaging.dependencies import install_dependencies
+
+    variables = environment(env_file)
+    options = AgentRunOptions(name=name, region=region, role=role, python=python, account=account)
+    install = partial(install_dependencies, lock, python=python, wheels=wheels)
+    _build(
+        lambda: package_agentrun(
+            settings_or_stop(variables), variables, options, folder, source=_ROOT, install=install
+        )
+    )
+    out.print("next: attach role-policy.json to the execution role, then in that folder: s deploy")
+
+
+@app.command()
+def enterprise_service(
+    name: Annotated[str, typer.Option(help="The name of the function.")] = "enterprise-service",
+    region: _Region = "cn-hangzhou",
+    python: _Python = "3.12",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/enterprise-service"),
+    wheels: _Wheels = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Builds the enterprise service for Function Compute; pastes the present JWKS into its JWT trigger."""
+    from agent.packaging.dependencies import install_dependencies
+    from agent.packaging.enterprise_service import FunctionOptions, package_enterprise_service
+
+    settings = settings_or_stop(environment(env_file))
+    source = _ROOT / "deploy" / "enterprise-service"
+    options = FunctionOptions(name=name, region=region, python=python)
+    install = partial(install_dependencies, source / "requirements.lock", python=python, wheels=wheels)
+    jwks = _fetched_jwks(settings)
+    _build(
+        lambda: package_enterprise_service(settings, jwks, options, folder, source=source, install=install)
+    )
+    out.print("next, in that folder: s deploy; then set ENTERPRISE_SERVICE_URL to the trigger's address")
+
+
+def trigger_jwks(
+    deployed: Annotated[
+        Path | None, typer.Option(help="An s.yaml whose trigger's keys are compared with IDaaS's.")
+    ] = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Prints the JWKS to paste into the trigger.
+
+    With --deployed: exit status 1 if that copy differs from the present keys.
+    """
+    from agent.packaging.enterprise_service import deployed_jwks, trigger_jwks
+    from agent.packaging.errors import PackagingError
+    from agent.packaging.yaml_file import from_yaml
+
+    try:
+        present = trigger_jwks(_fetched_jwks(settings_or_stop(environment(env_file))))
+        if deployed is None:
+            typer.echo(json.dumps(present, indent=2))
+            return
+        copy = trigger_jwks(deployed_jwks(from_yaml(deployed.read_text("utf-8"))))
+    except PackagingError as error:
+        stop(str(error))
+    except (OSError, ValueError):
+        stop(f"{deployed} cannot be read as YAML")
+    there, here = ({key.get("kid"): key for key in each["keys"]} for each in (copy, present))
+    if there == here:
+        out.print("the deployed keys are IDaaS's present ones")
+        return
+    for kid in sorted(map(str, here.keys() - there.keys())):
+        err.print(f"missing in the trigger: {kid}: tokens signed with it are refused")
+    for kid in sorted(map(str, there.keys() - here.keys())):
+        err.print(f"no longer IDaaS's: {kid}")
+    stop(
+        "the deployed keys are not IDaaS's present ones",
+        "idaas-agent package enterprise-service, then s deploy",
+    )
+
+
+def _build(build: "Callable[[], Package]") -> None:
+    from agent.packaging.errors import PackagingError
+
+    out.print("installing the dependencies for the platform …")
+    try:
+        package = build()
+    except PackagingError as error:
+        for fault in error.faults:
+            err.print(fault, style="red")
+        raise typer.Exit(1) from None
+    for note in package.notes:
+        err.print(f"note: {note}", style="yellow")
+    for path in sorted(package.folder.iterdir()):
+        if path.is_file():
+            out.print(
+                f"  {path}  {path.stat().st_size / 1_048_576:.1f} MiB"
+                if path.suffix == ".zip"
+                else f"  {path}"
+            )
+
+
+def _fetched_jwks(settings: "Settings") -> Any:  # noqa: ANN401 - whatever it contains
+    """IDaaS's JWKS document."""
+    import ssl
+
+    tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
+    try:
+        response = httpx.get(settings.jwks_url, timeout=10, verify=tls)
+        response.raise_for_status()
+        return response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        stop(
+            f"the JWKS cannot be fetched from {settings.jwks_url}: {type(error).__name__}",
+            "idaas-agent doctor",
+        )

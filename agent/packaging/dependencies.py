@@ -1,0 +1,29 @@
+"""Installs the locked dependencies for another platform: Linux x86_64 and the deployed version of Python."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from agent.packaging.errors import PackagingError
+
+_PLATFORMS: Final = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+"""Fits the glibc of the platform's Debian images (2.28 and newer)."""
+_SHOWN: Final = 2000
+
+
+def install_dependencies(lock: Path, folder: Path, *, python: str, wheels: Path | None = None) -> None:
+    """Installs what `lock` pins into `folder`, checked by its hashes; only wheels, nothing is compiled.
+
+    `python` is a version such as `3.12`. With `wheels`, a folder, nothing is downloaded. Raises
+    `PackagingError` with the installer's last words.
+    """
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--require-hashes", "--requirement", str(lock), "--target", str(folder), "--no-compile"]
+    command += ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", python]
+    command += [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    if wheels is not None:
+        command += ["--no-index", "--find-links", str(wheels)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed command
+    if result.returncode != 0:
+        raise PackagingError([f"the dependencies cannot be installed: {result.stderr.strip()[-_SHOWN:]}"])

@@ -1,0 +1,90 @@
+"""AgentRun's gateway: path prefix, the platform's headers, an instance that is frozen between requests."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import httpx
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sandbox.agentrun.instance import Instance
+
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"})
+
+
+class Gateway:
+    """Serves `/agent-runtimes/{name}/endpoints/{endpoint}/invocations/…` from one instance.
+
+    Headers `x-fc-*` that a client sends are dropped; `platform_headers` gives the platform's own for each
+    request. The instance is thawed for the first of simultaneous requests and frozen after the last.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        platform_headers: Callable[[], Mapping[str, str]] = dict,
+        endpoint: str = "production",
+    ) -> None:
+        self._instance = instance
+        self._platform_headers = platform_headers
+        self._endpoint = endpoint
+        self._in_flight = 0
+        self._http = httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113 - the agent has its own limits
+
+    def application(self) -> Starlette:
+        """The ASGI application."""
+        path = f"/agent-runtimes/{self._instance.name}/endpoints/{self._endpoint}/invocations/{{rest:path}}"
+        return Starlette(routes=[Route(path, self.invoke, methods=["GET", "HEAD", "POST", "OPTIONS"])])
+
+    async def invoke(self, request: Request) -> Response:
+        """One request."""
+        url = f"http://127.0.0.1:{self._instance.port}/{request.path_params['rest']}"
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name not in _HOP_BY_HOP and not name.startswith("x-fc-")
+        }
+        headers |= {"x-fc-request-id": str(uuid.uuid4()), **self._platform_headers()}
+        body = await request.body()
+        self._begin()
+        try:
+            made = self._http.build_request(
+                request.method, url, params=request.query_params, headers=headers, content=body
+            )
+            response = await self._http.send(made, stream=True)
+        except httpx.HTTPError as error:
+            self._end()
+            return PlainTextResponse(f"the instance did not answer: {type(error).__name__}", 502)
+        kept = {name: value for name, value in response.headers.items() if name not in _HOP_BY_HOP}
+        return StreamingResponse(
+            self._passed_on(response),
+            response.status_code,
+            kept,
+            background=BackgroundTask(self._closed, response),
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _passed_on(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        async for part in response.aiter_raw():
+            yield part
+
+    async def _closed(self, response: httpx.Response) -> None:
+        await response.aclose()
+        self._end()
+
+    def _begin(self) -> None:
+        if not self._in_flight:
+            self._instance.thaw()
+        self._in_flight += 1
+
+    def _end(self) -> None:
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._instance.freeze()

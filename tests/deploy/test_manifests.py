@@ -1,0 +1,111 @@
+"""The files of `deploy/` are valid by the schemas of their engines, and true to the agent."""
+
+import configparser
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from agent.settings.variables import variables
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+MANIFESTS = sorted(path for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml")
+OLDEST = "1.31"
+
+
+def manifest(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((KUBERNETES / name).read_text())
+    return found
+
+
+def container() -> dict[str, Any]:
+    (found,) = manifest("deployment.yaml")["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def dockerfile() -> str:
+    return (DEPLOY / "container" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+def test_manifests_are_valid_by_kubernetes_schema(path: Path, version: str) -> None:
+    kubernetes_validate.validate(yaml.safe_load(path.read_text()), version, strict=True)
+
+
+def test_kustomization_names_every_manifest() -> None:
+    kustomization = manifest("kustomization.yaml")
+    assert sorted(kustomization["resources"]) == [path.name for path in MANIFESTS]
+    (generator,) = kustomization["configMapGenerator"]
+    assert (KUBERNETES / generator["envs"][0]).is_file()
+
+
+def test_every_object_selects_the_deployments_pods() -> None:
+    labels = manifest("deployment.yaml")["spec"]["template"]["metadata"]["labels"]
+    assert manifest("deployment.yaml")["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("service.yaml")["spec"]["selector"] == labels
+    assert manifest("disruption-budget.yaml")["spec"]["selector"]["matchLabels"] == labels
+    assert manifest("network-policy.yaml")["spec"]["podSelector"]["matchLabels"] == labels
+
+
+def test_the_container_has_no_privileges() -> None:
+    pod = manifest("deployment.yaml")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_kubernetes_probes_are_the_agents_public_routes() -> None:
+    probes = {name: container()[name]["httpGet"]["path"] for name in container() if name.endswith("Probe")}
+    assert probes == {"startupProbe": "/health", "livenessProbe": "/health", "readinessProbe": "/ready"}
+
+
+def test_running_answers_may_end_before_a_pod_is_killed() -> None:
+    variables_of = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
+    grace = manifest("deployment.yaml")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace > float(variables_of["SHUTDOWN_SECONDS"]) + 10
+
+
+def test_every_variable_of_the_deployments_exists_and_none_is_a_secret() -> None:
+    known = {*variables(), "IDAAS_CLIENT_SECRET_FILE", "ENV_PRIVATE_KEY_FILE"}
+    named = {line.partition("=")[0] for line in (KUBERNETES / "agent.env").read_text().splitlines()}
+    named |= {entry["name"] for entry in container()["env"]}
+    named |= set(re.findall(r"^\s+([A-Z_]+)=\S+ ?\\?$", dockerfile(), re.MULTILINE)) - {
+        *("PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    }
+    unit = (DEPLOY / "systemd" / "idaas-agent.service").read_text()
+    named |= set(re.findall(r"^Environment=([A-Z_]+)=", unit, re.MULTILINE))
+    assert named - known == set()
+    assert "AGENT_HOST" in named
+
+
+def test_the_image_is_built_without_root_at_run_time_and_without_build_tools() -> None:
+    final = dockerfile().split("\nFROM ")[-1]
+    assert re.search(r"^USER [1-9][0-9]+$", final, re.MULTILINE)
+    assert "pip" not in final
+    assert "apt" not in dockerfile()
+    copied = [
+        line.split()[1] for line in final.splitlines() if line.startswith("COPY") and "--from" not in line
+    ]
+    assert all((DEPLOY.parent / name).exists() for name in copied)
+    ignored = (DEPLOY / "container" / "Dockerfile.dockerignore").read_text().splitlines()
+    needed = re.findall(r"^COPY (?!--from)(\S+)", dockerfile(), re.MULTILINE)
+    assert all(any(name.startswith(line[1:]) for line in ignored if line.startswith("!")) for name in needed)
+
+
+def test_the_systemd_unit_has_no_secret_and_no_root() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((DEPLOY / "systemd" / "idaas-agent.service").read_text())
+    service = unit["Service"]
+    assert (service["DynamicUser"], service["NoNewPrivileges"]) == ("yes", "yes")
+    assert service["LoadCredential"].startswith("client-secret:")
+    assert service["ExecStart"].endswith("idaas-agent serve")

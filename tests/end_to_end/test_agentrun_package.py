@@ -1,0 +1,157 @@
+"""The package for AgentRun, run as the platform runs it: without a secret, and frozen between requests."""
+
+import json
+import socket
+import sys
+import sysconfig
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agent.packaging.agentrun import AgentRunOptions, package_agentrun
+from agent.packaging.archive import write_zip
+from agent.settings.variables import read_settings
+from sandbox.agent_environment import sdk_configuration
+from sandbox.agentrun.gateway import Gateway
+from sandbox.agentrun.instance import Instance
+from sandbox.authn_method import AuthnMethod
+from tests.conftest import Sandbox
+
+ROOT = Path(__file__).parents[2]
+QUESTIONS = {
+    "What is the weather in Hangzhou right now?": "Hangzhou",
+    "Call my enterprise service": "enterprise",
+}
+HOUR = 3600.0
+CLOCK = """import os, time
+_real, _file = time.time, os.environ["CLOCK_FILE"]
+def _moved():
+    with open(_file) as file:
+        return _real() + float(file.read() or 0)
+time.time = _moved
+"""
+"""What the wall clock does while an instance is frozen: the program goes on, and it is later."""
+
+
+@dataclass
+class Deployed:
+    """A package that runs behind the gateway."""
+
+    instance: Instance
+    url: str
+    sandbox: Sandbox
+    _clock: Path
+
+    def pass_hours(self, hours: float) -> None:
+        """Lets time pass, for the agent and for the cloud."""
+        self._clock.write_text(str(hours * HOUR))
+        self.sandbox.clock.advance(hours * HOUR)
+
+    async def answer(self, question: str, token: str, **headers: str) -> str:
+        """The answer to a question, through the gateway."""
+        body = {"model": "m", "messages": [{"role": "user", "content": question}]}
+        async with httpx.AsyncClient(timeout=60) as http:
+            response = await http.post(
+                f"{self.url}/openai/v1/chat/completions",
+                json=body,
+                headers={"Authorization": f"Bearer {token}", **headers},
+            )
+        assert response.status_code == 200, f"{response.text}\n{self.instance.log}"
+        text: str = response.json()["choices"][0]["message"]["content"]
+        return text
+
+
+def packaged(sandbox: Sandbox, folder: Path, access_identity: str) -> tuple[Path, dict[str, str]]:
+    """The package, and the platform's variables. The dependencies are those of the test's interpreter."""
+    file = folder / "client-config.json"
+    file.write_text(json.dumps(sdk_configuration(sandbox.cloud, AuthnMethod.PLUGIN)))
+    role = sandbox.cloud.execution_role.issue(36 * HOUR)
+    platform = {
+        "FC_REGION": "cn-hangzhou",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": role.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": role.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": role.security_token,
+    }
+    own = {"CLOUD_IDAAS_CONFIG_PATH": str(file), "ACCESS_IDENTITY": access_identity}
+    variables = sandbox.environment | own | platform
+    package = package_agentrun(
+        read_settings(variables),
+        variables,
+        AgentRunOptions(),
+        folder / "package",
+        source=ROOT,
+        install=lambda _: None,
+    )
+    with zipfile.ZipFile(package.folder / "code.zip") as archive:
+        files: dict[str, Path | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    write_zip(package.folder / "code.zip", files | {"python/.python-version": version.encode()})
+    return package.folder, platform
+
+
+@asynccontextmanager
+async def deployed(
+    sandbox: Sandbox, folder: Path, serving: Callable[[Any], Any], access_identity: str
+) -> AsyncIterator[Deployed]:
+    package, platform = packaged(sandbox, folder, access_identity)
+    site, clock = folder / "site", folder / "clock"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(CLOCK)
+    clock.write_text("0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The interpreter outside of the virtual environment: it does not know the repository.
+    platform |= {
+        "PYTHONPATH": f"{site}:{sysconfig.get_path('purelib')}",
+        "CLOCK_FILE": str(clock),
+        "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"],
+    }
+    interpreter = sys._base_executable
+    instance = Instance(package, folder / "code", platform=platform, interpreter=interpreter, port=port)
+    gateway = Gateway(instance)
+    try:
+        await instance.start()
+        async with serving(gateway.application()) as origin:
+            prefix = f"/agent-runtimes/{instance.name}/endpoints/production/invocations"
+            yield Deployed(instance, origin + prefix, sandbox, clock)
+    finally:
+        await gateway.aclose()
+        await instance.stop()
+
+
+@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
+async def test_the_package_answers_without_a_secret_and_after_a_freeze(
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], access_identity: str
+) -> None:
+    token = sandbox.access_token("alice", lifetime=4 * 3600)
+    async with deployed(sandbox, tmp_path, serving, access_identity) as agent:
+        for question, expected in QUESTIONS.items():
+            assert expected in await agent.answer(question, token)
+        assert agent.instance.frozen
+        agent.pass_hours(1)  # every credential has expired meanwhile
+        before = dict(sandbox.cloud.counters.snapshot())
+        for question, expected in QUESTIONS.items():
+            assert expected in await agent.answer(question, token)
+        after = sandbox.cloud.counters.snapshot()
+        presented = [name for name in after if "expired" in name and after[name] != before.get(name)]
+        assert presented == []
+        assert agent.instance.frozen
+
+
+async def test_the_platforms_credentials_are_not_taken_from_a_client(
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any]
+) -> None:
+    forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
+    async with deployed(sandbox, tmp_path, serving, "Machine") as agent:
+        answer = await agent.answer("Call my enterprise service", sandbox.access_token(), **forged)
+        assert "enterprise" in answer
+        async with httpx.AsyncClient() as http:
+            refused = await http.post(f"{agent.url}/openai/v1/chat/completions", json={})
+        assert refused.status_code == 401
