@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from identity.access_token.verifier import AccessTokenVerifier
+from identity.revocation.revocation_list import RevocationList
 from identity.signing_keys.signing_key import SigningKey, signing_key
 
 AUDIENCE: Final = "https://agent.benchmark.example"
@@ -46,10 +47,17 @@ class Issuer:
         signature = self.private_key.sign(signing_input.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signing_input}.{base64url(signature)}"
 
-    def verifier(self, *, cache_size: int = 10_000) -> AccessTokenVerifier:
+    def verifier(
+        self, *, cache_size: int = 10_000, revocations: RevocationList | None = None
+    ) -> AccessTokenVerifier:
         """The agent's verifier for these tokens."""
         return AccessTokenVerifier(
-            issuer=ISSUER, audience=AUDIENCE, scope=SCOPE, keys=self, cache_size=cache_size
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            scope=SCOPE,
+            keys=self,
+            cache_size=cache_size,
+            revocations=revocations,
         )
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
