@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.api.errors import RequestError, error_body, error_response
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.middleware.response_headers import add_headers, api_headers
+from agent.middleware.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError
 from identity.request_id import REQUEST_ID
 
@@ -69,11 +70,14 @@ class RouteGuard:
             return
         try:
             values = Request(scope).headers.getlist("authorization")
-            scope[VERIFIED] = await (await agent_of_this_loop()).admission.admit(values)
+            agent = await agent_of_this_loop()
+            scope[VERIFIED] = await agent.admission.admit(values)
         except AgentError as error:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
             await error_response(error, challenge)(scope, receive, marked)
             return
+        if (role := agent.settings.header_role) is not None:
+            scope = take_role_headers(scope, role, verified=True)
         if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             await self._app(scope, receive, marked)
             return

@@ -22,12 +22,15 @@ class RoleHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes every request on, without the headers."""
         if scope["type"] in ("http", "websocket"):
-            found = {
-                _NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES
-            }
-            if found:
-                rest = [(name, value) for name, value in scope["headers"] if name not in _NAMES]
-                scope = {**scope, "headers": rest}
-                if CALLER in scope:
-                    self._role.take(found)
+            scope = take_role_headers(scope, self._role, verified=CALLER in scope)
         await self._app(scope, receive, send)
+
+
+def take_role_headers(scope: Scope, role: RequestHeaderRole, *, verified: bool) -> Scope:
+    """The scope without the role credential's headers; `role` receives them if the caller is `verified`."""
+    found = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
+    if not found:
+        return scope
+    if verified:
+        role.take(found)
+    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _NAMES]}
