@@ -66,6 +66,8 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         credential = AccessTokenRequirement(d.access_token, placement)
     elif d.api_key is not None:
         credential = ApiKeyRequirement(d.api_key, declared.key_error_code, placement)
+    elif d.issued_jwt is not None:
+        credential = d.issued_jwt.requirement(placement)
     if isinstance(d, HTTPDeclaration):
         service = HTTPService(
             declared.name,

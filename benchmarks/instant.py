@@ -42,7 +42,7 @@ class InstantIssuer:
         """See `CredentialIssuer`."""
         if isinstance(requirement, ApiKeyRequirement):
             return IssuedCredential(Secret(f"key {requirement.identifier}"))
-        secret = Secret(f"{access_identity}'s for {requirement.scope}")
+        secret = Secret(f"{access_identity}'s for {requirement}")
         return IssuedCredential(secret, time.time() + 1200)
 
 

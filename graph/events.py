@@ -19,7 +19,12 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from langgraph.types import StreamWriter
 
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+)
 from identity.error_code import ErrorCode
 from identity.redaction import Redactor
 from identity.secret import Secret
@@ -43,11 +48,11 @@ class DeclaredCredential(TypedDict, total=False):
     """The credential that a service declared for its calls; empty if it declared none."""
 
     audience: str
-    """Of an access token: its audience."""
+    """Of an access token or JWT: its audience."""
     scope: str
     """Of an access token: the permission, without the audience."""
     credential: str
-    """Of an API key: its identifier in IDaaS."""
+    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider."""
 
 
 def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
@@ -60,6 +65,8 @@ def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCr
             return {**named, "scope": requirement.permission}
         case ApiKeyRequirement(identifier):
             return {"credential": identifier}
+        case IssuedJwtRequirement(provider, audience):
+            return {"audience": audience, "credential": provider}
         case None:
             return {}
 

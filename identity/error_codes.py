@@ -48,6 +48,16 @@ class IdentityCode(ErrorCode):
             person="The agent could not get the key for {service}. Ask your administrator",
         ),
     )
+    SERVICE_CREDENTIAL_UNAVAILABLE = (
+        "service_credential_unavailable",
+        ErrorRow(
+            symptom="Failed to obtain a credential of the store",
+            cause="the provider or role is wrong or disabled, or is not released to the agent (in Human "
+            "identity: and to the user)",
+            remedy="check {settings}, and the outbound authorization to the provider or role in IDaaS",
+            person="The agent could not get the credential for {service}. Ask your administrator",
+        ),
+    )
     TOKEN_EXCHANGE_FAILED = (
         "token_exchange_failed",
         ErrorRow(

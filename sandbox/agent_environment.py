@@ -53,7 +53,7 @@ def agent_environment(
         added[f"{name}_SERVICE_URL"] = addresses.echo_url(service.name)
         if service.api_key:
             added[f"{name}_API_KEY_IDENTIFIER"] = service.api_key
-        else:
+        elif service.permissions:
             added[f"{name}_SERVICE_SCOPE"] = f"{service.audience}|{service.permissions[0]}"
     variables = authn_variables(
         authn,

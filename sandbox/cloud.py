@@ -18,6 +18,7 @@ from sandbox.faults import Faults
 from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
+from sandbox.jwt_providers import JwtProviders
 from sandbox.ram.execution_role import ExecutionRole
 from sandbox.settings import Settings
 from sandbox.signing_keys import Jwks, SigningKeys, with_kid
@@ -57,6 +58,7 @@ class Cloud:
         self.settings = Settings()
         self.keys = SigningKeys(with_kid(jwk.RSAKey.import_key(self.secrets.signing_key)))
         self.access_tokens = AccessTokens(self.addresses.issuer, self.keys, self.settings, clock)
+        self.jwt_providers = JwtProviders(self.addresses.idaas, self.keys, clock)
         now = dt.datetime.fromtimestamp(clock(), dt.UTC)
         self.federation = Federation(
             federation_keys or new_federation_keys(now), self.addresses.workload_issuer, self.settings, clock
@@ -80,6 +82,7 @@ class Cloud:
         self.keys.reset()
         self.execution_role.reset()
         self.access_tokens.reset()
+        self.jwt_providers.reset()
         self.directory = sandbox_directory(
             alice_password=self.secrets.alice_password,
             bob_password=self.secrets.bob_password,
@@ -108,8 +111,10 @@ class Cloud:
             directory.users[user.name] = User(user.name, user.subject, user.display_name, password)
             for identifier in (LLM_API_KEY, AMAP_API_KEY):
                 self.vault.add(identifier, "", {user.subject}, now=self.clock())
+            for provider in self.jwt_providers:
+                provider.readers.add(user.subject)
         for service in configuration.services:
-            if service.audience:
+            if service.audience and service.jwt_provider is None:
                 server = ResourceServer(service.audience, service.permissions)
                 directory.resource_servers[service.audience] = server
         directory.machine.update(configuration.machine)

@@ -21,6 +21,7 @@ from sandbox.directory import (
     PAM_PERMISSIONS,
     Grant,
 )
+from sandbox.jwt_providers import SERVICE_JWT
 from sandbox.ram.policy import Policy, Statement
 
 BUILT_IN_USERS = ("alice", "bob")
@@ -30,6 +31,7 @@ BUILT_IN_SERVICES = {
     "leave": (LEAVE_AUDIENCE, ("leave.read",)),
     "pam": (PAM_AUDIENCE, PAM_PERMISSIONS),
 }
+BUILT_IN_JWT_PROVIDERS = (SERVICE_JWT,)
 BUILT_IN_CREDENTIALS = ("llm_api_key", "amap_api_key")
 AccessIdentity = Literal["Machine", "Human"]
 
@@ -63,9 +65,9 @@ class AddedUser:
 class EchoService:
     """A service that shows what it received.
 
-    With `audience` it wants an access token of one of `permissions`, with `api_key` the key of that
-    identifier. `placement` is `Bearer`, `header:NAME` or `query:NAME`. `person`: an agent's own token is
-    refused.
+    With `jwt_provider` it wants a JWT of that provider for `audience`, with `api_key` the key of that
+    identifier, else an access token for `audience` with one of `permissions`. `placement` is `Bearer`,
+    `header:NAME` or `query:NAME`. `person`: an agent's own token is refused.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EchoService:
     api_key: str | None
     placement: str
     person: bool = False
+    jwt_provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class _Service(_Table):
     permissions: list[_Word] = []
     person: bool = False
     api_key: _Name | None = None
+    jwt_provider: _Name | None = None
     placement: _Placement = "Bearer"
 
 
@@ -180,7 +184,7 @@ class _Reader:
         self._users = {*BUILT_IN_USERS, *file.users}
         self._scopes = dict(BUILT_IN_SERVICES)
         for name, service in file.services.items():
-            if service.api_key is None and name not in BUILT_IN_SERVICES:
+            if service.api_key is None and service.jwt_provider is None and name not in BUILT_IN_SERVICES:
                 self._scopes[name] = (service.audience or service_audience(name), tuple(service.permissions))
 
     def configuration(self) -> Configuration:
@@ -207,14 +211,24 @@ class _Reader:
         if name in BUILT_IN_SERVICES:
             self.faults.append(f'{place}: "{name}" is built in; choose another name')
         if service.api_key is not None:
-            if service.audience or service.permissions or service.person:
-                self.faults.append(f"{place}: api_key excludes audience, permissions and person")
+            if service.audience or service.permissions or service.person or service.jwt_provider:
+                self.faults.append(
+                    f"{place}: api_key excludes audience, permissions, person and jwt_provider"
+                )
             if service.api_key not in (*BUILT_IN_CREDENTIALS, *self._file.credentials):
                 self.faults.append(f'{place}.api_key: credential "{service.api_key}" is unknown')
             return EchoService(name, None, (), service.api_key, service.placement)
+        if service.jwt_provider is not None:
+            if service.permissions or service.person:
+                self.faults.append(f"{place}: jwt_provider excludes permissions and person")
+            if service.jwt_provider not in BUILT_IN_JWT_PROVIDERS:
+                self.faults.append(f'{place}.jwt_provider: provider "{service.jwt_provider}" is unknown')
+            audience = service.audience or service_audience(name)
+            provider = service.jwt_provider
+            return EchoService(name, audience, (), None, service.placement, jwt_provider=provider)
         audience, permissions = service.audience or service_audience(name), tuple(service.permissions)
         if not permissions:
-            self.faults.append(f"{place}: must have permissions, or an api_key")
+            self.faults.append(f"{place}: must have permissions, an api_key or a jwt_provider")
         others = [other for other in self._scopes if other != name and self._scopes[other][0] == audience]
         if others:
             self.faults.append(f'{place}.audience: "{audience}" is the audience of "{others[0]}" too')

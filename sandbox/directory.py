@@ -139,6 +139,8 @@ class Directory:
 PAM_PERMISSIONS = (
     "credential:obtain",
     "authentication_token:obtain",
+    "authentication_token:manage",
+    "authentication_token:read",
     "cloud_account_role:obtain_access_credential",
     "cloud_account:obtain_access_credential",
 )

@@ -88,6 +88,9 @@ def add_service(
     api_key: Annotated[
         str | None, typer.Option(help="Identifier of the API key that it takes instead of access tokens.")
     ] = None,
+    jwt_provider: Annotated[
+        str | None, typer.Option(help="JWT provider whose JWTs it takes instead, such as service_jwt.")
+    ] = None,
     placement: Annotated[
         str,
         typer.Option(help="Where it wants the credential: Bearer, header:X-API-Key, query:key, …"),
@@ -101,6 +104,7 @@ def add_service(
         "permissions": permission or [],
         "person": person,
         "api_key": api_key,
+        "jwt_provider": jwt_provider,
         "placement": None if placement == "Bearer" else placement,
     }
     file = chosen_file(config, new=True)
@@ -110,6 +114,8 @@ def add_service(
     _say(f"its address is {urls.get(name, f'https://localhost:9445/echo/{name}')}")
     if api_key:
         _say(f"next: let your tool use {prefix}_SERVICE_URL and {prefix}_API_KEY_IDENTIFIER")
+    elif jwt_provider:
+        _say(f'next: declare it in SERVICES_FILE with issued_jwt = {{ provider = "{jwt_provider}", … }}')
     else:
         for defined in permission or []:
             _say(f"next: idaas-agent sandbox grant '{name}|{defined}' --to agent --to alice")

@@ -7,7 +7,12 @@ from agent.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.variables import Settings
 from graph.error_codes import GraphCode
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
 from identity.idaas.client_authentication.plugin import Plugin
@@ -63,7 +68,7 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
         return None
     url = declared.declaration.url
     if part in settings.services:
-        member = "access_token" if declared.declaration.api_key is None else "api_key"
+        member = declared.declaration.credential_key or "access_token"
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
     return Origin(url, declared.settings[0], declared.settings[-1])
@@ -73,6 +78,8 @@ def _described(requirement: CredentialRequirement | None) -> str:
     match requirement:
         case ApiKeyRequirement(identifier):
             return f'the API key "{identifier}"'
+        case IssuedJwtRequirement(provider, audience):
+            return f'a JWT of the provider "{provider}" for "{audience}"'
         case AccessTokenRequirement(scope):
             return f'an access token with the scope "{scope}"'
         case _:

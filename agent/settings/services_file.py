@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.placement import Placement
+from identity.credentials.placement import BEARER, Placement
+from identity.credentials.requirement import IssuedJwtRequirement
 from identity.transport.client import checked_url
 
 RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enterprise", "leave", "model"})
@@ -26,6 +27,14 @@ RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enter
 
 _MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp")
+
+
+CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt")
+"""The keys that declare the credential of a service; at most one is set."""
+
+
+def _one_of() -> str:
+    return " and ".join((", ".join(CREDENTIAL_KEYS[:-1]), CREDENTIAL_KEYS[-1]))
 
 
 def _free_name(name: str) -> str:
@@ -57,6 +66,28 @@ class _Placement(BaseModel):
         return Placement(self.header, self.scheme, self.query)
 
 
+class _IssuedJwt(BaseModel):
+    """`{ provider = "reports_jwt", audience = "https://reports.example", claims = { tier = "gold" } }`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        description="The identifier of the JWT provider in IDaaS."
+    )
+    audience: Annotated[str, Field(pattern=r"^\S+$")]
+    claims: dict[str, str] = Field(default_factory=dict, description="Further claims. No secret.")
+
+    @model_validator(mode="after")
+    def _can_be_issued(self) -> Self:
+        self.requirement()
+        return self
+
+    def requirement(self, placement: Placement = BEARER) -> IssuedJwtRequirement:
+        return IssuedJwtRequirement(
+            self.provider, self.audience, tuple(sorted(self.claims.items())), placement
+        )
+
+
 class _Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,6 +98,9 @@ class _Declaration(BaseModel):
     api_key: Annotated[str, Field(pattern=r"^\S+$")] | None = Field(
         None, description="The credential is the API key that IDaaS keeps under this identifier."
     )
+    issued_jwt: _IssuedJwt | None = Field(
+        None, description="The credential is a JWT of one of IDaaS's JWT providers, for the caller."
+    )
     placement: _Placement | None = Field(
         None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
     )
@@ -75,9 +109,18 @@ class _Declaration(BaseModel):
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
-        if self.access_token is not None and self.api_key is not None:
-            raise ValueError("must have access_token or api_key, found both")
+        found = self._credential_keys()
+        if len(found) > 1:
+            raise ValueError(f"must have one of {_one_of()}, found {' and '.join(found)}")  # noqa: EM102
         return self
+
+    @property
+    def credential_key(self) -> str | None:
+        """The key that declares the credential; `None` if there is none."""
+        return next(iter(self._credential_keys()), None)
+
+    def _credential_keys(self) -> list[str]:
+        return [key for key in CREDENTIAL_KEYS if getattr(self, key) is not None]
 
 
 class HTTPDeclaration(_Declaration):
@@ -100,8 +143,8 @@ class MCPDeclaration(_Declaration):
 
     @model_validator(mode="after")
     def _a_credential(self) -> Self:
-        if self.access_token is None and self.api_key is None:
-            raise ValueError("must have access_token or api_key, found neither")
+        if self.credential_key is None:
+            raise ValueError(f"must have one of {_one_of()}, found none")  # noqa: EM102
         return self
 
 

@@ -26,6 +26,9 @@ class AuditedAction(StrEnum):
     API_KEY_ISSUE = "api_key_issue"
     """An API key was requested from IDaaS (Developer API, `ObtainCredential`)."""
 
+    JWT_ISSUE = "jwt_issue"
+    """A JWT of one of IDaaS's providers was requested (Developer API, `GenerateJwtAuthenticationToken`)."""
+
     ACCESS_REVOKED = "access_revoked"
     """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
 

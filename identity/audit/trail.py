@@ -13,7 +13,12 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.audit.sink import AuditSink, NullAuditSink
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+)
 from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.principal import Principal
@@ -124,10 +129,13 @@ class AuditTrail:
     ) -> AuditedStep:
         """The request for a credential. Under Machine identity the event names no caller."""
         human = access_identity is AccessIdentity.HUMAN
-        if isinstance(requirement, ApiKeyRequirement):
-            action = AuditedAction.API_KEY_ISSUE
-        else:
-            action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
+        match requirement:
+            case ApiKeyRequirement():
+                action = AuditedAction.API_KEY_ISSUE
+            case IssuedJwtRequirement():
+                action = AuditedAction.JWT_ISSUE
+            case AccessTokenRequirement():
+                action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
         return self._credential_step(
             action, requirement, access_identity, caller if human else None, client=self._client
         )
@@ -178,6 +186,8 @@ class AuditTrail:
                 members |= {"audience": requirement.audience, "scope": requirement.permission}
             case ApiKeyRequirement(identifier):
                 members["credential"] = identifier
+            case IssuedJwtRequirement(provider, audience):
+                members |= {"credential": provider, "audience": audience}
         if caller is not None:
             members["token_hash"] = self._hash(caller.fingerprint)
         return self._step(

@@ -246,8 +246,11 @@ class CredentialBroker:
         if isinstance(error, CredentialError):
             self._refusals.add(key, error, now)
             self._remove_dependents(holder, requirement, error)
-            # An API key does not expire, so it is removed when the permission to read it ends.
-            if isinstance(requirement, ApiKeyRequirement):
+            # It does not expire, or much later, so it is removed when the permission to obtain it ends.
+            if (
+                isinstance(requirement, ApiKeyRequirement)
+                or self._issuer.prerequisite(requirement) is not None
+            ):
                 self._cache.remove(key)
         entry = self._cache.get(key)
         if entry is not None:

@@ -1,11 +1,15 @@
-"""The API key or access token that a service declares it requires."""
+"""The credential that a service declares it requires."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from identity.credentials.placement import BEARER, Placement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
+
+_IDAAS_AUDIENCES: Final = "urn:cloud:idaas"
+_ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
+"""RFC 7519, section 4.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +46,27 @@ class AccessTokenRequirement:
         return self.scope.rpartition("|")[2]
 
 
-CredentialRequirement: TypeAlias = ApiKeyRequirement | AccessTokenRequirement
+@dataclass(frozen=True, slots=True)
+class IssuedJwtRequirement:
+    """Requires a JWT for `audience` from IDaaS's JWT provider `provider` (Developer API, `GenerateJwt…`).
+
+    Its subject is the user under Human identity, and the agent's client id under Machine identity: no service
+    and no model chooses it. `claims` are further claims, pairs of a name and a text. Raises `ValueError` for
+    an audience of IDaaS itself, and for a claim that the issuer sets.
+    """
+
+    provider: str
+    audience: str
+    claims: tuple[tuple[str, str], ...] = ()
+    placement: Placement = field(default=BEARER, compare=False)
+    """Where the service expects it. Not compared: a credential does not depend on its placement."""
+
+    def __post_init__(self) -> None:
+        if self.audience.startswith(_IDAAS_AUDIENCES):
+            message = f'an audience must not begin with "{_IDAAS_AUDIENCES}"'
+            raise ValueError(message)
+        if taken := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
+            raise ValueError(f'claim "{taken[0]}" is set by the issuer')  # noqa: EM102
+
+
+CredentialRequirement: TypeAlias = ApiKeyRequirement | AccessTokenRequirement | IssuedJwtRequirement

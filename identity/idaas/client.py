@@ -1,21 +1,22 @@
-"""Sends the three requests to IDaaS that obtain credentials. Nothing is cached here.
+"""Sends the requests to IDaaS that obtain credentials. Nothing is cached here.
 
 Each request has the same members as that of the vendor's SDKs (`cloud-idaas-core`, `cloud-idaas-pam-client`).
 """
 
 import asyncio
+import json
 import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, IssuedJwtRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -24,17 +25,21 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.idaas.api_key_response import read_api_key
+from identity.idaas.api_key import obtain_credential
 from identity.idaas.client_authentication.method import USER_AGENT, Grant, TokenRequest
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.exchanged_token import is_agents_own
+from identity.idaas.issued_jwt import generate_jwt
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
+from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
 from identity.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from identity.transport.retry_after import retry_after
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger("idaas_agent.client_authentication")
 _MAX_CONCURRENT_REQUESTS = 32
@@ -96,21 +101,33 @@ class IDaaSClient:
         A refusal of the token raises `PrerequisiteRefusedError`, a refusal of the key
         `RequirementRefusedError`, both with the code of the requirement.
         """
-        request = partial(self._api_key_request, pam_token, requirement)
+        return await self._from_store(pam_token, obtain_credential(requirement))
+
+    async def generate_jwt(
+        self, pam_token: Secret, requirement: IssuedJwtRequirement, subject: str | None
+    ) -> IssuedToken:
+        """A JWT of `subject`, the agent itself if `None` (Developer API, `GenerateJwtAuthenticationToken`).
+
+        A refusal is raised as by `obtain_api_key`, with the code `service_credential_unavailable`.
+        """
+        operation = generate_jwt(requirement, subject or self._configuration.client_id)
+        return await self._from_store(pam_token, operation)
+
+    async def _from_store(self, pam_token: Secret, operation: StoreOperation[T]) -> T:
+        requested_at = self._clock()
+        request = partial(self._store_request, pam_token, operation)
         response = _final(await self._retries.send(self._http, request, self._semaphore), "Developer API")
-        about = f'credential "{requirement.identifier}"'
+        code, about = operation.error_code, operation.about
         if response.status == 200:
-            try:  # without a local variable for the key: error reporters show local variables
-                return read_api_key(_json_object(response, "Developer API"), requirement.identifier)
+            try:  # without a local variable for the credential: error reporters show local variables
+                return operation.read(_json_object(response, "Developer API"), requested_at)
             except ValueError as error:
-                raise RequirementRefusedError(requirement.error_code, str(error), about=about) from None
+                raise RequirementRefusedError(code, str(error), about=about) from None
         refusal = read_refusal(response)
         if response.status == 401:
-            raise PrerequisiteRefusedError(
-                requirement.error_code, f"access token refused: {refusal}", about=about
-            )
+            raise PrerequisiteRefusedError(code, f"access token refused: {refusal}", about=about)
         if refusal.code:
-            raise RequirementRefusedError(requirement.error_code, str(refusal), about=about)
+            raise RequirementRefusedError(code, str(refusal), about=about)
         raise _unexpected_status("Developer API", response)
 
     async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedToken:
@@ -168,23 +185,27 @@ class IDaaSClient:
             _LOG.warning("IDaaS refused the client's credential: another one is tried")
         return renewed
 
-    async def _api_key_request(self, pam_token: Secret, requirement: ApiKeyRequirement) -> httpx.Request:
+    async def _store_request(self, pam_token: Secret, operation: StoreOperation[Any]) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Bearer {pam_token.reveal()}",
+            "Date": formatdate(self._clock(), usegmt=True),
+            "User-Agent": USER_AGENT,
+            "x-acs-action": operation.action,
+            "x-acs-signature-method": "HMAC-SHA1",  # sent by the SDK, though nothing is signed
+            "x-acs-signature-nonce": uuid.uuid4().hex,
+            "x-acs-signature-version": "1.0",
+            "x-acs-version": "2022-02-25",
+        }
+        if operation.body is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
         return self._http.build_request(
-            "GET",
-            f"{self._configuration.developer_api_endpoint}/v2/{instance}/credentials/_/actions/obtain",
-            params={"credentialIdentifier": requirement.identifier},
-            headers={
-                "Accept": "application/json",
-                "Authorization": f"Bearer {pam_token.reveal()}",
-                "Date": formatdate(self._clock(), usegmt=True),
-                "User-Agent": USER_AGENT,
-                "x-acs-action": "ObtainCredential",
-                "x-acs-signature-method": "HMAC-SHA1",  # sent by the SDK, though nothing is signed
-                "x-acs-signature-nonce": uuid.uuid4().hex,
-                "x-acs-signature-version": "1.0",
-                "x-acs-version": "2022-02-25",
-            },
+            "GET" if operation.body is None else "POST",
+            f"{self._configuration.developer_api_endpoint}/v2/{instance}/{operation.path}",
+            params=operation.query or None,
+            content=None if operation.body is None else json.dumps(operation.body).encode(),
+            headers=headers,
             timeout=self._timeout,
         )
 

@@ -1,16 +1,21 @@
-"""Issues credentials by IDaaS: a token in one request, an API key in two, with a credential store token."""
+"""Issues credentials by IDaaS: tokens in one request, those of the store with a token for the store."""
 
 from typing import Final, Protocol
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+)
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
 
 PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
-"""The access token that may read API keys from the credential store of IDaaS (PAM)."""
+"""The access token that may obtain credentials from the store of IDaaS (PAM)."""
 
 
 class IDaaSRequests(Protocol):
@@ -28,19 +33,25 @@ class IDaaSRequests(Protocol):
         """An API key."""
         ...
 
+    async def generate_jwt(
+        self, pam_token: Secret, requirement: IssuedJwtRequirement, subject: str | None
+    ) -> IssuedToken:
+        """A JWT of `subject`; of the agent itself if `None`."""
+        ...
+
 
 class IDaaSIssuer:
     """A `CredentialIssuer`: `client_credentials` under Machine, RFC 8693 token exchange under Human identity.
 
-    The prerequisite of an API key is `PAM_TOKEN`.
+    The prerequisite of every credential but an access token is `PAM_TOKEN`.
     """
 
     def __init__(self, requests: IDaaSRequests) -> None:
         self._requests = requests
 
     def prerequisite(self, requirement: CredentialRequirement) -> CredentialRequirement | None:
-        """`PAM_TOKEN` for an API key."""
-        return PAM_TOKEN if isinstance(requirement, ApiKeyRequirement) else None
+        """`PAM_TOKEN` for a credential of the store."""
+        return None if isinstance(requirement, AccessTokenRequirement) else PAM_TOKEN
 
     async def issue(
         self,
@@ -50,14 +61,19 @@ class IDaaSIssuer:
         prerequisite: Secret | None,
     ) -> IssuedCredential:
         """See `CredentialIssuer`. Raises `TypeError` if the caller or the prerequisite is missing."""
-        if isinstance(requirement, ApiKeyRequirement):
-            if prerequisite is None:
-                raise TypeError("an API key requires a token for the credential store")
-            return IssuedCredential(await self._requests.obtain_api_key(prerequisite, requirement))
-        if access_identity is AccessIdentity.MACHINE:
-            issued = await self._requests.machine_token(requirement.scope)
-        elif caller is None:
+        if access_identity is AccessIdentity.HUMAN and caller is None:
             raise TypeError("under Human identity there must be a caller")
-        else:
-            issued = await self._requests.exchange(caller.token, requirement.scope)
+        user = caller if access_identity is AccessIdentity.HUMAN else None
+        if isinstance(requirement, AccessTokenRequirement):
+            if user is None:
+                issued = await self._requests.machine_token(requirement.scope)
+            else:
+                issued = await self._requests.exchange(user.token, requirement.scope)
+            return IssuedCredential(issued.token, issued.expires_at)
+        if prerequisite is None:
+            raise TypeError("a credential of the store requires a token for the credential store")
+        if isinstance(requirement, ApiKeyRequirement):
+            return IssuedCredential(await self._requests.obtain_api_key(prerequisite, requirement))
+        subject = None if user is None else user.principal.subject
+        issued = await self._requests.generate_jwt(prerequisite, requirement, subject)
         return IssuedCredential(issued.token, issued.expires_at)

@@ -1,16 +1,49 @@
-"""The Developer API of IDaaS: handing credentials to agents (PAM)."""
+"""The Developer API of IDaaS: handing credentials to agents (PAM).
+
+Begin at `endpoint`, which authorizes; each operation is a function of the caller's token and the members.
+"""
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
-from sandbox.developer_api.obtain_credential import ObtainCredential
+from sandbox.developer_api.endpoint import Endpoint, PublicEndpoint
+from sandbox.developer_api.jwt_operations import MANAGE, OBTAIN, READ, JwtOperations
+from sandbox.developer_api.obtain_credential import PERMISSION, ObtainCredential
 from sandbox.failing_service import observed
+
+_TOKENS = "/v2/{instance}/authenticationTokens"
 
 
 def application(cloud: Cloud) -> ASGIApp:
-    """Serves `/v2/{instance}/credentials/_/actions/obtain`. Faults are those of `developer_api`."""
-    obtain = ObtainCredential(cloud)
-    app = Starlette(routes=[Route("/v2/{instance}/credentials/_/actions/obtain", obtain.answer)])
-    return observed(app, cloud, "developer_api")
+    """Serves the operations below `/v2/{instance}/`. Faults are those of `developer_api`."""
+    obtain = Endpoint(cloud, "ObtainCredential", PERMISSION, ObtainCredential(cloud).perform)
+    routes = [Route("/v2/{instance}/credentials/_/actions/obtain", obtain.answer), *_of_jwts(cloud)]
+    return observed(Starlette(routes=routes), cloud, "developer_api")
+
+
+def _of_jwts(cloud: Cloud) -> list[Route]:
+    jwts = JwtOperations(cloud)
+    revoke, reinstate = "RevokeAuthenticationToken", "ReinstateAuthenticationToken"
+    by_consumer = jwts.mark_by_consumer
+    endpoints: dict[str, Endpoint | PublicEndpoint] = {
+        "generateJwt": Endpoint(cloud, "GenerateJwtAuthenticationToken", OBTAIN, jwts.generate),
+        "obtainJwt": Endpoint(cloud, "ObtainJwtAuthenticationToken", OBTAIN, jwts.obtain),
+        "obtainJwtByDerivedShortToken": PublicEndpoint(
+            cloud, "ObtainJwtAuthenticationTokenByDerivedShortToken", jwts.obtain_by_short_token
+        ),
+        "validate": PublicEndpoint(cloud, "ValidateAuthenticationToken", jwts.validate),
+        "revoke": Endpoint(cloud, revoke, MANAGE, jwts.mark(revoked=True)),
+        "reinstate": Endpoint(cloud, reinstate, MANAGE, jwts.mark(revoked=False)),
+        "revokeByConsumer": Endpoint(cloud, f"{revoke}ByConsumer", MANAGE, by_consumer(revoked=True)),
+        "reinstateByConsumer": Endpoint(cloud, f"{reinstate}ByConsumer", MANAGE, by_consumer(revoked=False)),
+    }
+    listing = Endpoint(cloud, "ListAuthenticationTokens", READ, jwts.list)
+    return [
+        Route(_TOKENS, listing.answer),
+        *(
+            Route(f"{_TOKENS}/_/actions/{name}", endpoint.answer, methods=["POST"])
+            for name, endpoint in endpoints.items()
+        ),
+    ]

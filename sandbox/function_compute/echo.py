@@ -15,6 +15,7 @@ from sandbox.function_compute.authorization import RefusedError, Requirement
 from sandbox.function_compute.caller import Caller, claims_for_functions, read_caller
 from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER
 from sandbox.function_compute.jwt_check import TokenRejectedError, check
+from sandbox.jwt_providers import JwtRefusedError
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _MAX_BODY = 1_000_000
@@ -48,7 +49,7 @@ class Echo:
             service = self._service(request)
             self._cloud.counters.count("function_compute", f"echo.{service.name}")
             received = _received(request, service.placement)
-            shown = self._api_key(service, received) if service.api_key else self._token(service, received)
+            shown = self._checked(service, received)
             content = _shown(await _body(request), received.secret)
         except RefusedError as error:
             body = {"error": error.code, "message": str(error), "request_id": _request_id(request)}
@@ -72,6 +73,22 @@ class Echo:
             return service
         text = f"sandbox.toml must have the service, found {', '.join(services) or 'none'}"
         raise RefusedError(404, "unknown_service", text)
+
+    def _checked(self, service: EchoService, received: _Received) -> dict[str, Any]:
+        if service.api_key:
+            return self._api_key(service, received)
+        if service.jwt_provider:
+            return self._issued_jwt(service, service.jwt_provider, received)
+        return self._token(service, received)
+
+    def _issued_jwt(self, service: EchoService, provider: str, received: _Received) -> dict[str, Any]:
+        """The claims of the JWT. Raises `RefusedError`."""
+        try:
+            claims = self._cloud.jwt_providers.claims(received.secret, provider, service.audience or "")
+        except JwtRefusedError as rejection:
+            self._refused(expired=rejection.expired)
+            raise RefusedError(401, "invalid_token", f"JWT: {rejection}") from None
+        return {"kind": "issued_jwt", "provider": provider, "claims": claims}
 
     def _token(self, service: EchoService, received: _Received) -> dict[str, Any]:
         """The claims of the access token and who calls. Raises `RefusedError`."""

@@ -12,7 +12,7 @@ from agent.settings.services_file import read_services_file
 from agent.settings.variables import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import Placement
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, IssuedJwtRequirement
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
 
@@ -55,6 +55,38 @@ def made(sandbox, tmp_path):
         return services(settings, ssl.create_default_context(), installed)[3:]
 
     return make
+
+
+async def test_issued_jwt_is_declared_with_its_provider_audience_and_claims(made):
+    (reports,) = made("""
+[services.reports]
+type = "http"
+url = "https://reports.example"
+issued_jwt = { provider = "service_jwt", audience = "https://reports.example", claims = { tier = "gold" } }
+placement = { header = "X-Token" }
+python = "payroll.py:service"
+""")
+    assert reports.credential == IssuedJwtRequirement(
+        "service_jwt", "https://reports.example", (("tier", "gold"),)
+    )
+    assert reports.credential.placement == Placement("X-Token")
+    await reports.aclose()
+
+
+def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+[services.a]
+type = "mcp"
+url = "https://x.example"
+issued_jwt = { provider = "p", audience = "urn:cloud:idaas:pam" }
+[services.b]
+type = "mcp"
+url = "https://x.example"
+issued_jwt = { provider = "p", audience = "a", claims = { sub = "bob" } }
+""")
+    _, faults = read_services_file(file)
+    assert ["audience" in faults[0], 'claim "sub"' in faults[1], len(faults)] == [True, True, 2]
 
 
 async def test_declared_services_have_their_credentials_and_placements(made):
@@ -110,7 +142,8 @@ def test_two_credentials_and_none_for_mcp_are_faults(tmp_path):
 services.a = { type = "mcp", url = "https://x.example" }
 services.b = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b" }
 """)
-    assert [fault.rpartition(" ")[2] for fault in read_services_file(file)[1]] == ["neither", "both"]
+    found = [fault.partition("found ")[2] for fault in read_services_file(file)[1]]
+    assert found == ["none", "access_token and api_key"]
 
 
 def test_faults_of_the_file_and_of_the_variables_are_reported_together(sandbox, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, IssuedJwtRequirement
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
@@ -15,6 +15,7 @@ from identity.secret import Secret
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
 KEY = ApiKeyRequirement("llm_api_key")
+JWT = IssuedJwtRequirement("service_jwt", "https://reports.example")
 
 
 class Requests:
@@ -29,10 +30,16 @@ class Requests:
     async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
         return Secret(f"{pam_token.reveal()} {requirement.identifier}")
 
+    async def generate_jwt(
+        self, pam_token: Secret, requirement: IssuedJwtRequirement, subject: str | None
+    ) -> IssuedToken:
+        return IssuedToken(Secret(f"{pam_token.reveal()} {requirement.audience} {subject}"), 900.0)
 
-def test_only_api_keys_require_a_token_for_the_credential_store() -> None:
+
+def test_credentials_of_the_store_require_a_token_for_it() -> None:
     issuer = IDaaSIssuer(Requests())
     assert issuer.prerequisite(KEY) is PAM_TOKEN
+    assert issuer.prerequisite(JWT) is PAM_TOKEN
     assert issuer.prerequisite(TOKEN) is None
     assert issuer.prerequisite(PAM_TOKEN) is None
 
@@ -54,6 +61,16 @@ async def test_api_key_is_read_with_the_prerequisite_and_does_not_expire(
     for access_identity, who in ((MACHINE, None), (HUMAN, caller("alice"))):
         issued = await issuer.issue(KEY, access_identity, who, Secret("pam"))
         assert issued == IssuedCredential(Secret("pam llm_api_key"), None)
+
+
+async def test_jwt_is_issued_for_the_caller_and_under_machine_identity_for_the_agent(
+    caller: Callable[..., VerifiedAccessToken],
+) -> None:
+    issuer, alice, pam = IDaaSIssuer(Requests()), caller("alice"), Secret("pam")
+    own = await issuer.issue(JWT, MACHINE, None, pam)
+    users = await issuer.issue(JWT, HUMAN, alice, pam)
+    assert own == IssuedCredential(Secret("pam https://reports.example None"), 900.0)
+    assert users.secret.reveal().endswith(alice.principal.subject)
 
 
 async def test_missing_caller_or_prerequisite_is_an_error() -> None:

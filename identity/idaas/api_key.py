@@ -1,15 +1,30 @@
-"""The Developer API's response to `ObtainCredential`."""
+"""The Developer API's `ObtainCredential`, of an API key."""
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from identity.credentials.requirement import ApiKeyRequirement
+from identity.idaas.store_operation import StoreOperation
 from identity.secret import Secret
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it is sent in a header
 
 
-def read_api_key(response: Mapping[str, Any], identifier: str) -> Secret:
+def obtain_credential(requirement: ApiKeyRequirement) -> StoreOperation[Secret]:
+    """The operation that reads the API key."""
+    return StoreOperation(
+        action="ObtainCredential",
+        path="credentials/_/actions/obtain",
+        about=f'credential "{requirement.identifier}"',
+        error_code=requirement.error_code,
+        read=partial(_read_api_key, requirement.identifier),
+        query={"credentialIdentifier": requirement.identifier},
+    )
+
+
+def _read_api_key(identifier: str, response: Mapping[str, Any], _requested_at: float) -> Secret:
     """The API key in the response for the credential `identifier`.
 
     Raises `ValueError`, whose text contains no value of the response, if the credential is another one, is

@@ -1,0 +1,110 @@
+"""The operations on JWTs of PAM, by the wire and by the vendor's SDK unchanged."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.addresses import INSTANCE
+from sandbox.directory import PAM_AUDIENCE
+
+SERVICE = "https://reports.sandbox.example"
+BODY = {"credentialProviderIdentifier": "service_jwt", "audiences": [SERVICE], "subject": "sub1"}
+SDK_SESSION = """
+import json, sys
+from cloud_idaas.core import IDaaSTokenResponse
+from cloud_idaas.core.implementation.static_idaas_credential_provider import StaticIDaaSCredentialProvider
+from cloud_idaas.pam_client.idaas_pam_client import IDaaSPamClient
+endpoint, instance, token, service = sys.argv[1:]
+credential = IDaaSTokenResponse()
+credential.access_token = token
+client = IDaaSPamClient(endpoint, instance, credential_provider=StaticIDaaSCredentialProvider(credential))
+issued = client.generate_jwt_authentication_token(
+    "service_jwt", "sub1", [service], custom_claims={"tier": "gold"}, expiration=60,
+    include_derived_short_token=True,
+)
+value, short = issued.jwt_content.jwt_value, issued.jwt_content.derived_short_token
+active = [client.validate_authentication_token(value)]
+client.revoke_authentication_token(short)
+active.append(client.validate_authentication_token(value))
+client.reinstate_authentication_token_by_consumer("sub1", "service_jwt")
+active.append(client.validate_authentication_token(value))
+again = client.obtain_jwt_authentication_token(issued.consumer_id, issued.authentication_token_id)
+by_short = client.obtain_jwt_authentication_token_by_derived_short_token(short)
+listed = client.list_authentication_tokens("sub1", "service_jwt", revoked=False)
+print(json.dumps({
+    "value": value, "active": active, "same": [again.jwt_value == value, by_short.jwt_value == value],
+    "listed": [each.authentication_token_id for each in listed.entities],
+    "id": issued.authentication_token_id,
+}))
+"""
+
+
+@pytest.fixture
+def pam(machine):
+    return machine(scope=f"{PAM_AUDIENCE}|.all").json()["access_token"]
+
+
+@pytest.fixture
+def generate(sandbox, client, pam):
+    def post(token=pam, **members):
+        url = sandbox.url(f"/v2/{INSTANCE}/authenticationTokens/_/actions/generateJwt")
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.post(url, json=BODY | members, headers=headers)
+
+    return post
+
+
+def test_jwt_is_issued_as_the_vendor_describes(sandbox, generate) -> None:
+    response = generate()
+    body = response.json()
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+    claims = sandbox.cloud.jwt_providers.claims(body["jwtContent"]["jwtValue"], "service_jwt", SERVICE)
+    assert (claims["sub"], claims["aud"], claims["exp"] - claims["iat"]) == ("sub1", SERVICE, 900)
+    assert body["expirationTime"] == claims["exp"] * 1000
+    assert (body["consumerId"], body["creatorId"]) == ("sub1", "app_agent01")
+    assert "derivedShortToken" not in body["jwtContent"]
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "error"),
+    [
+        ({"audiences": ["urn:cloud:idaas:pam"]}, 400, "invalid_audience"),
+        ({"audiences": []}, 400, "invalid_request"),
+        ({"subject": ""}, 400, "invalid_request"),
+        ({"issuer": "https://other.example"}, 400, "invalid_issuer"),
+        ({"customClaims": {"sub": "bob"}}, 400, "invalid_request"),
+        ({"expiration": 0}, 400, "invalid_request"),
+        ({"credentialProviderIdentifier": "wrong"}, 404, "credential_provider_not_found"),
+    ],
+)
+def test_request_outside_the_rules_is_refused(generate, members, status, error) -> None:
+    response = generate(**members)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+
+
+def test_both_authorizations_are_required(sandbox, generate, machine) -> None:
+    token = machine(scope=f"{PAM_AUDIENCE}|credential:obtain").json()["access_token"]
+    assert generate(token).json()["error"] == "insufficient_scope"
+    sandbox.cloud.jwt_providers.find("service_jwt").readers.clear()
+    assert generate().json()["error"] == "access_denied"
+
+
+def test_the_sdk_generates_validates_revokes_and_lists(sandbox, pam) -> None:
+    arguments = [sandbox.cloud.addresses.developer_api, INSTANCE, pam, SERVICE]
+    done = subprocess.run(  # noqa: S603  # our own script
+        [sys.executable, "-c", SDK_SESSION, *arguments],
+        env={**os.environ, "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    claims = sandbox.cloud.jwt_providers.claims(result["value"], "service_jwt", SERVICE)
+    assert (claims["tier"], claims["exp"] - claims["iat"]) == ("gold", 60)
+    assert (result["active"], result["same"]) == ([True, False, True], [True, True])
+    assert result["listed"] == [result["id"]]
