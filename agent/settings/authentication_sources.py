@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from agent.settings.role_variables import RoleVariables, role_source
 from agent.settings.values import TRUE
-from identity.idaas.client_authentication.declaration import AuthenticationSources
+from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
 from identity.idaas.metadata_service import MetadataService
 
 
@@ -27,8 +28,8 @@ def authentication_sources(
         variables = RoleVariables.model_validate({n: v for n, v in own.items() if n not in invalid})
     metadata = MetadataService(variables.ecs_metadata_endpoint)
     return AuthenticationSources(
-        client_secret_file=variables.idaas_client_secret_file,
-        private_key_file=variables.env_private_key_file,
+        client_secret_file=_named(variables.idaas_client_secret_file, "IDAAS_CLIENT_SECRET_FILE"),
+        private_key_file=_named(variables.env_private_key_file, "ENV_PRIVATE_KEY_FILE"),
         metadata=metadata,
         role=role_source(variables, metadata, authorities, clock),
         subject_token_in=variables.openapi_subject_token_in,
@@ -51,3 +52,7 @@ def client_faults(given: Mapping[str, str]) -> list[str]:
             " there any client can send the headers"
         )
     return faults
+
+
+def _named(path: Path | None, setting: str) -> NamedFile | None:
+    return None if path is None else NamedFile(path, setting)

@@ -38,7 +38,7 @@ class ClientSecretBasic(ClientAuthentication):
 
 
 def read_client_secret_basic(declared: Declaration) -> ClientSecretBasic | None:
-    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
+    """From `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

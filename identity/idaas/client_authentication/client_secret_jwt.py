@@ -40,7 +40,7 @@ class ClientSecretJwt(ClientAuthentication):
 
 
 def read_client_secret_jwt(declared: Declaration) -> ClientSecretJwt | None:
-    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
+    """From `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

@@ -32,7 +32,7 @@ class ClientSecretPost(ClientAuthentication):
 
 
 def read_client_secret_post(declared: Declaration) -> ClientSecretPost | None:
-    """From `clientSecretEnvVarName`, or `IDAAS_CLIENT_SECRET_FILE`."""
+    """From `clientSecretEnvVarName`, or the file of `sources`."""
     secret = read_client_secret(declared)
     if secret is None:
         return None

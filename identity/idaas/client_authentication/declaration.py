@@ -19,6 +19,14 @@ class SubjectTokenIn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file, and the name of the setting that names it, for faults."""
+
+    path: Path
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuthenticationSources:
     """What the configuration file does not contain: where secrets come from besides the variables it names.
 
@@ -26,8 +34,8 @@ class AuthenticationSources:
     execution role (`PLUGIN`); without it that method is a fault.
     """
 
-    client_secret_file: Path | None = None
-    private_key_file: Path | None = None
+    client_secret_file: NamedFile | None = None
+    private_key_file: NamedFile | None = None
     metadata: InstanceMetadata = field(default_factory=MetadataService)
     role: SecretSource[RoleCredential] | None = None
     subject_token_in: SubjectTokenIn = SubjectTokenIn.BODY

@@ -19,10 +19,10 @@ def read_client_key(
 
     Faults, those that `check` finds included, are noted, and give `None`.
     """
-    path = declared.sources.private_key_file
-    if path is not None:
+    file = declared.sources.private_key_file
+    if file is not None:
         if declared.environment.get(declared.authn.text(_MEMBER), "").strip():
-            declared.authn.fault(_MEMBER, "names a variable that is set beside ENV_PRIVATE_KEY_FILE")
+            declared.authn.fault(_MEMBER, f"names a variable that is set beside {file.setting}")
 
         def keys(text: str) -> tuple[PrivateKey, ...]:
             found = read_private_keys(text)
@@ -31,9 +31,9 @@ def read_client_key(
             return found
 
         try:
-            return SecretFile(path, keys, clock=declared.clock)
+            return SecretFile(file.path, keys, clock=declared.clock)
         except ValueError as error:
-            declared.fault(f"ENV_PRIVATE_KEY_FILE names a file that {error}")
+            declared.fault(f"{file.setting} names a file that {error}")
             return None
     pem = declared.authn.variable(_MEMBER, declared.environment)
     try:

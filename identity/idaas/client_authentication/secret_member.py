@@ -13,14 +13,14 @@ def read_client_secret(declared: Declaration) -> SecretSource[Secret] | None:
 
     Faults are noted, and give `None`.
     """
-    path = declared.sources.client_secret_file
-    if path is not None:
+    file = declared.sources.client_secret_file
+    if file is not None:
         if declared.environment.get(declared.authn.text(_MEMBER), "").strip():
-            declared.authn.fault(_MEMBER, "names a variable that is set beside IDAAS_CLIENT_SECRET_FILE")
+            declared.authn.fault(_MEMBER, f"names a variable that is set beside {file.setting}")
         try:
-            return SecretFile(path, _secrets, clock=declared.clock)
+            return SecretFile(file.path, _secrets, clock=declared.clock)
         except ValueError as error:
-            declared.fault(f"IDAAS_CLIENT_SECRET_FILE names a file that {error}")
+            declared.fault(f"{file.setting} names a file that {error}")
             return None
     value = declared.authn.variable(_MEMBER, declared.environment)
     if "-----BEGIN" in value:

@@ -7,6 +7,7 @@ import pytest
 
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.role_variables import RoleVariables
+from identity.idaas.client_authentication.declaration import NamedFile
 from identity.idaas.role_credentials.credentials_uri import CredentialsUri
 from identity.idaas.role_credentials.ecs_role import EcsRole
 from identity.idaas.role_credentials.oidc_role import OidcRole
@@ -100,4 +101,4 @@ def test_the_metadata_service_is_at_the_platforms_address_or_on_loopback(url: st
 def test_invalid_variables_leave_the_other_sources_in_use() -> None:
     given = {"ecs_metadata_endpoint": "http://elsewhere", "idaas_client_secret_file": "/secret"}
     sources = authentication_sources(given, None)
-    assert sources.client_secret_file == Path("/secret")
+    assert sources.client_secret_file == NamedFile(Path("/secret"), "IDAAS_CLIENT_SECRET_FILE")
