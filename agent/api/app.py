@@ -17,12 +17,12 @@ from starlette.responses import Response
 
 from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientDisconnectedError
-from agent.api.errors import RequestError, error_response
 from agent.api.langserve.routes import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.user_events import user_event_routes
 from agent.composition import Agent
+from agent.error_response import RequestError, error_response
 from agent.middleware.authentication import Authentication, Challenge
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.header_limit import HeaderLimit

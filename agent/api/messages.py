@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from agent.api.errors import RequestError
 from agent.api.validation_fault import member_path
+from agent.error_response import RequestError
 
 
 class TextPart(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from agent.api.errors import RequestError
+from agent.error_response import RequestError
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 _UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})

@@ -15,7 +15,7 @@ from typing import Any
 from langgraph.pregel import Pregel
 from langgraph_sdk import Auth
 
-from agent.api.errors import retry_after
+from agent.error_response import retry_after
 from agent.error_table import for_operators
 from agent.langgraph_server.token_references import (
     REFERENCE,

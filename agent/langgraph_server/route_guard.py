@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.api.errors import RequestError, error_body, error_response
+from agent.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.middleware.response_headers import add_headers, api_headers
 from agent.middleware.role_headers import take_role_headers

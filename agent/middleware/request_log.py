@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.api.errors import internal_error_body
+from agent.error_response import internal_error_body
 from agent.log_handler import LogHandler, log_instead_of_printing
 from identity.request_id import REQUEST_ID
 

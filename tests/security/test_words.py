@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.api.errors import error_body, error_response
+from agent.error_response import error_body, error_response
 from agent.error_table import ERROR_CODES, ERROR_TABLE
 from graph.tool_calls import failure_text
 from identity.error_code import ErrorCode

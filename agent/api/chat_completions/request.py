@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Refused
-from agent.api.errors import RequestError
 from agent.api.messages import conversation, without_references
 from agent.api.validation_fault import openai_fault
+from agent.error_response import RequestError
 
 _WHY: Final = {
     "tools": "this agent has its own tools and runs them itself",

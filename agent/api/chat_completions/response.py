@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from agent.api.disconnect import disconnected
-from agent.api.errors import internal_error_body, reported_body
+from agent.error_response import internal_error_body, reported_body
 from agent.run import Finished, Run, RunEvent, Usage
 from identity.errors import AgentError
 

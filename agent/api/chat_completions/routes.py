@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from agent.api.chat_completions.request import chat_request_schema, read_chat_request
 from agent.api.chat_completions.response import CompletionStream, completion
 from agent.api.disconnect import while_connected
-from agent.api.errors import RequestError
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented
+from agent.error_response import RequestError
 from agent.middleware.authentication import caller_of
 from agent.run import Runs
 

@@ -6,8 +6,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json
 
-from agent.api.errors import RequestError
 from agent.api.messages import first_fault, langchain_conversation
+from agent.error_response import RequestError
 
 MAX_BATCH: Final = 32
 
