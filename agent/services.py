@@ -15,7 +15,12 @@ from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file import HTTPDeclaration
 from agent.settings.variables import Settings
 from identity.credentials.placement import BEARER
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    CredentialRequirement,
+)
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService
 from tools.mcp_service.service import MCPService
@@ -69,6 +74,8 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
     elif d.issued_jwt is not None:
         credential = d.issued_jwt.requirement(placement)
     if isinstance(d, HTTPDeclaration):
+        if d.cloud_role is not None:
+            credential = CloudRoleRequirement(d.cloud_role.role, d.cloud_role.seconds)
         service = HTTPService(
             declared.name,
             d.url,

@@ -22,6 +22,7 @@ from langgraph.types import StreamWriter
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
+    CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
 )
@@ -52,7 +53,7 @@ class DeclaredCredential(TypedDict, total=False):
     scope: str
     """Of an access token: the permission, without the audience."""
     credential: str
-    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider."""
+    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN."""
 
 
 def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
@@ -67,6 +68,8 @@ def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCr
             return {"credential": identifier}
         case IssuedJwtRequirement(provider, audience):
             return {"audience": audience, "credential": provider}
+        case CloudRoleRequirement(role):
+            return {"credential": role}
         case None:
             return {}
 

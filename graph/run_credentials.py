@@ -57,7 +57,8 @@ class RunCredentials(BaseModel):
 
     def secrets(self) -> Iterable[Secret]:
         """The secrets of all credentials."""
-        return [each.secret for each in self._by_name.values() if isinstance(each, Credential)]
+        found = (each for each in self._by_name.values() if isinstance(each, Credential))
+        return [secret for each in found for secret in each.secrets]
 
     def updated(self, newer: "RunCredentials") -> "RunCredentials":
         """These, and those of `newer`, which replace others of the same name."""

@@ -28,15 +28,21 @@ def canonical_query(parameters: Mapping[str, str]) -> str:
 
 
 def authorization(
-    method: str, query: str, headers: Mapping[str, str], *, access_key_id: str, access_key_secret: Secret
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+    *,
+    path: str = "/",
+    access_key_id: str,
+    access_key_secret: Secret,
 ) -> str:
-    """The `Authorization` header of a request to the path `/`. All `headers` are signed.
+    """The `Authorization` header of a request to `path`, as it is sent. All `headers` are signed.
 
     `headers` must contain `host` and `x-acs-content-sha256`; names are in lower case. `query` is canonical.
     """
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in sorted(headers))
-    canonical = f"{method}\n/\n{query}\n{lines}\n{names}\n{headers['x-acs-content-sha256']}"
+    canonical = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{headers['x-acs-content-sha256']}"
     text = f"{ALGORITHM}\n{sha256_hex(canonical.encode())}"
     signature = hmac.new(access_key_secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
     return f"{ALGORITHM} Credential={access_key_id},SignedHeaders={names},Signature={signature}"

@@ -76,6 +76,11 @@ class Addresses:
     def leave_url(self) -> str:
         return f"{self.function_compute}/leave"
 
+    @property
+    def bucket_url(self) -> str:
+        """The bucket that credentials of a cloud role may read."""
+        return f"{self.function_compute}/bucket/reports"
+
     def echo_url(self, service: str) -> str:
         """Where the echo service answers for a service of `sandbox.toml`."""
         return f"{self.function_compute}/echo/{service}"

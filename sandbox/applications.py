@@ -12,6 +12,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     """By listener; and those whose lifespan must run. Imports late: the services cost time to import."""
     from sandbox import (
         amap,
+        bucket,
         cluster,
         control,
         credentials_uri,
@@ -48,7 +49,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         "idaas": tls,
         "idaas_plain": plain,
         "model_studio": by_prefix({"/api/v1/mcps/": mcp}, models),
-        "function_compute": functions,
+        "function_compute": by_prefix({f"{bucket.PATH}/": bucket.application(cloud)}, functions),
     }
     return by_listener, [mcp, models, functions]
 

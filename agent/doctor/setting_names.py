@@ -10,6 +10,7 @@ from graph.error_codes import GraphCode
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
+    CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
 )
@@ -78,6 +79,8 @@ def _described(requirement: CredentialRequirement | None) -> str:
     match requirement:
         case ApiKeyRequirement(identifier):
             return f'the API key "{identifier}"'
+        case CloudRoleRequirement(role):
+            return f'a request signed as the cloud role "{role}"'
         case IssuedJwtRequirement(provider, audience):
             return f'a JWT of the provider "{provider}" for "{audience}"'
         case AccessTokenRequirement(scope):

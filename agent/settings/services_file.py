@@ -29,7 +29,7 @@ _MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp")
 
 
-CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt")
+CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role")
 """The keys that declare the credential of a service; at most one is set."""
 
 
@@ -88,6 +88,19 @@ class _IssuedJwt(BaseModel):
         )
 
 
+class _CloudRole(BaseModel):
+    """`{ role = "acs:ram::1000000000000001:role/report-reader", seconds = 900 }`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Annotated[str, Field(pattern=r"^acs:ram::\d{1,20}:role/[\w.-]{1,64}$")] = Field(
+        description="The ARN of the role, as the cloud account in IDaaS has it."
+    )
+    seconds: Annotated[int, Field(ge=900, le=43200)] = Field(
+        3600, description="Until the credentials expire."
+    )
+
+
 class _Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,7 +133,7 @@ class _Declaration(BaseModel):
         return next(iter(self._credential_keys()), None)
 
     def _credential_keys(self) -> list[str]:
-        return [key for key in CREDENTIAL_KEYS if getattr(self, key) is not None]
+        return [key for key in CREDENTIAL_KEYS if getattr(self, key, None) is not None]
 
 
 class HTTPDeclaration(_Declaration):
@@ -131,6 +144,15 @@ class HTTPDeclaration(_Declaration):
         description="`my_tools.payroll:service`, or `payroll.py:service` for a file relative to this one."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
+    cloud_role: _CloudRole | None = Field(
+        None, description="Requests are signed with temporary credentials of this Alibaba Cloud role."
+    )
+
+    @model_validator(mode="after")
+    def _signature_has_its_place(self) -> Self:
+        if self.cloud_role is not None and self.placement is not None:
+            raise ValueError("must have no placement with cloud_role: the request is signed")
+        return self
 
 
 class MCPDeclaration(_Declaration):

@@ -69,7 +69,7 @@ class ModelNode:
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
-            secrets = [*secrets_of(state, caller), *(each.secret for each in renewed.values())]
+            secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
             calls = {call["id"]: call for call in response.tool_calls}
             for message in refusals:
                 call = calls[message.tool_call_id]

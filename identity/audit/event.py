@@ -29,6 +29,9 @@ class AuditedAction(StrEnum):
     JWT_ISSUE = "jwt_issue"
     """A JWT of one of IDaaS's providers was requested (Developer API, `GenerateJwtAuthenticationToken`)."""
 
+    CLOUD_ROLE_ISSUE = "cloud_role_issue"
+    """Credentials of a cloud role were requested (Developer API, `ObtainCloudAccountRoleAccess…`)."""
+
     ACCESS_REVOKED = "access_revoked"
     """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
 

@@ -16,6 +16,7 @@ from identity.audit.sink import AuditSink, NullAuditSink
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
+    CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
 )
@@ -134,6 +135,8 @@ class AuditTrail:
                 action = AuditedAction.API_KEY_ISSUE
             case IssuedJwtRequirement():
                 action = AuditedAction.JWT_ISSUE
+            case CloudRoleRequirement():
+                action = AuditedAction.CLOUD_ROLE_ISSUE
             case AccessTokenRequirement():
                 action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
         return self._credential_step(
@@ -188,6 +191,8 @@ class AuditTrail:
                 members["credential"] = identifier
             case IssuedJwtRequirement(provider, audience):
                 members |= {"credential": provider, "audience": audience}
+            case CloudRoleRequirement(role):
+                members["credential"] = role
         if caller is not None:
             members["token_hash"] = self._hash(caller.fingerprint)
         return self._step(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from identity.credentials.placement import BEARER, Placement
+from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 
@@ -69,4 +70,23 @@ class IssuedJwtRequirement:
             raise ValueError(f'claim "{taken[0]}" is set by the issuer')  # noqa: EM102
 
 
-CredentialRequirement: TypeAlias = ApiKeyRequirement | AccessTokenRequirement | IssuedJwtRequirement
+@dataclass(frozen=True, slots=True)
+class CloudRoleRequirement:
+    """Requires temporary credentials (STS) of the Alibaba Cloud role `role`, its ARN, for `seconds`.
+
+    Requests are signed with them. IDaaS allows 900 to 43200 s, and the role's own limit may be lower. Raises
+    `ValueError` for another duration. Not checked: whether the role exists.
+    """
+
+    role: str
+    seconds: int = 3600
+    placement: SignedRequest = field(default=SIGNED_REQUEST, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 900 <= self.seconds <= 43200:
+            raise ValueError("the duration must be from 900 to 43200 seconds")
+
+
+CredentialRequirement: TypeAlias = (
+    ApiKeyRequirement | AccessTokenRequirement | IssuedJwtRequirement | CloudRoleRequirement
+)

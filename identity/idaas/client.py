@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.requirement import ApiKeyRequirement, IssuedJwtRequirement
+from identity.credentials.requirement import ApiKeyRequirement, CloudRoleRequirement, IssuedJwtRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -27,6 +27,7 @@ from identity.errors import (
 )
 from identity.idaas.api_key import obtain_credential
 from identity.idaas.client_authentication.method import USER_AGENT, Grant, TokenRequest
+from identity.idaas.cloud_role_credential import obtain_cloud_role
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.exchanged_token import is_agents_own
 from identity.idaas.issued_jwt import generate_jwt
@@ -112,6 +113,13 @@ class IDaaSClient:
         """
         operation = generate_jwt(requirement, subject or self._configuration.client_id)
         return await self._from_store(pam_token, operation)
+
+    async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
+        """Packed credentials of a role (Developer API, `ObtainCloudAccountRoleAccessCredential`).
+
+        A refusal is raised as by `generate_jwt`.
+        """
+        return await self._from_store(pam_token, obtain_cloud_role(requirement))
 
     async def _from_store(self, pam_token: Secret, operation: StoreOperation[T]) -> T:
         requested_at = self._clock()

@@ -8,6 +8,7 @@ from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
+    CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
 )
@@ -37,6 +38,10 @@ class IDaaSRequests(Protocol):
         self, pam_token: Secret, requirement: IssuedJwtRequirement, subject: str | None
     ) -> IssuedToken:
         """A JWT of `subject`; of the agent itself if `None`."""
+        ...
+
+    async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
+        """Temporary credentials of a role, packed."""
         ...
 
 
@@ -74,6 +79,9 @@ class IDaaSIssuer:
             raise TypeError("a credential of the store requires a token for the credential store")
         if isinstance(requirement, ApiKeyRequirement):
             return IssuedCredential(await self._requests.obtain_api_key(prerequisite, requirement))
-        subject = None if user is None else user.principal.subject
-        issued = await self._requests.generate_jwt(prerequisite, requirement, subject)
+        if isinstance(requirement, CloudRoleRequirement):
+            issued = await self._requests.obtain_cloud_role(prerequisite, requirement)
+        else:
+            subject = None if user is None else user.principal.subject
+            issued = await self._requests.generate_jwt(prerequisite, requirement, subject)
         return IssuedCredential(issued.token, issued.expires_at)

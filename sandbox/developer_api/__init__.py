@@ -8,6 +8,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.cloud import Cloud
+from sandbox.developer_api import cloud_role_operations
+from sandbox.developer_api.cloud_role_operations import CloudRoleOperations
 from sandbox.developer_api.endpoint import Endpoint, PublicEndpoint
 from sandbox.developer_api.jwt_operations import MANAGE, OBTAIN, READ, JwtOperations
 from sandbox.developer_api.obtain_credential import PERMISSION, ObtainCredential
@@ -19,7 +21,8 @@ _TOKENS = "/v2/{instance}/authenticationTokens"
 def application(cloud: Cloud) -> ASGIApp:
     """Serves the operations below `/v2/{instance}/`. Faults are those of `developer_api`."""
     obtain = Endpoint(cloud, "ObtainCredential", PERMISSION, ObtainCredential(cloud).perform)
-    routes = [Route("/v2/{instance}/credentials/_/actions/obtain", obtain.answer), *_of_jwts(cloud)]
+    routes = [Route("/v2/{instance}/credentials/_/actions/obtain", obtain.answer)]
+    routes += [*_of_jwts(cloud), *_of_cloud_roles(cloud)]
     return observed(Starlette(routes=routes), cloud, "developer_api")
 
 
@@ -46,4 +49,16 @@ def _of_jwts(cloud: Cloud) -> list[Route]:
             Route(f"{_TOKENS}/_/actions/{name}", endpoint.answer, methods=["POST"])
             for name, endpoint in endpoints.items()
         ),
+    ]
+
+
+def _of_cloud_roles(cloud: Cloud) -> list[Route]:
+    roles, permission = CloudRoleOperations(cloud), cloud_role_operations.OBTAIN
+    action = "ObtainCloudAccountRoleAccessCredential"
+    obtain = Endpoint(cloud, action, permission, roles.obtain)
+    listing = Endpoint(cloud, "ListAssumableCloudAccountRoles", permission, roles.list_assumable)
+    path = "/v2/{instance}/cloudAccountRoles/_/actions"
+    return [
+        Route(f"{path}/obtainAccessCredential", obtain.answer),
+        Route(f"{path}/listAssumableCloudAccountRoles", listing.answer),
     ]

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import hmac
 import re
+from typing import Protocol
 from urllib.parse import quote
 
 from sandbox.cloud import Cloud
@@ -16,11 +17,25 @@ _AUTHORIZATION = re.compile(
 )
 
 
+class IssuedCredentials(Protocol):
+    """Those of the roles that may sign."""
+
+    def find(self, access_key_id: str) -> StsCredential | None:
+        """The credentials with this id, also if they have expired."""
+        ...
+
+    def expired(self, credential: StsCredential) -> bool:
+        """Whether they are not good any more."""
+        ...
+
+
 class SignatureCheck:
     """Verifies signatures, and remembers their nonces for as long as their time is accepted."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, issued: IssuedCredentials | None = None) -> None:
+        """`issued` are the credentials that may sign, those of the execution role by default."""
         self._cloud = cloud
+        self._issued = issued or cloud.execution_role
         self._nonces: dict[tuple[str, str], float] = {}
         cloud.on_reset(self._nonces.clear)
 
@@ -33,7 +48,7 @@ class SignatureCheck:
         if found is None:
             raise _incomplete()
         key_id, signed, signature = found[1], found[2].split(";"), found[3]
-        credential = self._cloud.execution_role.find(key_id)
+        credential = self._issued.find(key_id)
         if credential is None or request.headers.get("x-acs-accesskey-id", key_id) != key_id:
             raise OpenApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
         must = {"host", *(name for name in request.headers if name.startswith("x-acs-"))}
@@ -77,7 +92,7 @@ class SignatureCheck:
                 "InvalidSecurityToken.MismatchWithAccessKey",
                 "Specified SecurityToken mismatch with the AccessKey.",
             )
-        if self._cloud.execution_role.expired(credential):
+        if self._issued.expired(credential):
             raise OpenApiError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 
 
@@ -85,7 +100,7 @@ def _signature(request: RpcRequest, signed: list[str], secret: str) -> str:
     query = sorted(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query)
     headers = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in signed)
     digest = hashlib.sha256(request.body).hexdigest()
-    canonical = "\n".join([request.method, "/", "&".join(query), headers, ";".join(signed), digest])
+    canonical = "\n".join([request.method, request.path, "&".join(query), headers, ";".join(signed), digest])
     text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 

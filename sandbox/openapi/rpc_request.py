@@ -37,6 +37,8 @@ class RpcRequest:
     headers: Headers
     body: bytes
     parameters: dict[str, str]
+    path: str = "/"
+    """As it was sent, and so as it was signed."""
 
     def required(self, name: str) -> str:
         """The value of a parameter that must be there."""
@@ -71,4 +73,5 @@ async def read_request(request: Request, *, form: bool) -> RpcRequest:
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
         raise OpenApiError("InvalidParameter", "A parameter appears more than once.")
-    return RpcRequest(request.method, query, request.headers, body, parameters)
+    path = request.scope.get("raw_path", b"/").partition(b"?")[0].decode("latin-1")
+    return RpcRequest(request.method, query, request.headers, body, parameters, path)

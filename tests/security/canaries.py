@@ -37,13 +37,24 @@ class Canaries:
             answer = response.json()
         except ValueError:
             return
-        if isinstance(answer, dict) and isinstance(token := answer.get("access_token"), str):
-            self.add(f"token {len(self.by_name)} that IDaaS issued", token)
+        for secret in _issued(answer):
+            self.add(f"credential {len(self.by_name)} that IDaaS issued", secret)
 
     def found_in(self, text: str) -> list[str]:
         """The names of the canaries in `text`; any token counts, also one that was not added."""
         found = [name for name, forms in self._forms.items() if any(form in text for form in forms)]
         return found + (["a token"] if _JWT.search(text) or _BASE64_JWT in text else [])
+
+
+_ISSUED = {"access_token", "jwtValue", "accessKeySecret", "securityToken"}
+
+
+def _issued(answer: object) -> Iterable[str]:
+    """The secrets in a response of IDaaS, at any depth."""
+    for name, value in answer.items() if isinstance(answer, dict) else ():
+        if name in _ISSUED and isinstance(value, str):
+            yield value
+        yield from _issued(value)
 
 
 def leaks(canaries: Canaries, texts: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:

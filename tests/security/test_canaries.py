@@ -261,3 +261,41 @@ async def test_langgraph_server_keeps_no_secret_of_runs_that_fail(langgraph_serv
     seen += [(file.name, file.read_text(encoding="latin-1")) for file in files]
     assert {"stream error", "stream custom", "log"} <= {place for place, _ in seen}
     assert leaks(canaries, seen) == []
+
+
+STORED = {
+    "a JWT": 'issued_jwt = { provider = "service_jwt", audience = "https://reports.example" }',
+    "a cloud role": 'cloud_role = { role = "acs:ram::1000000000000001:role/report-reader" }',
+}
+REPORT_TOOL = '''
+def service(reports, settings):
+    @reports.tool
+    async def sales_report(http, month: str) -> str:
+        """Gets the sales report of a month."""
+        return (await http.post(month, json={"month": month})).text
+'''
+
+
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("kind", STORED)
+async def test_no_credential_of_the_store_leaves_when_the_service_echoes_it(
+    start_agent, sandbox, serve, tmp_path, logged, heard, kind, status
+):
+    token, audit = sandbox.access_token(), tmp_path / "audit.jsonl"
+    canaries = secrets_of(sandbox, token)
+    (tmp_path / "reports.py").write_text(REPORT_TOOL)
+    entry = f'[services.reports]\ntype = "http"\nurl = "{await serve(mirror(status))}"\n'
+    (tmp_path / "services.toml").write_text(f'{entry}python = "reports.py:service"\n{STORED[kind]}\n')
+    agent = await start_agent(
+        "Human", SERVICES_FILE=str(tmp_path / "services.toml"), AUDIT_LOG_FILE=str(audit), MAX_TOOL_ROUNDS="2"
+    )
+    agent.composed.http.event_hooks = {"response": [canaries.watch]}
+    seen, question = [], "Get the sales report of month 2026-10"
+    for surface in SURFACES:
+        response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
+        seen.append((surface.__name__, f"{response.headers} {response.text}"))
+    seen += [("the audit log", audit.read_text()), *logged(), *heard]
+    issued = {"a JWT": "jwt_issue", "a cloud role": "cloud_role_issue"}[kind]
+    assert f'"{issued}"' in audit.read_text()
+    assert len(canaries.by_name) > len(secrets_of(sandbox, token).by_name) + 1
+    assert leaks(canaries, seen) == []

@@ -10,7 +10,7 @@ import httpx
 
 from identity.credentials import credential_auth
 from identity.credentials.credential import Credential
-from identity.credentials.placement import BEARER, Placement
+from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.transport.body import (
@@ -48,7 +48,7 @@ class Endpoint:
     error_code: ErrorCode
     max_bytes: int
     settings: tuple[str, ...] = ()
-    placement: Placement = BEARER
+    placement: CredentialPlacement = BEARER
 
     def error(self, detail: str, *, status: int | None = None, body: str = "") -> ServiceError:
         """A failure of the service, under its code."""
@@ -78,19 +78,23 @@ class ServiceClient:
         self._access = access
 
     async def get(
-        self, *segments: str | int, params: Mapping[str, str | int] | None = None
+        self,
+        *segments: str | int,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
         """GET of the service's URL, followed by path `segments`."""
-        return await self.request("GET", *segments, params=params)
+        return await self.request("GET", *segments, params=params, headers=headers)
 
     async def post(
         self,
         *segments: str | int,
         json: object = None,
         params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
         """POST of a JSON body to the service's URL, followed by path `segments`."""
-        return await self.request("POST", *segments, params=params, json=json)
+        return await self.request("POST", *segments, params=params, json=json, headers=headers)
 
     async def request(
         self,
@@ -98,9 +102,16 @@ class ServiceClient:
         *segments: str | int,
         params: Mapping[str, str | int] | None = None,
         json: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ServiceResponse:
-        """Any other method."""
-        request = self._http.build_request(method, self._url(segments, params), json=json)
+        """Any other method. `headers` are further ones, whose names begin with `x-`, such as `x-acs-action`.
+
+        A header that carries the credential is replaced by it.
+        """
+        if any(not name.lower().startswith("x-") for name in headers or ()):
+            raise self._endpoint.error('accepts further headers only if their names begin with "x-"')
+        url = self._url(segments, params)
+        request = self._http.build_request(method, url, json=json, headers=dict(headers or {}))
         if self._access is None:
             status, text = await self._send(request, None)
         else:
@@ -124,7 +135,7 @@ class ServiceClient:
 
     async def _send(self, request: httpx.Request, credential: Credential | None) -> tuple[int, str]:
         """Status and text. Raises `ServiceError` if there is no usable response."""
-        presented = () if credential is None else (credential.secret,)
+        presented = () if credential is None else credential.secrets
         if credential is not None:
             try:
                 self._endpoint.placement.attach(request, credential.secret)

@@ -19,7 +19,7 @@ import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import BaseModel
 
-from identity.credentials.placement import BEARER, Placement
+from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.secret import Secret
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8, limit_body
 from identity.transport.json_size import read_json
@@ -53,7 +53,7 @@ class MCPTransport:
         *,
         seconds: float,
         max_bytes: int,
-        placement: Placement = BEARER,
+        placement: CredentialPlacement = BEARER,
     ) -> None:
         self._http = http
         self._url = url

@@ -12,7 +12,12 @@ from agent.settings.services_file import read_services_file
 from agent.settings.variables import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import Placement
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, IssuedJwtRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    IssuedJwtRequirement,
+)
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
 
@@ -71,6 +76,44 @@ python = "payroll.py:service"
     )
     assert reports.credential.placement == Placement("X-Token")
     await reports.aclose()
+
+
+async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
+    role = 'cloud_role = { role = "acs:ram::1:role/reader", seconds = 900 }'
+    (reports,) = made(
+        f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{role}\npython = "payroll.py:service"'
+    )
+    assert reports.credential == CloudRoleRequirement("acs:ram::1:role/reader", 900)
+    await reports.aclose()
+
+
+def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(tmp_path):
+    file = tmp_path / "services.toml"
+    file.write_text("""
+[services.a]
+type = "mcp"
+url = "https://x.example"
+cloud_role = { role = "acs:ram::1:role/reader" }
+[services.b]
+type = "http"
+url = "https://x.example"
+python = "a:b"
+cloud_role = { role = "reader", seconds = 60 }
+[services.c]
+type = "http"
+url = "https://x.example"
+python = "a:b"
+cloud_role = { role = "acs:ram::1:role/reader" }
+placement = { header = "X-Key" }
+""")
+    _, faults = read_services_file(file)
+    places = (
+        "a.cloud_role is unknown",
+        "b.cloud_role.role",
+        "b.cloud_role.seconds",
+        "c must have no placement",
+    )
+    assert [place for place in places if not any(f"services.{place}" in fault for fault in faults)] == []
 
 
 def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(tmp_path):

@@ -7,7 +7,12 @@ import pytest
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.issuer import IssuedCredential
-from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, IssuedJwtRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    IssuedJwtRequirement,
+)
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
@@ -15,6 +20,7 @@ from identity.secret import Secret
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")
 KEY = ApiKeyRequirement("llm_api_key")
+ROLE = CloudRoleRequirement("acs:ram::1:role/reader", 900)
 JWT = IssuedJwtRequirement("service_jwt", "https://reports.example")
 
 
@@ -35,11 +41,15 @@ class Requests:
     ) -> IssuedToken:
         return IssuedToken(Secret(f"{pam_token.reveal()} {requirement.audience} {subject}"), 900.0)
 
+    async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
+        return IssuedToken(Secret(f"{pam_token.reveal()} {requirement.role}"), 3600.0)
+
 
 def test_credentials_of_the_store_require_a_token_for_it() -> None:
     issuer = IDaaSIssuer(Requests())
     assert issuer.prerequisite(KEY) is PAM_TOKEN
     assert issuer.prerequisite(JWT) is PAM_TOKEN
+    assert issuer.prerequisite(ROLE) is PAM_TOKEN
     assert issuer.prerequisite(TOKEN) is None
     assert issuer.prerequisite(PAM_TOKEN) is None
 
@@ -71,6 +81,11 @@ async def test_jwt_is_issued_for_the_caller_and_under_machine_identity_for_the_a
     users = await issuer.issue(JWT, HUMAN, alice, pam)
     assert own == IssuedCredential(Secret("pam https://reports.example None"), 900.0)
     assert users.secret.reveal().endswith(alice.principal.subject)
+
+
+async def test_credentials_of_a_cloud_role_are_obtained_with_the_prerequisite() -> None:
+    issued = await IDaaSIssuer(Requests()).issue(ROLE, MACHINE, None, Secret("pam"))
+    assert issued == IssuedCredential(Secret("pam acs:ram::1:role/reader"), 3600.0)
 
 
 async def test_missing_caller_or_prerequisite_is_an_error() -> None:
