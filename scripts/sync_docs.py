@@ -7,6 +7,7 @@ follows `<!-- error table -->`. Run it after a change of a source; a test fails 
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -59,11 +60,19 @@ def schema() -> str:
 
 
 def configuration() -> str:
-    """`docs/configuration.md`: every variable, from the descriptions of the settings."""
-    from agent.settings.variables import variables
+    """`docs/configuration.md`: every variable by group, from the descriptions of the settings."""
+    from agent.settings.variables import variable_groups
 
+    return CONFIGURATION + "".join(
+        f"\n## {heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"
+        for heading, group in variable_groups().items()
+    )
+
+
+def variable_rows(group: Mapping[str, tuple[str, object]]) -> str:
+    """The rows of a table of variables."""
     rows = []
-    for name, (description, default) in variables().items():
+    for name, (description, default) in group.items():
         if default is ...:
             shown = "**must be set**"
         elif default is None:
@@ -72,7 +81,7 @@ def configuration() -> str:
             listed = ",".join(default) if isinstance(default, tuple) else str(default)
             shown = f"`{listed}`"
         rows.append(f"| `{name}` | {shown} | {description.replace('|', chr(92) + '|')} |\n")
-    return CONFIGURATION + "".join(rows)
+    return "".join(rows)
 
 
 CONFIGURATION = """# Configuration
@@ -88,9 +97,6 @@ The agent's own secret is in a file (`IDAAS_CLIENT_SECRET_FILE`, `ENV_PRIVATE_KE
 that the SDK configuration file names (`clientSecretEnvVarName`, such as `IDAAS_CLIENT_SECRET`;
 `privateKeyEnvVarName`, such as `ENV_PRIVATE_KEY`). What each method needs:
 [client authentication](connect-idaas.md#client-authentication).
-
-| variable | default | meaning |
-|---|---|---|
 """
 
 

@@ -1,5 +1,5 @@
 """The agent's settings. No other code reads the environment.
 
 May import `identity`.
-Begin at `variables`; `docs/configuration.md` is generated from it.
+Begin at `variables`, which joins the groups; `docs/configuration.md` is generated from them.
 """

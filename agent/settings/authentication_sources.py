@@ -6,10 +6,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from agent.settings.client_variables import ClientVariables
 from agent.settings.role_variables import RoleVariables, role_source
 from agent.settings.values import TRUE
 from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
 from identity.idaas.metadata_service import MetadataService
+
+
+class AuthenticationVariables(RoleVariables, ClientVariables):
+    """The variables of client authentication."""
 
 
 def authentication_sources(
@@ -20,12 +25,12 @@ def authentication_sources(
     `given` has the variables in lower case; those that are invalid count as not set, and are reported by
     `read_settings`. `authorities` is a PEM bundle to trust in place of the public authorities.
     """
-    own = {name: value for name, value in given.items() if name in RoleVariables.model_fields}
+    own = {name: value for name, value in given.items() if name in AuthenticationVariables.model_fields}
     try:
-        variables = RoleVariables.model_validate(own)
+        variables = AuthenticationVariables.model_validate(own)
     except ValidationError as error:
         invalid = {str(fault["loc"][0]) for fault in error.errors()}
-        variables = RoleVariables.model_validate({n: v for n, v in own.items() if n not in invalid})
+        variables = AuthenticationVariables.model_validate({n: v for n, v in own.items() if n not in invalid})
     metadata = MetadataService(variables.ecs_metadata_endpoint)
     return AuthenticationSources(
         client_secret_file=_named(variables.idaas_client_secret_file, "IDAAS_CLIENT_SECRET_FILE"),

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from agent.settings.values import local_url
+from agent.settings.values import VariableGroup, local_url
 from identity.idaas.client_authentication.declaration import SubjectTokenIn
 from identity.idaas.configuration import DEFAULT_PATH
 from identity.idaas.metadata_service import METADATA_ENDPOINT
@@ -18,10 +18,11 @@ def _metadata_endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-class ClientVariables(BaseModel):
-    """The variables by which the agent authenticates to IDaaS, besides those that its configuration names."""
+class ClientVariables(VariableGroup):
+    """How the agent authenticates to IDaaS.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The client's secret or key is not among the fields: the SDK configuration names its variable.
+    """
 
     cloud_idaas_config_path: Path = Field(
         DEFAULT_PATH,

@@ -11,8 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, InstanceOf
 
-from agent.settings.client_variables import ClientVariables
-from agent.settings.values import local_url, secret_value
+from agent.settings.values import VariableGroup, local_url, secret_value
 from identity.idaas.metadata_service import InstanceMetadata
 from identity.idaas.role_credentials.credentials_uri import CredentialsUri
 from identity.idaas.role_credentials.ecs_role import EcsRole
@@ -35,7 +34,7 @@ def _host(value: str) -> str:
     return host
 
 
-class RoleVariables(ClientVariables):
+class RoleVariables(VariableGroup):
     """Where the credential of the execution role comes from."""
 
     fc_credentials_from_headers: bool = Field(

@@ -1,18 +1,25 @@
-"""Validators of variables that several groups of settings share."""
+"""Types and validators of variables that several groups of settings share."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from identity.idaas.metadata_service import METADATA_ENDPOINT
 from identity.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
+MODEL_STUDIO: Final = "https://dashscope.aliyuncs.com"
+"""Model Studio in Beijing, which serves the model and the external MCP server by default."""
 _PLATFORM: Final = urlsplit(METADATA_ENDPOINT).hostname
-_STS_SECONDS: Final = 10.0
+
+
+class VariableGroup(BaseModel):
+    """A group of variables. A field's variable is its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def local_url(value: str) -> str:
@@ -40,6 +47,19 @@ def existing_file(value: Path) -> Path:
     return value
 
 
+def secret_in_file(value: object) -> object:
+    """The content of a file with one line, as a `Secret`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        text = Path(value).read_text("ascii").strip()
+    except (OSError, ValueError):
+        text = ""
+    if not text or not text.isprintable() or " " in text:
+        raise ValueError("must name a readable file with one line of ASCII, without spaces")
+    return Secret(text)
+
+
 def _secret(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -53,3 +73,15 @@ secret_value: Final = BeforeValidator(_secret)
 
 TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
 """The texts that pydantic reads as true."""
+
+
+def _secure_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not is_secure_url(value) or "#" in value:
+        raise ValueError("must be an https URL (http to a loopback address only), without user and fragment")
+    return value.rstrip("/") if parts.path == "/" else value
+
+
+Url = Annotated[str, AfterValidator(_secure_url)]
+Word = Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from agent.settings.authentication_sources import authentication_sources, client_faults
-from agent.settings.role_variables import RoleVariables
+from agent.settings.authentication_sources import (
+    AuthenticationVariables,
+    authentication_sources,
+    client_faults,
+)
 from identity.idaas.client_authentication.declaration import NamedFile
 from identity.idaas.role_credentials.credentials_uri import CredentialsUri
 from identity.idaas.role_credentials.ecs_role import EcsRole
@@ -59,7 +62,7 @@ async def test_the_access_key_of_the_environment_is_the_role_credential() -> Non
     assert credential.access_key_secret.reveal() == "canary-secret"
     assert credential.security_token is not None
     assert "canary-secret" not in repr(credential) + repr(role)
-    assert "canary" not in repr(RoleVariables.model_validate(KEY))
+    assert "canary" not in repr(AuthenticationVariables.model_validate(KEY))
 
 
 @pytest.mark.parametrize(
@@ -90,12 +93,12 @@ def test_variables_that_belong_together_are_checked(given: dict[str, str], fault
 )
 def test_the_metadata_service_is_not_moved_off_this_machine(url: str) -> None:
     with pytest.raises(ValueError, match="must be"):
-        RoleVariables(ecs_metadata_endpoint=url)
+        AuthenticationVariables(ecs_metadata_endpoint=url)
 
 
 @pytest.mark.parametrize("url", ["http://100.100.100.200", "http://127.0.0.1:9400/", "http://[::1]:1"])
 def test_the_metadata_service_is_at_the_platforms_address_or_on_loopback(url: str) -> None:
-    assert RoleVariables(ecs_metadata_endpoint=url).ecs_metadata_endpoint == url.rstrip("/")
+    assert AuthenticationVariables(ecs_metadata_endpoint=url).ecs_metadata_endpoint == url.rstrip("/")
 
 
 def test_invalid_variables_leave_the_other_sources_in_use() -> None:

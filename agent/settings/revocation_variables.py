@@ -1,0 +1,83 @@
+"""The variables of revocations, and of what several processes share."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
+
+from agent.settings.values import Url, VariableGroup, Word, secret_in_file
+from identity.idaas.user_event import SubjectMember
+from identity.idaas.user_event_reader import encryption_key
+from identity.secret import Secret
+
+
+def _redis_url(value: object) -> object:
+    """Allows no query, because a query of a Redis URL can disable certificate verification."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value)
+        whole = parts.hostname is not None and parts.port is not None
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in ("redis", "rediss") or parts.query or parts.fragment:
+        raise ValueError("must have the form redis://host:port or rediss://user:password@host:port/database")
+    if find_spec("redis") is None:
+        raise ValueError('needs the package "redis": pip install "idaas-agent[redis]"')
+    return Secret(value)
+
+
+def _encryption_key(value: Secret) -> Secret:
+    encryption_key(value)  # raises ValueError
+    return value
+
+
+EncryptionKeyFile = Annotated[
+    InstanceOf[Secret], AfterValidator(_encryption_key), BeforeValidator(secret_in_file)
+]
+
+
+class RevocationVariables(VariableGroup):
+    """Where revocations are kept, and the user events of IDaaS that cause them."""
+
+    redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = Field(
+        None,
+        description="A Redis for what several processes share, such as `rediss://user:password@host:6379`:"
+        ' counts of requests and revocations. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
+        " it is unreachable, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+    )
+    revocations_file: Path = Field(
+        Path(".idaas-agent/revocations.jsonl"),
+        description="The file of revocations (`docs/revocation.md`), shared by the agent's processes and"
+        " `idaas-agent revoke`. Created by the first revocation. Not used with `REDIS_URL`.",
+    )
+    idaas_events_application_id: Word | None = Field(
+        None,
+        description="The IDaaS application whose account synchronization reports user events to"
+        " `POST /events/idaas`. With `IDAAS_EVENTS_JWKS_ENDPOINT`. Without both there is no such route.",
+    )
+    idaas_events_jwks_endpoint: Url | None = Field(
+        None, description="The keys that sign the events: the application's `ProvisionJwksEndpoint`."
+    )
+    idaas_events_key_file: EncryptionKeyFile | None = Field(
+        None,
+        description="A file with the key of encrypted events, 64 hexadecimal digits. Read at start. With it,"
+        " events in clear are refused.",
+    )
+    idaas_events_subject: SubjectMember = Field(
+        SubjectMember.USER_ID,
+        description="The member of an event's user that is the `sub` of access tokens: `userId`, `username`"
+        " or `userExternalId`.",
+    )
+
+
+def revocation_faults(given: Mapping[str, str]) -> list[str]:
+    """Faults of variables that must be set together, by the given variables in lower case."""
+    if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
+        return [
+            "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT must be set together, or not at all"
+        ]
+    return []

@@ -1,0 +1,51 @@
+"""The variables of the process as a web server."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from agent.settings.values import Seconds, Url, VariableGroup, Word, existing_file
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or value != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("must list exact origins such as http://localhost:9001")
+    return value
+
+
+def _listed(value: object) -> object:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+
+
+class ServerVariables(VariableGroup):
+    """Where the agent listens, which pages may call it, and how it stops."""
+
+    agent_host: Word = Field("127.0.0.1", description="The address to listen on. In a container: `0.0.0.0`.")
+    agent_port: Annotated[int, Field(ge=0, le=65535)] = Field(9002, description="The port to listen on.")
+    agent_public_url: Url | None = Field(
+        None, description="The agent's address for clients. Default: that of each request."
+    )
+    cors_allowed_origins: Origins = Field(
+        ("http://localhost:9001", "http://127.0.0.1:9001"),
+        description="Origins of pages that may call the agent, separated by commas. Exact, no `*`.",
+    )
+    ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
+        None, description="A PEM bundle of the authorities to trust. Default: the public ones."
+    )
+    shutdown_seconds: Seconds = Field(
+        10,
+        description="How long responses may continue after a stop signal; then they end with an error."
+        " The process ends a few seconds later.",
+    )
