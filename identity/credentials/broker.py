@@ -9,9 +9,12 @@ from typing import Any
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
-from identity.credentials.cache import CachedCredential, CredentialCache, CredentialKey
+from identity.credentials.cache import CredentialCache
+from identity.credentials.cached_credential import CachedCredential, cached_credential
 from identity.credentials.credential import Credential
-from identity.credentials.freshness import Freshness, api_key_freshness, token_freshness
+from identity.credentials.credential_key import CredentialKey, credential_key, required_caller
+from identity.credentials.dependents import Dependents
+from identity.credentials.freshness import api_key_freshness, token_freshness
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.refusal_cache import RefusalCache
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
@@ -84,7 +87,7 @@ class CredentialBroker:
         self._audit = audit or AuditTrail(clock=clock)
         self._flights = SingleFlight[Credential](_closed_error)
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
-        self._prerequisites: set[CredentialRequirement] = set()
+        self._dependents = Dependents(issuer, self._cache)
 
     def cached(
         self,
@@ -96,7 +99,7 @@ class CredentialBroker:
 
         No I/O. Starts a refresh that is due, so it must be called in the event loop.
         """
-        key = _credential_key(requirement, access_identity, caller)
+        key = credential_key(requirement, access_identity, caller)
         entry = self._cache.get(key)
         if entry is None:
             return None
@@ -117,9 +120,9 @@ class CredentialBroker:
         credential = self.cached(requirement, access_identity, caller)
         if credential is not None:
             return credential
-        key = _credential_key(requirement, access_identity, caller)
+        key = credential_key(requirement, access_identity, caller)
         now = self._clock()
-        if key[0] is not None and now >= _required_caller(caller).expires_at:
+        if key[0] is not None and now >= required_caller(caller).expires_at:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
@@ -143,7 +146,7 @@ class CredentialBroker:
 
     def invalidate(self, credential: Credential, caller: VerifiedAccessToken | None) -> None:
         """See `CredentialSource`."""
-        key = _credential_key(credential.requirement, credential.access_identity, caller)
+        key = credential_key(credential.requirement, credential.access_identity, caller)
         entry = self._cache.get(key)
         if entry is None or not 0 <= self._clock() - entry.obtained_at < self._renewal_seconds:
             self._remove(key, credential)
@@ -165,7 +168,7 @@ class CredentialBroker:
         caller: VerifiedAccessToken | None,
     ) -> None:
         """Requests the prerequisite first, because its credential needs two requests one after the other."""
-        key = _credential_key(prerequisite, access_identity, caller)
+        key = credential_key(prerequisite, access_identity, caller)
         if self._cache.get(key) is None:
             self._flights.start(key, self._fetcher(key, access_identity, caller))
 
@@ -204,12 +207,12 @@ class CredentialBroker:
         prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
             return await self._request(requirement, access_identity, caller, None)
-        self._prerequisites.add(prerequisite)
+        self._dependents.add_prerequisite(prerequisite)
         first = await self.obtain(prerequisite, access_identity, caller)
         try:
             return await self._request(requirement, access_identity, caller, first.secret)
         except PrerequisiteRefusedError:
-            self._remove(_credential_key(prerequisite, access_identity, caller), first)
+            self._remove(credential_key(prerequisite, access_identity, caller), first)
         second = await self.obtain(prerequisite, access_identity, caller)
         return await self._request(requirement, access_identity, caller, second.secret)
 
@@ -222,7 +225,7 @@ class CredentialBroker:
     ) -> CachedCredential:
         """Requests the credential once, and records the request before the credential is used."""
         requested_at = self._clock()
-        user = _required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
+        user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
         step = self._audit.issue(requirement, access_identity, user)
         issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
         secret = issued.secret
@@ -238,14 +241,14 @@ class CredentialBroker:
             freshness = api_key_freshness(
                 requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
             )
-        return _cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
+        return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
 
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key
         now = self._clock()
         if isinstance(error, CredentialError):
             self._refusals.add(key, error, now)
-            self._remove_dependents(holder, requirement, error)
+            self._dependents.remove(holder, requirement, error)
             # It does not expire, or much later, so it is removed when the permission to obtain it ends.
             if (
                 isinstance(requirement, ApiKeyRequirement)
@@ -256,74 +259,11 @@ class CredentialBroker:
         if entry is not None:
             entry.record_failure(now, unreachable=isinstance(error, UnreachableError))
 
-    def _remove_dependents(
-        self, holder: str | None, requirement: CredentialRequirement, error: CredentialError
-    ) -> None:
-        """Removes other credentials that the refusal affects: those that depend on a refused prerequisite,
-        and, if the agent itself is refused, those that have a prerequisite or do not expire.
-        """
-        if error.code is IdentityCode.CLIENT_AUTHENTICATION_FAILED:
-            prerequisites = self._prerequisites
-            self._cache.remove_where(
-                holder, lambda each: each in prerequisites or self._depends_on(each, prerequisites)
-            )
-            return
-        if requirement in self._prerequisites:
-            ended = {requirement}
-        elif isinstance(error, PrerequisiteRefusedError) or not isinstance(error, RequirementRefusedError):
-            ended = {each for each in (self._issuer.prerequisite(requirement),) if each is not None}
-        else:
-            return
-        if ended:
-            self._cache.remove_where(holder, lambda each: each in ended or self._depends_on(each, ended))
-
-    def _depends_on(
-        self, requirement: CredentialRequirement, prerequisites: set[CredentialRequirement]
-    ) -> bool:
-        prerequisite = self._issuer.prerequisite(requirement)
-        if prerequisite is None:  # keys without a prerequisite depend on the agent alone
-            return isinstance(requirement, ApiKeyRequirement) and prerequisites is self._prerequisites
-        return prerequisite in prerequisites
-
     def _remove(self, key: CredentialKey, credential: Credential) -> None:
         """Removes this credential; a newer one for the same requirement stays."""
         entry = self._cache.get(key)
         if entry is not None and entry.credential.secret is credential.secret:
             self._cache.remove(key)
-
-
-def _credential_key(
-    requirement: CredentialRequirement, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
-) -> CredentialKey:
-    if access_identity is AccessIdentity.MACHINE:
-        return None, requirement
-    if access_identity is AccessIdentity.HUMAN:
-        return _required_caller(caller).fingerprint, requirement
-    raise TypeError("the access identity must be an AccessIdentity")
-
-
-def _required_caller(caller: VerifiedAccessToken | None) -> VerifiedAccessToken:
-    if caller is None:
-        raise TypeError("under Human identity there must be a caller")
-    return caller
-
-
-def _cached_credential(
-    requirement: CredentialRequirement,
-    access_identity: AccessIdentity,
-    caller: VerifiedAccessToken | None,
-    secret: Secret,
-    freshness: Freshness,
-    obtained_at: float,
-) -> CachedCredential:
-    end = float("inf") if access_identity is AccessIdentity.MACHINE else _required_caller(caller).expires_at
-    holder = None if access_identity is AccessIdentity.MACHINE else _required_caller(caller).principal
-    return CachedCredential(
-        Credential(requirement, access_identity, secret, min(freshness.expires_at, end), holder),
-        obtained_at=obtained_at,
-        refresh_at=freshness.refresh_at,
-        stale_at=min(freshness.stale_at, end),
-    )
 
 
 def _closed_error() -> AgentError:

@@ -2,40 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from identity.credentials.credential import Credential
+from identity.credentials.cached_credential import CachedCredential
+from identity.credentials.credential_key import CredentialKey
 from identity.credentials.requirement import CredentialRequirement
 from identity.principal import Principal
-
-CredentialKey = tuple[str | None, CredentialRequirement]
-"""The holder (the fingerprint of a user's access token; `None` is the agent itself) and the requirement."""
-
-_FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
-
-
-@dataclass(slots=True)
-class CachedCredential:
-    """A credential with its times (see `Freshness`), and the failures of fetching the next one."""
-
-    credential: Credential
-    obtained_at: float
-    refresh_at: float
-    stale_at: float
-    retry_at: float = 0.0
-    failures: int = 0
-    unreachable: bool = False
-    """Whether the last failure was that the issuer did not respond. Only then is a stale credential used."""
-
-    def record_failure(self, now: float, *, unreachable: bool) -> None:
-        """Delays the next attempt to fetch it, longer after each failure."""
-        self.retry_at = now + min(_FIRST_RETRY_DELAY * 2 ** min(self.failures, 10), _MAX_RETRY_DELAY)
-        self.failures += 1
-        self.unreachable = unreachable
-
-    def serves_stale(self, now: float) -> bool:
-        """Whether it may be used although it is stale, because the issuer was unreachable a moment ago."""
-        return self.unreachable and now < self.retry_at and now < self.credential.expires_at
 
 
 class CredentialCache:

@@ -13,7 +13,8 @@ from agent.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
 from identity.credentials.broker import _credential_key
-from identity.credentials.cache import CachedCredential, CredentialCache
+from identity.credentials.cache import CredentialCache
+from identity.credentials.cached_credential import CachedCredential
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
