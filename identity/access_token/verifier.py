@@ -4,11 +4,12 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from identity.access_token.claims import AccessTokenClaims, read_claims, subject_is_client
 from identity.access_token.jose_header import read_header
 from identity.access_token.jws import parse_compact_jws
+from identity.access_token.revocations import Revocations
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
@@ -20,14 +21,6 @@ from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
 LEEWAY = 30.0
 """By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
-
-
-class Revocations(Protocol):
-    """The revoked tokens; `identity.revocation.revocation_list.RevocationList` is an implementation."""
-
-    def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
-        """Whether the token with this `sub`, `iat` and SHA-256 is revoked. No I/O."""
-        ...
 
 
 class AccessTokenVerifier:
