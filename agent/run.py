@@ -8,7 +8,6 @@ event recorder, cannot observe a run. It is traced only if the setting enables i
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -25,12 +24,11 @@ from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, RunTimeoutError
+from identity.errors import AgentError, InternalError, RunTimeoutError
 from identity.fault_place import place_of
 from identity.principal import Principal
 from identity.request_id import REQUEST_ID
 
-_LOG: Final = logging.getLogger("idaas_agent.run")
 _BUFFERED_EVENTS: Final = 64
 """How many events a reader may lag behind before the run waits for it."""
 
@@ -73,7 +71,7 @@ RunEvent: TypeAlias = AgentEvent | Finished
 class Run:
     """Iterate it for its events; `Finished` is the last. An error is raised in place of the next event.
 
-    Raises `AgentError`, or, for an internal fault, a `RuntimeError` without its cause.
+    Raises `AgentError`; for a fault of the agent `InternalError` with its type and place.
     """
 
     def __init__(self, events: AsyncGenerator[RunEvent], seconds: float, *, traced: bool = False) -> None:
@@ -148,11 +146,8 @@ class Run:
                 text = f"the run took more than {self._seconds:g} seconds"
                 self._error = RunTimeoutError(AgentCode.RUN_TIMED_OUT, text)
             else:
-                where, fields = place_of(error), {"request_id": REQUEST_ID.get()}
-                _LOG.error(
-                    "run failed unexpectedly: %s at %s", type(error).__name__, where, extra={"fields": fields}
-                )
-                self._error = RuntimeError(f"run failed: {type(error).__name__}")
+                text = f"the run raised {type(error).__name__} at {place_of(error)}"
+                self._error = InternalError(AgentCode.INTERNAL_ERROR, text)
 
 
 class Runs:

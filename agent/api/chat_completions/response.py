@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from agent.api.disconnect import disconnected
-from agent.error_response import internal_error_body, reported_body
+from agent.error_response import reported_body
 from agent.run import Finished, Run, RunEvent, Usage
 from identity.errors import AgentError
 
@@ -102,8 +102,6 @@ class CompletionStream(Response):
                     yield text
         except AgentError as error:
             yield f"data: {json.dumps(reported_body(error), ensure_ascii=False)}\n\n"
-        except RuntimeError:
-            yield f"data: {json.dumps(internal_error_body())}\n\n"
 
     def _event(self, event: RunEvent) -> list[str]:
         if isinstance(event, Finished):

@@ -1,0 +1,49 @@
+"""A run reports its own faults like every other error, without their texts."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from agent.error_codes import AgentCode
+from agent.error_response import error_response, internal_error_body
+from agent.run import AgentGraph, Runs
+from identity.access_token.verified_access_token import assume_verified
+from identity.errors import InternalError
+from identity.principal import Principal
+from identity.secret import Secret
+
+CALLER = assume_verified(
+    principal=Principal("https://idaas.example", "alice"),
+    audience=("agent",),
+    scopes=frozenset({"agent.access"}),
+    expires_at=2e9,
+    fingerprint="alice",
+    token=Secret("alice"),
+)
+
+
+class BrokenGraph:
+    """A graph with a fault whose text contains a secret."""
+
+    async def astream(self, *_: Any, **__: Any) -> AsyncIterator[tuple[str, Any]]:
+        yield "custom", {"type": "content", "text": "Once"}
+        raise ZeroDivisionError("canary")
+
+
+async def test_fault_of_a_run_is_an_internal_error_with_type_and_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = Runs(cast(AgentGraph, BrokenGraph()), timeout=30).start([], CALLER, streaming=True)
+    with pytest.raises(InternalError) as caught:
+        await run.finished()
+    error = caught.value
+    assert error.code is AgentCode.INTERNAL_ERROR
+    assert "ZeroDivisionError at " in error.detail
+    assert "test_run.py:" in error.detail
+    response = error_response(error)
+    assert response.status_code == 500
+    assert response.body == type(response)(internal_error_body()).body
+    [line] = [record for record in caplog.records if record.name.startswith("idaas_agent.")]
+    assert error.detail in line.getMessage()
+    assert "canary" not in f"{error!r} {error.__notes__} {caplog.text}"
