@@ -20,6 +20,7 @@ from identity.credentials.requirement import (
     ApiKeyRequirement,
     CloudRoleRequirement,
     CredentialRequirement,
+    OAuthTokenRequirement,
 )
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService
@@ -76,6 +77,8 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
     if isinstance(d, HTTPDeclaration):
         if d.cloud_role is not None:
             credential = CloudRoleRequirement(d.cloud_role.role, d.cloud_role.seconds)
+        elif d.oauth_token is not None:
+            credential = OAuthTokenRequirement(d.oauth_token.provider, d.oauth_token.scopes, placement)
         service = HTTPService(
             declared.name,
             d.url,

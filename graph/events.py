@@ -25,6 +25,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.error_code import ErrorCode
 from identity.redaction import Redactor
@@ -53,7 +54,8 @@ class DeclaredCredential(TypedDict, total=False):
     scope: str
     """Of an access token: the permission, without the audience."""
     credential: str
-    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN."""
+    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN.
+    Of an OAuth token: its provider's identifier."""
 
 
 def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
@@ -68,6 +70,8 @@ def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCr
             return {"credential": identifier}
         case IssuedJwtRequirement(provider, audience):
             return {"audience": audience, "credential": provider}
+        case OAuthTokenRequirement(provider, scopes):
+            return {"credential": provider, "scope": " ".join(scopes)}
         case CloudRoleRequirement(role):
             return {"credential": role}
         case None:

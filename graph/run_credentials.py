@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
+from identity.errors import AgentError, ConsentRequiredError, CredentialError
 from identity.secret import Secret
 
 _NO_FIELDS: set[str] = set()
@@ -23,6 +24,22 @@ class UnavailableCredential:
 
     code: ErrorCode
     detail: Secret
+    authorization_url: Secret | None = None
+    """Of `ConsentRequiredError`."""
+
+    @classmethod
+    def of(cls, error: AgentError) -> Self:
+        """What is kept of `error`."""
+        url = error.authorization_url if isinstance(error, ConsentRequiredError) else None
+        return cls(error.code, Secret(error.detail), url)
+
+    def error(self, service: str) -> CredentialError:
+        """The error again, about `service`."""
+        if self.authorization_url is None:
+            return CredentialError(self.code, self.detail.reveal(), service=service)
+        return ConsentRequiredError(
+            self.code, self.detail.reveal(), service=service, authorization_url=self.authorization_url
+        )
 
 
 InState: TypeAlias = Credential | UnavailableCredential | None

@@ -78,7 +78,7 @@ class ServiceCredential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         found = self._found
         if isinstance(found, UnavailableCredential):
-            raise CredentialError(found.code, found.detail.reveal(), service=self._name)
+            raise found.error(self._name)
         if isinstance(found, Credential) and self._is_valid(found):
             return found
         return await self._obtain()

@@ -58,6 +58,18 @@ class IdentityCode(ErrorCode):
             person="The agent could not get the credential for {service}. Ask your administrator",
         ),
     )
+    CONSENT_REQUIRED = (
+        "consent_required",
+        ErrorRow(
+            symptom="The user has to allow the access",
+            cause="the service belongs to another provider, and the user has not allowed the agent to use "
+            "their account there, or no longer does",
+            remedy="the user opens the address that the result of the call contains, allows the access, and "
+            "asks again",
+            person="You have to allow the agent to use your account of {service}. Open the address that the "
+            "result contains, allow the access, and ask again",
+        ),
+    )
     TOKEN_EXCHANGE_FAILED = (
         "token_exchange_failed",
         ErrorRow(

@@ -6,6 +6,7 @@
     │   └── InsufficientScopeError    403: signing in again is not enough
     ├── CredentialError               the step that needs the credential fails; asking again does not help
     │   └── RequirementRefusedError   one requirement is refused: other credentials stay in use
+    │       ├── ConsentRequiredError       the user opens an address, and asks again
     │       └── PrerequisiteRefusedError   a fresh prerequisite may help: renew it once
     ├── UnreachableError              temporary: try again later
     ├── LimitError                    429: the caller sends too much: wait
@@ -27,6 +28,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from identity.error_code import ErrorCode, ErrorRow
+from identity.secret import Secret
 
 
 class AgentError(Exception):
@@ -115,6 +117,26 @@ class CredentialError(AgentError):
 
 class RequirementRefusedError(CredentialError):
     """This one requirement is refused: the caller's other credentials stay in use."""
+
+
+class ConsentRequiredError(RequirementRefusedError):
+    """The user has to allow the access at `authorization_url`.
+
+    Only this user may see the URL: an account that another person connects there becomes theirs. It is part
+    of no message and no log record.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        detail: str,
+        *,
+        about: str = "",
+        service: str | None = None,
+        authorization_url: Secret,
+    ) -> None:
+        super().__init__(code, detail, about=about, service=service)
+        self.authorization_url = authorization_url
 
 
 class PrerequisiteRefusedError(RequirementRefusedError):

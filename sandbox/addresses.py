@@ -81,6 +81,11 @@ class Addresses:
         """The bucket that credentials of a cloud role may read."""
         return f"{self.function_compute}/bucket/reports"
 
+    @property
+    def calendar_url(self) -> str:
+        """The calendar of another company, which takes tokens of its own."""
+        return f"{self.function_compute}/calendar"
+
     def echo_url(self, service: str) -> str:
         """Where the echo service answers for a service of `sandbox.toml`."""
         return f"{self.function_compute}/echo/{service}"

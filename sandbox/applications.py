@@ -13,6 +13,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
     from sandbox import (
         amap,
         bucket,
+        calendar,
         cluster,
         control,
         credentials_uri,
@@ -39,6 +40,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         {
             "/__sandbox__/": control.application(cloud, synchronization),
             "/latest/": ecs.application(cloud),
+            f"{calendar.PATH}/": calendar.pages(cloud),
             credentials_uri.PATH: credentials_uri.application(cloud),
         },
         idaas_app,
@@ -49,7 +51,13 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         "idaas": tls,
         "idaas_plain": plain,
         "model_studio": by_prefix({"/api/v1/mcps/": mcp}, models),
-        "function_compute": by_prefix({f"{bucket.PATH}/": bucket.application(cloud)}, functions),
+        "function_compute": by_prefix(
+            {
+                f"{bucket.PATH}/": bucket.application(cloud),
+                f"{calendar.PATH}/": calendar.application(cloud),
+            },
+            functions,
+        ),
     }
     return by_listener, [mcp, models, functions]
 

@@ -19,6 +19,7 @@ from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
 from sandbox.jwt_providers import JwtProviders
+from sandbox.oauth_providers import OAuthProviders
 from sandbox.ram.cloud_roles import CloudRoles
 from sandbox.ram.execution_role import ExecutionRole
 from sandbox.settings import Settings
@@ -66,6 +67,7 @@ class Cloud:
         )
         self.execution_role = ExecutionRole(AGENT, clock)
         self.cloud_roles = CloudRoles(AGENT, clock)
+        self.oauth_providers = OAuthProviders(clock)
         self._agent_public_key = (
             jwk.RSAKey.import_key(self.secrets.agent_private_key).as_pem(private=False).decode()
         )
@@ -86,6 +88,7 @@ class Cloud:
         self.access_tokens.reset()
         self.jwt_providers.reset()
         self.cloud_roles.reset()
+        self.oauth_providers.reset()
         self.directory = sandbox_directory(
             alice_password=self.secrets.alice_password,
             bob_password=self.secrets.bob_password,
@@ -114,7 +117,7 @@ class Cloud:
             directory.users[user.name] = User(user.name, user.subject, user.display_name, password)
             for identifier in (LLM_API_KEY, AMAP_API_KEY):
                 self.vault.add(identifier, "", {user.subject}, now=self.clock())
-            for released in (*self.jwt_providers, *self.cloud_roles):
+            for released in (*self.jwt_providers, *self.cloud_roles, *self.oauth_providers):
                 released.readers.add(user.subject)
         for service in configuration.services:
             if service.audience and service.jwt_provider is None:

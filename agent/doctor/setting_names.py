@@ -13,6 +13,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
@@ -79,6 +80,8 @@ def _described(requirement: CredentialRequirement | None) -> str:
     match requirement:
         case ApiKeyRequirement(identifier):
             return f'the API key "{identifier}"'
+        case OAuthTokenRequirement(provider):
+            return f'a token of the OAuth provider "{provider}"'
         case CloudRoleRequirement(role):
             return f'a request signed as the cloud role "{role}"'
         case IssuedJwtRequirement(provider, audience):

@@ -29,7 +29,7 @@ _MAX_BYTES: Final = 1024 * 1024
 _TYPES: Final = ("http", "mcp")
 
 
-CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role")
+CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role", "oauth_token")
 """The keys that declare the credential of a service; at most one is set."""
 
 
@@ -86,6 +86,19 @@ class _IssuedJwt(BaseModel):
         return IssuedJwtRequirement(
             self.provider, self.audience, tuple(sorted(self.claims.items())), placement
         )
+
+
+class _OAuthToken(BaseModel):
+    """`{ provider = "calendar", scopes = ["calendar.read"] }`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        description="The identifier of the OAuth provider in IDaaS."
+    )
+    scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,1024}$")], ...] = Field(
+        (), description="Default: those of the provider."
+    )
 
 
 class _CloudRole(BaseModel):
@@ -146,6 +159,9 @@ class HTTPDeclaration(_Declaration):
     settings: dict[str, Any] = Field(default_factory=dict, description="Passed to the function unchanged.")
     cloud_role: _CloudRole | None = Field(
         None, description="Requests are signed with temporary credentials of this Alibaba Cloud role."
+    )
+    oauth_token: _OAuthToken | None = Field(
+        None, description="The credential is an access token that IDaaS obtained from another provider."
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,6 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, AuditError, UnreachableError
-from identity.secret import Secret
 from tools.service import Service
 
 
@@ -63,9 +62,7 @@ class CredentialsNode:
         return {
             "credentials": RunCredentials(
                 {
-                    name: UnavailableCredential(outcome.code, Secret(outcome.detail))
-                    if isinstance(outcome, AgentError)
-                    else outcome
+                    name: UnavailableCredential.of(outcome) if isinstance(outcome, AgentError) else outcome
                     for name, outcome in resolved.items()
                 }
             )

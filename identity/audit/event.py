@@ -32,6 +32,9 @@ class AuditedAction(StrEnum):
     CLOUD_ROLE_ISSUE = "cloud_role_issue"
     """Credentials of a cloud role were requested (Developer API, `ObtainCloudAccountRoleAccess…`)."""
 
+    OAUTH_TOKEN_ISSUE = "oauth_token_issue"  # noqa: S105 - a name, no secret
+    """A token of a foreign authorization server was requested (`FetchOAuthAuthenticationToken`)."""
+
     ACCESS_REVOKED = "access_revoked"
     """Access tokens are refused from now on: those of one user, one, or all that were issued until a time."""
 

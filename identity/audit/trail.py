@@ -19,6 +19,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.error_code import ErrorCode
 from identity.errors import AccessTokenError, AgentError, CredentialError
@@ -137,6 +138,8 @@ class AuditTrail:
                 action = AuditedAction.JWT_ISSUE
             case CloudRoleRequirement():
                 action = AuditedAction.CLOUD_ROLE_ISSUE
+            case OAuthTokenRequirement():
+                action = AuditedAction.OAUTH_TOKEN_ISSUE
             case AccessTokenRequirement():
                 action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
         return self._credential_step(
@@ -193,6 +196,8 @@ class AuditTrail:
                 members |= {"credential": provider, "audience": audience}
             case CloudRoleRequirement(role):
                 members["credential"] = role
+            case OAuthTokenRequirement(provider, scopes):
+                members |= {"credential": provider, "scope": " ".join(scopes) or None}
         if caller is not None:
             members["token_hash"] = self._hash(caller.fingerprint)
         return self._step(

@@ -87,6 +87,24 @@ class CloudRoleRequirement:
             raise ValueError("the duration must be from 900 to 43200 seconds")
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthTokenRequirement:
+    """Requires an access token of a foreign authorization server, from IDaaS's OAuth provider `provider`.
+
+    The provider's flow decides whose it is: the agent's (`m2m`), or the user's (`user_federation`), which
+    requires Human identity and the user's consent. Without `scopes` it has those of the provider.
+    """
+
+    provider: str
+    scopes: tuple[str, ...] = ()
+    placement: Placement = field(default=BEARER, compare=False)
+    """Where the service expects it. Not compared: a credential does not depend on its placement."""
+
+
 CredentialRequirement: TypeAlias = (
-    ApiKeyRequirement | AccessTokenRequirement | IssuedJwtRequirement | CloudRoleRequirement
+    ApiKeyRequirement
+    | AccessTokenRequirement
+    | IssuedJwtRequirement
+    | CloudRoleRequirement
+    | OAuthTokenRequirement
 )

@@ -16,7 +16,12 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials.requirement import ApiKeyRequirement, CloudRoleRequirement, IssuedJwtRequirement
+from identity.credentials.requirement import (
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    IssuedJwtRequirement,
+    OAuthTokenRequirement,
+)
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -31,6 +36,7 @@ from identity.idaas.cloud_role_credential import obtain_cloud_role
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.exchanged_token import is_agents_own
 from identity.idaas.issued_jwt import generate_jwt
+from identity.idaas.oauth_token import fetch_oauth_token
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
 from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
@@ -120,6 +126,14 @@ class IDaaSClient:
         A refusal is raised as by `generate_jwt`.
         """
         return await self._from_store(pam_token, obtain_cloud_role(requirement))
+
+    async def fetch_oauth_token(self, pam_token: Secret, requirement: OAuthTokenRequirement) -> IssuedToken:
+        """A token of a foreign authorization server (Developer API, `FetchOAuthAuthenticationToken`).
+
+        Raises `ConsentRequiredError` if the user has to allow it first. A refusal is raised as by
+        `generate_jwt`.
+        """
+        return await self._from_store(pam_token, fetch_oauth_token(requirement))
 
     async def _from_store(self, pam_token: Secret, operation: StoreOperation[T]) -> T:
         requested_at = self._clock()

@@ -11,6 +11,7 @@ from identity.credentials.requirement import (
     CloudRoleRequirement,
     CredentialRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.idaas.token_response import IssuedToken
 from identity.secret import Secret
@@ -42,6 +43,10 @@ class IDaaSRequests(Protocol):
 
     async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
         """Temporary credentials of a role, packed."""
+        ...
+
+    async def fetch_oauth_token(self, pam_token: Secret, requirement: OAuthTokenRequirement) -> IssuedToken:
+        """A token of a foreign authorization server."""
         ...
 
 
@@ -81,6 +86,8 @@ class IDaaSIssuer:
             return IssuedCredential(await self._requests.obtain_api_key(prerequisite, requirement))
         if isinstance(requirement, CloudRoleRequirement):
             issued = await self._requests.obtain_cloud_role(prerequisite, requirement)
+        elif isinstance(requirement, OAuthTokenRequirement):
+            issued = await self._requests.fetch_oauth_token(prerequisite, requirement)
         else:
             subject = None if user is None else user.principal.subject
             issued = await self._requests.generate_jwt(prerequisite, requirement, subject)

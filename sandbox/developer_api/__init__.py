@@ -12,6 +12,7 @@ from sandbox.developer_api import cloud_role_operations
 from sandbox.developer_api.cloud_role_operations import CloudRoleOperations
 from sandbox.developer_api.endpoint import Endpoint, PublicEndpoint
 from sandbox.developer_api.jwt_operations import MANAGE, OBTAIN, READ, JwtOperations
+from sandbox.developer_api.oauth_operations import OAuthOperations
 from sandbox.developer_api.obtain_credential import PERMISSION, ObtainCredential
 from sandbox.failing_service import observed
 
@@ -22,7 +23,7 @@ def application(cloud: Cloud) -> ASGIApp:
     """Serves the operations below `/v2/{instance}/`. Faults are those of `developer_api`."""
     obtain = Endpoint(cloud, "ObtainCredential", PERMISSION, ObtainCredential(cloud).perform)
     routes = [Route("/v2/{instance}/credentials/_/actions/obtain", obtain.answer)]
-    routes += [*_of_jwts(cloud), *_of_cloud_roles(cloud)]
+    routes += [*_of_jwts(cloud), *_of_cloud_roles(cloud), *_of_oauth(cloud)]
     return observed(Starlette(routes=routes), cloud, "developer_api")
 
 
@@ -61,4 +62,15 @@ def _of_cloud_roles(cloud: Cloud) -> list[Route]:
     return [
         Route(f"{path}/obtainAccessCredential", obtain.answer),
         Route(f"{path}/listAssumableCloudAccountRoles", listing.answer),
+    ]
+
+
+def _of_oauth(cloud: Cloud) -> list[Route]:
+    operations = OAuthOperations(cloud)
+    fetch = Endpoint(cloud, "FetchOAuthAuthenticationToken", OBTAIN, operations.fetch)
+    session = Endpoint(cloud, "GetOAuthAuthorizationSession", OBTAIN, operations.session)
+    sessions = "/v2/{instance}/oauthAuthorizationSessions/_/actions/get"
+    return [
+        Route(f"{_TOKENS}/_/actions/fetchOAuthAccessToken", fetch.answer, methods=["POST"]),
+        Route(sessions, session.answer, methods=["POST"]),
     ]

@@ -84,3 +84,67 @@ async def test_user_to_whom_the_role_is_not_released_does_not_get_the_agents_rig
     answer = await agent.ask(question, sandbox.access_token("bob"), stream=True)
     assert answer.tool_events[-1]["error"] == "service_credential_unavailable"
     assert "bucket:GetObject" not in cloud.counters.snapshot()
+
+
+CALENDAR_TOOLS = '''
+def service(calendar, settings):
+    @calendar.tool
+    async def sales_report(http, month: str) -> str:
+        """Gets the sales report of a month."""
+        return (await http.get("events")).text
+'''
+REPORT = "Get the sales report of month 2026-10"
+
+
+@pytest.fixture
+def calendar(sandbox, declared, tmp_path):
+    """The variables of an agent with a service of the OAuth provider."""
+
+    def declare(provider: str) -> dict[str, str]:
+        variables = declared(
+            f'oauth_token = {{ provider = "{provider}" }}', sandbox.cloud.addresses.calendar_url
+        )
+        (tmp_path / "reports.py").write_text(CALENDAR_TOOLS)
+        return variables
+
+    return declare
+
+
+async def test_oauth_token_of_the_agent_is_used_under_machine_identity(start_agent, sandbox, calendar):
+    agent = await start_agent("Machine", **calendar("calendar_rooms"))
+    for _ in range(2):
+        answer = await agent.ask(REPORT, sandbox.access_token(), stream=True)
+        assert json.loads(answer.tool_events[-1]["result"])["account"] == "app_agent01"
+    counters = sandbox.cloud.counters.snapshot()
+    assert counters["developer_api:FetchOAuthAuthenticationToken"] == 1
+    (token,) = sandbox.cloud.oauth_providers.tokens()
+    assert token.value not in answer.body
+
+
+async def test_user_opens_the_address_of_the_result_and_asks_again(
+    start_agent, sandbox, calendar, caplog, tmp_path
+):
+    cloud, alice = sandbox.cloud, sandbox.access_token("alice")
+    audit = tmp_path / "audit.jsonl"
+    agent = await start_agent("Human", **calendar("calendar"), AUDIT_LOG_FILE=str(audit))
+    with caplog.at_level("DEBUG"):
+        first = (await agent.ask(REPORT, alice, stream=True)).tool_events[-1]
+    (session,) = cloud.oauth_providers.sessions()
+    url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
+    assert (first["ok"], first["error"]) == (False, "consent_required")
+    assert url in first["result"]
+    assert session.session_id not in audit.read_text() + caplog.text
+    assert "Allow" in (await agent.http.get(url)).text
+    assert "Allowed" in (await agent.http.post(url, data={"decision": "allow"})).text
+    sandbox.clock.advance(3)
+    second = (await agent.ask(REPORT, alice, stream=True)).tool_events[-1]
+    assert json.loads(second["result"])["account"] == "user_alice01"
+    others = (await agent.ask(REPORT, sandbox.access_token("bob"), stream=True)).tool_events[-1]
+    assert others["error"] == "consent_required"
+
+
+async def test_agents_own_identity_cannot_consent_for_a_user(start_agent, sandbox, calendar):
+    agent = await start_agent("Machine", **calendar("calendar"))
+    answer = await agent.ask(REPORT, sandbox.access_token("alice"), stream=True)
+    assert answer.tool_events[-1]["error"] == "service_credential_unavailable"
+    assert sandbox.cloud.oauth_providers.sessions() == ()

@@ -46,7 +46,7 @@ class Canaries:
         return found + (["a token"] if _JWT.search(text) or _BASE64_JWT in text else [])
 
 
-_ISSUED = {"access_token", "jwtValue", "accessKeySecret", "securityToken"}
+_ISSUED = {"access_token", "jwtValue", "accessKeySecret", "securityToken", "accessTokenValue"}
 
 
 def _issued(answer: object) -> Iterable[str]:

@@ -266,6 +266,7 @@ async def test_langgraph_server_keeps_no_secret_of_runs_that_fail(langgraph_serv
 STORED = {
     "a JWT": 'issued_jwt = { provider = "service_jwt", audience = "https://reports.example" }',
     "a cloud role": 'cloud_role = { role = "acs:ram::1000000000000001:role/report-reader" }',
+    "an OAuth token": 'oauth_token = { provider = "calendar_rooms" }',
 }
 REPORT_TOOL = '''
 def service(reports, settings):
@@ -295,7 +296,7 @@ async def test_no_credential_of_the_store_leaves_when_the_service_echoes_it(
         response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
         seen.append((surface.__name__, f"{response.headers} {response.text}"))
     seen += [("the audit log", audit.read_text()), *logged(), *heard]
-    issued = {"a JWT": "jwt_issue", "a cloud role": "cloud_role_issue"}[kind]
-    assert f'"{issued}"' in audit.read_text()
+    issued = f"{kind.split()[-1].lower()}_issue"
+    assert f'{issued}"' in audit.read_text()
     assert len(canaries.by_name) > len(secrets_of(sandbox, token).by_name) + 1
     assert leaks(canaries, seen) == []

@@ -17,6 +17,7 @@ from identity.credentials.requirement import (
     ApiKeyRequirement,
     CloudRoleRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
@@ -84,6 +85,15 @@ async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
         f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{role}\npython = "payroll.py:service"'
     )
     assert reports.credential == CloudRoleRequirement("acs:ram::1:role/reader", 900)
+    await reports.aclose()
+
+
+async def test_oauth_token_is_declared_with_its_provider_and_scopes(made):
+    token = (
+        'oauth_token = { provider = "calendar", scopes = ["calendar.read"] }\npython = "payroll.py:service"'
+    )
+    (reports,) = made(f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{token}')
+    assert reports.credential == OAuthTokenRequirement("calendar", ("calendar.read",))
     await reports.aclose()
 
 

@@ -12,6 +12,7 @@ from identity.credentials.requirement import (
     ApiKeyRequirement,
     CloudRoleRequirement,
     IssuedJwtRequirement,
+    OAuthTokenRequirement,
 )
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
@@ -43,6 +44,9 @@ class Requests:
 
     async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
         return IssuedToken(Secret(f"{pam_token.reveal()} {requirement.role}"), 3600.0)
+
+    async def fetch_oauth_token(self, pam_token: Secret, requirement: OAuthTokenRequirement) -> IssuedToken:
+        return IssuedToken(Secret(f"{pam_token.reveal()} {requirement.provider}"), 3600.0)
 
 
 def test_credentials_of_the_store_require_a_token_for_it() -> None:
@@ -86,6 +90,12 @@ async def test_jwt_is_issued_for_the_caller_and_under_machine_identity_for_the_a
 async def test_credentials_of_a_cloud_role_are_obtained_with_the_prerequisite() -> None:
     issued = await IDaaSIssuer(Requests()).issue(ROLE, MACHINE, None, Secret("pam"))
     assert issued == IssuedCredential(Secret("pam acs:ram::1:role/reader"), 3600.0)
+
+
+async def test_oauth_token_is_fetched_with_the_prerequisite() -> None:
+    requirement = OAuthTokenRequirement("calendar")
+    issued = await IDaaSIssuer(Requests()).issue(requirement, MACHINE, None, Secret("pam"))
+    assert issued == IssuedCredential(Secret("pam calendar"), 3600.0)
 
 
 async def test_missing_caller_or_prerequisite_is_an_error() -> None:
