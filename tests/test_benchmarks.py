@@ -20,7 +20,16 @@ ROOT = Path(__file__).parents[1]
 
 
 ROWS = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
-ALONE = {"broker", "cold_start", "growth", "human_users", "idaas_requests", "mcp_call", "resident_memory"}
+ALONE = {
+    "broker",
+    "cold_start",
+    "growth",
+    "human_users",
+    "idaas_requests",
+    "mcp_call",
+    "resident_memory",
+    "revocation",
+}
 """Rows that start their own processes; the others share servers."""
 
 

@@ -20,6 +20,8 @@ export const zhErrors = Object.freeze({
   'error.service_failed.remedy': '请稍后重试，或联系管理员',
   'error.service_key_unavailable.symptom': '智能体未能取得{service}的密钥',
   'error.service_key_unavailable.remedy': '请联系管理员',
+  'error.service_credential_unavailable.symptom': '智能体未能取得{service}的凭证',
+  'error.service_credential_unavailable.remedy': '请联系管理员',
   'error.enterprise_service_failed.symptom': '调用{service}失败',
   'error.enterprise_service_failed.remedy': '请稍后重试，或联系管理员',
   'error.enterprise_jwt_rejected.symptom': '{service}不接受该智能体',

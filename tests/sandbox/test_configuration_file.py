@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.configuration import ConfigurationFaultsError
 from sandbox.configuration_file import AlreadyThereError, SandboxFile, SandboxFileEditor, with_secrets
+from sandbox.directory import PAM_PERMISSIONS
 
 MINE = """# mine
 [users.carol] # the boss
@@ -40,7 +41,8 @@ def test_additions_keep_comments_and_order(path):
         position = text.index(line, position)
     assert [user.name for user in saved.users] == ["carol", "dave", "eve"]
     assert SandboxFile(path).read() == saved
-    assert len(saved.people) == 2 + 3 * 5  # two grants; each user may use the agent and PAM
+    # Two grants; each of three users may use the agent and has every permission of the credential store.
+    assert len(saved.people) == 2 + 3 * (1 + len(PAM_PERMISSIONS))
     assert saved.redirect_uris == ("http://localhost:3000/",)
 
 
