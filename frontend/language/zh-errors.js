@@ -22,6 +22,8 @@ export const zhErrors = Object.freeze({
   'error.service_key_unavailable.remedy': '请联系管理员',
   'error.service_credential_unavailable.symptom': '智能体未能取得{service}的凭证',
   'error.service_credential_unavailable.remedy': '请联系管理员',
+  'error.consent_required.symptom': '需要你授权智能体使用你在{service}的账号',
+  'error.consent_required.remedy': '请打开返回内容中的地址完成授权，然后重新提问',
   'error.enterprise_service_failed.symptom': '调用{service}失败',
   'error.enterprise_service_failed.remedy': '请稍后重试，或联系管理员',
   'error.enterprise_jwt_rejected.symptom': '{service}不接受该智能体',

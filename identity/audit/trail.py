@@ -140,7 +140,7 @@ class AuditTrail:
                 action = AuditedAction.CLOUD_ROLE_ISSUE
             case OAuthTokenRequirement():
                 action = AuditedAction.OAUTH_TOKEN_ISSUE
-            case AccessTokenRequirement():
+            case _:
                 action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
         return self._credential_step(
             action, requirement, access_identity, caller if human else None, client=self._client
