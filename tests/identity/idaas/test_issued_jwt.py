@@ -18,6 +18,7 @@ from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issued_jwt import generate_jwt
 from identity.idaas.issuer import IDaaSIssuer
 from identity.secret import Secret
+from tests.identity.credentials.controlled_issuer import settled
 from tests.identity.idaas.sandbox_client import refusal
 from tests.running_agent import StartAgent
 
@@ -111,3 +112,16 @@ def test_jwt_ends_with_the_earlier_of_both_times() -> None:
     assert (
         generate_jwt(REQUIREMENT, "alice").read(response | {"expirationTime": None}, 1.0).expires_at == 2000.0
     )
+
+
+async def test_jwt_is_removed_when_idaas_refuses_the_next_one(
+    sandbox: Any, broker: CredentialBroker, alice: Any
+) -> None:
+    await broker.obtain(REQUIREMENT, HUMAN, alice)
+    sandbox.cloud.jwt_providers.find("service_jwt").enabled = False
+    sandbox.clock.advance(840)  # it is still valid, and its renewal is due
+    assert broker.cached(REQUIREMENT, HUMAN, alice) is not None
+    await settled(broker)
+    assert broker.cached(REQUIREMENT, HUMAN, alice) is None
+    error = await refusal(broker.obtain(REQUIREMENT, HUMAN, alice), CredentialError)
+    assert error.code is IdentityCode.SERVICE_CREDENTIAL_UNAVAILABLE
