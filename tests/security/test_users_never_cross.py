@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from agent.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
-from identity.credentials.broker import _credential_key
 from identity.credentials.cache import CredentialCache
 from identity.credentials.cached_credential import CachedCredential
 from identity.credentials.credential import Credential
+from identity.credentials.credential_key import credential_key
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
 from identity.secret import Secret
@@ -109,13 +109,11 @@ def test_a_cached_credential_is_found_only_for_its_user(pairs):
         caller = None if holder is None else caller_with(holder)
         credential = Credential(requirement, human, Secret(str(number)), 1e12)
         entry = CachedCredential(credential, obtained_at=0.0, refresh_at=1e12, stale_at=1e12)
-        cache.put(_credential_key(requirement, human, caller), entry, now=0.0)
+        cache.put(credential_key(requirement, human, caller), entry, now=0.0)
         model[asked(holder, requirement)] = credential
     for holder, requirement in pairs:
         human = AccessIdentity.MACHINE if holder is None else AccessIdentity.HUMAN
-        found = cache.get(
-            _credential_key(requirement, human, None if holder is None else caller_with(holder))
-        )
+        found = cache.get(credential_key(requirement, human, None if holder is None else caller_with(holder)))
         assert found is not None
         assert found.credential is model[asked(holder, requirement)]
 
