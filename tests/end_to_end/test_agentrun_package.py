@@ -127,7 +127,7 @@ async def deployed(
 
 
 @pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-async def test_the_package_answers_without_a_secret_and_after_a_freeze(
+async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
     sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], access_identity: str
 ) -> None:
     token = sandbox.access_token("alice", lifetime=4 * 3600)
@@ -145,7 +145,7 @@ async def test_the_package_answers_without_a_secret_and_after_a_freeze(
         assert agent.instance.frozen
 
 
-async def test_the_platforms_credentials_are_not_taken_from_a_client(
+async def test_credentials_in_headers_of_a_client_are_ignored(
     sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any]
 ) -> None:
     forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}

@@ -121,7 +121,7 @@ def test_every_code_is_provoked_or_listed_as_unreachable() -> None:
 
 
 @pytest.mark.parametrize("method", [AuthnMethod.PRIVATE_KEY_JWT, AuthnMethod.PKCS7])
-async def test_a_wrong_clock_is_found_for_each_method_with_a_time(
+async def test_wrong_clock_is_found_for_each_method_with_a_time(
     sandbox: Sandbox, tmp_path: Path, method: AuthnMethod
 ) -> None:
     found = await findings(sandbox.running.environment_by(method, tmp_path), ahead=-3600)
@@ -139,7 +139,7 @@ async def test_a_wrong_clock_is_found_for_each_method_with_a_time(
         (AuthnMethod.PLUGIN, "in Human identity the user's access token travels in the body"),
     ],
 )
-async def test_the_client_credential_and_where_it_travels_is_shown(
+async def test_client_credential_and_where_it_travels_is_shown(
     sandbox: Sandbox, tmp_path: Path, method: AuthnMethod, shown: str
 ) -> None:
     settings = read_settings(sandbox.running.environment_by(method, tmp_path))

@@ -30,7 +30,7 @@ async def seen_by_the_application(role: Any, sent: list[tuple[bytes, bytes]], **
     return seen
 
 
-async def test_the_newest_credential_of_a_verified_request_is_taken_and_removed() -> None:
+async def test_newest_credential_of_a_verified_request_is_taken_and_removed() -> None:
     role = RequestHeaderRole(ENVIRONMENT)
     assert (await role.current()).access_key_id == "STS.start"
     for name in ("one", "two"):
@@ -39,7 +39,7 @@ async def test_the_newest_credential_of_a_verified_request_is_taken_and_removed(
     assert (await role.current()).provider == "static_sts"
 
 
-async def test_the_headers_of_an_unverified_request_are_removed_and_not_taken() -> None:
+async def test_headers_of_an_unverified_request_are_removed_and_not_taken() -> None:
     role = RequestHeaderRole(ENVIRONMENT)
     assert await seen_by_the_application(role, headers("forged")) == [b"accept"]
     assert (await role.current()).access_key_id == "STS.start"
@@ -53,7 +53,7 @@ async def test_incomplete_or_malformed_headers_change_nothing() -> None:
     assert (await role.current()).access_key_id == "STS.start"
 
 
-async def test_a_refused_credential_is_replaced_by_the_next_requests() -> None:
+async def test_refused_credential_is_replaced_by_the_next_requests() -> None:
     role = RequestHeaderRole(ENVIRONMENT)
     expired = await role.current()
     assert not await role.renew(expired)

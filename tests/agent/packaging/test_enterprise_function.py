@@ -49,7 +49,7 @@ def token(sandbox: Sandbox, **changes: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {sandbox.access_token('alice', **arguments)}"}
 
 
-def test_a_good_token_is_answered(url: str, sandbox: Sandbox) -> None:
+def test_valid_token_is_accepted(url: str, sandbox: Sandbox) -> None:
     for response in (
         httpx.get(url, headers=token(sandbox)),
         httpx.post(url, headers=token(sandbox), json={}),
@@ -71,19 +71,19 @@ def test_a_good_token_is_answered(url: str, sandbox: Sandbox) -> None:
         {"header": {"kid": "other"}},
     ],
 )
-def test_another_token_is_refused(url: str, sandbox: Sandbox, changes: dict[str, Any]) -> None:
+def test_invalid_token_is_refused(url: str, sandbox: Sandbox, changes: dict[str, Any]) -> None:
     response = httpx.get(url, headers=token(sandbox, **changes))
     assert response.status_code == 403
     assert response.json().keys() == {"error"}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer"}])
-def test_a_request_without_a_token_is_refused(url: str, headers: dict[str, str]) -> None:
+def test_request_without_a_token_is_refused(url: str, headers: dict[str, str]) -> None:
     assert httpx.get(url, headers=headers).status_code == 401
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
-def test_a_token_of_another_algorithm_is_refused(url: str, sandbox: Sandbox, algorithm: str) -> None:
+def test_token_of_another_algorithm_is_refused(url: str, sandbox: Sandbox, algorithm: str) -> None:
     _, payload, _ = token(sandbox)["Authorization"].removeprefix("Bearer ").split(".")
     head = {"alg": algorithm, "kid": sandbox.cloud.keys.current.kid}
     key = sandbox.cloud.keys.current.as_pem(private=False)
@@ -97,11 +97,11 @@ def encoded(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def test_garbage_is_refused(url: str) -> None:
+def test_malformed_token_is_refused(url: str) -> None:
     assert httpx.get(url, headers={"Authorization": "Bearer a.b.c"}).status_code == 403
 
 
-def test_the_log_has_neither_token_nor_query(url: str, sandbox: Sandbox, capfd: Any) -> None:
+def test_log_contains_neither_token_nor_query(url: str, sandbox: Sandbox, capfd: Any) -> None:
     headers = token(sandbox) | {"x-fc-request-id": "r1"}
     httpx.get(f"{url}/?secret=sesame", headers=headers)
     written = capfd.readouterr()
@@ -111,6 +111,6 @@ def test_the_log_has_neither_token_nor_query(url: str, sandbox: Sandbox, capfd: 
     assert headers["Authorization"][20:60] not in written.out + written.err
 
 
-def test_a_check_without_an_audience_cannot_be_made(function: ModuleType, sandbox: Sandbox) -> None:
+def test_check_without_an_audience_is_not_created(function: ModuleType, sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="SERVICE_AUDIENCE"):
         function.TokenCheck(sandbox.cloud.jwks(), issuer=sandbox.issuer, audience="", permission="p")

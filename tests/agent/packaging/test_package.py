@@ -64,9 +64,7 @@ def names(package: Package) -> set[str]:
         return set(archive.namelist())
 
 
-def test_the_zip_has_the_agent_and_its_dependencies_and_nothing_else(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path)
     found = names(package)
     assert {name.partition("/")[0] for name in found} == {
@@ -92,7 +90,7 @@ def test_no_file_of_the_package_contains_a_secret(sandbox: Sandbox, tmp_path: Pa
     assert "SSL_CERT_FILE is not in s.yaml: it names a file of this machine" in notes
 
 
-def test_the_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path, region="cn-beijing", role="agent-role")
     props = yaml.safe_load((package.folder / "s.yaml").read_text())["resources"]["agent"]["props"]
     agent = props["agent"]
@@ -108,14 +106,14 @@ def test_the_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Pa
     assert "API_URL" in (package.folder / "config.js").read_text()
 
 
-def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     files = {"b": b"2", "a": b"1"}
     write_zip(tmp_path / "one.zip", files)
     write_zip(tmp_path / "two.zip", dict(sorted(files.items())))
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
-def test_a_method_that_needs_a_secret_is_refused_before_anything_is_installed(
+def test_method_that_needs_a_secret_is_refused_before_anything_is_installed(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     given = variables(sandbox, tmp_path, method="CLIENT_SECRET_POST")
@@ -137,7 +135,7 @@ def test_every_fault_of_the_options_is_reported(sandbox: Sandbox, tmp_path: Path
     assert len(caught.value.faults) == 2
 
 
-def test_another_python_ends_the_start_with_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_start_with_another_python_ends_with_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path, python="3.10")
     with zipfile.ZipFile(package.folder / "code.zip") as archive:
         archive.extractall(tmp_path / "code")
@@ -160,7 +158,7 @@ def function(sandbox: Sandbox, folder: Path) -> Package:
     )
 
 
-def test_the_functions_trigger_has_the_present_keys(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_trigger_of_the_function_has_the_current_keys(sandbox: Sandbox, tmp_path: Path) -> None:
     package = function(sandbox, tmp_path / "out")
     document = yaml.safe_load((package.folder / "s.yaml").read_text())
     keys = deployed_jwks(document)["keys"]
@@ -171,7 +169,7 @@ def test_the_functions_trigger_has_the_present_keys(sandbox: Sandbox, tmp_path: 
     assert environment["SERVICE_PERMISSION"] == "service.invoke"
 
 
-def test_only_public_rsa_keys_for_signatures_go_into_the_trigger() -> None:
+def test_trigger_has_only_public_rsa_keys_for_signatures() -> None:
     key = {"kty": "RSA", "kid": "1", "n": "n", "e": "AQAB", "d": "private"}
     others = [{"kty": "EC", "kid": "2"}, {"kty": "RSA", "use": "enc"}, "text"]
     (found,) = trigger_jwks({"keys": [key, *others]})["keys"]
@@ -185,13 +183,13 @@ def run(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_trigger_jwks_prints_what_is_to_be_pasted(sandbox: Sandbox) -> None:
+def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
     status, output = run(sandbox, "trigger-jwks")
     assert status == 0
     assert json.loads(output) == trigger_jwks(sandbox.cloud.jwks())
 
 
-def test_trigger_jwks_notices_a_rotated_key(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_trigger_jwks_reports_a_rotated_key(sandbox: Sandbox, tmp_path: Path) -> None:
     deployed = str(function(sandbox, tmp_path / "out").folder / "s.yaml")
     status, output = run(sandbox, "trigger-jwks", "--deployed", deployed)
     assert (status, "the deployed keys are IDaaS's present ones" in output) == (0, True)

@@ -67,7 +67,7 @@ def trigger_of(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_generated_description_has_no_fault() -> None:
+def test_generated_description_has_no_fault() -> None:
     assert agentrun_faults(agentrun()) == []
     assert fc_faults(FUNCTION) == []
 
@@ -99,7 +99,9 @@ def test_the_generated_description_has_no_fault() -> None:
         (lambda a: a.update(endpoints=[{"name": "p", "weight": 1}]), "weight must be a number"),
     ],
 )
-def test_faults_of_an_agent_runtime(change: Callable[[dict[str, Any]], object], fault: str) -> None:
+def test_fault_of_an_agent_runtime_is_reported(
+    change: Callable[[dict[str, Any]], object], fault: str
+) -> None:
     document = agentrun()
     change(agent_of(document))
     (found,) = agentrun_faults(document)
@@ -126,7 +128,7 @@ def test_faults_of_an_agent_runtime(change: Callable[[dict[str, Any]], object], 
         (lambda d: function_of(d).update(region="mars"), "region must be one of"),
     ],
 )
-def test_faults_of_a_function(change: Callable[[dict[str, Any]], object], fault: str) -> None:
+def test_fault_of_a_function_is_reported(change: Callable[[dict[str, Any]], object], fault: str) -> None:
     document = copy.deepcopy(FUNCTION)
     change(document)
     (found,) = fc_faults(document)
@@ -140,6 +142,6 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {}, {"resources": {"agent": 1}}])
-def test_what_is_no_description_is_a_fault_and_no_exception(document: object) -> None:
+def test_document_of_another_form_is_a_fault_and_no_exception(document: object) -> None:
     assert agentrun_faults(document)
     assert fc_faults(document)

@@ -128,14 +128,14 @@ async def test_credentials_and_runs_of_revoked_tokens_end(made: Revocation, left
     assert process.store.kept == [made]
 
 
-async def test_a_run_with_a_newer_token_goes_on() -> None:
+async def test_run_with_a_newer_token_continues() -> None:
     process = Process()
     process.running.append(token("alice", issued_at=200.0))
     await process.enforcement.put([revocation()])
     assert [caller.issued_at for caller in process.running] == [50.0, 200.0]
 
 
-async def test_what_is_kept_is_in_force_after_the_start_and_what_others_put_at_once() -> None:
+async def test_stored_revocations_are_in_force_after_the_start_and_later_ones_at_once() -> None:
     process = Process()
     process.store.kept = [revocation()]
     await process.enforcement.start()
@@ -147,7 +147,7 @@ async def test_what_is_kept_is_in_force_after_the_start_and_what_others_put_at_o
     await process.enforcement.aclose()
 
 
-async def test_a_revocation_that_cannot_be_kept_is_in_force() -> None:
+async def test_revocation_that_cannot_be_stored_is_in_force() -> None:
     process = Process()
     process.store.failure = StoreError("the file cannot be written")
     with pytest.raises(StoreError):
@@ -156,7 +156,7 @@ async def test_a_revocation_that_cannot_be_kept_is_in_force() -> None:
     assert process.users == (["bob"], ["bob"])
 
 
-async def test_a_store_that_fails_is_reported_and_read_again(caplog: Any) -> None:
+async def test_failing_store_is_reported_and_read_again(caplog: Any) -> None:
     process = Process()
     await process.enforcement.start()
     process.store.failure = StoreError("Redis failed (ConnectionError)")
@@ -174,7 +174,7 @@ async def test_a_store_that_fails_is_reported_and_read_again(caplog: Any) -> Non
     await process.enforcement.aclose()
 
 
-async def test_the_same_failure_is_logged_once(caplog: Any) -> None:
+async def test_same_failure_is_logged_once(caplog: Any) -> None:
     process = Process()
     process.store.failure = StoreError("the file cannot be read")
     following = asyncio.create_task(process.enforcement.start())

@@ -43,20 +43,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "revocations.jsonl"
 
 
-async def test_what_was_put_is_read_after_a_restart(path: Path) -> None:
+async def test_stored_revocations_are_read_after_a_restart(path: Path) -> None:
     await store(path).put([revocation("alice"), revocation("bob")])
     changes = store(path).changes()
     assert await names(changes) == ["alice", "bob"]
     await changes.aclose()
 
 
-async def test_a_missing_file_has_no_revocations(path: Path) -> None:
+async def test_missing_file_has_no_revocations(path: Path) -> None:
     changes = store(path).changes()
     assert await names(changes) == []
     await changes.aclose()
 
 
-async def test_another_process_receives_what_is_put(path: Path) -> None:
+async def test_other_processes_receive_a_revocation(path: Path) -> None:
     reader, writer = store(path).changes(), store(path)
     assert await names(reader) == []
     await writer.put([revocation("alice")])
@@ -66,12 +66,12 @@ async def test_another_process_receives_what_is_put(path: Path) -> None:
     await reader.aclose()
 
 
-async def test_the_file_is_for_its_owner_alone(path: Path) -> None:
+async def test_file_is_readable_by_its_owner_only(path: Path) -> None:
     await store(path).put([revocation("alice")])
     assert modes(path, path.parent) == [0o600, 0o700]
 
 
-async def test_a_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(path, f"{to_json(revocation('alice'))}\n{{broken\n\n{to_json(revocation('bob'))}\n")
     changes = store(path).changes()
     assert await names(changes) == ["alice", "bob"]
@@ -79,7 +79,7 @@ async def test_a_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest
     assert "line 2 is no revocation" in caplog.text
 
 
-async def test_a_line_that_was_cut_off_does_not_spoil_the_next(path: Path) -> None:
+async def test_line_after_a_truncated_one_is_read(path: Path) -> None:
     write(path, f"{to_json(revocation('alice'))}\n{to_json(revocation('carol'))[:20]}")
     writer = store(path)
     changes = store(path).changes()
@@ -89,7 +89,7 @@ async def test_a_line_that_was_cut_off_does_not_spoil_the_next(path: Path) -> No
     await changes.aclose()
 
 
-async def test_a_replaced_file_is_read_from_its_beginning(path: Path) -> None:
+async def test_replaced_file_is_read_from_its_beginning(path: Path) -> None:
     await store(path).put([revocation("alice"), revocation("bob")])
     changes = store(path).changes()
     assert await names(changes) == ["alice", "bob"]
@@ -100,13 +100,13 @@ async def test_a_replaced_file_is_read_from_its_beginning(path: Path) -> None:
     await changes.aclose()
 
 
-async def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+async def test_error_names_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/revocations.jsonl cannot be written"):
         await store(tmp_path / "file" / "revocations.jsonl").put([revocation("alice")])
 
 
-async def test_a_folder_in_its_place_is_an_error(tmp_path: Path) -> None:
+async def test_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     changes = store(tmp_path).changes()
     with pytest.raises(StoreError, match="cannot be read"):
         await anext(changes)

@@ -32,7 +32,7 @@ async def received(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocat
         return set(await anext(changes))
 
 
-async def test_revocations_are_kept_and_announced_to_agents_of_one_audience(
+async def test_revocations_are_stored_and_sent_to_agents_of_one_audience(
     redis: RedisProcess,
 ) -> None:
     writer, reader, other = store(redis), store(redis), store(redis, "https://other.example")
@@ -59,7 +59,7 @@ async def test_revocations_are_kept_and_announced_to_agents_of_one_audience(
         (revocation("alice"), revocation("alice", None), revocation("alice")),
     ],
 )
-async def test_the_later_change_is_kept(
+async def test_later_change_is_stored(
     redis: RedisProcess, first: Revocation, second: Revocation, kept: Revocation
 ) -> None:
     agent = store(redis)
@@ -71,7 +71,7 @@ async def test_the_later_change_is_kept(
     await agent.aclose()
 
 
-async def test_a_redis_that_goes_away_is_an_error_and_keeps_what_it_had(redis: RedisProcess) -> None:
+async def test_stopped_redis_is_an_error_and_keeps_its_revocations(redis: RedisProcess) -> None:
     agent = store(redis)
     await agent.put([revocation("alice")])
     changes = agent.changes()
@@ -88,7 +88,7 @@ async def test_a_redis_that_goes_away_is_an_error_and_keeps_what_it_had(redis: R
     await agent.aclose()
 
 
-async def test_an_error_does_not_contain_the_password(redis: RedisProcess) -> None:
+async def test_error_does_not_contain_the_password(redis: RedisProcess) -> None:
     redis.stop()
     agent = RedisStore(Secret(f"redis://:sesame@127.0.0.1:{redis.port}"), audience="a")
     with pytest.raises(StoreError) as caught:
@@ -97,7 +97,7 @@ async def test_an_error_does_not_contain_the_password(redis: RedisProcess) -> No
     await agent.aclose()
 
 
-async def test_entries_that_are_no_revocations_are_ignored(redis: RedisProcess) -> None:
+async def test_entries_of_another_form_are_ignored(redis: RedisProcess) -> None:
     from redis.asyncio import Redis
 
     agent = store(redis)

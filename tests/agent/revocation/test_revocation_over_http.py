@@ -52,7 +52,7 @@ def restarted(agent: AgentServer, revocations: Path) -> AbstractContextManager[A
     return running_agent(agent.sandbox, ACCESS_IDENTITY="Human", REVOCATIONS_FILE=str(revocations))
 
 
-async def test_a_disabled_user_is_refused_at_once_and_others_are_not(agent: AgentServer) -> None:
+async def test_disabled_user_is_refused_at_once_and_others_are_not(agent: AgentServer) -> None:
     sandbox = agent.sandbox
     async with agent.client() as alice, agent.client("bob") as bob:
         assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
@@ -67,7 +67,7 @@ async def test_a_disabled_user_is_refused_at_once_and_others_are_not(agent: Agen
         assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
 
 
-async def test_a_running_answer_of_a_disabled_user_ends(agent: AgentServer) -> None:
+async def test_running_request_of_a_disabled_user_ends(agent: AgentServer) -> None:
     sandbox = agent.sandbox
     sandbox.cloud.settings.model_first_token_delay = 60
     async with agent.client() as alice:
@@ -79,7 +79,7 @@ async def test_a_running_answer_of_a_disabled_user_ends(agent: AgentServer) -> N
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "access_revoked")
 
 
-async def test_a_running_stream_of_a_disabled_user_ends_with_an_error_event(agent: AgentServer) -> None:
+async def test_running_stream_of_a_disabled_user_ends_with_an_error_event(agent: AgentServer) -> None:
     sandbox = agent.sandbox
     sandbox.cloud.settings.model_token_delay = 0.05
     async with agent.client() as alice:
@@ -93,7 +93,7 @@ async def test_a_running_stream_of_a_disabled_user_ends_with_an_error_event(agen
     assert json.loads(rest[-1].removeprefix("data: "))["error"]["code"] == "access_revoked"
 
 
-async def test_a_token_issued_after_the_event_is_accepted(agent: AgentServer) -> None:
+async def test_token_issued_after_the_event_is_accepted(agent: AgentServer) -> None:
     sandbox = agent.sandbox
     await change(sandbox, "update_password")
     async with agent.client() as alice:
@@ -103,7 +103,7 @@ async def test_a_token_issued_after_the_event_is_accepted(agent: AgentServer) ->
         assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
 
 
-async def test_a_restart_does_not_forget(agent: AgentServer, revocations: Path) -> None:
+async def test_revocation_is_in_force_after_a_restart(agent: AgentServer, revocations: Path) -> None:
     headers = agent.headers()
     await change(agent.sandbox, "disable")
     agent.stop()
@@ -113,7 +113,7 @@ async def test_a_restart_does_not_forget(agent: AgentServer, revocations: Path) 
     assert refused.json()["error"]["code"] == "access_revoked"
 
 
-async def test_another_process_of_the_agent_refuses_too(agent: AgentServer, revocations: Path) -> None:
+async def test_revocation_is_in_force_in_other_processes(agent: AgentServer, revocations: Path) -> None:
     with restarted(agent, revocations) as second:
         async with httpx.AsyncClient(headers=agent.headers(), base_url=second.url) as alice:
             assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
@@ -128,14 +128,14 @@ def unwritable(revocations: Path) -> None:
 
 
 @pytest.mark.usefixtures("unwritable")
-async def test_an_event_that_cannot_be_kept_is_in_force_and_sent_again(agent: AgentServer) -> None:
+async def test_event_that_cannot_be_stored_is_in_force_and_sent_again(agent: AgentServer) -> None:
     reported = await change(agent.sandbox, "disable")
     assert [event["eventCode"] for event in reported["retriedEvents"]] == ["exception"]
     async with agent.client() as alice:
         assert (await alice.post(CHAT, json=QUESTION)).status_code == 401
 
 
-async def test_decisions_are_on_record(agent: AgentServer, tmp_path: Path) -> None:
+async def test_revocations_are_in_the_audit_log(agent: AgentServer, tmp_path: Path) -> None:
     await change(agent.sandbox, "disable")
     agent.sandbox.clock.advance(1)
     await change(agent.sandbox, "enable")
@@ -151,9 +151,7 @@ async def test_decisions_are_on_record(agent: AgentServer, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"event":"a.b.c"}', b"x" * 300_000, json.dumps({"event": "a" * 5000}).encode()]
 )
-async def test_a_request_that_is_not_signed_is_refused_without_a_detail(
-    agent: AgentServer, body: bytes
-) -> None:
+async def test_unsigned_request_is_refused_without_a_detail(agent: AgentServer, body: bytes) -> None:
     async with agent.client(None) as http:
         response = await http.post("/events/idaas", content=body)
     assert (response.status_code, response.json()) == (
@@ -163,14 +161,14 @@ async def test_a_request_that_is_not_signed_is_refused_without_a_detail(
     assert agent.sandbox.cloud.counters.snapshot().get("idaas:provisioning_jwks", 0) == 0
 
 
-async def test_the_test_event_of_the_console_succeeds(agent: AgentServer) -> None:
+async def test_test_event_of_the_console_succeeds(agent: AgentServer) -> None:
     reported = await change(agent.sandbox, "test")
     assert [len(events) for events in reported.values()] == [1, 0, 0, 0]
     async with agent.client() as alice:
         assert (await alice.post(CHAT, json=QUESTION)).status_code == 200
 
 
-def test_without_the_variables_there_is_no_route(sandbox: Sandbox) -> None:
+def test_route_does_not_exist_without_the_variables(sandbox: Sandbox) -> None:
     none = {"IDAAS_EVENTS_APPLICATION_ID": "", "IDAAS_EVENTS_JWKS_ENDPOINT": ""}
     with running_agent(sandbox, **none) as server:
         assert httpx.post(f"{server.url}/events/idaas", json={}).status_code == 404
@@ -198,7 +196,7 @@ async def accepted(agent: AgentServer, headers: dict[str, str], expected: int) -
             pass
 
 
-async def test_an_operator_revokes_and_restores_a_user(agent: AgentServer, revocations: Path) -> None:
+async def test_operator_revokes_and_restores_a_user(agent: AgentServer, revocations: Path) -> None:
     alice, bob = agent.headers(), agent.headers("bob")
     status, output = await command(agent, revocations, "revoke", "--user", "user_alice01")
     assert status == 0, output
@@ -211,7 +209,7 @@ async def test_an_operator_revokes_and_restores_a_user(agent: AgentServer, revoc
     assert "no revocation is in force" in (await command(agent, revocations, "revoke", "--list"))[1]
 
 
-async def test_an_operator_revokes_one_token(agent: AgentServer, revocations: Path) -> None:
+async def test_operator_revokes_one_token(agent: AgentServer, revocations: Path) -> None:
     leaked, other = agent.headers(), agent.headers()
     token = leaked["Authorization"].removeprefix("Bearer ")
     status, output = await command(agent, revocations, "revoke", "--token", input=f"{token}\n")
@@ -222,7 +220,7 @@ async def test_an_operator_revokes_one_token(agent: AgentServer, revocations: Pa
     await accepted(agent, other, 200)
 
 
-async def test_an_operator_revokes_all_tokens_until_now(agent: AgentServer, revocations: Path) -> None:
+async def test_operator_revokes_all_tokens_until_now(agent: AgentServer, revocations: Path) -> None:
     assert (await command(agent, revocations, "revoke", "--all-before", "now"))[0] == 0
     await accepted(agent, agent.headers(), 401)
     assert (await command(agent, revocations, "unrevoke", "--all"))[0] == 0
@@ -241,7 +239,7 @@ async def test_an_operator_revokes_all_tokens_until_now(agent: AgentServer, revo
         ("unrevoke",),
     ],
 )
-def test_an_unclear_command_changes_nothing(
+def test_invalid_command_changes_nothing(
     agent: AgentServer, revocations: Path, arguments: tuple[str, ...]
 ) -> None:
     status, output = run(agent, revocations, *arguments)

@@ -49,11 +49,11 @@ def kind(given: dict[str, str]) -> Any:
         ({"fc_region": "cn-hangzhou", "fc_credentials_from_headers": "true"}, RequestHeaderRole),
     ],
 )
-def test_the_role_credential_has_the_first_source_that_is_named(given: Any, expected: Any) -> None:
+def test_role_credential_has_the_first_source_that_is_named(given: Any, expected: Any) -> None:
     assert kind(given) is expected
 
 
-async def test_the_access_key_of_the_environment_is_the_role_credential() -> None:
+async def test_access_key_of_the_environment_is_the_role_credential() -> None:
     role = authentication_sources(KEY, None).role
     assert role is not None
     credential = await role.current()
@@ -91,13 +91,13 @@ def test_variables_that_belong_together_are_checked(given: dict[str, str], fault
         "http://localhost?x",
     ],
 )
-def test_the_metadata_service_is_not_moved_off_this_machine(url: str) -> None:
+def test_metadata_service_is_not_moved_off_this_machine(url: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         AuthenticationVariables(ecs_metadata_endpoint=url)
 
 
 @pytest.mark.parametrize("url", ["http://100.100.100.200", "http://127.0.0.1:9400/", "http://[::1]:1"])
-def test_the_metadata_service_is_at_the_platforms_address_or_on_loopback(url: str) -> None:
+def test_metadata_service_is_at_the_platforms_address_or_on_loopback(url: str) -> None:
     assert AuthenticationVariables(ecs_metadata_endpoint=url).ecs_metadata_endpoint == url.rstrip("/")
 
 

@@ -315,7 +315,7 @@ def test_inconsistent_settings_of_the_provider_are_faults(
     assert [fault.split()[0] for fault in faults(environment | changed).faults] == found
 
 
-def test_the_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
+def test_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
     former, present = "redis://former.example:6379", "redis://present.example:6379"
     only = read_settings(environment | {"RATE_LIMIT_URL": former})
     both = read_settings(environment | {"RATE_LIMIT_URL": former, "REDIS_URL": present})
@@ -330,7 +330,7 @@ def test_user_events_need_application_and_keys(environment: dict[str, str]) -> N
     assert "IDAAS_EVENTS_JWKS_ENDPOINT must be set" in fault
 
 
-def test_the_key_of_user_events_is_read_from_its_file(environment: dict[str, str], tmp_path: Path) -> None:
+def test_key_of_user_events_is_read_from_its_file(environment: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{'ab' * 32}\n")
     settings = read_settings(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)})

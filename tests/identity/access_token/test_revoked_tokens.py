@@ -22,7 +22,7 @@ async def refused(verifier: Any, token: str) -> str:
     return caught.value.code
 
 
-async def test_a_remembered_token_is_refused_from_the_revocation_on(issuer: Any) -> None:
+async def test_cached_token_is_refused_after_the_revocation(issuer: Any) -> None:
     revocations = RevocationList()
     verifier = issuer.verifier(revocations=revocations)
     token = issuer.token()
@@ -32,13 +32,13 @@ async def test_a_remembered_token_is_refused_from_the_revocation_on(issuer: Any)
     assert await refused(issuer.verifier(revocations=revocations), token) is IdentityCode.ACCESS_REVOKED
 
 
-async def test_a_token_issued_after_the_revocation_is_accepted(issuer: Any) -> None:
+async def test_token_issued_after_the_revocation_is_accepted(issuer: Any) -> None:
     revocations = RevocationList()
     revoke(revocations, issuer.clock.now - 1)
     assert await issuer.verifier(revocations=revocations).verify(issuer.token())
 
 
-async def test_a_restored_token_is_accepted_again(issuer: Any) -> None:
+async def test_restored_token_is_accepted_again(issuer: Any) -> None:
     revocations = RevocationList()
     verifier = issuer.verifier(revocations=revocations)
     token = issuer.token()
@@ -48,14 +48,14 @@ async def test_a_restored_token_is_accepted_again(issuer: Any) -> None:
     assert await verifier.verify(token)
 
 
-async def test_a_token_that_does_not_say_when_it_was_issued_is_refused(issuer: Any) -> None:
+async def test_token_without_a_time_of_issue_is_refused(issuer: Any) -> None:
     revocations = RevocationList()
     revoke(revocations, 1.0)
     verifier = issuer.verifier(revocations=revocations)
     assert await refused(verifier, issuer.token(iat=...)) is IdentityCode.ACCESS_REVOKED
 
 
-async def test_a_revoked_token_without_the_scope_is_refused_as_revoked(issuer: Any) -> None:
+async def test_revoked_token_without_the_scope_is_refused_as_revoked(issuer: Any) -> None:
     revocations = RevocationList()
     revoke(revocations, issuer.clock.now)
     with pytest.raises(AccessTokenError) as caught:
@@ -63,7 +63,7 @@ async def test_a_revoked_token_without_the_scope_is_refused_as_revoked(issuer: A
     assert not isinstance(caught.value, InsufficientScopeError)
 
 
-async def test_a_forged_token_is_not_reported_as_revoked(issuer: Any) -> None:
+async def test_forged_token_is_not_reported_as_revoked(issuer: Any) -> None:
     revocations = RevocationList()
     revoke(revocations, issuer.clock.now)
     forged = issuer.token().rsplit(".", 1)[0] + ".AAAA"

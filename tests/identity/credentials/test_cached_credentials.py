@@ -104,7 +104,7 @@ async def test_expired_user_credentials_are_evicted(
     assert len(broker._cache) == 1
 
 
-async def test_a_revoked_users_credentials_are_forgotten_and_no_others(
+async def test_only_credentials_of_the_revoked_user_are_removed(
     broker: CredentialBroker, caller: Any
 ) -> None:
     alice, bob = caller("alice"), caller("bob")

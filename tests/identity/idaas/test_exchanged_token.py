@@ -24,9 +24,9 @@ def token(subject: Any) -> Secret:
         ("app_agent01", "app_agent01", False),
     ],
 )
-def test_the_subject_of_the_client_is_recognized(issued: str, subject: str, own: bool) -> None:
+def test_subject_of_the_client_is_recognized(issued: str, subject: str, own: bool) -> None:
     assert is_agents_own(token(issued), token(subject), "app_agent01") is own
 
 
-def test_a_token_that_is_no_jwt_shows_nothing() -> None:
+def test_token_that_is_not_a_jwt_shows_nothing() -> None:
     assert not is_agents_own(Secret("opaque"), Secret("opaque"), "app_agent01")

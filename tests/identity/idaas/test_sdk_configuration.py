@@ -188,7 +188,7 @@ def test_wrong_member_is_named(content: dict[str, Any], member: str) -> None:
     assert f'member "{member}"' in fault
 
 
-def test_the_method_of_public_clients_is_refused() -> None:
+def test_method_of_public_clients_is_refused() -> None:
     (fault,) = faults(with_authn(authnMethod="NONE"))
     assert '"NONE" is for public clients' in fault
 
@@ -209,7 +209,7 @@ def test_every_missing_member_of_a_method_is_named_at_once(method: str, members:
 
 
 @pytest.mark.parametrize(("method", "environment"), [("PKCS7", "AWS_EC2"), ("OIDC", "ALIBABA_CLOUD_ACK")])
-def test_an_environment_that_the_sdk_does_not_serve_is_a_fault(method: str, environment: str) -> None:
+def test_environment_that_the_sdk_does_not_serve_is_a_fault(method: str, environment: str) -> None:
     found = faults(with_authn(authnMethod=method, clientDeployEnvironment=environment))
     assert any('member "authnConfiguration.clientDeployEnvironment" must be' in fault for fault in found)
 

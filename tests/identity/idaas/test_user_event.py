@@ -57,11 +57,11 @@ def decision(kind: str, not_after: float = 5000.0, **record: Any) -> str | None:
         ("ud:user:unheard_of", {"status": "disabled"}, None),
     ],
 )
-def test_kinds_of_events(kind: str, record: dict[str, Any], expected: str | None) -> None:
+def test_event_has_the_effect_of_its_kind(kind: str, record: dict[str, Any], expected: str | None) -> None:
     assert decision(kind, **record) == expected
 
 
-def test_an_event_time_in_the_future_counts_as_the_latest_possible_one() -> None:
+def test_event_time_in_the_future_counts_as_the_latest_possible_one() -> None:
     assert decision("ud:user:disable", not_after=900.0) == "revoked"
 
 
@@ -75,17 +75,17 @@ def test_an_event_time_in_the_future_counts_as_the_latest_possible_one() -> None
         (SubjectMember.USER_EXTERNAL_ID, {"externalId": "old"}, "old"),
     ],
 )
-def test_the_subject_is_the_configured_member(
+def test_subject_is_the_configured_member(
     member: SubjectMember, record: dict[str, Any], subject: str
 ) -> None:
     assert UserEvent("evnt_1", TIME, PREFIX, "user_alice01", record).subject(member) == subject
 
 
-def test_an_events_text_does_not_show_the_record() -> None:
+def test_text_of_an_event_does_not_contain_the_record() -> None:
     assert "secret" not in repr(UserEvent("evnt_1", TIME, PREFIX, "user_alice01", {"password": "secret"}))
 
 
-def test_an_old_disable_that_arrives_after_the_enable_changes_nothing() -> None:
+def test_older_disable_that_arrives_after_the_enable_changes_nothing() -> None:
     enable = UserEvent("2", 2000.0, f"{PREFIX}ud:user:enable", "a", {}).revocation("a", 9000.0)
     disable = UserEvent("1", 1000.0, f"{PREFIX}ud:user:disable", "a", {}).revocation("a", 9000.0)
     assert isinstance(enable, Revocation)

@@ -57,12 +57,12 @@ async def test_encrypted_events_are_read(issuer: Any) -> None:
     assert found.kind.endswith(":disable")
 
 
-async def test_a_known_encrypted_request_is_read(issuer: Any) -> None:
+async def test_known_encrypted_request_is_read(issuer: Any) -> None:
     body = request(issuer, "", dataEncrypted=True, cipherData=VECTOR)
     assert list(await reader(issuer, KEY).read(body)) == []
 
 
-async def test_a_batch_and_a_deletion_in_short_form_are_read(issuer: Any) -> None:
+async def test_batch_and_a_deletion_in_short_form_are_read(issuer: Any) -> None:
     deletion = event("ud:user:delete", time=1000.0, user="user_bob01")
     assert json.loads(deletion["bizData"]) == {"userId": "user_bob01"}
     found = await reader(issuer).read(request(issuer, data(DISABLE, deletion)))
@@ -92,7 +92,7 @@ NOW_CLAIMS = {
 
 
 @pytest.mark.parametrize("fault", NOW_CLAIMS)
-async def test_a_request_with_a_wrong_claim_is_refused(issuer: Any, fault: str) -> None:
+async def test_request_with_a_wrong_claim_is_refused(issuer: Any, fault: str) -> None:
     claims = dict(NOW_CLAIMS[fault])
     content = claims.pop("plainData", data(DISABLE))
     with pytest.raises(EventRefusedError):
@@ -100,14 +100,12 @@ async def test_a_request_with_a_wrong_claim_is_refused(issuer: Any, fault: str) 
 
 
 @pytest.mark.parametrize("header", [{"alg": "none"}, {"alg": "HS256"}, {"alg": "ES256"}, {"kid": "unknown"}])
-async def test_a_request_with_another_algorithm_or_key_is_refused(
-    issuer: Any, header: dict[str, Any]
-) -> None:
+async def test_request_with_another_algorithm_or_key_is_refused(issuer: Any, header: dict[str, Any]) -> None:
     with pytest.raises(EventRefusedError):
         await reader(issuer).read(request(issuer, data(DISABLE), header=header))
 
 
-async def test_a_changed_event_is_refused(issuer: Any) -> None:
+async def test_changed_event_is_refused(issuer: Any) -> None:
     body = request(issuer, data(DISABLE))
     head, payload, _ = json.loads(body)["event"].split(".")
     other = json.loads(request(issuer, data(event("ud:user:enable", time=2000.0))))["event"].split(".")[2]
@@ -115,12 +113,12 @@ async def test_a_changed_event_is_refused(issuer: Any) -> None:
         await reader(issuer).read(json.dumps({"event": f"{head}.{payload}.{other}"}).encode())
 
 
-async def test_an_event_in_clear_is_refused_where_a_key_is_configured(issuer: Any) -> None:
+async def test_event_in_clear_is_refused_where_a_key_is_configured(issuer: Any) -> None:
     with pytest.raises(EventRefusedError, match="dataEncrypted"):
         await reader(issuer, KEY).read(request(issuer, data(DISABLE)))
 
 
-async def test_an_event_encrypted_with_another_key_is_refused(issuer: Any) -> None:
+async def test_event_encrypted_with_another_key_is_refused(issuer: Any) -> None:
     with pytest.raises(EventRefusedError, match="configured key"):
         await reader(issuer, KEY).read(encrypted_request(issuer, data(DISABLE), OTHER_KEY))
 
@@ -129,12 +127,12 @@ async def test_an_event_encrypted_with_another_key_is_refused(issuer: Any) -> No
     "cipher",
     ["", "a.b.c", VECTOR.replace("..", ".AAAA."), VECTOR.replace("AAAAAAAA", "AAAA"), VECTOR[:-4] + "AAAA"],
 )
-async def test_a_broken_ciphertext_is_refused(issuer: Any, cipher: str) -> None:
+async def test_malformed_ciphertext_is_refused(issuer: Any, cipher: str) -> None:
     with pytest.raises(EventRefusedError):
         await reader(issuer, KEY).read(request(issuer, "", dataEncrypted=True, cipherData=cipher))
 
 
-async def test_a_compressed_ciphertext_is_refused(issuer: Any) -> None:
+async def test_compressed_ciphertext_is_refused(issuer: Any) -> None:
     with pytest.raises(EventRefusedError):
         await reader(issuer, KEY).read(encrypted_request(issuer, data(DISABLE), zip="DEF"))
 
@@ -142,19 +140,19 @@ async def test_a_compressed_ciphertext_is_refused(issuer: Any) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"event":7}', b'{"event":""}', b'{"event":"a.b.c"}', b"\xff"]
 )
-async def test_a_body_without_a_jws_is_refused(issuer: Any, body: bytes) -> None:
+async def test_body_without_a_jws_is_refused(issuer: Any, body: bytes) -> None:
     with pytest.raises(EventRefusedError):
         await reader(issuer).read(body)
 
 
-async def test_a_refusal_needs_no_key_if_the_claims_are_wrong(issuer: Any) -> None:
+async def test_request_with_wrong_claims_is_refused_before_keys_are_fetched(issuer: Any) -> None:
     with pytest.raises(EventRefusedError):
         await reader(issuer).read(request(issuer, data(DISABLE), aud="app_other"))
     assert issuer.keys.finds == 0
 
 
 @pytest.mark.parametrize("key", ["", "00", "zz" * 32, KEY + "00"])
-def test_a_key_that_is_no_aes_256_key_is_refused_without_quoting_it(issuer: Any, key: str) -> None:
+def test_key_of_another_length_is_refused_without_quoting_it(issuer: Any, key: str) -> None:
     with pytest.raises(ValueError, match="64 hexadecimal digits") as caught:
         reader(issuer, key)
     assert not key or key not in str(caught.value)

@@ -33,11 +33,11 @@ def list_of(*revocations: Revocation) -> RevocationList:
         ("bob", None, False),
     ],
 )
-def test_a_users_tokens_are_refused_up_to_the_time_of_the_revocation(subject, issued_at, refused):
+def test_tokens_of_a_revoked_user_are_refused_up_to_the_time_of_the_revocation(subject, issued_at, refused):
     assert list_of(user()).refuses(subject, issued_at, OTHER) is refused
 
 
-def test_one_token_is_refused_by_its_hash_whenever_it_was_issued():
+def test_revoked_token_is_refused_by_its_hash_at_any_time_of_issue():
     revoked = list_of(Revocation(Target.TOKEN, HASH, Origin.OPERATOR, 0.0, 100.0))
     assert revoked.refuses("alice", 500.0, HASH)
     assert not revoked.refuses("alice", 500.0, OTHER)
@@ -49,11 +49,11 @@ def test_all_tokens_issued_before_a_time_are_refused(issued_at, refused):
     assert revoked.refuses("anyone", issued_at, OTHER) is refused
 
 
-def test_an_empty_list_refuses_no_token():
+def test_empty_list_refuses_no_token():
     assert not RevocationList().refuses("alice", None, HASH)
 
 
-def test_the_latest_change_counts_in_whatever_order_changes_arrive():
+def test_latest_change_counts_in_any_order_of_arrival():
     changes = [
         user(until=100.0, changed_at=100.0),
         user(until=None, changed_at=200.0),
@@ -65,12 +65,12 @@ def test_the_latest_change_counts_in_whatever_order_changes_arrive():
         assert not list_of(*order).refuses("alice", 50.0, OTHER), order
 
 
-def test_of_two_changes_at_the_same_time_the_refusal_counts():
+def test_refusal_counts_of_two_changes_at_the_same_time():
     for order in permutations([user(until=None), user(until=100.0)]):
         assert list_of(*order).refuses("alice", 50.0, OTHER)
 
 
-def test_idaas_does_not_restore_what_an_operator_revoked():
+def test_revocation_by_an_operator_is_not_restored_by_idaas():
     revoked = list_of(
         user(), user(origin=Origin.IDAAS), user(until=None, changed_at=200.0, origin=Origin.IDAAS)
     )
@@ -108,7 +108,7 @@ def test_beyond_the_capacity_restored_and_old_entries_are_dropped_first():
         Revocation(Target.ALL, "", Origin.OPERATOR, 100.0, 100.0),
     ],
 )
-def test_a_revocation_survives_json(revocation):
+def test_revocation_is_equal_after_json(revocation):
     line = to_json(revocation)
     assert line.isascii()
     assert "\n" not in line
@@ -132,6 +132,6 @@ def test_a_revocation_survives_json(revocation):
         '{"target":"all","name":"a","origin":"operator","until":1,"changed_at":1}',
     ],
 )
-def test_text_that_is_no_revocation_is_refused(text):
+def test_text_of_another_form_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         from_json(text.encode())
