@@ -33,7 +33,7 @@ from identity.request_id import REQUEST_ID
 RETRY_AFTER_SECONDS: Final = 5
 """`Retry-After`, in seconds, when a service is unreachable or limits the agent and names no time."""
 
-_LONGEST_RETRY_AFTER: Final = 3600
+_MAX_RETRY_AFTER: Final = 3600
 
 _WITH_RETRY_AFTER: Final = (429, 503)
 
@@ -123,7 +123,7 @@ def retry_after(error: AgentError | RequestError) -> str:
     bounds."""
     retryable = LimitError | ServiceError | UnreachableError
     seconds = error.retry_after if isinstance(error, retryable) else None
-    return str(ceil(min(seconds, _LONGEST_RETRY_AFTER)) if seconds else RETRY_AFTER_SECONDS)
+    return str(ceil(min(seconds, _MAX_RETRY_AFTER)) if seconds else RETRY_AFTER_SECONDS)
 
 
 def internal_error_body() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from agent.error_response import RETRY_AFTER_SECONDS
 from identity.errors import LimitError, UnavailableError
 from identity.principal import Principal
 
-_LONGEST_SECONDS: Final = 60
+_MAX_RETRY_AFTER: Final = 60
 """OpenAI's clients ignore longer waits."""
 
 
@@ -52,4 +52,4 @@ class RunLimit:
         seconds = RETRY_AFTER_SECONDS + self._waiting[caller] // self._per_caller
         self._waiting[caller] += 1
         text = f"at most {self._per_caller} for one caller"
-        return LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _LONGEST_SECONDS))
+        return LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=min(seconds, _MAX_RETRY_AFTER))

@@ -16,7 +16,7 @@ from identity.idaas.user_event_reader import EventRefusedError, UserEventReader
 from identity.revocation.revocation import Revocation
 
 _LOG: Final = logging.getLogger("idaas_agent.user_events")
-_LONGEST_BODY: Final = 262_144
+_MAX_BODY_BYTES: Final = 262_144
 
 
 def user_event_routes(
@@ -26,20 +26,20 @@ def user_event_routes(
     latest: Callable[[], float],
     revoke: Callable[[Sequence[Revocation]], Awaitable[None]],
 ) -> APIRouter:
-    """The route. `revoke` puts revocations in force and keeps them; `latest` is the latest time of issue of
+    """The route. `revoke` enforces and stores revocations; `latest` is the latest time of issue of
     any token that is accepted now, in unix seconds.
 
-    The events of a request are processed before it is answered, so that a frozen instance loses none. An
-    event that could not be kept is in force in this process, and reported as to be sent again.
+    The events of a request are processed before the response, so that a frozen instance loses none. An
+    event that could not be stored is in force in this process, and IDaaS is requested to send it again.
     """
     router = APIRouter()
 
     @router.post(EVENTS_PATH, include_in_schema=False)  # for IDaaS alone
     async def events(request: Request) -> JSONResponse:
-        """The vendor's answer: each event is in exactly one of four lists."""
+        """The vendor's response: each event is in exactly one of four lists."""
         body = await request.body()
         try:
-            if len(body) > _LONGEST_BODY:
+            if len(body) > _MAX_BODY_BYTES:
                 raise EventRefusedError("the body is too large")  # noqa: TRY301 - refused like the others
             received = await reader.read(body)
         except EventRefusedError as error:
@@ -60,12 +60,12 @@ def user_event_routes(
         name = event.subject(subject)
         decision = None if name is None else event.revocation(name, latest())
         if decision is None:
-            return "skippedEvents", "auto_skipped", "no meaning for access tokens"
+            return "skippedEvents", "auto_skipped", "does not affect access tokens"
         try:
             await revoke([decision])
         except (StoreError, AgentError) as error:
-            _LOG.error("a user event could not be kept: %s", error)
-            return "retriedEvents", "exception", "could not be kept"
+            _LOG.error("a user event could not be stored: %s", error)
+            return "retriedEvents", "exception", "could not be stored"
         return "successEvents", "SUCCESS", "SUCCESS"
 
     return router

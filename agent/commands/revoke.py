@@ -49,7 +49,7 @@ def revoke(
         return
     now = time.time()
     target, name = _target(user, token_hash, token, all_=all_before is not None)
-    until = now + LEEWAY if all_before in (None, "now") else _moment(all_before)
+    until = now + LEEWAY if all_before in (None, "now") else _seconds(all_before)
     _put(settings, Revocation(target, name, Origin.OPERATOR, until, now))
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
@@ -83,18 +83,18 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
     return Target.TOKEN, token_hash.lower()
 
 
-def _moment(text: str | None) -> float:
+def _seconds(text: str | None) -> float:
     try:
         return float(text or "")
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text or "")
+        parsed = datetime.fromisoformat(text or "")
     except ValueError:
         stop("--all-before must be a time such as 2026-11-25T09:00:00Z, unix seconds, or now")
-    if moment.tzinfo is None:
+    if parsed.tzinfo is None:
         stop("--all-before must name its time zone, such as 2026-11-25T09:00:00Z")
-    return moment.timestamp()
+    return parsed.timestamp()
 
 
 def _put(settings: Settings, revocation: Revocation) -> None:
@@ -161,5 +161,5 @@ def _text(target: Target, name: str, until: float | None) -> str:
             return f"all access tokens{issued}"
 
 
-def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

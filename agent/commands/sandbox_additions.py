@@ -98,7 +98,7 @@ def add_service(
     config: CONFIG = None,
     sandbox_url: SANDBOX_URL = DEFAULT_SANDBOX_URL,
 ) -> None:
-    """Adds a service, answered by the echo service: it checks the credential and shows what it received."""
+    """Adds a service, served by the echo service, which checks the credential and shows what it received."""
     values = {
         "audience": audience,
         "permissions": permission or [],

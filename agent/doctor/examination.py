@@ -137,7 +137,7 @@ class Examination:
     async def _shared_counters(self, url: Secret) -> Finding:
         cafile = self._agent.settings.ssl_cert_file
         checked = check_redis(url, None if cafile is None else str(cafile))
-        return await self._step(_Step("shared counters"), checked, "the Redis of REDIS_URL answers")
+        return await self._step(_Step("shared counters"), checked, "the Redis of REDIS_URL responds")
 
     async def _revocations(self, shared: Finding | None) -> Finding:
         """Reads them, so that the user's token is verified as the agent would."""

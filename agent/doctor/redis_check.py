@@ -25,7 +25,7 @@ async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) 
     except AuthenticationError:
         fault = "REDIS_URL: Redis does not accept the user or the password"
     except (RedisError, OSError):
-        fault = "REDIS_URL: Redis does not answer"
+        fault = "REDIS_URL: Redis does not respond"
     finally:
         with contextlib.suppress(RedisError, OSError):
             await redis.aclose()

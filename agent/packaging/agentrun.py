@@ -40,7 +40,7 @@ class AgentRunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What was written, and what its user should read."""
+    """The written package, and notes for its user."""
 
     folder: Path
     size: int
@@ -117,7 +117,7 @@ def runtime_document(options: AgentRunOptions, variables: Mapping[str, str]) -> 
 
 
 def role_policy(settings: Settings) -> dict[str, Any]:
-    """What the execution role must allow: an access token for this agent's application, and nothing else."""
+    """The policy of the execution role: it allows only access tokens for this agent's application."""
     idaas = settings.idaas
     return {
         "Version": "1",
@@ -132,7 +132,7 @@ def role_policy(settings: Settings) -> dict[str, Any]:
 
 
 def page_configuration(settings: Settings, options: AgentRunOptions) -> str:
-    """The page's `config.js`: what is known is filled in, the rest is to be replaced."""
+    """The page's `config.js`: known values are filled in; placeholders in braces are to be replaced."""
     host = settings.idaas.issuer.split("/api/", 1)[0]
     account = options.account or "{accountId}"
     agent = (
@@ -150,7 +150,7 @@ def page_configuration(settings: Settings, options: AgentRunOptions) -> str:
 
 
 def _configuration(settings: Settings) -> tuple[bytes, list[str]]:
-    """The SDK configuration file for the package, and what is wrong with it for a deployment."""
+    """The SDK configuration file for the package, and its faults for a deployment."""
     text = settings.cloud_idaas_config_path.expanduser().read_bytes()
     authentication = json.loads(text).get("authnConfiguration") or {}
     method = authentication.get("authnMethod") or authentication.get("authn_method") or ""

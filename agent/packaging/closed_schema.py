@@ -1,4 +1,4 @@
-"""Checks a document against closed lists of members: a misspelt member is a fault, not ineffective."""
+"""Checks a document against closed lists of members: a misspelt member is a fault."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Check = Callable[[object], str | None]
-"""What is wrong with a value ("must be …"), or `None`."""
+"""The fault of a value ("must be …"), or `None`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members of an object: each with its check. `required` must be there; no others may be."""
+    """The members of an object: each with its check. `required` must be present; other members are faults."""
 
     checks: Mapping[str, "Check | Members | ListOf"]
     required: frozenset[str] = frozenset()
     either: Sequence[frozenset[str]] = field(default=())
-    """Groups of members of which exactly one must be there."""
+    """Groups of members of which exactly one must be present."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list with at least `least` items, each as `item` says."""
+    """A list with at least `least` items, each checked by `item`."""
 
     item: "Check | Members"
     least: int = 1
@@ -46,7 +46,9 @@ def faults(value: object, schema: "Check | Members | ListOf", path: str) -> list
 def _faults_of_object(value: object, schema: Members, path: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{path} must be an object"]
-    found = [f"{path}.{name} is no member" for name in sorted(map(str, value.keys() - schema.checks.keys()))]
+    found = [
+        f"{path}.{name} is not a member" for name in sorted(map(str, value.keys() - schema.checks.keys()))
+    ]
     found += [f"{path}.{name} is missing" for name in sorted(schema.required - value.keys())]
     for group in schema.either:
         if len(group & value.keys()) != 1:
@@ -65,10 +67,12 @@ def matching(pattern: str) -> Check:
     )
 
 
-def text(longest: int = 1_000_000) -> Check:
+def text(limit: int = 1_000_000) -> Check:
     """A text, not empty."""
     return lambda value: (
-        None if isinstance(value, str) and 0 < len(value) <= longest else f"must be a text of 1 to {longest}"
+        None
+        if isinstance(value, str) and 0 < len(value) <= limit
+        else f"must be a text of 1 to {limit} characters"
     )
 
 
@@ -82,7 +86,7 @@ def one_of(*allowed: object) -> Check:
 
 
 def number(least: float, most: float, multiple: float | None = None) -> Check:
-    """A number within the limits; of a multiple, if one is named."""
+    """A number within the limits; a multiple of `multiple`, if that is given."""
 
     def check(value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -100,7 +104,7 @@ def flag(value: object) -> str | None:
 
 
 def texts_by_name(value: object) -> str | None:
-    """An object whose values are texts: YAML's unquoted numbers and booleans are not."""
+    """An object whose values are texts: unquoted numbers and booleans of YAML are faults."""
     right = isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)
     return None if right else "must have texts as values: quote numbers and booleans"
 

@@ -8,15 +8,15 @@ from typing import Final
 from agent.packaging.errors import PackagingError
 
 _PLATFORMS: Final = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-"""Fits the glibc of the platform's Debian images (2.28 and newer)."""
-_SHOWN: Final = 2000
+"""These fit the glibc of the platform's Debian images (2.28 and newer)."""
+_MAX_OUTPUT: Final = 2000
 
 
 def install_dependencies(lock: Path, folder: Path, *, python: str, wheels: Path | None = None) -> None:
     """Installs what `lock` pins into `folder`, checked by its hashes; only wheels, nothing is compiled.
 
     `python` is a version such as `3.12`. With `wheels`, a folder, nothing is downloaded. Raises
-    `PackagingError` with the installer's last words.
+    `PackagingError` with the end of the installer's output.
     """
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--require-hashes", "--requirement", str(lock), "--target", str(folder), "--no-compile"]
@@ -26,4 +26,6 @@ def install_dependencies(lock: Path, folder: Path, *, python: str, wheels: Path 
         command += ["--no-index", "--find-links", str(wheels)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed command
     if result.returncode != 0:
-        raise PackagingError([f"the dependencies cannot be installed: {result.stderr.strip()[-_SHOWN:]}"])
+        raise PackagingError(
+            [f"the dependencies cannot be installed: {result.stderr.strip()[-_MAX_OUTPUT:]}"]
+        )

@@ -34,7 +34,7 @@ class FunctionOptions:
 def trigger_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     """The keys as the trigger takes them: RSA keys for signatures, with `alg` and `use`, no other members.
 
-    Raises `PackagingError` if there is none.
+    Raises `PackagingError` if there is no such key.
     """
     found = []
     for key in jwks.get("keys") or ():

@@ -1,10 +1,10 @@
-"""What stops a package from being built."""
+"""The error of a package that cannot be built."""
 
 from collections.abc import Sequence
 
 
 class PackagingError(Exception):
-    """Nothing was written that could be deployed. `faults` has every reason; none contains a secret."""
+    """No package was written. `faults` has every reason; none contains a secret."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))

@@ -145,7 +145,7 @@ _AUTH: Final = Members(
         "jwks": Members({"keys": ListOf(_JWK)}, frozenset({"keys"})),
         "tokenLookup": matching(r"header:[A-Za-z0-9-]+(:.*)?"),
         "claimPassBy": matching(r"(header|cookie|form):[^:,]+:[^:,]+(,(header|cookie|form):[^:,]+:[^:,]+)*"),
-        # Lower case: another spelling is silently ineffective, and the paths would need a token.
+        # Lower case: another spelling is ignored silently, and the paths would need a token.
         "whitelist": ListOf(text()),
         "blacklist": ListOf(text()),
     },
@@ -159,7 +159,7 @@ _TRIGGER: Final = Members(
         "description": text(256),
         "triggerConfig": Members(
             {
-                "authType": one_of("jwt"),  # of an enterprise service nothing else protects it
+                "authType": one_of("jwt"),  # nothing else protects an enterprise service
                 "methods": ListOf(one_of("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")),
                 "disableURLInternet": flag,
                 "authConfig": _AUTH,
@@ -204,7 +204,7 @@ _FUNCTION: Final = Members(
         "vpcConfig": _VPC,
         "triggers": ListOf(_TRIGGER),
     },
-    # The components' defaults, 3 seconds and 1 request at a time, are no web service's.
+    # The components' defaults, 3 seconds and 1 request at a time, do not suit a web service.
     frozenset({"region", "functionName", "runtime", "code", "timeout", "instanceConcurrency", "triggers"})
     | {"cpu", "memorySize", "diskSize", "customRuntimeConfig"},
 )

@@ -1,4 +1,4 @@
-"""Starts a packaged agent. It is copied to `main.py` of the package and imports nothing of it at first.
+"""Starts a packaged agent. Copied to `main.py` of the package, it imports no other file of it at import.
 
 Checks that the interpreter is the one for which the dependencies were installed, and serves.
 """
@@ -11,7 +11,7 @@ DEPENDENCIES = CODE / "python"
 
 
 def main() -> None:
-    """Serves until stopped; ends with one clear line if the interpreter does not fit."""
+    """Serves until stopped; ends with one line if the interpreter does not fit."""
     expected = (DEPENDENCIES / ".python-version").read_text("ascii").strip()
     found = f"{sys.version_info.major}.{sys.version_info.minor}"
     if found != expected:

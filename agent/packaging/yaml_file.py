@@ -12,7 +12,7 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 
 
 def from_yaml(text: str) -> Any:  # noqa: ANN401 - whatever it contains
-    """The content of a YAML text. Raises `ValueError` if it is none."""
+    """The content of a YAML text. Raises `ValueError` if it is not YAML."""
     import yaml
 
     try:

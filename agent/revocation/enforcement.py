@@ -1,4 +1,4 @@
-"""Enforces revocations in this process: refuses tokens, forgets credentials, ends runs."""
+"""Enforces revocations in this process: refuses tokens, removes credentials, ends runs."""
 
 import asyncio
 import logging
@@ -23,16 +23,16 @@ _RETRY_SECONDS: Final = 2.0
 
 
 def revoked_error() -> AccessTokenError:
-    """What the reader of a run gets whose caller's token was revoked meanwhile."""
+    """The error of a run whose caller's token was revoked meanwhile."""
     return AccessTokenError(IdentityCode.ACCESS_REVOKED, "the token was revoked during the run")
 
 
 class Enforcement:
     """Applies what the store contains, and what `put` adds, to `revocations`, which the verifier consults.
 
-    Guaranteed when `put` returns or raises: this process refuses the tokens, has forgotten the users' cached
-    credentials and has ended their runs. Other processes follow as fast as the store notifies them. A store
-    that fails is read again every two seconds; until it was read once, `check` raises.
+    Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached
+    credentials and has ended their runs. Other processes follow when the store notifies them. A store
+    that fails is read again every two seconds; `check` raises until it was read once.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Enforcement:
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._read = asyncio.Event()
-        self._failure: str | None = "they were not read yet"
+        self._failure: str | None = "the revocations were not read yet"
 
     async def start(self) -> None:
         """Reads the store, for at most a second, and follows it from then on."""
@@ -64,7 +64,7 @@ class Enforcement:
             async with asyncio.timeout(_FIRST_SECONDS):
                 await self._read.wait()
         except TimeoutError:
-            _LOG.warning("the revocations could not be read; the agent starts without them and is not ready")
+            _LOG.warning("the revocations could not be read; the agent starts without them, and is not ready")
 
     async def aclose(self) -> None:
         """Stops following the store, and closes it."""
@@ -79,9 +79,9 @@ class Enforcement:
             raise UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, self._failure)
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        """Enforces, keeps and records them, in this order: what cannot be kept or recorded is in force here.
+        """Enforces, stores and records them, in this order: here they are in force even if the rest fails.
 
-        Raises `StoreError` if they could not be kept, and `AuditError` if they could not be recorded.
+        Raises `StoreError` if they could not be stored, and `AuditError` if they could not be recorded.
         """
         self._apply(revocations)
         outcome = AuditOutcome.FAILED
@@ -98,13 +98,13 @@ class Enforcement:
             return
         users = {each.name for each in changed if each.target is Target.USER}
         tokens = {each.name for each in changed if each.target is Target.TOKEN}
-        everyone = any(each.target is Target.ALL for each in changed)
+        all_tokens = any(each.target is Target.ALL for each in changed)
         forgotten = self._forget_users(
-            lambda fingerprint, principal: everyone or principal.subject in users or fingerprint in tokens
+            lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
         )
         ended = self._end_runs(self._is_revoked, revoked_error)
         _LOG.info(
-            "%d revocations in force: credentials of %d access tokens forgotten, %d runs ended",
+            "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
             *(len(changed), forgotten, ended),
         )
 

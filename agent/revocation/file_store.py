@@ -19,8 +19,8 @@ class FileStore:
     """A `RevocationStore` over the file `path`, which is created with mode 600 by the first `put`.
 
     A `put` is on disk (fsync) when it returns. Other processes read it within a tenth of a second. A line
-    that is no revocation is skipped, with an error in the log that has its number. A file that was moved or
-    shortened is read again from its beginning; what was known stays known.
+    that is not a revocation is skipped; its number is in the log. A file that was moved or shortened is
+    read again from its beginning; earlier revocations stay in force.
     """
 
     def __init__(self, path: Path, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
@@ -65,7 +65,7 @@ class FileStore:
             os.close(descriptor)
 
     def _read(self) -> list[Revocation]:
-        """What was appended since the last time; complete lines alone."""
+        """The complete lines that were appended since the last call."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class FileStore:
         try:
             return from_json(line)
         except ValueError as error:
-            _LOG.error("%s: line %d is no revocation: %s", self._path, self._line, error)
+            _LOG.error("%s: line %d is not a revocation: %s", self._path, self._line, error)
             return None
 
     def _error(self, verb: str, error: OSError) -> StoreError:

@@ -31,16 +31,16 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
 return 1
 """
-"""Keeps the later of two revocations of one key, and announces a new one."""
+"""Stores the later of two revocations of one key, and publishes a new one."""
 
 
 class RedisStore:
     """A `RevocationStore` over a hash and a channel of one name, which contains a digest of `audience`:
     agents of different audiences may share a Redis.
 
-    Users' `sub` and SHA-256 values of tokens are stored in clear: they are no secrets, but personal data.
-    Other processes receive a `put` at once. What Redis returns is validated; entries that are no revocations
-    are ignored.
+    Users' `sub` and SHA-256 values of tokens are stored in clear: they are not secret, but personal data.
+    Other processes receive a `put` at once. What Redis returns is validated; entries that are not
+    revocations are ignored.
     """
 
     def __init__(self, url: Secret, *, audience: str, cafile: str | None = None) -> None:
@@ -48,7 +48,7 @@ class RedisStore:
         self._name = f"idaas-agent:{hashlib.sha256(audience.encode()).hexdigest()[:32]}:revocations"
         self._url = url
         self._cafile = cafile
-        self._made: Redis | None = None
+        self._client: Redis | None = None
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`. Durable as far as the Redis is configured to be."""
@@ -60,38 +60,38 @@ class RedisStore:
         """See `RevocationStore`."""
         channel = self._redis.pubsub(ignore_subscribe_messages=True)
         try:
-            # First the subscription, then what is kept: nothing falls between the two.
+            # The subscription comes first, so that no revocation is missed between the two.
             await _done(channel.subscribe(self._name))
-            kept = await _done(self._redis.hvals(self._name))
-            yield _parsed(kept)
+            stored = await _done(self._redis.hvals(self._name))
+            yield _parsed(stored)
             while True:
                 message = await _done(channel.get_message(timeout=_PING_SECONDS), _PING_SECONDS + _SECONDS)
                 if message is not None and message["type"] == "message":
                     yield _parsed([message["data"]])
-                elif message is None:  # a connection that is gone without a word is noticed here
+                elif message is None:  # detects a connection that was lost silently
                     await _done(channel.ping())
         finally:
             await channel.aclose()  # type: ignore[no-untyped-call]
 
     async def aclose(self) -> None:
         """See `RevocationStore`."""
-        if self._made is not None:
-            await self._made.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     @property
     def _redis(self) -> "Redis":
-        if self._made is None:
+        if self._client is None:
             from redis.asyncio import Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
 
             address = self._url.reveal()
-            # Once more on a new connection: the pool's may be of before a restart of the server.
+            # One retry on a new connection: the pooled one may be from before a restart of the server.
             options: dict[str, Any] = {"socket_connect_timeout": _SECONDS, "retry": Retry(NoBackoff(), 1)}
             if self._cafile and address.startswith("rediss:"):
                 options["ssl_ca_certs"] = self._cafile
-            self._made = Redis.from_url(address, **options)
-        return self._made
+            self._client = Redis.from_url(address, **options)
+        return self._client
 
 
 async def _done(command: object, seconds: float = _SECONDS) -> Any:  # noqa: ANN401 - what Redis returns

@@ -1,4 +1,4 @@
-"""Where revocations are kept, so that a restart does not forget them and every process learns of them."""
+"""Where revocations are stored, so that they outlast a restart and reach every process."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
@@ -11,16 +11,16 @@ class StoreError(Exception):
 
 
 class RevocationStore(Protocol):
-    """Keeps revocations. The order in which several processes write does not matter."""
+    """Stores revocations. The order in which several processes write does not matter."""
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        """Keeps them, durably when it returns. Raises `StoreError`; putting them again is harmless."""
+        """Stores them, durably when it returns. Raises `StoreError`; storing them again has no effect."""
         ...
 
     def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
-        """What is kept, first; then whatever any process puts, as it comes, without end.
+        """First the stored revocations; then those that any process stores, without end.
 
-        Raises `StoreError`; iterate a new generator then.
+        Raises `StoreError`; then iterate a new generator.
         """
         ...
 

@@ -19,8 +19,8 @@ MAX_STREAMED_BYTES: Final = 16 * 1024 * 1024
 """Of a response that is streamed: 50,000 events of the usual 300 bytes."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 """Of an error's body."""
-_LONGEST_WAIT: Final = 5.0
-_LONGEST_RETRY_AFTER: Final = 86_400
+_MAX_WAIT: Final = 5.0
+_MAX_RETRY_AFTER: Final = 86_400
 _MOST_CONNECTIONS: Final = 1000
 
 
@@ -63,6 +63,6 @@ async def _disable_long_retry(response: httpx2.Response) -> None:
     for name in ("retry-after", "retry-after-ms"):
         response.headers.pop(name, None)
     if wait:
-        response.headers["retry-after"] = str(min(ceil(wait), _LONGEST_RETRY_AFTER))
-    if wait > _LONGEST_WAIT:
+        response.headers["retry-after"] = str(min(ceil(wait), _MAX_RETRY_AFTER))
+    if wait > _MAX_WAIT:
         response.headers["x-should-retry"] = "false"  # the client's own name for it

@@ -24,7 +24,7 @@ class CredentialsNode:
     Before services: the credentials of those that are called.
 
     A failure to obtain the model's key ends the run. A service's failure is kept in the state and becomes the
-    result of that service's calls in this run: a question that does not need the service is still answered.
+    result of that service's calls in this run: a question that does not need the service still succeeds.
     """
 
     def __init__(

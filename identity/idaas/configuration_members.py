@@ -12,7 +12,7 @@ from identity.transport.secure_url import is_secure_url
 # The SDK's own rules for turning camelCase into snake_case, so that both find the same members.
 _WORD_BEGINNINGS = tuple(map(re.compile, (r"([0-9])([A-Z])", r"([a-z])([A-Z])", r"([A-Z])([A-Z][a-z])")))
 _SCOPE_ITEM = re.compile(r"[^|]+\|[^|]+")
-_SHORTEST_MS, _LONGEST_MS = 2000, 60_000  # the SDK's limits
+_MIN_MS, _MAX_MS = 2000, 60_000  # the SDK's limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class ConfigurationMembers:
         value = self.values.get(snake_case(name))
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or not _SHORTEST_MS <= value <= _LONGEST_MS:
-            self.fault(name, f"must be a whole number of milliseconds from {_SHORTEST_MS} to {_LONGEST_MS}")
+        if isinstance(value, bool) or not isinstance(value, int) or not _MIN_MS <= value <= _MAX_MS:
+            self.fault(name, f"must be a whole number of milliseconds from {_MIN_MS} to {_MAX_MS}")
             return default
         return value / 1000
 

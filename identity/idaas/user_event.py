@@ -27,8 +27,8 @@ class SubjectMember(StrEnum):
 class UserEvent:
     """An event whose JWS was verified. `time` is unix seconds by IDaaS's clock; `record` is the user's.
 
-    `record` may hold personal data, and the user's password if IDaaS is configured to send it. It is neither
-    stored nor logged.
+    `record` may contain personal data, and the user's password if IDaaS is configured to send it. It is
+    neither stored nor logged.
     """
 
     event_id: str
@@ -53,7 +53,7 @@ class UserEvent:
         return next((str(self.record[name]) for name in names if self.record.get(name)), None)
 
     def revocation(self, subject: str, not_after: float) -> Revocation | None:
-        """The decision about `subject`'s access tokens; `None` if the event has no meaning for them.
+        """The revocation of `subject`'s access tokens; `None` if the event does not affect them.
 
         Disabled, locked, deleted, a changed password: tokens issued until the event are refused. Enabled,
         unlocked: they are accepted again. Of created, updated and pushed records the member `status` counts,
@@ -61,28 +61,28 @@ class UserEvent:
         An event time later than `not_after` (unix seconds) counts as `not_after`.
         """
         action = self.kind.removeprefix(_USER) if self.kind.startswith(_USER) else ""
-        moment = min(self.time, not_after)
-        if action in _ENDS or (action in _RESTORES | _STATES and self._is_blocked(moment)):
-            return Revocation(Target.USER, subject, Origin.IDAAS, moment, moment)
+        at = min(self.time, not_after)
+        if action in _ENDS or (action in _RESTORES | _STATES and self._is_blocked(at)):
+            return Revocation(Target.USER, subject, Origin.IDAAS, at, at)
         if action in _RESTORES or (action == "push" and self.record.get("status") == "enabled"):
-            return Revocation(Target.USER, subject, Origin.IDAAS, None, moment)
+            return Revocation(Target.USER, subject, Origin.IDAAS, None, at)
         return None
 
-    def _is_blocked(self, moment: float) -> bool:
+    def _is_blocked(self, at: float) -> bool:
         if self.record.get("status") == "disabled":
             return True
         return any(
-            (end := _seconds(self.record.get(name))) is not None and blocked(end, moment)
+            (end := _seconds(self.record.get(name))) is not None and blocked(end, at)
             for name, blocked in (("lockExpireTime", _later), ("accountExpireTime", _passed))
         )
 
 
-def _later(end: float, moment: float) -> bool:
-    return end > moment
+def _later(end: float, at: float) -> bool:
+    return end > at
 
 
-def _passed(end: float, moment: float) -> bool:
-    return 0 < end <= moment
+def _passed(end: float, at: float) -> bool:
+    return 0 < end <= at
 
 
 def _seconds(value: object) -> float | None:

@@ -1,4 +1,4 @@
-"""Verifies the request with which IDaaS reports user events: a JWS, inside it perhaps a JWE, inside it JSON.
+"""Verifies the request with which IDaaS reports user events: a JWS of JSON, which may be encrypted as a JWE.
 
 Wire: `{"event": "<compact JWS>"}`. The JWS is the whole authentication of the request.
 """
@@ -22,21 +22,21 @@ from identity.strict_json import read_object
 _ISSUER: Final = "urn:alibaba:idaas:app:event"
 _ALGORITHMS: Final = frozenset({"RS256"})
 _LEEWAY: Final = 60.0
-_LONGEST_LIFE: Final = 86_400.0
+_MAX_LIFETIME: Final = 86_400.0
 _MAX_EVENTS: Final = 1000
 _MAX_TEXT: Final = 255
 
 
 class EventRefusedError(ValueError):
-    """The request is not IDaaS's, or not for this agent. The text names the member, and quotes nothing."""
+    """The request is not from IDaaS, or not for this agent. The text names the member and quotes no value."""
 
 
 class UserEventReader:
     """Reads the events of one IDaaS instance and application.
 
     Guaranteed for what `read` returns: signed with RS256 by a key of `keys`; `iss` is IDaaS's constant, `aud`
-    is `application_id`, `sub` is `instance_id`, in the events too; in force, give or take a minute. With
-    `key`, the events were encrypted with it; an event in clear is refused then.
+    is `application_id`, `sub` is `instance_id`, in the events too; valid now, within a minute.
+    With `key`, the events were encrypted with it; unencrypted events are refused then.
 
     Not checked: `jti`. IDaaS may repeat an event, with the same `jti` or another: processing an event twice
     must have the effect of processing it once.
@@ -51,7 +51,7 @@ class UserEventReader:
         key: Secret | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`key` has 64 hexadecimal digits, as the console shows it. Raises `ValueError` if it has not."""
+        """`key` has 64 hexadecimal digits, as the console shows it. Raises `ValueError` otherwise."""
         self._keys = keys
         self._instance_id = instance_id
         self._application_id = application_id
@@ -64,7 +64,7 @@ class UserEventReader:
         Raises `EventRefusedError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be fetched.
         """
         try:
-            token = _text(read_object(body), "event", longest=len(body))
+            token = _text(read_object(body), "event", limit=len(body))
             if not token.isascii():
                 _refuse("event must be ASCII")
             jws = parse_compact_jws(token)
@@ -84,13 +84,13 @@ class UserEventReader:
         expected = {"iss": _ISSUER, "aud": self._application_id, "sub": self._instance_id}
         for name, value in expected.items():
             if claims.get(name) != value:
-                _refuse(f'claim "{name}" is another')
+                _refuse(f'claim "{name}" has another value')
         now, issued, expires = self._clock(), _number(claims, "iat"), _number(claims, "exp")
         if now >= expires + _LEEWAY:
             _refuse('claim "exp" has passed')
         if issued > now + _LEEWAY:
             _refuse('claim "iat" is in the future')
-        if expires > issued + _LONGEST_LIFE:
+        if expires > issued + _MAX_LIFETIME:
             _refuse('claim "exp" is too far away')
         if self._cipher is not None and claims.get("dataEncrypted") is not True:
             _refuse('claim "dataEncrypted" must be true')
@@ -98,8 +98,8 @@ class UserEventReader:
     def _data(self, claims: Mapping[str, Any]) -> Mapping[str, Any]:
         if claims.get("dataEncrypted") is True:
             if self._cipher is None:
-                _refuse('claim "dataEncrypted" must be false: there is no key')
-            return read_object(self._decrypt(_text(claims, "cipherData", longest=10_000_000)))
+                _refuse('claim "dataEncrypted" must be false: no key is configured')
+            return read_object(self._decrypt(_text(claims, "cipherData", limit=10_000_000)))
         return _object(claims.get("plainData"), "plainData")
 
     def _decrypt(self, jwe: str) -> bytes:
@@ -120,7 +120,7 @@ class UserEventReader:
 
     def _events(self, data: Mapping[str, Any]) -> Sequence[UserEvent]:
         if data.get("instanceId") != self._instance_id:
-            _refuse("instanceId is another")
+            _refuse("instanceId has another value")
         listed = data.get("eventData")
         if isinstance(listed, str):  # strict, like every object within
             listed = read_object(b'{"events":' + listed.encode() + b"}")["events"]
@@ -130,7 +130,7 @@ class UserEventReader:
 
 
 def encryption_key(key: Secret) -> bytes:
-    """The 32 bytes that 64 hexadecimal digits stand for. Raises `ValueError` that does not quote them."""
+    """The 32 bytes of 64 hexadecimal digits. Raises `ValueError`, which does not quote them."""
     try:
         decoded = binascii.unhexlify(key.reveal())
     except (binascii.Error, ValueError):
@@ -156,7 +156,7 @@ def _event(event: object) -> UserEvent:
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
-    """An object, or the text of one: IDaaS nests JSON in strings, and documents both forms."""
+    """An object, or JSON text of one: IDaaS documents both forms."""
     if isinstance(value, dict):
         return value
     if isinstance(value, str):
@@ -167,9 +167,9 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
     return _refuse(f"{name} must be an object")
 
 
-def _text(members: Mapping[str, Any], name: str, *, longest: int = _MAX_TEXT) -> str:
+def _text(members: Mapping[str, Any], name: str, *, limit: int = _MAX_TEXT) -> str:
     value = members.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
         _refuse(f"{name} must be a text")
     return value
 

@@ -1,4 +1,4 @@
-"""One decision about access tokens: which ones are refused, who decided it, and when."""
+"""One revocation: which access tokens are refused, who decided it, and when."""
 
 import json
 import math
@@ -27,7 +27,7 @@ class Target(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who decides. Each decides for itself: what an operator revoked, IDaaS does not restore."""
+    """Who decides. IDaaS does not restore what an operator revoked, nor the reverse."""
 
     IDAAS = "idaas"
     OPERATOR = "operator"
@@ -38,8 +38,8 @@ class Revocation:
     """Access tokens of `name` that were issued at `until` or before are refused; `None` restores them.
 
     `name` is the user's `sub`, the token's SHA-256, or empty for `Target.ALL`. Times are unix seconds. Of two
-    revocations with the same `key`, the one with the greater `order` counts, in whichever order they arrive.
-    Raises `ValueError` that names the member if a member cannot be right.
+    revocations with the same `key`, the one with the greater `order` counts, in any order of arrival.
+    Raises `ValueError`, which names the member, if a member is invalid.
     """
 
     target: Target
@@ -52,21 +52,21 @@ class Revocation:
         if self.target is Target.TOKEN and not _SHA256.fullmatch(self.name):
             raise ValueError("name must be a SHA-256 in lower-case hexadecimal")
         if self.target is Target.USER and not (0 < len(self.name) <= _MAX_NAME):
-            raise _wrong("name", f"must have 1 to {_MAX_NAME} characters")
+            raise _invalid("name", f"must have 1 to {_MAX_NAME} characters")
         if self.target is Target.ALL and self.name:
             raise ValueError("name must be empty")
-        for member, moment in (("until", self.until), ("changed_at", self.changed_at)):
-            if moment is not None and not (math.isfinite(moment) and 0 <= moment <= _LAST_SECOND):
-                raise _wrong(member, "must be a time in unix seconds")
+        for member, seconds in (("until", self.until), ("changed_at", self.changed_at)):
+            if seconds is not None and not (math.isfinite(seconds) and 0 <= seconds <= _LAST_SECOND):
+                raise _invalid(member, "must be a time in unix seconds")
 
     @property
     def key(self) -> tuple[Target, str, Origin]:
-        """What it is about, and who decided."""
+        """The target, its name, and who decided."""
         return self.target, self.name, self.origin
 
     @property
     def order(self) -> tuple[float, float]:
-        """The time of the change; of two changes at the same time, the one that refuses more is the later."""
+        """The time of the change; of two changes at the same time, the one that refuses more is later."""
         return self.changed_at, -1.0 if self.until is None else self.until
 
 
@@ -76,7 +76,7 @@ def to_json(revocation: Revocation) -> str:
 
 
 def from_json(text: bytes) -> Revocation:
-    """The revocation that `to_json` wrote. Raises `ValueError`, and nothing else."""
+    """The revocation that `to_json` wrote. Raises only `ValueError`."""
     members = read_object(text)
     return Revocation(
         Target(_text(members, "target")),
@@ -90,16 +90,16 @@ def from_json(text: bytes) -> Revocation:
 def _text(members: Mapping[str, Any], name: str) -> str:
     value = members.get(name)
     if not isinstance(value, str):
-        raise _wrong(name, "must be a text")
+        raise _invalid(name, "must be a text")
     return value
 
 
 def _number(members: Mapping[str, Any], name: str) -> float:
     value = members.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(name, "must be a number")
+        raise _invalid(name, "must be a number")
     return float(value)
 
 
-def _wrong(member: str, fault: str) -> ValueError:
+def _invalid(member: str, fault: str) -> ValueError:
     return ValueError(f"{member} {fault}")

@@ -13,8 +13,8 @@ class RevocationList:
     Guaranteed: the result depends only on the revocations that were applied, not on their order. A token
     without `iat` counts as issued before every revocation.
 
-    Not checked: who applies a revocation. Bounded to `capacity` entries; beyond it the oldest changes are
-    dropped, restored ones first, and `dropped` counts them.
+    Not checked: who applies a revocation. At most `capacity` entries are kept; beyond it the oldest changes
+    are dropped, restored ones first, and `dropped` counts them.
 
     For one thread.
     """
@@ -28,7 +28,7 @@ class RevocationList:
         self.dropped = 0
 
     def apply(self, revocation: Revocation) -> bool:
-        """Takes a revocation in; whether it changed anything: a later one for the same key may be known."""
+        """Adds a revocation. Returns whether it changed anything: a later one may be known."""
         known = self._entries.get(revocation.key)
         if known is not None and known.order >= revocation.order:
             return False
@@ -48,7 +48,7 @@ class RevocationList:
         )
 
     def entries(self) -> Iterable[Revocation]:
-        """All that is known, restored ones too."""
+        """All entries, restored ones too."""
         return tuple(self._entries.values())
 
     def _index(self, target: Target, name: str) -> None:

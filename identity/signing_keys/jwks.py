@@ -16,7 +16,7 @@ from identity.transport.bounded_response import TransportFailure, send
 from identity.transport.secure_url import is_secure_url
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?:$|[,\s])")
-_SHORTEST_MAX_AGE, _LONGEST_MAX_AGE = 60.0, 3600.0
+_MIN_SECONDS, _MAX_SECONDS = 60.0, 3600.0
 _MAX_BYTES = 128 * 1024
 _MAX_KEYS = 64
 _FLIGHT_KEY = "jwks"
@@ -97,7 +97,7 @@ class Jwks:
         if self._failure is not None:
             raise UnreachableError(self._failure.code, self._failure.detail)
         if self._clock() - self._fetched_at > self._max_stale:
-            raise _unavailable("the keys are too old, and were requested a moment ago")
+            raise _unavailable("the keys are too old, and were requested seconds ago")
         return None
 
     async def load(self) -> None:
@@ -135,7 +135,7 @@ class Jwks:
         found = _MAX_AGE.search(headers.get("cache-control", ""))
         if found is None:
             return self._max_age
-        return min(max(float(found.group(1)), _SHORTEST_MAX_AGE), _LONGEST_MAX_AGE)
+        return min(max(float(found.group(1)), _MIN_SECONDS), _MAX_SECONDS)
 
     def _reuse_unchanged(self, keys: Mapping[KeyName, SigningKey]) -> Mapping[KeyName, SigningKey]:
         """The keys, with the known object for each unchanged one: the verifier compares by identity."""

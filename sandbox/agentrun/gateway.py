@@ -58,10 +58,10 @@ class Gateway:
             response = await self._http.send(made, stream=True)
         except httpx.HTTPError as error:
             self._end()
-            return PlainTextResponse(f"the instance did not answer: {type(error).__name__}", 502)
+            return PlainTextResponse(f"no response from the instance: {type(error).__name__}", 502)
         kept = {name: value for name, value in response.headers.items() if name not in _HOP_BY_HOP}
         return StreamingResponse(
-            self._passed_on(response),
+            self._content(response),
             response.status_code,
             kept,
             background=BackgroundTask(self._closed, response),
@@ -71,7 +71,7 @@ class Gateway:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def _passed_on(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _content(self, response: httpx.Response) -> AsyncIterator[bytes]:
         async for part in response.aiter_raw():
             yield part
 

@@ -49,7 +49,7 @@ class Instance:
 
     @property
     def log(self) -> str:
-        """What the agent wrote."""
+        """The agent's output."""
         return self._log.read_text("utf-8", errors="replace")
 
     async def start(self) -> None:
@@ -77,13 +77,13 @@ class Instance:
             self.frozen = True
 
     def thaw(self) -> None:
-        """Lets it go on."""
+        """Continues a frozen instance."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGCONT)
             self.frozen = False
 
     async def stop(self) -> None:
-        """Ends the instance without a warning: the platform promises no signal."""
+        """Kills the instance: the platform promises no signal before the end."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

@@ -20,7 +20,7 @@ from sandbox.directory import User
 from sandbox.signing_keys import new_key
 
 _PREFIX = "urn:alibaba:idaas:app:event:"
-_SECONDS, _ATTEMPTS, _PAUSE = 10.0, 5, 0.5
+_SECONDS, _ATTEMPTS, _PAUSE_SECONDS = 10.0, 5, 0.5
 
 
 class AccountSynchronization:
@@ -40,7 +40,7 @@ class AccountSynchronization:
         """Serves the application's `ProvisionJwksEndpoint`."""
         return Starlette(routes=[Route(f"{PROVISIONING_PATH}/jwks", self.jwks)])
 
-    async def jwks(self, request: Request) -> Response:  # noqa: ARG002 - the same for everybody
+    async def jwks(self, request: Request) -> Response:  # noqa: ARG002 - the same for all clients
         """The keys, without `alg`, as IDaaS publishes them."""
         self._cloud.counters.count("idaas", "provisioning_jwks")
         members = {name: value for name, value in self.key.as_dict(private=False).items() if name != "alg"}
@@ -92,25 +92,25 @@ class AccountSynchronization:
         return {"event": jwt.encode(header, claims, self.key)}
 
     async def send(self, kind: str, user: User, **record: str) -> dict[str, Any]:
-        """Sends an event, up to five times until it is answered with 200 and not reported as to be retried.
+        """Sends an event, up to five times until the response is 200 and does not request a retry.
 
-        Returns the last answer, or `{"error": …}`.
+        Returns the last response, or `{"error": …}`.
         """
         event = self.event(kind, user, **record)
-        answer: dict[str, Any] = {"error": "not sent"}
+        outcome: dict[str, Any] = {"error": "not sent"}
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as http:
             for attempt in range(_ATTEMPTS):
                 if attempt:
-                    await asyncio.sleep(_PAUSE)
+                    await asyncio.sleep(_PAUSE_SECONDS)
                 try:
                     response = await http.post(self._cloud.user_events_url, json=self.request(event))
                 except httpx.HTTPError as error:
-                    answer = {"error": f"no response: {type(error).__name__}"}
+                    outcome = {"error": f"no response: {type(error).__name__}"}
                     continue
                 if response.status_code != httpx.codes.OK:
-                    answer = {"error": f"status {response.status_code}"}
+                    outcome = {"error": f"status {response.status_code}"}
                     continue
-                answer = response.json()
-                if not answer.get("retriedEvents"):
+                outcome = response.json()
+                if not outcome.get("retriedEvents"):
                     break
-        return answer
+        return outcome

@@ -54,7 +54,7 @@ class Deployed:
         self.sandbox.clock.advance(hours * HOUR)
 
     async def answer(self, question: str, token: str, **headers: str) -> str:
-        """The answer to a question, through the gateway."""
+        """The response to a question, through the gateway."""
         body = {"model": "m", "messages": [{"role": "user", "content": question}]}
         async with httpx.AsyncClient(timeout=60) as http:
             response = await http.post(

@@ -99,7 +99,7 @@ class MCPService:
         if paused and self._sessions.current(key) is None:
             if known:
                 return known
-            raise self._error(MCPRequestError("a request timed out a moment ago"))
+            raise self._error(MCPRequestError("a request timed out seconds ago"))
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
             listed = await session.tools()

@@ -32,7 +32,7 @@ MCPResponse: TypeAlias = JSONRPCResponse | JSONRPCError
 _CLOSE_TIMEOUT: Final = 2.0
 """Seconds for messages that have no caller: cancellations and the end of the session."""
 _MAX_PINGS: Final = 10
-"""Pings of the server that are answered during one request."""
+"""How many pings of the server receive a response during one request."""
 _UNDELIVERED: Final = (httpx.HTTPError, TimeoutError, RuntimeError, MCPRequestError)
 """Why a message did not arrive. `RuntimeError`: the HTTP client is closed."""
 _SESSION_ID: Final = re.compile(r"[\x21-\x7e]{1,1024}")

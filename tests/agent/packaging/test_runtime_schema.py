@@ -75,8 +75,8 @@ def test_generated_description_has_no_fault() -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda a: a.update(timeout=60), "agent.timeout is no member"),
-        (lambda a: a.update(enviromentVariables={}), "agent.enviromentVariables is no member"),
+        (lambda a: a.update(timeout=60), "agent.timeout is not a member"),
+        (lambda a: a.update(enviromentVariables={}), "agent.enviromentVariables is not a member"),
         (lambda a: a.update(environmentVariables={"PORT": 9002}), "texts as values"),
         (lambda a: a.update(environmentVariables={"ON": True}), "texts as values"),
         (lambda a: a["code"].update(language="custom"), "agent.code.language must be one of"),
@@ -90,7 +90,7 @@ def test_generated_description_has_no_fault() -> None:
         (lambda a: a.update(diskSize=1024), "agent.diskSize must be one of 512, 10240"),
         (lambda a: a.update(instanceConcurrency=201), "from 1 to 200"),
         (lambda a: a["healthCheckConfiguration"].update(initialDelaySeconds=0), "from 1 to 300"),
-        (lambda a: a["healthCheckConfiguration"].update(path="/health"), "path is no member"),
+        (lambda a: a["healthCheckConfiguration"].update(path="/health"), "path is not a member"),
         (lambda a: a.update(customContainerConfig={"image": "i"}), "exactly one of"),
         (lambda a: a.pop("code"), "exactly one of"),
         (lambda a: a.update(role="a role"), "agent.role must be a text like"),
@@ -112,10 +112,10 @@ def test_fault_of_an_agent_runtime_is_reported(
     ("change", "fault"),
     [
         (lambda d: trigger_of(d).update(authType="anonymous"), "authType must be one of jwt"),
-        (lambda d: trigger_of(d)["authConfig"].update(whiteList=["/a"]), "whiteList is no member"),
+        (lambda d: trigger_of(d)["authConfig"].update(whiteList=["/a"]), "whiteList is not a member"),
         (lambda d: trigger_of(d)["authConfig"].pop("tokenLookup"), "tokenLookup is missing"),
         (lambda d: trigger_of(d)["authConfig"].update(jwks={"keys": []}), "keys must be a list"),
-        (lambda d: trigger_of(d)["authConfig"]["jwks"]["keys"][0].update(d="private"), "d is no member"),
+        (lambda d: trigger_of(d)["authConfig"]["jwks"]["keys"][0].update(d="private"), "d is not a member"),
         (lambda d: trigger_of(d)["authConfig"].update(claimPassBy="query::"), "claimPassBy must be a text"),
         (lambda d: trigger_of(d).update(methods=["get"]), "methods[0] must be one of"),
         (

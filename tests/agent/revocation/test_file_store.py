@@ -76,7 +76,7 @@ async def test_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest.L
     changes = store(path).changes()
     assert await names(changes) == ["alice", "bob"]
     await changes.aclose()
-    assert "line 2 is no revocation" in caplog.text
+    assert "line 2 is not a revocation" in caplog.text
 
 
 async def test_line_after_a_truncated_one_is_read(path: Path) -> None:

@@ -35,7 +35,7 @@ def agent(sandbox: Sandbox, tmp_path: Path, revocations: Path) -> Iterator[Agent
 
 
 async def change(sandbox: Sandbox, action: str, user: str = "alice") -> dict[str, object]:
-    """What an administrator does; the agent's answer to the event."""
+    """Changes a user as an administrator does; the agent's response to the event."""
     async with httpx.AsyncClient(timeout=30) as http:
         response = await http.post(sandbox.url(f"/__sandbox__/users/{user}/{action}", "idaas_plain"))
     reported: dict[str, object] = response.json()["reported"]
