@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test promises soak bench check format lock clean
+.PHONY: help up serve sandbox studio doctor test unit promises soak bench check format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -32,6 +32,11 @@ test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need a
 	@scripts/ensure-wrk
 	@scripts/ensure-redis
 	@$(BIN)/pytest -n $(JOBS)
+
+unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
+	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit
+	@$(BIN)/pip --python .venv-unit/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@.venv-unit/bin/python -m pytest -n $(JOBS) --quiet tests/identity tests/graph tests/tools
 
 promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their results
 	@$(BIN)/python scripts/promises.py -n $(JOBS)
@@ -59,7 +64,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .sandbox .langgraph_api frontend/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .sandbox .langgraph_api frontend/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
