@@ -36,6 +36,7 @@ NOT_MET: Mapping[str, str] = {
     "too_many_runs": "of a caller with many runs at once; doctor makes no run",
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",
+    "consent_required": "of a user who has not consented to a provider; tests/end_to_end has it",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
 """Codes that `doctor` cannot report, with the reason."""
