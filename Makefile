@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Tests wait more than they compute: one process more than there are cores.
-JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+JOBS   ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help up serve sandbox studio doctor test unit promises soak bench check format lock clean

@@ -55,9 +55,8 @@ async def test_refused_call_has_both_events_and_was_not_called(bench: BenchOf, c
         about |= {"access_identity": "Machine", "credential": "amap_api_key"}
     assert started == {"type": "tool_started", **about, "arguments": arguments}
     assert finished.pop("result").startswith(text)
-    assert finished == {
-        "type": "tool_finished", **about, "ok": False, "called": False, "duration_ms": 0,
-    }  # fmt: skip
+    assert finished.pop("duration_ms") >= 0
+    assert finished == {"type": "tool_finished", **about, "ok": False, "called": False}
     assert b.services[0].calls == []
 
 
