@@ -120,7 +120,12 @@ class Enforcement:
                         self._failure = None
                         self._read.set()
             except StoreError as error:
-                if self._failure != str(error):
-                    _LOG.warning("revocations of other processes are not received: %s", error)
-                self._failure = str(error)
+                self._note_failure(str(error))
+            except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
+                self._note_failure(f"the store failed unexpectedly ({type(error).__name__})")
             await self._sleep(_RETRY_SECONDS)
+
+    def _note_failure(self, failure: str) -> None:
+        if self._failure != failure:
+            _LOG.warning("revocations of other processes are not received: %s", failure)
+        self._failure = failure

@@ -24,7 +24,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.kept: list[Revocation] = []
-        self.sent: asyncio.Queue[Sequence[Revocation] | StoreError] = asyncio.Queue()
+        self.sent: asyncio.Queue[Sequence[Revocation] | Exception] = asyncio.Queue()
         self.failure: StoreError | None = None
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
@@ -38,7 +38,7 @@ class MemoryStore:
         yield list(self.kept)
         while True:
             change = await self.sent.get()
-            if isinstance(change, StoreError):
+            if isinstance(change, Exception):
                 raise change
             yield change
 
@@ -185,4 +185,21 @@ async def test_same_failure_is_logged_once(caplog: Any) -> None:
     process.store.failure = None
     process.slept.put_nowait(None)
     await following
+    await process.enforcement.aclose()
+
+
+async def test_unexpected_failure_of_the_store_is_reported_and_read_again(caplog: Any) -> None:
+    process = Process()
+    await process.enforcement.start()
+    process.store.sent.put_nowait(RuntimeError("secret text of a library"))
+    await settled()
+    with pytest.raises(UnreachableError, match="revocations_unavailable"):
+        await process.enforcement.check()
+    assert "RuntimeError" in caplog.text
+    assert "secret text" not in caplog.text
+    process.store.kept = [revocation()]
+    process.slept.put_nowait(None)
+    await settled()
+    await process.enforcement.check()
+    assert process.list.refuses("alice", 50.0, "")
     await process.enforcement.aclose()
