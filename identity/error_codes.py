@@ -27,6 +27,17 @@ class IdentityCode(ErrorCode):
             person="Your access was withdrawn. Sign in again, or ask your administrator",
         ),
     )
+    SIGN_IN_REQUIRED = (
+        "sign_in_required",
+        ErrorRow(
+            symptom="The run needs a sign-in of its owner",
+            cause="the run was continued later, by another process or after the access token of its owner "
+            "had expired, and has no access token that can be used",
+            remedy="let the owner of the run sign in and continue it; if it repeats, check that all "
+            "processes have the same SEAL_KEY_FILE",
+            person="The agent needs you to sign in again before it can go on. Sign in, and continue",
+        ),
+    )
     INSUFFICIENT_SCOPE = (
         "insufficient_scope",
         ErrorRow(

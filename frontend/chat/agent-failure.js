@@ -19,7 +19,7 @@ export class AgentFailure extends Error {
   }
 }
 
-const SIGN_IN_AGAIN = ['access_token_invalid', 'access_token_missing', 'access_revoked', 'user_token_refused'];
+const SIGN_IN_AGAIN = ['access_token_invalid', 'access_token_missing', 'access_revoked', 'sign_in_required', 'user_token_refused'];
 const LONGEST_WAIT_SECONDS = 3600;
 
 // The codes of statuses without a code in the body, such as those of a gateway in front of the agent.

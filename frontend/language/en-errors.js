@@ -7,6 +7,8 @@ export const enErrors = Object.freeze({
   'error.access_token_invalid.remedy': 'Sign in again',
   'error.access_revoked.symptom': 'Your access was withdrawn',
   'error.access_revoked.remedy': 'Sign in again, or ask your administrator',
+  'error.sign_in_required.symptom': 'The agent needs you to sign in again before it can go on',
+  'error.sign_in_required.remedy': 'Sign in, and continue',
   'error.revocations_unavailable.symptom': 'The service cannot check withdrawn access rights at the moment',
   'error.revocations_unavailable.remedy': 'Try again later',
   'error.access_token_missing.symptom': 'You are not signed in',

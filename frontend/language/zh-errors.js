@@ -4,6 +4,8 @@ export const zhErrors = Object.freeze({
   'error.access_token_invalid.remedy': '请重新登录',
   'error.access_revoked.symptom': '你的访问权限已被撤销',
   'error.access_revoked.remedy': '请重新登录，或联系管理员',
+  'error.sign_in_required.symptom': '智能体需要你重新登录才能继续',
+  'error.sign_in_required.remedy': '请登录后继续',
   'error.revocations_unavailable.symptom': '服务目前无法检查已撤销的访问权限',
   'error.revocations_unavailable.remedy': '请稍后重试',
   'error.access_token_missing.symptom': '你尚未登录',

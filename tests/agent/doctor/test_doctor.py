@@ -37,6 +37,7 @@ NOT_MET: Mapping[str, str] = {
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",
     "consent_required": "of a user who has not consented to a provider; tests/end_to_end has it",
+    "sign_in_required": "of a run that another process continues; tests/identity/sealing has it",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
 """Codes that `doctor` cannot report, with the reason."""
