@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test unit promises soak bench check format lock clean
+.PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
@@ -27,11 +27,14 @@ studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured clou
 # With reloading it would watch the folder in which it keeps threads, and log a change every ten seconds.
 	@exec $(BIN)/langgraph dev --no-browser --no-reload
 
-test: $(VENV)/.dev frontend/node_modules/.installed ## install what tests need and run all of them
+test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed ## install what tests need and run all of them
 	@scripts/ensure-chromium
 	@scripts/ensure-wrk
 	@scripts/ensure-redis
 	@$(BIN)/pytest -n $(JOBS)
+
+frontends: $(VENV)/.dev tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed ## the tests with published front ends, also those that take longer to install
+	@$(BIN)/pytest -n $(JOBS) tests/front_ends
 
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit
@@ -64,7 +67,7 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .sandbox .langgraph_api frontend/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
@@ -83,7 +86,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-frontend/node_modules/.installed: frontend/package-lock.json frontend/package.json
-	@command -v npm >/dev/null || { echo 'npm is needed for the page: install Node.js 20 or newer'; exit 1; }
-	npm ci --prefix frontend --no-audit --no-fund --loglevel=error
+%/node_modules/.installed: %/package-lock.json %/package.json
+	@command -v npm >/dev/null || { echo 'npm is needed for the page and its tests: install Node.js 20 or newer'; exit 1; }
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	@touch $@
