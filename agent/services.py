@@ -44,7 +44,9 @@ def services(
     folder = settings.services_file.parent if settings.services_file else Path()
     for declared in declared_services(settings):
         try:
-            listed.append(_service(declared, folder, tls))
+            service = _service(declared, folder, tls)
+            listed.append(service)
+            faults += _unused_policies(service)
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             declaration = f"SERVICES_FILE: services.{declared.name}.python"
             place = declaration if declared.name in settings.services else f'service "{declared.name}"'
@@ -63,6 +65,16 @@ def services(
     return listed
 
 
+def _unused_policies(service: Service) -> list[str]:
+    """A misspelled name would leave a tool without its policy, so it is a fault."""
+    if not isinstance(service, HTTPService):
+        return []
+    return [
+        f'SERVICES_FILE: services.{service.name}.policies: the service has no tool "{tool}"'
+        for tool in service.unused_policies
+    ]
+
+
 def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Service:
     """The service of a declaration. Raises what the code that `python` names raises."""
     d = declared.declaration
@@ -74,6 +86,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         credential = ApiKeyRequirement(d.api_key, declared.key_error_code, placement)
     elif d.issued_jwt is not None:
         credential = d.issued_jwt.requirement(placement)
+    policies = {tool: policy.value() for tool, policy in d.policies.items()}
     if isinstance(d, HTTPDeclaration):
         if d.cloud_role is not None:
             credential = CloudRoleRequirement(d.cloud_role.role, d.cloud_role.seconds)
@@ -86,6 +99,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
             access_identity=d.access_identity,
             error_code=declared.error_code,
             settings=declared.settings,
+            policies=policies,
             ssl_context=tls,
             seconds=d.timeout_seconds,
         )
@@ -100,6 +114,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         allowed_tools=d.tools,
         error_code=declared.error_code,
         settings=declared.settings,
+        policies=policies,
         ssl_context=tls,
         seconds=d.timeout_seconds,
     )

@@ -12,6 +12,7 @@ from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequi
 from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secret import Secret
+from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
@@ -64,6 +65,10 @@ class ToollessService:
     def cached_tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the protocol's
         """None."""
         return ()
+
+    def policy(self, tool: str) -> ToolPolicy:  # noqa: ARG002 - the protocol's
+        """The default."""
+        return DEFAULT_POLICY
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Is never called."""

@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 from agent.cli import app
 from agent.composition import Agent
 from agent.settings.variables import read_settings
+from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
 from identity.secret import Secret
 from sandbox.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 from tests.tools.mcp_service.mcp_server import Server
+from tools.approval_policy import Effect
 from tools.service import Access
 
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -62,7 +64,7 @@ async def agent(running, serve, tmp_path):
         await server(scope, receive, send)
 
     server.keys = {"K1"}
-    for name in ("payroll.py", "rates.py"):
+    for name in ("payroll.py", "rates.py", "expenses.py"):
         (tmp_path / name).write_text(printed(name))
     declared = printed("services.toml").replace(SANDBOX, running.cloud.addresses.function_compute)
     declared = declared.replace(MCP_SERVER, await serve(with_api_key))
@@ -100,6 +102,20 @@ async def test_existing_langchain_tool_calls_its_service_with_the_key_in_its_hea
     result = await rates.call("exchange_rate", {"currency": "EUR"}, await access(agent, running, "rates"))
     seen = json.loads(result.text)
     assert (seen["path"], "x-api-key" in seen["headers"]) == ("/echo/rates/rates/EUR", True)
+
+
+async def test_tool_that_writes_asks_by_the_policy_of_the_code_or_of_the_file(agent, running):
+    expenses = service(agent, "expenses")
+    modes = [
+        expenses.policy("submit_expense").mode_for({"amount": amount}, AccessIdentity.HUMAN)
+        for amount in (500, 501, 20_001)
+    ]
+    assert modes == ["allow", "ask", "deny"]
+    assert expenses.policy("remind_approver").effect is Effect.WRITE
+    arguments = {"amount": 30, "reason": "taxi"}
+    result = await expenses.call("submit_expense", arguments, await access(agent, running, "expenses"))
+    seen = json.loads(result.text)
+    assert (seen["path"], seen["credential"]["claims"]["sub"]) == ("/echo/expenses/submitted", "user_alice01")
 
 
 async def test_second_mcp_server_gets_its_key_in_its_header_and_offers_the_allowed_tools(agent, running):
@@ -187,5 +203,5 @@ def test_provider_that_cannot_be_used_is_a_fault_beside_those_of_services(
     with pytest.raises(ConfigurationError) as caught:
         Agent(read_settings({**sandbox.environment, **provider, "SERVICES_FILE": str(file)}))
     *of_services, of_model = caught.value.faults
-    assert len(of_services) == 2
+    assert len(of_services) == 3
     assert of_model.startswith(f"LLM_PROVIDER cannot be used: it raised {error}")

@@ -11,6 +11,7 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
+from tools.approval_policy import ToolPolicy
 
 FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of a function, as OpenAI and Model Studio define it."""
@@ -98,6 +99,13 @@ class Service(Protocol):
 
     def cached_tools(self, access: Access) -> Sequence[ToolSchema] | None:
         """The same, if no request is needed: the same object until the tools change. `None`: call `tools`."""
+        ...
+
+    def policy(self, tool: str) -> ToolPolicy:
+        """What `tool` does, and which of its calls need an approval. The graph keeps to it, `call` does not.
+
+        It is what the code or the operator declares, never what an outside server says of its own tool.
+        """
         ...
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:

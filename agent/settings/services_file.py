@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from agent.settings.tool_policies import PolicyDeclaration
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import IssuedJwtRequirement
@@ -131,6 +132,9 @@ class _Declaration(BaseModel):
         None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
     )
     access_identity: AccessIdentity | None = Field(None, description="Default: `ACCESS_IDENTITY`.")
+    policies: dict[str, PolicyDeclaration] = Field(
+        default_factory=dict, description="By the names of tools; each replaces what the code declares."
+    )
     timeout_seconds: _Seconds = Field(20.0, description="For one call.")
 
     @model_validator(mode="after")
@@ -183,6 +187,12 @@ class MCPDeclaration(_Declaration):
     def _a_credential(self) -> Self:
         if self.credential_key is None:
             raise ValueError(f"must have one of {_one_of()}, found none")  # noqa: EM102
+        return self
+
+    @model_validator(mode="after")
+    def _policies_of_its_tools(self) -> Self:
+        if self.tools is not None and (unknown := sorted(self.policies.keys() - set(self.tools))):
+            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')  # noqa: EM102
         return self
 
 

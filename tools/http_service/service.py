@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from langchain_core.tools import BaseTool
 
@@ -13,6 +13,7 @@ from identity.credentials.placement import BEARER
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
+from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.function_tool import function_tool
@@ -29,7 +30,8 @@ class HTTPService:
     Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
     default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
     `max_bytes` bounds a response. `error_code` is the code of the service's failures, and `settings` are the
-    names of the settings that declare it, for the operator's remedy.
+    names of the settings that declare it, for the operator's remedy. `policies` replace, by the names of the
+    tools, the policies with which tools are added.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class HTTPService:
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         tools: Sequence[BaseTool | Callable[..., Awaitable[Any]]] = (),
+        policies: Mapping[str, ToolPolicy] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
         max_bytes: int = 256 * 1024,
@@ -57,15 +60,34 @@ class HTTPService:
         self._http = http_client(ssl_context, seconds)
         self._tools: dict[str, ServiceTool] = {}
         self._schemas: list[ToolSchema] = []
+        self._declared_policies: dict[str, ToolPolicy] = {}
+        self._policies = dict(policies or {})
         for tool in tools:
             self.add(tool)
 
-    def tool(self, function: _Function) -> _Function:
-        """Decorator: adds an async function, whose first parameter is the client."""
-        self.add(function)
-        return function
+    @overload
+    def tool(self, function: _Function) -> _Function: ...
 
-    def add(self, tool: BaseTool | Callable[..., Awaitable[Any]]) -> None:
+    @overload
+    def tool(self, *, policy: ToolPolicy) -> Callable[[_Function], _Function]: ...
+
+    def tool(
+        self, function: _Function | None = None, *, policy: ToolPolicy = DEFAULT_POLICY
+    ) -> _Function | Callable[[_Function], _Function]:
+        """Decorator: adds an async function, whose first parameter is the client.
+
+        `@service.tool`, or with a policy `@service.tool(policy=ToolPolicy(effect=Effect.WRITE))`.
+        """
+
+        def added(function: _Function) -> _Function:
+            self.add(function, policy=policy)
+            return function
+
+        return added if function is None else added(function)
+
+    def add(
+        self, tool: BaseTool | Callable[..., Awaitable[Any]], *, policy: ToolPolicy = DEFAULT_POLICY
+    ) -> None:
         """Adds a LangChain tool, whose parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client,
         or an async function.
 
@@ -77,6 +99,16 @@ class HTTPService:
             raise ValueError(f'"{self.name}" has a tool "{name}" already')  # noqa: EM102
         self._tools[name] = added
         self._schemas = [*self._schemas, added.schema]
+        self._declared_policies[name] = policy
+
+    def policy(self, tool: str) -> ToolPolicy:
+        """The policy given for the service, else the one with which the tool was added."""
+        return self._policies.get(tool) or self._declared_policies.get(tool, DEFAULT_POLICY)
+
+    @property
+    def unused_policies(self) -> list[str]:
+        """Names in `policies` that no tool has: misspelled ones, whose tools would not ask."""
+        return [name for name in self._policies if name not in self._tools]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The tools, in the order in which they were added."""

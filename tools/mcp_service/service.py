@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
@@ -19,6 +20,7 @@ from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.transport.client import checked_url, http_client
+from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.session import MCPSession
@@ -26,6 +28,8 @@ from tools.mcp_service.session_pool import SessionPool
 from tools.mcp_service.transport import MCPTransport
 from tools.result import model_text
 from tools.service import Access, ToolResult, ToolSchema
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -36,8 +40,9 @@ class MCPService:
 
     A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
     unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
-    once. With `allowed_tools`, only those are offered and called. `seconds` bounds a whole call. At most
-    `sessions` are open; the least recently used one ends when its calls have ended.
+    once. With `allowed_tools`, only those are offered and called. `policies` are those of tools by name: what
+    the server says of its tools (annotations) is not used. `seconds` bounds a whole call. At most `sessions`
+    are open; the least recently used one ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -56,6 +61,7 @@ class MCPService:
         *,
         access_identity: AccessIdentity | None = None,
         allowed_tools: Collection[str] | None = None,
+        policies: Mapping[str, ToolPolicy] | None = None,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
@@ -75,6 +81,8 @@ class MCPService:
         self._url = checked_url(url)
         self._placement = credential.placement
         self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
+        self._policies = dict(policies or {})
+        self._unlisted: set[str] = set()
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._tools_seconds = tools_seconds
@@ -105,6 +113,9 @@ class MCPService:
             listed = await session.tools()
             tools = [tool.schema for name, tool in listed.items() if self._allows(name)]
             self._listed[_key(session.secret)] = self._last_listed[holder] = tools
+            for name in self._policies.keys() - listed.keys() - self._unlisted:
+                self._unlisted.add(name)
+                logger.warning('"%s" has a policy for the tool "%s", and lists no such tool', self.name, name)
             return tools
 
         try:
@@ -129,6 +140,10 @@ class MCPService:
         if session is None or not session.tools_are_current:
             return None
         return self._listed.get(key)
+
+    def policy(self, tool: str) -> ToolPolicy:
+        """The policy given for the tool; without one, it reads."""
+        return self._policies.get(tool, DEFAULT_POLICY)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""

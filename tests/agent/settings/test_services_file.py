@@ -21,6 +21,7 @@ from identity.credentials.requirement import (
 )
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
+from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
 PAYROLL = '''
@@ -152,6 +153,67 @@ async def test_declared_services_have_their_credentials_and_placements(made):
     assert rates.settings == ("services.rates in SERVICES_FILE",)
     for service in (payroll, rates):
         await service.aclose()
+
+
+POLICIES = """
+[services.payroll.policies.payslip]
+effect = "write"
+rules = [{ argument = "month", operator = "==", value = "2026-01", policy = "deny" }]
+
+[services.rates.policies.rate]
+effect = "external"
+policy = "deny"
+"""
+
+
+async def test_policies_of_the_file_replace_those_of_the_code_for_both_kinds_of_services(made):
+    payroll, rates = made(FILE + POLICIES)
+    rule = ArgumentRule("month", "==", "2026-01", ApprovalMode.DENY)
+    assert payroll.policy("payslip") == ToolPolicy(Effect.WRITE, None, (rule,))
+    assert rates.policy("rate") == ToolPolicy(Effect.EXTERNAL, ApprovalMode.DENY)
+    assert rates.policy("other") == ToolPolicy(Effect.READ)
+    for service in (payroll, rates):
+        await service.aclose()
+
+
+def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        made(FILE + POLICIES.replace("payslip", "paysilp"))
+    expected = 'SERVICES_FILE: services.payroll.policies: the service has no tool "paysilp"'
+    assert caught.value.faults == (expected,)
+    file = tmp_path / "services.toml"
+    file.write_text(FILE + POLICIES.replace("policies.rate]", "policies.raet]"))
+    (fault,) = read_services_file(file)[1]
+    assert 'must list the tool "raet"' in fault
+
+
+def test_policy_that_can_be_misread_is_a_fault(tmp_path):
+    rule = '{ argument = "a", operator = ">", value = 5, policy = "ask" }'
+    policies = [
+        "{}",
+        '{ effect = "writes" }',
+        '{ effect = "write", mode = "ask" }',
+        *(
+            f'{{ effect = "write", rules = [{changed}] }}'
+            for changed in (
+                rule.replace('"ask"', '"allow"'),
+                rule.replace('">"', '"=>"'),
+                rule.replace("5", "true"),
+                rule.replace("5", "nan"),
+                rule.replace("5", "[5]"),
+                rule.replace('"a"', '"a..b"'),
+            )
+        ),
+    ]
+    file = tmp_path / "services.toml"
+    for policy in policies:
+        file.write_text(
+            'services.a = { type = "mcp", url = "https://x.example", api_key = "k", policies = { t = '
+            f"{policy} }} }}"
+        )
+        declared, faults = read_services_file(file)
+        assert (declared, bool(faults)) == ({}, True), policy
+        assert all("services.a.policies.t" in fault for fault in faults)
 
 
 def test_every_fault_is_reported_by_its_place_and_without_the_value(tmp_path):

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tests.recorder import Recorder, bearer
 from tests.tools.service_failure import failure_of
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.http_service.service import HTTPService
 
@@ -158,3 +159,20 @@ def test_second_tool_of_one_name_is_refused():
     service.tool(one)
     with pytest.raises(ValueError, match="already"):
         service.tool(one)
+
+
+async def test_policy_given_for_the_service_replaces_that_of_the_tool(service_at):
+    given = ToolPolicy(mode=ApprovalMode.DENY)
+    service = service_at("https://x.example", policies={"remove": given, "paint": given})
+
+    @service.tool(policy=ToolPolicy(Effect.WRITE))
+    async def remove(http):
+        """Removes."""
+
+    @service.tool(policy=ToolPolicy(Effect.EXTERNAL))
+    async def mail(http):
+        """Sends a mail."""
+
+    policies = [service.policy(name) for name in ("remove", "mail", "get")]
+    assert policies == [given, ToolPolicy(Effect.EXTERNAL), ToolPolicy(Effect.READ)]
+    assert service.unused_policies == ["paint"]

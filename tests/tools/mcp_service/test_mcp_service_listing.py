@@ -6,6 +6,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from tests.tools.mcp_service.mcp_server import Server, failure_of
+from tools.approval_policy import Effect, ToolPolicy
 
 
 async def test_list_of_tools_is_current_for_a_limited_time(serve, service_at, key_ring):
@@ -104,6 +105,15 @@ async def test_listing_of_a_hanging_server_fails_after_a_bounded_time(serve, ser
     server.response = StreamingResponse(_never(), media_type="text/event-stream")
     service = service_at(await serve(server), listing_seconds=0.1)
     assert "no response within 0.1 s" in (await failure_of(service.tools(key_ring("K1")))).detail
+
+
+async def test_policy_of_a_tool_that_is_not_listed_is_reported_once(serve, service_at, key_ring, caplog):
+    policies = {"weather": ToolPolicy(Effect.WRITE), "wether": ToolPolicy(Effect.WRITE)}
+    service = service_at(await serve(Server()), policies=policies)
+    await service.tools(key_ring("K1"))
+    await service.tools(key_ring("K1"))
+    (warning,) = [record.message for record in caplog.records if "policy" in record.message]
+    assert '"wether"' in warning
 
 
 @pytest.mark.promise("heals-by-itself")

@@ -1,0 +1,121 @@
+"""What a tool does, and which of its calls a person has to approve first."""
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from identity.access_identity import AccessIdentity
+
+
+class Effect(StrEnum):
+    """What a call changes."""
+
+    READ = "read"
+    """Nothing."""
+    WRITE = "write"
+    """Data of a service."""
+    EXTERNAL = "external"
+    """Something outside the company's systems: a mail is sent, an order is placed."""
+
+
+class ApprovalMode(StrEnum):
+    """What happens to a call, from the most permissive mode to the strictest."""
+
+    ALLOW = "allow"
+    """It is made."""
+    ASK = "ask"
+    """It is made after the user has approved exactly this call; without a conversation it is refused."""
+    DENY = "deny"
+    """It is refused."""
+
+
+RuleValue: TypeAlias = bool | int | float | str
+
+_OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRule:
+    """A stricter mode for calls whose argument compares to `value`: `ArgumentRule("amount", ">", 500)`.
+
+    `argument` is a name, or a path through objects with dots: `order.amount`. Numbers are compared with
+    numbers, texts with texts, character by character, and booleans with booleans. A rule whose argument is
+    missing or of another type cannot be evaluated: such a call asks.
+
+    Raises `ValueError` for a rule that cannot be evaluated for any call, and for the mode `allow`, because a
+    rule only restricts.
+    """
+
+    argument: str
+    operator: str
+    value: RuleValue
+    mode: ApprovalMode = ApprovalMode.ASK
+
+    def __post_init__(self) -> None:
+        if not all(self.argument.split(".")):
+            raise ValueError('an argument must be a name, or names with "." between them')
+        if self.operator not in _OPERATORS:
+            raise ValueError(f"an operator must be one of {' '.join(_OPERATORS)}")  # noqa: EM102
+        if isinstance(self.value, bool) and self.operator not in ("==", "!="):
+            raise ValueError("true and false can be compared by == and != only")
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError("a number must be finite")
+        if self.mode is ApprovalMode.ALLOW:
+            raise ValueError("a rule must ask or deny")
+
+    def mode_for(self, arguments: Mapping[str, Any]) -> ApprovalMode:
+        """`mode` if the rule matches, `ask` if it cannot be evaluated, else `allow`."""
+        found: Any = arguments
+        for name in self.argument.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if _kind(found) is not _kind(self.value):
+            return ApprovalMode.ASK
+        return self.mode if _OPERATORS[self.operator](found, self.value) else ApprovalMode.ALLOW
+
+
+def _kind(value: object) -> type | None:
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, int | float):
+        return float
+    return str if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """The policy of one tool. Without a `mode`, the effect and the access identity of a call decide."""
+
+    effect: Effect = Effect.READ
+    mode: ApprovalMode | None = None
+    rules: tuple[ArgumentRule, ...] = ()
+
+    def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
+        """The strictest of the policy's mode and of its rules for `arguments`.
+
+        Without a mode: `read` is allowed; `write` and `external` ask under Human identity, and are denied
+        under Machine identity and for a service without a credential, because the agent's rights are those of
+        no single user.
+        """
+        modes = [self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules)]
+        return max(modes, key=list(ApprovalMode).index)
+
+    def _base(self, access_identity: AccessIdentity | None) -> ApprovalMode:
+        if self.mode is not None:
+            return self.mode
+        if self.effect is Effect.READ:
+            return ApprovalMode.ALLOW
+        return ApprovalMode.ASK if access_identity is AccessIdentity.HUMAN else ApprovalMode.DENY
+
+
+DEFAULT_POLICY: Final = ToolPolicy()
+"""Of a tool that declares none: it reads."""
