@@ -78,8 +78,8 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_allowed_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type"],
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id"],
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
             ),

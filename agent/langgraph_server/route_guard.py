@@ -6,7 +6,8 @@ Therefore every route that is not listed here is closed. `langgraph.json` names 
 middleware runs before every route of the server.
 
 The guard verifies the token itself and passes the result on, because the server's own refusal has no
-challenge, uses the last of several `Authorization` headers, and turns an outage of IDaaS into a 500.
+challenge, uses the last of several `Authorization` headers, and turns an outage of IDaaS into a 500. The
+token does not reach the server.
 """
 
 import secrets
@@ -15,11 +16,12 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import RequestError, error_body, error_response
+from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
+from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.middleware.response_headers import add_headers, api_headers
 from agent.middleware.role_headers import take_role_headers
@@ -65,19 +67,19 @@ class RouteGuard:
             await send(message)
 
         reads = scope["method"] in ("GET", "HEAD")
-        if (scope["path"] == PUBLIC and reads) or _is_preflight(scope):
-            await self._app(scope, receive, marked)
+        if scope["path"] == PUBLIC and reads:
+            await self._app(without_tokens(scope), receive, marked)
             return
         try:
-            values = Request(scope).headers.getlist("authorization")
             agent = await agent_of_this_loop()
-            scope[VERIFIED] = await agent.admission.admit(values)
+            scope[VERIFIED] = await agent.admission.admit(presented_tokens(scope["headers"]))
         except AgentError as error:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
             await error_response(error, challenge)(scope, receive, marked)
             return
         if (role := agent.settings.header_role) is not None:
             scope = take_role_headers(scope, role, verified=True)
+        scope = without_tokens(scope)
         if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             await self._app(scope, receive, marked)
             return
@@ -92,10 +94,4 @@ def _left_to_the_server(scope: Scope) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
-def _is_preflight(scope: Scope) -> bool:
-    """The server's CORS middleware responds to these before any route (`Access-Control-Request-Method`)."""
-    headers = Request(scope).headers
-    return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
-
-
-app: Final = Starlette(middleware=[Middleware(RouteGuard)])
+app: Final = Starlette(middleware=[Middleware(CrossOrigin), Middleware(RouteGuard)])

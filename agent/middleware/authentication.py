@@ -57,7 +57,7 @@ def bearer_token(authorization: Iterable[str]) -> Secret:
             return Secret(token)
         case _:
             raise AccessTokenError(
-                IdentityCode.ACCESS_TOKEN_INVALID, 'header "Authorization" must be sent once'
+                IdentityCode.ACCESS_TOKEN_INVALID, "the access token must be sent once, in one header"
             )
 
 

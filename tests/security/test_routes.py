@@ -52,7 +52,7 @@ def bearers(sandbox: Sandbox) -> dict[str, dict[str, str]]:
         },
         "expired": {"Authorization": f"Bearer {sandbox.access_token(exp=int(sandbox.clock()) - 3600)}"},
         "no bearer": {"Authorization": f"Basic {good}"},
-        "Studio's own way": {"x-auth-scheme": "langsmith", "x-api-key": good},
+        "Studio's own scheme": {"x-auth-scheme": "langsmith", "x-api-key": "lsv2_pt_0"},
         "a cookie": {"Cookie": f"access_token={good}"},
     }
 
@@ -116,8 +116,10 @@ async def test_signed_routes_of_the_agent_refuse_unsigned_requests(start_agent, 
 async def test_protected_and_closed_routes_of_langgraph_server_are_refused_without_a_valid_token(
     langgraph_server: Server, sandbox: Sandbox
 ) -> None:
+    good = sandbox.access_token()
+    twice = {"one in each header": {"Authorization": f"Bearer {good}", "x-api-key": good}}
     async with httpx.AsyncClient(base_url=langgraph_server.url) as client:
-        for wrong, headers in bearers(sandbox).items():
+        for wrong, headers in (bearers(sandbox) | twice).items():
             for method, path in requests(SERVER["protected"] + SERVER["closed"]):
                 response = await client.request(method, path, headers=headers)
                 assert response.status_code == 401, (wrong, method, path)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from langgraph_sdk import Auth
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.token_references import agent_of_this_loop
@@ -20,14 +22,15 @@ pytestmark = pytest.mark.promise("verified-caller")
 
 async def caller_application(scope: Scope, receive: Receive, send: Send) -> None:
     user = await authenticate(scope)
-    await JSONResponse({"identity": user["identity"]})(scope, receive, send)
+    headers = [name.decode() for name, _ in scope["headers"]]
+    await JSONResponse({"identity": user["identity"], "headers": headers})(scope, receive, send)
 
 
 @pytest.fixture
 async def http(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     for name, value in sandbox.environment.items():
         monkeypatch.setitem(os.environ, name, value)
-    transport = httpx.ASGITransport(RouteGuard(caller_application))
+    transport = httpx.ASGITransport(CrossOrigin(RouteGuard(caller_application)))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client
     await (await agent_of_this_loop()).aclose()
@@ -39,7 +42,68 @@ def bearer(*tokens: str) -> list[tuple[str, str]]:
 
 async def test_verified_caller_is_passed_to_the_server(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     response = await http.post("/threads", headers=bearer(sandbox.access_token("alice")))
-    assert response.json() == {"identity": "user_alice01"}
+    assert response.json()["identity"] == "user_alice01"
+
+
+async def test_access_token_in_x_api_key_is_accepted(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    headers = {"X-Api-Key": sandbox.access_token("alice"), "X-Auth-Scheme": "langsmith-api-key"}
+    response = await http.get("/info", headers=headers)
+    assert (response.status_code, response.json()["identity"]) == (200, "user_alice01")
+
+
+async def test_tokens_in_both_headers_are_refused(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    token = sandbox.access_token("alice")
+    for key in (token, "", "other"):
+        response = await http.get("/info", headers={"X-Api-Key": key, "Authorization": f"Bearer {token}"})
+        assert (response.status_code, response.json()["error"]["code"]) == (401, "access_token_invalid")
+
+
+async def test_token_and_tracing_headers_do_not_reach_the_server(
+    http: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    sent = {"langsmith-trace": "x", "Baggage": "langsmith-project=other", "X-Tenant-Id": "x", "X-Other": "x"}
+    for headers in (
+        {"X-Api-Key": sandbox.access_token("alice")},
+        {"Authorization": f"Bearer {sandbox.access_token('alice')}"},
+    ):
+        arrived = (await http.get("/threads/x", headers=sent | headers)).json()["headers"]
+        assert "x-other" in arrived
+        assert not {"authorization", "x-api-key", "langsmith-trace", "baggage", "x-tenant-id"} & set(arrived)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://chat.example", True),
+        ("https://smith.langchain.com", True),
+        ("http://localhost:9001", False),
+        ("https://chat.example.evil.example", False),
+        ("null", False),
+    ],
+)
+async def test_pages_of_listed_origins_can_read_every_response(
+    http: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, origin: str, allowed: bool
+) -> None:
+    monkeypatch.setitem(os.environ, "CORS_ALLOWED_ORIGINS", "https://chat.example")
+    asked = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "x-api-key"}
+    good = {"X-Api-Key": sandbox.access_token("alice")}
+    narrow = {"X-Api-Key": sandbox.access_token(permissions=("other.access",))}
+    requests: list[tuple[str, str, dict[str, str], int]] = [
+        ("OPTIONS", "/threads/x", asked, 200 if allowed else 400),
+        ("GET", "/threads/x", good, 200),
+        ("GET", "/threads/x", {}, 401),
+        ("GET", "/threads/x", narrow, 403),
+        ("GET", "/metrics", good, 404),
+    ]
+    for method, path, headers, status in requests:
+        response = await http.request(method, path, headers=headers | {"Origin": origin})
+        assert response.status_code == status, (method, path)
+        granted: Any = response.headers.get("Access-Control-Allow-Origin")
+        assert granted == (origin if allowed else None), (method, path)
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        if method == "GET":
+            exposed = response.headers["Access-Control-Expose-Headers"].lower().split(", ")
+            assert {"content-location", "location", "retry-after", "www-authenticate"} <= set(exposed)
 
 
 async def test_refusals_have_a_challenge(http: httpx.AsyncClient, sandbox: Sandbox) -> None:

@@ -158,7 +158,10 @@ async def test_unavailable_signing_keys_are_a_503(agent_server: AgentServer) -> 
 
 async def test_page_of_a_listed_origin_may_call_and_read_refusals(agent_server: AgentServer) -> None:
     origin = {"Origin": "http://localhost:9001"}
-    requested = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    requested = {
+        "Access-Control-Request-Method": "PATCH",
+        "Access-Control-Request-Headers": "authorization, content-type, last-event-id, x-thread-id",
+    }
     async with agent_server.client(None) as client:
         preflight = await client.options(CHAT, headers=origin | requested)
         assert preflight.status_code == 200
