@@ -170,13 +170,22 @@ class Runs:
             raise self._ended_by()
         self._limit.check(caller)
 
-    def start(self, messages: Sequence[AnyMessage], caller: VerifiedAccessToken, *, streaming: bool) -> Run:
-        """`streaming` requests the model's response as a stream. Past the time limit: `RunTimeoutError`.
+    def start(
+        self,
+        messages: Sequence[AnyMessage],
+        caller: VerifiedAccessToken,
+        *,
+        streaming: bool,
+        steps: bool = False,
+    ) -> Run:
+        """`streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
+
+        A run that takes longer than the limit raises `RunTimeoutError`.
 
         Raises `LimitError` or `UnavailableError` if there are too many.
         """
         self.check(caller.principal)
-        context = AgentContext(access_token=caller.token, streaming=streaming)
+        context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
         run = Run(self._events(messages, context), self._timeout, traced=self._traced)
         self._limit.count(caller.principal, run.task)
         self._running[run] = caller

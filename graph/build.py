@@ -24,6 +24,7 @@ from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.service import ServiceNode
+from graph.nodes.step import as_step
 from graph.prompt import SYSTEM_PROMPT
 from graph.run_credentials import in_state
 from graph.service_credentials import ServiceCredentials, requirements
@@ -79,7 +80,7 @@ def build_graph(
     audit = audit or AuditTrail(clock=clock)
 
     def add_node(name: str, node: CallerNode) -> None:
-        graph.add_node(name, as_verified_caller(callers, node))
+        graph.add_node(name, as_step(name, as_verified_caller(callers, node)))
 
     graph = StateGraph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput

@@ -18,10 +18,12 @@ class AgentContext:
 
     With `streaming`, the model's response is requested in pieces, which are sent as events (`graph.events`).
     Without it, the response is requested whole. LangGraph's stream mode `messages` always shows pieces.
+    With `steps`, events also name the nodes that the run visits, and the messages that the pieces belong to.
     """
 
     access_token: Secret | None = None
     streaming: bool = False
+    steps: bool = False
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]

@@ -7,7 +7,12 @@
     {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
      "duration_ms": 12, "result": "…", "error": "external_service_failed"}
 
-`content` and `reasoning` are sent only if the run's context requests streaming. No event contains a secret:
+    {"type": "step_started", "step": "model"}
+    {"type": "response_started", "message_id": "lc_run--0199"}
+    {"type": "step_finished", "step": "model"}
+
+`content` and `reasoning` are sent only if the run's context requests streaming, and the last three only if it
+requests steps. No event contains a secret:
 of a call's credential, events contain what the service declared; the credentials of the run and the caller's
 token are redacted from arguments and results.
 """
@@ -44,6 +49,20 @@ class TextEvent(TypedDict):
 
     type: Literal["content", "reasoning"]
     text: str
+
+
+class StepEvent(TypedDict):
+    """The run visits a node, or has left it. A node that fails or interrupts the run is not left."""
+
+    type: Literal["step_started", "step_finished"]
+    step: str
+
+
+class ResponseStarted(TypedDict):
+    """A streamed response of the model begins: pieces and tool calls that follow belong to this message."""
+
+    type: Literal["response_started"]
+    message_id: str
 
 
 class DeclaredCredential(TypedDict, total=False):
@@ -162,4 +181,4 @@ class ToolCallEvents:
         self._writer(event if error is None else event | {"error": error.value})
 
 
-AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished
+AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | StepEvent | ResponseStarted

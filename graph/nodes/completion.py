@@ -15,7 +15,7 @@ from langchain_core.messages import (
 from langgraph.types import StreamWriter
 
 from graph.error_codes import GraphCode
-from graph.events import TextEvent
+from graph.events import ResponseStarted, TextEvent
 from graph.models.provider import ModelProvider
 from identity.errors import ServiceError
 from identity.secret import Secret
@@ -39,10 +39,12 @@ async def request_completion(
     *,
     writer: StreamWriter | None,
     seconds: float,
+    announced: bool = False,
 ) -> AIMessage | ServiceError:
     """The response of the model; or the error, if the key was refused (401) before any piece arrived.
 
-    With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive.
+    With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive;
+    if `announced`, after the identifier of their message.
     Any other failure raises `ServiceError`, also a response that takes more than `seconds`, is empty, or has
     pieces that cannot be joined.
     """
@@ -56,6 +58,8 @@ async def request_completion(
             else:
                 async with aclosing(model.astream(prompt, tools, api_key=key)) as chunks:
                     async for chunk in chunks:
+                        if announced and not pieces and chunk.id:
+                            writer(ResponseStarted(type="response_started", message_id=chunk.id))
                         _write(chunk, writer)
                         pieces.append(chunk)
                         await asyncio.sleep(0)  # a burst of pieces must not delay other tasks

@@ -13,6 +13,7 @@ from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
 from graph.nodes.refused_calls import RefusedCalls
+from graph.nodes.step import reports_steps
 from graph.prompt import build_prompt
 from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
@@ -65,7 +66,7 @@ class ModelNode:
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
         prompt = build_prompt(self._system_prompt, state["messages"], offered.notes)
-        response = await self._response(credentials[MODEL], prompt, offered, _writer(runtime))
+        response = await self._response(credentials[MODEL], prompt, offered, runtime)
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
@@ -101,11 +102,17 @@ class ModelNode:
         credential: ServiceCredential,
         prompt: Sequence[AnyMessage],
         offered: OfferedTools,
-        writer: StreamWriter | None,
+        runtime: Runtime[AgentContext],
     ) -> AIMessage:
         async def send(key: Secret) -> AIMessage | ServiceError:
             return await request_completion(
-                self._model, prompt, offered.tools, key, writer=writer, seconds=self._limits.model_seconds
+                self._model,
+                prompt,
+                offered.tools,
+                key,
+                writer=_writer(runtime),
+                seconds=self._limits.model_seconds,
+                announced=reports_steps(runtime),
             )
 
         async def send_credential(of_caller: Credential) -> AIMessage | ServiceError:

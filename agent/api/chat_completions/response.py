@@ -113,7 +113,9 @@ class CompletionStream(Response):
             return [self._chunk({"content": event["text"]})]
         if event["type"] == "reasoning":
             return [self._chunk({"reasoning_content": event["text"]})]
-        return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
+        if event["type"] in ("tool_started", "tool_finished"):
+            return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
+        return []
 
     def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}

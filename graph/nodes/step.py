@@ -1,0 +1,30 @@
+"""Reports the nodes that a run visits, if its context requests that."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from graph.context import AgentContext
+from graph.events import StepEvent
+from graph.nodes.caller import Node
+from graph.state import AgentState
+
+
+def reports_steps(runtime: Runtime[AgentContext]) -> bool:
+    """Whether the events of the run name its nodes and messages."""
+    context = runtime.context
+    return isinstance(context, AgentContext) and context.steps
+
+
+def as_step(name: str, node: Node) -> Node:
+    """`node`, with an event before each visit and one after each visit that succeeds."""
+
+    async def visited(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        if not reports_steps(runtime):
+            return await node(state, runtime=runtime)
+        runtime.stream_writer(StepEvent(type="step_started", step=name))
+        update = await node(state, runtime=runtime)
+        runtime.stream_writer(StepEvent(type="step_finished", step=name))
+        return update
+
+    return visited
