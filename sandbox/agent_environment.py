@@ -76,7 +76,7 @@ def agent_environment(
         "EXTERNAL_SERVER_URL": addresses.amap_url,
         "ENTERPRISE_SERVICE_SCOPE": f"{ENTERPRISE_AUDIENCE}|service.invoke",
         "ENTERPRISE_SERVICE_URL": addresses.enterprise_url,
-        "LEAVE_SERVICE_SCOPE": f"{LEAVE_AUDIENCE}|leave.read",
+        "LEAVE_SERVICE_SCOPE": f"{LEAVE_AUDIENCE}|leave.write",
         "LEAVE_SERVICE_URL": addresses.leave_url,
         "IDAAS_EVENTS_APPLICATION_ID": SYNCHRONIZED_APPLICATION,
         "IDAAS_EVENTS_JWKS_ENDPOINT": addresses.provisioning_jwks,

@@ -17,6 +17,7 @@ from sandbox.directory import (
     AGENT_AUDIENCE,
     ENTERPRISE_AUDIENCE,
     LEAVE_AUDIENCE,
+    LEAVE_PERMISSIONS,
     PAM_AUDIENCE,
     PAM_PERMISSIONS,
     Grant,
@@ -28,7 +29,7 @@ BUILT_IN_USERS = ("alice", "bob")
 BUILT_IN_SERVICES = {
     "agent": (AGENT_AUDIENCE, ("agent.access",)),
     "enterprise": (ENTERPRISE_AUDIENCE, ("service.invoke",)),
-    "leave": (LEAVE_AUDIENCE, ("leave.read",)),
+    "leave": (LEAVE_AUDIENCE, LEAVE_PERMISSIONS),
     "pam": (PAM_AUDIENCE, PAM_PERMISSIONS),
 }
 BUILT_IN_JWT_PROVIDERS = (SERVICE_JWT,)

@@ -136,6 +136,8 @@ class Directory:
         return found
 
 
+LEAVE_PERMISSIONS = ("leave.read", "leave.write")
+"""The second includes the first."""
 PAM_PERMISSIONS = (
     "credential:obtain",
     "authentication_token:obtain",
@@ -179,7 +181,7 @@ def sandbox_directory(
     )
     pam = [(PAM_AUDIENCE, permission) for permission in PAM_PERMISSIONS]
     enterprise = (ENTERPRISE_AUDIENCE, "service.invoke")
-    leave = (LEAVE_AUDIENCE, "leave.read")
+    leave = [(LEAVE_AUDIENCE, permission) for permission in LEAVE_PERMISSIONS]
     entry = (AGENT_AUDIENCE, "agent.access")
     return Directory(
         [alice, bob],
@@ -187,13 +189,13 @@ def sandbox_directory(
         [
             ResourceServer(AGENT_AUDIENCE, ("agent.access",)),
             ResourceServer(ENTERPRISE_AUDIENCE, ("service.invoke",)),
-            ResourceServer(LEAVE_AUDIENCE, ("leave.read",)),
+            ResourceServer(LEAVE_AUDIENCE, LEAVE_PERMISSIONS),
             ResourceServer(PAM_AUDIENCE, PAM_PERMISSIONS),
         ],
         machine=[(AGENT, *grant) for grant in [*pam, enterprise]],
-        delegated=[(PAGE, *entry), *((AGENT, *grant) for grant in [*pam, enterprise, leave])],
+        delegated=[(PAGE, *entry), *((AGENT, *grant) for grant in [*pam, enterprise, *leave])],
         people=[
-            *((alice.subject, *grant) for grant in [entry, *pam, enterprise, leave]),
+            *((alice.subject, *grant) for grant in [entry, *pam, enterprise, *leave]),
             *((bob.subject, *grant) for grant in [entry, *pam, enterprise]),
         ],
     )

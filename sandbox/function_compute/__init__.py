@@ -1,6 +1,6 @@
 """Function Compute: an HTTP trigger with JWT authentication in front of the company's web functions.
 
-`/enterprise` and `/leave` need a token that IDaaS signed with a key of the pasted JWKS
+`/enterprise` and `/leave…` need a token that IDaaS signed with a key of the pasted JWKS
 (`cloud.function_compute_jwks`; `cloud.paste_jwks()` after a rotation); `/healthz` needs none. `/echo/…`
 checks the credential itself, because services of `sandbox.toml` also take API keys.
 """
@@ -14,9 +14,10 @@ from sandbox.cloud import Cloud
 from sandbox.failing_service import observed
 from sandbox.function_compute.caller import claims_for_functions
 from sandbox.function_compute.echo import METHODS, Echo
+from sandbox.function_compute.enterprise import enterprise, health
 from sandbox.function_compute.http_trigger import HttpTrigger
 from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup
-from sandbox.function_compute.web_functions import enterprise, health, leave
+from sandbox.function_compute.leave import LeaveService
 
 
 def application(cloud: Cloud) -> ASGIApp:
@@ -35,7 +36,7 @@ def application(cloud: Cloud) -> ASGIApp:
     return Starlette(
         routes=[
             Route("/enterprise", enterprise(cloud), methods=["GET", "POST"]),
-            Route("/leave", leave(cloud), methods=["GET"]),
+            *LeaveService(cloud).routes(),
             Route("/healthz", health),
             Route("/echo/{service}", echo.answer, methods=METHODS),
             Route("/echo/{service}/{rest:path}", echo.answer, methods=METHODS),

@@ -16,10 +16,10 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The audience and the permission that a token must have; `person`: it must not be an agent's own."""
+    """The audience and one of the permissions that a token must have; `person`: not an agent's own."""
 
     audience: str
-    permission: str
+    permissions: tuple[str, ...]
     person: bool = False
 
     def check(self, caller: Caller) -> None:
@@ -28,9 +28,9 @@ class Requirement:
             found = ", ".join(caller.audiences)
             text = f'claim "aud" must contain "{self.audience}", found "{found}"'
             raise RefusedError(403, "invalid_audience", text)
-        if self.permission not in caller.permissions:
-            found = " ".join(caller.permissions)
-            text = f'claim "scope" must contain "{self.permission}", found "{found}"'
+        if not set(self.permissions) & set(caller.permissions):
+            expected, found = '" or "'.join(self.permissions), " ".join(caller.permissions)
+            text = f'claim "scope" must contain "{expected}", found "{found}"'
             raise RefusedError(403, "insufficient_scope", text)
         if self.person and caller.access_identity != "Human":
             text = f'a person must call, found the agent "{caller.subject}"'

@@ -99,7 +99,9 @@ class Echo:
             raise RefusedError(401, "invalid_token", f"access token: {rejection}") from None
         caller = _caller(passed.claims, frozenset(self._cloud.directory.applications))
         granted = [permission for permission in service.permissions if permission in caller.permissions]
-        Requirement(service.audience or "", (*granted, *service.permissions)[0], service.person).check(caller)
+        Requirement(service.audience or "", (*granted, *service.permissions)[:1], service.person).check(
+            caller
+        )
         return {
             "kind": "access_token",
             "access_identity": caller.access_identity,

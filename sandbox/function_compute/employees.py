@@ -1,6 +1,9 @@
 """The company's own small directory: whom a subject of IDaaS is here, and the leave that is left."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sandbox.function_compute.absence import Absence
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,10 @@ class Employee:
     days_left: int
     leave_in_days: int
     leave_length: int
+
+    def next_leave(self, today: date) -> Absence:
+        """The next approved leave."""
+        return Absence(today + timedelta(days=self.leave_in_days), self.leave_length)
 
 
 EMPLOYEES = {

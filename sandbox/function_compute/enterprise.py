@@ -1,0 +1,55 @@
+"""The enterprise service: a greeting, the caller's message, and who called."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.cloud import Cloud
+from sandbox.directory import ENTERPRISE_AUDIENCE
+from sandbox.function_compute.authorization import RefusedError, Requirement
+from sandbox.function_compute.caller import Caller
+from sandbox.function_compute.web_function import WebFunction, json_object, now, web_function
+
+ENTERPRISE = Requirement(ENTERPRISE_AUDIENCE, ("service.invoke",))
+
+
+def enterprise(cloud: Cloud) -> WebFunction:
+    """`GET` or `POST {"message": …}`."""
+
+    async def greet(request: Request, caller: Caller) -> Mapping[str, Any]:
+        message = await _message(request)
+        user = cloud.directory.user_by_subject(caller.subject)
+        name = user.display_name if user else caller.subject
+        return {
+            "greeting": f"Hello, {name}! This is the enterprise service.",
+            "message": message,
+            "caller": _described(caller) | {"employee": user.name if user else None},
+            "time": now(cloud).isoformat(timespec="seconds"),
+        }
+
+    return web_function(cloud, "enterprise", ENTERPRISE, greet)
+
+
+async def health(_: Request) -> Response:
+    """`GET`, on the trigger's whitelist: no token needed."""
+    return JSONResponse({"status": "ok"})
+
+
+async def _message(request: Request) -> str | None:
+    if request.method != "POST":
+        return request.query_params.get("message")
+    message = (await json_object(request)).get("message")
+    if not isinstance(message, str | None):
+        raise RefusedError(400, "invalid_request", '"message" must be a string')
+    return message
+
+
+def _described(caller: Caller) -> dict[str, str | None]:
+    return {
+        "access_identity": caller.access_identity,
+        "subject": caller.subject,
+        "client": caller.client,
+        "actor": caller.actor,
+    }
