@@ -181,7 +181,7 @@ async def test_bobs_refused_leave_is_shown_as_not_called_and_without_an_identity
     )
     await call.locator("summary").first.click()
     await expect(call.locator("dl")).to_contain_text("Nothing was called")
-    await expect(call.locator("dl")).to_contain_text("leave.read")
+    await expect(call.locator("dl")).to_contain_text("leave.write")
     await expect(call.locator("dl")).not_to_contain_text("Duration")
     await expect(page.locator("main")).not_to_contain_text("on your behalf")
     await expect(page.locator(".chain li").last).to_contain_text(

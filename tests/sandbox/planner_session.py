@@ -27,6 +27,22 @@ ENTERPRISE = tool(
     message={"anyOf": [TEXT, {"type": "null"}], "description": "What to tell the service, if anything."},
 )
 LEAVE = tool("leave_balance", "How many days of leave (休假, 年假) the employee has left.")
+FIRST_DAY = {"type": "string", "pattern": r"^\d{4}", "description": "The first day, YYYY-MM-DD."}
+APPLICATIONS = tool("leave_applications", "Lists the employee's applications for leave (休假记录).")
+APPLY = tool(
+    "leave_apply",
+    "Applies for leave (请假) of some days in a row, for the employee.",
+    ["days", "first_day"],
+    days={"type": "integer", "minimum": 1},
+    first_day=FIRST_DAY,
+    reason={"anyOf": [TEXT, {"type": "null"}], "default": None},
+)
+CANCEL = tool(
+    "leave_cancel",
+    "Cancels the employee's application for leave (取消休假) that begins on the first day.",
+    ["first_day"],
+    first_day=FIRST_DAY,
+)
 ORDER = tool("get_order_status", "Looks up the delivery status of an order.", ["order_id"], order_id=TEXT)
 COLLEAGUE = tool("lookup_employee", "Finds the e-mail address of a colleague.", ["name"], name=TEXT)
 ROOM = tool(
@@ -38,7 +54,7 @@ ROOM = tool(
     floor={"type": "string", "enum": ["ground", "top"], "default": "ground"},
     projector={"type": "boolean"},
 )
-ALL = [*MAP, ENTERPRISE, LEAVE, ORDER, COLLEAGUE, ROOM]
+ALL = [*MAP, ENTERPRISE, LEAVE, APPLICATIONS, APPLY, CANCEL, ORDER, COLLEAGUE, ROOM]
 
 
 def first_calls(question, tools=ALL, earlier=(), **rules):

@@ -14,7 +14,7 @@ from sandbox.directory import (
 )
 
 CONFIGURATION_MEMBERS = ("clientId", "idaasInstanceId", "tokenEndpoint", "developerApiEndpoint")
-PERMISSIONS = ("agent.access", "service.invoke", "leave.read", "credential:obtain")
+PERMISSIONS = ("agent.access", "service.invoke", "leave.read", "leave.write", "credential:obtain")
 AUDIENCES = (AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, PAM_AUDIENCE)
 IDENTIFIERS = ("llm_api_key", "amap_api_key", "canary_identifier")
 

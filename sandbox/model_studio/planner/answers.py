@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeGuard
@@ -22,6 +23,7 @@ _FAILED = re.compile(
     r"|^\W*(?:错误|失败|出错)",
     re.IGNORECASE,
 )
+_DECLINED = "The user declined"
 _ERROR_KEYS = ("error", "error_code", "errorCode", "error_msg", "error_description")
 _REASON_KEYS = ("symptom", "message", "cause", "error_description", "error_msg", "error", "code")
 _SPOKEN = ("greeting", "summary", "answer")
@@ -69,11 +71,16 @@ class Speaker:
             content = json.loads(outcome.text)
         except ValueError:
             content = outcome.text
+        if outcome.text.startswith(_DECLINED):
+            return self._say("declined", tool=outcome.call.tool)
         if reason := _failure(content, outcome.text):
             return self._say("failed", tool=outcome.call.tool, reason=reason)
         if isinstance(content, Mapping):
             if _rows(days := content.get("forecasts")):
                 return self._weather(str(content.get("city", "")), days, dates.days(question, today))
+            if change := LANGUAGE["changes"].get(str(content.get("status"))):
+                text = str(change[self._chinese]).format_map(defaultdict(lambda: "?", content))
+                return re.sub(r"\b1 days", "1 day", text)
             return self._listed(content, question)
         lines = [line for row in content[:_MAX_ROWS] for line in _row(row, 0)] if _rows(content) else []
         return "\n".join(lines) or _scalar(content) or self._say("nothing")

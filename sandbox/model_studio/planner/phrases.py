@@ -2,6 +2,8 @@
 
 import re
 
+from sandbox.model_studio.planner.vocabulary import LANGUAGE
+
 _QUOTED = re.compile(
     r"\"([^\"]+)\"|“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|(?<!\w)['‘]([^'’]+)['’](?!\w)"
 )
@@ -16,6 +18,8 @@ _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _NUMBER = re.compile(
     r"(?<![\w.\-])-?\d+(?:\.\d+)?(?![\w\-])(?!\.\d)|(?<=[\u3400-\u9fff])\d+(?=[\u3400-\u9fff])"
 )
+_WORDS: list[str] = LANGUAGE["numbers"]
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b|[一二两三四五六七八九十](?=天)", re.IGNORECASE)
 _CODE = re.compile(r"(?<![\w.])#?((?=[A-Za-z\-_]*\d)[A-Za-z0-9][A-Za-z0-9\-_]{2,})(?![\w.]*\w)", re.ASCII)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(km|kilomet\w+|公里|千米|m\b|met\w+|米)", re.IGNORECASE)
 _SAID = re.compile(
@@ -92,8 +96,18 @@ def email_addresses(text: str) -> tuple[str, ...]:
 
 
 def numbers(text: str) -> tuple[str, ...]:
-    """Plain numbers, outside of addresses and points."""
+    """Plain numbers, outside of addresses and points; in words up to ten."""
+    text = _NUMBER_WORD.sub(_digits, text)
     return tuple(_NUMBER.findall(_COORDINATES.sub(" ", _IP.sub(" ", text))))
+
+
+def _digits(word: re.Match[str]) -> str:
+    written = word[0].lower()
+    return str(
+        _WORDS.index(written)
+        if written in _WORDS
+        else "零一二三四五六七八九十".index(written.replace("两", "二"))
+    )
 
 
 def codes(text: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def concepts(text: str) -> frozenset[str]:
     return frozenset(
         name
         for name, entries in _CONCEPTS.items()
-        if any(e in (latin if e[0] == " " else text) for e in entries)
+        if any(re.search(e, latin if e[0] == " " else text) for e in entries)
     )
 
 
