@@ -6,23 +6,15 @@ event with `error`, which ends the stream without `[DONE]`. Comments during sile
 it.
 """
 
-import asyncio
-import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
-from agent.api.disconnect import disconnected
+from agent.api.event_stream import SILENCE_SECONDS, EventStream
 from agent.error_response import reported_body
 from agent.run import Finished, Run, RunEvent, Usage
 from identity.errors import AgentError
-
-SILENCE_SECONDS: Final = 15.0
-"""Proxies close a stream after 30 s of silence or more."""
 
 
 def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
@@ -40,64 +32,22 @@ def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
     }
 
 
-class CompletionStream(Response):
-    """A stream of OpenAI's `chat.completion.chunk`. Cancels the run when the client disconnects.
-
-    Sends a comment after each `silence` seconds without an event.
-    """
-
-    media_type = "text/event-stream"
+class CompletionStream(EventStream):
+    """A stream of OpenAI's `chat.completion.chunk`. Cancels the run when the client disconnects."""
 
     def __init__(
         self, run: Run, *, model: str, created: int, include_usage: bool, silence: float = SILENCE_SECONDS
     ) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"}, media_type=self.media_type)
-        del self.headers["content-length"]
-        self._run = run
+        super().__init__(self._chunks(run), run.cancel, silence=silence)
         self._include_usage = include_usage
-        self._silence = silence
-        self._sent_at = 0.0
         # All chunks begin with the same members, which are encoded once.
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Sends the stream. Returns silently if the client has disconnected."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        watch = asyncio.ensure_future(disconnected(receive))
-        watch.add_done_callback(lambda _: self._run.cancel())
-        comments = asyncio.ensure_future(self._comments(send))
-        try:
-            async for text in self._texts():
-                self._sent_at = asyncio.get_running_loop().time()
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-            comments.cancel()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:  # ASGI 2.4: the client has disconnected
-            pass
-        finally:
-            self._run.cancel()
-            watch.cancel()
-            comments.cancel()
-
-    async def _comments(self, send: Send) -> None:
-        """Sends comments, which readers of server-sent events skip.
-
-        Each `send` is a whole event or comment.
-        """
-        now = asyncio.get_running_loop().time
-        self._sent_at = now()
-        with contextlib.suppress(OSError):
-            while True:
-                await asyncio.sleep(self._sent_at + self._silence - now())
-                if now() - self._sent_at >= self._silence:
-                    self._sent_at = now()
-                    await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
-
-    async def _texts(self) -> AsyncIterator[str]:
+    async def _chunks(self, run: Run) -> AsyncIterator[str]:
         yield self._chunk({"role": "assistant", "content": ""})
         try:
-            async for event in self._run:
+            async for event in run:
                 for text in self._event(event):
                     yield text
         except AgentError as error:
