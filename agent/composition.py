@@ -43,6 +43,7 @@ from identity.idaas.user_event_reader import UserEventReader
 from identity.revocation.revocation_list import RevocationList
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
+from identity.tracing.user import user_label
 from identity.transport.client import http_client
 
 _HTTP_SECONDS: Final = 10.0
@@ -88,7 +89,11 @@ class Agent:
             clock=clock,
         )
         self.admission: Final = Admission(
-            self.verifier.verify, audit, audience=settings.agent_audience, scope=settings.agent_scope
+            self.verifier.verify,
+            audit,
+            audience=settings.agent_audience,
+            scope=settings.agent_scope,
+            user=user_label(settings.telemetry_user),
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)

@@ -2,12 +2,12 @@
 
 The graph runs in its own task. An ASGI server may cancel the reader of its events several times when a client
 disconnects; the run is cancelled once and closes its upstream connections in order. The context of the task
-contains only the request's id, and no callbacks, so that the libraries of a surface, such as LangServe's
-event recorder, cannot observe a run. It is traced only if the setting enables it (`agent.tracing`).
+contains only what names the request, and no callbacks, so that the libraries of a surface, such as
+LangServe's event recorder, cannot observe a run. LangSmith traces it only if the setting enables that
+(`agent.tracing`).
 """
 
 import asyncio
-import contextvars
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, InternalError, RunTimeoutError
 from identity.fault_place import place_of
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
+from identity.tracing.carried_context import carried_context
 
 _BUFFERED_EVENTS: Final = 64
 """How many events a reader may lag behind before the run waits for it."""
@@ -82,8 +82,7 @@ class Run:
         self._error: Exception | None = None
         self._ahead: list[RunEvent] = []
         self._cancelled = False
-        context = contextvars.Context()
-        context.run(REQUEST_ID.set, REQUEST_ID.get())
+        context = carried_context().new_context()
         loop = asyncio.get_running_loop()
         self.task: Final = loop.create_task(self._work(), name="run", context=context)
         # Ends the reader however the task ends, also if it never began.

@@ -25,9 +25,9 @@ def serve(
     env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
 ) -> None:
     """Runs the agent alone, configured by the environment (docs/configuration.md)."""
-    from agent.middleware.request_log import set_up_logging
     from agent.server.web_server import PortInUseError, listen
     from agent.server.workers import Workers
+    from agent.telemetry.logs.log_setup import set_up_logging
 
     variables = environment(env_file)
     if host is not None:
@@ -35,7 +35,7 @@ def serve(
     if port is not None:
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables, env_file)
-    set_up_logging()
+    set_up_logging(settings.log_level, settings.log_format)
     for warning in misspelt_variables(variables):
         _LOG.warning("%s", warning)
     try:
@@ -53,10 +53,12 @@ def serve(
 
 def serve_on(listener: socket.socket) -> None:
     """Runs the agent on a socket, configured by this process's environment, until SIGTERM."""
-    from agent.middleware.request_log import set_up_logging
+    from agent.telemetry.logs.log_setup import set_up_logging
 
     set_up_logging()
-    _serve(read_settings(os.environ), listener)
+    settings = read_settings(os.environ)
+    set_up_logging(settings.log_level, settings.log_format)
+    _serve(settings, listener)
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:

@@ -73,7 +73,7 @@ def up(
         agent_port = agent_listener.getsockname()[1]
         sandbox.cloud.user_events_url = f"http://localhost:{agent_port}/events/idaas"
         own = {n: v for n, v in environment().items() if not n.startswith(_ROLE_VARIABLES)}
-        variables = {"SHUTDOWN_SECONDS": "3"} | own | sandbox.environment
+        variables = {"SHUTDOWN_SECONDS": "3", "LOG_LEVEL": "error"} | own | sandbox.environment
         variables |= {
             "ACCESS_IDENTITY": access_identity.value,
             "AGENT_PORT": str(agent_port),
@@ -92,14 +92,14 @@ def _run(
     page_grant: PageGrant,
     options: SandboxRunOptions,
 ) -> None:
-    from agent.middleware.request_log import set_up_logging
     from agent.server.page_server import PageIncompleteError, page_application
     from agent.server.startup import run_agent
     from agent.server.web_server import web_server
+    from agent.telemetry.logs.log_setup import set_up_logging
 
     settings = settings_or_stop(variables)
     print_misspelt(variables)
-    set_up_logging(logging.ERROR)
+    set_up_logging(settings.log_level, settings.log_format)
     try:
         config = sandbox_page_config(
             sandbox.cloud.addresses,

@@ -7,7 +7,9 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditedStep, AuditTrail
 from identity.errors import AccessTokenError
+from identity.principal import Principal
 from identity.secret import Secret
+from identity.tracing.user import USER, user_hash
 
 
 class Admission:
@@ -20,11 +22,14 @@ class Admission:
         *,
         audience: str,
         scope: str,
+        user: Callable[[Principal], str | None] = user_hash,
     ) -> None:
+        """`user` names the caller in the log lines and spans of the request."""
         self._verify = verify
         self._audit = audit
         self._audience = audience
         self._scope = scope
+        self._user = user
 
     async def admit(self, authorization: Iterable[str]) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.
@@ -42,6 +47,7 @@ class Admission:
         except BaseException as error:
             await step.ended_by(error)
             raise
+        USER.set(self._user(caller.principal))
         await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
         return caller
 

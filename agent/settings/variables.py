@@ -25,6 +25,7 @@ from agent.settings.role_variables import RoleVariables
 from agent.settings.server_variables import ServerVariables
 from agent.settings.service_variables import ServiceVariables, service_faults
 from agent.settings.services_file import ServiceDeclaration, read_services_file
+from agent.settings.telemetry_variables import TelemetryVariables
 from agent.settings.values import VariableGroup, holds
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
@@ -45,11 +46,13 @@ _GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
     "Limits": LimitVariables,
     "Revocation and shared state": RevocationVariables,
     "Audit log and traces": RecordVariables,
+    "Logs": TelemetryVariables,
 }
 
 
 # In reverse, because pydantic takes the fields of the last base first.
 class Variables(
+    TelemetryVariables,
     RecordVariables,
     RevocationVariables,
     LimitVariables,

@@ -28,9 +28,9 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
+from identity.tracing.carried_context import CarriedContext, carried_context
 
 _MAX_REFUSALS = 10_000
 
@@ -176,16 +176,16 @@ class CredentialBroker:
         self, key: CredentialKey, access_identity: AccessIdentity, caller: VerifiedAccessToken | None
     ) -> Callable[[], Coroutine[Any, Any, Credential]]:
         """The coroutine function of a flight, recorded under the id of the current request."""
-        return partial(self._fetch, key, access_identity, caller, REQUEST_ID.get())
+        return partial(self._fetch, key, access_identity, caller, carried_context())
 
     async def _fetch(
         self,
         key: CredentialKey,
         access_identity: AccessIdentity,
         caller: VerifiedAccessToken | None,
-        request_id: str | None,
+        carried: CarriedContext,
     ) -> Credential:
-        REQUEST_ID.set(request_id)  # a flight starts in an empty context
+        carried.enter()  # a flight starts in an empty context
         requirement = key[1]
         try:
             entry = await self._issue(requirement, access_identity, caller)

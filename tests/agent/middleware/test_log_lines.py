@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.middleware.request_log import JsonLines
+from agent.telemetry.logs.json_lines import JsonLines
 from tests.agent.conftest import AgentServer
 from tests.command import Command, running
 from tests.conftest import Sandbox
@@ -24,7 +24,7 @@ MESSAGES = {"messages": [{"role": "user", "content": "hello"}]}
 
 PROGRAM = r"""
 import logging, sys, threading, warnings
-from agent.middleware.request_log import set_up_logging
+from agent.telemetry.logs.log_setup import set_up_logging
 
 class Fails:
     def __del__(self):

@@ -1,12 +1,15 @@
 """The log of requests has one line for each, without headers, queries and credentials."""
 
+import io
 import json
 import logging
 from typing import Any
 
 import pytest
 
-from agent.middleware.request_log import JsonLines
+from agent.telemetry.logs.json_lines import JsonLines
+from identity.principal import Principal
+from identity.tracing.user import user_hash
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer
 
@@ -76,3 +79,30 @@ async def test_disconnected_client_is_not_logged_as_a_failure(
     agent_server.stop()
     (line,) = [line for line in lines(caplog) if line["path"] == "/agent/stream"]
     assert line["level"] == "info"
+
+
+async def test_lines_of_a_request_name_its_user_by_a_hash(
+    human_agent_server: AgentServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="idaas_agent")
+    handler = logging.StreamHandler(stream := io.StringIO())
+    handler.setFormatter(JsonLines())
+    log = logging.getLogger("idaas_agent")
+    log.addHandler(handler)
+    try:
+        async with human_agent_server.client() as http:
+            await http.get("/openai/v1/models")
+            await http.get("/openai/v1/models", headers={"Authorization": "Bearer none"})
+            human_agent_server.sandbox.cloud.faults.set("model_studio", Fault(status=500))
+            await http.post(CHAT, json={"messages": [{"role": "user", "content": "Hello!"}]})
+        human_agent_server.stop()
+    finally:
+        log.removeHandler(handler)
+    written = [json.loads(line) for line in stream.getvalue().splitlines()]
+    requests = [
+        line for line in written if line["logger"] == "idaas_agent.request" and line["path"] != "/health"
+    ]
+    alice = user_hash(Principal(human_agent_server.sandbox.issuer, "user_alice01"))
+    assert [line.get("user") for line in requests] == [alice, None, alice]
+    (failure,) = [line for line in written if line.get("code") == "model_call_failed"]
+    assert (failure["user"], failure["request_id"]) == (alice, requests[2]["request_id"])

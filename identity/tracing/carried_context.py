@@ -1,0 +1,31 @@
+"""The facts of a request that go with its work into a task with a context of its own."""
+
+from contextvars import Context
+from dataclasses import dataclass
+
+from identity.request_id import REQUEST_ID
+from identity.tracing.user import USER
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedContext:
+    """The request's id and its caller, for log lines and audit events; nothing else of the context."""
+
+    request_id: str | None
+    user: str | None
+
+    def enter(self) -> None:
+        """Sets them in the current context."""
+        REQUEST_ID.set(self.request_id)
+        USER.set(self.user)
+
+    def new_context(self) -> Context:
+        """An otherwise empty context with them."""
+        context = Context()
+        context.run(self.enter)
+        return context
+
+
+def carried_context() -> CarriedContext:
+    """Those of the current context."""
+    return CarriedContext(REQUEST_ID.get(), USER.get())
