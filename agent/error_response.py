@@ -17,6 +17,7 @@ from agent.error_table import for_operators
 from identity.errors import (
     AccessTokenError,
     AgentError,
+    ApprovalError,
     AuditError,
     ConfigurationError,
     InsufficientScopeError,
@@ -44,6 +45,7 @@ _TYPES: Final = {
     404: "not_found_error",
     405: "invalid_request_error",
     408: "invalid_request_error",
+    409: "conflict_error",
     413: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
@@ -72,6 +74,8 @@ def status_of(error: AgentError) -> int:
             return 403
         case AccessTokenError():
             return 401
+        case ApprovalError():
+            return 409
         case UnreachableError() | UnavailableError() | AuditError() | ConfigurationError():
             return 503
         case InternalError():

@@ -1,10 +1,11 @@
-"""The context of a run: the caller's access token.
+"""The context of a run: the caller's access token, and their answers to approvals.
 
-It enters by LangGraph's `Runtime.context`, which is never written to a checkpoint, a stream or a trace.
+Both enter by LangGraph's `Runtime.context`, which is never written to a checkpoint, a stream or a trace. So
+an answer counts in the run in which its caller gave it, and in no later run of another caller.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from langgraph.runtime import Runtime
@@ -24,6 +25,10 @@ class AgentContext:
     access_token: Secret | None = None
     streaming: bool = False
     steps: bool = False
+    thread_id: str | None = None
+    """The conversation, for approvals; `None`: LangGraph's `thread_id`."""
+    answers: Mapping[str, object] = field(default_factory=dict)
+    """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]

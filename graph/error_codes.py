@@ -8,7 +8,7 @@ from identity.error_code import ErrorCode, ErrorRow
 
 @unique
 class GraphCode(ErrorCode):
-    """Of the caller of a run, and of the model."""
+    """Of the caller of a run, of the model, and of approvals."""
 
     ACCESS_TOKEN_MISSING = (
         "access_token_missing",
@@ -41,5 +41,54 @@ class GraphCode(ErrorCode):
             person="The language model gave no usable answer. Try again later, or ask your administrator",
             service=MODEL,
             unnamed_settings="the address and the name of the model",
+        ),
+    )
+    APPROVAL_OPEN = (
+        "approval_open",
+        ErrorRow(
+            symptom="An approval is open",
+            cause="the conversation waits for the user's decision about a call, and a message is no decision",
+            remedy="approve or reject the call, or cancel the run",
+            person="The agent waits for your decision. Approve or reject it first",
+        ),
+    )
+    APPROVAL_EXPIRED = (
+        "approval_expired",
+        ErrorRow(
+            symptom="The approval has expired",
+            cause="the user decided too late, or the approved call was not made in time",
+            remedy="ask again; the time is a setting of the agent",
+            person="The decision came too late, and nothing was done. Ask again",
+        ),
+    )
+    APPROVAL_USED = (
+        "approval_used",
+        ErrorRow(
+            symptom="The approval was decided or used before",
+            cause="an approval is decided once and used once; the same answer arrived twice, an older state "
+            "of the conversation was resumed, or the process ended during the call",
+            remedy="check whether the call has taken effect before it is asked for again",
+            person="This was decided before, and may already have taken effect. Check before you ask again",
+        ),
+    )
+    APPROVAL_INVALID = (
+        "approval_invalid",
+        ErrorRow(
+            symptom="The approval does not fit",
+            cause="there is no such approval of this user, or the call is not the one that was approved",
+            remedy="none: the call was not made; an attempt to use another user's approval has this code too",
+            person="This decision does not belong to a call that waits for you. Nothing was done",
+        ),
+    )
+    APPROVAL_UNAVAILABLE = (
+        "approval_unavailable",
+        ErrorRow(
+            symptom="Approvals cannot be read or kept",
+            cause="the database of the conversations cannot be reached or written",
+            remedy="check {settings}",
+            person="The agent cannot keep your decisions at the moment, and does nothing that needs one. Try "
+            "again later",
+            unnamed_settings="the address of the conversations' database",
+            caused_by_callers=False,
         ),
     )

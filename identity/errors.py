@@ -8,6 +8,7 @@
     │   └── RequirementRefusedError   one requirement is refused: other credentials stay in use
     │       ├── ConsentRequiredError       the user opens an address, and asks again
     │       └── PrerequisiteRefusedError   a fresh prerequisite may help: renew it once
+    ├── ApprovalError                 409: an answer, or a call, does not fit its approval
     ├── UnreachableError              temporary: try again later
     ├── LimitError                    429: the caller sends too much: wait
     ├── UnavailableError              503: the agent cannot do the work now: try again in a moment
@@ -141,6 +142,12 @@ class ConsentRequiredError(RequirementRefusedError):
 
 class PrerequisiteRefusedError(RequirementRefusedError):
     """The credential that was presented to obtain this one is refused. A fresh prerequisite may help."""
+
+
+class ApprovalError(AgentError):
+    """An approval does not allow what is tried: it is another's, not open, used, expired, or for other
+    arguments.
+    """
 
 
 class UnreachableError(AgentError):

@@ -38,6 +38,11 @@ NOT_MET: Mapping[str, str] = {
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",
     "consent_required": "of a user who has not consented to a provider; tests/end_to_end has it",
     "sign_in_required": "of a run that another process continues; tests/identity/sealing has it",
+    "approval_open": "of a conversation that waits for its user; doctor has no conversation",
+    "approval_expired": "of an approval; doctor makes no call that needs one",
+    "approval_used": "of an approval; doctor makes no call that needs one",
+    "approval_invalid": "of an approval; doctor makes no call that needs one",
+    "approval_unavailable": "of the database of conversations, when an approval needs it",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
 """Codes that `doctor` cannot report, with the reason."""

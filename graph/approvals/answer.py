@@ -1,0 +1,118 @@
+"""A person's answer, in each form in which the known clients send one.
+
+    {"decisions": [{"type": "approve"}]}                                    LangChain, agent-chat-ui
+    {"type": "edit", "edited_action": {"name": "pay", "args": {…}}}         LangChain, one call
+    [{"type": "accept" | "ignore" | "response" | "edit", "args": …}]        Agent Inbox
+    {"approved": true, "arguments": {…}}  {"approved": false, "message"}    AG-UI, CopilotKit, the page
+
+Everything else is no answer: `null`, `{}`, a text, a chat message, several decisions, an object that could be
+read in two ways. The call then stays unapproved, and the person is asked again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graph.call_arguments import are_valid_arguments
+
+MAX_MESSAGE: Final = 2_000
+"""Characters of the person's words that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`arguments` are edited ones, `tool` the tool that the edit names; `None`: as asked."""
+
+    approved: bool
+    arguments: Mapping[str, Any] | None = None
+    tool: str | None = None
+    message: str | None = None
+
+
+def parse_answer(value: object, approval_id: str | None = None) -> Answer | None:
+    """The answer in `value`; `None` if it is none. `{approval_id: answer}` is accepted too."""
+    if isinstance(value, Mapping) and set(value) == {approval_id}:
+        value = value[approval_id]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return _inbox_answer(value[0]) if len(value) == 1 else None
+    if not isinstance(value, Mapping) or "messages" in value:
+        return None
+    forms = set(value) & {"decisions", "type", "approved"}
+    if forms == {"decisions"}:
+        decisions = value["decisions"]
+        single = isinstance(decisions, list | tuple) and len(decisions) == 1
+        return _decision(decisions[0]) if single else None
+    if forms == {"type"}:
+        return _decision(value)
+    return _boolean(value) if forms == {"approved"} else None
+
+
+def _decision(value: object) -> Answer | None:
+    match value:
+        case {"type": "approve"}:
+            return Answer(approved=True)
+        case {"type": "edit", "edited_action": {"name": str(tool), "args": Mapping() as arguments}}:
+            return Answer(approved=True, arguments=arguments, tool=tool)
+        case {"type": "reject" | "respond", **others}:
+            return _rejection(others.get("message"))
+    return None
+
+
+def _inbox_answer(value: object) -> Answer | None:
+    match value:
+        case {"type": "accept"}:
+            return Answer(approved=True)
+        case {"type": "edit", "args": {"action": str(tool), "args": Mapping() as arguments}}:
+            return Answer(approved=True, arguments=arguments, tool=tool)
+        case {"type": "ignore"}:
+            return Answer(approved=False)
+        case {"type": "response", "args": str(words)}:
+            return _rejection(words)
+    return None
+
+
+def _boolean(value: Mapping[str, Any]) -> Answer | None:
+    if value["approved"] is False:
+        return _rejection(value.get("message"))
+    edits = [value[name] for name in ("arguments", "editedArgs") if value.get(name) is not None]
+    if value["approved"] is not True or len(edits) > 1 or not all(isinstance(e, Mapping) for e in edits):
+        return None
+    return Answer(approved=True, arguments=edits[0] if edits else None)
+
+
+def _rejection(words: object) -> Answer | None:
+    """A rejection whose words are no text is no answer: it may be something else."""
+    if words is not None and not isinstance(words, str):
+        return None
+    return Answer(approved=False, message=(words or "").strip()[:MAX_MESSAGE] or None)
+
+
+def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments that `answer` approves for a call of `tool`, about which was asked with `asked`.
+
+    Some clients send every edited value as text: where a value of `asked` is no text, the text is read as
+    JSON of the same type. `None` if that fails, if the answer names another tool, and if the result is not
+    valid: then it is no answer.
+    """
+    if answer.tool not in (None, tool):
+        return None
+    if answer.arguments is None:
+        return dict(asked)
+    try:
+        edited = {name: _of_type(value, asked.get(name)) for name, value in answer.arguments.items()}
+    except (ValueError, RecursionError):
+        return None
+    return edited if are_valid_arguments(edited) else None
+
+
+def _of_type(value: object, asked: object) -> object:
+    """`value`, or what it contains as text if `asked` is no text. Raises `ValueError`."""
+    if not isinstance(value, str) or asked is None or isinstance(asked, str):
+        return value
+    read = json.loads(value)
+    numbers = isinstance(read, int | float) and isinstance(asked, int | float)
+    same = numbers and not isinstance(read, bool) and not isinstance(asked, bool)
+    if not same and type(read) is not type(asked):
+        raise ValueError("another type")
+    return read

@@ -1,0 +1,72 @@
+"""Approvals in the memory of one process: for tests, and for a graph that is used as a library."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+from identity.principal import Principal
+
+
+class MemoryApprovalStore:
+    """An `ApprovalStore` that ends with the process. No method awaits, so each is atomic in an event loop.
+
+    Above `capacity` approvals the oldest are forgotten. A forgotten approval allows nothing: the person is
+    asked again.
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._capacity = capacity
+        self._states: OrderedDict[str, ApprovalState] = OrderedDict()
+
+    async def open(self, request: ApprovalRequest) -> ApprovalState:
+        """See `ApprovalStore`."""
+        known = self._states.setdefault(request.id, ApprovalState(request))
+        if known.request.principal != request.principal:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval")
+        while len(self._states) > self._capacity:
+            self._states.popitem(last=False)
+        return known
+
+    async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        state = self._states.get(approval_id)
+        return state if state is not None and state.request.principal == principal else None
+
+    async def decide(
+        self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
+    ) -> ApprovalState:
+        """See `ApprovalStore`."""
+        return self._change(
+            approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
+        )
+
+    async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
+        """See `ApprovalStore`."""
+        self._change(approval_id, principal, lambda state: state.used(digest, at))
+
+    async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        return [
+            state
+            for state in self._states.values()
+            if state.status is ApprovalStatus.OPEN
+            and state.request.principal == principal
+            and thread_id in (None, state.request.thread_id)
+        ]
+
+    async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
+        """See `ApprovalStore`."""
+        for id_, state in self._states.items():
+            if (state.request.principal, state.request.thread_id) == (principal, thread_id):
+                self._states[id_] = state.withdrawn(at)
+
+    def _change(
+        self, approval_id: str, principal: Principal, change: Callable[[ApprovalState], ApprovalState]
+    ) -> ApprovalState:
+        state = self._states.get(approval_id)
+        if state is None or state.request.principal != principal:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
+        changed = self._states[approval_id] = change(state)
+        return changed

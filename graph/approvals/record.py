@@ -1,0 +1,138 @@
+"""The record of an approval: what was asked of whom, and what became of it. No arguments and no secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from graph.error_codes import GraphCode
+from identity.access_identity import AccessIdentity
+from identity.errors import ApprovalError
+from identity.principal import Principal
+from identity.secret import Secret
+from tools.approval_policy import Effect
+
+
+class ApprovalKind(StrEnum):
+    """What the person is asked for."""
+
+    TOOL_CALL = "tool_call"
+    """To agree to one call of a tool."""
+    CONSENT_REQUIRED = "consent_required"
+    """To allow, at a URL, the use of their account with another provider."""
+    SIGN_IN_REQUIRED = "sign_in_required"
+    """To sign in again."""
+
+
+class ApprovalStatus(StrEnum):
+    """Its life: `open → approved → used`; every other status is final."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    USED = "used"
+    """The approved call was made, or was about to be made when the process ended."""
+    WITHDRAWN = "withdrawn"
+    """The run was cancelled."""
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """One question to one person. Times are unix seconds.
+
+    `id` follows from the run, the response of the model, the call, the tool and the principal: the same
+    question has the same id in every process. `digest` is that of the call's arguments when it was asked.
+    `audience`, `scope` and `credential` are those that the service declares (`graph.events`).
+    """
+
+    id: str
+    kind: ApprovalKind
+    thread_id: str
+    principal: Principal
+    service: str
+    tool: str
+    call_id: str
+    digest: str
+    effect: Effect
+    access_identity: AccessIdentity | None
+    audience: str | None = None
+    scope: str | None = None
+    credential: str | None = None
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalState:
+    """A request and its status. The methods are the rules of every store; a store makes them atomic."""
+
+    request: ApprovalRequest
+    status: ApprovalStatus = ApprovalStatus.OPEN
+    approved_digest: str | None = None
+    """Of the arguments that the person approved: those asked for, or edited ones."""
+    decided_at: float | None = None
+
+    def status_at(self, now: float) -> ApprovalStatus:
+        """The status at `now`. An open request expires; so does an approval that is not used, as long after
+        the decision as the request was open at most.
+        """
+        request, until = self.request, None
+        if self.status is ApprovalStatus.OPEN:
+            until = request.expires_at
+        elif self.status is ApprovalStatus.APPROVED and self.decided_at is not None:
+            until = self.decided_at + (request.expires_at - request.created_at)
+        return ApprovalStatus.EXPIRED if until is not None and now >= until else self.status
+
+    def decided(self, *, approved: bool, digest: str | None, at: float) -> "ApprovalState":
+        """The state after the person's decision at `at`. `digest` is that of the approved arguments.
+
+        Raises `ApprovalError` unless it is open.
+        """
+        self._require(ApprovalStatus.OPEN, at)
+        if not approved:
+            return replace(self, status=ApprovalStatus.REJECTED, decided_at=at)
+        if digest is None:
+            raise _error(GraphCode.APPROVAL_INVALID, "an approval names no arguments")
+        return replace(self, status=ApprovalStatus.APPROVED, approved_digest=digest, decided_at=at)
+
+    def used(self, digest: str, at: float) -> "ApprovalState":
+        """The state after the call with arguments of `digest` began at `at`.
+
+        Raises `ApprovalError` unless it is approved, for these arguments, and was not used before.
+        """
+        self._require(ApprovalStatus.APPROVED, at)
+        if digest != self.approved_digest:
+            raise _error(GraphCode.APPROVAL_INVALID, "the arguments are not those that were approved")
+        return replace(self, status=ApprovalStatus.USED)
+
+    def withdrawn(self, at: float) -> "ApprovalState":
+        """The state after the run was cancelled: what is neither used nor final is withdrawn."""
+        if self.status_at(at) in (ApprovalStatus.OPEN, ApprovalStatus.APPROVED):
+            return replace(self, status=ApprovalStatus.WITHDRAWN)
+        return self
+
+    def _require(self, expected: ApprovalStatus, at: float) -> None:
+        found = self.status_at(at)
+        if found is expected:
+            return
+        code = GraphCode.APPROVAL_INVALID if found is ApprovalStatus.OPEN else GraphCode.APPROVAL_USED
+        if found is ApprovalStatus.EXPIRED:
+            code = GraphCode.APPROVAL_EXPIRED
+        raise _error(code, f'status must be "{expected}", found "{found}"')
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """An open request as its principal sees it. `arguments` are without the secrets of the run.
+
+    `url` is where the person goes (`consent_required`). It is for this person only, and is not saved.
+    """
+
+    request: ApprovalRequest
+    arguments: Mapping[str, Any]
+    url: Secret | None = None
+
+
+def _error(code: GraphCode, detail: str) -> ApprovalError:
+    return ApprovalError(code, detail)

@@ -1,0 +1,92 @@
+"""A pending approval as the value of LangGraph's interrupt: one form that every known client can show.
+
+`action_requests` and `review_configs` are LangChain's (`HumanInTheLoopMiddleware`); the arguments are there
+twice, because Agent Inbox reads `arguments`. `approval` is the record. The value is saved in the checkpoint
+and sent to every reader of the thread, so it contains no URL of a consent.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from identity.access_identity import AccessIdentity
+from identity.principal import Principal
+from tools.approval_policy import Effect
+
+_DECISIONS: Final = {
+    ApprovalKind.TOOL_CALL: ["approve", "edit", "reject"],
+    ApprovalKind.CONSENT_REQUIRED: ["approve", "reject"],
+    ApprovalKind.SIGN_IN_REQUIRED: ["approve", "reject"],
+}
+_DESCRIPTIONS: Final = {
+    ApprovalKind.TOOL_CALL: 'The agent asks to call "{tool}" of the {service} service ({effect}).',
+    ApprovalKind.CONSENT_REQUIRED: "The agent needs your consent to use your account of {service}.",
+    ApprovalKind.SIGN_IN_REQUIRED: "Your sign-in has expired. Sign in again to continue.",
+}
+
+
+def interrupt_value(pending: PendingApproval) -> dict[str, Any]:
+    """The value for `langgraph.types.interrupt`: JSON, without a secret."""
+    request, arguments = pending.request, dict(pending.arguments)
+    description = _DESCRIPTIONS[request.kind].format(
+        tool=request.tool, service=request.service, effect=request.effect
+    )
+    action = {
+        "name": request.tool,
+        "args": arguments,
+        "arguments": arguments,
+        "description": description,
+    }
+    review = {"action_name": request.tool, "allowed_decisions": _DECISIONS[request.kind]}
+    principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
+    approval = {**approval_members(request), "principal": principal}
+    return {"action_requests": [action], "review_configs": [review], "approval": approval}
+
+
+def pending_of(value: Mapping[str, Any]) -> PendingApproval:
+    """The pending approval in an interrupt's value, to be shown. It comes from the checkpoint and grants
+    nothing: the store has the request that counts.
+
+    Raises `KeyError`, `ValueError` or `TypeError` for another value.
+    """
+    members = dict(value["approval"])
+    principal, identity = members.pop("principal"), members.pop("access_identity")
+    request = ApprovalRequest(
+        kind=ApprovalKind(members.pop("kind")),
+        effect=Effect(members.pop("effect")),
+        access_identity=identity and AccessIdentity(identity),
+        principal=Principal(principal["iss"], principal["sub"]),
+        created_at=_seconds(members.pop("created_at")),
+        expires_at=_seconds(members.pop("expires_at")),
+        **members,
+    )
+    return PendingApproval(request, value["action_requests"][0]["args"])
+
+
+def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
+    """The members of a request for its principal, as JSON. Times are RFC 3339, UTC."""
+    return {
+        "id": request.id,
+        "kind": request.kind.value,
+        "thread_id": request.thread_id,
+        "service": request.service,
+        "tool": request.tool,
+        "call_id": request.call_id,
+        "digest": request.digest,
+        "effect": request.effect.value,
+        "access_identity": request.access_identity and request.access_identity.value,
+        "audience": request.audience,
+        "scope": request.scope,
+        "credential": request.credential,
+        "created_at": _rfc3339(request.created_at),
+        "expires_at": _rfc3339(request.expires_at),
+    }
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(rfc3339: str) -> float:
+    return datetime.fromisoformat(rfc3339).timestamp()

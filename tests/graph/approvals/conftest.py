@@ -1,0 +1,45 @@
+"""Requests for approvals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from graph.approvals.digest import arguments_digest
+from graph.approvals.record import ApprovalKind, ApprovalRequest
+from identity.access_identity import AccessIdentity
+from identity.principal import Principal
+from tools.approval_policy import Effect
+
+ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
+NOW = 1_700_000_000.0
+SECONDS = 600.0
+DIGEST = arguments_digest({"amount": 5})
+
+RequestOf = Callable[..., ApprovalRequest]
+
+
+@pytest.fixture
+def request_of() -> RequestOf:
+    """`request_of(id="1", …)`: a request that alice is asked at `NOW`, for `SECONDS`."""
+
+    def make(**members: Any) -> ApprovalRequest:
+        request = {
+            "id": "1",
+            "kind": ApprovalKind.TOOL_CALL,
+            "thread_id": "t1",
+            "principal": ALICE,
+            "service": "bank",
+            "tool": "pay",
+            "call_id": "call_1",
+            "digest": DIGEST,
+            "effect": Effect.WRITE,
+            "access_identity": AccessIdentity.HUMAN,
+            "audience": "https://bank.example",
+            "scope": "pay",
+            "created_at": NOW,
+            "expires_at": NOW + SECONDS,
+        }
+        return ApprovalRequest(**{**request, **members})
+
+    return make

@@ -1,0 +1,86 @@
+"""The rules of an approval: decided once and in time, used once and in time, for what was approved."""
+
+from collections.abc import Callable
+
+import pytest
+
+from graph.approvals.digest import arguments_digest
+from graph.approvals.record import ApprovalState, ApprovalStatus
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, RequestOf
+
+pytestmark = pytest.mark.promise("approval-binds")
+
+OTHER = arguments_digest({"amount": 5_000})
+
+
+@pytest.fixture
+def state(request_of: RequestOf) -> ApprovalState:
+    return ApprovalState(request_of())
+
+
+def code_of(change: Callable[[], object]) -> GraphCode:
+    with pytest.raises(ApprovalError) as caught:
+        change()
+    assert isinstance(caught.value.code, GraphCode)
+    return caught.value.code
+
+
+def test_approved_call_is_used_once(state: ApprovalState) -> None:
+    approved = state.decided(approved=True, digest=DIGEST, at=NOW + 1)
+    used = approved.used(DIGEST, NOW + 2)
+    assert [each.status for each in (approved, used)] == [ApprovalStatus.APPROVED, ApprovalStatus.USED]
+    assert code_of(lambda: used.used(DIGEST, NOW + 3)) is GraphCode.APPROVAL_USED
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("second", [True, False])
+def test_decision_is_final(state: ApprovalState, first: bool, second: bool) -> None:
+    decided = state.decided(approved=first, digest=DIGEST, at=NOW)
+    again = code_of(lambda: decided.decided(approved=second, digest=DIGEST, at=NOW + 1))
+    assert again is GraphCode.APPROVAL_USED
+
+
+def test_approval_holds_for_the_approved_arguments_only(state: ApprovalState) -> None:
+    edited = state.decided(approved=True, digest=OTHER, at=NOW)
+    assert code_of(lambda: edited.used(DIGEST, NOW)) is GraphCode.APPROVAL_INVALID
+    assert edited.used(OTHER, NOW).status is ApprovalStatus.USED
+
+
+def test_approval_without_arguments_is_refused(state: ApprovalState) -> None:
+    change = lambda: state.decided(approved=True, digest=None, at=NOW)  # noqa: E731 - passed on
+    assert code_of(change) is GraphCode.APPROVAL_INVALID
+
+
+def test_open_request_allows_no_call(state: ApprovalState) -> None:
+    assert code_of(lambda: state.used(DIGEST, NOW)) is GraphCode.APPROVAL_INVALID
+
+
+def test_rejected_and_withdrawn_requests_allow_no_call(state: ApprovalState) -> None:
+    rejected = state.decided(approved=False, digest=None, at=NOW)
+    assert rejected.status is ApprovalStatus.REJECTED
+    withdrawn = state.decided(approved=True, digest=DIGEST, at=NOW).withdrawn(NOW)
+    assert withdrawn.status is ApprovalStatus.WITHDRAWN
+    for each in (rejected, withdrawn):
+        assert code_of(lambda each=each: each.used(DIGEST, NOW)) is GraphCode.APPROVAL_USED
+
+
+def test_request_expires(state: ApprovalState) -> None:
+    assert state.status_at(NOW + SECONDS - 1) is ApprovalStatus.OPEN
+    assert state.status_at(NOW + SECONDS) is ApprovalStatus.EXPIRED
+    late = code_of(lambda: state.decided(approved=True, digest=DIGEST, at=NOW + SECONDS))
+    assert late is GraphCode.APPROVAL_EXPIRED
+
+
+def test_approval_that_is_not_used_expires_after_the_decision(state: ApprovalState) -> None:
+    approved = state.decided(approved=True, digest=DIGEST, at=NOW + SECONDS - 1)
+    assert approved.used(DIGEST, NOW + 2 * SECONDS - 2).status is ApprovalStatus.USED
+    late = code_of(lambda: approved.used(DIGEST, NOW + 2 * SECONDS - 1))
+    assert late is GraphCode.APPROVAL_EXPIRED
+
+
+def test_final_status_does_not_change_with_time_or_withdrawal(state: ApprovalState) -> None:
+    used = state.decided(approved=True, digest=DIGEST, at=NOW).used(DIGEST, NOW)
+    assert used.withdrawn(NOW) == used
+    assert used.status_at(NOW + 10 * SECONDS) is ApprovalStatus.USED

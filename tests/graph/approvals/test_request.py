@@ -1,0 +1,38 @@
+"""The value of the interrupt: what every client shows, and nothing secret."""
+
+import json
+
+from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.approvals.request import interrupt_value, pending_of
+from identity.secret import Secret
+from tests.graph.approvals.conftest import RequestOf
+
+
+def test_value_has_the_forms_of_langchain_and_agent_inbox_and_the_record(request_of: RequestOf) -> None:
+    value = interrupt_value(PendingApproval(request_of(), {"amount": 5}))
+    (action,) = value["action_requests"]
+    assert (action["name"], action["args"], action["arguments"]) == ("pay", {"amount": 5}, {"amount": 5})
+    assert value["review_configs"] == [
+        {"action_name": "pay", "allowed_decisions": ["approve", "edit", "reject"]}
+    ]
+    approval = value["approval"]
+    assert (approval["kind"], approval["effect"], approval["scope"]) == ("tool_call", "write", "pay")
+    assert (approval["created_at"], approval["expires_at"]) == (
+        "2023-11-14T22:13:20.000Z", "2023-11-14T22:23:20.000Z",
+    )  # fmt: skip
+    assert json.loads(json.dumps(value)) == value
+
+
+def test_value_is_read_back(request_of: RequestOf) -> None:
+    for request in (request_of(), request_of(access_identity=None, kind=ApprovalKind.SIGN_IN_REQUIRED)):
+        pending = PendingApproval(request, {"amount": 5})
+        assert pending_of(interrupt_value(pending)) == pending
+
+
+def test_url_of_a_consent_is_not_in_the_value(request_of: RequestOf) -> None:
+    request = request_of(kind=ApprovalKind.CONSENT_REQUIRED)
+    value = interrupt_value(
+        PendingApproval(request, {}, Secret("https://idaas.example/consent?state=canary"))
+    )
+    assert "canary" not in json.dumps(value)
+    assert value["review_configs"][0]["allowed_decisions"] == ["approve", "reject"]
