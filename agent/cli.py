@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.access_token import token
+from agent.commands.audit import app as audit_app
 from agent.commands.chat import chat
 from agent.commands.doctor import doctor
 from agent.commands.package import app as package_app
@@ -28,6 +29,7 @@ if find_spec("sandbox") is not None:  # a deployed agent has none
     app.add_typer(sandbox_app, name="sandbox")
 for command in (serve, token, chat, doctor, revoke, unrevoke, trigger_jwks):
     app.command()(command)
+app.add_typer(audit_app, name="audit")
 app.add_typer(package_app, name="package")
 
 

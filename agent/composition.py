@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from agent.audit.file import AuditFile
+from agent.audit.key import AuditKey
 from agent.audit.log import AuditLog
 from agent.code_reference import load_both
 from agent.middleware.admission import Admission
@@ -72,10 +74,8 @@ class Agent:
         self.settings: Final = settings
         self._clock = clock
         self.http: Final = http_client(tls, _HTTP_SECONDS)
-        self.audit_log: Final = AuditLog(
-            settings.audit_log_file, required=settings.audit_required, clock=clock
-        )
-        audit = AuditTrail(self.audit_log, client=settings.idaas.client_id, clock=clock)
+        self.audit_log: Final = audit_log(settings, clock)
+        audit = audit_trail(settings, self.audit_log, clock)
         self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock)
         revocations = RevocationList()
         self.verifier: Final = AccessTokenVerifier(
@@ -228,6 +228,24 @@ class Agent:
             identity = service.access_identity or self.settings.access_identity
             if identity is AccessIdentity.MACHINE:
                 await service.tools(self.access(service.name, None))
+
+
+def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:
+    """The audit log that the settings name; it opens nothing yet."""
+    path = settings.audit_log_file
+    file = None if path is None else AuditFile(path)
+    return AuditLog(file, key=_audit_key(settings), required=settings.audit_required, clock=clock)
+
+
+def audit_trail(settings: Settings, log: AuditLog, clock: Callable[[], float] = time.time) -> AuditTrail:
+    """The trail to `log`, of the agent as a client of IDaaS."""
+    key = _audit_key(settings)
+    tokens = None if key is None else key.tokens
+    return AuditTrail(log, client=settings.idaas.client_id, key=tokens, clock=clock)
+
+
+def _audit_key(settings: Settings) -> AuditKey | None:
+    return AuditKey(settings.audit_key_file[0]) if settings.audit_key_file else None
 
 
 def revocation_store(settings: Settings) -> RevocationStore:

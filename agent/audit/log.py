@@ -1,8 +1,8 @@
-"""The audit log: one JSON object a line, to the logger `idaas_agent.audit` and, if one is named, to a file.
+"""The audit log: one JSON object a line, to the logger `idaas_agent.audit` and, if there is one, to a file.
 
-A separate thread writes, so that a slow disk does not block the event loop. Unwritten records are bounded.
-A write failure is reported in the agent's log and on `/ready`; the first line after it, `audit_resumed`,
-contains the number of records that were lost.
+A separate thread writes and hashes, so that a slow disk does not block the event loop. Unwritten records are
+bounded. A write failure is reported in the agent's log and on `/ready`; the first line after it,
+`audit_resumed`, contains the number of records that were lost.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
-from agent.audit.file import AuditFile
-from agent.audit.record import audit_record, line_of, resumed_record
+from agent.audit.destination import Destination
+from agent.audit.key import AuditKey
+from agent.audit.record import audit_record, resumed_record
+from agent.audit.writer import ChainWriter
 from agent.error_codes import AgentCode
 from identity.audit.event import AuditEvent
 from identity.errors import AuditError
 
-_RECORDS: Final = logging.getLogger("idaas_agent.audit")
 _LOG: Final = logging.getLogger("idaas_agent.audit_log")
 _AT_ONCE: Final = 500
 _CLOSING_SECONDS: Final = 5.0
@@ -60,19 +60,24 @@ class AuditLog:
 
     def __init__(
         self,
-        file: Path | None = None,
+        destination: Destination | None = None,
         *,
+        key: AuditKey | None = None,
         required: bool = False,
+        logged: bool = True,
         capacity: int = 10_000,
         seconds: float = 5.0,
         retry_seconds: float = 1.0,
         gathering_seconds: float = 0.05,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Opens no file. Raises `ValueError` if records are required and `file` is `None`."""
-        if required and file is None:
-            raise ValueError("required records need a file")
-        self._file = None if file is None else AuditFile(file)
+        """Opens nothing. Raises `ValueError` if records are required and there is no destination.
+
+        `key` signs the lines. `logged`: the lines go to the logger too.
+        """
+        if required and destination is None:
+            raise ValueError("required records need a destination")
+        self._lines = ChainWriter(destination, key=key, clock=clock, logged=logged)
         self._required = required
         self._capacity = capacity
         self._seconds = seconds
@@ -147,7 +152,7 @@ class AuditLog:
             _LOG.error("the audit log ends without %d records", missing)
 
     def _write(self) -> None:
-        """The thread: writes the oldest records first, in batches, and repeats a batch that failed."""
+        """The thread: writes the oldest records first, in batches, and again what could not be written."""
         entries: list[_Entry] = []
         gap: int | None = None
         while True:
@@ -158,7 +163,7 @@ class AuditLog:
                 if self._closing:
                     break
             else:
-                self._after_success(entries, gap)
+                self._after_success(gap)
             with self._changed:
                 self._changed.wait_for(lambda: self._entries or self._closing or self._failure)
                 if not self._required:
@@ -167,32 +172,34 @@ class AuditLog:
                 gap = self._lost if self._failure else None
                 if self._closing and not entries:
                     break
-        if self._file is not None:
-            self._file.close()
+        self._lines.close(in_order=not self._entries and self._failure is None)
 
     def _enough(self) -> bool:
         return self._closing or self._failure is not None or len(self._entries) >= _AT_ONCE
 
     def _append(self, entries: list[_Entry], gap: int | None) -> None:
-        records = [entry.record for entry in entries]
+        """Writes all, removing from `entries` what is written. Raises `OSError`."""
+        if not entries and gap is None:
+            self._lines.write([])
+        while entries:
+            written = self._lines.write([entry.record for entry in entries])
+            with self._changed:
+                for _ in range(written):
+                    self._entries.popleft()
+            for entry in entries[:written]:
+                entry.settle(None)
+            del entries[:written]
         if gap is not None:
-            records.append(resumed_record(self._clock(), gap))
-        if self._file is not None:
-            self._file.append("".join(map(line_of, records)))
-        if _RECORDS.isEnabledFor(logging.INFO):
-            for record in records:
-                _RECORDS.info("audit", extra={"fields": record})
+            while not self._lines.write([resumed_record(self._clock(), gap)]):
+                pass
 
-    def _after_success(self, entries: list[_Entry], gap: int | None) -> None:
+    def _after_success(self, gap: int | None) -> None:
+        if gap is None:
+            return
         with self._changed:
-            for _ in entries:
-                self._entries.popleft()
-            if gap is not None:
-                self._lost -= gap
-                self._failure = None if self._lost == 0 else self._failure
-                _LOG.warning("the audit log is written again; %d records were lost", gap)
-        for entry in entries:
-            entry.settle(None)
+            self._lost -= gap
+            self._failure = None if self._lost == 0 else self._failure
+            _LOG.warning("the audit log is written again; %d records were lost", gap)
 
     def _after_failure(self, entries: list[_Entry], error: OSError) -> None:
         with self._changed:

@@ -1,13 +1,34 @@
-"""An audit event as a line of JSON. `docs/audit-log.md` describes it; a test compares the two."""
+"""An audit event as the members of a line. `docs/audit-log.md` describes them; a test compares the two.
 
-import json
+The members of the chain follow them (`agent.audit.chain`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
-from identity.audit.event import AuditEvent
+from agent.audit.chain import Head
+from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 
-RESUMED = "audit_resumed"
-"""The event that the log adds after a period in which it could not write."""
+
+class LogEvent(StrEnum):
+    """The events that the log adds about itself. Their outcome is `succeeded`."""
+
+    STARTED = "audit_started"
+    """The first line of each chain."""
+
+    RESUMED = "audit_resumed"
+    """After a period in which it could not write."""
+
+    ENDED = "audit_ended"
+    """The last line of the chain of a process that ended in order."""
+
+
+def _rfc3339(seconds: float) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def audit_record(event: AuditEvent) -> dict[str, Any]:
@@ -31,28 +52,28 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "error": event.error and event.error.value,
         "duration_ms": None if event.duration is None else round(event.duration * 1000, 3),
         "lost": None,
+        "anchors": None,
     }
+
+
+_NO_EVENT: Final = AuditEvent(time=0, action=AuditedAction.TOOL_CALL, outcome=AuditOutcome.STARTED)
+_EMPTY: Final = dict.fromkeys(audit_record(_NO_EVENT))
+
+
+def started_record(time: float, anchors: Sequence[Head]) -> dict[str, Any]:
+    """The first line. `anchors` are the latest lines of other chains: they cannot be removed unnoticed."""
+    return _log_record(time, LogEvent.STARTED) | {"anchors": [asdict(head) for head in anchors]}
 
 
 def resumed_record(time: float, lost: int) -> dict[str, Any]:
     """The line after a gap: `lost` records before it were not written."""
-    return {
-        "time": _rfc3339(time),
-        "event": RESUMED,
-        "outcome": "succeeded",
-        **dict.fromkeys(
-            ("request_id", "principal", "token_hash", "client", "access_identity", "audience", "scope")
-        ),
-        **dict.fromkeys(("credential", "service", "tool", "call_id", "error", "duration_ms")),
-        "lost": lost,
-    }
+    return _log_record(time, LogEvent.RESUMED) | {"lost": lost}
 
 
-def line_of(record: dict[str, Any]) -> str:
-    """One line, ASCII only: foreign text can neither end it early nor imitate another line."""
-    return json.dumps(record, separators=(",", ":")) + "\n"
+def ended_record(time: float) -> dict[str, Any]:
+    """The last line."""
+    return _log_record(time, LogEvent.ENDED)
 
 
-def _rfc3339(seconds: float) -> str:
-    """RFC 3339, UTC, milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _log_record(time: float, event: LogEvent) -> dict[str, Any]:
+    return _EMPTY | {"time": _rfc3339(time), "event": event.value, "outcome": AuditOutcome.SUCCEEDED.value}

@@ -98,18 +98,16 @@ def _seconds(text: str | None) -> float:
 
 
 def _put(settings: Settings, revocation: Revocation) -> None:
-    from agent.audit.log import AuditLog
-    from agent.composition import revocation_store
+    from agent.composition import audit_log, audit_trail, revocation_store
     from agent.revocation.store import StoreError
     from identity.audit.event import AuditOutcome
-    from identity.audit.trail import AuditTrail
 
     async def keep() -> None:
         store = revocation_store(settings)
-        log = AuditLog(settings.audit_log_file, required=settings.audit_required)
+        log = audit_log(settings)
         try:
             await store.put([revocation])
-            record = AuditTrail(log).revocation(revocation, settings.idaas.issuer)
+            record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             await record.ended(AuditOutcome.SUCCEEDED)
         finally:
             await store.aclose()

@@ -2,18 +2,42 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import TRUE, VariableGroup, holds
 from agent.tracing import Tracing
+from identity.secret import Secret
+from identity.secret_file import parse_secret_lines
+
+_KEY_CHARACTERS: Final = 32
+_MOST_KEYS: Final = 2
 
 
 def _file_to_write(value: Path) -> Path:
     if holds(value.is_dir) or not holds(value.parent.is_dir):
         raise ValueError("must name a file in a folder that exists")
     return value
+
+
+def keys_in_file(path: Path) -> tuple[Secret, ...]:
+    """The keys of a file, one or two, on a line each. Raises `ValueError`, without a key."""
+    try:
+        keys = parse_secret_lines(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        keys = ()
+    if not 1 <= len(keys) <= _MOST_KEYS or any(len(key) < _KEY_CHARACTERS for key in keys):
+        fault = (
+            f"must name a readable file with one key, or two on two lines, of {_KEY_CHARACTERS} or more ASCII"
+            " characters without spaces"
+        )
+        raise ValueError(fault)
+    return tuple(map(Secret, keys))
+
+
+def _keys(value: object) -> object:
+    return keys_in_file(Path(value)) if isinstance(value, str) else value
 
 
 class RecordVariables(VariableGroup):
@@ -27,6 +51,12 @@ class RecordVariables(VariableGroup):
         default=False,
         description="Whether a request is refused if its audit record cannot be written. With"
         " `AUDIT_LOG_FILE`.",
+    )
+    audit_key_file: Annotated[tuple[InstanceOf[Secret], ...], BeforeValidator(_keys)] | None = Field(
+        None,
+        description="A file with a key of 32 or more characters, such as `openssl rand -hex 32` prints. It"
+        " signs the lines of the audit log, and makes `token_hash` equal in all processes and after restarts."
+        " With a second line, the former key, `idaas-agent audit verify` accepts the lines of both.",
     )
     agent_tracing: Tracing = Field(
         Tracing.OFF,

@@ -93,9 +93,8 @@ class AuditedStep:
 class AuditTrail:
     """Creates the steps of one agent.
 
-    A token is recorded as a keyed hash: HMAC-SHA-256 of its SHA-256, truncated to 128 bits, with a random key
-    that never leaves the process. It relates the events of one token, and cannot be compared with a hash that
-    was computed elsewhere.
+    A token is recorded as a keyed hash: HMAC-SHA-256 of its SHA-256, truncated to 128 bits. It relates the
+    events of one token, in all processes that have the key, and cannot be computed without it.
     """
 
     def __init__(
@@ -103,13 +102,17 @@ class AuditTrail:
         sink: AuditSink | None = None,
         *,
         client: str | None = None,
+        key: bytes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`client` is the agent's own client id in IDaaS."""
+        """`client` is the agent's own client id in IDaaS.
+
+        `key` is that of tokens' hashes. Without it a random key is used, which never leaves the process.
+        """
         self._sink = sink or NullAuditSink()
         self._client = client
         self._clock = clock
-        self._key = secrets.token_bytes(32)
+        self._key = secrets.token_bytes(32) if key is None else key
         self._hash = lru_cache(1024)(self._keyed_hash)
 
     def authentication(self, presented: Secret | None, audience: str, scope: str) -> AuditedStep:

@@ -10,10 +10,14 @@ import jsonschema
 import pytest
 from langgraph_sdk import Auth
 
+from agent.audit.key import AuditKey
+from agent.audit.record import LogEvent
+from agent.audit.verification.verify import verify
 from agent.error_codes import AgentCode
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
+from identity.secret import Secret
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -49,11 +53,12 @@ def records(server: AgentServer, file: Path, *events: str) -> list[dict[str, Any
     canaries = server.sandbox.cloud.secrets
     for canary in (canaries.llm_api_key, canaries.amap_api_key, canaries.agent_client_secret, "eyJ"):
         assert canary not in text
-    return [line for line in lines if not events or line["event"] in events]
+    return [line for line in lines if line["event"] in (events or set(AuditedAction))]
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [line for line in lines if line["event"] in set(AuditedAction)]
 
 
 def summary(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
@@ -119,6 +124,22 @@ async def test_warm_request_records_its_authentication_and_its_calls(sandbox: Sa
         ("tool_call", "started", None),
         ("tool_call", "succeeded", None),
     ]
+
+
+async def test_log_of_several_processes_is_a_chain_of_each_and_one_key_joins_their_lines(
+    sandbox: Sandbox, file: Path, tmp_path: Path
+) -> None:
+    key_file, token = tmp_path / "key", sandbox.access_token("alice")
+    key_file.write_text("k" * 32)
+    for _ in range(2):
+        with running_agent(sandbox, AUDIT_LOG_FILE=str(file), AUDIT_KEY_FILE=str(key_file)) as server:
+            async with server.client(None) as client:
+                await client.get("/openai/v1/models", headers={"Authorization": f"Bearer {token}"})
+            lines = records(server, file, "authentication")
+    assert len({line["process"] for line in lines}) == 2
+    assert len({line["token_hash"] for line in lines}) == 1
+    assert verify([file], [AuditKey(Secret("k" * 32))]).findings == []
+    assert {line["key"] for line in lines} == {AuditKey(Secret("k" * 32)).id}
 
 
 async def test_refused_caller_is_recorded_with_the_reason_and_no_principal(
@@ -247,10 +268,10 @@ async def test_langgraph_server_admits_no_caller_without_a_required_record(
 
 def test_documented_members_and_events_equal_the_recorded_ones() -> None:
     assert SCHEMA["properties"].keys() == set(SCHEMA["required"])
-    assert set(SCHEMA["properties"]["event"]["enum"]) == {*AuditedAction, "audit_resumed"}
+    assert set(SCHEMA["properties"]["event"]["enum"]) == {*AuditedAction, *LogEvent}
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == set(AuditOutcome)
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", DOCUMENT.partition("## Members")[2], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(SCHEMA["properties"])
     rows = re.findall(r"^\| `(\w+)` \|", DOCUMENT.partition("## Members")[0], re.MULTILINE)
-    assert set(rows) == {*AuditedAction, "audit_resumed"}
+    assert set(rows) == {*AuditedAction, *LogEvent}
     assert AgentCode.AUDIT_UNAVAILABLE in DOCUMENT

@@ -218,6 +218,14 @@ async def test_token_hashes_are_equal_only_for_one_token_in_one_process(memory, 
     assert caller(clock, "a").fingerprint[:32] not in {first, other_process}
 
 
+async def test_token_hashes_are_equal_in_all_processes_with_one_key(memory, clock):
+    for key in (b"k" * 32, b"k" * 32, b"f" * 32):
+        trail = AuditTrail(memory, key=key, clock=clock)
+        await trail.authentication(Secret("a"), "audience", "scope").started()
+    one, same_key, other_key = (event.token_hash for event in memory.events)
+    assert one == same_key != other_key
+
+
 async def test_events_contain_no_secret(broker, memory, clock):
     await broker.obtain(KEY, HUMAN, caller(clock))
     await broker.obtain(KEY, MACHINE, None)
