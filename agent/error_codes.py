@@ -55,6 +55,24 @@ class AgentCode(ErrorCode):
             person="The agent is busy. Try again in a moment",
         ),
     )
+    NOTHING_TO_CONTINUE = (
+        "nothing_to_continue",
+        ErrorRow(
+            symptom="There is nothing to continue",
+            cause="the last run of the thread has ended as it should, or waits for an approval",
+            remedy="send a message, or answer the approval",
+            person="There is nothing to continue here. Write a message",
+        ),
+    )
+    EVENTS_LOST = (
+        "events_lost",
+        ErrorRow(
+            symptom="A reader is too far behind a run",
+            cause="the reader was slower than the run, which keeps a limited number of its events",
+            remedy="read the messages of the thread again: they are complete",
+            person="Your connection is too slow to follow this answer. Reload the conversation to see it",
+        ),
+    )
     REVOCATIONS_UNAVAILABLE = (
         "revocations_unavailable",
         ErrorRow(

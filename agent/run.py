@@ -8,24 +8,23 @@ LangServe's event recorder, cannot observe a run. LangSmith traces it only if th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeAlias, cast
+from typing import Any, Final, Protocol, Self, TypeAlias, cast
 
 import anyio
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 from langsmith import tracing_context
 
-from agent.error_codes import AgentCode
+from agent.run_end import Finished, ModelMessages, Paused, run_error
 from agent.run_limit import RunLimit
 from graph.context import AgentContext
 from graph.events import AgentEvent
+from graph.node_error import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, InternalError, RunTimeoutError
-from identity.fault_place import place_of
+from identity.errors import AgentError
 from identity.principal import Principal
 from identity.tracing.carried_context import carried_context
 
@@ -33,39 +32,44 @@ _BUFFERED_EVENTS: Final = 64
 """How many events a reader may lag behind before the run waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of all model calls of a run."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-
-    def plus(self, message: AIMessage) -> "Usage":
-        """With the tokens of one more model call."""
-        used = message.usage_metadata
-        if used is None:
-            return self
-        return Usage(
-            self.input_tokens + used["input_tokens"],
-            self.output_tokens + used["output_tokens"],
-            self.reasoning_tokens + used.get("output_token_details", {}).get("reasoning", 0),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of a successful run: its last message, and the tokens of all model calls."""
-
-    text: str = ""
-    reasoning: str = ""
-    finish_reason: str = "stop"
-    usage: Usage = field(default_factory=Usage)
-
-
 AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
-RunEvent: TypeAlias = AgentEvent | Finished
+RunEvent: TypeAlias = AgentEvent | Finished | Paused
 """The graph's own events, and the end of the run."""
+
+
+class RunReader(Protocol):
+    """A reader of one run, as the surfaces use it. Iterate it for the events.
+
+    `Finished` or `Paused` is the last; an error is raised in place of the next event. A run that was
+    cancelled has neither.
+    """
+
+    async def first(self) -> None:
+        """Waits for the first event, which can still be read. Raises an error that comes before it."""
+        ...
+
+    def cancel(self) -> None:
+        """The reader leaves. Does not wait; further calls do nothing."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[RunEvent]: ...
+
+
+class TrackedRun(Protocol):
+    """A run that `Runs` counts and may end."""
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """The task of the run, which ends with it."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancels the run. Does not wait; further calls do nothing."""
+        ...
+
+    def end(self, error: AgentError) -> None:
+        """Cancels the run; its readers receive the events so far, and then `error`."""
+        ...
 
 
 class Run:
@@ -138,15 +142,8 @@ class Run:
                     async with aclosing(self._events) as events:
                         async for event in events:
                             await self._send.send(event)
-        except AgentError as error:
-            self._error = error
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
-            if limit.expired():
-                text = f"the run took more than {self._seconds:g} seconds"
-                self._error = RunTimeoutError(AgentCode.RUN_TIMED_OUT, text)
-            else:
-                text = f"the run raised {type(error).__name__} at {place_of(error)}"
-                self._error = InternalError(AgentCode.INTERNAL_ERROR, text)
+            self._error = run_error(error, limit, self._seconds)
 
 
 class Runs:
@@ -160,7 +157,7 @@ class Runs:
         self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
-        self._running: dict[Run, VerifiedAccessToken] = {}
+        self._running: dict[TrackedRun, VerifiedAccessToken] = {}
         self._ended_by: Callable[[], AgentError] | None = None
 
     def check(self, caller: Principal) -> None:
@@ -186,10 +183,14 @@ class Runs:
         self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
         run = Run(self._events(messages, context), self._timeout, traced=self._traced)
+        self.track(run, caller)
+        return run
+
+    def track(self, run: TrackedRun, caller: VerifiedAccessToken) -> None:
+        """Counts `run`, which was created after `check`, until its task is done; `end` and others end it."""
         self._limit.count(caller.principal, run.task)
         self._running[run] = caller
         run.task.add_done_callback(lambda _: self._running.pop(run, None))
-        return run
 
     def end(self, reason: Callable[[], AgentError]) -> None:
         """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""
@@ -214,7 +215,7 @@ class Runs:
     async def _events(
         self, messages: Sequence[AnyMessage], context: AgentContext
     ) -> AsyncGenerator[RunEvent]:
-        usage, last = Usage(), AIMessage("")
+        messages_of_model = ModelMessages()
         stream = self._graph.astream(
             {"messages": list(messages)},
             {"callbacks": []},
@@ -225,14 +226,6 @@ class Runs:
             async for mode, part in parts:
                 if mode == "custom":
                     yield cast(AgentEvent, part)
-                    continue
-                for update in part.values():
-                    for message in (update or {}).get("messages", ()):
-                        if isinstance(message, AIMessage):
-                            usage, last = usage.plus(message), message
-        yield Finished(
-            text=last.text,
-            reasoning=str(last.additional_kwargs.get("reasoning_content") or ""),
-            finish_reason=str(last.response_metadata.get("finish_reason") or "stop"),
-            usage=usage,
-        )
+                else:
+                    messages_of_model.add((part.get(MODEL) or {}).get("messages", ()))
+        yield messages_of_model.finished()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from agent.run import Run
+from agent.run import RunReader
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def while_connected(run: Run, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def while_connected(run: RunReader, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
     """The result of `waiting`.
 
     If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.

@@ -33,6 +33,38 @@ class ErrorResponse(_Wire):
     error: Fault
 
 
+class Approval(_Wire):
+    """A decision that the agent waits for. Times are RFC 3339; `digest` is that of the arguments.
+
+    `audience` and `scope`, or `credential`, are what the call will carry. `url` is what the user opens, for
+    `consent_required`.
+    """
+
+    id: str
+    kind: Literal["tool_call", "consent_required", "sign_in_required"]
+    thread_id: str
+    service: str
+    tool: str
+    call_id: str
+    arguments: dict[str, Any]
+    digest: str
+    effect: Literal["read", "write", "external"]
+    access_identity: Literal["Machine", "Human"] | None
+    audience: str | None
+    scope: str | None
+    credential: str | None
+    created_at: str
+    expires_at: str
+    url: str | None = None
+
+
+class ApprovalRequiredEvent(_Wire):
+    """The run waits for a decision of the user; it goes on with `POST /threads/{id}/approvals/{id}`."""
+
+    type: Literal["approval_required"]
+    approval: Approval
+
+
 class ReasoningTokens(_Wire):
     """The completion tokens that were used for reasoning."""
 
@@ -75,6 +107,7 @@ class Completion(_Wire):
     model: str
     choices: list[Choice]
     usage: TokenUsage
+    agent_event: ApprovalRequiredEvent | None = None
 
 
 class _ToolCallEvent(_Wire):
@@ -139,7 +172,7 @@ class CompletionChunk(_Wire):
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | None = None
-    agent_event: ToolStartedEvent | ToolFinishedEvent | None = None
+    agent_event: ToolStartedEvent | ToolFinishedEvent | ApprovalRequiredEvent | None = None
 
 
 class ModelEntry(_Wire):

@@ -11,14 +11,21 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
+from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
 from agent.error_response import reported_body
-from agent.run import Finished, Run, RunEvent, Usage
+from agent.run import RunEvent, RunReader
+from agent.run_end import Finished, Paused, Usage
+from graph.approvals.record import ApprovalKind, PendingApproval
 from identity.errors import AgentError
 
 
-def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
-    """OpenAI's `chat.completion`."""
+def completion(end: Finished | Paused, *, model: str, created: int) -> dict[str, Any]:
+    """OpenAI's `chat.completion`. Of a run that waits, the content names what it waits for."""
+    event: dict[str, Any] = {}
+    if isinstance(end, Paused):
+        event = {"agent_event": _approval_required(end.pending[0])}
+        end = Finished(_waiting(end.pending[0]), usage=end.usage)
     message: dict[str, Any] = {"role": "assistant", "content": end.text, "refusal": None}
     if end.reasoning:
         message["reasoning_content"] = end.reasoning
@@ -29,6 +36,7 @@ def completion(end: Finished, *, model: str, created: int) -> dict[str, Any]:
         "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": end.finish_reason, "logprobs": None}],
         "usage": _usage(end.usage),
+        **event,
     }
 
 
@@ -36,7 +44,13 @@ class CompletionStream(EventStream):
     """A stream of OpenAI's `chat.completion.chunk`. Cancels the run when the client disconnects."""
 
     def __init__(
-        self, run: Run, *, model: str, created: int, include_usage: bool, silence: float = SILENCE_SECONDS
+        self,
+        run: RunReader,
+        *,
+        model: str,
+        created: int,
+        include_usage: bool,
+        silence: float = SILENCE_SECONDS,
     ) -> None:
         super().__init__(self._chunks(run), run.cancel, silence=silence)
         self._include_usage = include_usage
@@ -44,7 +58,7 @@ class CompletionStream(EventStream):
         head = {"id": _new_id(), "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = "data: " + json.dumps(head)[:-1] + ', "choices": '
 
-    async def _chunks(self, run: Run) -> AsyncIterator[str]:
+    async def _chunks(self, run: RunReader) -> AsyncIterator[str]:
         yield self._chunk({"role": "assistant", "content": ""})
         try:
             async for event in run:
@@ -54,6 +68,8 @@ class CompletionStream(EventStream):
             yield f"data: {json.dumps(reported_body(error), ensure_ascii=False)}\n\n"
 
     def _event(self, event: RunEvent) -> list[str]:
+        if isinstance(event, Paused):
+            return [*self._pending(event.pending[0]), *self._event(Finished(usage=event.usage))]
         if isinstance(event, Finished):
             last = [self._chunk({}, finish_reason=event.finish_reason)]
             if self._include_usage:
@@ -67,10 +83,31 @@ class CompletionStream(EventStream):
             return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
         return []
 
+    def _pending(self, pending: PendingApproval) -> list[str]:
+        """Clients that do not know `agent_event` show the content."""
+        event = json.dumps(_approval_required(pending), ensure_ascii=False)
+        return [self._chunk({}, f', "agent_event": {event}'), self._chunk({"content": _waiting(pending)})]
+
     def _chunk(self, delta: dict[str, str], more: str = "", finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         usage = ', "usage": null' if self._include_usage else ""
         return f"{self._head}[{json.dumps(choice, ensure_ascii=False)}]{usage}{more}}}\n\n"
+
+
+def _approval_required(pending: PendingApproval) -> dict[str, Any]:
+    return {"type": "approval_required", "approval": approval_of(pending)}
+
+
+def _waiting(pending: PendingApproval) -> str:
+    """What is asked of the user, in words for clients that show no approvals."""
+    request = pending.request
+    match request.kind:
+        case ApprovalKind.CONSENT_REQUIRED:
+            return f"Your consent is needed to use {request.service} for you."
+        case ApprovalKind.SIGN_IN_REQUIRED:
+            return "Your sign-in has expired. Sign in again to continue."
+    arguments = json.dumps(dict(pending.arguments), ensure_ascii=False)
+    return f"Waiting for your approval to call {request.tool} of {request.service} with {arguments}."
 
 
 def _new_id() -> str:

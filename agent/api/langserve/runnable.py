@@ -16,7 +16,8 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict
 
 from agent.api.disconnect import ClientDisconnectedError
-from agent.run import Finished, Run, Runs
+from agent.run import Run, Runs
+from agent.run_end import Finished, Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
@@ -78,6 +79,8 @@ def _agent(runs: Runs) -> Any:  # noqa: ANN401 - a function of a type that LangC
                 async for event in run:
                     if isinstance(event, Finished):
                         end = event
+                    elif isinstance(event, Paused):  # only a run of a conversation
+                        continue
                     elif event["type"] == "content":
                         yield AIMessageChunk(content=event["text"])
                     elif event["type"] == "reasoning":

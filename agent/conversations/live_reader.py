@@ -1,0 +1,76 @@
+"""Readers of a live run."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+from agent.error_codes import AgentCode
+from agent.run import RunEvent
+from identity.errors import AgentError, LimitError
+
+if TYPE_CHECKING:
+    from agent.conversations.live_run import LiveRun
+
+
+class LiveReader:
+    """An async iterator of positions and events; see `LiveRun.events`."""
+
+    def __init__(self, run: "LiveRun", after: int) -> None:
+        self._run = run
+        self._position = after
+        self._error: AgentError | None = None
+
+    def end(self, error: AgentError) -> None:
+        """Ends this reader, not the run: `error` is raised in place of the next event."""
+        self._error = error
+        self._run.wake()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[int, RunEvent]:
+        while self._error is None:
+            replay = self._run.replay
+            if self._position + 1 < replay.oldest:
+                text = f"event {self._position + 1} is not kept any more"
+                raise LimitError(AgentCode.EVENTS_LOST, text)
+            if self._position < replay.newest:
+                self._position += 1
+                return self._position, replay.at(self._position)
+            if self._run.outcome is not None:
+                if isinstance(self._run.outcome, AgentError):
+                    self._error = self._run.outcome
+                    break
+                raise StopAsyncIteration
+            await self._run.changed()
+        raise self._error.with_traceback(None)
+
+
+class AttachedReader:
+    """A reader of all events of a live run in the form of the surfaces (`agent.run.RunReader`)."""
+
+    def __init__(self, run: "LiveRun", *, keep: bool) -> None:
+        """When the reader leaves, the run is cancelled unless `keep`."""
+        self._run = run
+        self._keep = keep
+        self._first: RunEvent | None = None
+        self._events = run.events()
+
+    async def first(self) -> None:
+        """Waits for the first event, which can still be read. Raises an error that comes before it."""
+        if self._first is None:
+            _, self._first = await anext(self._events)
+
+    def cancel(self) -> None:
+        """Leaves the run."""
+        if not self._keep:
+            self._run.cancel()
+
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
+        return self
+
+    async def __anext__(self) -> RunEvent:
+        if (first := self._first) is not None:
+            self._first = None
+            return first
+        _, event = await anext(self._events)
+        return event

@@ -1,0 +1,168 @@
+"""The run of a thread while it works: one task, and any number of readers that come and go."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from langsmith import tracing_context
+
+from agent.conversations.live_reader import AttachedReader, LiveReader
+from agent.conversations.replay_buffer import ReplayBuffer
+from agent.error_codes import AgentCode
+from agent.run import RunEvent
+from agent.run_end import Finished, Paused, run_error
+from identity.errors import AgentError, UnavailableError
+from identity.tracing.carried_context import carried_context
+
+_CLOSE_SECONDS: Final = 10.0
+"""How long storing the end of a run may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run was cancelled before its end."""
+
+
+Outcome: TypeAlias = Finished | Paused | Cancelled | AgentError
+"""How a run ended."""
+
+
+class Work(Protocol):
+    """What a live run does."""
+
+    async def run(self, live: "LiveRun") -> Finished | Paused:
+        """Calls `live.begin` once the run is certain, then `live.emit` for each event; returns the end."""
+        ...
+
+    async def close(self, outcome: Outcome) -> None:
+        """Stores how the run ended. Called once, whatever happened, before readers receive the end."""
+        ...
+
+
+class LiveRun:
+    """A run in a task of its own. Readers do not delay it, and a reader that leaves does not cancel it.
+
+    Readers receive `Finished` or `Paused` after it is stored. The context of the task is empty but for
+    the facts of its request, for the reason that is given at `agent.run`.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        *,
+        id: str,  # noqa: A002 - as everywhere in the API
+        thread_id: str,
+        owner: str,
+        seconds: float,
+        traced: bool = False,
+        on_begin: Callable[["LiveRun"], None] = lambda _: None,
+        events: ReplayBuffer | None = None,
+    ) -> None:
+        """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins."""
+        self.id: Final = id
+        self.thread_id: Final = thread_id
+        self.owner: Final = owner
+        self.replay: Final = ReplayBuffer() if events is None else events
+        self.outcome: Outcome | None = None
+        """How it ended, and `None` until then."""
+        self.announced: frozenset[str] = frozenset()
+        """The ids of the calls with which a resumed run continues: its readers know them already."""
+        self._work = work
+        self._seconds = seconds
+        self._traced = traced
+        self._on_begin = on_begin
+        self._decided = asyncio.Event()
+        self._has_begun = False
+        self._changed = asyncio.Event()
+        self._ended_by: AgentError | None = None
+        self._may_cancel = True
+        context = carried_context().new_context()
+        loop = asyncio.get_running_loop()
+        self.task: Final = loop.create_task(self._run(), name="run of a thread", context=context)
+        self.task.add_done_callback(self._task_ended)
+
+    async def begun(self) -> None:
+        """Waits until the run has begun. Raises the error that prevented it."""
+        await self._decided.wait()
+        if self._has_begun:
+            return
+        if isinstance(self.outcome, AgentError):
+            raise self.outcome.with_traceback(None)
+        raise UnavailableError(AgentCode.SHUTTING_DOWN, "the run was cancelled before it began")
+
+    def events(self, after: int = 0) -> LiveReader:
+        """Positions (from 1) and events after the position `after`, those of the past first.
+
+        It ends after `Finished` or `Paused`, and without them if the run was cancelled. Raises the run's
+        error, and `LimitError` if events after `after` are not kept any more (`replay.oldest`).
+        """
+        return LiveReader(self, after)
+
+    def attach(self, *, keep: bool) -> AttachedReader:
+        """A reader of all events for a surface. When it leaves, the run is cancelled unless `keep`."""
+        return AttachedReader(self, keep=keep)
+
+    def cancel(self) -> None:
+        """Cancels the work with its model and tool calls. Does not wait; further calls do nothing."""
+        if self._may_cancel:
+            self._may_cancel = False
+            self.task.cancel()
+
+    def end(self, error: AgentError) -> None:
+        """Cancels the work; readers receive the events so far, and then `error`."""
+        if self._may_cancel:
+            self._ended_by = error
+            self.cancel()
+
+    def begin(self, announced: Iterable[str] = ()) -> None:
+        """For `Work`: the run exists."""
+        self.announced = frozenset(announced)
+        self._has_begun = True
+        self._on_begin(self)
+        self._decided.set()
+
+    def emit(self, event: RunEvent) -> None:
+        """For `Work`: sends an event to all readers."""
+        self.replay.add(event)
+        self.wake()
+
+    async def changed(self) -> None:
+        """For readers: waits until they are woken."""
+        await self._changed.wait()
+
+    def wake(self) -> None:
+        """For readers: there is an event, or an end."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _run(self) -> None:
+        outcome = await self._outcome()
+        self._may_cancel = False
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS) as limit:
+                await self._work.close(outcome)
+        except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
+            if not isinstance(outcome, AgentError):
+                outcome = run_error(error, limit, _CLOSE_SECONDS)
+        if isinstance(outcome, Finished | Paused):
+            self.replay.add(outcome)
+        self.outcome = outcome
+
+    async def _outcome(self) -> Outcome:
+        limit = asyncio.timeout(self._seconds)
+        try:
+            async with limit:
+                with tracing_context(enabled=self._traced):
+                    return await self._work.run(self)
+        except asyncio.CancelledError:
+            return self._ended_by or Cancelled()
+        except Exception as error:  # noqa: BLE001 - see above
+            return run_error(error, limit, self._seconds)
+
+    def _task_ended(self, _: asyncio.Task[None]) -> None:
+        """Ends the readers however the task ended, also if it never began."""
+        if self.outcome is None:
+            self.outcome = self._ended_by or Cancelled()
+        self._decided.set()
+        self.wake()
