@@ -159,13 +159,14 @@ class ToolCallEvents:
         }
         self._began = time.perf_counter()
 
-    def started(self, arguments: Mapping[str, Any]) -> None:
-        """Writes `tool_started`; the duration begins."""
+    def started(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Writes `tool_started`, and returns its arguments; the duration begins."""
         shown = self._redactor.redact(dict(arguments))
         if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
             shown = dict(TOO_LONG)
         self._began = time.perf_counter()
         self._writer({"type": "tool_started", **self._about, "arguments": shown})
+        return dict(shown)
 
     def finished(self, result: ToolResult, error: ErrorCode | None) -> None:
         """Writes `tool_finished`."""

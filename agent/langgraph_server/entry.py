@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from langgraph.pregel import Pregel
+from langgraph.stream import StreamTransformer
 from langgraph_sdk import Auth
 
 from agent.error_response import retry_after
 from agent.error_table import for_operators
+from agent.langgraph_server.event_channels import EventChannels
+from agent.langgraph_server.run_configuration import reserved_members
 from agent.langgraph_server.token_references import (
     REFERENCE,
     VERIFIED,
@@ -34,6 +37,11 @@ auth = Auth()
 async def agent() -> Pregel[Any, Any, Any, Any]:
     """The graph. Nothing is read or opened before the server first requests it."""
     return (await agent_of_this_loop()).graph
+
+
+def stream_transformers() -> list[type[StreamTransformer]]:
+    """What LangGraph Server adds to the event stream of a run; it finds this function by its name."""
+    return [EventChannels]
 
 
 @auth.authenticate
@@ -73,8 +81,12 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
     """
     given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     if ctx.action == "create_run":
-        if (given.get("kwargs") or {}).get("command"):
+        kwargs = given.get("kwargs") or {}
+        if kwargs.get("command"):
             raise _refusal("a run takes no command, only input")
+        if reserved := reserved_members(kwargs.get("config")):
+            why = f"config: {reserved[0]} cannot be set by a client"
+            raise _refusal(why)
         await _count(ctx.user)
     # The server uses one action to change a thread's metadata, to cancel a run, and to write a state.
     if ctx.action == "update" and not {"metadata", "action"} & given.keys():

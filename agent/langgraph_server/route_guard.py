@@ -11,18 +11,22 @@ token does not reach the server.
 """
 
 import secrets
+from contextlib import suppress
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
 from agent.langgraph_server.cross_origin import CrossOrigin
+from agent.langgraph_server.thread_protocol import ThreadProtocol
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
 from agent.middleware.role_headers import take_role_headers
 from identity.errors import AccessTokenError, AgentError
@@ -31,14 +35,14 @@ from identity.request_id import REQUEST_ID
 AUTHENTICATED_BY_THE_SERVER: Final = ("/assistants", "/threads", "/runs")
 """These and the paths below them. The server also calls the handlers of `entry` for them."""
 
-CLOSED_BELOW: Final = ("/commands", "/stream/events")
-"""The server's second interface to threads. It returns 200 for a thread of another user."""
-
 FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
 """Read only. They contain versions and addresses, and Studio reads them."""
 
 PUBLIC: Final = "/ok"
 """Liveness of the process."""
+
+_DISCARDED: Final = 16 * 1024 * 1024
+"""Bytes of a body above the limit that are read so that the refusal arrives."""
 
 
 class RouteGuard:
@@ -81,7 +85,10 @@ class RouteGuard:
             scope = take_role_headers(scope, role, verified=True)
         scope = without_tokens(scope)
         if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
-            await self._app(scope, receive, marked)
+            limit = agent.settings.max_body_bytes
+            bounded = BodyLimit(self._app, max_bytes=limit, discarded=_DISCARDED)
+            with suppress(ClientDisconnect):
+                await bounded(scope, receive, marked)
             return
         closed = RequestError(None, "no such route", code="not_found", status=404)
         await JSONResponse(error_body(closed), 404)(scope, receive, marked)
@@ -89,9 +96,9 @@ class RouteGuard:
 
 def _left_to_the_server(scope: Scope) -> bool:
     path: str = scope["path"]
-    if path.rstrip("/").endswith(CLOSED_BELOW):
-        return False
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
-app: Final = Starlette(middleware=[Middleware(CrossOrigin), Middleware(RouteGuard)])
+app: Final = Starlette(
+    middleware=[Middleware(CrossOrigin), Middleware(RouteGuard), Middleware(ThreadProtocol)]
+)

@@ -9,12 +9,17 @@ from agent.error_response import RequestError, error_response
 
 
 class BodyLimit:
-    """A pure ASGI middleware. Counts the received bytes, also without `Content-Length`. 413 or 408."""
+    """A pure ASGI middleware. Counts the received bytes, also without `Content-Length`. 413 or 408.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float = 30.0) -> None:
+    Of a body that is too large, up to `discarded` bytes more are read before the response, for a server that
+    would otherwise reset the connection, and lose the response.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float = 30.0, discarded: int = 0) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._seconds = seconds
+        self._discarded = discarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the body on as one message, and later messages (a disconnect) unchanged.
@@ -46,6 +51,7 @@ class BodyLimit:
     async def _read_body(self, scope: Scope, receive: Receive) -> Message:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_bytes:
+                await self._discard(receive, self._discarded + self._max_bytes)
                 raise self._too_large()
         body = bytearray()
         while True:
@@ -54,9 +60,18 @@ class BodyLimit:
                 raise ClientDisconnect
             body += message.get("body", b"")
             if len(body) > self._max_bytes:
+                if message.get("more_body", False):
+                    await self._discard(receive, self._discarded)
                 raise self._too_large()
             if not message.get("more_body", False):
                 return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    async def _discard(self, receive: Receive, remaining: int) -> None:
+        while self._discarded and remaining > 0:
+            message = await receive()
+            remaining -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
     def _too_large(self) -> RequestError:
         text = f"the request body must have at most {self._max_bytes} bytes"

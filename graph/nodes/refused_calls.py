@@ -7,6 +7,8 @@ from langgraph.types import StreamWriter
 
 from graph.events import ToolCallEvents, declared_credential
 from graph.service_credentials import ServiceRequirement
+from graph.tool_callbacks import tool_callbacks
+from graph.tool_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
@@ -61,5 +63,7 @@ class RefusedCalls:
             call_id=call_id,
             declared=declared_credential(credential),
         )
-        events.started(call["args"])
+        shown = events.started(call["args"])
         events.finished(ToolResult(reason, ok=False, called=False), None)
+        async with tool_callbacks(tool, call_id, shown) as finished:
+            await finished(refusal(call, Redactor(secrets).redact(reason)))

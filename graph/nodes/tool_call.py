@@ -9,6 +9,7 @@ from langgraph.types import StreamWriter
 
 from graph.events import ToolCallEvents, declared_credential
 from graph.service_credentials import ServiceCredential, ServiceRequirement
+from graph.tool_callbacks import tool_callbacks
 from graph.tool_calls import failure_text
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
@@ -63,20 +64,23 @@ class ToolCallRunner:
             call_id=call_id,
             declared=self._declared,
         )
-        events.started(call["args"])
-        result, code = await self._recorded(step, call, credential)
-        events.finished(result, code)
-        return ToolMessage(
-            result.text,
-            tool_call_id=call_id,
-            name=tool,
-            status="success" if result.ok else "error",
-            artifact={
-                "service": service.name,
-                "access_identity": access_identity,
-                "error": code and code.value,
-            },
-        )
+        shown = events.started(call["args"])
+        async with tool_callbacks(tool, call_id, shown) as finished:
+            result, code = await self._recorded(step, call, credential)
+            events.finished(result, code)
+            message = ToolMessage(
+                result.text,
+                tool_call_id=call_id,
+                name=tool,
+                status="success" if result.ok else "error",
+                artifact={
+                    "service": service.name,
+                    "access_identity": access_identity,
+                    "error": code and code.value,
+                },
+            )
+            await finished(message)
+        return message
 
     async def _recorded(
         self, step: AuditedStep, call: ToolCall, credential: ServiceCredential

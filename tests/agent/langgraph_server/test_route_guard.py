@@ -124,6 +124,13 @@ async def test_outage_of_idaas_is_a_503(http: httpx.AsyncClient, sandbox: Sandbo
     assert response.headers["Retry-After"]
 
 
+@pytest.mark.promise("bounded")
+async def test_body_above_the_limit_is_refused(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    for path in ("/threads", "/threads/x/commands", "/runs/stream"):
+        response = await http.post(path, headers=bearer(sandbox.access_token()), content=b" " * 1_100_000)
+        assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
+
+
 async def test_auth_handler_verifies_the_token_without_the_route_guard(
     http: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:

@@ -81,3 +81,28 @@ async def test_every_limit_has_the_same_error_body(
     error = refused.json()["error"]
     assert error.keys() == {"message", "type", "code", "param", "request_id"}
     assert (error["type"], error["code"]) == ("invalid_request_error", "request_too_large")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_body_above_the_limit_is_read_on_within_a_bound_so_that_the_refusal_arrives(
+    declared: bool,
+) -> None:
+    received, sent = 0, []
+
+    async def receive() -> Message:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b" " * 100, "more_body": received < count}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def application(_: Scope, __: Receive, ___: Send) -> None:
+        pytest.fail("the body was too large")
+
+    for count, read in [(5, 5), (1_000, 11)]:
+        received, sent = 0, []
+        headers = [(b"content-length", b"%d" % (count * 100))] if declared else []
+        scope = {"type": "http", "method": "POST", "headers": headers}
+        await BodyLimit(application, max_bytes=250, discarded=800)(scope, receive, send)
+        assert (sent[0]["status"], received) == (413, read)

@@ -1,0 +1,93 @@
+"""LangGraph's event-streaming protocol (`/threads/{id}/commands`, `/threads/{id}/stream/events`), guarded.
+
+The server itself responds 200 for a thread of another user: with an empty stream, or with an error in the
+body. Here the owner is checked before a stream or a command begins, and the response is a 404.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.error_response import RequestError, error_body
+from agent.langgraph_server.protocol_command import command_refusal
+from agent.langgraph_server.server_threads import ServerThreads
+
+_ROUTE: Final = re.compile(r"/threads/([^/]+)/(commands|stream/events)")
+
+
+class ThreadProtocol:
+    """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._threads = ServerThreads(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on what is not of the protocol, and what its caller may do."""
+        route = _ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if route is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+        elif route[2] == "commands":
+            await self._command(scope, receive, send, route[1])
+        elif await self._threads.find(scope, route[1]):
+            await self._app(scope, receive, send)
+        else:
+            await _refuse(_NO_SUCH_THREAD, scope, receive, send)
+
+    async def _command(self, scope: Scope, receive: Receive, send: Send, thread_id: str) -> None:
+        found = await self._threads.find(scope, thread_id)
+        command = _command(await receive())
+        starts = command is not None and command["method"] == "run.start"
+        if found is None and not starts:
+            await _refuse(_NO_SUCH_THREAD, scope, receive, send)
+        elif command is None:
+            await _refuse(_NO_COMMAND, scope, receive, send)
+        elif refusal := command_refusal(command["method"], _params(command)):
+            await JSONResponse(refusal.envelope(command["id"]))(scope, receive, send)
+        # A run creates its thread, as on the server, unless another user has one of that id.
+        elif found is None and not await self._threads.create(scope, thread_id):
+            await _refuse(_NO_SUCH_THREAD, scope, receive, send)
+        else:
+            await self._app(*_with_body(scope, receive, command), send)
+
+
+_NO_SUCH_THREAD: Final = RequestError(None, "no such thread", code="not_found", status=404)
+_NO_COMMAND: Final = RequestError(None, 'the body must be {"id": integer, "method": string, "params": …}')
+
+
+async def _refuse(error: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse(error_body(error), error.status)(scope, receive, send)
+
+
+def _command(message: Message) -> dict[str, Any] | None:
+    """The command of a body; `None` if it has not the protocol's form."""
+    try:
+        command = json.loads(message.get("body", b""))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(command, dict):
+        return None
+    has_form = isinstance(command.get("id"), int) and isinstance(command.get("method"), str)
+    return command if has_form else None
+
+
+def _params(command: dict[str, Any]) -> dict[str, Any]:
+    params = command.get("params")
+    return params if isinstance(params, dict) else {}
+
+
+def _with_body(scope: Scope, receive: Receive, content: dict[str, Any]) -> tuple[Scope, Receive]:
+    """The request with `content` as its body: the server reads what was checked, and not a body that it may
+    parse differently.
+    """
+    body = json.dumps(content).encode()
+    headers = [header for header in scope["headers"] if header[0] != b"content-length"]
+    sent: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_body() -> Message:
+        return sent.pop() if sent else await receive()
+
+    return {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}, receive_body
