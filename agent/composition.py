@@ -112,6 +112,7 @@ class Agent:
             credentials=self.broker,
             access_identity=settings.access_identity,
             llm_api_key=self.llm_api_key,
+            model_name=settings.llm_model,
             system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
             limits=Limits(
                 tool_rounds=settings.max_tool_rounds,

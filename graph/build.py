@@ -22,6 +22,7 @@ from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import CallerNode, Callers, Verifier, as_verified_caller
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
+from graph.nodes.model_record import ModelRecord
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
@@ -48,6 +49,7 @@ def build_graph(
     credentials: CredentialSource,
     access_identity: AccessIdentity,
     llm_api_key: ApiKeyRequirement | Secret,
+    model_name: str | None = None,
     system_prompt: str = SYSTEM_PROMPT,
     limits: Limits | None = None,
     caller: TokenLookup = token_in_context,
@@ -63,8 +65,8 @@ def build_graph(
     if a call cannot be recorded and `audit` requires records.
 
     `llm_api_key` is a requirement that IDaaS fulfils for each caller, or one static key for all callers.
-    `system_prompt` begins the first system message of every model call; notes of the agent and the system
-    messages of the conversation follow it.
+    `model_name` is recorded with each call of the model. `system_prompt` begins the first system message of
+    every model call; notes of the agent and the system messages of the conversation follow it.
     `access_identity` is the default of the services that declare none, and that of the model.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
@@ -90,7 +92,16 @@ def build_graph(
     refused_calls = RefusedCalls(services, required, audit)
     add_node(
         MODEL,
-        ModelNode(model, services, service_credentials, limits, system_prompt, refused_calls, static_key),
+        ModelNode(
+            model,
+            services,
+            service_credentials,
+            limits,
+            system_prompt,
+            refused_calls,
+            ModelRecord(model_name, required.get(MODEL), audit),
+            static_key,
+        ),
     )
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")

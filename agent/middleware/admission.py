@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from agent.middleware.authentication import bearer_token
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
-from identity.audit.trail import AuditedStep, AuditTrail
+from identity.audit.step import AuditedStep
+from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
 from identity.principal import Principal
 from identity.secret import Secret

@@ -12,6 +12,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
+from graph.nodes.model_record import ModelRecord
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.step import reports_steps
 from graph.prompt import build_prompt
@@ -43,6 +44,7 @@ class ModelNode:
         limits: Limits,
         system_prompt: str,
         refused_calls: RefusedCalls,
+        record: ModelRecord,
         static_key: Secret | None = None,
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
@@ -52,6 +54,7 @@ class ModelNode:
         self._limits = limits
         self._system_prompt = system_prompt
         self._refused_calls = refused_calls
+        self._record = record
         self._static_key = static_key
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
@@ -66,7 +69,8 @@ class ModelNode:
         else:
             offered = OfferedTools([], {}, [LAST_ROUND])
         prompt = build_prompt(self._system_prompt, state["messages"], offered.notes)
-        response = await self._response(credentials[MODEL], prompt, offered, runtime)
+        requested = self._response(credentials[MODEL], prompt, offered, runtime)
+        response = await self._record.around(requested, caller)
         response, refusals = self._checked(response, offered)
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:

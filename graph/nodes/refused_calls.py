@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from langchain_core.messages import ToolCall
 from langgraph.types import StreamWriter
 
+from graph.approvals.digest import arguments_digest
 from graph.events import ToolCallEvents, declared_credential
 from graph.service_credentials import ServiceRequirement
 from graph.tool_callbacks import tool_callbacks
@@ -52,7 +53,15 @@ class RefusedCalls:
         requirement = self._requirements.get(service) if service else None
         credential = self._services[service].credential if service else None
         acts_as = requirement.access_identity if requirement else None
-        step = self._audit.tool_call(service, tool, call_id, credential, acts_as, caller)
+        step = self._audit.tool_call(
+            service,
+            tool,
+            call_id,
+            credential,
+            acts_as,
+            caller,
+            arguments_digest=arguments_digest(call["args"]),
+        )
         await step.ended(AuditOutcome.REFUSED)
         events = ToolCallEvents(
             writer,

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
+from graph.approvals.digest import arguments_digest
 from graph.events import ToolCallEvents, declared_credential
 from graph.service_credentials import ServiceCredential, ServiceRequirement
 from graph.tool_callbacks import tool_callbacks
 from graph.tool_calls import failure_text
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
-from identity.audit.trail import AuditedStep, AuditTrail
+from identity.audit.step import AuditedStep
+from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
@@ -52,7 +54,15 @@ class ToolCallRunner:
     ) -> ToolMessage:
         """The result of `call`. Events contain none of `secrets`. Raises `AuditError`."""
         service, tool, call_id = self._service, call["name"], call["id"] or ""
-        step = self._audit.tool_call(service.name, tool, call_id, service.credential, self._acts_as, caller)
+        step = self._audit.tool_call(
+            service.name,
+            tool,
+            call_id,
+            service.credential,
+            self._acts_as,
+            caller,
+            arguments_digest=arguments_digest(call["args"]),
+        )
         await step.started()
         access_identity = self._acts_as and self._acts_as.value
         events = ToolCallEvents(

@@ -41,6 +41,9 @@ class AuditedAction(StrEnum):
     ACCESS_RESTORED = "access_restored"
     """Revoked access tokens are accepted again."""
 
+    MODEL_CALL = "model_call"
+    """A response of the model was requested. Recorded at its end."""
+
     TOOL_CALL = "tool_call"
     """A service was called with the credential that it declares. Recorded twice: at its start and its end."""
 
@@ -63,7 +66,8 @@ class AuditEvent:
     """One line of the audit log. `None` means not known, or not applicable to the action.
 
     `time` is in unix seconds, `duration` in seconds. `token_hash` is a keyed hash of the caller's access
-    token (see `AuditTrail`): equal for equal tokens of one process, and not comparable outside it.
+    token (see `AuditTrail`): equal for equal tokens under one key. `arguments_digest` is SHA-256 of a tool
+    call's arguments. `model` is the one that is requested; the token counts are those that it reported.
     """
 
     time: float
@@ -80,5 +84,9 @@ class AuditEvent:
     service: str | None = None
     tool: str | None = None
     call_id: str | None = None
+    arguments_digest: str | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     error: ErrorCode | None = None
     duration: float | None = None

@@ -1,18 +1,17 @@
-"""Records a step where it is executed: the caller, the action, the credential and the result."""
+"""Creates the steps of an agent: the caller, the action and the credential of each."""
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.event import AuditedAction
 from identity.audit.sink import AuditSink, NullAuditSink
+from identity.audit.step import AuditedStep
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,
@@ -21,73 +20,10 @@ from identity.credentials.requirement import (
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
-from identity.error_code import ErrorCode
-from identity.errors import AccessTokenError, AgentError, CredentialError
 from identity.principal import Principal
 from identity.request_id import REQUEST_ID
 from identity.revocation.revocation import Revocation, Target
 from identity.secret import Secret
-
-T = TypeVar("T")
-
-
-class AuditedStep:
-    """One step. Each method records one event, and raises `AuditError` if the sink does."""
-
-    def __init__(self, sink: AuditSink, clock: Callable[[], float], members: Mapping[str, Any]) -> None:
-        """`members` are the members of `AuditEvent` that are equal at its start and at its end."""
-        self._sink = sink
-        self._clock = clock
-        self._members = members
-        self._began = time.perf_counter()
-
-    async def started(self) -> None:
-        """Records that the step starts. Cancelled before the event is written, it records the end too."""
-        try:
-            await self._sink.record(
-                AuditEvent(time=self._clock(), outcome=AuditOutcome.STARTED, **self._members)
-            )
-        except asyncio.CancelledError as error:
-            await self.ended_by(error)
-            raise
-
-    async def ended(
-        self,
-        outcome: AuditOutcome,
-        error: ErrorCode | None = None,
-        *,
-        caller: VerifiedAccessToken | None = None,
-    ) -> None:
-        """Records the end of the step. `caller` is the result of an authentication."""
-        found = {} if caller is None else {"principal": caller.principal}
-        event = AuditEvent(
-            time=self._clock(),
-            outcome=outcome,
-            error=error,
-            duration=time.perf_counter() - self._began,
-            **{**self._members, **found},
-        )
-        await self._sink.record(event)
-
-    async def ended_by(self, error: BaseException) -> None:
-        """Records the end by `error`: `refused` if it is a decision, else `failed` or `cancelled`."""
-        if isinstance(error, AgentError):
-            decided = isinstance(error, AccessTokenError | CredentialError)
-            await self.ended(AuditOutcome.REFUSED if decided else AuditOutcome.FAILED, error.code)
-        elif isinstance(error, asyncio.CancelledError):
-            await self.ended(AuditOutcome.CANCELLED)
-        else:
-            await self.ended(AuditOutcome.FAILED)
-
-    async def around(self, work: Awaitable[T]) -> T:
-        """Awaits `work`, and records its end before its result is returned or its error raised."""
-        try:
-            result = await work
-        except BaseException as error:
-            await self.ended_by(error)
-            raise
-        await self.ended(AuditOutcome.SUCCEEDED)
-        return result
 
 
 class AuditTrail:
@@ -159,6 +95,18 @@ class AuditTrail:
             client=revocation.origin.value,
         )
 
+    def model_call(
+        self,
+        model: str | None,
+        requirement: CredentialRequirement | None,
+        access_identity: AccessIdentity | None,
+        caller: VerifiedAccessToken,
+    ) -> AuditedStep:
+        """The request for a response of `model` for `caller`, with the key that it requires."""
+        return self._credential_step(
+            AuditedAction.MODEL_CALL, requirement, access_identity, caller, model=model
+        )
+
     def tool_call(
         self,
         service: str | None,
@@ -167,6 +115,8 @@ class AuditTrail:
         requirement: CredentialRequirement | None,
         access_identity: AccessIdentity | None,
         caller: VerifiedAccessToken,
+        *,
+        arguments_digest: str | None = None,
     ) -> AuditedStep:
         """The call of a tool of `service` for `caller`, with the credential that the service requires.
 
@@ -180,6 +130,7 @@ class AuditTrail:
             service=service,
             tool=tool,
             call_id=call_id,
+            arguments_digest=arguments_digest,
         )
 
     def _credential_step(

@@ -1,14 +1,16 @@
 """A tool call is recorded before it is made and when it has ended, however it ended."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 
 from agent.error_codes import AgentCode
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
-from identity.audit.event import AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
@@ -24,13 +26,18 @@ UNAVAILABLE = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
 
 
 class Memory:
-    """A sink that keeps events, and breaks at the event of number `breaks_at`."""
+    """A sink that keeps the events of `action`, and breaks at the one of number `breaks_at`."""
 
-    def __init__(self, breaks_at: int | None = None) -> None:
+    def __init__(
+        self, breaks_at: int | None = None, *, action: AuditedAction = AuditedAction.TOOL_CALL
+    ) -> None:
         self.events = []
         self.breaks_at = breaks_at
+        self.action = action
 
     async def record(self, event):
+        if event.action is not self.action:
+            return
         if len(self.events) == self.breaks_at:
             raise UNAVAILABLE
         self.events.append(event)
@@ -53,6 +60,7 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
         assert (event.service, event.tool, event.call_id) == ("enterprise", "hours", "call_1")
         assert event.access_identity is AccessIdentity.HUMAN
         assert (event.audience, event.scope) == ("https://enterprise.example", "service.invoke")
+        assert event.arguments_digest == hashlib.sha256(b'{"week":"canary"}').hexdigest()
     assert (begun.outcome, begun.duration) == (AuditOutcome.STARTED, None)
     assert ended.outcome is AuditOutcome.SUCCEEDED
     assert ended.duration > 0
@@ -136,3 +144,46 @@ async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_
     with pytest.raises(AuditError):
         await b.ask()
     assert (len(b.model.asked), amap.calls) == (1, [])
+
+
+async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
+) -> None:
+    memory = Memory(action=AuditedAction.MODEL_CALL)
+    counted = AIMessage("canary", usage_metadata={"input_tokens": 12, "output_tokens": 3, "total_tokens": 15})
+    b = bench(
+        [call_tools(("weather", {})), counted],
+        echo("amap", amap_key, weather="sunny"),
+        audit=AuditTrail(memory),
+        model_name="qwen-plus",
+    )
+    await b.ask("canary")
+    uncounted, last = memory.events
+    for event in memory.events:
+        assert (event.outcome, event.model) == (AuditOutcome.SUCCEEDED, "qwen-plus")
+        assert event.principal.subject == "alice"
+        assert (event.credential, event.access_identity) == ("llm_api_key", AccessIdentity.MACHINE)
+        assert event.duration > 0
+    assert (uncounted.input_tokens, uncounted.output_tokens) == (None, None)
+    assert (last.input_tokens, last.output_tokens) == (12, 3)
+    assert "canary" not in repr(memory.events)
+
+
+async def test_failed_call_of_the_model_is_recorded_with_its_code(bench: BenchOf) -> None:
+    memory = Memory(action=AuditedAction.MODEL_CALL)
+    failure = ServiceError(GraphCode.MODEL_CALL_FAILED, "down", status=500)
+    with pytest.raises(ServiceError):
+        await bench([failure], audit=AuditTrail(memory)).ask()
+    [event] = memory.events
+    assert (event.outcome, event.error) == (AuditOutcome.FAILED, GraphCode.MODEL_CALL_FAILED)
+
+
+async def test_response_that_cannot_be_recorded_ends_the_run(
+    bench: BenchOf, echo: type[EchoService], call_tools: CallTools
+) -> None:
+    memory = Memory(breaks_at=0, action=AuditedAction.MODEL_CALL)
+    service = echo("amap", weather="sunny")
+    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(memory))
+    with pytest.raises(AuditError):
+        await b.ask()
+    assert (len(b.model.asked), service.calls) == (1, [])

@@ -84,7 +84,11 @@ async def test_human_request_is_recorded_from_the_token_to_the_service(sandbox: 
     requested = {line["credential"] or f"{line['audience']}|{line['scope']}" for line in issues}
     assert {"llm_api_key", "amap_api_key", "https://enterprise.sandbox.example|service.invoke"} <= requested
     assert {"urn:cloud:idaas:pam|.all"} <= requested
-    begun, ended = human[-2:]
+    begun, ended = human[-3:-1]
+    for line in [line for line in human if line["event"] == "model_call"]:
+        assert (line["outcome"], line["model"]) == ("succeeded", "qwen-plus")
+        assert line["input_tokens"] > 0
+        assert line["output_tokens"] > 0
     assert (begun["event"], begun["outcome"], begun["duration_ms"]) == ("tool_call", "started", None)
     assert (ended["event"], ended["outcome"]) == ("tool_call", "succeeded")
     for line in (begun, ended):
@@ -92,6 +96,7 @@ async def test_human_request_is_recorded_from_the_token_to_the_service(sandbox: 
         assert line["access_identity"] == "Human"
         assert (line["audience"], line["scope"]) == ("https://enterprise.sandbox.example", "service.invoke")
     assert begun["call_id"] == ended["call_id"]
+    assert begun["arguments_digest"] == ended["arguments_digest"]
     assert "machine_token" not in {line["event"] for line in lines}
 
 
@@ -121,8 +126,10 @@ async def test_warm_request_records_its_authentication_and_its_calls(sandbox: Sa
     warm = [line for line in lines if line["request_id"] == response.headers["x-request-id"]]
     assert summary(warm) == [
         ("authentication", "succeeded", None),
+        ("model_call", "succeeded", None),
         ("tool_call", "started", None),
         ("tool_call", "succeeded", None),
+        ("model_call", "succeeded", None),
     ]
 
 

@@ -26,7 +26,8 @@ class Records:
         self.events: list[AuditEvent] = []
 
     async def record(self, event: AuditEvent) -> None:
-        self.events.append(event)
+        if event.action is not AuditedAction.MODEL_CALL:
+            self.events.append(event)
 
 
 def broken(name: str, call_id: str) -> AIMessage:
@@ -93,8 +94,9 @@ async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
 
 async def test_refusal_that_cannot_be_recorded_ends_the_run(bench: BenchOf) -> None:
     class Broken(Records):
-        async def record(self, _: AuditEvent) -> None:
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+        async def record(self, event: AuditEvent) -> None:
+            if event.action is AuditedAction.TOOL_CALL:
+                raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
 
     b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(Broken()))
     with pytest.raises(AuditError):
