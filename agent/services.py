@@ -20,7 +20,6 @@ from identity.credentials.requirement import (
     ApiKeyRequirement,
     CloudRoleRequirement,
     CredentialRequirement,
-    OAuthTokenRequirement,
 )
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService
@@ -91,7 +90,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         if d.cloud_role is not None:
             credential = CloudRoleRequirement(d.cloud_role.role, d.cloud_role.seconds)
         elif d.oauth_token is not None:
-            credential = OAuthTokenRequirement(d.oauth_token.provider, d.oauth_token.scopes, placement)
+            credential = d.oauth_token.requirement(placement)
         service = HTTPService(
             declared.name,
             d.url,

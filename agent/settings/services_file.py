@@ -20,7 +20,7 @@ from pydantic import (
 from agent.settings.tool_policies import PolicyDeclaration
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import BEARER, Placement
-from identity.credentials.requirement import IssuedJwtRequirement
+from identity.credentials.requirement import IssuedJwtRequirement, OAuthTokenRequirement
 from identity.transport.client import checked_url
 
 RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enterprise", "leave", "model"})
@@ -90,7 +90,7 @@ class _IssuedJwt(BaseModel):
 
 
 class _OAuthToken(BaseModel):
-    """`{ provider = "calendar", scopes = ["calendar.read"] }`."""
+    """`{ provider = "calendar", scopes = ["calendar.read"], parameters = { access_type = "offline" } }`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,6 +100,14 @@ class _OAuthToken(BaseModel):
     scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,1024}$")], ...] = Field(
         (), description="Default: those of the provider."
     )
+    parameters: dict[Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")], str] = Field(
+        default_factory=dict, description="Added to the URL of the consent. No secret."
+    )
+
+    def requirement(self, placement: Placement = BEARER) -> OAuthTokenRequirement:
+        return OAuthTokenRequirement(
+            self.provider, self.scopes, tuple(sorted(self.parameters.items())), placement
+        )
 
 
 class _CloudRole(BaseModel):

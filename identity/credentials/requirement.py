@@ -93,10 +93,12 @@ class OAuthTokenRequirement:
 
     The provider's flow decides whose it is: the agent's (`m2m`), or the user's (`user_federation`), which
     requires Human identity and the user's consent. Without `scopes` it has those of the provider.
+    `parameters` are pairs of a name and a text, which IDaaS adds to the URL of the consent; no secrets.
     """
 
     provider: str
     scopes: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
     placement: Placement = field(default=BEARER, compare=False)
     """Where the service expects it. Not compared: a credential does not depend on its placement."""
 

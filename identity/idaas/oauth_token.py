@@ -27,6 +27,8 @@ def fetch_oauth_token(requirement: OAuthTokenRequirement) -> StoreOperation[Issu
     body: dict[str, Any] = {"credentialProviderIdentifier": requirement.provider}
     if requirement.scopes:
         body["scope"] = " ".join(requirement.scopes)
+    if requirement.parameters:
+        body["customParameters"] = dict(requirement.parameters)
     return StoreOperation(
         action="FetchOAuthAuthenticationToken",
         path="authenticationTokens/_/actions/fetchOAuthAccessToken",

@@ -89,12 +89,15 @@ async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
     await reports.aclose()
 
 
-async def test_oauth_token_is_declared_with_its_provider_and_scopes(made):
+async def test_oauth_token_is_declared_with_its_provider_scopes_and_parameters(made):
     token = (
-        'oauth_token = { provider = "calendar", scopes = ["calendar.read"] }\npython = "payroll.py:service"'
+        'oauth_token = { provider = "calendar", scopes = ["calendar.read"], '
+        'parameters = { access_type = "offline" } }\npython = "payroll.py:service"'
     )
     (reports,) = made(f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{token}')
-    assert reports.credential == OAuthTokenRequirement("calendar", ("calendar.read",))
+    assert reports.credential == OAuthTokenRequirement(
+        "calendar", ("calendar.read",), (("access_type", "offline"),)
+    )
     await reports.aclose()
 
 
