@@ -5,7 +5,7 @@ import socket
 import sys
 import sysconfig
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
 from agent.settings.variables import read_settings
+from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
 from sandbox.agent_environment import sdk_configuration
 from sandbox.agentrun.gateway import Gateway
 from sandbox.agentrun.instance import Instance
@@ -47,10 +48,12 @@ class Deployed:
     url: str
     sandbox: Sandbox
     _clock: Path
+    hours: float = 0
 
     def pass_hours(self, hours: float) -> None:
         """Lets time pass, for the agent and for the cloud."""
-        self._clock.write_text(str(hours * HOUR))
+        self.hours += hours
+        self._clock.write_text(str(self.hours * HOUR))
         self.sandbox.clock.advance(hours * HOUR)
 
     async def answer(self, question: str, token: str, **headers: str) -> str:
@@ -97,7 +100,12 @@ def packaged(sandbox: Sandbox, folder: Path, access_identity: str) -> tuple[Path
 
 @asynccontextmanager
 async def deployed(
-    sandbox: Sandbox, folder: Path, serving: Callable[[Any], Any], access_identity: str
+    sandbox: Sandbox,
+    folder: Path,
+    serving: Callable[[Any], Any],
+    access_identity: str,
+    platform_headers: Callable[[], Mapping[str, str]] = dict,
+    **variables: str,
 ) -> AsyncIterator[Deployed]:
     package, platform = packaged(sandbox, folder, access_identity)
     site, clock = folder / "site", folder / "clock"
@@ -112,10 +120,11 @@ async def deployed(
         "PYTHONPATH": f"{site}:{sysconfig.get_path('purelib')}",
         "CLOCK_FILE": str(clock),
         "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"],
+        **variables,
     }
     interpreter = sys._base_executable
     instance = Instance(package, folder / "code", platform=platform, interpreter=interpreter, port=port)
-    gateway = Gateway(instance)
+    gateway = Gateway(instance, platform_headers=platform_headers)
     try:
         await instance.start()
         async with serving(gateway.application()) as origin:
@@ -155,3 +164,19 @@ async def test_credentials_in_headers_of_a_client_are_ignored(
         async with httpx.AsyncClient() as http:
             refused = await http.post(f"{agent.url}/openai/v1/chat/completions", json={})
         assert refused.status_code == 401
+
+
+async def test_instance_outlives_its_first_role_credential_by_those_of_requests(
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any]
+) -> None:
+    def platform_headers() -> dict[str, str]:
+        role = sandbox.cloud.execution_role.issue(HOUR)
+        values = (role.access_key_id, role.access_key_secret, role.security_token)
+        return dict(zip(ROLE_HEADERS, values, strict=True))
+
+    allowed = {"FC_CREDENTIALS_FROM_HEADERS": "true"}
+    async with deployed(sandbox, tmp_path, serving, "Human", platform_headers, **allowed) as agent:
+        for hours in (0, 40, 80):  # the variables' credential ends after 36 hours
+            agent.pass_hours(hours - agent.hours)
+            for question, expected in QUESTIONS.items():
+                assert expected in await agent.answer(question, sandbox.access_token("alice"))
