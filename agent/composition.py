@@ -25,6 +25,7 @@ from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
 from agent.settings.variables import Settings
+from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
@@ -47,6 +48,7 @@ from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.tracing.user import user_label
 from identity.transport.client import http_client
+from identity.transport.pool import PoolUse
 
 _HTTP_SECONDS: Final = 10.0
 
@@ -70,13 +72,18 @@ class Agent:
         `caller` finds the access token of a run.
         """
         trace_by_default(False)
+        self.measures: Final = AgentMeasures(settings.llm_model)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
         self._clock = clock
-        self.http: Final = http_client(tls, _HTTP_SECONDS)
+        self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
+        self.measures.pools["idaas"] = pool
         self.audit_log: Final = audit_log(settings, clock)
+        self.measures.audit = self.audit_log
         audit = audit_trail(settings, self.audit_log, clock)
-        self.jwks: Final = Jwks(settings.jwks_url, self.http, clock=clock)
+        self.jwks: Final = Jwks(
+            settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue.seconds
+        )
         revocations = RevocationList()
         self.verifier: Final = AccessTokenVerifier(
             issuer=settings.idaas.issuer,
@@ -87,6 +94,7 @@ class Agent:
             allow_clients=settings.allow_client_callers,
             revocations=revocations,
             clock=clock,
+            use=self.measures.verifications,
         )
         self.admission: Final = Admission(
             self.verifier.verify,
@@ -96,10 +104,17 @@ class Agent:
             user=user_label(settings.telemetry_user),
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
-        self.broker: Final = CredentialBroker(IDaaSIssuer(self.idaas), clock=clock, audit=audit)
+        self.broker: Final = CredentialBroker(
+            IDaaSIssuer(self.idaas),
+            clock=clock,
+            audit=audit,
+            use=self.measures.credentials,
+            requests=self.measures.issue,
+        )
         self.services, self.model = load_both(
             lambda: services(settings, tls), lambda: model_provider(settings, tls) if model is None else model
         )
+        self.measures.pools.update(pools_of(self.model, self.services))
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
@@ -122,6 +137,7 @@ class Agent:
             caller=caller,
             clock=clock,
             audit=audit,
+            calls=self.measures.calls,
         )
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute,
@@ -134,6 +150,7 @@ class Agent:
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
             traced=settings.agent_tracing is Tracing.LANGSMITH,
+            measures=self.measures.runs,
         )
         self.revocation: Final = Enforcement(
             revocations,
@@ -142,6 +159,7 @@ class Agent:
             end_runs=self.runs.end_of,
             audit=audit,
             issuer=settings.idaas.issuer,
+            applied=self.measures.revocations,
         )
         self.events_jwks: Final = (
             Jwks(settings.idaas_events_jwks_endpoint, self.http, clock=clock)

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from agent.error_codes import AgentCode
 from agent.error_table import for_operators
+from agent.request_outcome import note_error
 from identity.errors import (
     AccessTokenError,
     AgentError,
@@ -107,6 +108,9 @@ def reported_body(error: AgentError | RequestError) -> dict[str, Any]:
     """The body for `error`, which is also logged for operators. Call it once for each response."""
     if isinstance(error, AgentError):
         log_failure(for_operators(error))
+        note_error(error.code.value)
+    else:
+        note_error(error.code)
     return error_body(error)
 
 
@@ -133,6 +137,7 @@ def retry_after(error: AgentError | RequestError) -> str:
 def internal_error_body() -> dict[str, Any]:
     """The body for an internal error. It contains no detail; the log has the type."""
     code = AgentCode.INTERNAL_ERROR
+    note_error(code.value)
     return _body(500, code.row.for_person(reference=REQUEST_ID.get()), code.value, None)
 
 

@@ -19,6 +19,7 @@ from langsmith import tracing_context
 
 from agent.run_end import Finished, ModelMessages, Paused, run_error
 from agent.run_limit import RunLimit
+from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.node_error import MODEL
@@ -78,10 +79,18 @@ class Run:
     Raises `AgentError`; for a fault of the agent `InternalError` with its type and place.
     """
 
-    def __init__(self, events: AsyncGenerator[RunEvent], seconds: float, *, traced: bool = False) -> None:
+    def __init__(
+        self,
+        events: AsyncGenerator[RunEvent],
+        seconds: float,
+        *,
+        traced: bool = False,
+        measures: RunMeasures | None = None,
+    ) -> None:
         self._events = events
         self._seconds = seconds
         self._traced = traced
+        self._measures = measures or RunMeasures()
         self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
         self._error: Exception | None = None
         self._ahead: list[RunEvent] = []
@@ -134,6 +143,12 @@ class Run:
             raise StopAsyncIteration from None
 
     async def _work(self) -> None:
+        with self._measures.run() as measure:
+            await self._run(measure)
+            if self._error is not None:
+                measure.failed(self._error)
+
+    async def _run(self, measure: RunMeasure) -> None:
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
@@ -141,6 +156,7 @@ class Run:
                     # Closed here and not by the garbage collector: it may be cancelled while its reader lags.
                     async with aclosing(self._events) as events:
                         async for event in events:
+                            measure.saw(event)
                             await self._send.send(event)
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             self._error = run_error(error, limit, self._seconds)
@@ -150,13 +166,20 @@ class Runs:
     """Starts runs of one graph, and keeps them until they end."""
 
     def __init__(
-        self, graph: AgentGraph, *, timeout: float, limit: RunLimit | None = None, traced: bool = False
+        self,
+        graph: AgentGraph,
+        *,
+        timeout: float,
+        limit: RunLimit | None = None,
+        traced: bool = False,
+        measures: RunMeasures | None = None,
     ) -> None:
-        """`traced` sends the runs to LangSmith."""
+        """`traced` sends the runs to LangSmith. `measures` counts them."""
         self._graph = graph
         self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
+        self._measures = measures
         self._running: dict[TrackedRun, VerifiedAccessToken] = {}
         self._ended_by: Callable[[], AgentError] | None = None
 
@@ -182,7 +205,9 @@ class Runs:
         """
         self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
-        run = Run(self._events(messages, context), self._timeout, traced=self._traced)
+        run = Run(
+            self._events(messages, context), self._timeout, traced=self._traced, measures=self._measures
+        )
         self.track(run, caller)
         return run
 

@@ -26,6 +26,7 @@ from graph.nodes.model_record import ModelRecord
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
+from graph.observed_calls import ObservedCalls
 from graph.prompt import SYSTEM_PROMPT
 from graph.run_credentials import in_state
 from graph.service_credentials import ServiceCredentials, requirements
@@ -56,6 +57,7 @@ def build_graph(
     clock: Callable[[], float] = time.time,
     audit: AuditTrail | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
+    calls: ObservedCalls | None = None,
 ) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
     """The agent as a compiled LangGraph graph.
 
@@ -68,6 +70,7 @@ def build_graph(
     `model_name` is recorded with each call of the model. `system_prompt` begins the first system message of
     every model call; notes of the agent and the system messages of the conversation follow it.
     `access_identity` is the default of the services that declare none, and that of the model.
+    `calls` observes the calls of the model and of tools.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     limits = limits or Limits()
@@ -80,6 +83,7 @@ def build_graph(
     callers = Callers(verifier, caller)
     service_credentials = ServiceCredentials(required, credentials, clock)
     audit = audit or AuditTrail(clock=clock)
+    calls = calls or ObservedCalls()
 
     def add_node(name: str, node: CallerNode) -> None:
         graph.add_node(name, as_step(name, as_verified_caller(callers, node)))
@@ -100,6 +104,7 @@ def build_graph(
             system_prompt,
             refused_calls,
             ModelRecord(model_name, required.get(MODEL), audit),
+            calls,
             static_key,
         ),
     )
@@ -108,7 +113,9 @@ def build_graph(
     graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
     budget = CallBudget(limits.run_calls)
     for service in services:
-        node = ServiceNode(service, service_credentials, budget, limits.tool_seconds, audit, refused_calls)
+        node = ServiceNode(
+            service, service_credentials, budget, limits.tool_seconds, audit, refused_calls, calls
+        )
         add_node(service.name, node)
         graph.add_edge(service.name, MODEL)
     graph.add_conditional_edges(MODEL, _after_model(names, required), ["credentials", *names, MODEL, END])

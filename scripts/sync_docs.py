@@ -1,7 +1,9 @@
-"""Updates the generated documentation: README.md, docs/{errors,configuration}.md, docs/services.schema.json.
+"""Updates the generated documentation: README.md, docs/{errors,configuration,observability}.md, and
+docs/services.schema.json.
 
-A generated part of the README is the block after `<!-- path/of/a/file -->`; the table of docs/errors.md
-follows `<!-- error table -->`. Run it after a change of a source; a test fails while the two differ.
+A generated part of the README is the block after `<!-- path/of/a/file -->`; the tables of docs/errors.md and
+docs/observability.md follow `<!-- error table -->` and `<!-- metrics -->`. Run it after a change of a source;
+a test fails while the two differ.
 """
 
 import json
@@ -14,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 FILE_BLOCK = re.compile(r"<!-- (?P<path>[\w/]+\.py) -->\n```python\n.*?```\n", re.DOTALL)
+METRICS_BLOCK = re.compile(r"<!-- metrics -->\n(?:\n?\|[^\n]*\n)*")
 TABLE_BLOCK = re.compile(r"<!-- error table -->\n(?:\n?\|[^\n]*\n)*")
 
 
@@ -50,6 +53,19 @@ def error_table() -> str:
         rows.append(f"| `{code}` | {person}. | {row.symptom} | {row.cause} | {row.remedy} |\n")
     head = "| code | what the user reads | symptom | likely cause | remedy |\n|---|---|---|---|---|\n"
     return head + "".join(rows)
+
+
+def observability(page: str) -> str:
+    """`docs/observability.md` with its table replaced by the catalog of metrics."""
+    from agent.telemetry.metrics.catalog import METRICS
+
+    rows = "".join(
+        f"| `{metric.name}` | `{metric.sample_name}` | {metric.kind} | "
+        f"{', '.join(f'`{label}`' for label in metric.labels) or '–'} | {metric.description} |\n"
+        for metric in METRICS
+    )
+    head = "| metric | for Prometheus | kind | attributes | meaning |\n|---|---|---|---|---|\n"
+    return METRICS_BLOCK.sub(lambda _: f"<!-- metrics -->\n\n{head}{rows}", page)
 
 
 def schema() -> str:
@@ -105,5 +121,7 @@ if __name__ == "__main__":
     readme.write_text(synced(readme.read_text(encoding="utf-8")), encoding="utf-8")
     page = ROOT / "docs" / "errors.md"
     page.write_text(errors(page.read_text(encoding="utf-8")), encoding="utf-8")
+    page = ROOT / "docs" / "observability.md"
+    page.write_text(observability(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs" / "services.schema.json").write_text(schema(), encoding="utf-8")
     (ROOT / "docs" / "configuration.md").write_text(configuration(), encoding="utf-8")

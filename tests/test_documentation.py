@@ -21,6 +21,13 @@ def test_the_page_of_errors_has_the_error_table():
     assert errors(page) == page, f"run: .venv/bin/python {SYNC}"
 
 
+def test_the_page_of_observability_has_every_metric():
+    observability = runpy.run_path(SYNC)["observability"]
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert "<!-- metrics -->" in page
+    assert observability(page) == page, f"run: .venv/bin/python {SYNC}"
+
+
 def test_every_variable_is_described_as_the_settings_describe_it():
     configuration = runpy.run_path(SYNC)["configuration"]
     described = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
@@ -84,7 +83,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
             ),
-            Middleware(RequestLog),
+            Middleware(RequestLog, measures=composed.measures.requests),
             Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
@@ -104,9 +103,6 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
-    )
-    app.include_router(
-        ag_ui_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
     )
     app.include_router(
         langserve_routes(

@@ -90,6 +90,8 @@ class AuditLog:
         self._closing = False
         self._lost = 0
         self._failure: str | None = None
+        self.records = self.failures = self.lost = 0
+        """Since the start: accepted records, failed attempts to write, and lost records."""
 
     async def record(self, event: AuditEvent) -> None:
         """See `AuditSink`."""
@@ -125,9 +127,11 @@ class AuditLog:
         with self._changed:
             if self._closing or len(self._entries) >= self._capacity:
                 self._lost += 1
+                self.lost += 1
                 self._fail("records were lost: too many were unwritten")
                 return False
             self._entries.append(entry)
+            self.records += 1
             self._start()
             # Waking the thread for each record would cost more than the record.
             if self._required or len(self._entries) in (1, _AT_ONCE):
@@ -203,6 +207,7 @@ class AuditLog:
 
     def _after_failure(self, entries: list[_Entry], error: OSError) -> None:
         with self._changed:
+            self.failures += 1
             self._fail(f"the audit log cannot be written: {error.strerror}")
             if self._required:  # the action does not happen: written later, its record would be wrong
                 for entry in entries:

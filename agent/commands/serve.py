@@ -1,17 +1,24 @@
 """`idaas-agent serve`: the agent alone, configured by the environment. This is production."""
 
+import contextlib
 import logging
 import os
 import socket
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.commands.metrics_port import metrics_listener
 from agent.commands.terminal import ENV_FILE_HELP, environment, print_error, settings_or_stop, stop
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
 from identity.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from agent.telemetry.metrics.outlet import MetricsOutlet
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -28,6 +35,8 @@ def serve(
     from agent.server.web_server import PortInUseError, listen
     from agent.server.workers import Workers
     from agent.telemetry.logs.log_setup import set_up_logging
+    from agent.telemetry.metrics.metrics_server import MetricsServer
+    from agent.telemetry.metrics.worker_metrics import published_sums
 
     variables = environment(env_file)
     if host is not None:
@@ -40,32 +49,39 @@ def serve(
         _LOG.warning("%s", warning)
     try:
         listener = listen(settings.agent_host, settings.agent_port, "the agent", "--port or AGENT_PORT")
+        metrics = metrics_listener(settings)
     except PortInUseError as error:
         stop(error.strerror or str(error))
-    with listener:
+    with listener, contextlib.ExitStack() as stack:
         _LOG.info("listening on %s, port %d", *listener.getsockname()[:2])
+        outlet = None if metrics is None else MetricsServer(metrics)
         if workers == 1:
-            _serve(settings, listener)
-        else:
-            os.environ.update(variables)  # workers are new processes that read it for themselves
-            raise typer.Exit(Workers(workers, listener, serve_on).run())
+            _serve(settings, listener, [] if outlet is None else [outlet])
+            return
+        os.environ.update(variables)  # workers are new processes that read it for themselves
+        link = None if outlet is None else stack.enter_context(published_sums(outlet))
+        raise typer.Exit(Workers(workers, listener, serve_on, link=link).run())
 
 
-def serve_on(listener: socket.socket) -> None:
-    """Runs the agent on a socket, configured by this process's environment, until SIGTERM."""
+def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
+    """Runs the agent on a socket, configured by this process's environment, until SIGTERM.
+
+    Reports its metrics over `link`.
+    """
     from agent.telemetry.logs.log_setup import set_up_logging
+    from agent.telemetry.metrics.worker_metrics import WorkerReports
 
     set_up_logging()
     settings = read_settings(os.environ)
     set_up_logging(settings.log_level, settings.log_format)
-    _serve(settings, listener)
+    _serve(settings, listener, [] if link is None else [WorkerReports(link)])
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
+def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:
     from agent.server.startup import run_agent
 
     try:
-        run_agent(settings, listener)
+        run_agent(settings, listener, outlets=outlets)
     except ConfigurationError as error:
         print_error(error)
         raise SystemExit(1) from None

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent.commands.metrics_port import metrics_listener
 from agent.commands.options import DEFAULT_SANDBOX_URL, with_options
 from agent.commands.sandbox_file import chosen_file, stop_with_faults
 from agent.commands.sandbox_options import SandboxRunOptions
@@ -94,8 +95,9 @@ def _run(
 ) -> None:
     from agent.server.page_server import PageIncompleteError, page_application
     from agent.server.startup import run_agent
-    from agent.server.web_server import web_server
+    from agent.server.web_server import PortInUseError, web_server
     from agent.telemetry.logs.log_setup import set_up_logging
+    from agent.telemetry.metrics.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)
     print_misspelt(variables)
@@ -108,8 +110,11 @@ def _run(
             scope=f"{settings.agent_audience}|{settings.agent_scope}",
         )
         page = page_application(_FRONTEND, config)
+        metrics = metrics_listener(settings)
     except PageIncompleteError as error:
         stop(str(error))
+    except PortInUseError as error:
+        stop(error.strerror or str(error))
 
     async def ready(agent: "Agent") -> None:
         _print_addresses(settings, sandbox, options.page_port, options.folder / "agent.env")
@@ -121,7 +126,11 @@ def _run(
 
     try:
         run_agent(
-            settings, agent_listener, others={page_listener: web_server(page, lifespan=False)}, ready=ready
+            settings,
+            agent_listener,
+            others={page_listener: web_server(page, lifespan=False)},
+            ready=ready,
+            outlets=[] if metrics is None else [MetricsServer(metrics)],
         )
     except ConfigurationError as error:
         print_error(error)

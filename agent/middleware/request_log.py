@@ -1,7 +1,7 @@
 """Logs one line for each request, and handles unexpected errors.
 
-A line has the method, the path without its query, the status and the time. The status is 499 if the client
-disconnected before the response. Bodies, headers and query strings are never logged.
+A line has the method, the path without its query, the status, the time, and the code of an error. The status
+is 499 if the client disconnected before the response. Bodies, headers and query strings are never logged.
 """
 
 import logging
@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import internal_error_body
+from agent.request_outcome import REQUEST_OUTCOME, RequestOutcome
+from agent.telemetry.metrics.request_measures import NO_ROUTE, RequestMeasures
 from identity.request_id import REQUEST_ID
 from identity.tracing.user import USER
 
@@ -22,18 +24,25 @@ _LOG: Final = logging.getLogger("idaas_agent.request")
 
 
 class RequestLog:
-    """A pure ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs."""
+    """A pure ASGI middleware. Gives each response an `X-Request-Id`, which is also in the logs.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `measures` counts the requests.
+    """
+
+    def __init__(self, app: ASGIApp, *, measures: RequestMeasures | None = None) -> None:
         self._app = app
+        self._measures = measures or RequestMeasures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on, and logs the line after the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, started, status = secrets.token_hex(8), time.monotonic(), 0
+        request_id, started, status = secrets.token_hex(8), time.perf_counter(), 0
+        outcome = RequestOutcome()
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
+        outer_outcome = REQUEST_OUTCOME.set(outcome)
+        self._measures.open += 1
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -49,20 +58,33 @@ class RequestLog:
             status = status or 499
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is logged
             failure = type(error).__name__
+            body = internal_error_body()
             if status == 0:
-                await JSONResponse(internal_error_body(), 500)(scope, receive, send_with_id)
+                await JSONResponse(body, 500)(scope, receive, send_with_id)
             else:  # the response has begun: end it
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            seconds = time.perf_counter() - started
+            self._measures.open -= 1
+            self._measures.ended(scope["method"], _route(scope), status, outcome.code, seconds)
             line = {
                 "method": scope["method"],
                 "path": scope["path"],
                 "status": status,
                 "request_id": request_id,
+                "duration_ms": round(seconds * 1000),
             }
-            line["duration_ms"] = round((time.monotonic() - started) * 1000)
+            if outcome.code is not None:
+                line["code"] = outcome.code
             if failure:
                 line["failure"] = failure
             _LOG.log(logging.ERROR if failure else logging.INFO, "request", extra={"fields": line})
             REQUEST_ID.reset(outer_id)
             USER.reset(outer_user)
+            REQUEST_OUTCOME.reset(outer_outcome)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the request's path, which the router left in the scope; never the path itself."""
+    template = getattr(scope.get("route"), "path", None)
+    return template if isinstance(template, str) else NO_ROUTE

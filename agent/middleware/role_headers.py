@@ -27,10 +27,14 @@ class RoleHeaders:
 
 
 def take_role_headers(scope: Scope, role: RequestHeaderRole, *, verified: bool) -> Scope:
-    """The scope without the role credential's headers; `role` receives them if the caller is `verified`."""
+    """The scope without the role credential's headers; `role` receives them if the caller is `verified`.
+
+    The scope itself is changed: nothing further outside needs them, and it sees what the router adds.
+    """
     found = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
     if not found:
         return scope
     if verified:
         role.take(found)
-    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _NAMES]}
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in _NAMES]
+    return scope

@@ -13,6 +13,7 @@ from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
+from identity.measures import Tally
 from identity.principal import Principal
 from identity.revocation.revocation import Revocation, Target
 from identity.revocation.revocation_list import RevocationList
@@ -45,7 +46,9 @@ class Enforcement:
         audit: AuditTrail,
         issuer: str,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        applied: Tally | None = None,
     ) -> None:
+        """`applied` counts the revocations that came into force, by target."""
         self._revocations = revocations
         self._store = store
         self._forget_users = forget_users
@@ -53,6 +56,7 @@ class Enforcement:
         self._audit = audit
         self._issuer = issuer
         self._sleep = sleep
+        self._applied = applied or Tally()
         self._task: asyncio.Task[None] | None = None
         self._read = asyncio.Event()
         self._failure: str | None = "the revocations were not read yet"
@@ -96,6 +100,8 @@ class Enforcement:
         changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]
         if not changed:
             return
+        for each in changed:
+            self._applied.add(each.target.value)
         users = {each.name for each in changed if each.target is Target.USER}
         tokens = {each.name for each in changed if each.target is Target.TOKEN}
         all_tokens = any(each.target is Target.ALL for each in changed)

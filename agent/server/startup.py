@@ -6,7 +6,7 @@ Importing and composing takes a second or two. It is done in a thread; requests 
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,8 @@ from agent.server.garbage_collection import frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim
 from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
 from agent.settings.variables import Settings
+from agent.telemetry.metrics.outlet import MetricsOutlet
+from agent.telemetry.metrics.publishing import published
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -47,13 +49,15 @@ def run_agent(
     *,
     others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
     ready: "Callable[[Agent], Awaitable[None]] | None" = None,
+    outlets: Sequence[MetricsOutlet] = (),
 ) -> None:
     """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
 
-    Calls `ready` once the agent serves. Raises what composing the agent raises.
+    Calls `ready` once the agent serves. `outlets` publish its metrics. Raises what composing the agent
+    raises.
     """
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(serve_agent(settings, listener, others, ready))
+        runner.run(serve_agent(settings, listener, others, ready, outlets=outlets))
 
 
 async def serve_agent(
@@ -62,6 +66,7 @@ async def serve_agent(
     others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
     ready: "Callable[[Agent], Awaitable[None]] | None" = None,
     compose: "Callable[[Settings], tuple[Agent, FastAPI]] | None" = None,
+    outlets: Sequence[MetricsOutlet] = (),
 ) -> None:
     """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
     app = StartingApp()
@@ -71,7 +76,11 @@ async def serve_agent(
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
-        async with composed.router.lifespan_context(composed), periodic_malloc_trim():
+        async with (
+            published(agent.measures, outlets),
+            composed.router.lifespan_context(composed),
+            periodic_malloc_trim(),
+        ):
             app.serve(composed, agent.shutdown)
             _LOG.info("startup complete")
             if ready is not None:

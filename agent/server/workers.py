@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
@@ -60,6 +60,9 @@ class _Place:
 class Workers:
     """`count` processes that call `work` with the socket; it must be importable and obey SIGTERM.
 
+    With `link`, `work` gets as its second argument what `link` returned for this process: the process's end
+    of a pipe to the parent.
+
     `clock` and `wait` are those of the parent; `wait` is `multiprocessing.connection.wait`.
     """
 
@@ -67,14 +70,16 @@ class Workers:
         self,
         count: int,
         listener: socket.socket,
-        work: Callable[[socket.socket], None],
+        work: Callable[..., None],
         *,
+        link: Callable[[], Connection] | None = None,
         replacement: Replacement = Replacement(),
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[..., Sequence[object]] = wait,
     ) -> None:
         self._listener = listener
         self._work = work
+        self._link = link
         self._replacement = replacement
         self._clock = clock
         self._wait = wait
@@ -116,8 +121,9 @@ class Workers:
             self._start(place)
 
     def _start(self, place: _Place) -> None:
+        links = [] if self._link is None else [self._link()]
         process = multiprocessing.get_context("spawn").Process(
-            target=_worker, args=(self._work, self._listener)
+            target=_worker, args=(self._work, self._listener, *links)
         )
         # Ctrl-C reaches all processes of a terminal; the parent alone decides what it means. The tracker's
         # own start would unblock the signal.
@@ -127,6 +133,8 @@ class Workers:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            for each in links:
+                each.close()  # the worker has its own descriptor of it
         place.started_at = self._clock()
         self._processes[process] = place
 
@@ -168,12 +176,12 @@ class Workers:
         self._empty.append(place)
 
 
-def _worker(work: Callable[[socket.socket], None], listener: socket.socket) -> None:
+def _worker(work: Callable[..., None], listener: socket.socket, *links: Connection) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         _stop_with(parent)
     try:
-        work(listener)
+        work(listener, *links)
     except Exception:  # noqa: BLE001 - the process ends here
         _LOG.exception("the worker failed")  # multiprocessing would print it outside of the log
         sys.exit(1)

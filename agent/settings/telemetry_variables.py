@@ -1,10 +1,12 @@
 """The variables of log lines, metrics and traces."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from agent.settings.values import VariableGroup
+from agent.settings.server_variables import ServerVariables
+from agent.settings.values import VariableGroup, Word
 from agent.telemetry.logs.log_options import LogFormat, LogLevel
 from identity.tracing.user import UserLabel
 
@@ -26,8 +28,26 @@ class TelemetryVariables(VariableGroup):
         description="`json`, one object a line, or `text`, for people. Default: `text` if standard error is a"
         " terminal, else `json`.",
     )
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        None,
+        description="The port of `GET /metrics` for Prometheus, without authentication"
+        " (`docs/observability.md`). Without it, no port is opened.",
+    )
+    metrics_host: Word = Field(
+        "127.0.0.1", description="The address of `METRICS_PORT`. In a container: `0.0.0.0`."
+    )
     telemetry_user: UserLabel = Field(
         UserLabel.HASH,
         description="How log lines and spans name the caller: `hash` (`docs/observability.md`), `id`, the"
         " `sub` of their access token, or `none`.",
     )
+
+
+def telemetry_faults(given: Mapping[str, str]) -> list[str]:
+    """Faults of variables that must differ, by the given variables in lower case."""
+    agent_port = given.get("agent_port", str(ServerVariables.model_fields["agent_port"].default))
+    if given.get("metrics_port") == agent_port != "0":
+        return [
+            f"METRICS_PORT must not be the agent's own port, {agent_port}: metrics are not for its clients"
+        ]
+    return []

@@ -25,7 +25,7 @@ from agent.settings.role_variables import RoleVariables
 from agent.settings.server_variables import ServerVariables
 from agent.settings.service_variables import ServiceVariables, service_faults
 from agent.settings.services_file import ServiceDeclaration, read_services_file
-from agent.settings.telemetry_variables import TelemetryVariables
+from agent.settings.telemetry_variables import TelemetryVariables, telemetry_faults
 from agent.settings.values import VariableGroup, holds
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
@@ -46,7 +46,7 @@ _GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
     "Limits": LimitVariables,
     "Revocation and shared state": RevocationVariables,
     "Audit log and traces": RecordVariables,
-    "Logs": TelemetryVariables,
+    "Logs, metrics and traces": TelemetryVariables,
 }
 
 
@@ -146,5 +146,5 @@ def _bundle(given: Mapping[str, str]) -> str | None:
 
 def _unmatched(given: Mapping[str, str]) -> list[str]:
     """Faults of variables that must be set together, independent of other faults."""
-    parts = (client_faults, service_faults, revocation_faults, model_faults, record_faults)
+    parts = (client_faults, service_faults, revocation_faults, model_faults, record_faults, telemetry_faults)
     return [fault for faults_of in parts for fault in faults_of(given)]

@@ -10,7 +10,7 @@ import httpx2
 from identity.transport.body import limit_body, truncate_body
 from identity.transport.client import remove_location
 from identity.transport.media_type import media_type
-from identity.transport.pool import sharded_transport
+from identity.transport.pool import PoolUse, sharded_transport
 from identity.transport.retry_after import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
@@ -30,12 +30,14 @@ def model_client(
     *,
     max_bytes: int = MAX_BYTES,
     max_streamed_bytes: int = MAX_STREAMED_BYTES,
+    use: PoolUse | None = None,
 ) -> httpx2.AsyncClient:
     """`timeout` (seconds) bounds connecting and each wait for bytes. Its owner closes it.
 
     The body of a response raises `ResponseTooLargeError` past `max_bytes`, or `max_streamed_bytes` if it is a
     stream of events. A compressed response raises `EncodedResponseError`. Of an error the first
     `MAX_ERROR_BYTES` are read, and none if it is compressed. Text is UTF-8, whatever the headers say.
+    `use` shows the use of its connections.
     """
 
     async def bound(response: httpx2.Response) -> None:
@@ -47,7 +49,7 @@ def model_client(
             truncate_body(response, MAX_ERROR_BYTES)
 
     return httpx2.AsyncClient(
-        **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS),
+        **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS, use=use),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # shared by all callers
         headers={"Accept-Encoding": "identity"},

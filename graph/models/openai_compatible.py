@@ -7,6 +7,7 @@ from typing import Any
 from graph.models.chat_model import NO_KEY, ChatModel
 from graph.models.client import model_client
 from graph.models.provider import ChatModelProvider
+from identity.transport.pool import PoolUse
 
 
 def openai_compatible(
@@ -28,7 +29,8 @@ def openai_compatible(
     Connect errors, 429 and 5xx are sent again up to `max_retries` times, before anything was streamed, unless
     the service requests a wait (`Retry-After`) of more than 5 seconds.
     """
-    client = model_client(ssl_context, timeout)
+    use = PoolUse()
+    client = model_client(ssl_context, timeout, use=use)
     chat = ChatModel(
         model=model,
         base_url=base_url,
@@ -43,4 +45,4 @@ def openai_compatible(
         use_responses_api=False,
         extra_body=dict(extra_body) if extra_body else None,
     )
-    return ChatModelProvider(chat, tool_options=tool_options, close=client.aclose)
+    return ChatModelProvider(chat, tool_options=tool_options, close=client.aclose, pool_use=use)

@@ -8,6 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, BaseMessageChunk
 
 from identity.secret import Secret
+from identity.transport.pool import PoolUse
 
 
 class ModelProvider(Protocol):
@@ -47,11 +48,15 @@ class ChatModelProvider:
         *,
         tool_options: Mapping[str, Any] | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
+        pool_use: PoolUse | None = None,
     ) -> None:
-        """`tool_options` are the options of calls that offer tools. `close` closes the connections."""
+        """`tool_options` are the options of calls that offer tools. `close` closes the connections, whose use
+        `pool_use` shows.
+        """
         self.chat: Final = chat
         self._tool_options: Final = dict(tool_options or {})
         self._close: Final = close
+        self.pool_use: Final = pool_use
 
     async def complete(
         self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], *, api_key: Secret

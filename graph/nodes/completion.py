@@ -17,6 +17,7 @@ from langgraph.types import StreamWriter
 from graph.error_codes import GraphCode
 from graph.events import ResponseStarted, TextEvent
 from graph.models.provider import ModelProvider
+from graph.observed_calls import InferenceCall
 from identity.errors import ServiceError
 from identity.secret import Secret
 
@@ -39,6 +40,7 @@ async def request_completion(
     *,
     writer: StreamWriter | None,
     seconds: float,
+    call: InferenceCall,
     announced: bool = False,
 ) -> AIMessage | ServiceError:
     """The response of the model; or the error, if the key was refused (401) before any piece arrived.
@@ -46,7 +48,7 @@ async def request_completion(
     With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive;
     if `announced`, after the identifier of their message.
     Any other failure raises `ServiceError`, also a response that takes more than `seconds`, is empty, or has
-    pieces that cannot be joined.
+    pieces that cannot be joined. `call` observes it.
     """
     pieces: list[BaseMessageChunk] = []
     response: BaseMessage | None = None
@@ -58,6 +60,8 @@ async def request_completion(
             else:
                 async with aclosing(model.astream(prompt, tools, api_key=key)) as chunks:
                     async for chunk in chunks:
+                        if not pieces:
+                            call.first_chunk()
                         if announced and not pieces and chunk.id:
                             writer(ResponseStarted(type="response_started", message_id=chunk.id))
                         _write(chunk, writer)

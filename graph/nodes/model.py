@@ -15,6 +15,7 @@ from graph.nodes.completion import request_completion
 from graph.nodes.model_record import ModelRecord
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.step import reports_steps
+from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
 from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
@@ -45,6 +46,7 @@ class ModelNode:
         system_prompt: str,
         refused_calls: RefusedCalls,
         record: ModelRecord,
+        calls: ObservedCalls,
         static_key: Secret | None = None,
     ) -> None:
         """`static_key` is sent in place of a credential of the caller."""
@@ -56,6 +58,7 @@ class ModelNode:
         self._refused_calls = refused_calls
         self._record = record
         self._static_key = static_key
+        self._calls = calls
         self._catalog = ToolCatalog(services, limits.tool_seconds)
 
     async def __call__(
@@ -109,15 +112,19 @@ class ModelNode:
         runtime: Runtime[AgentContext],
     ) -> AIMessage:
         async def send(key: Secret) -> AIMessage | ServiceError:
-            return await request_completion(
-                self._model,
-                prompt,
-                offered.tools,
-                key,
-                writer=_writer(runtime),
-                seconds=self._limits.model_seconds,
-                announced=reports_steps(runtime),
-            )
+            with self._calls.inference_call() as call:
+                response = await request_completion(
+                    self._model,
+                    prompt,
+                    offered.tools,
+                    key,
+                    writer=_writer(runtime),
+                    seconds=self._limits.model_seconds,
+                    call=call,
+                    announced=reports_steps(runtime),
+                )
+                call.ended(response)
+                return response
 
         async def send_credential(of_caller: Credential) -> AIMessage | ServiceError:
             return await send(of_caller.secret)

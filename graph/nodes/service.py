@@ -9,6 +9,7 @@ from graph.context import AgentContext
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.tool_call import ToolCallRunner
+from graph.observed_calls import ObservedCalls
 from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredentials, secrets_of
 from graph.state import AgentState
@@ -32,6 +33,7 @@ class ServiceNode:
         seconds: float,
         audit: AuditTrail,
         refused_calls: RefusedCalls,
+        calls: ObservedCalls,
     ) -> None:
         """`seconds` bounds the time of each call."""
         self._name = service.name
@@ -39,7 +41,7 @@ class ServiceNode:
         self._budget = budget
         self._refused_calls = refused_calls
         requirement = service_credentials.requirements.get(service.name)
-        self._runner = ToolCallRunner(service, requirement, seconds, audit)
+        self._runner = ToolCallRunner(service, requirement, seconds, audit, calls)
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]

@@ -9,6 +9,7 @@ from langgraph.types import StreamWriter
 
 from graph.approvals.digest import arguments_digest
 from graph.events import ToolCallEvents, declared_credential
+from graph.observed_calls import TOOL_ERROR, ObservedCalls
 from graph.service_credentials import ServiceCredential, ServiceRequirement
 from graph.tool_callbacks import tool_callbacks
 from graph.tool_calls import failure_text
@@ -22,6 +23,7 @@ from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure
 from identity.fault_place import place_of
 from identity.secret import Secret
+from identity.tracing.error_type import SUCCESS
 from tools.service import Service, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -35,13 +37,19 @@ class ToolCallRunner:
     """
 
     def __init__(
-        self, service: Service, requirement: ServiceRequirement | None, seconds: float, audit: AuditTrail
+        self,
+        service: Service,
+        requirement: ServiceRequirement | None,
+        seconds: float,
+        audit: AuditTrail,
+        calls: ObservedCalls,
     ) -> None:
         """`seconds` bounds the time of each call."""
         self._service = service
         self._acts_as = requirement.access_identity if requirement else None
         self._seconds = seconds
         self._audit = audit
+        self._calls = calls
         self._declared = declared_credential(service.credential)
 
     async def run(
@@ -76,7 +84,9 @@ class ToolCallRunner:
         )
         shown = events.started(call["args"])
         async with tool_callbacks(tool, call_id, shown) as finished:
-            result, code = await self._recorded(step, call, credential)
+            with self._calls.tool_call(tool, service.name) as observed:
+                result, code = await self._recorded(step, call, credential)
+                observed.ended(code.value if code else SUCCESS if result.ok else TOOL_ERROR)
             events.finished(result, code)
             message = ToolMessage(
                 result.text,

@@ -13,6 +13,7 @@ from identity.access_token.revocations import Revocations
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
+from identity.measures import CacheUse
 from identity.principal import Principal
 from identity.secret import Secret
 from identity.signing_keys.key_source import KeySource
@@ -57,9 +58,10 @@ class AccessTokenVerifier:
         max_bytes: int = 8192,
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
+        use: CacheUse | None = None,
     ) -> None:
         """`scope` has one or more words, separated by spaces, all of which a token must have. `clients` has
-        the ids of known clients, such as the agent's own.
+        the ids of known clients, such as the agent's own. `use` shows the use of the cache.
 
         Raises `ValueError` for an argument with which a check would accept every token.
         """
@@ -79,6 +81,7 @@ class AccessTokenVerifier:
         self._max_bytes = max_bytes
         self._capacity = cache_size
         self._clock = clock
+        self._use = use or CacheUse()
         self._cache: OrderedDict[str, _CachedVerification] = OrderedDict()
 
     async def verify(self, token: Secret | str) -> VerifiedAccessToken:
@@ -92,7 +95,12 @@ class AccessTokenVerifier:
         secret = token if isinstance(token, Secret) else Secret(token)
         del token
         fingerprint = self._fingerprint(secret)
-        return self._cached(secret, fingerprint) or await self._verify(secret, fingerprint)
+        found = self._cached(secret, fingerprint)
+        if found is not None:
+            self._use.found += 1
+            return found
+        self._use.missed += 1
+        return await self._verify(secret, fingerprint)
 
     def _fingerprint(self, secret: Secret) -> str:
         length = len(secret.reveal())

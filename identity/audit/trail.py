@@ -69,21 +69,9 @@ class AuditTrail:
         caller: VerifiedAccessToken | None,
     ) -> AuditedStep:
         """The request for a credential. Under Machine identity the event names no caller."""
-        human = access_identity is AccessIdentity.HUMAN
-        match requirement:
-            case ApiKeyRequirement():
-                action = AuditedAction.API_KEY_ISSUE
-            case IssuedJwtRequirement():
-                action = AuditedAction.JWT_ISSUE
-            case CloudRoleRequirement():
-                action = AuditedAction.CLOUD_ROLE_ISSUE
-            case OAuthTokenRequirement():
-                action = AuditedAction.OAUTH_TOKEN_ISSUE
-            case _:
-                action = AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
-        return self._credential_step(
-            action, requirement, access_identity, caller if human else None, client=self._client
-        )
+        action = issue_action(requirement, access_identity)
+        user = caller if access_identity is AccessIdentity.HUMAN else None
+        return self._credential_step(action, requirement, access_identity, user, client=self._client)
 
     def revocation(self, revocation: Revocation, issuer: str) -> AuditedStep:
         """Of a decision about access tokens: of a user of `issuer`, of one token by its hash, or of all."""
@@ -168,3 +156,19 @@ class AuditTrail:
 
     def _keyed_hash(self, fingerprint: str) -> str:
         return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]
+
+
+def issue_action(requirement: CredentialRequirement, access_identity: AccessIdentity) -> AuditedAction:
+    """How the request for a credential is named."""
+    match requirement:
+        case ApiKeyRequirement():
+            return AuditedAction.API_KEY_ISSUE
+        case IssuedJwtRequirement():
+            return AuditedAction.JWT_ISSUE
+        case CloudRoleRequirement():
+            return AuditedAction.CLOUD_ROLE_ISSUE
+        case OAuthTokenRequirement():
+            return AuditedAction.OAUTH_TOKEN_ISSUE
+        case _:
+            human = access_identity is AccessIdentity.HUMAN
+            return AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN

@@ -8,13 +8,14 @@ from typing import Any
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.trail import AuditTrail
+from identity.audit.trail import AuditTrail, issue_action
 from identity.credentials.cache import CredentialCache
 from identity.credentials.cached_credential import CachedCredential, cached_credential
 from identity.credentials.credential import Credential
 from identity.credentials.credential_key import CredentialKey, credential_key, required_caller
 from identity.credentials.dependents import Dependents
 from identity.credentials.freshness import api_key_freshness, token_freshness
+from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.refusal_cache import RefusalCache
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
@@ -27,6 +28,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
+from identity.measures import CacheUse
 from identity.principal import Principal
 from identity.secret import Secret
 from identity.single_flight import SingleFlight
@@ -74,8 +76,13 @@ class CredentialBroker:
         renewal_seconds: float = 5.0,
         capacity: int = 40_000,
         audit: AuditTrail | None = None,
+        use: CacheUse | None = None,
+        requests: IssueMeasure | None = None,
     ) -> None:
-        """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time."""
+        """`jitter` returns numbers from 0 to 1, which spread the refreshes of many agents over time.
+
+        `use` and `requests` count what the broker does.
+        """
         self._issuer = issuer
         self._clock = clock
         self._jitter = jitter
@@ -85,6 +92,8 @@ class CredentialBroker:
         self._cache = CredentialCache(capacity)
         self._refusals = RefusalCache(refusal_seconds, _MAX_REFUSALS)
         self._audit = audit or AuditTrail(clock=clock)
+        self._use = use or CacheUse()
+        self._requests = requests or IssueMeasure()
         self._flights = SingleFlight[Credential](_closed_error)
         self._shared_keys: dict[CredentialRequirement, Secret] = {}
         self._dependents = Dependents(issuer, self._cache)
@@ -107,7 +116,9 @@ class CredentialBroker:
         if now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and now >= entry.retry_at and not self._flights.is_closed:
+            self._use.renewed += key not in self._flights
             self._flights.start(key, self._fetcher(key, access_identity, caller))
+        self._use.found += 1
         return entry.credential
 
     async def obtain(
@@ -126,7 +137,9 @@ class CredentialBroker:
             raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
         stale = self._cache.get(key)
         if stale is not None and stale.serves_stale(now):
+            self._use.stale += 1
             return stale.credential
+        self._use.missed += 1
         try:
             self._refusals.raise_if_recent(key, now)
             if (prerequisite := self._issuer.prerequisite(requirement)) is not None:
@@ -137,6 +150,7 @@ class CredentialBroker:
             stale = self._cache.get(key)
             if stale is None or self._clock() >= stale.credential.expires_at:
                 raise
+            self._use.stale += 1
             return stale.credential
         except RequirementRefusedError as error:
             # The request may have been for an equal requirement with another `error_code`.
@@ -227,7 +241,8 @@ class CredentialBroker:
         requested_at = self._clock()
         user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
         step = self._audit.issue(requirement, access_identity, user)
-        issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
+        with self._requests.of(issue_action(requirement, access_identity).value):
+            issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
         secret = issued.secret
         if issued.expires_at is not None:
             freshness = token_freshness(requested_at, issued.expires_at, self._jitter())

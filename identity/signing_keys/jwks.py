@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import httpx
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
+from identity.measures import Distribution
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from identity.signing_keys.token_bucket import TokenBucket
 from identity.single_flight import SingleFlight
@@ -20,6 +22,8 @@ _MIN_SECONDS, _MAX_SECONDS = 60.0, 3600.0
 _MAX_BYTES = 128 * 1024
 _MAX_KEYS = 64
 _FLIGHT_KEY = "jwks"
+FETCH: Final = "signing_keys"
+"""How a measure names the fetches."""
 
 KeyName = tuple[str | None, str]
 
@@ -53,8 +57,10 @@ class Jwks:
         max_stale: float = 86_400.0,
         retry_delay: float = 10.0,
         searches_per_second: float = 1.0,
+        fetches: Distribution | None = None,
     ) -> None:
-        """`timeout` in seconds bounds a fetch, body included. Raises `ValueError` if `url` is not secure."""
+        """`timeout` in seconds bounds a fetch, body included. `fetches` has the seconds of fetches, by
+        `FETCH` and the error. Raises `ValueError` if `url` is not secure."""
         if not is_secure_url(url):
             raise ValueError("the JWKS URL must be https, or http to a loopback address")
         self._url = url
@@ -71,6 +77,7 @@ class Jwks:
         self._stale_at = float("-inf")
         self._next_refresh = float("-inf")
         self._failure: UnreachableError | None = None
+        self._fetches = fetches or Distribution()
 
     def cached(self, kid: str | None, algorithm: str) -> SigningKey | None:
         """See `KeySource`. Starts a refresh in the background if one is due."""
@@ -110,12 +117,14 @@ class Jwks:
         await self._flight.aclose()
 
     async def _fetch(self) -> None:
-        requested_at = self._clock()  # the keys are at least as old as the request
+        requested_at, began = self._clock(), time.perf_counter()  # the keys are at least as old
         try:
             keys, max_age = await self._request()
         except UnreachableError as error:
             self._failure = error
+            self._fetches.observe(time.perf_counter() - began, FETCH, error.code.value)
             raise
+        self._fetches.observe(time.perf_counter() - began, FETCH, "")
         self._failure = None
         self._keys = self._reuse_unchanged(keys)
         self._fetched_at, self._stale_at = requested_at, requested_at + max_age

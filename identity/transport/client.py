@@ -7,20 +7,22 @@ from typing import Any, Final
 
 import httpx
 
-from identity.transport.pool import sharded_transport
+from identity.transport.pool import PoolUse, sharded_transport
 from identity.transport.secure_url import is_secure_url
 
 _MAX_CONNECTIONS: Final = 200
 
 
-def http_client(ssl_context: ssl.SSLContext | None, seconds: float) -> httpx.AsyncClient:
+def http_client(
+    ssl_context: ssl.SSLContext | None, seconds: float, use: PoolUse | None = None
+) -> httpx.AsyncClient:
     """A client without cookies (one user's would be sent with another user's call), redirects or compression.
 
     `seconds` is the timeout of connecting and of each wait for bytes. It does not bound a whole call, which
-    needs a deadline of its own.
+    needs a deadline of its own. `use` shows the use of its connections.
     """
     return httpx.AsyncClient(
-        **sharded_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS),
+        **sharded_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS, use=use),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},

@@ -18,14 +18,32 @@ agent with little traffic would wait for a new TLS connection: two round trips. 
 closes earlier is detected before it is used."""
 
 
+class PoolUse:
+    """How many requests of a client are in flight, and how many connections it may have.
+
+    Behind a proxy of the environment `in_use` stays 0.
+    """
+
+    __slots__ = ("in_use", "limit")
+
+    def __init__(self) -> None:
+        self.in_use = self.limit = 0
+
+
 def sharded_transport(
-    library: ModuleType, ssl_context: ssl.SSLContext | None, connections: int
+    library: ModuleType,
+    ssl_context: ssl.SSLContext | None,
+    connections: int,
+    use: PoolUse | None = None,
 ) -> dict[str, Any]:
     """Arguments for the `AsyncClient` of `library` (`httpx` or `httpx2`), for `connections` in total.
 
     `ssl_context` has the trusted authorities; `None` means the public ones. If the environment names a proxy,
     there is one large pool: a client with its own transport ignores the proxies of the environment.
+    `use` shows the use of the pools.
     """
+    use = use or PoolUse()
+    use.limit = connections
     context = ssl_context if ssl_context is not None else library.create_ssl_context()
 
     def limits(number: int) -> Any:  # noqa: ANN401 - of either library
@@ -41,7 +59,7 @@ def sharded_transport(
 
     return {
         "transport": ShardedTransport(
-            pool, library.AsyncByteStream, max_pools=connections // CONNECTIONS_PER_POOL
+            pool, library.AsyncByteStream, max_pools=connections // CONNECTIONS_PER_POOL, use=use
         )
     }
 
@@ -54,20 +72,23 @@ class ShardedTransport:
     kept open. If none is free, a pool is added; with `max_pools`, the request waits in the shortest queue.
     """
 
-    def __init__(self, make_transport: Callable[[], Any], stream: type, *, max_pools: int) -> None:
+    def __init__(
+        self, make_transport: Callable[[], Any], stream: type, *, max_pools: int, use: PoolUse | None = None
+    ) -> None:
         self._make_transport = make_transport
         self._body_type = type("CountedBody", (_CountedBody, stream), {})
         self._max_pools = max_pools
+        self._use = use or PoolUse()
         self._pools: list[_Pool] = []
 
     async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
         """Sends the request. It counts as in flight until its response is closed."""
         pool = self._pool()
-        pool.in_flight += 1
+        pool.begin()
         try:
             response = await pool.transport.handle_async_request(request)
         except BaseException:
-            pool.in_flight -= 1
+            pool.end()
             raise
         response.stream = self._body_type(response.stream, pool)
         return response
@@ -88,15 +109,24 @@ class ShardedTransport:
             if pool.in_flight < CONNECTIONS_PER_POOL:
                 return pool
         if len(self._pools) < self._max_pools:
-            self._pools.append(_Pool(self._make_transport()))
+            self._pools.append(_Pool(self._make_transport(), self._use))
             return self._pools[-1]
         return min(self._pools, key=lambda pool: pool.in_flight)
 
 
 class _Pool:
-    def __init__(self, transport: Any) -> None:  # noqa: ANN401 - of either library
+    def __init__(self, transport: Any, use: PoolUse) -> None:  # noqa: ANN401 - of either library
         self.transport = transport
         self.in_flight = 0
+        self._use = use
+
+    def begin(self) -> None:
+        self.in_flight += 1
+        self._use.in_use += 1
+
+    def end(self) -> None:
+        self.in_flight -= 1
+        self._use.in_use -= 1
 
 
 class _CountedBody:
@@ -116,4 +146,4 @@ class _CountedBody:
             await self._body.aclose()
         finally:
             if pool is not None:
-                pool.in_flight -= 1
+                pool.end()

@@ -13,6 +13,7 @@ from identity.credentials.placement import BEARER
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
+from identity.transport.pool import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
@@ -57,7 +58,8 @@ class HTTPService:
         placement = BEARER if credential is None else credential.placement
         self._endpoint = Endpoint(name, checked_url(url), error_code, max_bytes, self.settings, placement)
         self._seconds = seconds
-        self._http = http_client(ssl_context, seconds)
+        self.pool_use = PoolUse()
+        self._http = http_client(ssl_context, seconds, self.pool_use)
         self._tools: dict[str, ServiceTool] = {}
         self._schemas: list[ToolSchema] = []
         self._declared_policies: dict[str, ToolPolicy] = {}

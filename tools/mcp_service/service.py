@@ -20,6 +20,7 @@ from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.transport.client import checked_url, http_client
+from identity.transport.pool import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
@@ -90,7 +91,8 @@ class MCPService:
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._paused_until: float | None = None
-        self._http = http_client(ssl_context, seconds)
+        self.pool_use = PoolUse()
+        self._http = http_client(ssl_context, seconds, self.pool_use)
         self._sessions = SessionPool(self._open, sessions)
         self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)

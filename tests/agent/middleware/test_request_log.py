@@ -104,5 +104,7 @@ async def test_lines_of_a_request_name_its_user_by_a_hash(
     ]
     alice = user_hash(Principal(human_agent_server.sandbox.issuer, "user_alice01"))
     assert [line.get("user") for line in requests] == [alice, None, alice]
-    (failure,) = [line for line in written if line.get("code") == "model_call_failed"]
+    (failure,) = [
+        line for line in written if line["logger"] == "idaas_agent.failure" and "model" in line["code"]
+    ]
     assert (failure["user"], failure["request_id"]) == (alice, requests[2]["request_id"])

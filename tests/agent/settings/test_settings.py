@@ -380,3 +380,17 @@ def test_system_prompt_of_64_kib_is_accepted(environment: dict[str, str], tmp_pa
     file = tmp_path / "prompt.txt"
     file.write_bytes(b"a" * 65_536)
     assert read_settings(environment | {"SYSTEM_PROMPT_FILE": str(file)}).system_prompt_file == "a" * 65_536
+
+
+def test_metrics_are_not_on_the_agents_own_port(environment: dict[str, str]) -> None:
+    assert read_settings(environment | {"METRICS_PORT": "9464"}).metrics_port == 9464
+    assert read_settings(environment | {"METRICS_PORT": "0", "AGENT_PORT": "0"}).metrics_port == 0
+    for ports in ({"METRICS_PORT": "9002"}, {"METRICS_PORT": "9464", "AGENT_PORT": "9464"}):
+        (fault,) = faults(environment | ports).faults
+        assert fault.startswith("METRICS_PORT must not be the agent's own port")
+
+
+def test_level_and_format_of_the_log_may_be_written_in_capitals(environment: dict[str, str]) -> None:
+    settings = read_settings(environment | {"LOG_LEVEL": "WARNING", "LOG_FORMAT": "TEXT"})
+    assert (settings.log_level, settings.log_format) == ("warning", "text")
+    assert faults(environment | {"LOG_LEVEL": "loud"}).faults

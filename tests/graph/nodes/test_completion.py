@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk,
 
 from graph.error_codes import GraphCode
 from graph.nodes.completion import request_completion
+from graph.observed_calls import ObservedCalls
 from identity.errors import ServiceError
 from identity.secret import Secret
 
@@ -37,9 +38,10 @@ class Pieces:
 async def request(model: Pieces, *, stream: bool) -> tuple[AIMessage | ServiceError, list[Any]]:
     written: list[Any] = []
     writer = written.append if stream else None
-    response = await request_completion(
-        model, [HumanMessage("hi")], [], Secret("key"), writer=writer, seconds=5
-    )
+    with ObservedCalls().inference_call() as call:
+        response = await request_completion(
+            model, [HumanMessage("hi")], [], Secret("key"), writer=writer, seconds=5, call=call
+        )
     return response, written
 
 

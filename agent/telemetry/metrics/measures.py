@@ -1,0 +1,46 @@
+"""What the parts of one agent count: made with the agent, given to its parts, and read by the catalog."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from agent.telemetry.metrics.request_measures import RequestMeasures
+from agent.telemetry.metrics.run_measures import RunMeasures
+from graph.observed_calls import ObservedCalls
+from identity.credentials.issue_measure import IssueMeasure
+from identity.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
+from identity.transport.pool import PoolUse
+from tools.service import Service
+
+
+class AuditCounts(Protocol):
+    """What the audit log counts of itself."""
+
+    records: int
+    failures: int
+    lost: int
+
+
+class AgentMeasures:
+    """The measures of one agent. `model` is the name of its model."""
+
+    def __init__(self, model: str = "") -> None:
+        self.requests: Final = RequestMeasures()
+        self.runs: Final = RunMeasures()
+        self.calls: Final = ObservedCalls(model)
+        self.issue: Final = IssueMeasure()
+        self.credentials: Final = CacheUse()
+        self.verifications: Final = CacheUse()
+        self.revocations: Final = Tally()
+        self.loop_lag: Final = Distribution(SHORT_SECONDS)
+        self.pools: Final[dict[str, PoolUse]] = {}
+        """By the name of the client: `idaas`, `model`, or the service's."""
+        self.audit: AuditCounts | None = None
+        self.approvals_waiting: Callable[[], float] | None = None
+        """How many approvals wait for a person, in total. Called in any thread: it must not block."""
+
+
+def pools_of(model: object, services: Iterable[Service]) -> dict[str, PoolUse]:
+    """The pools of the model's client and of the services' clients, of those that show theirs."""
+    named = {"model": model, **{service.name: service for service in services}}
+    found = {name: getattr(part, "pool_use", None) for name, part in named.items()}
+    return {name: use for name, use in found.items() if isinstance(use, PoolUse)}
