@@ -1,0 +1,66 @@
+"""`useStream` of `@langchain/react` in a page: it speaks the event-streaming protocol across origins."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from sandbox.faults import Fault
+from tests.conftest import Sandbox
+from tests.front_ends.langgraph.conftest import OpenPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WEATHER = "What is the weather in Hangzhou right now?"
+
+
+async def send(page: Page, text: str) -> None:
+    await page.get_by_label("Message", exact=True).fill(text)
+    await page.get_by_role("button", name="Send").click()
+
+
+async def test_conversation_shows_streamed_messages_and_tool_calls_and_survives_a_reload(
+    open_page: OpenPage,
+) -> None:
+    page = await open_page("alice")
+    await send(page, WEATHER)
+    answer = page.locator("li[data-role=ai]").last
+    await expect(answer).to_contain_text("Hangzhou", timeout=20_000)
+    await expect(page.get_by_label("Tool calls")).to_contain_text(
+        'maps_weather({"city":"Hangzhou"}) finished'
+    )
+    await expect(page.get_by_role("main")).to_have_attribute("data-loading", "false")
+    thread = await page.get_by_role("main").get_attribute("data-thread")
+    assert thread
+
+    again = await open_page("alice", thread)
+    await expect(again.locator("li[data-role=human]")).to_contain_text(WEATHER)
+    await expect(again.locator("li[data-role=ai]").last).to_contain_text("Hangzhou")
+    await send(again, "Call my enterprise service")
+    await expect(again.locator("li[data-role=ai]").last).to_contain_text("user_alice01", timeout=20_000)
+    await expect(again.get_by_role("alert")).to_have_count(0)
+
+
+async def test_stop_ends_the_run_at_the_server(open_page: OpenPage, sandbox: Sandbox) -> None:
+    sandbox.cloud.faults.set("model_studio", Fault(hang=True))
+    page = await open_page("alice")
+    async with page.expect_request(re.compile(r"/stream/events$")):
+        await send(page, WEATHER)
+    async with page.expect_response(re.compile(r"/cancel")) as cancelled:
+        await page.get_by_role("button", name="Stop").click()
+    assert (await cancelled.value).ok
+    await expect(page.get_by_role("main")).to_have_attribute("data-loading", "false")
+
+
+@pytest.mark.promise("users-never-cross")
+async def test_thread_of_another_user_is_empty_and_refused(open_page: OpenPage) -> None:
+    page = await open_page("alice")
+    await send(page, WEATHER)
+    await expect(page.locator("li[data-role=ai]").last).to_contain_text("Hangzhou", timeout=20_000)
+    thread = await page.get_by_role("main").get_attribute("data-thread")
+
+    foreign = await open_page("bob", thread)
+    await send(foreign, "What did alice ask?")
+    await expect(foreign.get_by_role("alert")).to_contain_text("404")
+    await expect(foreign.get_by_label("Messages")).not_to_contain_text("Hangzhou")
+    await expect(page.locator("li[data-role=human]")).to_have_count(1)
