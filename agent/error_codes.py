@@ -64,6 +64,15 @@ class AgentCode(ErrorCode):
             person="There is nothing to continue here. Write a message",
         ),
     )
+    RUN_CANCELLED = (
+        "run_cancelled",
+        ErrorRow(
+            symptom="The run was cancelled",
+            cause="another request of the same user cancelled the run that this one shows",
+            remedy="none: the user wanted it; what was called before may have taken effect",
+            person="The answer was stopped. What the agent did before may have taken effect",
+        ),
+    )
     EVENTS_LOST = (
         "events_lost",
         ErrorRow(

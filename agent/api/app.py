@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
@@ -103,6 +104,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(
         openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
+    )
+    app.include_router(
+        ag_ui_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
     )
     app.include_router(
         langserve_routes(

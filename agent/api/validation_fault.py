@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agent.error_response import RequestError
 
-_ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+_ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "activity", "reasoning"})
 _UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})
 _EXPECTED: Final = {
     "string_type": "a string",

@@ -69,6 +69,8 @@ export const enErrors = Object.freeze({
   'error.rate_limited.remedy': 'Wait a moment, and try again',
   'error.nothing_to_continue.symptom': 'There is nothing to continue here',
   'error.nothing_to_continue.remedy': 'Write a message',
+  'error.run_cancelled.symptom': 'The answer was stopped',
+  'error.run_cancelled.remedy': 'What the agent did before may have taken effect',
   'error.events_lost.symptom': 'Your connection is too slow to follow this answer',
   'error.events_lost.remedy': 'Reload the conversation to see it',
   'error.too_many_runs.symptom': 'Too many of your questions are being answered at once',

@@ -91,9 +91,16 @@ def langserve(route):
     return ask
 
 
+async def ag_ui(agent, question, headers):
+    messages = [{"id": "u", "role": "user", "content": question}]
+    body = {"threadId": "t", "runId": "r", "messages": messages}
+    return await agent.http.post(f"{agent.origin}/ag-ui/agent", json=body, headers=headers)
+
+
 SURFACES = [
     chat,
     stream,
+    ag_ui,
     *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
 ]
 

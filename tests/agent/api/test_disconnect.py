@@ -14,6 +14,8 @@ from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model,
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 
+AG_UI = {"threadId": "t", "runId": "r", "messages": [{"id": "u", **message} for message in MESSAGES]}
+
 
 @pytest.fixture
 def model() -> Iterator[EndlessModel]:
@@ -31,6 +33,7 @@ def agent_of(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
     ("path", "body"),
     [
         ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
+        ("/ag-ui/agent", AG_UI),
         ("/agent/stream", {"input": {"messages": MESSAGES}}),
         ("/agent/stream_events", {"input": {"messages": MESSAGES}}),
         ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
@@ -52,6 +55,7 @@ async def test_disconnect_during_a_stream_cancels_the_model_call(
     ("path", "body"),
     [
         ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
+        ("/ag-ui/agent", AG_UI),
         ("/openai/v1/chat/completions", {"messages": MESSAGES}),
         ("/agent/stream", {"input": {"messages": MESSAGES}}),
         ("/agent/invoke", {"input": {"messages": MESSAGES}}),

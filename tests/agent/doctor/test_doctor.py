@@ -35,6 +35,7 @@ NOT_MET: Mapping[str, str] = {
     "rate_limited": "of a caller who asks too often; doctor is no caller",
     "too_many_runs": "of a caller with many runs at once; doctor makes no run",
     "nothing_to_continue": "of a conversation; doctor has none",
+    "run_cancelled": "of a conversation; doctor has none",
     "events_lost": "of a slow reader of a conversation; doctor has none",
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",

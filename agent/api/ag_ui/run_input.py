@@ -1,0 +1,120 @@
+"""The body of `POST /ag-ui/agent`: AG-UI's `RunAgentInput`.
+
+Everything in it is a claim of the client. Only what the agent uses is validated; members that it does not
+know, or has no use for (`state`, `context`, `tools`), are ignored.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from agent.api.messages import without_references
+from agent.api.validation_fault import openai_fault
+from agent.error_response import RequestError
+
+_Id = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Wire(BaseModel):
+    """Names are camelCase only, and nothing is converted."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", alias_generator=to_camel)
+
+
+class ContentPart(_Wire):
+    """A part of a content that is a list. Only text is supported; others are refused where they are used."""
+
+    type: str
+    text: str | None = None
+
+
+def _kind(content: object) -> str:
+    return "list" if isinstance(content, list) else "str"
+
+
+class UserInput(_Wire):
+    """A message of the user."""
+
+    id: _Id
+    role: Literal["user"]
+    content: Annotated[
+        Annotated[str, Tag("str")] | Annotated[list[ContentPart], Field(fail_fast=True), Tag("list")],
+        Discriminator(_kind),
+    ]
+
+
+class CallReference(_Wire):
+    """A tool call that the client has seen."""
+
+    id: _Id
+
+
+class AssistantInput(_Wire):
+    """A message of the agent, by the client's account."""
+
+    id: _Id
+    role: Literal["assistant"]
+    content: str | None = None
+    tool_calls: Annotated[list[CallReference], Field(fail_fast=True)] | None = None
+
+
+class IgnoredInput(_Wire):
+    """A message that is never input: instructions of the client, results that it claims, its own display."""
+
+    id: _Id
+    role: Literal["developer", "system", "tool", "activity", "reasoning"]
+
+
+InputMessage = Annotated[UserInput | AssistantInput | IgnoredInput, Field(discriminator="role")]
+
+
+class ResumeEntry(_Wire):
+    """The answer to one interrupt. `cancelled` means that it was dismissed without an answer."""
+
+    interrupt_id: _Id
+    status: Literal["resolved", "cancelled"]
+    payload: Any = None
+
+
+class RunAgentInput(_Wire):
+    """The whole body."""
+
+    thread_id: _Id
+    run_id: _Id
+    messages: Annotated[list[InputMessage], Field(fail_fast=True)]
+    protocol_version: str | None = None
+    parent_run_id: str | None = None
+    state: Any = None
+    tools: list[Any] | None = None
+    context: list[Any] | None = None
+    forwarded_props: Any = None
+    resume: Annotated[list[ResumeEntry], Field(fail_fast=True)] = []
+
+    def forwarded(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - any JSON value
+        """A member of `forwardedProps`, which may be anything."""
+        props = self.forwarded_props
+        return props.get(name, default) if isinstance(props, dict) else default
+
+
+_SCHEMA: Final = "RunAgentInput"
+
+
+def run_input_schema() -> dict[str, Any]:
+    """The JSON Schema of the body, without references, for the OpenAPI document."""
+    return without_references(RunAgentInput.model_json_schema()) | {"title": _SCHEMA}
+
+
+def read_run_input(body: bytes) -> RunAgentInput:
+    """Validates a body. Raises `RequestError` with the invalid member."""
+    try:
+        given = from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise RequestError(None, "the body must be a JSON object")
+    try:
+        return RunAgentInput.model_validate(given)
+    except ValidationError as error:
+        raise openai_fault(error) from None

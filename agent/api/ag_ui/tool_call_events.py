@@ -1,0 +1,74 @@
+"""Tool calls as AG-UI's events, with what a person needs to know of each: under whose rights it was made."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from langchain_core.messages import ToolCall
+
+from agent.api.ag_ui.wire import METADATA_KEY, Event, json_text, result_id
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import approval_members
+from graph.events import MAX_CHARACTERS, TOO_LONG, ToolFinished, ToolStarted
+
+_DECLARED: Final = ("service", "access_identity", "audience", "scope", "credential")
+_OUTCOME: Final = ("ok", "called", "duration_ms", "error")
+
+
+def call_started(event: ToolStarted, parent: str | None) -> list[Event]:
+    """A call that begins. `parent` is the id of the message that contains it."""
+    arguments = json_text(event["arguments"])
+    return _call(event["call_id"], event["tool"], arguments, parent, _members(event, _DECLARED))
+
+
+def call_announced(call: ToolCall, parent: str | None, pending: PendingApproval | None) -> list[Event]:
+    """A call that the model has requested and that has not begun. `pending` is the approval it waits for."""
+    call_id, about, arguments = call["id"] or "", {}, arguments_text(call["args"])
+    if pending is not None and pending.request.call_id == call_id:
+        members = approval_members(pending.request)
+        about = {name: members[name] for name in _DECLARED}
+        arguments = arguments_text(pending.arguments)
+    return _call(call_id, call["name"], arguments, parent, about)
+
+
+def arguments_text(arguments: Mapping[str, Any]) -> str:
+    """The arguments of a call as JSON, or a replacement if they are too long to show."""
+    shown = dict(arguments)
+    if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
+        shown = dict(TOO_LONG)
+    return json_text(shown)
+
+
+def _call(call_id: str, tool: str, arguments: str, parent: str | None, about: dict[str, Any]) -> list[Event]:
+    start: Event = {"type": "TOOL_CALL_START", "toolCallId": call_id, "toolCallName": tool}
+    if parent is not None:
+        start["parentMessageId"] = parent
+    if about:
+        start["metadata"] = {METADATA_KEY: about}
+    return [
+        start,
+        {"type": "TOOL_CALL_ARGS", "toolCallId": call_id, "delta": arguments},
+        {"type": "TOOL_CALL_END", "toolCallId": call_id},
+    ]
+
+
+def call_finished(event: ToolFinished, arguments: Mapping[str, Any] | None) -> Event:
+    """The result of a call. Its metadata repeats that of the start, which an earlier run may have sent.
+
+    `arguments` are those that the call was made with, if the person may have edited what was sent.
+    """
+    about = _members(event, _DECLARED + _OUTCOME)
+    if arguments is not None:
+        about["arguments"] = arguments
+    return {
+        "type": "TOOL_CALL_RESULT",
+        "messageId": result_id(event["call_id"]),
+        "toolCallId": event["call_id"],
+        "content": event["result"],
+        "role": "tool",
+        "metadata": {METADATA_KEY: about},
+    }
+
+
+def _members(event: Any, names: tuple[str, ...]) -> dict[str, Any]:  # noqa: ANN401 - either event
+    return {name: event[name] for name in names if name in event}

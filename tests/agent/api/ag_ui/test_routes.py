@@ -1,0 +1,76 @@
+"""`POST /ag-ui/agent` over plain HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.agent.api.ag_ui.verified import of_type, read_events, text_of, verified
+from tests.agent.conftest import AgentServer, running_agent
+from tests.conftest import Sandbox
+
+ROUTE = "/ag-ui/agent"
+PAGE = "http://localhost:9001"
+
+
+def body(text: str = "Hello!", **members: Any) -> dict[str, Any]:
+    return {
+        "threadId": "t",
+        "runId": "r",
+        "messages": [{"id": "u", "role": "user", "content": text}],
+        **members,
+    }
+
+
+async def test_stream_is_accepted_by_the_official_models(human_agent_server: AgentServer) -> None:
+    async with human_agent_server.client() as http:
+        response = await http.post(ROUTE, json=body("What is the weather in Hangzhou right now?"))
+
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["x-accel-buffering"] == "no"
+    events = verified(read_events(response.text))
+    assert "Hangzhou" in text_of(events)
+    [result] = of_type(events, "TOOL_CALL_RESULT")
+    assert "杭州" in result["content"]
+
+
+async def test_enterprise_call_names_audience_and_permission(human_agent_server: AgentServer) -> None:
+    async with human_agent_server.client() as http:
+        events = read_events((await http.post(ROUTE, json=body("Call my enterprise service"))).text)
+
+    [start] = of_type(events, "TOOL_CALL_START")
+    about = start["metadata"]["idaas-agent"]
+    assert about["access_identity"] == "Human"
+    assert {"audience", "scope"} < set(about)
+
+
+async def test_refusals_can_be_read_by_a_page(sandbox: Sandbox) -> None:
+    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="2") as server:
+        async with server.client() as http:
+            invalid = await http.post(ROUTE, json={}, headers={"Origin": PAGE})
+            unknown = await http.post("/ag-ui/nothing", json={}, headers={"Origin": PAGE})
+            limited = await http.post(ROUTE, json=body(), headers={"Origin": PAGE})
+        async with server.client(None) as http:
+            missing = await http.post(ROUTE, json=body(), headers={"Origin": PAGE})
+    refused = (invalid, unknown, limited, missing)
+
+    assert [response.status_code for response in refused] == [400, 404, 429, 401]
+    assert {response.headers["access-control-allow-origin"] for response in refused} == {PAGE}
+    assert all(response.json()["error"]["message"] for response in refused)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"resume": [{"interruptId": "i", "status": "resolved", "payload": {"approved": True}}]},
+        {"forwardedProps": {"command": {"resume": {"approved": True}}}},
+        {"forwardedProps": {"command": {"resume": None}}},
+    ],
+)
+async def test_answer_without_an_open_approval_is_refused(
+    agent_server: AgentServer, members: dict[str, Any]
+) -> None:
+    async with agent_server.client() as http:
+        response = await http.post(ROUTE, json=body(**members))
+
+    assert response.status_code == 400
+    assert "resume" in response.json()["error"]["param"]
