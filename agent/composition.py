@@ -11,6 +11,9 @@ from typing import Final, Self
 from agent.audit.file import AuditFile
 from agent.audit.key import AuditKey
 from agent.audit.log import AuditLog
+from agent.audit.several_logs import SeveralLogs
+from agent.audit.standard_output import StandardOutput
+from agent.audit.syslog import Syslog
 from agent.code_reference import load_both
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
@@ -24,7 +27,9 @@ from agent.revocation.store import RevocationStore
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
+from agent.settings.record_variables import STANDARD_OUTPUT
 from agent.settings.variables import Settings
+from agent.syslog_address import SyslogAddress
 from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
@@ -37,6 +42,7 @@ from graph.service_credentials import ServiceCredential, ServiceCredentials, req
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
+from identity.audit.sink import AuditSink
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
@@ -249,14 +255,25 @@ class Agent:
                 await service.tools(self.access(service.name, None))
 
 
-def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog:
+def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog | SeveralLogs:
     """The audit log that the settings name; it opens nothing yet."""
-    path = settings.audit_log_file
-    file = None if path is None else AuditFile(path)
-    return AuditLog(file, key=_audit_key(settings), required=settings.audit_required, clock=clock)
+    path, key = settings.audit_log_file, _audit_key(settings)
+    printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too
+    first = AuditLog(
+        None if path is None else StandardOutput() if printed else AuditFile(path),
+        key=key,
+        required=settings.audit_required,
+        logged=not printed,
+        clock=clock,
+    )
+    if settings.audit_syslog_url is None:
+        return first
+    address = SyslogAddress.parse(settings.audit_syslog_url)
+    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
+    return SeveralLogs(first, [AuditLog(syslog, key=key, logged=False, clock=clock)])
 
 
-def audit_trail(settings: Settings, log: AuditLog, clock: Callable[[], float] = time.time) -> AuditTrail:
+def audit_trail(settings: Settings, log: AuditSink, clock: Callable[[], float] = time.time) -> AuditTrail:
     """The trail to `log`, of the agent as a client of IDaaS."""
     key = _audit_key(settings)
     tokens = None if key is None else key.tokens

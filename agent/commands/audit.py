@@ -80,7 +80,7 @@ def _unusable(problem: str) -> NoReturn:
 def _paths(files: list[Path] | None, variables: dict[str, str]) -> list[Path]:
     if files:
         return files
-    if named := variables.get("AUDIT_LOG_FILE", "").strip():
+    if (named := variables.get("AUDIT_LOG_FILE", "").strip()) not in ("", "-"):
         return [Path(named)]
     _unusable("name a file, or set AUDIT_LOG_FILE")
 

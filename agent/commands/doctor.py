@@ -11,6 +11,7 @@ import typer
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
+    for_printing_command,
     out,
     print_misspelt,
     print_overridden,
@@ -36,7 +37,7 @@ def doctor(
     In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to a user's access token to check the steps that need one.
     """
     logging.basicConfig(level=logging.CRITICAL)
-    variables = environment(env_file)
+    variables = for_printing_command(environment(env_file))
     print_misspelt(variables)
     print_overridden(env_file)
     findings = asyncio.run(_examine(variables, show=not as_json))

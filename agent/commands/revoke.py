@@ -11,7 +11,14 @@ from typing import Annotated, Final
 
 import typer
 
-from agent.commands.terminal import ENV_FILE_HELP, environment, out, settings_or_stop, stop
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    for_printing_command,
+    out,
+    settings_or_stop,
+    stop,
+)
 from agent.settings.variables import Settings
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
@@ -43,7 +50,7 @@ def revoke(
     An access token that is issued more than half a minute later is accepted: disable the user in IDaaS too
     if none should be issued.
     """
-    settings = settings_or_stop(environment(env_file))
+    settings = settings_or_stop(for_printing_command(environment(env_file)))
     if list_:
         _show(settings)
         return
@@ -63,7 +70,7 @@ def unrevoke(
     env_file: _EnvFile = None,
 ) -> None:
     """Takes an operator's revocation back; what IDaaS reported stays until IDaaS reports otherwise."""
-    settings = settings_or_stop(environment(env_file))
+    settings = settings_or_stop(for_printing_command(environment(env_file)))
     target, name = _target(user, token_hash, token, all_=all_)
     _put(settings, Revocation(target, name, Origin.OPERATOR, None, time.time()))
     out.print(f"restored: {_text(target, name, None)}")

@@ -72,6 +72,12 @@ def environment(env_file: Path | None = None) -> dict[str, str]:
     return {**{name: value for name, value in added.items() if value is not None}, **given}
 
 
+def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
+    """`variables` for a command whose output is read: its audit lines go to standard error instead."""
+    printed = variables.get("AUDIT_LOG_FILE", "").strip() == "-"
+    return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
+
+
 def print_misspelt(variables: Mapping[str, str]) -> None:
     """Warns of each variable that looks like a misspelt one of the agent."""
     for warning in misspelt_variables(variables):

@@ -1,18 +1,32 @@
-"""Whether the audit log's file can be written. Nothing is written to find out, and no file is made."""
+"""Whether the audit log can be written. Nothing is written to find out, and no file is made."""
 
 import os
 import shutil
+import ssl
 from pathlib import Path
 
+from agent.audit.syslog import Syslog
 from agent.error_codes import AgentCode
+from agent.settings.record_variables import STANDARD_OUTPUT
+from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError
 
 
 def check_writable(path: Path) -> None:
     """Raises `AuditError` with the system's reason. A file that is not there is made by the agent."""
-    problem = _problem(path)
-    if problem:
+    if path != STANDARD_OUTPUT and (problem := _problem(path)):
         raise AuditError(AgentCode.AUDIT_UNAVAILABLE, f'file "{path}": {problem}')
+
+
+def check_syslog(url: str, cafile: Path | None) -> None:
+    """Connects, and raises `AuditError` if that fails. UDP needs no connection: only the name is resolved."""
+    syslog = Syslog(SyslogAddress.parse(url), lambda: ssl.create_default_context(cafile=cafile))
+    try:
+        syslog.append([])
+    except OSError as error:
+        raise AuditError(AgentCode.AUDIT_UNAVAILABLE, error.strerror or str(error)) from None
+    finally:
+        syslog.close()
 
 
 def _problem(path: Path) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from agent.composition import Agent
-from agent.doctor.audit_check import check_writable
+from agent.doctor.audit_check import check_syslog, check_writable
 from agent.doctor.connectivity import obstacle
 from agent.doctor.explanation import explanation
 from agent.doctor.finding import Explanation, Finding, Outcome, failed, skipped
@@ -87,6 +87,8 @@ class Examination:
         """Every step, executed or skipped."""
         agent = self._agent
         yield await self._audit_log()
+        if agent.settings.audit_syslog_url is not None:
+            yield await self._audit_syslog(agent.settings.audit_syslog_url)
         shared = None
         if agent.settings.redis_url is not None:
             shared = await self._shared_counters(agent.settings.redis_url)
@@ -133,6 +135,10 @@ class Examination:
             )
         checked = asyncio.to_thread(check_writable, path)
         return await self._step(_Step("audit log"), checked, f"{path} can be written")
+
+    async def _audit_syslog(self, url: str) -> Finding:
+        checked = asyncio.to_thread(check_syslog, url, self._agent.settings.ssl_cert_file)
+        return await self._step(_Step("audit syslog"), checked, f"connected to {url}")
 
     async def _shared_counters(self, url: Secret) -> Finding:
         cafile = self._agent.settings.ssl_cert_file

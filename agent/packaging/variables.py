@@ -27,7 +27,7 @@ def deployed_variables(environment: Mapping[str, str], port: int) -> tuple[dict[
             continue
         if name in _SECRET:
             left_out.append(f"{name} is not in s.yaml: it contains a password; set it on the platform")
-        elif name in _OF_THIS_MACHINE or name.endswith("_FILE"):
+        elif (name in _OF_THIS_MACHINE or name.endswith("_FILE")) and value != "-":
             left_out.append(f"{name} is not in s.yaml: it names a file of this machine")
         else:
             kept[name] = value

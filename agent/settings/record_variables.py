@@ -7,17 +7,22 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import TRUE, VariableGroup, holds
+from agent.syslog_address import SyslogAddress
 from agent.tracing import Tracing
 from identity.secret import Secret
 from identity.secret_file import parse_secret_lines
 
+STANDARD_OUTPUT: Final = Path("-")
+"""As `AUDIT_LOG_FILE`."""
 _KEY_CHARACTERS: Final = 32
 _MOST_KEYS: Final = 2
 
 
 def _file_to_write(value: Path) -> Path:
+    if value == STANDARD_OUTPUT:
+        return value
     if holds(value.is_dir) or not holds(value.parent.is_dir):
-        raise ValueError("must name a file in a folder that exists")
+        raise ValueError("must name a file in a folder that exists, or - for standard output")
     return value
 
 
@@ -40,12 +45,23 @@ def _keys(value: object) -> object:
     return keys_in_file(Path(value)) if isinstance(value, str) else value
 
 
+def _syslog_url(value: str) -> str:
+    SyslogAddress.parse(value)  # raises ValueError
+    return value
+
+
 class RecordVariables(VariableGroup):
     """What is recorded of the agent's work."""
 
     audit_log_file: Annotated[Path, AfterValidator(_file_to_write)] | None = Field(
         None,
-        description="The file of the audit log (`docs/audit-log.md`). Without it: only the logger.",
+        description="The file of the audit log (`docs/audit-log.md`), or `-`: standard output. Without it:"
+        " only the logger.",
+    )
+    audit_syslog_url: Annotated[str, AfterValidator(_syslog_url)] | None = Field(
+        None,
+        description="A syslog server that receives the audit log too: `udp://host:514`, `tcp://host:601`,"
+        " `tls://host:6514` or `unix:///dev/log`.",
     )
     audit_required: bool = Field(
         default=False,

@@ -15,9 +15,20 @@ from tools.service import Service
 class AuditCounts(Protocol):
     """What the audit log counts of itself."""
 
-    records: int
-    failures: int
-    lost: int
+    @property
+    def records(self) -> int:
+        """Accepted records."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Failed attempts to write."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Lost records."""
+        ...
 
 
 class AgentMeasures:

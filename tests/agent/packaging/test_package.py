@@ -21,6 +21,7 @@ from agent.packaging.enterprise_service import (
     trigger_jwks,
 )
 from agent.packaging.errors import PackagingError
+from agent.packaging.variables import deployed_variables
 from agent.settings.variables import read_settings
 from sandbox.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
@@ -104,6 +105,12 @@ def test_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) 
     policy = json.loads((package.folder / "role-policy.json").read_text())
     assert policy["Statement"][0]["Action"] == "eiam:GenerateOauthToken"
     assert "API_URL" in (package.folder / "config.js").read_text()
+
+
+@pytest.mark.parametrize(("value", "kept"), [("-", True), ("/var/log/audit.jsonl", False)])
+def test_audit_log_goes_into_the_description_only_if_it_is_standard_output(value: str, kept: bool) -> None:
+    found, left_out = deployed_variables({"AUDIT_LOG_FILE": value}, 9002)
+    assert (found.get("AUDIT_LOG_FILE"), bool(left_out)) == ("-" if kept else None, not kept)
 
 
 def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
