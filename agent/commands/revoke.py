@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from agent.commands.point_in_time import seconds_of
 from agent.commands.terminal import (
     ENV_FILE_HELP,
     environment,
@@ -56,7 +57,12 @@ def revoke(
         return
     now = time.time()
     target, name = _target(user, token_hash, token, all_=all_before is not None)
-    until = now + LEEWAY if all_before in (None, "now") else _seconds(all_before)
+    until = now + LEEWAY
+    if all_before not in (None, "now"):
+        try:
+            until = seconds_of(all_before, now)
+        except ValueError as error:
+            stop(f"--all-before {error}")
     _put(settings, Revocation(target, name, Origin.OPERATOR, until, now))
     out.print(f"revoked: {_text(target, name, until)}")
     out.print("each running agent refuses them within a second, and ends their runs")
@@ -88,20 +94,6 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
     if token_hash is None or not _SHA256.fullmatch(token_hash.lower()):
         stop("--token-hash must be a SHA-256, 64 hexadecimal digits", "printf %s TOKEN | sha256sum prints it")
     return Target.TOKEN, token_hash.lower()
-
-
-def _seconds(text: str | None) -> float:
-    try:
-        return float(text or "")
-    except ValueError:
-        pass
-    try:
-        parsed = datetime.fromisoformat(text or "")
-    except ValueError:
-        stop("--all-before must be a time such as 2026-11-25T09:00:00Z, unix seconds, or now")
-    if parsed.tzinfo is None:
-        stop("--all-before must name its time zone, such as 2026-11-25T09:00:00Z")
-    return parsed.timestamp()
 
 
 def _put(settings: Settings, revocation: Revocation) -> None:

@@ -1,6 +1,7 @@
 """`idaas-agent audit`, by Typer's runner."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,18 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from agent.audit.file import AuditFile
+from agent.audit.log import AuditLog
 from agent.cli import app
-from tests.agent.audit.audit_lines import KEY, lines_of, put_lines, records_of, write_log
+from identity.access_identity import AccessIdentity
+from identity.audit.event import AuditedAction, AuditOutcome
+from identity.principal import Principal
+from tests.agent.audit.audit_lines import KEY, event, lines_of, put_lines, records_of, write_log
 
 pytestmark = pytest.mark.promise("on-record")
+
+NOON = 1_795_608_000.0
+STARTED, FAILED = AuditOutcome.STARTED, AuditOutcome.FAILED
 
 
 def audit(*arguments: object, **variables: str) -> Result:
@@ -113,3 +122,101 @@ def test_unusable_argument_is_named_and_differs_from_a_finding(file, tmp_path, a
     names = {"file": file, "missing": tmp_path / "missing", "folder": tmp_path, "packed": packed}
     result = audit("verify", *(argument.format(**names) for argument in arguments))
     assert (result.exit_code, problem in result.stderr) == (2, True), result.output
+
+
+def shown(*arguments: object, file: Path) -> list[str]:
+    result = audit("show", file, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+async def put_events(file: Path) -> None:
+    """Calls of two users, an hour between them."""
+    log = AuditLog(AuditFile(file), required=True, clock=lambda: NOON)
+    for number, (user, outcome) in enumerate((("alice", STARTED), ("alice", FAILED), ("bob", STARTED))):
+        principal = Principal("https://idaas.example", user)
+        call = replace(event(time=NOON + number * 3600), principal=principal, outcome=outcome)
+        await log.record(replace(call, request_id=f"{number:016x}", access_identity=AccessIdentity.HUMAN))
+    model = replace(event(time=NOON + 9000), action=AuditedAction.MODEL_CALL, tool=None, service=None)
+    await log.record(replace(model, model="qwen-plus", input_tokens=12, output_tokens=3, duration=0.5))
+    await log.aclose()
+
+
+@pytest.fixture
+async def events(tmp_path: Path) -> Path:
+    path = tmp_path / "events.jsonl"
+    await put_events(path)
+    return path
+
+
+def test_records_are_shown_a_line_each_without_colours_in_a_pipe(events):
+    lines = shown(file=events)
+    assert len(lines) == 6
+    assert lines[1] == (
+        "2026-11-25T12:00:00.000Z  started    tool_call        alice  amap/maps_weather  as Human"
+        "  0000000000000000"
+    )
+    assert lines[4].endswith("model_call       -  qwen-plus  12+3 tokens  500.0 ms")
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (["--user", "alice"], [1, 2]),
+        (["--since", "2026-11-25T13:00:00Z"], [2, 3, 4]),
+        (["--since", "2026-11-25T14:00:00+01:00", "--until", "2026-11-25T14:00:00Z"], [2]),
+        (["--since", str(1_795_608_000 + 3600), "--user", "bob"], [3]),
+        (["--tool", "maps_weather", "--outcome", "started"], [1, 3]),
+        (["--event", "model_call", "--event", "audit_ended"], [4, 5]),
+        (["--request", "0000000000000002"], [3]),
+        (["--until", "9000d"], []),
+    ],
+)
+def test_options_choose_records(events, options, numbers):
+    lines = shown(file=events)
+    assert shown(*options, file=events) == [lines[number] for number in numbers]
+
+
+def test_json_is_that_of_the_log(events):
+    assert shown("--json", "--user", "bob", file=events) == lines_of(events)[3:4]
+
+
+def test_text_of_the_log_cannot_control_the_terminal(events):
+    record = records_of(events)[3] | {"tool": "\x1b[2Jcanary\x7f\u202e", "principal": {"sub": "[bold]bob[/]"}}
+    put_lines(events, [json.dumps(record)])
+    [line] = shown(file=events)
+    assert "\x1b" not in line
+    assert "\x7f" not in line
+    assert "canary" in line
+    assert "[bold]bob[/]" in line
+    assert "\x7f" not in shown("--json", file=events)[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["no JSON", "[]", '{"time":1,"event":"x"}', '{"time":"x","event":"y","principal":"z"}']
+)
+def test_other_lines_are_counted_and_not_shown(events, text):
+    put_lines(events, [text, *lines_of(events)])
+    result = audit("show", events)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 6
+    assert "1 lines are no audit records" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--since", "yesterday", "--since must be a time"),
+        ("--since", "2026-11-25T13:00:00", "--since must name its time zone"),
+        ("--until", "1e300", "--until"),
+        ("--until", "nan", "--until"),
+    ],
+)
+def test_time_that_is_none_is_named(events, option, value, problem):
+    result = audit("show", events, option, value)
+    assert (result.exit_code, problem in result.stderr) == (2, True)
+
+
+def test_missing_file_ends_the_command(tmp_path):
+    result = audit("show", tmp_path / "missing")
+    assert (result.exit_code, "cannot be read" in result.stderr) == (2, True)
