@@ -1,22 +1,25 @@
 """The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node.
 
-After the model, a service's node is next if the service's credential is known, otherwise `credentials`: a
-warm run has no additional step.
+After the model, `approvals` is next if the policy of a call asks or denies; then a service's node if the
+service's credential is known, otherwise `credentials`. A warm run without such calls has no additional step.
 """
 
 import time
 from collections.abc import Callable, Container, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.store import ApprovalStore
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
+from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import CallerNode, Callers, Verifier, as_verified_caller
@@ -31,15 +34,17 @@ from graph.prompt import SYSTEM_PROMPT
 from graph.run_credentials import in_state
 from graph.service_credentials import ServiceCredentials, requirements
 from graph.state import AgentInput, AgentOutput, AgentState
-from graph.tool_calls import called_services
+from graph.tool_calls import accepted_calls, called_services
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.credentials.source import CredentialSource
 from identity.secret import Secret
+from tools.approval_policy import ApprovalMode
 from tools.service import Service
 
-_RESERVED = {"authenticate", "credentials", MODEL, START, END}
+APPROVALS: Final = "approvals"
+_RESERVED: Final = {"authenticate", "credentials", APPROVALS, MODEL, START, END}
 
 
 def build_graph(
@@ -58,6 +63,9 @@ def build_graph(
     audit: AuditTrail | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
     calls: ObservedCalls | None = None,
+    approvals: ApprovalStore | None = None,
+    approval_seconds: float = 600.0,
+    resume_values: bool = False,
 ) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
     """The agent as a compiled LangGraph graph.
 
@@ -71,6 +79,11 @@ def build_graph(
     every model call; notes of the agent and the system messages of the conversation follow it.
     `access_identity` is the default of the services that declare none, and that of the model.
     `calls` observes the calls of the model and of tools.
+
+    A call whose policy asks pauses the run, if its state is saved and `approvals` keeps the approvals; the
+    user has `approval_seconds` to decide. Answers are given as `AgentContext.answers`, in a run without input
+    (`None`). With `resume_values`, LangGraph's resume values are the answers: for a server whose runs have no
+    context, and which lets only the user who began a run resume it. Otherwise such a call is refused.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     limits = limits or Limits()
@@ -94,6 +107,8 @@ def build_graph(
     add_node("authenticate", AuthenticateNode())
     add_node("credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds))
     refused_calls = RefusedCalls(services, required, audit)
+    gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
+    add_node(APPROVALS, ApprovalsNode(gate, audit, refused_calls, resume_values=resume_values))
     add_node(
         MODEL,
         ModelNode(
@@ -114,17 +129,24 @@ def build_graph(
     budget = CallBudget(limits.run_calls)
     for service in services:
         node = ServiceNode(
-            service, service_credentials, budget, limits.tool_seconds, audit, refused_calls, calls
+            service, service_credentials, budget, limits.tool_seconds, audit, refused_calls, gate, calls
         )
         add_node(service.name, node)
         graph.add_edge(service.name, MODEL)
-    graph.add_conditional_edges(MODEL, _after_model(names, required), ["credentials", *names, MODEL, END])
-    steps = 4 + 3 * (limits.tool_rounds + 1)
+    after_calls = _after_calls(names, required)
+    targets = [APPROVALS, "credentials", *names, MODEL, END]
+    graph.add_conditional_edges(MODEL, _after_model(gate, after_calls), targets)
+    graph.add_conditional_edges(APPROVALS, _after_approvals(after_calls), targets)
+    steps = 4 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
     # The channels that are streamed, returned and saved. LangGraph Server pickles them.
     compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
     return compiled.with_config(recursion_limit=steps)
 
+
+_APPROVAL_STEPS: Final = 4
+"""Visits of `approvals` in one round of tools until the run pauses or continues: of refused calls, of an
+answer, of what it refuses, and the last."""
 
 Route: TypeAlias = Callable[[AgentState], list[str]]
 
@@ -138,7 +160,7 @@ def _after_credentials(services: Sequence[str]) -> Route:
     return route
 
 
-def _after_model(services: Sequence[str], requirements: Container[str]) -> Route:
+def _after_calls(services: Sequence[str], requirements: Container[str]) -> Route:
     def route(state: AgentState) -> list[str]:
         """The services that are called, all in one step, or `credentials` if the credential of one is not
         known; the model again if all calls were refused.
@@ -149,5 +171,25 @@ def _after_model(services: Sequence[str], requirements: Container[str]) -> Route
             fetch = any(name in requirements and known.get(name) is None for name in nodes)
             return ["credentials"] if fetch else nodes
         return [MODEL] if isinstance(state["messages"][-1], ToolMessage) else [END]
+
+    return route
+
+
+def _after_model(gate: ApprovalGate, after_calls: Route) -> Route:
+    def route(state: AgentState) -> list[str]:
+        """`approvals`, if the policy of a call does not allow it without a decision."""
+        decides = any(
+            gate.knows(service) and gate.mode(call, service) is not ApprovalMode.ALLOW
+            for call, service in accepted_calls(state)
+        )
+        return [APPROVALS] if decides else after_calls(state)
+
+    return route
+
+
+def _after_approvals(after_calls: Route) -> Route:
+    def route(state: AgentState) -> list[str]:
+        """`approvals` again after each decision, until none is missing."""
+        return [APPROVALS] if state.get("asking") else after_calls(state)
 
     return route

@@ -42,3 +42,21 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
     """
     token = runtime.context.access_token if isinstance(runtime.context, AgentContext) else None
     return token if isinstance(token, Secret) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Where a call is made: the thread that the person knows, and LangGraph's thread, which is the run."""
+
+    thread_id: str
+    run_id: str
+
+
+def conversation_of(runtime: Runtime[AgentContext]) -> Conversation | None:
+    """The conversation of a run; `None` if it has no thread, so that it is not saved and cannot be paused."""
+    run_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
+    if run_id is None:
+        return None
+    context = runtime.context
+    thread_id = context.thread_id if isinstance(context, AgentContext) else None
+    return Conversation(thread_id or run_id, run_id)

@@ -38,6 +38,10 @@ class AgentState(AgentInput, total=False):
     """The calls of the model's latest response that may be run: call id → service name."""
     rounds: int
     """Responses with tool calls in this run."""
+    asking: bool
+    """Whether the node `approvals` is visited again. It grants nothing."""
+    unusable_answers: int
+    """Resume values in succession that were no answer."""
     credentials: Annotated[RunCredentials, CredentialsChannel]
 
 

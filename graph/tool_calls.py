@@ -1,7 +1,7 @@
 """The tool calls of the model: their form, and which of them have no result yet."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
@@ -49,6 +49,25 @@ def pending_tool_calls(messages: Sequence[AnyMessage]) -> list[ToolCall]:
         else:
             break
     return []
+
+
+def latest_response(messages: Sequence[AnyMessage]) -> AIMessage | None:
+    """The latest response of the model: that of the pending calls."""
+    return next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
+
+
+def with_arguments(response: AIMessage, call: ToolCall, arguments: Mapping[str, Any]) -> AIMessage:
+    """`response` with other arguments of `call`. It replaces `response`, whose id it has, in a conversation.
+
+    It has no token usage, which was counted for `response`.
+    """
+    calls = [
+        ToolCall(name=each["name"], args=dict(arguments), id=each["id"], type="tool_call")
+        if each["id"] == call["id"]
+        else each
+        for each in response.tool_calls
+    ]
+    return response.model_copy(update={"tool_calls": calls, "usage_metadata": None})
 
 
 def accepted_calls(state: AgentState) -> list[tuple[ToolCall, str]]:

@@ -49,6 +49,7 @@ def audit_record(event: AuditEvent) -> dict[str, Any]:
         "service": event.service,
         "tool": event.tool,
         "call_id": event.call_id,
+        "approval": event.approval,
         "arguments_digest": event.arguments_digest,
         "model": event.model,
         "input_tokens": event.input_tokens,

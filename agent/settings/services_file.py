@@ -23,7 +23,9 @@ from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import IssuedJwtRequirement, OAuthTokenRequirement
 from identity.transport.client import checked_url
 
-RESERVED_NAMES: Final = frozenset({"amap", "authenticate", "credentials", "enterprise", "leave", "model"})
+RESERVED_NAMES: Final = frozenset(
+    {"amap", "approvals", "authenticate", "credentials", "enterprise", "leave", "model"}
+)
 """The names of the graph's nodes and of the services that the variables declare."""
 
 _MAX_BYTES: Final = 1024 * 1024

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from langchain_core.messages import ToolCall
+from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
 from graph.approvals.digest import arguments_digest
@@ -42,11 +42,13 @@ class RefusedCalls:
         caller: VerifiedAccessToken,
         writer: StreamWriter,
         secrets: Sequence[Secret],
-    ) -> None:
+        approval: str | None = None,
+    ) -> ToolMessage:
         """Records `call` as refused, then writes both of its events, which contain `reason` as the result.
 
-        `service` is `None` if no service has the tool. Neither record nor events contain one of `secrets`.
-        Raises `AuditError` if the call cannot be recorded.
+        Returns the result for the model. `service` is `None` if no service has the tool. `approval` is the id
+        of the approval that refuses the call. Neither record nor events contain one of `secrets`. Raises
+        `AuditError` if the call cannot be recorded.
         """
         tool = Redactor(secrets).redact(call["name"])[:_MAX_NAME]
         call_id = call["id"] or ""
@@ -60,6 +62,7 @@ class RefusedCalls:
             credential,
             acts_as,
             caller,
+            approval=approval,
             arguments_digest=arguments_digest(call["args"]),
         )
         await step.ended(AuditOutcome.REFUSED)
@@ -74,5 +77,7 @@ class RefusedCalls:
         )
         shown = events.started(call["args"])
         events.finished(ToolResult(reason, ok=False, called=False), None)
+        result = refusal(call, reason)
         async with tool_callbacks(tool, call_id, shown) as finished:
             await finished(refusal(call, Redactor(secrets).redact(reason)))
+        return result

@@ -3,26 +3,30 @@
 import asyncio
 from typing import Any
 
+from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
+from graph.approvals.gate import ApprovalGate, Refused
 from graph.context import AgentContext
 from graph.nodes.call_budget import CallBudget
+from graph.nodes.pending_call import pending_call
 from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.tool_call import ToolCallRunner
 from graph.observed_calls import ObservedCalls
 from graph.run_credentials import RunCredentials
 from graph.service_credentials import ServiceCredentials, secrets_of
 from graph.state import AgentState
-from graph.tool_calls import accepted_calls, refusal
+from graph.tool_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from tools.service import Service
 
 
 class ServiceNode:
-    """Runs the accepted calls of one service, within the run's budget.
+    """Runs the accepted calls of one service that their policy or an approval permits, within the budget.
 
-    Every call gets a result for the model. Raises `AuditError` if a call cannot be recorded.
+    Every call gets a result for the model. Raises `AuditError` if a call cannot be recorded, and
+    `UnavailableError` if its approval cannot be read.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class ServiceNode:
         seconds: float,
         audit: AuditTrail,
         refused_calls: RefusedCalls,
+        gate: ApprovalGate,
         calls: ObservedCalls,
     ) -> None:
         """`seconds` bounds the time of each call."""
@@ -40,6 +45,7 @@ class ServiceNode:
         self._service_credentials = service_credentials
         self._budget = budget
         self._refused_calls = refused_calls
+        self._gate = gate
         requirement = service_credentials.requirements.get(service.name)
         self._runner = ToolCallRunner(service, requirement, seconds, audit, calls)
 
@@ -51,16 +57,28 @@ class ServiceNode:
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
         secrets, writer = secrets_of(state, caller), runtime.stream_writer
-        runs = (self._runner.run(call, caller, credential, writer, secrets) for call in waiting[:taken])
-        results = await asyncio.gather(*runs, return_exceptions=True)
+
+        async def run(call: ToolCall) -> ToolMessage:
+            verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))
+            if isinstance(verdict, Refused):
+                return await refuse(call, verdict)
+            return await self._runner.run(call, caller, credential, writer, secrets, verdict.approval)
+
+        async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
+            return await self._refused_calls.report(
+                call, refused.reason, self._name, caller, writer, secrets, refused.approval
+            )
+
+        results = await asyncio.gather(*map(run, waiting[:taken]), return_exceptions=True)
+        messages: list[ToolMessage] = []
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        limit = f"not run: at most {self._budget.calls} tools may be called in one run"
-        refused = waiting[taken:]
-        for call in refused:
-            await self._refused_calls.report(call, limit, self._name, caller, writer, secrets)
-        update: dict[str, Any] = {"messages": [*results, *(refusal(call, limit) for call in refused)]}
+            messages.append(result)
+        limit = Refused(f"not run: at most {self._budget.calls} tools may be called in one run")
+        update: dict[str, Any] = {
+            "messages": [*messages, *[await refuse(call, limit) for call in waiting[taken:]]]
+        }
         if credential.renewed:
             update["credentials"] = RunCredentials({self._name: credential.renewed})
         return update

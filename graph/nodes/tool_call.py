@@ -59,8 +59,12 @@ class ToolCallRunner:
         credential: ServiceCredential,
         writer: StreamWriter,
         secrets: Sequence[Secret],
+        approval: str | None = None,
     ) -> ToolMessage:
-        """The result of `call`. Events contain none of `secrets`. Raises `AuditError`."""
+        """The result of `call`. Events contain none of `secrets`. Raises `AuditError`.
+
+        `approval` is the id of the approval that permits the call.
+        """
         service, tool, call_id = self._service, call["name"], call["id"] or ""
         step = self._audit.tool_call(
             service.name,
@@ -69,6 +73,7 @@ class ToolCallRunner:
             service.credential,
             self._acts_as,
             caller,
+            approval=approval,
             arguments_digest=arguments_digest(call["args"]),
         )
         await step.started()

@@ -43,6 +43,11 @@ class AuditedAction(StrEnum):
 
     MODEL_CALL = "model_call"
     """A response of the model was requested. Recorded at its end."""
+    APPROVAL_REQUESTED = "approval_requested"
+    """A user was asked whether a call may be made."""
+
+    APPROVAL_DECIDED = "approval_decided"
+    """They approved (`succeeded`) or rejected (`refused`) it, or the decision did not count (`failed`)."""
 
     TOOL_CALL = "tool_call"
     """A service was called with the credential that it declares. Recorded twice: at its start and its end."""
@@ -84,6 +89,7 @@ class AuditEvent:
     service: str | None = None
     tool: str | None = None
     call_id: str | None = None
+    approval: str | None = None
     arguments_digest: str | None = None
     model: str | None = None
     input_tokens: int | None = None

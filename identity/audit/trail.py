@@ -105,10 +105,11 @@ class AuditTrail:
         caller: VerifiedAccessToken,
         *,
         arguments_digest: str | None = None,
+        approval: str | None = None,
     ) -> AuditedStep:
         """The call of a tool of `service` for `caller`, with the credential that the service requires.
 
-        `service` is `None` if no service has the tool.
+        `service` is `None` if no service has the tool. `approval` is the id of the approval of the call.
         """
         return self._credential_step(
             AuditedAction.TOOL_CALL,
@@ -119,6 +120,26 @@ class AuditTrail:
             tool=tool,
             call_id=call_id,
             arguments_digest=arguments_digest,
+            approval=approval,
+        )
+
+    def approval(
+        self,
+        action: AuditedAction,
+        caller: VerifiedAccessToken,
+        *,
+        approval: str,
+        access_identity: AccessIdentity | None,
+        **members: str | None,
+    ) -> AuditedStep:
+        """The question to `caller` whether a call may be made, or their decision. `members`: the call's."""
+        return self._step(
+            action,
+            approval=approval,
+            principal=caller.principal,
+            token_hash=self._hash(caller.fingerprint),
+            access_identity=access_identity,
+            **members,
         )
 
     def _credential_step(

@@ -27,6 +27,7 @@ from identity.errors import AccessTokenError, AgentError
 from identity.principal import Principal
 from identity.secret import Secret
 from tests.graph.models.wire_model import WireModel
+from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
@@ -173,6 +174,7 @@ class EchoService:
         self.listing: AgentError | Exception | None = None
         self.renew_first = False
         self.listed_by_its_server = False
+        self.policies: dict[str, ToolPolicy] = {}
         self.schemas = [
             ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}}) for tool in answers
         ]
@@ -186,6 +188,9 @@ class EchoService:
         if self.listed_by_its_server:
             await access.credential()
         return self.schemas
+
+    def policy(self, tool: str) -> ToolPolicy:
+        return self.policies.get(tool, DEFAULT_POLICY)
 
     async def call(self, tool: str, arguments, access: Access) -> ToolResult:
         secret = None

@@ -20,7 +20,7 @@ async def test_nodes_have_the_names_of_the_documented_picture(
 ) -> None:
     graph = bench([DONE], echo("amap"), echo("enterprise")).graph.get_graph()
     assert set(graph.nodes) == {
-        "__start__", "authenticate", "credentials", "model", "amap", "enterprise", "__end__",
+        "__start__", "authenticate", "credentials", "model", "approvals", "amap", "enterprise", "__end__",
     }  # fmt: skip
     edges = {(edge.source, edge.target) for edge in graph.edges}
     assert {("authenticate", "credentials"), ("credentials", "model"), ("amap", "model")} <= edges

@@ -1,0 +1,203 @@
+"""Decides about calls by their policy: before the call, whether a person is asked, and at the call, finally.
+
+A call is known by its conversation, its run, the model's response, its id, its service and tool, and the
+principal for whom it is made. From these follows the id of its approval, so that no state of a run can name
+the approval of another call; the digest of its arguments is compared with the approved one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from langchain_core.messages import AIMessage, ToolCall
+
+from graph.approvals.digest import arguments_digest
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.approvals.store import ApprovalStore
+from graph.context import Conversation
+from graph.error_codes import GraphCode
+from graph.events import declared_credential
+from graph.service_credentials import ServiceRequirement
+from identity.error_code import ErrorCode
+from identity.errors import ApprovalError
+from identity.principal import Principal
+from tools.approval_policy import ApprovalMode
+from tools.service import Service
+
+_STATELESS: Final = "not run: the call needs the user's approval, and this conversation is not kept"
+_DENIED: Final = "not run: the policy of the agent denies this call"
+_NO_USER: Final = (
+    "not run: the call changes something, and the agent would make it with its own rights, not with those of "
+    "the user, so that no user can approve it"
+)
+_CHANGED: Final = "not run: its arguments are not those about which the user was asked"
+REJECTED: Final = "The user declined this call."
+_EXPIRED: Final = "not run: the user's decision did not come in time; ask whether to call again"
+_WITHDRAWN: Final = "not run: the request for approval was withdrawn"
+_USED: Final = (
+    "not run again: the approval of this call was used before, and the call may already have taken effect; "
+    "check that before you call again"
+)
+_FINAL: Final[Mapping[ApprovalStatus, str]] = {
+    ApprovalStatus.REJECTED: REJECTED,
+    ApprovalStatus.EXPIRED: _EXPIRED,
+    ApprovalStatus.WITHDRAWN: _WITHDRAWN,
+    ApprovalStatus.USED: _USED,
+}
+_UNAPPROVED: Final = "not run: the user has not approved this call"
+_REFUSALS: Final[Mapping[ErrorCode, str]] = {
+    GraphCode.APPROVAL_EXPIRED: _EXPIRED,
+    GraphCode.APPROVAL_USED: _USED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCall:
+    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept."""
+
+    call: ToolCall
+    service: str
+    response: AIMessage
+    principal: Principal
+    conversation: Conversation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """The call may be made, under the approval of this id; `None`: it needs none."""
+
+    approval: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call is not made. `reason` is for the model."""
+
+    reason: str
+    approval: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """The person decides. `asked` is false if they have not been asked yet."""
+
+    request: ApprovalRequest
+    asked: bool
+
+
+Verdict: TypeAlias = Permitted | Refused | Undecided
+
+
+class ApprovalGate:
+    """The policies of all services, and the approvals. Without a store every call that asks is refused."""
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        requirements: Mapping[str, ServiceRequirement],
+        store: ApprovalStore | None,
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`seconds` is the time in which a person decides."""
+        self._services = {service.name: service for service in services}
+        self._requirements = requirements
+        self._store = store
+        self._seconds = seconds
+        self._clock = clock
+
+    def knows(self, service: str) -> bool:
+        """Whether there is such a service. The state of a run may name any."""
+        return service in self._services
+
+    def mode(self, call: ToolCall, service: str) -> ApprovalMode:
+        """The mode of a call by the policy of its tool, its arguments and its access identity."""
+        requirement = self._requirements.get(service)
+        access_identity = requirement.access_identity if requirement else None
+        return self._services[service].policy(call["name"]).mode_for(call["args"], access_identity)
+
+    async def verdict(self, pending: PendingCall) -> Verdict:
+        """Whether the call may be made, by what is known now. It uses no approval."""
+        if (known := self._by_policy(pending)) is not None:
+            return known
+        request, store = self._request(pending), self._required_store()
+        state = await store.get(request.id, pending.principal)
+        if state is None:
+            return Undecided(request, asked=False)
+        status = state.status_at(self._clock())
+        if reason := _FINAL.get(status):
+            return Refused(reason, request.id)
+        if request.digest != (state.approved_digest or state.request.digest):
+            return Refused(_CHANGED, request.id)
+        return Permitted(request.id) if status is ApprovalStatus.APPROVED else Undecided(state.request, True)
+
+    async def permit(self, pending: PendingCall) -> Permitted | Refused:
+        """The final decision, immediately before the call. It uses the approval: a second call is refused."""
+        if (known := self._by_policy(pending)) is not None:
+            return known
+        request = self._request(pending)
+        try:
+            await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
+        except ApprovalError as error:
+            return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id)
+        return Permitted(request.id)
+
+    async def open(self, request: ApprovalRequest) -> None:
+        """Keeps that the person is asked."""
+        await self._required_store().open(request)
+
+    async def decide(self, request: ApprovalRequest, arguments: Mapping[str, Any] | None) -> ApprovalState:
+        """Keeps the decision of the person: `arguments` are approved, or the call is rejected (`None`).
+
+        Raises `ApprovalError` if it was decided before, or expired.
+        """
+        digest = None if arguments is None else arguments_digest(arguments)
+        return await self._required_store().decide(
+            request.id, request.principal, approved=digest is not None, digest=digest, at=self._clock()
+        )
+
+    async def withdraw(self, request: ApprovalRequest) -> None:
+        """Withdraws the approvals of the conversation."""
+        await self._required_store().withdraw(request.principal, request.thread_id, self._clock())
+
+    def _by_policy(self, pending: PendingCall) -> Permitted | Refused | None:
+        """The decision, unless a person makes it."""
+        mode = self.mode(pending.call, pending.service)
+        if mode is ApprovalMode.ALLOW:
+            return Permitted()
+        if mode is ApprovalMode.DENY:
+            policy = self._services[pending.service].policy(pending.call["name"])
+            return Refused(_NO_USER if policy.mode is None and not policy.rules else _DENIED)
+        return Refused(_STATELESS) if self._store is None or pending.conversation is None else None
+
+    def _required_store(self) -> ApprovalStore:
+        assert self._store is not None  # noqa: S101 - `_by_policy` refuses every other call
+        return self._store
+
+    def _request(self, pending: PendingCall) -> ApprovalRequest:
+        call, conversation = pending.call, pending.conversation
+        assert conversation is not None  # noqa: S101 - the same
+        service = self._services[pending.service]
+        requirement = self._requirements.get(pending.service)
+        known_by = [
+            ApprovalKind.TOOL_CALL, conversation.thread_id, conversation.run_id, pending.principal.issuer,
+            pending.principal.subject, pending.response.id, call["id"], pending.service, call["name"],
+        ]  # fmt: skip
+        now = self._clock()
+        return ApprovalRequest(
+            id=hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:32],
+            kind=ApprovalKind.TOOL_CALL,
+            thread_id=conversation.thread_id,
+            principal=pending.principal,
+            service=pending.service,
+            tool=call["name"],
+            call_id=call["id"] or "",
+            digest=arguments_digest(call["args"]),
+            effect=service.policy(call["name"]).effect,
+            access_identity=requirement.access_identity if requirement else None,
+            **declared_credential(service.credential),
+            created_at=now,
+            expires_at=now + self._seconds,
+        )

@@ -1,0 +1,135 @@
+"""A graph whose tool `pay` asks, on one thread, with its store, checkpoints, audit log and clock."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.types import Command
+
+from graph.approvals.memory_store import MemoryApprovalStore
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import pending_of
+from graph.context import AgentContext
+from identity.access_identity import AccessIdentity
+from identity.audit.event import AuditEvent
+from identity.audit.trail import AuditTrail
+from identity.credentials.requirement import AccessTokenRequirement
+from identity.secret import Secret
+from tests.graph.approvals.conftest import NOW
+from tests.graph.conftest import DONE, Bench, EchoService, calls
+from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+
+SCOPE = AccessTokenRequirement("https://bank.example|pay")
+POLICIES = {
+    "pay": ToolPolicy(Effect.WRITE),
+    "transfer": ToolPolicy(Effect.EXTERNAL, rules=(ArgumentRule("amount", ">", 100, ApprovalMode.DENY),)),
+}
+PAY = calls(("pay", {"amount": 5, "to": "ann"}))
+
+
+class Records:
+    """An audit sink in memory, without calls of the model. Events of the action `broken_at` fail."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.error: Exception | None = None
+        self.broken_at: str | None = None
+
+    async def record(self, event: AuditEvent) -> None:
+        if self.error is not None and event.action == self.broken_at:
+            raise self.error
+        if event.action != "model_call":
+            self.events.append(event)
+
+    def lines(self) -> list[tuple[str, str]]:
+        return [(event.action.value, event.outcome.value) for event in self.events]
+
+
+@dataclass
+class Bank:
+    """`ask` begins a run, `resume` continues it; both return the messages of the state."""
+
+    turns: list[Any] = field(default_factory=lambda: [PAY, DONE])
+    store: MemoryApprovalStore = field(default_factory=MemoryApprovalStore)
+    saver: InMemorySaver = field(
+        default_factory=lambda: InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+    )
+    access_identity: AccessIdentity = AccessIdentity.HUMAN
+    options: dict[str, Any] = field(default_factory=dict)
+    now: float = NOW
+    thread: str = "run1"
+
+    def __post_init__(self) -> None:
+        self.records = Records()
+        self.service = EchoService("bank", SCOPE, pay="paid", transfer="sent", balance="12")
+        self.service.policies = dict(POLICIES)
+        self.bench = Bench(
+            self.turns,
+            [self.service, EchoService("other", pay="other")],
+            self.access_identity,
+            {
+                "approvals": self.store,
+                "checkpointer": self.saver,
+                "clock": lambda: self.now,
+                "audit": AuditTrail(self.records),
+                **self.options,
+            },
+        )
+        self.graph = self.bench.graph
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"configurable": {"thread_id": self.thread}}
+
+    async def ask(self, text: str = "Pay Ann 5", token: str = "alice-at") -> list[AnyMessage]:
+        return await self.run({"messages": [("user", text)]}, token)
+
+    async def resume(
+        self, answers: dict[str, object] | None = None, token: str = "alice-at"
+    ) -> list[AnyMessage]:
+        """Continues the run for the caller of `token`, with their answers."""
+        return await self.run(None, token, answers)
+
+    async def respond(self, value: object, token: str = "alice-at") -> list[AnyMessage]:
+        """Continues the run with LangGraph's resume value."""
+        return await self.run(Command(resume=value), token)
+
+    async def run(
+        self, given: Any, token: str = "alice-at", answers: dict[str, object] | None = None, **config: Any
+    ) -> list[AnyMessage]:
+        context = AgentContext(Secret(token), thread_id="t1", answers=answers or {})
+        configured = {"configurable": self.config["configurable"] | config}
+        result = await self.graph.ainvoke(given, configured, context=context)
+        return result["messages"]
+
+    async def waiting(self) -> PendingApproval:
+        """What the paused run asks for."""
+        state = await self.graph.aget_state(self.config)
+        (interrupted,) = state.interrupts
+        return pending_of(interrupted.value)
+
+    async def approval_id(self) -> str:
+        """The id of the approval for which the paused run waits."""
+        return (await self.waiting()).request.id
+
+    async def approve(self, token: str = "alice-at", **members: object) -> list[AnyMessage]:
+        """Approves what the run asks for."""
+        return await self.resume({(await self.waiting()).request.id: {"approved": True, **members}}, token)
+
+    @property
+    def paid(self) -> list[dict[str, Any]]:
+        """The arguments of the calls of `pay` that were made."""
+        return [arguments for tool, arguments, _ in self.service.calls if tool == "pay"]
+
+
+def result_of(messages: list[AnyMessage], call_id: str = "call_1") -> ToolMessage:
+    """The only result of a call."""
+    (result,) = [m for m in messages if isinstance(m, ToolMessage) and m.tool_call_id == call_id]
+    return result
+
+
+def forged(*named: tuple[str, dict[str, Any]]) -> AIMessage:
+    """A response with calls that no model made."""
+    return calls(*named).model_copy(update={"id": "forged"})

@@ -1,0 +1,236 @@
+"""A call that asks pauses the run before anything is obtained or recorded of it, and goes on as decided."""
+
+import asyncio
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from agent.error_codes import AgentCode
+from graph.approvals.digest import arguments_digest
+from graph.approvals.memory_store import MemoryApprovalStore
+from graph.approvals.record import ApprovalStatus
+from graph.context import AgentContext
+from identity.access_identity import AccessIdentity
+from identity.errors import AuditError
+from identity.secret import Secret
+from tests.graph.approvals.bank import PAY, Bank, result_of
+from tests.graph.approvals.conftest import ALICE, SECONDS
+from tests.graph.conftest import DONE, calls
+from tools.approval_policy import ApprovalMode, ToolPolicy
+
+pytestmark = pytest.mark.promise("approval-binds")
+
+
+async def test_run_pauses_before_the_credential_is_resolved_and_the_call_is_recorded() -> None:
+    bank = Bank()
+    messages = await bank.ask()
+    assert messages[-1].tool_calls[0]["name"] == "pay"
+    assert bank.bench.vault.obtained == [("llm_api_key", "alice")]
+    assert bank.records.lines() == [("approval_requested", "succeeded")]
+    assert bank.service.calls == []
+
+
+async def test_question_names_call_service_credential_and_time() -> None:
+    bank = Bank()
+    await bank.ask()
+    pending = await bank.waiting()
+    request = pending.request
+    assert pending.arguments == {"amount": 5, "to": "ann"}
+    assert (request.service, request.tool, request.call_id) == ("bank", "pay", "call_1")
+    assert (request.principal, request.thread_id) == (ALICE, "t1")
+    assert (request.access_identity, request.effect) == (AccessIdentity.HUMAN, "write")
+    assert (request.audience, request.scope) == ("https://bank.example", "pay")
+    assert request.expires_at - request.created_at == SECONDS
+    assert [state.request for state in await bank.store.pending(ALICE, "t1")] == [request]
+
+
+async def test_approved_call_is_made_once_with_the_credential_of_the_user_who_approved() -> None:
+    bank = Bank()
+    await bank.ask()
+    messages = await bank.approve(token="alice-new-at")
+    assert bank.service.calls == [("pay", {"amount": 5, "to": "ann"}, "https://bank.example|pay-of-alice-0")]
+    assert (result_of(messages).text, messages[-1].text) == ("paid", "done")
+
+
+async def test_every_line_of_the_audit_log_about_the_call_has_the_id_of_its_approval() -> None:
+    bank = Bank()
+    await bank.ask()
+    approval_id = (await bank.waiting()).request.id
+    await bank.approve()
+    assert bank.records.lines() == [
+        ("approval_requested", "succeeded"),
+        ("approval_decided", "succeeded"),
+        ("tool_call", "started"),
+        ("tool_call", "succeeded"),
+    ]
+    for event in bank.records.events:
+        assert (event.approval, event.call_id, event.tool) == (approval_id, "call_1", "pay")
+        assert (event.principal, event.service, event.scope) == (ALICE, "bank", "pay")
+        assert event.arguments_digest == arguments_digest({"amount": 5, "to": "ann"})
+        assert event.token_hash is not None
+    assert "ann" not in repr(bank.records.events)
+
+
+async def test_rejection_goes_to_the_model_as_the_words_of_the_user() -> None:
+    bank = Bank()
+    await bank.ask()
+    request = (await bank.waiting()).request
+    messages = await bank.resume({request.id: {"approved": False, "message": 'Not "Ann"'}})
+    result = result_of(messages)
+    assert result.status == "error"
+    assert result.text == 'The user declined this call. Their own words: "Not \\"Ann\\""'
+    assert bank.bench.model.asked[-1][-1].text == result.text
+    assert bank.service.calls == []
+    assert bank.records.lines()[1:] == [("approval_decided", "refused"), ("tool_call", "refused")]
+    assert {event.approval for event in bank.records.events} == {request.id}
+    assert "Ann" not in repr(bank.records.events)
+
+
+async def test_edited_call_is_made_with_the_edited_arguments_and_shown_to_the_model() -> None:
+    bank = Bank()
+    await bank.ask()
+    messages = await bank.approve(arguments={"amount": "4", "to": "ann"})
+    assert bank.paid == [{"amount": 4, "to": "ann"}]
+    digests = [event.arguments_digest for event in bank.records.events]
+    assert digests[1:] == [arguments_digest({"amount": 4, "to": "ann"})] * 3 != digests[:1] * 3
+    (response,) = [m for m in messages if isinstance(m, AIMessage) and m.tool_calls]
+    assert response.tool_calls[0]["args"] == {"amount": 4, "to": "ann"}
+    assert messages[-1].text == "done"
+
+
+async def test_policy_holds_for_edited_arguments() -> None:
+    bank = Bank([calls(("transfer", {"amount": 100})), DONE])
+    await bank.ask()
+    messages = await bank.approve(arguments={"amount": 101})
+    assert "policy" in result_of(messages).text
+    assert bank.service.calls == []
+
+
+async def test_calls_are_asked_about_one_after_the_other_and_run_together() -> None:
+    two = calls(("pay", {"amount": 1}), ("balance", {}), ("pay", {"amount": 2}), ("pay", {"amount": 3}))
+    bank = Bank([two, DONE])
+    await bank.ask()
+    first = await bank.waiting()
+    await bank.approve()
+    second = await bank.waiting()
+    assert (first.arguments, second.arguments) == ({"amount": 1}, {"amount": 2})
+    assert bank.service.calls == []
+    await bank.resume({second.request.id: {"approved": False}})
+    messages = await bank.approve()
+    assert bank.paid == [{"amount": 1}, {"amount": 3}]
+    results = {m.tool_call_id: m.text for m in messages if m.type == "tool"}
+    assert results == {
+        "call_1": "paid", "call_2": "12", "call_3": "The user declined this call.", "call_4": "paid",
+    }  # fmt: skip
+
+
+async def test_continuing_without_an_answer_asks_the_same_again() -> None:
+    bank = Bank()
+    await bank.ask()
+    asked = await bank.waiting()
+    for _ in range(3):
+        bank.now += 1
+        await bank.resume()
+    assert await bank.waiting() == asked
+    assert bank.records.lines() == [("approval_requested", "succeeded")]
+
+
+async def test_new_call_of_the_model_needs_a_new_approval() -> None:
+    bank = Bank([PAY, PAY, DONE])
+    await bank.ask()
+    first = (await bank.waiting()).request.id
+    await bank.approve()
+    assert (await bank.waiting()).request.id != first
+    assert bank.paid == [{"amount": 5, "to": "ann"}]
+
+
+async def test_pause_survives_the_process() -> None:
+    before = Bank()
+    await before.ask()
+    after = Bank([DONE], store=before.store, saver=before.saver)
+    messages = await after.approve()
+    assert (before.paid, after.paid) == ([], [{"amount": 5, "to": "ann"}])
+    assert messages[-1].text == "done"
+
+
+async def test_call_of_a_tool_that_reads_has_no_additional_step() -> None:
+    bank = Bank([calls(("balance", {})), DONE])
+    question = {"messages": [("user", "hi")]}
+    context = AgentContext(Secret("alice-at"))
+    stream = bank.graph.astream(question, bank.config, context=context, stream_mode="updates")
+    nodes = [node async for update in stream for node in update]
+    assert nodes == ["authenticate", "credentials", "model", "credentials", "bank", "model"]
+
+
+async def test_write_under_machine_identity_is_refused_and_the_model_reads_why() -> None:
+    bank = Bank(access_identity=AccessIdentity.MACHINE)
+    messages = await bank.ask()
+    assert "with its own rights" in result_of(messages).text
+    assert (bank.service.calls, messages[-1].text) == ([], "done")
+    assert bank.bench.vault.obtained == [("llm_api_key", "machine")]
+    assert bank.records.lines() == [("tool_call", "refused")]
+
+
+async def test_denied_call_is_refused_beside_one_that_is_asked_about() -> None:
+    bank = Bank([calls(("transfer", {"amount": 101}), ("pay", {"amount": 1})), DONE])
+    await bank.ask()
+    messages = await bank.approve()
+    assert "policy" in result_of(messages).text
+    assert result_of(messages, "call_2").text == "paid"
+    assert bank.records.lines().count(("tool_call", "refused")) == 1
+
+
+async def test_call_that_asks_is_refused_without_a_store_of_approvals() -> None:
+    bank = Bank(options={"approvals": None})
+    assert "is not kept" in result_of(await bank.ask()).text
+    assert bank.service.calls == []
+
+
+async def test_call_that_asks_is_refused_in_a_run_that_is_not_kept() -> None:
+    bank = Bank(options={"checkpointer": None})
+    messages = await bank.bench.ask()
+    assert "is not kept" in result_of(messages).text
+    assert (bank.service.calls, messages[-1].text) == ([], "done")
+
+
+async def test_call_may_ask_under_machine_identity_if_its_policy_says_so() -> None:
+    bank = Bank(access_identity=AccessIdentity.MACHINE)
+    bank.service.policies["pay"] = ToolPolicy(mode=ApprovalMode.ASK)
+    await bank.ask()
+    assert (await bank.waiting()).request.access_identity is AccessIdentity.MACHINE
+    assert result_of(await bank.approve()).text == "paid"
+
+
+async def test_decision_that_cannot_be_recorded_does_not_count() -> None:
+    bank = Bank()
+    await bank.ask()
+    bank.records.error = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+    bank.records.broken_at = "approval_decided"
+    request = (await bank.waiting()).request
+    with pytest.raises(AuditError):
+        await bank.approve()
+    state = await bank.store.get(request.id, ALICE)
+    assert state is not None
+    assert state.status is ApprovalStatus.WITHDRAWN
+    bank.records.error = None
+    assert "withdrawn" in result_of(await bank.resume()).text
+    assert bank.service.calls == []
+
+
+async def test_question_that_cannot_be_recorded_is_not_asked() -> None:
+    bank = Bank()
+    bank.records.error = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
+    bank.records.broken_at = "approval_requested"
+    with pytest.raises(AuditError):
+        await bank.ask()
+    assert await bank.store.pending(ALICE) == []
+
+
+async def test_concurrent_threads_of_one_user_are_asked_separately() -> None:
+    store = MemoryApprovalStore()
+    banks = [Bank(store=store, thread=f"run{n}") for n in range(5)]
+    await asyncio.gather(*(bank.ask() for bank in banks))
+    ids = {(await bank.waiting()).request.id for bank in banks}
+    assert len(ids) == 5
+    await banks[0].approve()
+    assert [len(bank.paid) for bank in banks] == [1, 0, 0, 0, 0]

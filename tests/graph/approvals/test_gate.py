@@ -1,0 +1,65 @@
+"""The id of an approval follows from the call and the principal: any other call has another id."""
+
+from dataclasses import replace
+
+import pytest
+from langchain_core.messages import AIMessage, ToolCall
+
+from graph.approvals.gate import ApprovalGate, PendingCall, Permitted, Undecided
+from graph.approvals.memory_store import MemoryApprovalStore
+from graph.context import Conversation
+from graph.service_credentials import requirements
+from identity.access_identity import AccessIdentity
+from identity.principal import Principal
+from tests.graph.approvals.bank import SCOPE
+from tests.graph.approvals.conftest import ALICE, NOW
+from tests.graph.conftest import LLM, EchoService
+from tools.approval_policy import ApprovalMode, ToolPolicy
+
+pytestmark = pytest.mark.promise("approval-binds")
+
+CALL = ToolCall(name="pay", args={"amount": 5}, id="call_1", type="tool_call")
+PENDING = PendingCall(CALL, "bank", AIMessage("", id="r1"), ALICE, Conversation("t1", "run1"))
+ASK = ToolPolicy(mode=ApprovalMode.ASK)
+
+
+@pytest.fixture
+def gate() -> ApprovalGate:
+    services = [EchoService("bank", SCOPE, pay="", refund="", look=""), EchoService("other", SCOPE, pay="")]
+    for service in services:
+        service.policies = {"pay": ASK, "refund": ASK}
+    required = requirements(services, AccessIdentity.HUMAN, LLM)
+    return ApprovalGate(services, required, MemoryApprovalStore(), 600.0, lambda: NOW)
+
+
+async def id_of(gate: ApprovalGate, pending: PendingCall) -> str:
+    verdict = await gate.verdict(pending)
+    assert isinstance(verdict, Undecided)
+    return verdict.request.id
+
+
+async def test_same_call_has_the_same_id(gate: ApprovalGate) -> None:
+    assert await id_of(gate, PENDING) == await id_of(gate, replace(PENDING, response=AIMessage("x", id="r1")))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PENDING, principal=Principal("https://other.example", "alice")),
+        replace(PENDING, principal=Principal("https://idaas.example", "bob")),
+        replace(PENDING, conversation=Conversation("t2", "run1")),
+        replace(PENDING, conversation=Conversation("t1", "run2")),
+        replace(PENDING, response=AIMessage("", id="r2")),
+        replace(PENDING, service="other"),
+        replace(PENDING, call={**CALL, "id": "call_2"}),
+        replace(PENDING, call={**CALL, "name": "refund"}),
+        replace(PENDING, principal=Principal("https://idaas.example/alice", "")),
+    ],
+)
+async def test_any_other_call_has_another_id(gate: ApprovalGate, other: PendingCall) -> None:
+    assert await id_of(gate, PENDING) != await id_of(gate, other)
+
+
+async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:
+    reads = replace(PENDING, call={**CALL, "name": "look"}, conversation=None)
+    assert await gate.permit(reads) == await gate.verdict(reads) == Permitted()
