@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from agent.audit.key import AuditKey
 
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 _HASH: Final = ',"hash":"'
 
 
@@ -48,7 +49,7 @@ class Chain:
             "key": self._key and self._key.id,
         }
         # ASCII only: foreign text can neither end the line early nor imitate another line.
-        body = json.dumps(linked, separators=(",", ":"))[:-1]
+        body = _ENCODE(linked)[:-1]
         linked["hash"] = line_hash(body.encode(), self._key)
         return linked, f'{body}{_HASH}{linked["hash"]}"}}\n', Head(previous.process, seq, linked["hash"])
 

@@ -67,8 +67,8 @@ class ChainWriter:
         written = len(links)
         if self._destination is not None:
             written = self._destination.append([line for _, line, _ in links])
-        for linked, _, head in links[:written]:
+        for linked, line, head in links[:written]:
             self._chain.head = head
             if logged:
-                _RECORDS.info("audit", extra={"fields": linked})
+                _RECORDS.info("audit", extra={"fields": linked, "json": line.rstrip("\n")})
         return written

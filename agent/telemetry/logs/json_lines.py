@@ -20,7 +20,13 @@ class JsonLines(logging.Formatter):
         self._ascii_only = ascii_only
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time (ISO 8601, UTC), level, logger, message, the record's own fields, and those of its request."""
+        """Time (ISO 8601, UTC), level, logger, message, the record's own fields, and those of its request.
+
+        A record with the member `json`, its fields as JSON in ASCII, has level, logger, message and these.
+        """
+        if (members := getattr(record, "json", None)) is not None:
+            about = {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+            return masked(visible(f"{json.dumps(about)[:-1]}, {members[1:]}"))
         entry: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),

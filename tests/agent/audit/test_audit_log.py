@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ from agent.audit.file import AuditFile
 from agent.audit.log import AuditLog
 from agent.audit.verification.verify import verify
 from agent.error_codes import AgentCode
+from agent.telemetry.logs.json_lines import JsonLines
 from identity.errors import AuditError
 from tests.agent.audit.audit_lines import event, limited, records_of
 
@@ -231,6 +233,23 @@ async def test_without_a_file_the_logger_has_every_record(caplog):
     assert [record["event"] for record in records] == ["audit_started", "tool_call", "audit_ended"]
     assert [record["seq"] for record in records] == [1, 2, 3]
     assert records[1]["tool"] == "maps_weather"
+
+
+async def test_line_of_the_log_has_the_members_of_the_audit_line_and_masks_credentials(caplog):
+    caplog.set_level(logging.INFO, "idaas_agent.audit")
+    log = AuditLog()
+    await log.record(event("sk-canary-canary\x7f"))
+    await log.aclose()
+    _, record, _ = (record for record in caplog.records if record.name == "idaas_agent.audit")
+    line = JsonLines().format(record)
+    assert json.loads(line) == {
+        "level": "info",
+        "logger": "idaas_agent.audit",
+        "message": "audit",
+        **record.__dict__["fields"],
+        "call_id": "[masked]\x7f",
+    }
+    assert "\x7f" not in line
 
 
 def test_required_records_need_a_destination():
