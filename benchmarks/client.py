@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.servers.process import ServerProcess
 
-_CONTENT = re.compile(rb'"content":\s*"[^"]')
+_CONTENT = re.compile(rb'"(?:content|delta)":\s*"[^"]')  # of OpenAI or AG-UI
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TIMEOUT_SECONDS = 60.0
 
