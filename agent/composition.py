@@ -31,6 +31,8 @@ from agent.settings.record_variables import STANDARD_OUTPUT
 from agent.settings.variables import Settings
 from agent.syslog_address import SyslogAddress
 from agent.telemetry.metrics.measures import AgentMeasures, pools_of
+from agent.telemetry.traces.tracer import Tracer
+from agent.telemetry.traces.traces_of_settings import tracer_of
 from agent.tracing import Tracing, trace_by_default
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
@@ -52,7 +54,6 @@ from identity.idaas.user_event_reader import UserEventReader
 from identity.revocation.revocation_list import RevocationList
 from identity.secret import Secret
 from identity.signing_keys.jwks import Jwks
-from identity.tracing.user import user_label
 from identity.transport.client import http_client
 from identity.transport.pool import PoolUse
 
@@ -72,13 +73,15 @@ class Agent:
         caller: TokenLookup = token_in_context,
         clock: Callable[[], float] = time.time,
         model: ModelProvider | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """Makes the parts; opens no connection. `model` replaces that of the settings.
 
-        `caller` finds the access token of a run.
+        `caller` finds the access token of a run. `tracer` replaces that of the settings.
         """
         trace_by_default(False)
         self.measures: Final = AgentMeasures(settings.llm_model)
+        self.tracer: Final = tracer or tracer_of(settings, self.measures.spans_not_exported)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
         self._clock = clock
@@ -107,7 +110,7 @@ class Agent:
             audit,
             audience=settings.agent_audience,
             scope=settings.agent_scope,
-            user=user_label(settings.telemetry_user),
+            user=settings.telemetry_user,
         )
         self.idaas: Final = IDaaSClient(settings.idaas, self.http, clock=clock)
         self.broker: Final = CredentialBroker(
@@ -218,6 +221,8 @@ class Agent:
         await self.model.aclose()
         await self.request_rate.aclose()
         await self.audit_log.aclose()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.stop)
 
     def latest_issue_time(self) -> float:
         """The latest time of issue of any token that is accepted now, in unix seconds."""

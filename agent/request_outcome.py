@@ -3,6 +3,8 @@
 from contextvars import ContextVar
 from typing import Final
 
+from identity.tracing.current_span import CURRENT_SPAN
+
 
 class RequestOutcome:
     """The code of the first error that was reported to the client; `None` without one."""
@@ -20,6 +22,7 @@ REQUEST_OUTCOME: Final[ContextVar[RequestOutcome | None]] = ContextVar(
 
 def note_error(code: str) -> None:
     """The client is about to read an error with `code`."""
+    CURRENT_SPAN.get().fail(code)
     outcome = REQUEST_OUTCOME.get()
     if outcome is not None and outcome.code is None:
         outcome.code = code

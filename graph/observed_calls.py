@@ -1,17 +1,36 @@
-"""What is observed of calls of the model and of tools: how long they take, and how they end."""
+"""What is observed of calls of the model and of tools: their measures, and their spans.
 
+Spans follow OpenTelemetry's GenAI conventions. The text of an exception is in none of them: tools and
+services put arguments and results into it.
+"""
+
+import json
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
 
+from graph.message_content import message_content
+from identity.access_identity import AccessIdentity
+from identity.credentials.credential_span import show_requirement
+from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ServiceError
-from identity.measures import LONG_SECONDS, Distribution, Tally
+from identity.measures import LONG_SECONDS, OTHER, Distribution, Tally
+from identity.redaction import redact
+from identity.secret import Secret
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type
+from identity.tracing.span import NO_SPAN, Span, SpanKind
 
 TOOL_ERROR: Final = "tool_error"
 """The tool itself reported the failure, such as an unknown city."""
+_FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
+"""Those of OpenAI. The model service may send any other text."""
+PROVIDER: Final = "openai"
+"""By the convention's rule: the format of the API, not the vendor."""
 
 
 class ObservedCalls:
@@ -34,35 +53,69 @@ class ObservedCalls:
         """A context manager around one request to the model."""
         return InferenceCall(self)
 
-    def tool_call(self, tool: str, service: str) -> "ObservedToolCall":
-        """A context manager around one call of a tool."""
-        return ObservedToolCall(self, tool, service)
+    def tool_call(
+        self,
+        tool: str,
+        service: str,
+        requirement: CredentialRequirement | None = None,
+        access_identity: AccessIdentity | None = None,
+    ) -> "ObservedToolCall":
+        """A context manager around one call of a tool, with the credential that its service requires."""
+        return ObservedToolCall(self, tool, service, requirement, access_identity)
 
 
 class InferenceCall:
-    """One request to the model."""
+    """One request to the model. Until it is entered, it reports to no span."""
 
     def __init__(self, calls: ObservedCalls) -> None:
         self._calls = calls
+        self._work = started_span("chat", calls.model, SpanKind.CLIENT)
+        self._span: Span = NO_SPAN
         self._began = 0.0
         self._failure = SUCCESS
 
+    def requests(self, prompt: Sequence[AnyMessage], key: Secret, *, streamed: bool) -> None:
+        """What is requested, with the API key, which no span shows."""
+        self._span.set(Attribute.STREAMED, streamed)
+        if self._span.content:
+            self._span.set(Attribute.INPUT_MESSAGES, message_content(prompt, [key]))
+
     def first_chunk(self) -> None:
         """The first piece of the response has arrived. Call it once."""
-        self._calls.first_chunk.observe(time.perf_counter() - self._began, self._calls.model)
+        seconds = time.perf_counter() - self._began
+        self._calls.first_chunk.observe(seconds, self._calls.model)
+        self._span.set(Attribute.FIRST_CHUNK, seconds)
 
-    def ended(self, response: AIMessage | ServiceError) -> None:
+    def ended(self, response: AIMessage | ServiceError, key: Secret) -> None:
         """The request ended with `response`."""
         if isinstance(response, ServiceError):
             self._failure = error_type(response)
-        elif (used := response.usage_metadata) is not None:
-            calls, model = self._calls, self._calls.model
-            calls.input_tokens.add(model, amount=used["input_tokens"])
-            calls.output_tokens.add(model, amount=used["output_tokens"])
-            if reasoning := used.get("output_token_details", {}).get("reasoning"):
-                calls.reasoning_tokens.add(model, amount=reasoning)
+            return
+        if (used := response.usage_metadata) is not None:
+            reasoning = used.get("output_token_details", {}).get("reasoning") or 0
+            self._used(used["input_tokens"], used["output_tokens"], reasoning)
+        span = self._span
+        if span.recording and (reason := response.response_metadata.get("finish_reason")):
+            span.set(Attribute.FINISH_REASONS, (reason if reason in _FINISH_REASONS else OTHER,))
+        if span.content:
+            span.set(Attribute.OUTPUT_MESSAGES, message_content([response], [key]))
+
+    def _used(self, input_tokens: int, output_tokens: int, reasoning: int) -> None:
+        calls, span = self._calls, self._span
+        calls.input_tokens.add(calls.model, amount=input_tokens)
+        calls.output_tokens.add(calls.model, amount=output_tokens)
+        span.set(Attribute.INPUT_TOKENS, input_tokens)
+        span.set(Attribute.OUTPUT_TOKENS, output_tokens)
+        if reasoning:
+            calls.reasoning_tokens.add(calls.model, amount=reasoning)
+            span.set(Attribute.REASONING_TOKENS, reasoning)
 
     def __enter__(self) -> Self:
+        self._span = span = self._work.__enter__()
+        if span.recording:
+            span.set(Attribute.OPERATION, "chat")
+            span.set(Attribute.PROVIDER, PROVIDER)
+            span.set(Attribute.MODEL, self._calls.model)
         self._began = time.perf_counter()
         return self
 
@@ -71,23 +124,51 @@ class InferenceCall:
     ) -> None:
         failure = self._failure if error is None else error_type(error)
         self._calls.inference.observe(time.perf_counter() - self._began, self._calls.model, failure)
+        self._span.fail(failure)
+        self._work.__exit__(kind, error, traceback)
 
 
 class ObservedToolCall:
     """One call of a tool."""
 
-    def __init__(self, calls: ObservedCalls, tool: str, service: str) -> None:
+    def __init__(
+        self,
+        calls: ObservedCalls,
+        tool: str,
+        service: str,
+        requirement: CredentialRequirement | None,
+        access_identity: AccessIdentity | None,
+    ) -> None:
         self._calls = calls
         self._tool = tool
         self._service = service
+        self._requirement = requirement
+        self._access_identity = access_identity
+        self._work = started_span("execute_tool", tool)
+        self._span: Span = NO_SPAN
         self._began = 0.0
         self._failure = SUCCESS
 
-    def ended(self, failure: str) -> None:
-        """The call ended with `failure`: a code, `TOOL_ERROR` or `SUCCESS`."""
+    def requests(self, shown: Mapping[str, Any], approval: str | None = None) -> None:
+        """The arguments, without secrets, and the id of the approval that permits the call."""
+        self._span.set(Attribute.APPROVAL, approval)
+        if self._span.content:
+            self._span.set(Attribute.TOOL_ARGUMENTS, json.dumps(shown, ensure_ascii=False, default=str))
+
+    def ended(self, failure: str, text: str, secrets: Sequence[Secret]) -> None:
+        """The call ended with `failure`: a code, `TOOL_ERROR` or `SUCCESS`; and with `text` for the model."""
         self._failure = failure
+        if self._span.content:
+            self._span.set(Attribute.TOOL_RESULT, redact(text, secrets))
 
     def __enter__(self) -> Self:
+        self._span = span = self._work.__enter__()
+        if span.recording:
+            span.set(Attribute.OPERATION, "execute_tool")
+            span.set(Attribute.TOOL, self._tool)
+            span.set(Attribute.TOOL_TYPE, "function")
+            span.set(Attribute.SERVICE, self._service)
+            show_requirement(span, self._requirement, self._access_identity)
         self._began = time.perf_counter()
         return self
 
@@ -95,4 +176,7 @@ class ObservedToolCall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failure = self._failure if error is None else error_type(error)
-        self._calls.tools.observe(time.perf_counter() - self._began, self._tool, self._service, failure)
+        seconds = time.perf_counter() - self._began
+        self._calls.tools.observe(seconds, self._tool, self._service, failure)
+        self._span.fail(failure)
+        self._work.__exit__(kind, error, traceback)

@@ -11,6 +11,8 @@ import pytest
 from agent.api.app import create_app
 from agent.composition import Agent
 from agent.settings.variables import read_settings
+from agent.telemetry.traces.traces_of_settings import tracer
+from identity.tracing.trace import SpanSink
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
@@ -87,15 +89,20 @@ StartAgent = Callable[..., Awaitable[RunningAgent]]
 @pytest.fixture
 async def start_agent(sandbox, serve) -> StartAgent:
     """Starts an agent: `await start_agent("Human", LLM_MODEL="…")`; variables override the sandbox's, which
-    `environment` replaces.
+    `environment` replaces. `spans` receives the spans of its traces.
     """
 
     async def start(
-        access_identity: str = "Machine", environment: Mapping[str, str] | None = None, **variables: str
+        access_identity: str = "Machine",
+        environment: Mapping[str, str] | None = None,
+        spans: SpanSink | None = None,
+        **variables: str,
     ) -> RunningAgent:
         given = sandbox.environment if environment is None else environment
         environment = {**given, "ACCESS_IDENTITY": access_identity, **variables}
-        composed = Agent(read_settings(environment), clock=sandbox.clock)
+        settings = read_settings(environment)
+        traced = None if spans is None else tracer(settings, spans)
+        composed = Agent(settings, clock=sandbox.clock, tracer=traced)
         origin = await serve(create_app(composed.settings, composed))
         return RunningAgent(origin, composed, clients)
 

@@ -29,6 +29,7 @@ from agent.middleware.body_limit import BodyLimit
 from agent.middleware.header_limit import HeaderLimit
 from agent.middleware.rate_limit import RateLimit, counted_request
 from agent.middleware.request_log import RequestLog
+from agent.middleware.request_span import RequestSpan
 from agent.middleware.response_headers import ResponseHeaders
 from agent.middleware.role_headers import RoleHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
@@ -84,6 +85,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
             ),
+            *([] if composed.tracer is None else [Middleware(RequestSpan, tracer=composed.tracer)]),
             Middleware(RequestLog, measures=composed.measures.requests),
             Middleware(ShutdownMiddleware, shutdown=composed.shutdown),
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),

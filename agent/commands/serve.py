@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.metrics_port import metrics_listener
-from agent.commands.terminal import ENV_FILE_HELP, environment, print_error, settings_or_stop, stop
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    export_otel_variables,
+    print_error,
+    settings_or_stop,
+    stop,
+)
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import Settings, read_settings
 from identity.errors import ConfigurationError
@@ -44,6 +51,7 @@ def serve(
     if port is not None:
         variables["AGENT_PORT"] = str(port)
     settings = settings_or_stop(variables, env_file)
+    export_otel_variables(variables)
     set_up_logging(settings.log_level, settings.log_format)
     for warning in misspelt_variables(variables):
         _LOG.warning("%s", warning)

@@ -78,6 +78,11 @@ def for_printing_command(variables: Mapping[str, str]) -> dict[str, str]:
     return {**variables, "AUDIT_LOG_FILE": "/dev/stderr"} if printed else dict(variables)
 
 
+def export_otel_variables(variables: Mapping[str, str]) -> None:
+    """Puts OpenTelemetry's variables into the process's environment, which its SDK reads."""
+    os.environ.update({name: value for name, value in variables.items() if name.startswith("OTEL_")})
+
+
 def print_misspelt(variables: Mapping[str, str]) -> None:
     """Warns of each variable that looks like a misspelt one of the agent."""
     for warning in misspelt_variables(variables):

@@ -18,6 +18,7 @@ from agent.commands.sandbox_options import SandboxRunOptions
 from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.commands.terminal import (
     environment,
+    export_otel_variables,
     out,
     own_command,
     print_error,
@@ -100,6 +101,7 @@ def _run(
     from agent.telemetry.metrics.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)
+    export_otel_variables(variables)
     print_misspelt(variables)
     set_up_logging(settings.log_level, settings.log_format)
     try:

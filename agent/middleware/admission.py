@@ -8,9 +8,10 @@ from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
-from identity.principal import Principal
 from identity.secret import Secret
-from identity.tracing.user import USER, user_hash
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import CURRENT_SPAN
+from identity.tracing.user import USER, UserLabel, user_label
 
 
 class Admission:
@@ -23,14 +24,15 @@ class Admission:
         *,
         audience: str,
         scope: str,
-        user: Callable[[Principal], str | None] = user_hash,
+        user: UserLabel = UserLabel.HASH,
     ) -> None:
-        """`user` names the caller in the log lines and spans of the request."""
+        """`user` is how the caller is named in the log lines and spans of the request."""
         self._verify = verify
         self._audit = audit
         self._audience = audience
         self._scope = scope
-        self._user = user
+        self._user = user_label(user)
+        self._attribute = Attribute.USER_ID if user is UserLabel.ID else Attribute.USER_HASH
 
     async def admit(self, authorization: Iterable[str]) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.
@@ -48,7 +50,9 @@ class Admission:
         except BaseException as error:
             await step.ended_by(error)
             raise
-        USER.set(self._user(caller.principal))
+        user = self._user(caller.principal)
+        USER.set(user)
+        CURRENT_SPAN.get().set_for_trace(self._attribute, user)
         await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
         return caller
 

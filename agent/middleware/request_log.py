@@ -18,6 +18,8 @@ from agent.error_response import internal_error_body
 from agent.request_outcome import REQUEST_OUTCOME, RequestOutcome
 from agent.telemetry.metrics.request_measures import NO_ROUTE, RequestMeasures
 from identity.request_id import REQUEST_ID
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER
 
 _LOG: Final = logging.getLogger("idaas_agent.request")
@@ -42,6 +44,7 @@ class RequestLog:
         outcome = RequestOutcome()
         outer_id, outer_user = REQUEST_ID.set(request_id), USER.set(None)
         outer_outcome = REQUEST_OUTCOME.set(outcome)
+        CURRENT_SPAN.get().set_for_trace(Attribute.REQUEST_ID, request_id)
         self._measures.open += 1
 
         async def send_with_id(message: Message) -> None:

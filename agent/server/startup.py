@@ -20,6 +20,7 @@ from agent.server.garbage_collection import frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim
 from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
 from agent.settings.variables import Settings
+from agent.telemetry.metrics.otlp_metrics import otlp_outlets
 from agent.telemetry.metrics.outlet import MetricsOutlet
 from agent.telemetry.metrics.publishing import published
 
@@ -76,8 +77,9 @@ async def serve_agent(
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
+        otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
         async with (
-            published(agent.measures, outlets),
+            published(agent.measures, [*outlets, *otlp]),
             composed.router.lifespan_context(composed),
             periodic_malloc_trim(),
         ):

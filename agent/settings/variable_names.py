@@ -23,6 +23,8 @@ _KNOWN: Final = (
 )
 _OF_OTHERS: Final = ("AGENT_OS", "ALIBABA_CLOUD_CREDENTIALS_FILE", "NIX_SSL_CERT_FILE")
 """Variables of other programs with similar names: of Azure Pipelines, the vendor's library and Nix."""
+_OPENTELEMETRY: Final = "OTEL_"
+"""Its variables resemble each other, and its SDK reads many that the agent does not."""
 _LIKENESS: Final = 0.85
 """A ratio of `difflib`: one missing, wrong, added or swapped letter in a name of at least seven."""
 
@@ -44,7 +46,8 @@ def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
 
 def _nearest(names: Iterable[str], known: list[str]) -> Iterable[tuple[str, str]]:
     given = set(names)
-    for name in sorted(given - {*known, *_OF_OTHERS} - _of_own_services(given)):
+    own = {name for name in given - {*known, *_OF_OTHERS} if not name.startswith(_OPENTELEMETRY)}
+    for name in sorted(own - _of_own_services(given)):
         for nearest in get_close_matches(name.upper(), known, 1, _LIKENESS):
             yield name, nearest
 

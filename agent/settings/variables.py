@@ -19,6 +19,7 @@ from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
 from agent.settings.limit_variables import LimitVariables
 from agent.settings.model_variables import ModelVariables, model_faults
+from agent.settings.otel_variables import OtelVariables, otel_faults
 from agent.settings.record_variables import RecordVariables, record_faults
 from agent.settings.revocation_variables import RevocationVariables, revocation_faults
 from agent.settings.role_variables import RoleVariables
@@ -46,12 +47,14 @@ _GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
     "Limits": LimitVariables,
     "Revocation and shared state": RevocationVariables,
     "Audit log and traces": RecordVariables,
-    "Logs, metrics and traces": TelemetryVariables,
+    "Logs and metrics": TelemetryVariables,
+    "OpenTelemetry": OtelVariables,
 }
 
 
 # In reverse, because pydantic takes the fields of the last base first.
 class Variables(
+    OtelVariables,
     TelemetryVariables,
     RecordVariables,
     RevocationVariables,
@@ -146,5 +149,13 @@ def _bundle(given: Mapping[str, str]) -> str | None:
 
 def _unmatched(given: Mapping[str, str]) -> list[str]:
     """Faults of variables that must be set together, independent of other faults."""
-    parts = (client_faults, service_faults, revocation_faults, model_faults, record_faults, telemetry_faults)
+    parts = (
+        client_faults,
+        service_faults,
+        revocation_faults,
+        model_faults,
+        record_faults,
+        telemetry_faults,
+        otel_faults,
+    )
     return [fault for faults_of in parts for fault in faults_of(given)]

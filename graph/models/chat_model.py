@@ -29,6 +29,9 @@ from graph.models.stream_redaction import without_key
 from identity.errors import ServiceError
 from identity.redaction import redact
 from identity.secret import Secret
+from identity.tracing.current_span import CURRENT_SPAN
+from identity.tracing.trace import Receiver
+from identity.tracing.traceparent import HEADER
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8
 from identity.transport.json_size import check_size, read_json
 from identity.transport.retry_after import retry_after
@@ -112,7 +115,7 @@ class ChatModel(ChatOpenAI):
             "/chat/completions",
             cast_to=object if options.get("stream") else httpx2.Response,
             body=payload | more,
-            options={"headers": {"Authorization": f"Bearer {api_key.reveal()}"}},
+            options={"headers": {"Authorization": f"Bearer {api_key.reveal()}", **_trace_context()}},
             stream=bool(options.get("stream")),
             stream_cls=ModelEvents,
         )
@@ -149,6 +152,12 @@ class ChatModel(ChatOpenAI):
             if thought := choice["message"].get("reasoning_content"):
                 generation.message.additional_kwargs["reasoning_content"] = thought
         return result
+
+
+def _trace_context() -> dict[str, str]:
+    """The header for the model service, if it may know of the trace."""
+    context = CURRENT_SPAN.get().traceparent(Receiver.MODEL)
+    return {} if context is None else {HEADER: context}
 
 
 NO_KEY: Final = SecretStr("an argument of each call")

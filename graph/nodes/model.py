@@ -112,18 +112,20 @@ class ModelNode:
         runtime: Runtime[AgentContext],
     ) -> AIMessage:
         async def send(key: Secret) -> AIMessage | ServiceError:
+            writer = _writer(runtime)
             with self._calls.inference_call() as call:
+                call.requests(prompt, key, streamed=writer is not None)
                 response = await request_completion(
                     self._model,
                     prompt,
                     offered.tools,
                     key,
-                    writer=_writer(runtime),
+                    writer=writer,
                     seconds=self._limits.model_seconds,
                     call=call,
                     announced=reports_steps(runtime),
                 )
-                call.ended(response)
+                call.ended(response, key)
                 return response
 
         async def send_credential(of_caller: Credential) -> AIMessage | ServiceError:

@@ -89,9 +89,11 @@ class ToolCallRunner:
         )
         shown = events.started(call["args"])
         async with tool_callbacks(tool, call_id, shown) as finished:
-            with self._calls.tool_call(tool, service.name) as observed:
+            with self._calls.tool_call(tool, service.name, service.credential, self._acts_as) as observed:
+                observed.requests(shown, approval)
                 result, code = await self._recorded(step, call, credential)
-                observed.ended(code.value if code else SUCCESS if result.ok else TOOL_ERROR)
+                failure = code.value if code else SUCCESS if result.ok else TOOL_ERROR
+                observed.ended(failure, result.text, secrets)
             events.finished(result, code)
             message = ToolMessage(
                 result.text,

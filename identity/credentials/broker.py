@@ -13,6 +13,7 @@ from identity.credentials.cache import CredentialCache
 from identity.credentials.cached_credential import CachedCredential, cached_credential
 from identity.credentials.credential import Credential
 from identity.credentials.credential_key import CredentialKey, credential_key, required_caller
+from identity.credentials.credential_span import show_requirement
 from identity.credentials.dependents import Dependents
 from identity.credentials.freshness import api_key_freshness, token_freshness
 from identity.credentials.issue_measure import IssueMeasure
@@ -241,7 +242,8 @@ class CredentialBroker:
         requested_at = self._clock()
         user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
         step = self._audit.issue(requirement, access_identity, user)
-        with self._requests.of(issue_action(requirement, access_identity).value):
+        with self._requests.of(issue_action(requirement, access_identity).value) as span:
+            show_requirement(span, requirement, access_identity)
             issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
         secret = issued.secret
         if issued.expires_at is not None:

@@ -1,11 +1,14 @@
-"""How long requests to the issuer take, by what they request and how they end."""
+"""What is observed of requests to the issuer: how long they take, what they request, and how they end."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from identity.measures import Distribution
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type
+from identity.tracing.span import Span
 
 
 class IssueMeasure:
@@ -15,12 +18,14 @@ class IssueMeasure:
         self.seconds = Distribution()
 
     @contextmanager
-    def of(self, operation: str) -> Iterator[None]:
-        """Measures the block, one request for `operation`."""
+    def of(self, operation: str) -> Iterator[Span]:
+        """Measures the block, one request for `operation`. Yields its span."""
         began = time.perf_counter()
         failure = SUCCESS
         try:
-            yield
+            with started_span("issue", operation) as span:
+                span.set(Attribute.ISSUE, operation)
+                yield span
         except BaseException as error:
             failure = error_type(error)
             raise

@@ -4,20 +4,24 @@ from contextvars import Context
 from dataclasses import dataclass
 
 from identity.request_id import REQUEST_ID
+from identity.tracing.current_span import CURRENT_SPAN
+from identity.tracing.span import Span
 from identity.tracing.user import USER
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedContext:
-    """The request's id and its caller, for log lines and audit events; nothing else of the context."""
+    """The request's id, its caller and its span, for logs, audit and traces; nothing else of the context."""
 
     request_id: str | None
     user: str | None
+    span: Span
 
     def enter(self) -> None:
         """Sets them in the current context."""
         REQUEST_ID.set(self.request_id)
         USER.set(self.user)
+        CURRENT_SPAN.set(self.span)
 
     def new_context(self) -> Context:
         """An otherwise empty context with them."""
@@ -28,4 +32,4 @@ class CarriedContext:
 
 def carried_context() -> CarriedContext:
     """Those of the current context."""
-    return CarriedContext(REQUEST_ID.get(), USER.get())
+    return CarriedContext(REQUEST_ID.get(), USER.get(), CURRENT_SPAN.get())

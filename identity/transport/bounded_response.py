@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from identity.measures import OTHER
+from identity.tracing.trace import Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
+from identity.transport.client_span import client_span, responded
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,34 @@ class TransportFailure:
 
 
 async def send(
-    http: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, deadline: float
+    http: httpx.AsyncClient,
+    request: httpx.Request,
+    *,
+    max_bytes: int,
+    deadline: float,
+    receiver: Receiver = Receiver.IDAAS,
 ) -> Response | TransportFailure:
     """Sends `request` once. The response, body included, must be complete within `deadline` seconds.
 
     Redirects are not followed. A compressed body, or one of more than `max_bytes`, is a failure. The timeouts
-    of the request, which bound each phase, apply too.
+    of the request, which bound each phase, apply too. `receiver` is whose server it is, for traces.
     """
     request.headers["Accept-Encoding"] = "identity"
+    span = client_span(request, receiver)
+    try:
+        response = await _sent(http, request, max_bytes, deadline)
+        if isinstance(response, Response):
+            responded(span, response.status)
+        else:
+            span.fail(OTHER)
+        return response
+    finally:
+        span.end()
+
+
+async def _sent(
+    http: httpx.AsyncClient, request: httpx.Request, max_bytes: int, deadline: float
+) -> Response | TransportFailure:
     try:
         async with asyncio.timeout(deadline):
             return await _read(http, request, max_bytes)

@@ -13,10 +13,13 @@ from langchain_core.tracers import context as tracers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from agent.telemetry.metrics.catalog import read_metrics
+from agent.telemetry.metrics.prometheus_text import prometheus_text
 from identity.errors import AgentError
 from identity.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
+from tests.recorded_spans import Spans
 from tests.recorder import Recorder
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of, with_locals
@@ -217,9 +220,11 @@ async def test_no_secret_leaves_by_any_surface(
     canaries = secrets_of(sandbox, token)
     audit = tmp_path / "audit.jsonl"
 
+    spans = Spans()
+
     async def start(identity, **variables):
         recorded = {"AUDIT_LOG_FILE": str(audit), "AUDIT_REQUIRED": "true", "MAX_TOOL_ROUNDS": "2"}
-        return await start_agent(identity, **recorded, **variables)
+        return await start_agent(identity, spans=spans, **recorded, **variables)
 
     agent = await OUTCOMES[outcome](start, sandbox, access_identity, serve=serve, tmp_path=tmp_path)
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
@@ -234,7 +239,11 @@ async def test_no_secret_leaves_by_any_surface(
     failure = await failure_of(agent, sandbox, token)
     seen += [("an exception", failure), ("/ready", (await agent.ready()).text)]
     seen += [("the audit log", audit.read_text()), *logged(), *heard]
-    assert {place.split()[0] for place, _ in seen} >= {"logger", "callback", "chat"}
+    seen += [
+        *spans.texts(),
+        ("metrics", prometheus_text(read_metrics(agent.composed.measures), "")[0].decode()),
+    ]
+    assert {place.split()[0] for place, _ in seen} >= {"logger", "callback", "chat", "span", "metrics"}
     assert leaks(canaries, seen) == []
     assert "model_studio:credential_in_prompt" not in sandbox.cloud.counters.snapshot()
 

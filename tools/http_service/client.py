@@ -13,6 +13,8 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
+from identity.measures import OTHER
+from identity.tracing.trace import Receiver
 from identity.transport.body import (
     EncodedResponseError,
     ResponseTooLargeError,
@@ -20,6 +22,7 @@ from identity.transport.body import (
     limit_body,
     truncate_body,
 )
+from identity.transport.client_span import client_span, responded
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from tools.error_codes import ToolCode
@@ -141,8 +144,10 @@ class ServiceClient:
                 self._endpoint.placement.attach(request, credential.secret)
             except ValueError as error:
                 raise self._endpoint.unusable(str(error)) from None
+        span = client_span(request, Receiver.SERVICES)
         try:
             response = await self._http.send(request, stream=True)
+            responded(span, response.status_code)
             try:
                 (limit_body if response.is_success else truncate_body)(response, self._endpoint.max_bytes)
                 text = decode_utf8(await response.aread())
@@ -152,12 +157,16 @@ class ServiceClient:
             detail = str(error)
         except httpx.TimeoutException:
             detail = "no response within the timeout"
+            span.fail(OTHER)
         except httpx.HTTPError:
             detail = "the connection failed"
+            span.fail(OTHER)
         else:
             if response.is_success and (fault := _response_fault(response, text)):
                 raise self._endpoint.unusable(fault)
             return response.status_code, model_text(text, presented, self._endpoint.max_bytes)
+        finally:
+            span.end()
         raise self._endpoint.unusable(detail)
 
     def _refusal(self, status: int, text: str) -> ServiceError:

@@ -24,6 +24,9 @@ from mcp.types import (
 )
 from pydantic import BaseModel
 
+from identity.tracing.current_span import CURRENT_SPAN
+from identity.tracing.trace import Receiver
+from identity.tracing.traceparent import HEADER
 from tools.mcp_service.transport import MCPTransport
 
 _CLIENT: Final = Implementation(name="idaas-agent", version="0.1.0")
@@ -63,8 +66,12 @@ class RequestSession(ClientSession):
         metadata: MessageMetadata = None,  # noqa: ARG002 - for other transports
         progress_callback: ProgressFnT | None = None,  # noqa: ARG002 - progress is not reported
     ) -> _Result:
-        """Raises `McpError` for an error of the server, `MCPRequestError` if there is no response."""
+        """`_meta` has the context of the trace. Raises `McpError` for an error of the server,
+        `MCPRequestError` if there is no response.
+        """
         members = request.model_dump(by_alias=True, mode="json", exclude_none=True)
+        if (context := CURRENT_SPAN.get().traceparent(Receiver.MCP)) is not None:
+            members.setdefault("params", {}).setdefault("_meta", {})[HEADER] = context
         message = JSONRPCRequest(jsonrpc="2.0", id=next(self._numbers), **members)
         response = await self._transport.send(message)
         if isinstance(response, JSONRPCError):

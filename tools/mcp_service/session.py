@@ -11,6 +11,8 @@ from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import McpError
 
 from identity.secret import Secret
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import CURRENT_SPAN
 from tools.mcp_service.client_session import RequestSession
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.tool import MCPTool, result_text, usable_tools
@@ -118,6 +120,9 @@ class MCPSession:
         Raises `MCPRequestError`; it is an `MCPCallError` if it concerns this call only, as every HTTP status
         does while the server knows the session.
         """
+        span = CURRENT_SPAN.get()  # the call's own: the convention wants no second one
+        span.set(Attribute.MCP_METHOD, "tools/call")
+        span.set(Attribute.MCP_VERSION, self._transport.protocol_version)
         try:
             async with self._until_closed():
                 result = await self._client.call_tool(tool, dict(arguments))

@@ -21,7 +21,11 @@ from pydantic import BaseModel
 
 from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.secret import Secret
+from identity.tracing.attribute import Attribute
+from identity.tracing.error_type import error_type
+from identity.tracing.trace import Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, decode_utf8, limit_body
+from identity.transport.client_span import client_span, responded
 from identity.transport.json_size import read_json
 from identity.transport.media_type import media_type
 from identity.transport.server_sent_events import events
@@ -69,6 +73,11 @@ class MCPTransport:
     def has_session_id(self) -> bool:
         """Whether the server keeps state for this session, which it may lose."""
         return self._session_id is not None
+
+    @property
+    def protocol_version(self) -> str | None:
+        """That of the session, once it is open."""
+        return self._protocol_version
 
     async def send(self, request: JSONRPCRequest) -> MCPResponse:
         """The response to `request`. Raises `MCPRequestError`, which never contains the server's text."""
@@ -124,20 +133,32 @@ class MCPTransport:
                 await self.notify(message)
 
     def _post(self, message: BaseModel) -> AbstractAsyncContextManager[httpx.Response]:
-        return self._request("POST", message.model_dump_json(by_alias=True, exclude_none=True))
+        content = message.model_dump_json(by_alias=True, exclude_none=True)
+        return self._request("POST", content, getattr(message, "method", None))
 
     @asynccontextmanager
-    async def _request(self, method: str, content: str | None = None) -> AsyncIterator[httpx.Response]:
+    async def _request(
+        self, method: str, content: str | None = None, mcp_method: str | None = None
+    ) -> AsyncIterator[httpx.Response]:
         request = self._http.build_request(method, self._url, content=content, headers=self._headers())
         try:
             self._placement.attach(request, self._secret)
         except ValueError as error:
             raise MCPRequestError(str(error)) from None
-        response = await self._http.send(request, stream=True)
+        span = client_span(request, Receiver.MCP)
+        span.set(Attribute.MCP_METHOD, mcp_method)
         try:
-            yield response
+            response = await self._http.send(request, stream=True)
+            responded(span, response.status_code)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except BaseException as error:
+            span.fail(error_type(error))
+            raise
         finally:
-            await response.aclose()
+            span.end()
 
     async def _response_to(self, request: JSONRPCRequest) -> MCPResponse:
         async with self._post(request) as response:

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from identity.request_id import REQUEST_ID
+from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER
 
 _UNSEEN: Final = re.compile(
@@ -18,7 +19,12 @@ _SECRET: Final = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]+|\beyJ[\w-]{8,}(?:\.[\w-
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """The record's own fields, then those of the request in whose context the line is formatted."""
     fields: dict[str, Any] = dict(getattr(record, "fields", ()))
-    for name, value in (("request_id", REQUEST_ID.get()), ("user", USER.get())):
+    context = (
+        ("request_id", REQUEST_ID.get()),
+        ("user", USER.get()),
+        ("trace_id", CURRENT_SPAN.get().trace_id),
+    )
+    for name, value in context:
         if value is not None:
             fields.setdefault(name, value)
     return fields

@@ -40,6 +40,8 @@ def set_up_logging(level: LogLevel = LogLevel.INFO, form: LogFormat | None = Non
     logging.basicConfig(level=max(level.number, logging.INFO), handlers=[handler], force=True)
     for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(level.number)
+    # Its exporters log the texts of collectors; the agent reports their failures itself.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(level.number, logging.WARNING))
     logging.getLogger("uvicorn.access").disabled = True

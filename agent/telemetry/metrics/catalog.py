@@ -251,6 +251,14 @@ METRICS: Final = (
         read=lambda measures: measures.loop_lag.series,
     ),
     Metric(
+        name="idaas_agent.telemetry.export.failures",
+        kind=Kind.COUNTER,
+        unit="{failure}",
+        description="Failed exports over OTLP, by signal",
+        labels=("idaas_agent.telemetry.signal",),
+        read=lambda measures: {("traces",): 0, ("metrics",): 0, **measures.export_failures.counts},
+    ),
+    Metric(
         name="idaas_agent.processes",
         kind=Kind.GAUGE,
         unit="{process}",

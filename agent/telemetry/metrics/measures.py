@@ -43,11 +43,21 @@ class AgentMeasures:
         self.verifications: Final = CacheUse()
         self.revocations: Final = Tally()
         self.loop_lag: Final = Distribution(SHORT_SECONDS)
+        self.export_failures: Final = Tally()
+        """Of telemetry over OTLP, by signal."""
         self.pools: Final[dict[str, PoolUse]] = {}
         """By the name of the client: `idaas`, `model`, or the service's."""
         self.audit: AuditCounts | None = None
         self.approvals_waiting: Callable[[], float] | None = None
         """How many approvals wait for a person, in total. Called in any thread: it must not block."""
+
+    def spans_not_exported(self) -> None:
+        """An export of spans failed."""
+        self.export_failures.add("traces")
+
+    def metrics_not_exported(self) -> None:
+        """An export of metrics failed."""
+        self.export_failures.add("metrics")
 
 
 def pools_of(model: object, services: Iterable[Service]) -> dict[str, PoolUse]:

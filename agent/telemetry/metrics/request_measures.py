@@ -2,7 +2,8 @@
 
 from identity.measures import OTHER, RESPONSE_SECONDS, Distribution, Tally
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are named; any other is `OTHER`."""
 NO_ROUTE = ""
 """The route of a request that matched none, or was refused before."""
 
@@ -20,6 +21,6 @@ class RequestMeasures:
 
     def ended(self, method: str, route: str, status: int, code: str | None, seconds: float) -> None:
         """Counts a request. `code` is that of its error, if it has one."""
-        self.seconds.observe(seconds, method if method in _METHODS else OTHER, route, str(status))
+        self.seconds.observe(seconds, method if method in METHODS else OTHER, route, str(status))
         if code is not None:
             self.errors.add(code)

@@ -1,12 +1,17 @@
-"""What is counted of runs."""
+"""What is observed of runs: their measures, and their spans."""
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from identity.measures import LONG_SECONDS, Distribution
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type
+from identity.tracing.span import NO_SPAN, Span
 
+AGENT: Final = "idaas-agent"
+"""The name of the agent in traces."""
 _TOKENS = frozenset({"content", "reasoning"})
 
 
@@ -21,18 +26,21 @@ class RunMeasures:
         self.first_token = Distribution(LONG_SECONDS)
         """From the start of a run to the first piece of text or thinking. Only of runs that stream."""
 
-    def run(self) -> "RunMeasure":
-        """A context manager around the work of one run."""
-        return RunMeasure(self)
+    def run(self, thread_id: str | None = None) -> "RunMeasure":
+        """A context manager around the work of one run, of the conversation `thread_id` if it has one."""
+        return RunMeasure(self, thread_id)
 
 
 class RunMeasure:
     """One run."""
 
-    __slots__ = ("_began", "_failure", "_measures", "_waits")
+    __slots__ = ("_began", "_failure", "_measures", "_span", "_thread_id", "_waits", "_work")
 
-    def __init__(self, measures: RunMeasures) -> None:
+    def __init__(self, measures: RunMeasures, thread_id: str | None) -> None:
         self._measures = measures
+        self._thread_id = thread_id
+        self._work = started_span("invoke_agent", AGENT)
+        self._span: Span = NO_SPAN
         self._began = time.perf_counter()
         self._waits = True
         self._failure = SUCCESS
@@ -42,6 +50,9 @@ class RunMeasure:
         if self._waits and isinstance(event, dict) and event.get("type") in _TOKENS:
             self._waits = False
             self._measures.first_token.observe(time.perf_counter() - self._began)
+        elif self._span.recording and (usage := getattr(event, "usage", None)) is not None:
+            self._span.set(Attribute.INPUT_TOKENS, usage.input_tokens)
+            self._span.set(Attribute.OUTPUT_TOKENS, usage.output_tokens)
 
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`, which is not raised through the block."""
@@ -49,6 +60,11 @@ class RunMeasure:
 
     def __enter__(self) -> Self:
         self._measures.open += 1
+        self._span = span = self._work.__enter__()
+        if span.recording:
+            span.set(Attribute.OPERATION, "invoke_agent")
+            span.set(Attribute.AGENT_NAME, AGENT)
+            span.set_for_trace(Attribute.CONVERSATION, self._thread_id)
         return self
 
     def __exit__(
@@ -57,3 +73,5 @@ class RunMeasure:
         self._measures.open -= 1
         failure = self._failure if error is None else error_type(error)
         self._measures.seconds.observe(time.perf_counter() - self._began, failure)
+        self._span.fail(failure)
+        self._work.__exit__(kind, error, traceback)

@@ -1,0 +1,185 @@
+"""The variables of OpenTelemetry: its own names, and two of the agent.
+
+The SDK reads the further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRESSION`, `…_CERTIFICATE`,
+`OTEL_BSP_*`, `OTEL_RESOURCE_ATTRIBUTES`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, InstanceOf
+
+from agent.settings.values import VariableGroup
+from agent.telemetry.traces.sampling import SamplerName
+from identity.secret import Secret
+from identity.tracing.trace import Receiver
+from identity.transport.secure_url import is_secure_url
+
+
+class Exporter(StrEnum):
+    """Where a signal goes."""
+
+    NONE = "none"
+    OTLP = "otlp"
+
+
+class CapturedContent(StrEnum):
+    """Where prompts, responses, arguments and results may be. Events are not written."""
+
+    NO_CONTENT = "NO_CONTENT"
+    SPAN_ONLY = "SPAN_ONLY"
+
+
+PACKAGE: Final = 'needs OpenTelemetry\'s SDK: pip install "idaas-agent[otel]"'
+_PROTOCOL: Final = "http/protobuf"
+
+
+def otel_is_installed() -> bool:
+    """Whether the SDK and its OTLP exporter can be imported."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None and (
+            find_spec("opentelemetry.sdk") is not None
+        )
+    except ModuleNotFoundError:
+        return False
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """Names separated by commas; `none` is none."""
+    if not isinstance(value, str):
+        return value
+    names = [name for part in value.split(",") if (name := part.strip().lower())]
+    return () if names == ["none"] else tuple(names)
+
+
+def _exporter(value: object) -> object:
+    value = _lower(value)
+    if value == Exporter.OTLP and not otel_is_installed():
+        raise ValueError(PACKAGE)
+    return value
+
+
+def _receivers(value: object) -> object:
+    names = _listed(value)
+    if isinstance(value, str) and not set(names) <= {receiver.value for receiver in Receiver}:  # type: ignore[call-overload]
+        expected = ", ".join(Receiver)
+        raise ValueError(f"must list some of {expected}, or be none")  # noqa: EM102 - the names are the point
+    return names
+
+
+def _collector(value: Any) -> Any:  # noqa: ANN401 - whatever is given
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("must be an http or https URL without user and query")
+    return value
+
+
+def _secret(value: object) -> object:
+    return Secret(value) if isinstance(value, str) else value
+
+
+Signal = Annotated[Exporter, BeforeValidator(_exporter)]
+Headers = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
+Collector = Annotated[str, BeforeValidator(_collector)]
+
+
+class OtelVariables(VariableGroup):
+    """Traces, and metrics over OTLP."""
+
+    otel_sdk_disabled: bool = Field(
+        default=False, description="Whether traces and metrics over OTLP are off."
+    )
+    otel_traces_exporter: Signal | None = Field(
+        None,
+        description="`otlp` or `none`. Default: `otlp` if an endpoint is set, else `none`. Needs"
+        ' `pip install "idaas-agent[otel]"`.',
+    )
+    otel_metrics_exporter: Signal | None = Field(
+        None, description="The same for metrics. For Prometheus: `METRICS_PORT`."
+    )
+    otel_exporter_otlp_endpoint: Collector | None = Field(
+        None,
+        description="The collector, to which `/v1/traces` and `/v1/metrics` are appended. Default:"
+        " `http://localhost:4318`.",
+    )
+    otel_exporter_otlp_traces_endpoint: Collector | None = Field(
+        None, description="The whole URL of the collector for traces."
+    )
+    otel_exporter_otlp_metrics_endpoint: Collector | None = Field(
+        None, description="The whole URL of the collector for metrics."
+    )
+    otel_exporter_otlp_headers: Headers | None = Field(
+        None,
+        description="Headers for the collector, such as `api-key=…`. Only to https and loopback addresses.",
+    )
+    otel_exporter_otlp_traces_headers: Headers | None = Field(None, description="The same for traces alone.")
+    otel_exporter_otlp_metrics_headers: Headers | None = Field(
+        None, description="The same for metrics alone."
+    )
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = Field(
+        _PROTOCOL, description="The only one that is supported."
+    )
+    otel_traces_sampler: Annotated[SamplerName, BeforeValidator(_lower)] = Field(
+        SamplerName.PARENT_ALWAYS_ON,
+        description="`always_on`, `always_off` or `traceidratio`, or one of them after `parentbased_`, which"
+        " concerns trusted callers.",
+    )
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0, description="The share of traces that `traceidratio` records, from 0 to 1."
+    )
+    otel_propagators: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        ("tracecontext",),
+        description="Without `tracecontext` in it, such as `none`: no `traceparent` is read or sent."
+        " Baggage is neither read nor sent.",
+    )
+    otel_metric_export_interval: Annotated[int, Field(ge=1000, le=3_600_000)] = Field(
+        60_000, description="Milliseconds between two exports of metrics."
+    )
+    otel_instrumentation_genai_capture_message_content: CapturedContent = Field(
+        CapturedContent.NO_CONTENT,
+        description="`SPAN_ONLY`: spans contain prompts, responses, and the arguments and results of tools,"
+        " without credentials.",
+    )
+    traceparent_receivers: Annotated[tuple[Receiver, ...], BeforeValidator(_receivers)] = Field(
+        (Receiver.SERVICES, Receiver.MCP),
+        description="Who receives the `traceparent` of a request's trace, separated by commas: `services`,"
+        " `mcp`, `model`, `idaas`; or `none`.",
+    )
+    traceparent_trusted: bool = Field(
+        default=False,
+        description="Whether the `traceparent` of a caller is continued. If not, the agent's trace has a link"
+        " to it.",
+    )
+
+
+def otel_faults(given: Mapping[str, str]) -> list[str]:
+    """Faults of variables that concern each other, by the given variables in lower case."""
+    faults = []
+    if given.get("otel_metrics_exporter", "").lower() == "prometheus":
+        faults.append("OTEL_METRICS_EXPORTER must not be prometheus: METRICS_PORT opens a port for it")
+    for signal, headers in _HEADERS_SENT_TO.items():
+        url = given.get(f"otel_exporter_otlp_{signal}endpoint", "")
+        sent = [name for name in headers if name in given]
+        if url and sent and not is_secure_url(url):
+            endpoint = f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT".upper()
+            faults.append(
+                f"{endpoint} must be https, or http to a loopback address, to receive {sent[0].upper()}"
+            )
+    return faults
+
+
+_COMMON: Final = "otel_exporter_otlp_headers"
+_OF_SIGNALS: Final = tuple(f"otel_exporter_otlp_{signal}_headers" for signal in ("traces", "metrics"))
+_HEADERS_SENT_TO: Final = {
+    "": (_COMMON, *_OF_SIGNALS),
+    "traces_": (_COMMON, _OF_SIGNALS[0]),
+    "metrics_": (_COMMON, _OF_SIGNALS[1]),
+}
+"""By the part of an endpoint's name: the variables of headers that it may receive."""

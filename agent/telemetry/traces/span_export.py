@@ -1,0 +1,117 @@
+"""Ended spans in the form of OpenTelemetry's SDK, and their way to an exporter."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from identity.tracing.attribute import Attribute
+from identity.tracing.span import RecordedSpan
+from identity.tracing.span import SpanKind as Role
+from identity.tracing.traceparent import TraceContext
+
+_LOG: Final = logging.getLogger("idaas_agent.telemetry")
+_SCOPE: Final = InstrumentationScope("idaas_agent")
+_KINDS: Final = {
+    Role.INTERNAL: SpanKind.INTERNAL,
+    Role.SERVER: SpanKind.SERVER,
+    Role.CLIENT: SpanKind.CLIENT,
+}
+_STOP_SECONDS: Final = 3.0
+_LOG_INTERVAL: Final = 60.0
+
+
+class SpanExport:
+    """A `SpanSink`: gives spans to `processor`, which exports them in a thread of its own."""
+
+    def __init__(self, processor: SpanProcessor, resource: Resource) -> None:
+        self._processor = processor
+        self._resource = resource
+
+    def ended(self, span: RecordedSpan) -> None:
+        """See `SpanSink`."""
+        self._processor.on_end(readable(span, self._resource))
+
+    def stop(self) -> None:
+        """Exports what is left, for at most three seconds: a collector that is away delays no stop."""
+        thread = threading.Thread(target=self._processor.shutdown, name="last spans", daemon=True)
+        thread.start()
+        thread.join(_STOP_SECONDS)
+
+
+class ReportedExporter(SpanExporter):
+    """`exporter`, whose failures are counted by `failed`, and logged once a minute without their texts."""
+
+    def __init__(
+        self,
+        exporter: SpanExporter,
+        failed: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._exporter = exporter
+        self._failed = failed
+        self._monotonic = monotonic
+        self._quiet_until = float("-inf")
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """See the SDK."""
+        try:
+            result = self._exporter.export(spans)
+        except Exception:  # noqa: BLE001 - an exporter raises anything, and its text may contain a header
+            result = SpanExportResult.FAILURE
+        if result is SpanExportResult.FAILURE:
+            self._failed()
+            now = self._monotonic()
+            if now >= self._quiet_until:
+                self._quiet_until = now + _LOG_INTERVAL
+                _LOG.warning("spans could not be exported; the collector does not respond or refuses them")
+        return result
+
+    def shutdown(self) -> None:
+        """See the SDK."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """See the SDK."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def readable(span: RecordedSpan, resource: Resource) -> ReadableSpan:
+    """`span` as the SDK's value. Its status has no description and it has no events: neither has a text."""
+    attributes = {**span.trace.attributes, **span.attributes}
+    if span.error:
+        attributes[Attribute.ERROR_TYPE] = span.error
+    own = span.trace.trace_id
+    parent = None if span.parent_id is None else _context(TraceContext(own, span.parent_id, sampled=True))
+    return ReadableSpan(
+        name=span.name,
+        context=_context(TraceContext(own, span.span_id, sampled=True)),
+        parent=parent,
+        resource=resource,
+        attributes={name.value: value for name, value in attributes.items()},
+        links=() if span.link is None else (Link(_context(span.link)),),
+        kind=_KINDS[span.kind],
+        status=Status(StatusCode.ERROR if _is_failure(span) else StatusCode.UNSET),
+        start_time=span.started_at,
+        end_time=span.ended_at,
+        instrumentation_scope=_SCOPE,
+    )
+
+
+def _is_failure(span: RecordedSpan) -> bool:
+    """By the HTTP convention, a server that refuses a request (4xx) has not failed."""
+    status = span.attributes.get(Attribute.HTTP_STATUS, 0)
+    refuses = span.kind is Role.SERVER and isinstance(status, int) and 400 <= status < 500
+    return bool(span.error) and not refuses
+
+
+def _context(context: TraceContext) -> SpanContext:
+    flags = TraceFlags(TraceFlags.SAMPLED if context.sampled else TraceFlags.DEFAULT)
+    return SpanContext(context.trace_id, context.span_id, is_remote=False, trace_flags=flags)
