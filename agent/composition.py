@@ -15,6 +15,7 @@ from agent.audit.several_logs import SeveralLogs
 from agent.audit.standard_output import StandardOutput
 from agent.audit.syslog import Syslog
 from agent.code_reference import load_both
+from agent.conversations.storage import ConversationStorage
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
@@ -186,7 +187,11 @@ class Agent:
             if self.events_jwks
             else None
         )
-        self.readiness: Final = Readiness(self._checks())
+        self.conversation_storage: Final = ConversationStorage.of(settings, clock)
+        self.readiness: Final = Readiness(
+            self._checks(),
+            optional={"conversations": self.conversation_storage.check} if self.conversation_storage else {},
+        )
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
             end_runs=lambda: self.runs.end(shutting_down),
@@ -211,6 +216,8 @@ class Agent:
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
         await self.runs.aclose()
+        if self.conversation_storage is not None:
+            await self.conversation_storage.aclose()
         await asyncio.gather(*(service.aclose() for service in self.services))
         await self.revocation.aclose()
         await self.broker.aclose()

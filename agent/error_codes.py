@@ -91,6 +91,38 @@ class AgentCode(ErrorCode):
             person="The service cannot check withdrawn access rights at the moment. Try again later",
         ),
     )
+    CONVERSATIONS_UNAVAILABLE = (
+        "conversations_unavailable",
+        ErrorRow(
+            symptom="Conversations cannot be read or stored",
+            cause="the database of CONVERSATIONS_URL cannot be used now, is another program's or a newer "
+            "agent's, or is encrypted under a key that CONVERSATIONS_KEY_FILE does not contain",
+            remedy="correct what is named; nothing was changed, and the agent then continues without a "
+            "restart. Chats without a conversation are not concerned",
+            person="Your conversations cannot be reached at the moment. Try again later, or ask your "
+            "administrator",
+            caused_by_callers=False,
+        ),
+    )
+    THREAD_NOT_FOUND = (
+        "thread_not_found",
+        ErrorRow(
+            symptom="There is no such conversation",
+            cause="the thread was deleted, has never existed, or belongs to another user: which of them is "
+            "not distinguished",
+            remedy="none; the caller lists their conversations",
+            person="There is no such conversation. It may have been deleted",
+        ),
+    )
+    THREAD_BUSY = (
+        "thread_busy",
+        ErrorRow(
+            symptom="The conversation is busy",
+            cause="a run of the thread is in progress, in this or another process; one at a time is allowed",
+            remedy="wait until it has ended, or cancel it",
+            person="This conversation is still being answered. Wait until the answer has ended, or stop it",
+        ),
+    )
     AUDIT_UNAVAILABLE = (
         "audit_unavailable",
         ErrorRow(

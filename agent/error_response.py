@@ -26,6 +26,8 @@ from identity.errors import (
     LimitError,
     RunTimeoutError,
     ServiceError,
+    ThreadBusyError,
+    ThreadNotFoundError,
     UnavailableError,
     UnreachableError,
 )
@@ -79,6 +81,10 @@ def status_of(error: AgentError) -> int:
             return 409
         case UnreachableError() | UnavailableError() | AuditError() | ConfigurationError():
             return 503
+        case ThreadNotFoundError():
+            return 404
+        case ThreadBusyError():
+            return 409
         case InternalError():
             return 500
         case RunTimeoutError():

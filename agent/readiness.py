@@ -3,6 +3,9 @@
 A check does what the first request would do (fetch the signing keys, obtain a credential). Cached values cost
 nothing, so a ready agent responds from memory. An agent that is not ready repeats the failed checks on each
 request, at most once a second, and recovers without a restart.
+
+An optional check is of a part without which most requests can be served, such as the store of conversations:
+its failure is reported, and the agent stays in service.
 """
 
 import asyncio
@@ -29,11 +32,13 @@ class Readiness:
         self,
         checks: Mapping[str, Check],
         *,
+        optional: Mapping[str, Check] | None = None,
         seconds: float = 10.0,
         remembered_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._checks = checks
+        self.optional: Final = frozenset(optional or {})
+        self._checks = {**checks, **(optional or {})}
         self._seconds = seconds
         self._remembered_seconds = remembered_seconds
         self._clock = clock
@@ -60,14 +65,15 @@ class Readiness:
         self._checked_at = float("-inf")
 
     async def warm_up(self, then: Check, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Repeats the checks until all succeed, then awaits `then` once. Never raises."""
+        """Repeats the checks until all but optional ones succeed, then awaits `then` once. Never raises."""
         attempt = 0
         while True:
-            failures = [error for error in (await self.failures()).values() if error is not None]
-            if not failures:
+            failures = {name: error for name, error in (await self.failures()).items() if error is not None}
+            for name, error in failures.items():
+                kind = "degraded" if name in self.optional else "not ready"
+                _LOG.warning("%s: %s: %s", kind, error.code, error.detail)
+            if failures.keys() <= self.optional:
                 break
-            for error in failures:
-                _LOG.warning("not ready: %s: %s", error.code, error.detail)
             await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
             attempt += 1
         try:

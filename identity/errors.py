@@ -12,6 +12,8 @@
     ├── UnreachableError              temporary: try again later
     ├── LimitError                    429: the caller sends too much: wait
     ├── UnavailableError              503: the agent cannot do the work now: try again in a moment
+    ├── ThreadNotFoundError           404: the caller has no such conversation
+    ├── ThreadBusyError               409: a run of the conversation is in progress: wait
     ├── RunTimeoutError               504: the run took too long: ask for less at once
     ├── InternalError                 500: a fault of the agent: operators read the log
     ├── AuditError                    what is not on record must not go on
@@ -173,6 +175,14 @@ class LimitError(AgentError):
 
 class UnavailableError(AgentError):
     """The agent cannot do the work now for any caller: it is busy, or it is being stopped."""
+
+
+class ThreadNotFoundError(AgentError):
+    """The caller has no such conversation. Another principal's is not distinguished from none."""
+
+
+class ThreadBusyError(AgentError):
+    """A run of the conversation is in progress, or another one has taken it over."""
 
 
 class RunTimeoutError(AgentError):

@@ -25,7 +25,9 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
     @router.head("/ready", include_in_schema=False)
     @router.get("/ready", responses=documented(ReadinessReport, _503=ReadinessReport))
     async def ready() -> JSONResponse:
-        """200 if a request can be served now; 503 with the failed checks, in the operators' terms."""
+        """200 if a request can be served now, also if an optional part fails (`degraded`); otherwise 503 with
+        the failed checks, in the operators' terms.
+        """
         checks: dict[str, Any] = {}
         for name, error in (await readiness.failures()).items():
             row = for_operators(error).row if error else None
@@ -41,8 +43,10 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
                 if error and row
                 else {"ok": True}
             )
-        ready_now = all(check["ok"] for check in checks.values())
-        body = {"status": "ready" if ready_now else "not_ready", "checks": checks}
+        failed = {name for name, check in checks.items() if not check["ok"]}
+        ready_now = failed <= readiness.optional
+        status = "degraded" if ready_now and failed else "ready" if ready_now else "not_ready"
+        body = {"status": status, "checks": checks}
         return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
 
     @router.head(PROTECTED_RESOURCE_PATH, include_in_schema=False)

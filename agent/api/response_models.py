@@ -211,7 +211,7 @@ class CheckResult(_Wire):
 class ReadinessReport(_Wire):
     """Whether a request can be served now."""
 
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "degraded", "not_ready"]
     checks: dict[str, CheckResult]
 
 

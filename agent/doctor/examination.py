@@ -94,6 +94,7 @@ class Examination:
             shared = await self._shared_counters(agent.settings.redis_url)
             yield shared
         yield await self._revocations(shared)
+        yield await self._conversations()
         keys = await self._step(
             _Step("signing keys", late=IdentityCode.JWKS_UNAVAILABLE),
             agent.jwks.load(),
@@ -155,6 +156,13 @@ class Examination:
             await self._agent.revocation.check()
 
         return await self._step(_Step("revocations"), read(), "they can be read")
+
+    async def _conversations(self) -> Finding:
+        storage = self._agent.conversation_storage
+        if storage is None:
+            return skipped("conversations", "CONVERSATIONS_URL is none: they are not stored")
+        late = AgentCode.CONVERSATIONS_UNAVAILABLE
+        return await self._step(_Step("conversations", late=late), storage.check())
 
     async def _own_token(self, *, keys_loaded: bool) -> list[Finding]:
         """Whether IDaaS accepts the agent's client credential, and whether its tokens would be verified."""

@@ -54,6 +54,14 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
         (r"Redis", "no_redis", "the server at REDIS_URL is no Redis, or refuses this client",
          "correct REDIS_URL; until then each process counts requests alone"),
     ),
+    AgentCode.CONVERSATIONS_UNAVAILABLE: (
+        (r"another program", "another_program", "the file is a database, but not of this agent",
+         "set CONVERSATIONS_URL to a file of its own"),
+        (r"version", "newer_agent", "a newer agent has used the database",
+         "start that version of the agent, or set CONVERSATIONS_URL to another database"),
+        (r"damaged", "damaged", "the file is damaged, or is no database at all",
+         "restore it from a backup, or set CONVERSATIONS_URL to another file; this one is left as it is"),
+    ),
     IdentityCode.ACCESS_TOKEN_INVALID: (
         (r'claim "aud"', "another_audience", "the token is not for this agent",
          "sign in with a scope of this agent's audience, or correct AGENT_AUDIENCE"),

@@ -9,6 +9,7 @@ _CODE: Final = "/code"
 _OF_THE_PACKAGE: Final = {
     "AGENT_HOST": "0.0.0.0",  # noqa: S104 - the platform's gateway is in front
     "CLOUD_IDAAS_CONFIG_PATH": f"{_CODE}/client-config.json",
+    "CONVERSATIONS_URL": "none",  # an instance's files end with it, and are missing in the others
 }
 _SECRET: Final = frozenset({"REDIS_URL"})
 """Variables whose value contains a secret."""
@@ -23,6 +24,10 @@ def deployed_variables(environment: Mapping[str, str], port: int) -> tuple[dict[
     kept, left_out = dict(_OF_THE_PACKAGE) | {"AGENT_PORT": str(port)}, []
     for name in variables():
         value = environment.get(name, "").strip()
+        if name == "CONVERSATIONS_URL" and value not in ("", "none"):
+            left_out.append(
+                f'{name} is "none" in s.yaml: for conversations, set a PostgreSQL on the platform'
+            )
         if not value or name in kept or name.startswith(_OF_THE_PLATFORM):
             continue
         if name in _SECRET:

@@ -15,6 +15,7 @@ from agent.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.caller_variables import CallerVariables
 from agent.settings.client_variables import ClientVariables
+from agent.settings.conversation_variables import ConversationVariables
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
 from agent.settings.limit_variables import LimitVariables
@@ -45,6 +46,7 @@ _GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
     "Services": ServiceVariables,
     "The web server": ServerVariables,
     "Limits": LimitVariables,
+    "Conversations": ConversationVariables,
     "Revocation and shared state": RevocationVariables,
     "Audit log and traces": RecordVariables,
     "Logs and metrics": TelemetryVariables,
@@ -58,6 +60,7 @@ class Variables(
     TelemetryVariables,
     RecordVariables,
     RevocationVariables,
+    ConversationVariables,
     LimitVariables,
     ServerVariables,
     ServiceVariables,

@@ -53,3 +53,25 @@ async def test_unexpected_exception_of_the_warm_up_is_logged(caplog: pytest.LogC
     await Readiness({"works": passes}).warm_up(fails)
     lines = [record.getMessage() for record in caplog.records if record.name == "idaas_agent.readiness"]
     assert [line.partition(" at ")[0] for line in lines] == ["warm-up raised LookupError"]
+
+
+async def test_failure_of_an_optional_check_is_reported_and_keeps_the_agent_in_service(
+    settings: Settings,
+) -> None:
+    app = FastAPI()
+    app.include_router(public_routes(settings, Readiness({"works": passes}, optional={"broken": fails})))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        response = await client.get("/ready")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert response.json()["checks"]["broken"]["ok"] is False
+
+
+async def test_warm_up_does_not_wait_for_an_optional_check(caplog: pytest.LogCaptureFixture) -> None:
+    listed = []
+
+    async def lists() -> None:
+        listed.append(True)
+
+    await Readiness({"works": passes}, optional={"broken": fails}).warm_up(lists)
+    assert listed
+    assert "degraded: internal_error" in caplog.text

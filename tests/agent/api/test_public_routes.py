@@ -17,6 +17,7 @@ async def test_ready_when_keys_and_machine_credentials_are_cached(agent_server: 
     assert set(response.json()["checks"]) == {
         "audit_log",
         "revocations",
+        "conversations",
         "signing_keys",
         "model",
         "amap",
@@ -30,7 +31,12 @@ async def test_human_identity_obtains_nothing_before_a_user_calls(
     response = await human_agent_server.client(None).get("/ready")
     assert response.json() == {
         "status": "ready",
-        "checks": {"audit_log": {"ok": True}, "revocations": {"ok": True}, "signing_keys": {"ok": True}},
+        "checks": {
+            "audit_log": {"ok": True},
+            "revocations": {"ok": True},
+            "signing_keys": {"ok": True},
+            "conversations": {"ok": True},
+        },
     }
     assert human_agent_server.sandbox.cloud.counters.snapshot().get("idaas:token.client_credentials", 0) == 0
 

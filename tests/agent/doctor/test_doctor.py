@@ -1,8 +1,10 @@
 """`doctor` against the sandbox: every row of the error table is provoked and found."""
 
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -46,6 +48,8 @@ NOT_MET: Mapping[str, str] = {
     "approval_used": "of an approval; doctor makes no call that needs one",
     "approval_invalid": "of an approval; doctor makes no call that needs one",
     "approval_unavailable": "of the database of conversations, when an approval needs it",
+    "thread_not_found": "of a caller's conversation; doctor opens none",
+    "thread_busy": "of a caller's conversation; doctor opens none",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
 """Codes that `doctor` cannot report, with the reason."""
@@ -64,6 +68,9 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     addresses = sandbox.cloud.addresses
     loop = folder / "loop"
     loop.symlink_to(loop)
+    (folder / "text.db").write_text("no database " * 100)
+    with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
+        other.execute("CREATE TABLE notes (text)")
     places = {
         "loop": str(loop),
         "folder": str(folder),

@@ -1,0 +1,62 @@
+"""The seam to a database: a transaction is described without I/O, and runs on every database.
+
+    def rename(title: bytes, key: int) -> Transaction[bool]:
+        rows = yield from query("UPDATE threads SET title = ? WHERE key = ? RETURNING 1", title, key)
+        return bool(rows)
+
+    renamed = await database.write(lambda: rename(title, key))
+
+A transaction is a generator: it yields statements that are sent together, and receives the rows of each.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Value: TypeAlias = str | bytes | int | float | None
+Row: TypeAlias = tuple[Any, ...]
+Rows: TypeAlias = Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement with `?` for each of `values`: what SQLite and PostgreSQL have in common."""
+
+    sql: str
+    values: Sequence[Value] = ()
+
+
+Transaction: TypeAlias = Generator[Sequence[Statement], Sequence[Rows], T]
+
+
+def query(sql: str, *values: Value) -> Transaction[Rows]:
+    """One statement, and its rows."""
+    [rows] = yield [Statement(sql, values)]
+    return rows
+
+
+class Database(Protocol):
+    """Runs transactions, each whole or not at all. Opens nothing before the first one.
+
+    `work` makes the transaction; it may be called again if nothing was done the first time. What it raises
+    undoes the transaction and is raised here. Raises `UnavailableError` while the database cannot be used,
+    and `ConfigurationError` if only an operator can change that.
+    """
+
+    async def read(self, work: Callable[[], Transaction[T]]) -> T:
+        """Runs a transaction that changes nothing."""
+        ...
+
+    async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        """Runs a transaction. It outlasts the process; with `durable`, a failure of power too."""
+        ...
+
+    async def check(self) -> str:
+        """What was found, in a few words for operators. Raises as `read` does."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes connections. The database may be used again, which opens it anew."""
+        ...

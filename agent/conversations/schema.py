@@ -1,0 +1,64 @@
+"""The tables, as migrations: each is applied once, in order, by the process that starts first.
+
+A thread has a number (`key`), by which its messages refer to it. `title` and `body` are sealed
+(`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+APPLICATION_ID: Final = 0x1DAA5A6E
+"""SQLite's `application_id` of a file of conversations."""
+
+_THREADS: Final = (
+    """
+    CREATE TABLE threads (
+        key {key},
+        owner TEXT NOT NULL,
+        id TEXT NOT NULL,
+        title {bytes},
+        status TEXT NOT NULL,
+        run_id TEXT,
+        process_id TEXT,
+        begun_at {time},
+        last_seq {number} NOT NULL,
+        created_at {time} NOT NULL,
+        updated_at {time} NOT NULL,
+        deleted_at {time},
+        UNIQUE (owner, id)
+    )
+    """,
+    "CREATE INDEX threads_listed ON threads (owner, updated_at DESC, id DESC) WHERE deleted_at IS NULL",
+    "CREATE INDEX threads_running ON threads (process_id) WHERE status = 'running'",
+    "CREATE INDEX threads_updated ON threads (updated_at)",
+    "CREATE INDEX threads_deleted ON threads (deleted_at) WHERE deleted_at IS NOT NULL",
+    """
+    CREATE TABLE messages (
+        thread_key {number} NOT NULL,
+        seq {number} NOT NULL,
+        run_id TEXT NOT NULL,
+        created_at {time} NOT NULL,
+        tokens {number} NOT NULL,
+        body {bytes} NOT NULL,
+        PRIMARY KEY (thread_key, seq)
+    )
+    """,
+    "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS,)
+
+SCHEMA_VERSION: Final = len(_MIGRATIONS)
+"""The version that this code reads and writes: the number of migrations."""
+
+SQLITE_TYPES: Final = {
+    "key": "INTEGER PRIMARY KEY",
+    "number": "INTEGER",
+    "time": "REAL",
+    "bytes": "BLOB",
+}
+
+
+def migrations(version: int, types: dict[str, str]) -> list[str]:
+    """The statements that lead from `version` to `SCHEMA_VERSION`, with a database's own types."""
+    return [statement.format_map(types) for applied in _MIGRATIONS[version:] for statement in applied]

@@ -1,0 +1,201 @@
+"""Conversations in one SQLite file, for the processes of one machine."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from agent.conversations.database import Rows, Statement, Transaction, query
+from agent.conversations.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
+from agent.error_codes import AgentCode
+from identity.errors import AgentError, ConfigurationError, UnavailableError
+
+T = TypeVar("T")
+
+_BUSY_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.01
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+class SqliteDatabase:
+    """A `Database` in the file `path`, which the first transaction creates, with mode 600.
+
+    A transaction costs one hop to a thread of its own, whatever the number of its statements. The file has a
+    write-ahead log: what is committed outlasts the process, and with `durable` a failure of power (fsync).
+    Several processes of one machine may share the file, but not over a network file system. What is deleted
+    is overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def read(self, work: Callable[[], Transaction[T]]) -> T:
+        """See `Database`."""
+        return await self._in_thread(lambda: self._transaction("BEGIN", work))
+
+    async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        """See `Database`. Waits at most five seconds for another process."""
+        # The lock is taken at once: a transaction that begins as a reader cannot wait for it later.
+        return await self._in_thread(lambda: self._transaction("BEGIN IMMEDIATE", work, durable=durable))
+
+    async def check(self) -> str:
+        """See `Database`. A file that is not there is not created."""
+        return await self._in_thread(self._check)
+
+    async def aclose(self) -> None:
+        """See `Database`."""
+        if (thread := self._thread) is not None:
+            await self._in_thread(self._close)
+            self._thread = None
+            thread.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
+
+        def done() -> T:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                self._close()
+                raise self._failure(error) from None
+            except OSError as error:
+                raise self._unavailable((error.strerror or "it cannot be opened").lower()) from None
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, done)
+
+    def _transaction(self, begin: str, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        if (connection := self._connection) is None:
+            connection = self._connection = self._open()
+        if durable:
+            connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(begin)
+        try:
+            result = _driven(connection, work())
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            if durable:
+                connection.execute("PRAGMA synchronous = NORMAL")
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Closing any descriptor of a database drops the process's locks on it, so only a new file is opened.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            timeout=_BUSY_SECONDS,
+            check_same_thread=False,  # a cancelled event loop may leave closing it to the interpreter
+        )
+        try:
+            self._prepare_or_wait(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare_or_wait(self, connection: sqlite3.Connection) -> None:
+        """SQLite does not wait itself for another process that changes the journal of a new file."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return self._prepare(connection)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
+                    raise
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            time.sleep(_PAUSE_SECONDS)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("BEGIN")  # so that another process that migrates is seen before or after it
+        version = self._version(connection)
+        connection.execute("COMMIT")
+        if version == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
+        if version < SCHEMA_VERSION:
+            connection.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one migrates
+            for statement in migrations(self._version(connection), SQLITE_TYPES):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        """The version of the file's tables, 0 for an empty file. Raises if the file is not the agent's."""
+        [application] = connection.execute("PRAGMA application_id").fetchone()
+        [version] = connection.execute("PRAGMA user_version").fetchone()
+        [tables] = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application != APPLICATION_ID and (application or version or tables):
+            raise self._unusable("it is a database of another program")
+        if version > SCHEMA_VERSION:
+            newer = f"its tables have version {version}, and this agent knows {SCHEMA_VERSION}"
+            raise self._unusable(newer)
+        return int(version)
+
+    def _check(self) -> str:
+        if not os.path.lexists(self._path):
+            folder = self._path.parent
+            while not folder.exists():
+                folder = folder.parent
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise self._unavailable("no file may be made in its folder")
+            return f"{self._path} is created by the first conversation"
+        if not os.access(self._path, os.R_OK | os.W_OK):
+            raise self._unavailable("it cannot be read and written")
+        self._transaction("BEGIN", _first_thread)
+        return f"{self._path}, tables of version {SCHEMA_VERSION}"
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _failure(self, error: sqlite3.Error) -> AgentError:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if name.startswith(_DAMAGED):
+            return self._unusable(f"it is damaged, or no database ({name})")
+        return self._unavailable(f"SQLite failed ({name})")
+
+    def _unusable(self, why: str) -> ConfigurationError:
+        return ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [f'file "{self._path}": {why}'])
+
+    def _unavailable(self, why: str) -> UnavailableError:
+        return UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, f'file "{self._path}": {why}')
+
+
+def _first_thread() -> Transaction[Rows]:
+    return (yield from query("SELECT 1 FROM threads LIMIT 1"))
+
+
+def _driven(
+    connection: sqlite3.Connection, transaction: Generator[Sequence[Statement], Sequence[Rows], T]
+) -> T:
+    try:
+        statements = next(transaction)
+        while True:
+            rows = [connection.execute(each.sql, each.values).fetchall() for each in statements]
+            statements = transaction.send(rows)
+    except StopIteration as end:
+        result: T = end.value
+        return result

@@ -1,0 +1,273 @@
+"""The conversations of all principals, each reachable by its owner only.
+
+`owner` is what `owner_of` makes of a verified principal. Every statement is about one owner: another's thread
+is absent, whether it exists or not.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, TypeAlias
+
+from langchain_core.messages import AnyMessage
+
+from agent.conversations import run_state
+from agent.conversations.database import Database, Row, Transaction, Value, query
+from agent.conversations.encryption import Encryption
+from agent.conversations.listing import COLUMNS, page
+from agent.conversations.message_json import message_to_json
+from agent.conversations.run_state import RunKey
+from agent.conversations.thread import (
+    StoppedRun,
+    StoredMessage,
+    Thread,
+    ThreadStatus,
+    is_thread_id,
+    not_found,
+)
+from agent.conversations.title import first_question
+from agent.conversations.transcript import ThreadKey, Transcript
+
+_EXPORTED: Final = 500
+"""Messages that are read at a time."""
+
+# A method is named `list`.
+Threads: TypeAlias = list[Thread]
+Messages: TypeAlias = list[AnyMessage]
+StoredMessages: TypeAlias = list[StoredMessage]
+StoppedRuns: TypeAlias = list[StoppedRun]
+
+
+class ThreadStore:
+    """Stores threads, their messages and the state of their runs.
+
+    Raises `ThreadNotFoundError` (404) for a thread that the owner does not have, and what `Database` raises.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        encryption: Encryption | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._encryption = encryption or Encryption()
+        self._transcript = Transcript(self._encryption)
+        self._clock = clock
+
+    async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
+        """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
+        identifier that no thread may have.
+        """
+        thread_id = _valid(uuid.uuid4().hex if thread_id is None else thread_id)
+        sealed = self._sealed_title(owner, thread_id, title)
+        now = self._clock()
+
+        def work() -> Transaction[Thread]:
+            yield from query(
+                "INSERT INTO threads (owner, id, title, status, last_seq, created_at, updated_at)"
+                " VALUES (?, ?, ?, 'idle', 0, ?, ?) ON CONFLICT (owner, id) DO NOTHING",
+                *(owner, thread_id, sealed, now, now),
+            )
+            return (yield from self._found(owner, thread_id))
+
+        return await self._database.write(work)
+
+    async def get(self, owner: str, thread_id: str) -> Thread:
+        """The thread."""
+        return await self._database.read(lambda: self._found(owner, thread_id))
+
+    async def list(
+        self, owner: str, *, limit: int, before: str | None = None, search: str | None = None
+    ) -> tuple[Threads, str | None]:
+        """A page of threads, the last changed first, and the cursor of the next one (`listing.page`)."""
+
+        def thread_of(row: Row) -> Thread:
+            return self._thread(owner, row)
+
+        return await self._database.read(
+            lambda: page(owner, thread_of, limit=limit, before=before, search=search)
+        )
+
+    async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
+        """The thread, with `title`, which is one line (`agent.conversations.title`)."""
+        sealed = self._sealed_title(owner, thread_id, title)
+        return await self._changed(owner, thread_id, "title = ?", sealed)
+
+    async def delete(self, owner: str, thread_id: str) -> Thread:
+        """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least."""
+        return await self._changed(owner, thread_id, "deleted_at = ?", self._clock())
+
+    async def restore(self, owner: str, thread_id: str) -> Thread:
+        """The deleted thread, unless it was purged."""
+        return await self._changed(owner, thread_id, "deleted_at = NULL", deleted=True)
+
+    async def delete_all(self, owner: str) -> int:
+        """Deletes all threads of `owner`; how many."""
+        now = self._clock()
+        sql = "UPDATE threads SET deleted_at = ? WHERE owner = ? AND deleted_at IS NULL RETURNING 1"
+        return len(await self._database.write(lambda: query(sql, now, owner)))
+
+    async def export(self, owner: str, thread_id: str) -> dict[str, Any]:
+        """The whole thread as JSON (`agent.conversations.message_json`)."""
+        thread = await self.get(owner, thread_id)
+        messages: StoredMessages = []
+        before: int | None = None
+        while earlier := await self.messages(owner, thread_id, before=before, limit=_EXPORTED):
+            messages[:0], before = earlier, earlier[0].seq
+        return {
+            "id": thread.id,
+            "title": thread.title,
+            "created_at": thread.created_at,
+            "updated_at": thread.updated_at,
+            "messages": [
+                message_to_json(each.message) | {"created_at": each.created_at, "run_id": each.run_id}
+                for each in messages
+            ],
+        }
+
+    async def messages(
+        self, owner: str, thread_id: str, *, before: int | None = None, limit: int
+    ) -> StoredMessages:
+        """The newest `limit` messages before the position `before`, the oldest first."""
+
+        def work() -> Transaction[StoredMessages]:
+            thread = yield from _key(owner, thread_id)
+            return (yield from self._transcript.page(thread, before, limit))
+
+        return await self._database.read(work)
+
+    async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
+        """The newest whole turns within `tokens`, as the model is to receive them."""
+
+        def work() -> Transaction[Messages]:
+            thread = yield from _key(owner, thread_id)
+            return (yield from self._transcript.window(thread, None, tokens))
+
+        return await self._database.read(work)
+
+    async def begin_run(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        process_id: str,
+        *,
+        messages: Sequence[AnyMessage] = (),
+        tokens: int = 0,
+    ) -> Messages:
+        """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`.
+
+        The window of what was written before, within `tokens`. One transaction. The run that a paused thread
+        waits with may go on. Raises `ThreadBusyError` while another run is in progress, and `ApprovalError`
+        (`approval_open`) while another one waits for a person.
+        """
+        run = RunKey(owner, _valid(thread_id), run_id)
+        title = self._sealed_title(owner, thread_id, first_question(messages))
+        now = self._clock()
+
+        def work() -> Transaction[Messages]:
+            thread, first, known = yield from run_state.begin(run, process_id, now, len(messages), title)
+            window: Messages = []
+            if known and tokens:
+                window = yield from self._transcript.window(thread, first, tokens)
+            if messages:
+                yield [self._transcript.insertion(thread, first, run_id, now, messages)]
+            return window
+
+        return await self._database.write(work)
+
+    async def append(self, owner: str, thread_id: str, run_id: str, messages: Sequence[AnyMessage]) -> None:
+        """Appends what the run produced. Raises `ThreadBusyError` if it is not the thread's run any more."""
+        run, now = RunKey(owner, thread_id, run_id), self._clock()
+
+        def work() -> Transaction[None]:
+            thread, first = yield from run_state.advance(run, now, len(messages))
+            yield [self._transcript.insertion(thread, first, run_id, now, messages)]
+
+        if messages:
+            await self._database.write(work)
+
+    async def end_run(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        status: ThreadStatus,
+        messages: Sequence[AnyMessage] = (),
+    ) -> bool:
+        """Ends the run with `status`, and appends its last messages; one transaction.
+
+        Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
+        """
+        run, now = RunKey(owner, thread_id, run_id), self._clock()
+
+        def work() -> Transaction[bool]:
+            if (ended := (yield from run_state.end(run, status, now, len(messages)))) is None:
+                return False
+            if messages:
+                yield [self._transcript.insertion(*ended, run_id, now, messages)]
+            return True
+
+        return await self._database.write(work)
+
+    async def heartbeat(self, process_id: str, run_ids: Collection[str]) -> StoppedRuns:
+        """Records that the process lives and executes `run_ids`; its other runs are `interrupted`.
+
+        One row is written, whatever the number of runs.
+        """
+        now = self._clock()
+        return await self._database.write(lambda: run_state.heartbeat(process_id, run_ids, now))
+
+    async def interrupted(self, before: float) -> StoppedRuns:
+        """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
+        return await self._database.write(lambda: run_state.interrupt(before))
+
+    async def _changed(
+        self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
+    ) -> Thread:
+        now_deleted = "IS NOT NULL" if deleted else "IS NULL"
+        sql = (
+            f"UPDATE threads SET {change} WHERE owner = ? AND id = ? AND deleted_at {now_deleted}"  # noqa: S608 - constants
+            f" RETURNING {COLUMNS}"
+        )
+        rows = await self._database.write(lambda: query(sql, *values, owner, thread_id))
+        if not rows:
+            raise not_found()
+        return self._thread(owner, rows[0])
+
+    def _found(self, owner: str, thread_id: str) -> Transaction[Thread]:
+        sql = f"SELECT {COLUMNS} FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"  # noqa: S608 - constants
+        rows = yield from query(sql, owner, thread_id)
+        if not rows:
+            raise not_found()
+        return self._thread(owner, rows[0])
+
+    def _thread(self, owner: str, row: Row) -> Thread:
+        thread_id, title, *others = row
+        opened = None if title is None else self._encryption.open(title, _title_place(owner, thread_id))
+        return Thread(thread_id, None if opened is None else opened.decode(), *others)
+
+    def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
+        if title is None:
+            return None
+        return self._encryption.seal(title.encode(errors="replace"), _title_place(owner, thread_id))
+
+
+def _valid(thread_id: str) -> str:
+    if not is_thread_id(thread_id):
+        raise ValueError("a thread's identifier has 1 to 64 letters, digits, - and _")
+    return thread_id
+
+
+def _title_place(owner: str, thread_id: str) -> str:
+    return f"title\n{owner}\n{thread_id}"
+
+
+def _key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
+    sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
+    rows = yield from query(sql, owner, thread_id)
+    if not rows:
+        raise not_found()
+    return ThreadKey(rows[0][0], owner, thread_id)

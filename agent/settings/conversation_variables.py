@@ -1,0 +1,88 @@
+"""The variables of conversations that last."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field, InstanceOf
+
+from agent.settings.values import VariableGroup
+from identity.sealing.sealing_keys import SealingKeys
+
+_FORM: Final = "must be sqlite:///path of a file, or none"
+_MAX_KEY_FILE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """Conversations in one file, for the processes of one machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"sqlite:///{self.path}"
+
+
+def _conversations_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value == "none":
+        return None
+    scheme, separator, path = value.partition(":///")
+    if scheme != "sqlite" or not separator or not path or path.endswith("/"):
+        raise ValueError(_FORM)
+    return SqliteFile(Path(path))
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        with Path(value).open("rb") as file:
+            text = file.read(_MAX_KEY_FILE).decode("ascii")
+    except (OSError, ValueError):
+        raise ValueError("must name a readable file with keys") from None
+    return SealingKeys.of(text)
+
+
+KeysFile = Annotated[InstanceOf[SealingKeys], BeforeValidator(_keys)]
+ConversationsUrl = Annotated[InstanceOf[SqliteFile] | None, BeforeValidator(_conversations_url)]
+
+
+class ConversationVariables(VariableGroup):
+    """Where conversations are stored, for how long, and how much of them the model receives."""
+
+    conversations_url: ConversationsUrl = Field(
+        SqliteFile(Path(".idaas-agent/conversations.db")),
+        description="Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file,"
+        " which the first conversation creates, for the processes of one machine (an absolute path has four"
+        " slashes); `none`: every request carries its whole conversation, and tools that need an approval"
+        " are refused.",
+    )
+    conversations_key_file: KeysFile | None = Field(
+        None,
+        repr=False,
+        description="A file with the key that encrypts conversations at rest: base64url of 32 random bytes"
+        " on one line, and during a rotation the former key on a second line. Read at start. Without it they"
+        " are stored in clear.",
+    )
+    conversation_days: float = Field(
+        90,
+        gt=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="After how many days without a change a conversation is deleted.",
+    )
+    conversation_tokens: int = Field(
+        32_000,
+        gt=0,
+        description="How much of a conversation the model receives with a new message: its newest turns, in"
+        " tokens (estimated). The rest stays readable.",
+    )
+    approval_seconds: float = Field(
+        600,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="How long a person may take to approve or reject a tool call.",
+    )
