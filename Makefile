@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock clean
+.PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 17
 
 up: $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
 	@exec $(BIN)/idaas-agent up
@@ -65,6 +65,16 @@ lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is writ
 	$(BIN)/uv pip compile pyproject.toml --upgrade --group build $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
+
+sbom: $(VENV)/.dev ## the bill of materials (CycloneDX) of the lock files: make sbom OUT=file
+	@$(BIN)/python -m scripts.supply_chain.sbom $(OUT)
+OUT ?= build/sbom.cdx.json
+
+licences: $(VENV)/.dev ## list the licence of each dependency; fails on one that the project does not accept
+	@$(BIN)/python -m scripts.supply_chain.licences
+
+vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in the OSV format: make vulnerabilities DATABASE=path
+	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
 	rm -rf $(VENV) .venv-unit .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
