@@ -8,11 +8,16 @@ and are bounded (`identity.measures`).
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from agent.error_table import ERROR_CODES
 from agent.telemetry.metrics.measures import AgentMeasures
 from agent.telemetry.metrics.metric import Kind, Metric, Reading, Values
 from agent.telemetry.metrics.process_use import cpu_seconds, resident_bytes
 from identity.measures import LONG_SECONDS, RESPONSE_SECONDS, SECONDS, SHORT_SECONDS, Labels
+from identity.revocation.revocation import Target
 
+_FAULTS: Final[Values] = {(code.value,): 0 for code in ERROR_CODES if not code.row.caused_by_callers}
+"""Errors that no caller can cause are 0 from the start, so that an alert sees the first one."""
+_TARGETS: Final[Values] = {(target.value,): 0 for target in Target}
 _MODEL: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
 _CHAT: Final = ("chat", "openai")
 """OpenAI is the provider by the convention's rule: the format, not the vendor."""
@@ -80,7 +85,7 @@ METRICS: Final = (
         unit="{error}",
         description="Requests that were refused or failed, also in mid-stream, by the code of docs/errors.md",
         labels=("error.type",),
-        read=lambda measures: measures.requests.errors.counts,
+        read=lambda measures: {**_FAULTS, **measures.requests.errors.counts},
     ),
     Metric(
         name="idaas_agent.runs.open",
@@ -195,7 +200,7 @@ METRICS: Final = (
         unit="{revocation}",
         description="Revocations that came into force in each process, by their target",
         labels=("idaas_agent.revocation.target",),
-        read=lambda measures: measures.revocations.counts,
+        read=lambda measures: {**_TARGETS, **measures.revocations.counts},
     ),
     Metric(
         name="idaas_agent.approvals.waiting",
