@@ -10,8 +10,14 @@ A transaction is a generator: it yields statements that are sent together, and r
 """
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from identity.errors import AgentError
 
 T = TypeVar("T")
 
@@ -55,6 +61,14 @@ class Database(Protocol):
 
     async def check(self) -> str:
         """What was found, in a few words for operators. Raises as `read` does."""
+        ...
+
+    def saver(self, serde: SerializerProtocol) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
+        """LangGraph's saver, connected to this database. Close it before the database."""
+        ...
+
+    def failure(self, error: Exception) -> AgentError | None:
+        """The error for an exception of the saver; `None` if it is no failure of the database."""
         ...
 
     async def aclose(self) -> None:

@@ -49,18 +49,19 @@ class Encryption:
         if stored[:1] == _CLEAR:
             return stored[1:]
         if stored[:1] != _AES_GCM:
-            raise _unreadable("a stored value has an unknown form")
+            raise unreadable("a stored value has an unknown form")
         name = stored[1 : 1 + _NAME_BYTES].hex()
         key = self._keys.by_name.get(name) if self._keys is not None else None
         if key is None:
             lacking = f'CONVERSATIONS_KEY_FILE lacks the key "{name}", under which they are encrypted'
-            raise _unreadable(lacking)
+            raise unreadable(lacking)
         sealed = stored[1 + _NAME_BYTES :]
         try:
             return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
         except InvalidTag:
-            raise _unreadable("a stored value was changed, or belongs to another place") from None
+            raise unreadable("a stored value was changed, or belongs to another place") from None
 
 
-def _unreadable(why: str) -> ConfigurationError:
+def unreadable(why: str) -> ConfigurationError:
+    """The error for a stored value that cannot be opened."""
     return ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [why])

@@ -1,6 +1,6 @@
 """The tables, as migrations: each is applied once, in order, by the process that starts first.
 
-A thread has a number (`key`), by which its messages refer to it. `title` and `body` are sealed
+A thread has a number (`key`), by which its messages refer to it. `title`, `body` and `approved` are sealed
 (`agent.conversations.encryption`); identifiers, times and states are in clear. Times are unix seconds.
 """
 
@@ -46,7 +46,24 @@ _THREADS: Final = (
     "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS,)
+_APPROVALS: Final = (
+    """
+    CREATE TABLE approvals (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        thread_id TEXT NOT NULL,
+        status TEXT NOT NULL,
+        created_at {time} NOT NULL,
+        decided_at {time},
+        body {bytes} NOT NULL,
+        approved {bytes}
+    )
+    """,
+    "CREATE INDEX approvals_open ON approvals (owner, created_at, id) WHERE status = 'open'",
+    "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""

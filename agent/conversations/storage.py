@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Final, Self
 
+from agent.conversations.approvals import SqlApprovalStore
+from agent.conversations.checkpoints import Checkpoints
 from agent.conversations.database import Database
 from agent.conversations.encryption import Encryption
+from agent.conversations.serializer import checkpoint_serializer
 from agent.conversations.sqlite_database import SqliteDatabase
 from agent.conversations.threads import ThreadStore
 from agent.settings.variables import Settings
@@ -16,6 +19,9 @@ class ConversationStorage:
     def __init__(self, database: Database, encryption: Encryption, *, clock: Callable[[], float]) -> None:
         self._database = database
         self.threads: Final = ThreadStore(database, encryption, clock=clock)
+        self.approvals: Final = SqlApprovalStore(database, encryption)
+        serde = checkpoint_serializer(encryption)
+        self.checkpoints: Final = Checkpoints(lambda: database.saver(serde), database.failure)
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], float]) -> Self | None:
@@ -31,4 +37,5 @@ class ConversationStorage:
 
     async def aclose(self) -> None:
         """Closes connections."""
+        await self.checkpoints.aclose()
         await self._database.aclose()

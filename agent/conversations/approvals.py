@@ -1,0 +1,166 @@
+"""Approvals in the database of conversations: decided once and used once, over all processes."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from agent.conversations.database import Database, Row, Transaction, query
+from agent.conversations.encryption import Encryption
+from agent.conversations.message_json import encoded
+from agent.conversations.thread import owner_of
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.error_codes import GraphCode
+from identity.access_identity import AccessIdentity
+from identity.errors import ApprovalError, ConfigurationError, UnavailableError
+from identity.principal import Principal
+from tools.approval_policy import Effect
+
+_COLUMNS: Final = "id, thread_id, status, decided_at, body, approved"
+_IN_COLUMNS: Final = ("id", "thread_id", "principal")
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "kind": ApprovalKind,
+    "effect": Effect,
+    "access_identity": lambda value: None if value is None else AccessIdentity(value),
+}
+
+
+class SqlApprovalStore:
+    """An `ApprovalStore`. A decision and a use are on disk when they return: they outlast a failure of power.
+
+    Of a request, its identifier, thread, status and times are in clear; the rest is sealed, and of the
+    principal only the digest is stored.
+    """
+
+    def __init__(self, database: Database, encryption: Encryption) -> None:
+        self._database = database
+        self._encryption = encryption
+
+    async def open(self, request: ApprovalRequest) -> ApprovalState:
+        """See `ApprovalStore`."""
+        owner = owner_of(request.principal)
+        body = self._encryption.seal(encoded(_members(request)), _place(owner, request.id, "request"))
+
+        def work() -> Transaction[ApprovalState]:
+            yield from query(
+                "INSERT INTO approvals (id, owner, thread_id, status, created_at, body)"
+                " VALUES (?, ?, ?, 'open', ?, ?) ON CONFLICT (id) DO NOTHING",
+                *(request.id, owner, request.thread_id, request.created_at, body),
+            )
+            found = yield from self._found(request.principal, request.id)
+            if found is None:
+                raise ApprovalError(
+                    GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval"
+                )
+            return found
+
+        async with _available():
+            return await self._database.write(work)
+
+    async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        async with _available():
+            return await self._database.read(lambda: self._found(principal, approval_id))
+
+    async def decide(
+        self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float
+    ) -> ApprovalState:
+        """See `ApprovalStore`."""
+        return await self._changed(
+            approval_id, principal, lambda state: state.decided(approved=approved, digest=digest, at=at)
+        )
+
+    async def use(self, approval_id: str, principal: Principal, digest: str, at: float) -> None:
+        """See `ApprovalStore`."""
+        await self._changed(approval_id, principal, lambda state: state.used(digest, at))
+
+    async def pending(self, principal: Principal, thread_id: str | None = None) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        condition, values = ("", ()) if thread_id is None else (" AND thread_id = ?", (thread_id,))
+        sql = (
+            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND status = 'open'{condition}"  # noqa: S608 - constants
+            " ORDER BY created_at, id"
+        )
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
+            return [self._state(principal, row) for row in rows]
+
+    async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
+        """See `ApprovalStore`."""
+        owner = owner_of(principal)
+
+        def work() -> Transaction[None]:
+            rows = yield from query(
+                "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
+                f" AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
+                *(owner, thread_id),
+            )
+            for state in (self._state(principal, row) for row in rows):
+                yield from self._stored(principal, state.withdrawn(at))
+
+        async with _available():
+            await self._database.write(work, durable=True)
+
+    async def _changed(
+        self, approval_id: str, principal: Principal, change: Callable[[ApprovalState], ApprovalState]
+    ) -> ApprovalState:
+        def work() -> Transaction[ApprovalState]:
+            # An update locks the row in every database until the transaction ends.
+            rows = yield from query(
+                f"UPDATE approvals SET status = status WHERE id = ? AND owner = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
+                *(approval_id, owner_of(principal)),
+            )
+            if not rows:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "there is no such approval of this principal")
+            changed = change(self._state(principal, rows[0]))
+            yield from self._stored(principal, changed)
+            return changed
+
+        async with _available():
+            return await self._database.write(work, durable=True)
+
+    def _found(self, principal: Principal, approval_id: str) -> Transaction[ApprovalState | None]:
+        sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ? AND owner = ?"  # noqa: S608 - constants
+        rows = yield from query(sql, approval_id, owner_of(principal))
+        return self._state(principal, rows[0]) if rows else None
+
+    def _stored(self, principal: Principal, state: ApprovalState) -> Transaction[None]:
+        approved = None
+        if state.approved_digest is not None:
+            place = _place(owner_of(principal), state.request.id, "approved")
+            approved = self._encryption.seal(state.approved_digest.encode(), place)
+        yield from query(
+            "UPDATE approvals SET status = ?, decided_at = ?, approved = ? WHERE id = ?",
+            *(state.status.value, state.decided_at, approved, state.request.id),
+        )
+
+    def _state(self, principal: Principal, row: Row) -> ApprovalState:
+        approval_id, thread_id, status, decided_at, body, approved = row
+        owner = owner_of(principal)
+        members = json.loads(self._encryption.open(body, _place(owner, approval_id, "request")))
+        members |= {name: read(members[name]) for name, read in _READERS.items()}
+        request = ApprovalRequest(id=approval_id, thread_id=thread_id, principal=principal, **members)
+        state = ApprovalState(request, ApprovalStatus(status), None, decided_at)
+        if approved is None:
+            return state
+        digest = self._encryption.open(approved, _place(owner, approval_id, "approved"))
+        return replace(state, approved_digest=digest.decode())
+
+
+def _members(request: ApprovalRequest) -> dict[str, Any]:
+    return {
+        each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
+    }
+
+
+def _place(owner: str, approval_id: str, what: str) -> str:
+    return f"approval\n{owner}\n{approval_id}\n{what}"
+
+
+@asynccontextmanager
+async def _available() -> AsyncGenerator[None]:
+    try:
+        yield
+    except (UnavailableError, ConfigurationError) as error:
+        raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, error.detail) from None
