@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from tests.sandbox.planner_session import converse, first_calls
+from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome
+from sandbox.model_studio.planner.planning import decide
+from tests.sandbox.planner_session import ALL, TODAY, converse, first_calls
 
 APPLIED = {"status": "applied", "days": 3, "from": "2026-11-30", "to": "2026-12-02", "days_left": 9}
 
@@ -107,3 +109,13 @@ def test_call_that_the_person_declined_is_not_repeated(question, text):
     rounds, reply = converse(question, answers={"leave_apply": "The user declined this call. They wrote: no"})
     assert rounds == [["leave_apply"]]
     assert reply.startswith(text)
+
+
+def test_call_that_the_person_changed_is_not_repeated():
+    wanted, done = apply(3, "2026-11-30"), apply(2, "2026-11-30")
+    outcome = Outcome(Call(*done), json.dumps(APPLIED | {"days": 2, "to": "2026-12-01"}))
+    question = "Apply for three days of leave from Monday"
+    decision = decide(Conversation(question, (), (outcome,)), ALL, TODAY)
+    assert first_calls(question) == [wanted]
+    assert decision.calls == ()
+    assert "2 days" in decision.text

@@ -88,16 +88,29 @@ def _reply(question: str) -> str:
 
 
 def _progress(fillings: Sequence[Filling], conversation: Conversation) -> tuple[list[Call], list[Outcome]]:
-    """The calls still to be made, and the outcomes so far, each once."""
+    """The calls still to be made, and the outcomes so far, each once.
+
+    A call that none of these is was changed by the person who approved it: it stands for one of its tool.
+    """
     pending: list[Call] = []
     outcomes: list[Outcome] = []
+    planned = [call for filling in fillings for call in (*filling.calls, *filling.first)]
+    changed = [outcome for outcome in conversation.outcomes if outcome.call not in planned]
     for filling in fillings:
         outcomes += filling.failed
         for call in filling.calls if filling.direct else filling.first:
-            outcome = conversation.outcome(call)
+            outcome = conversation.outcome(call) or _taken(changed, call.tool)
             if outcome is None:
                 pending.append(call)
             elif filling.direct:
                 outcomes.append(outcome)
     distinct = [call for i, call in enumerate(pending) if call not in pending[:i]]
     return distinct, [outcome for i, outcome in enumerate(outcomes) if outcome not in outcomes[:i]]
+
+
+def _taken(changed: list[Outcome], tool: str) -> Outcome | None:
+    """The first of `changed` for a call of `tool`, which is taken out."""
+    found = next((outcome for outcome in changed if outcome.call.tool == tool), None)
+    if found is not None:
+        changed.remove(found)
+    return found
