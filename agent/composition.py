@@ -35,6 +35,8 @@ from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
 from agent.tracing import Tracing, trace_by_default
+from graph.approvals.memory_store import MemoryApprovalStore
+from graph.approvals.store import ApprovalStore
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.error_codes import GraphCode
@@ -72,13 +74,16 @@ class Agent:
         settings: Settings,
         *,
         caller: TokenLookup = token_in_context,
+        resume_values: bool = False,
         clock: Callable[[], float] = time.time,
         model: ModelProvider | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         """Makes the parts; opens no connection. `model` replaces that of the settings.
 
-        `caller` finds the access token of a run. `tracer` replaces that of the settings.
+        `caller` finds the access token of a run. With `resume_values` the runs of `graph` are a server's,
+        which keeps their state: they pause for approvals, and LangGraph's resume values are the answers.
+        `tracer` replaces that of the settings.
         """
         trace_by_default(False)
         self.measures: Final = AgentMeasures(settings.llm_model)
@@ -130,6 +135,7 @@ class Agent:
         )
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
+        self.approvals: Final[ApprovalStore | None] = MemoryApprovalStore() if resume_values else None
         self.graph: Final = build_graph(
             model=self.model,
             services=self.services,
@@ -148,6 +154,8 @@ class Agent:
             clock=clock,
             audit=audit,
             calls=self.measures.calls,
+            approvals=self.approvals,
+            resume_values=resume_values,
         )
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute,

@@ -29,6 +29,8 @@ class AgentContext:
     """The conversation, for approvals; `None`: LangGraph's `thread_id`."""
     answers: Mapping[str, object] = field(default_factory=dict)
     """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
+    kept: bool = True
+    """False: the run has a thread only by name, and ends with its response. It cannot pause."""
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]
@@ -57,6 +59,5 @@ def conversation_of(runtime: Runtime[AgentContext]) -> Conversation | None:
     run_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
     if run_id is None:
         return None
-    context = runtime.context
-    thread_id = context.thread_id if isinstance(context, AgentContext) else None
-    return Conversation(thread_id or run_id, run_id)
+    context = runtime.context if isinstance(runtime.context, AgentContext) else AgentContext()
+    return Conversation(context.thread_id or run_id, run_id) if context.kept else None

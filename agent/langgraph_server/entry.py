@@ -5,10 +5,11 @@ It uses the same verifier as the other surfaces, and passes the caller's token b
 created the thread. Assistants are read-only. Schedules and the store are closed, because no run may outlive
 its caller's token and the graph uses neither.
 
-Only the model decides which tools are called: a run takes messages as its input and no `command`, which could
-write the state and jump to any node, and the state of a thread cannot be written.
+Only the model decides which tools are called: a run takes messages as its input, or an answer to an approval
+(`agent.langgraph_server.run_admission`). No client writes the state of a thread or jumps to a node.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +17,11 @@ from langgraph.pregel import Pregel
 from langgraph.stream import StreamTransformer
 from langgraph_sdk import Auth
 
-from agent.error_response import retry_after
+from agent.composition import Agent
+from agent.error_response import RequestError, retry_after, status_of
 from agent.error_table import for_operators
 from agent.langgraph_server.event_channels import EventChannels
-from agent.langgraph_server.run_configuration import reserved_members
+from agent.langgraph_server.run_admission import admit_run
 from agent.langgraph_server.token_references import (
     REFERENCE,
     VERIFIED,
@@ -30,6 +32,7 @@ from agent.langgraph_server.token_references import (
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
 from identity.failure_log import log_failure
 from identity.principal import Principal
+from identity.request_id import REQUEST_ID
 
 auth = Auth()
 
@@ -79,38 +82,43 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> Auth.types.Fil
 
     Creating a run counts against the request rate; reading threads, which Studio does all the time, does not.
     """
-    given: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    given: dict[str, Any] = value if isinstance(value, dict) else {}
     if ctx.action == "create_run":
-        kwargs = given.get("kwargs") or {}
-        if kwargs.get("command"):
-            raise _refusal("a run takes no command, only input")
-        if reserved := reserved_members(kwargs.get("config")):
-            why = f"config: {reserved[0]} cannot be set by a client"
-            raise _refusal(why)
-        await _count(ctx.user)
+        await _admit(ctx.user, given)
+    if ctx.action == "delete" and "thread_id" in given:
+        await _withdraw_approvals(ctx.user, str(given["thread_id"]))
     # The server uses one action to change a thread's metadata, to cancel a run, and to write a state.
     if ctx.action == "update" and not {"metadata", "action"} & given.keys():
-        raise _refusal("the state of a thread cannot be written")
-    if isinstance(value, dict) and ctx.action in ("create", "create_run", "update"):
+        raise Auth.exceptions.HTTPException(status_code=403, detail="the state of a thread cannot be written")
+    if ctx.action in ("create", "create_run", "update"):
         # In place: the server continues with the same dictionary.
-        if not isinstance(value.get("metadata"), dict):
-            value["metadata"] = {}
-        value["metadata"]["owner"] = ctx.user.identity
+        if not isinstance(given.get("metadata"), dict):
+            given["metadata"] = {}
+        given["metadata"]["owner"] = ctx.user.identity
     return {"owner": ctx.user.identity}
 
 
-def _refusal(why: str) -> Exception:
-    return Auth.exceptions.HTTPException(status_code=403, detail=why)
-
-
-async def _count(user: Auth.types.BaseUser) -> None:
+async def _admit(user: Auth.types.BaseUser, run: dict[str, Any]) -> None:
     agent = await agent_of_this_loop()
     try:
-        await agent.request_rate.count(Principal(agent.settings.idaas.issuer, user.identity))
-    except LimitError as error:
+        await admit_run(agent, _principal(agent, user), run)
+    except RequestError as error:
+        raise Auth.exceptions.HTTPException(error.status, f"{error.code}: {error.message}") from None
+    except AgentError as error:
         log_failure(for_operators(error))
-        headers = {"Retry-After": retry_after(error)}
-        raise Auth.exceptions.HTTPException(429, str(error), headers) from None
+        headers = {"Retry-After": retry_after(error)} if isinstance(error, LimitError) else {}
+        text = f"{error.code}: {error.for_person(REQUEST_ID.get())}"
+        raise Auth.exceptions.HTTPException(status_of(error), text, headers) from None
+
+
+async def _withdraw_approvals(user: Auth.types.BaseUser, thread_id: str) -> None:
+    agent = await agent_of_this_loop()
+    if agent.approvals is not None:
+        await agent.approvals.withdraw(_principal(agent, user), thread_id, time.time())
+
+
+def _principal(agent: Agent, user: Auth.types.BaseUser) -> Principal:
+    return Principal(agent.settings.idaas.issuer, user.identity)
 
 
 @auth.on.assistants.read

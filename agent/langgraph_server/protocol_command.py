@@ -59,3 +59,13 @@ def _not_taken(method: str, params: Mapping[str, Any], taken: frozenset[str]) ->
         if name not in taken and value is not None:
             return CommandRefusal("permission_denied", f'{method} takes no "{name[:64]}" from a client')
     return None
+
+
+def answers(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answers of an `input.respond`, by the ids of interrupts. Malformed ones are left to the server."""
+    entries = params["responses"] if isinstance(params.get("responses"), list) else [params]
+    return {
+        entry["interrupt_id"]: entry.get("response")
+        for entry in entries
+        if isinstance(entry, Mapping) and isinstance(entry.get("interrupt_id"), str)
+    }

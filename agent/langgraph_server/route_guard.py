@@ -25,6 +25,7 @@ from agent.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.thread_protocol import ThreadProtocol
+from agent.langgraph_server.thread_runs import ThreadRuns
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
@@ -100,5 +101,10 @@ def _left_to_the_server(scope: Scope) -> bool:
 
 
 app: Final = Starlette(
-    middleware=[Middleware(CrossOrigin), Middleware(RouteGuard), Middleware(ThreadProtocol)]
+    middleware=[
+        Middleware(CrossOrigin),
+        Middleware(RouteGuard),
+        Middleware(ThreadProtocol),
+        Middleware(ThreadRuns),
+    ]
 )

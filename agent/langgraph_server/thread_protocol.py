@@ -6,14 +6,19 @@ body. Here the owner is checked before a stream or a command begins, and the res
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import RequestError, error_body
-from agent.langgraph_server.protocol_command import command_refusal
+from agent.error_response import RequestError, error_body, error_response
+from agent.langgraph_server.protocol_approvals import approval_refusal
+from agent.langgraph_server.protocol_command import CommandRefusal, command_refusal
+from agent.langgraph_server.run_admission import open_approvals
 from agent.langgraph_server.server_threads import ServerThreads
+from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from identity.errors import AgentError
 
 _ROUTE: Final = re.compile(r"/threads/([^/]+)/(commands|stream/events)")
 
@@ -43,15 +48,32 @@ class ThreadProtocol:
         starts = command is not None and command["method"] == "run.start"
         if found is None and not starts:
             await _refuse(_NO_SUCH_THREAD, scope, receive, send)
-        elif command is None:
+            return
+        if command is None:
             await _refuse(_NO_COMMAND, scope, receive, send)
-        elif refusal := command_refusal(command["method"], _params(command)):
+            return
+        try:
+            refusal = await self._refusal(scope, found, command)
+        except AgentError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        if refusal is not None:
             await JSONResponse(refusal.envelope(command["id"]))(scope, receive, send)
         # A run creates its thread, as on the server, unless another user has one of that id.
         elif found is None and not await self._threads.create(scope, thread_id):
             await _refuse(_NO_SUCH_THREAD, scope, receive, send)
         else:
             await self._app(*_with_body(scope, receive, command), send)
+
+    async def _refusal(
+        self, scope: Scope, thread: Mapping[str, Any] | None, command: dict[str, Any]
+    ) -> CommandRefusal | None:
+        """Raises `UnavailableError` if approvals cannot be read."""
+        method, params = command["method"], _params(command)
+        if (refusal := command_refusal(method, params)) or thread is None:
+            return refusal
+        agent, caller = await agent_of_this_loop(), scope[VERIFIED].principal
+        return approval_refusal(method, params, await open_approvals(agent, caller, thread["thread_id"]))
 
 
 _NO_SUCH_THREAD: Final = RequestError(None, "no such thread", code="not_found", status=404)

@@ -94,7 +94,7 @@ async def _start_agent() -> Agent:
 def _make_agent() -> Agent:
     for warning in misspelt_variables(os.environ):
         _LOG.warning("%s", warning)
-    agent = Agent(read_settings(os.environ), caller=token_of_user)
+    agent = Agent(read_settings(os.environ), caller=token_of_user, resume_values=True)
     # The server runs the graph itself, without `agent.run`.
     trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
     return agent

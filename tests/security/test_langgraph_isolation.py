@@ -111,10 +111,31 @@ async def test_a_command_is_refused_before_the_run(requests, sandbox, command) -
             ("/runs/crons", run | {"schedule": "0 0 * * *"}),
         ]:
             answer = await alice.post(path, json=body)
-            assert answer.status_code in (400, 403, 413), (path, answer.text)
+            assert answer.status_code in (400, 403, 409, 413), (path, answer.text)
         assert (await alice.get(f"/threads/{thread}/runs")).json() == []
     asked = {name for name in sandbox.cloud.counters.snapshot() if "function_compute" in name}
     assert asked == set()
+
+
+@pytest.mark.promise("model-cannot-steer")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"langsmith_tracer": {"project_name": "theirs"}},
+        {"config": {"configurable": {"__pregel_resume_map": {"0" * 32: "yes"}}}},
+        {"checkpoint": {"checkpoint_id": None, "__pregel_resume_map": {}}},
+        {"context": {"__pregel_resume_map": {}}},
+    ],
+)
+async def test_reserved_members_of_a_configuration_are_refused_before_the_run(requests, given) -> None:
+    async with requests("alice") as alice:
+        thread = (await alice.post("/threads", json={})).json()["thread_id"]
+        run = {"assistant_id": "agent", "input": ASK} | given
+        for path in (f"/threads/{thread}/runs", f"/threads/{thread}/runs/stream", "/runs", "/runs/wait"):
+            answer = await alice.post(path, json=run)
+            assert answer.status_code in (403, 422), (path, answer.text)
+        assert (await alice.post("/runs/batch", json=[run, run])).status_code in (403, 422)
+        assert (await alice.get(f"/threads/{thread}/runs")).json() == []
 
 
 @pytest.mark.promise("model-cannot-steer")

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
@@ -17,6 +18,8 @@ from starlette.routing import Route
 
 from tests.agent.langgraph_server.langgraph_process import Server
 from tests.conftest import Sandbox
+from tests.front_ends.langgraph.leave import Leave
+from tests.front_ends.langgraph.run_client import RunClient
 from tests.front_ends.node_script import run_node
 
 ORIGIN = "http://localhost:9001"
@@ -31,17 +34,41 @@ OpenPage = Callable[..., Awaitable[Page]]
 def sdk(langgraph_server: Server, sandbox: Sandbox) -> Steps:
     """`await sdk("alice", thread, {"do": "ask", "text": "…"}, …)`: the outcomes of the steps."""
 
-    async def run(user: str, thread: str, *steps: dict[str, Any]) -> list[dict[str, Any]]:
+    async def run(
+        user: str, thread: str, *steps: dict[str, Any], bearer: bool = False
+    ) -> list[dict[str, Any]]:
         outcomes: list[dict[str, Any]] = await run_node(
             "langgraph/thread_stream.mjs",
             url=langgraph_server.url,
             token=sandbox.access_token(user),
+            bearerToken=bearer,
             threadId=thread,
             steps=steps,
         )
         return outcomes
 
     return run
+
+
+@pytest.fixture
+def leave(sandbox: Sandbox) -> Leave:
+    return Leave(sandbox)
+
+
+@pytest.fixture
+async def alice(langgraph_server: Server, sandbox: Sandbox) -> AsyncIterator[RunClient]:
+    async with run_client(langgraph_server, sandbox.access_token("alice")) as http:
+        yield RunClient(http)
+
+
+@pytest.fixture
+async def bob(langgraph_server: Server, sandbox: Sandbox) -> AsyncIterator[RunClient]:
+    async with run_client(langgraph_server, sandbox.access_token("bob")) as http:
+        yield RunClient(http)
+
+
+def run_client(server: Server, token: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=server.url, headers={"X-Api-Key": token}, timeout=30)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

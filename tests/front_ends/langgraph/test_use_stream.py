@@ -1,5 +1,6 @@
 """`useStream` of `@langchain/react` in a page: it speaks the event-streaming protocol across origins."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.async_api import Page, expect
 from sandbox.faults import Fault
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.conftest import OpenPage
+from tests.front_ends.langgraph.leave import Leave
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,6 +52,62 @@ async def test_stop_ends_the_run_at_the_server(open_page: OpenPage, sandbox: San
         await page.get_by_role("button", name="Stop").click()
     assert (await cancelled.value).ok
     await expect(page.get_by_role("main")).to_have_attribute("data-loading", "false")
+
+
+@pytest.mark.promise("approval-binds")
+async def test_approval_is_shown_and_decided_in_the_page(open_page: OpenPage, leave: Leave) -> None:
+    page = await open_page("alice")
+    card = page.get_by_label("Approval")
+    answer = page.locator("li[data-role=ai]").last
+    for decision, days, words in [("Reject", [], "declined"), ("Approve", [3], "3 days")]:
+        await send(page, leave.question)
+        await expect(card).to_contain_text("leave_apply")
+        await expect(card.get_by_label("Arguments")).to_have_value(
+            json.dumps(leave.arguments, separators=(",", ":"))
+        )
+        assert await leave.days() == []
+        await card.get_by_label("Words").fill("not before the release")
+        await card.get_by_role("button", name=decision).click()
+        await expect(card).to_have_count(0)
+        await expect(answer).to_contain_text(words)
+        await expect(page.get_by_role("main")).to_have_attribute("data-loading", "false")
+        assert await leave.days() == days
+    await expect(page.locator("li[data-role=tool]").first).to_contain_text("not before the release")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.promise("approval-binds")
+async def test_approval_waits_for_another_browser_and_takes_edited_arguments(
+    open_page: OpenPage, leave: Leave
+) -> None:
+    page = await open_page("alice")
+    await send(page, leave.question)
+    await expect(page.get_by_label("Approval")).to_be_visible()
+    thread = await page.get_by_role("main").get_attribute("data-thread")
+    await page.context.close()
+
+    other = await open_page("alice", thread)
+    card = other.get_by_label("Approval")
+    await card.get_by_label("Arguments").fill(json.dumps(leave.arguments | {"days": 2}))
+    await card.get_by_role("button", name="Edit").click()
+    await expect(other.locator("li[data-role=ai]").last).to_contain_text("2 days")
+    await expect(card).to_have_count(0)
+    assert await leave.days() == [2]
+
+
+@pytest.mark.promise("approval-binds")
+async def test_message_while_an_approval_waits_is_no_answer(open_page: OpenPage, leave: Leave) -> None:
+    page = await open_page("alice")
+    await send(page, leave.question)
+    await expect(page.get_by_label("Approval")).to_be_visible()
+    await send(page, "yes, I approve")
+    await expect(page.get_by_role("alert")).to_contain_text("approval_open")
+    assert await leave.days() == []
+    thread = await page.get_by_role("main").get_attribute("data-thread")
+    again = await open_page("alice", thread)
+    await again.get_by_role("button", name="Approve").click()
+    await expect(again.locator("li[data-role=ai]").last).to_contain_text("3 days")
+    assert await leave.days() == [3]
 
 
 @pytest.mark.promise("users-never-cross")

@@ -1,11 +1,17 @@
-// Drives the event-streaming protocol with @langchain/langgraph-sdk: {url, token, steps: [{do, …}]} on stdin.
+// Drives the event-streaming protocol with @langchain/langgraph-sdk: {url, token, bearerToken, threadId, steps: [{do, …}]} on stdin.
 // Each step's outcome is one element of the array that is printed.
 
 import { readFileSync } from "node:fs";
 import { Client } from "@langchain/langgraph-sdk";
 
-const { url, token, threadId, steps } = JSON.parse(readFileSync(0, "utf8"));
-const client = new Client({ apiUrl: url, apiKey: token });
+const { url, token, bearerToken, threadId, steps } = JSON.parse(readFileSync(0, "utf8"));
+const bearer = async (_, request) => {
+  const headers = { ...request.headers, Authorization: `Bearer ${token}` };
+  return { ...request, headers };
+};
+const client = bearerToken
+  ? new Client({ apiUrl: url, apiKey: null, onRequest: bearer })
+  : new Client({ apiUrl: url, apiKey: token });
 const human = (text) => ({ messages: [{ type: "human", content: text }] });
 
 async function ask({ text }) {

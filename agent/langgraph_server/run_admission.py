@@ -1,0 +1,43 @@
+"""Admits the runs that clients create on LangGraph Server, whichever of its routes they use.
+
+The server asks the auth handler (`agent.langgraph_server.entry`) before it creates a run, and continues with
+the same dictionary, which is changed here: to what a client may give to a run.
+"""
+
+import time
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from agent.composition import Agent
+from agent.error_response import RequestError
+from agent.langgraph_server.run_configuration import reserved_members
+from agent.langgraph_server.run_input import checked_input, without_tool_results
+from graph.approvals.record import ApprovalState
+from identity.principal import Principal
+
+
+async def admit_run(agent: Agent, caller: Principal, run: MutableMapping[str, Any]) -> None:
+    """Counts the run, checks it, and removes from it what only the server or the graph may give.
+
+    Raises `LimitError`, `RequestError`, `ApprovalError`, and `UnavailableError` if approvals cannot be read.
+    """
+    await agent.request_rate.count(caller)
+    arguments: MutableMapping[str, Any] = run.setdefault("kwargs", {})
+    if reserved := reserved_members(arguments.get("config")):
+        text = f"{reserved[0]} cannot be set by a client"
+        raise RequestError("config", text, code="command_refused", status=403)
+    thread_id = run.get("thread_id")
+    approvals = [] if thread_id is None else await open_approvals(agent, caller, str(thread_id))
+    checked = checked_input(arguments.get("input"), arguments.get("command"), approvals, time.time())
+    # The context of a run is the agent's: it names the thread of an approval, among others.
+    arguments["context"] = {"kept": not arguments.get("temporary", False)}
+    if checked.resume is not None:
+        arguments["command"] = {"resume": checked.resume}
+        return
+    arguments["command"] = None
+    arguments["input"] = checked.input if thread_id is None else without_tool_results(checked.input)
+
+
+async def open_approvals(agent: Agent, caller: Principal, thread_id: str) -> Sequence[ApprovalState]:
+    """The approvals of the caller that are open on a thread, or were when they expired."""
+    return [] if agent.approvals is None else await agent.approvals.pending(caller, thread_id)

@@ -1,0 +1,71 @@
+"""Answers in `POST /threads/{id}/runs…` that name an interrupt: LangGraph ignores one that it does not know.
+
+The auth handler checks everything else of a run, but does not see the interrupts of the thread.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.error_response import error_response
+from agent.langgraph_server.run_admission import open_approvals
+from agent.langgraph_server.run_input import named_interrupt
+from agent.langgraph_server.server_threads import ServerThreads
+from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from graph.error_codes import GraphCode
+from identity.errors import AgentError, ApprovalError
+
+_ROUTE: Final = re.compile(r"/threads/([^/]+)/runs(/stream|/wait)?")
+
+
+class ThreadRuns:
+    """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._threads = ServerThreads(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses an answer to an interrupt that the thread does not have; passes on every other request."""
+        route = _ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if route is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        message = await receive()
+        interrupt = named_interrupt(_resume(message))
+        try:
+            if interrupt is not None:
+                await self._require(scope, route[1], interrupt)
+        except AgentError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        replay: list[Message] = [message]
+
+        async def replayed() -> Message:
+            return replay.pop() if replay else await receive()
+
+        await self._app(scope, replayed, send)
+
+    async def _require(self, scope: Scope, thread_id: str, interrupt: str) -> None:
+        """Raises `ApprovalError`, and `UnavailableError` if approvals cannot be read."""
+        thread = await self._threads.find(scope, thread_id)
+        if thread is None:
+            return  # the server refuses it
+        of_tasks: Mapping[str, Any] = thread.get("interrupts") or {}
+        known = {each.get("id") for entries in of_tasks.values() for each in entries}
+        agent, caller = await agent_of_this_loop(), scope[VERIFIED].principal
+        opened = await open_approvals(agent, caller, str(thread["thread_id"]))
+        if interrupt not in known | {each.request.id for each in opened}:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the answer names another interrupt")
+
+
+def _resume(message: Message) -> object:
+    """What the body resumes with; the server refuses a body that has not its form."""
+    try:
+        command = json.loads(message.get("body", b""))["command"]
+        return command["resume"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
