@@ -73,6 +73,15 @@ class AgentCode(ErrorCode):
             person="The answer was stopped. What the agent did before may have taken effect",
         ),
     )
+    RUN_INTERRUPTED = (
+        "run_interrupted",
+        ErrorRow(
+            symptom="A run was cut off",
+            cause="the run failed, or its process stopped, in another process than the one that reports it",
+            remedy="continue the run; the log of the other process has the reason",
+            person="The answer was cut off. You can let it continue",
+        ),
+    )
     EVENTS_LOST = (
         "events_lost",
         ErrorRow(

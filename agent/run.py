@@ -56,6 +56,15 @@ class RunReader(Protocol):
     def __aiter__(self) -> AsyncIterator[RunEvent]: ...
 
 
+async def end_of(run: RunReader) -> Finished | Paused:
+    """Reads all events of a run, and returns the end: an empty one, if the run was cancelled."""
+    end: Finished | Paused = Finished()
+    async for event in run:
+        if isinstance(event, Finished | Paused):
+            end = event
+    return end
+
+
 class TrackedRun(Protocol):
     """A run that `Runs` counts and may end."""
 

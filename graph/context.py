@@ -31,6 +31,9 @@ class AgentContext:
     """Answers to approvals that this run's caller was asked for, by the ids of the approvals."""
     kept: bool = True
     """False: the run has a thread only by name, and ends with its response. It cannot pause."""
+    begun_calls: set[str] = field(default_factory=set)
+    """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
+    not made. Events may be lost then."""
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]
@@ -44,6 +47,11 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
     """
     token = runtime.context.access_token if isinstance(runtime.context, AgentContext) else None
     return token if isinstance(token, Secret) else None
+
+
+def begun_calls(runtime: Runtime[AgentContext]) -> set[str]:
+    """Where the run notes the calls that it begins."""
+    return runtime.context.begun_calls if isinstance(runtime.context, AgentContext) else set()
 
 
 @dataclass(frozen=True, slots=True)

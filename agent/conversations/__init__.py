@@ -1,5 +1,5 @@
 """Conversations that last: threads, their runs with any number of readers, and the approvals they wait for.
 
-May import the modules at the top of `agent` and `agent.settings`; `agent.api` serves it.
-Begin at `live_run`, the run of a thread with its readers, and `threads`, which stores their messages.
+May import the modules at the top of `agent`, `agent.settings` and `agent.telemetry`; `agent.api` serves it.
+Begin at `conversation_runs`, which starts and continues runs, and `threads`, which stores their messages.
 """

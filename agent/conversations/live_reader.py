@@ -1,10 +1,12 @@
 """Readers of a live run."""
 
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
+from agent.run_end import Finished, Paused
 from identity.errors import AgentError, LimitError
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ class LiveReader:
         self._run = run
         self._position = after
         self._error: AgentError | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Ends this reader, not the run, without an error."""
+        self._closed = True
+        self._run.wake()
 
     def end(self, error: AgentError) -> None:
         """Ends this reader, not the run: `error` is raised in place of the next event."""
@@ -29,6 +37,8 @@ class LiveReader:
 
     async def __anext__(self) -> tuple[int, RunEvent]:
         while self._error is None:
+            if self._closed:
+                raise StopAsyncIteration
             replay = self._run.replay
             if self._position + 1 < replay.oldest:
                 text = f"event {self._position + 1} is not kept any more"
@@ -52,13 +62,16 @@ class AttachedReader:
         """When the reader leaves, the run is cancelled unless `keep`."""
         self._run = run
         self._keep = keep
-        self._first: RunEvent | None = None
+        self._ahead: deque[RunEvent] = deque()
         self._events = run.events()
 
     async def first(self) -> None:
-        """Waits for the first event, which can still be read. Raises an error that comes before it."""
-        if self._first is None:
-            _, self._first = await anext(self._events)
+        """Waits for the first event that shows something, and can still be read. Raises an error that comes
+        before it.
+        """
+        while not self._ahead or _is_step(self._ahead[-1]):
+            _, event = await anext(self._events)
+            self._ahead.append(event)
 
     def cancel(self) -> None:
         """Leaves the run."""
@@ -69,8 +82,12 @@ class AttachedReader:
         return self
 
     async def __anext__(self) -> RunEvent:
-        if (first := self._first) is not None:
-            self._first = None
-            return first
+        if self._ahead:
+            return self._ahead.popleft()
         _, event = await anext(self._events)
         return event
+
+
+def _is_step(event: RunEvent) -> bool:
+    """A step alone shows nothing: a failure after it still has a status of its own."""
+    return not isinstance(event, Finished | Paused) and event["type"] in ("step_started", "step_finished")

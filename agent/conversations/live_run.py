@@ -1,6 +1,8 @@
 """The run of a thread while it works: one task, and any number of readers that come and go."""
 
 import asyncio
+import logging
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -12,9 +14,11 @@ from agent.conversations.replay_buffer import ReplayBuffer
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused, run_error
+from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures
 from identity.errors import AgentError, UnavailableError
 from identity.tracing.carried_context import carried_context
 
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 _CLOSE_SECONDS: Final = 10.0
 """How long storing the end of a run may take."""
 
@@ -56,11 +60,14 @@ class LiveRun:
         owner: str,
         seconds: float,
         traced: bool = False,
+        measures: RunMeasures | None = None,
         on_begin: Callable[["LiveRun"], None] = lambda _: None,
         events: ReplayBuffer | None = None,
     ) -> None:
         """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins."""
         self.id: Final = id
+        self.key: Final = secrets.token_hex(4)
+        """Distinguishes the parts of one run, which pauses between them."""
         self.thread_id: Final = thread_id
         self.owner: Final = owner
         self.replay: Final = ReplayBuffer() if events is None else events
@@ -71,6 +78,8 @@ class LiveRun:
         self._work = work
         self._seconds = seconds
         self._traced = traced
+        self._measures = measures or RunMeasures()
+        self._measure: RunMeasure | None = None
         self._on_begin = on_begin
         self._decided = asyncio.Event()
         self._has_begun = False
@@ -125,6 +134,8 @@ class LiveRun:
     def emit(self, event: RunEvent) -> None:
         """For `Work`: sends an event to all readers."""
         self.replay.add(event)
+        if self._measure is not None:
+            self._measure.saw(event)
         self.wake()
 
     async def changed(self) -> None:
@@ -137,14 +148,18 @@ class LiveRun:
         changed.set()
 
     async def _run(self) -> None:
-        outcome = await self._outcome()
+        with self._measures.run() as self._measure:
+            outcome = await self._outcome()
+            if isinstance(outcome, AgentError):
+                self._measure.failed(outcome)
         self._may_cancel = False
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:
                 await self._work.close(outcome)
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
-            if not isinstance(outcome, AgentError):
-                outcome = run_error(error, limit, _CLOSE_SECONDS)
+            failure = run_error(error, limit, _CLOSE_SECONDS)
+            _LOG.error("the end of a run could not be stored: %s: %s", failure.code, failure.detail)
+            outcome = outcome if isinstance(outcome, AgentError) else failure
         if isinstance(outcome, Finished | Paused):
             self.replay.add(outcome)
         self.outcome = outcome

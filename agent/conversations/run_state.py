@@ -122,6 +122,14 @@ def heartbeat(process_id: str, run_ids: Collection[str], now: float) -> Transact
     return stopped
 
 
+def runs_of(process_id: str) -> Transaction[set[str]]:
+    """The ids of the process's runs."""
+    rows = yield from query(
+        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ?", process_id
+    )
+    return {run_id for (run_id,) in rows}
+
+
 def interrupt(before: float) -> Transaction[list[StoppedRun]]:
     """Runs of processes without a heartbeat since `before` are `interrupted`."""
     rows = yield from query(

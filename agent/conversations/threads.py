@@ -220,6 +220,10 @@ class ThreadStore:
         now = self._clock()
         return await self._database.write(lambda: run_state.heartbeat(process_id, run_ids, now))
 
+    async def runs_of(self, process_id: str) -> set[str]:
+        """The ids of the process's runs. One that it executes, and that is missing, was ended by another."""
+        return await self._database.read(lambda: run_state.runs_of(process_id))
+
     async def interrupted(self, before: float) -> StoppedRuns:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
         return await self._database.write(lambda: run_state.interrupt(before))

@@ -74,6 +74,8 @@ export const zhErrors = Object.freeze({
   'error.nothing_to_continue.remedy': '请输入消息',
   'error.run_cancelled.symptom': '回答已停止',
   'error.run_cancelled.remedy': '智能体此前执行的操作可能已经生效',
+  'error.run_interrupted.symptom': '回答中断了',
+  'error.run_interrupted.remedy': '你可以让它继续',
   'error.events_lost.symptom': '你的网络太慢，跟不上这个回答',
   'error.events_lost.remedy': '请重新加载对话来查看',
   'error.too_many_runs.symptom': '你同时提出的问题过多',

@@ -7,7 +7,7 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
-from graph.context import AgentContext
+from graph.context import AgentContext, begun_calls
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.pending_call import pending_call
 from graph.nodes.refused_calls import RefusedCalls
@@ -56,12 +56,13 @@ class ServiceNode:
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
-        secrets, writer = secrets_of(state, caller), runtime.stream_writer
+        secrets, writer, begun = secrets_of(state, caller), runtime.stream_writer, begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:
             verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
+            begun.add(str(call["id"]))
             return await self._runner.run(call, caller, credential, writer, secrets, verdict.approval)
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:

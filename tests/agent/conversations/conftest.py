@@ -1,4 +1,4 @@
-"""The databases of conversations: every test of the store runs on each of them."""
+"""The databases of conversations: every test of the store runs on each of them. And processes with runs."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from agent.conversations.database import Database
 from agent.conversations.sqlite_database import SqliteDatabase
+from tests.agent.conversations.runs import ProcessOf, SharedDatabase
 
 NewDatabase = Callable[[], Database]
 """Makes another connection to the same data, as another process has it."""
@@ -28,3 +29,21 @@ async def new_database(tmp_path: Path) -> AsyncIterator[NewDatabase]:
 @pytest.fixture
 def database(new_database: NewDatabase) -> Database:
     return new_database()
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[ProcessOf]:
+    """`process(turns, *services, name=…)`: all that a test makes share one database."""
+    shared = SharedDatabase(tmp_path / "conversations.db")
+    made = []
+
+    def make(*args, **options):
+        made.append(shared.process(*args, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.runs.aclose()
+        await each.conversations.aclose()
+    for database in shared.opened:
+        await database.aclose()

@@ -38,6 +38,7 @@ NOT_MET: Mapping[str, str] = {
     "too_many_runs": "of a caller with many runs at once; doctor makes no run",
     "nothing_to_continue": "of a conversation; doctor has none",
     "run_cancelled": "of a conversation; doctor has none",
+    "run_interrupted": "of a conversation; doctor has none",
     "events_lost": "of a slow reader of a conversation; doctor has none",
     "overloaded": "of a process with many runs at once; doctor makes no run",
     "service_credential_unavailable": "of a service of SERVICES_FILE; tests/end_to_end has it",

@@ -1,0 +1,249 @@
+"""Runs of conversations: started, answered, continued, cancelled and followed by the owner of a thread."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from langchain_core.messages import AnyMessage, SystemMessage
+
+from agent.conversations.ended_run import NOT_APPROVED, WITHDRAWN, EndedRuns
+from agent.conversations.heartbeat import Heartbeat
+from agent.conversations.live_run import LiveRun
+from agent.conversations.live_runs import LiveRuns
+from agent.conversations.paused_run import PausedRun
+from agent.conversations.readers import Readers
+from agent.conversations.run_parts import Begun, RunOf, RunParts
+from agent.conversations.run_transcript import without_unfinished
+from agent.conversations.thread import owner_of
+from agent.conversations.thread_run import ThreadRun
+from agent.conversations.threads import ThreadStore
+from agent.error_codes import AgentCode
+from agent.run import Runs
+from agent.telemetry.metrics.run_measures import RunMeasures
+from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
+from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ApprovalError, ThreadBusyError
+from identity.principal import Principal
+
+
+class Conversations:
+    """The runs of threads. A thread has one run at a time, over all processes.
+
+    Every method acts on the threads of one principal: another's raises `ThreadNotFoundError`, as one that
+    does not exist does. Runs are counted, limited and ended by `runs`. Methods raise also what the store
+    raises.
+    """
+
+    def __init__(
+        self,
+        parts: RunParts,
+        runs: Runs,
+        *,
+        seconds: float,
+        traced: bool = False,
+        measures: RunMeasures | None = None,
+    ) -> None:
+        """`seconds` is the time limit of a run; the time in which it waits for an approval does not count."""
+        self._parts = parts
+        self._runs = runs
+        self._seconds = seconds
+        self._traced = traced
+        self._measures = measures
+        self._ended_runs = EndedRuns(parts)
+        self.live: Final = LiveRuns()
+        self.readers: Final = Readers()
+        self.heartbeat: Final = Heartbeat(parts, self.live, self._ended_runs)
+
+    @property
+    def threads(self) -> ThreadStore:
+        """The store of threads. Its first use starts the heartbeat."""
+        self.heartbeat.start()
+        return self._parts.threads
+
+    async def start(
+        self,
+        caller: VerifiedAccessToken,
+        thread_id: str | None,
+        messages: Sequence[AnyMessage],
+        *,
+        streaming: bool,
+        instructions: Sequence[SystemMessage] = (),
+    ) -> LiveRun:
+        """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
+
+        The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
+        alone. Raises `ThreadBusyError` while a run is going on, `ApprovalError` while one waits, and what
+        `Runs.check` raises.
+        """
+        run = self._run(caller, thread_id or uuid.uuid4().hex, streaming)
+
+        async def begin() -> Begun:
+            try:
+                window = await self._begin_run(run, messages)
+            except ApprovalError:
+                await self._end_expired_pause(run)
+                window = await self._begin_run(run, messages)
+            return Begun(input={"messages": [*instructions, *window, *messages]})
+
+        return await self._started(run, begin)
+
+    async def resume(
+        self, caller: VerifiedAccessToken, thread_id: str, answers: Mapping[str, object], *, streaming: bool
+    ) -> LiveRun:
+        """Continues the run that the thread waits with; `answers` are by the ids of approvals.
+
+        Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
+        the forms of `graph.approvals.answer`, and nothing else is answered.
+        """
+        principal = caller.principal
+        thread = await self.threads.get(owner_of(principal), thread_id)
+        paused = await PausedRun.of(self._parts, thread)
+        await self._check_open(principal, answers)
+        paused.check(answers)
+        run = self._run(caller, thread_id, streaming, thread.run_id)
+
+        async def begin() -> Begun:
+            await self._begin_run(run)
+            return Begun(input=None, answers=answers, earlier=paused.calls)
+
+        return await self._started(run, begin)
+
+    async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> LiveRun:
+        """Responds to the latest message, after a run that failed, was cut off, or waited too long.
+
+        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should.
+        """
+        run = self._run(caller, thread_id, streaming)
+
+        async def begin() -> Begun:
+            thread = await self.threads.get(run.owner, thread_id)
+            if thread.status == "paused":
+                await self._end_expired_pause(run)
+            elif thread.status not in ("interrupted", "failed", "running"):
+                raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
+            window = await self._begin_run(run)
+            return Begun(input={"messages": without_unfinished(window)})
+
+        return await self._started(run, begin)
+
+    async def cancel(self, principal: Principal, thread_id: str) -> bool:
+        """Ends the run of the thread, also one that waits for an approval; false if there is none.
+
+        When this returns, the run has ended. A run of another process ends there within a few seconds, and
+        can write nothing into the thread from now on.
+        """
+        owner = owner_of(principal)
+        thread = await self.threads.get(owner, thread_id)
+        if live := self.live.running(owner, thread_id):
+            live.cancel()
+            await asyncio.wait([live.task])
+            return True
+        if thread.status in ("paused", "running"):
+            return await self._ended_runs.end(owner, principal, thread, WITHDRAWN)
+        return False
+
+    def running(self, principal: Principal, thread_id: str) -> LiveRun | None:
+        """The run of the thread that this process executes now."""
+        return self.live.running(owner_of(principal), thread_id)
+
+    async def pending(self, principal: Principal, thread_id: str) -> list[PendingApproval]:
+        """The approvals that the thread waits for, and that can still be given."""
+        thread = await self.threads.get(owner_of(principal), thread_id)
+        waiting, now = (await PausedRun.of(self._parts, thread)).waiting, self._parts.clock()
+        return [pending for pending in waiting if pending.request.expires_at > now]
+
+    async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
+        """Of all threads of `principal`, those that can still be answered."""
+        now = self._parts.clock()
+        states = await self._parts.approvals.pending(principal)
+        return [state for state in states if state.status_at(now) is ApprovalStatus.OPEN]
+
+    async def delete(self, principal: Principal, thread_id: str) -> None:
+        """Ends the run of the thread, and deletes it (`ThreadStore.delete`)."""
+        await self.cancel(principal, thread_id)
+        owner = owner_of(principal)
+        await self.threads.delete(owner, thread_id)
+        self.live.forget(owner, thread_id)
+
+    async def delete_all(self, principal: Principal) -> int:
+        """Ends the runs of all threads of the principal, and deletes them; how many."""
+        owner = owner_of(principal)
+        for live in self.live.of_owner(owner):
+            await self.cancel(principal, live.thread_id)
+            self.live.forget(owner, live.thread_id)
+        for state in await self._parts.approvals.pending(principal):
+            await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
+        return await self.threads.delete_all(owner)
+
+    async def aclose(self) -> None:
+        """Stops the heartbeat. The runs have been ended before, by `Runs`."""
+        await self.heartbeat.aclose()
+
+    def _run(
+        self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
+    ) -> RunOf:
+        return RunOf(
+            caller=caller,
+            owner=owner_of(caller.principal),
+            thread_id=thread_id,
+            run_id=run_id or uuid.uuid4().hex,
+            streaming=streaming,
+        )
+
+    async def _started(self, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
+        self._runs.check(run.caller.principal)
+        live = LiveRun(
+            ThreadRun(self._parts, run, begin),
+            id=run.run_id,
+            thread_id=run.thread_id,
+            owner=run.owner,
+            seconds=self._seconds,
+            traced=self._traced,
+            measures=self._measures,
+            on_begin=self.live.add,
+        )
+        self._runs.track(live, run.caller)
+        try:
+            await live.begun()
+        except BaseException:
+            live.cancel()
+            raise
+        return live
+
+    async def _begin_run(self, run: RunOf, messages: Sequence[AnyMessage] = ()) -> list[AnyMessage]:
+        """The window of the earlier messages."""
+        return await self.threads.begin_run(
+            run.owner,
+            run.thread_id,
+            run.run_id,
+            self._parts.process_id,
+            messages=messages,
+            tokens=self._parts.window_tokens,
+        )
+
+    async def _end_expired_pause(self, run: RunOf) -> None:
+        """Ends the run that the thread waits with if no answer can come any more. Raises `ApprovalError` if
+        one can.
+        """
+        principal, now = run.caller.principal, self._parts.clock()
+        thread = await self.threads.get(run.owner, run.thread_id)
+        for state in await self._parts.approvals.pending(principal, run.thread_id):
+            if state.status_at(now) is ApprovalStatus.OPEN:
+                raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
+        if thread.status == "paused":
+            await self._ended_runs.end(run.owner, principal, thread, NOT_APPROVED)
+
+    async def _check_open(self, principal: Principal, approval_ids: Iterable[str]) -> None:
+        """Raises `ApprovalError` with the reason why one of the approvals cannot be answered."""
+        for approval_id in approval_ids:
+            state = await self._parts.approvals.get(approval_id, principal)
+            status = None if state is None else state.status_at(self._parts.clock())
+            if status is not ApprovalStatus.OPEN:
+                code = _CODES.get(status, GraphCode.APPROVAL_USED) if status else GraphCode.APPROVAL_INVALID
+                raise ApprovalError(code, f"approval {approval_id} is {status or 'not known'}")
+
+
+_CODES: Final = {ApprovalStatus.EXPIRED: GraphCode.APPROVAL_EXPIRED}
+"""By status. In every other one that is not open, the approval was answered before."""

@@ -1,0 +1,56 @@
+"""Ends runs that no process executes: those that wait for an answer that cannot come, and those of a process
+that stopped.
+"""
+
+import contextlib
+from typing import Final
+
+from langchain_core.messages import AnyMessage
+
+from agent.conversations.run_parts import RunParts
+from agent.conversations.run_transcript import MAY_HAVE_EFFECT, results_of_ended
+from agent.conversations.thread import StoppedRun, Thread
+from graph.tool_calls import pending_tool_calls
+from identity.errors import ThreadBusyError, ThreadNotFoundError
+from identity.principal import Principal
+
+NOT_APPROVED: Final = "not run: it was not approved in time"
+WITHDRAWN: Final = "not run: the user ended the run before they decided"
+_TURN: Final = 100
+"""Messages at the end of a transcript among which the calls without a result are."""
+
+
+class EndedRuns:
+    """Completes their transcripts, so that every call has a result."""
+
+    def __init__(self, parts: RunParts) -> None:
+        self._parts = parts
+
+    async def end(self, owner: str, principal: Principal, thread: Thread, text: str) -> bool:
+        """Ends the run of a thread that waits, or runs in another process. False if it has ended meanwhile.
+
+        Calls that wait get the result `text`.
+        """
+        if thread.run_id is None:
+            return False
+        await self._parts.approvals.withdraw(principal, thread.id, self._parts.clock())
+        results = await self._results(
+            owner, thread.id, text if thread.status == "paused" else MAY_HAVE_EFFECT
+        )
+        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results)
+        await (await self._parts.open_saver()).adelete_thread(thread.run_id)
+        return ended
+
+    async def complete_stopped(self, run: StoppedRun) -> None:
+        """Completes the transcript of a run whose process stopped; the thread stays `interrupted`."""
+        threads = self._parts.threads
+        with contextlib.suppress(ThreadBusyError, ThreadNotFoundError):  # continued or deleted meanwhile
+            if results := await self._results(run.owner, run.thread_id, MAY_HAVE_EFFECT):
+                process_id = self._parts.process_id
+                await threads.begin_run(run.owner, run.thread_id, run.run_id, process_id, messages=results)
+                await threads.end_run(run.owner, run.thread_id, run.run_id, "interrupted")
+        await (await self._parts.open_saver()).adelete_thread(run.run_id)
+
+    async def _results(self, owner: str, thread_id: str, text: str) -> list[AnyMessage]:
+        newest = await self._parts.threads.messages(owner, thread_id, limit=_TURN)
+        return results_of_ended(pending_tool_calls([each.message for each in newest]), text)

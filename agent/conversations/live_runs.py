@@ -1,0 +1,67 @@
+"""The live runs of this process, and those that ended a moment ago, by their threads."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Final
+
+from agent.conversations.live_run import LiveRun
+
+KEPT_SECONDS: Final = 60.0
+"""How long the events of an ended run can be read: a reader that lost its connection returns for the end."""
+_MOST_KEPT: Final = 200
+
+
+class LiveRuns:
+    """One run for each thread: the latest."""
+
+    def __init__(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
+        self._kept_seconds = kept_seconds
+        self._latest: dict[tuple[str, str], LiveRun] = {}
+        self._ended: OrderedDict[LiveRun, asyncio.TimerHandle] = OrderedDict()
+
+    def add(self, run: LiveRun) -> None:
+        """A run that has begun."""
+        self._latest[run.owner, run.thread_id] = run
+        run.task.add_done_callback(lambda _: self._run_ended(run))
+
+    def latest(self, owner: str, thread_id: str) -> LiveRun | None:
+        """The run of the thread, or the one that ended less than a minute ago."""
+        return self._latest.get((owner, thread_id))
+
+    def running(self, owner: str, thread_id: str) -> LiveRun | None:
+        """The run of the thread that has not ended yet."""
+        run = self.latest(owner, thread_id)
+        return run if run is not None and run.outcome is None else None
+
+    def ids(self) -> set[str]:
+        """The ids of the runs that have not ended yet."""
+        return {run.id for run in self._latest.values() if run.outcome is None}
+
+    def cancel(self, ids: Collection[str]) -> None:
+        """Cancels those of the runs."""
+        for run in self._latest.values():
+            if run.id in ids:
+                run.cancel()
+
+    def of_owner(self, owner: str) -> list[LiveRun]:
+        """The runs of all threads of `owner`, and those that ended a moment ago."""
+        return [run for run in self._latest.values() if run.owner == owner]
+
+    def forget(self, owner: str, thread_id: str) -> None:
+        """The events of an ended run, because its thread was deleted."""
+        run = self.latest(owner, thread_id)
+        if run is not None and run.outcome is not None:
+            self._remove(run)
+
+    def _run_ended(self, run: LiveRun) -> None:
+        loop = asyncio.get_running_loop()
+        self._ended[run] = loop.call_later(self._kept_seconds, self._remove, run)
+        if len(self._ended) > _MOST_KEPT:
+            self._remove(next(iter(self._ended)))
+
+    def _remove(self, run: LiveRun) -> None:
+        if timer := self._ended.pop(run, None):
+            timer.cancel()
+        if self._latest.get((run.owner, run.thread_id)) is run:
+            del self._latest[run.owner, run.thread_id]

@@ -1,0 +1,55 @@
+"""What a paused thread waits for, read from the checkpoint of its run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage, AnyMessage
+
+from agent.conversations.run_checkpoint import RunCheckpoint
+from agent.conversations.run_parts import RunParts
+from agent.conversations.thread import Thread
+from graph.approvals.answer import edited_arguments, parse_answer
+from graph.approvals.record import PendingApproval
+from graph.approvals.request import pending_of
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+
+
+@dataclass(frozen=True, slots=True)
+class PausedRun:
+    """The approvals that one run waits for."""
+
+    waiting: tuple[PendingApproval, ...] = ()
+    calls: Sequence[AnyMessage] = ()
+    """The response of the model whose calls wait, and the results of others of its calls."""
+
+    @classmethod
+    async def of(cls, parts: RunParts, thread: Thread) -> "PausedRun":
+        """Of a thread. It waits for nothing unless it is paused."""
+        if thread.status != "paused" or thread.run_id is None:
+            return cls()
+        checkpoint = RunCheckpoint(thread.run_id, parts.open_saver, resumed=True)
+        state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
+        waiting = tuple(pending_of(each.value) for each in state.interrupts)
+        return cls(waiting, _latest_calls(state.values.get("messages", ())))
+
+    def check(self, answers: Mapping[str, object]) -> None:
+        """Raises `ApprovalError` unless there is an answer that fits for every approval, and no other one."""
+        expected = {pending.request.id for pending in self.waiting}
+        if not expected or answers.keys() != expected:
+            text = (
+                f"{len(expected)} approvals are open, and {len(answers.keys() & expected)} of them answered"
+            )
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+        for pending in self.waiting:
+            request = pending.request
+            answer = parse_answer(answers[request.id], request.id)
+            if answer is None or edited_arguments(answer, request.tool, pending.arguments) is None:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")
+
+
+def _latest_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    for position in range(len(messages) - 1, -1, -1):
+        if isinstance(messages[position], AIMessage):
+            return list(messages[position:])
+    return []

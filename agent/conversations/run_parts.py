@@ -1,0 +1,55 @@
+"""What the runs of threads consist of."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AnyMessage
+
+from agent.conversations.run_checkpoint import OpenSaver
+from agent.conversations.threads import ThreadStore
+from agent.run import AgentGraph
+from graph.approvals.store import ApprovalStore
+from graph.state import AgentInput
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """What all runs of threads share."""
+
+    graph: AgentGraph
+    threads: ThreadStore
+    approvals: ApprovalStore
+    open_saver: OpenSaver
+    process_id: str
+    window_tokens: int
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOf:
+    """Which run: its thread, and for whom it acts."""
+
+    caller: VerifiedAccessToken
+    owner: str
+    thread_id: str
+    run_id: str
+    streaming: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run that has begun in the store of threads, and the input of its graph."""
+
+    input: AgentInput | None
+    """`None` continues a run that waits."""
+    answers: Mapping[str, object] = field(default_factory=dict)
+    """To the approvals that it waits for."""
+    earlier: Sequence[AnyMessage] = ()
+    """Of a run that waits: the calls that it continues with."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run waited."""
+        return self.input is None

@@ -1,0 +1,89 @@
+"""What a run adds to the transcript of its thread, also if it ends early."""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+from langgraph.graph.message import add_messages
+
+from agent.run import RunEvent
+from agent.run_end import Finished, Paused
+from graph.tool_calls import pending_tool_calls, refusal
+
+NOT_RUN: Final = "not run: the run ended before this call"
+MAY_HAVE_EFFECT: Final = (
+    "no result: the run ended during this call, which may already have taken effect. Check that before you "
+    "call it again"
+)
+UNFINISHED: Final = "unfinished"
+"""The `finish_reason` of a response that was cut off when its run ended."""
+
+
+class RunTranscript:
+    """The messages of one run, and what its events show about the calls and the text that have none yet."""
+
+    def __init__(self, messages: Sequence[AnyMessage] = ()) -> None:
+        """`messages` are those before: of a resumed run, the calls that it continues with."""
+        self._messages = list(messages)
+        self.begun_calls: Final[set[str]] = set()
+        """The ids of the calls that were begun, from the run's context."""
+        self._results: dict[str, str] = {}
+        self._text: list[str] = []
+        self._message_id = ""
+        """Of the response of which pieces were shown."""
+
+    def add(self, messages: Sequence[AnyMessage]) -> None:
+        """Messages that a node added, or changed: one with a known id replaces it."""
+        if any(isinstance(message, AIMessage) for message in messages):
+            self._text.clear()
+        self._messages = list(add_messages(self._messages, list(messages)))  # type: ignore[arg-type]
+
+    def note(self, event: RunEvent) -> None:
+        """An event of the run."""
+        if isinstance(event, Finished | Paused):
+            return
+        if event["type"] == "response_started":
+            self._text.clear()
+            self._message_id = event["message_id"]
+        elif event["type"] == "content":
+            self._text.append(event["text"])
+        elif event["type"] == "tool_finished":
+            self._results[event["call_id"]] = event["result"]
+
+    def remainder(self) -> list[AnyMessage]:
+        """What completes the transcript of a run that ended early: a result for each call that has none, or
+        the part of a response that was shown.
+        """
+        if text := "".join(self._text).strip():
+            return [
+                AIMessage(
+                    text, id=self._message_id or _new_id(), response_metadata={"finish_reason": UNFINISHED}
+                )
+            ]
+        return results_of_ended(pending_tool_calls(self._messages), self._text_of)
+
+    def _text_of(self, call_id: str) -> str:
+        return self._results.get(call_id) or (MAY_HAVE_EFFECT if call_id in self.begun_calls else NOT_RUN)
+
+
+def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]) -> list[AnyMessage]:
+    """A result for each of `calls`, whose run has ended: `text`, or what it returns for the call's id."""
+    results: list[AnyMessage] = []
+    for call in calls:
+        result = refusal(call, text if isinstance(text, str) else text(str(call["id"])))
+        result.id = _new_id()
+        results.append(result)
+    return results
+
+
+def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """`messages` without cut off responses at the end, for a run that responds again."""
+    kept = list(messages)
+    while kept and kept[-1].response_metadata.get("finish_reason") == UNFINISHED:
+        kept.pop()
+    return kept
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

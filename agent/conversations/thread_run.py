@@ -1,0 +1,137 @@
+"""The work of a live run: the graph on a thread, and the transcript of what it does."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final, cast
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.types import Interrupt
+
+from agent.conversations.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.run_checkpoint import RunCheckpoint
+from agent.conversations.run_parts import Begun, RunOf, RunParts
+from agent.conversations.run_transcript import RunTranscript
+from agent.conversations.thread import ThreadStatus
+from agent.error_codes import AgentCode
+from agent.run_end import Finished, ModelMessages, Paused
+from graph.approvals.request import pending_of
+from graph.context import AgentContext
+from graph.events import AgentEvent
+from graph.node_error import MODEL
+
+INTERRUPT: Final = "__interrupt__"
+"""In LangGraph's stream, the key of the interrupts of a step, in place of a node's name."""
+
+
+class ThreadRun:
+    """Runs the graph on one thread, and appends each message to the transcript when its node has ended.
+
+    The transcript is complete however the run ends: every call has a result.
+    """
+
+    def __init__(self, parts: RunParts, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> None:
+        """`begin` begins the run in the store of threads; if it raises, the run has not begun."""
+        self._parts = parts
+        self._run = run
+        self._begin = begin
+        self._begun: Begun | None = None
+        self._checkpoint = RunCheckpoint(run.run_id, parts.open_saver)
+        self._transcript = RunTranscript()
+        self._last: Sequence[AnyMessage] = ()
+        """The response that ends the run: it is stored with the end."""
+
+    async def run(self, live: LiveRun) -> Finished | Paused:
+        """See `Work`. Raises what `begin`, the graph and the store raise."""
+        begun = await self._beginning()
+        live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
+        of_model = ModelMessages()
+        interrupts: Sequence[Interrupt] = ()
+        async with aclosing(self._stream(begun)) as parts:
+            async for mode, part in parts:
+                if mode == "custom":
+                    event = cast(AgentEvent, part)
+                    self._transcript.note(event)
+                    live.emit(event)
+                    continue
+                for node, update in part.items():
+                    if node == INTERRUPT:
+                        interrupts = update
+                    elif messages := (update or {}).get("messages"):
+                        await self._append(messages)
+                        if node == MODEL:
+                            of_model.add(messages)
+        if not interrupts:
+            return of_model.finished()
+        await self._checkpoint.save()
+        return Paused(tuple(pending_of(each.value) for each in interrupts), of_model.usage)
+
+    async def close(self, outcome: Outcome) -> None:
+        """See `Work`."""
+        if self._begun is None:
+            return
+        threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
+        messages: list[AnyMessage] = [*self._last]
+        cut_off = not isinstance(outcome, Finished | Paused)
+        if cut_off:
+            messages += self._transcript.remainder()
+        ended = await threads.end_run(run.owner, run.thread_id, run.run_id, _status(outcome), messages)
+        if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
+            await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
+        if not isinstance(outcome, Paused):
+            await self._checkpoint.delete()
+
+    async def _beginning(self) -> Begun:
+        """Begins to the end, also if the run is cancelled meanwhile: then it has begun, and is closed."""
+        beginning = asyncio.ensure_future(self._begin())
+        beginning.add_done_callback(self._note_begun)
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await asyncio.wait({beginning})
+            raise
+
+    def _note_begun(self, beginning: asyncio.Future[Begun]) -> None:
+        if beginning.cancelled() or beginning.exception() is not None:
+            return
+        self._begun = begun = beginning.result()
+        self._transcript = RunTranscript(begun.earlier)
+        if begun.resumed:
+            self._checkpoint.resume()
+
+    async def _append(self, messages: Sequence[AnyMessage]) -> None:
+        self._transcript.add(messages)
+        if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
+            self._last = messages
+            return
+        run = self._run
+        await self._parts.threads.append(run.owner, run.thread_id, run.run_id, messages)
+
+    def _stream(self, begun: Begun) -> AsyncGenerator[tuple[str, Any]]:
+        run = self._run
+        graph = self._parts.graph.copy({"checkpointer": self._checkpoint})
+        context = AgentContext(
+            access_token=run.caller.token,
+            streaming=run.streaming,
+            steps=run.streaming,
+            thread_id=run.thread_id,
+            answers=begun.answers,
+            begun_calls=self._transcript.begun_calls,
+        )
+        stream = graph.astream(
+            begun.input,
+            {"callbacks": [], **self._checkpoint.config},
+            context=context,
+            stream_mode=["custom", "updates"],
+            durability="exit",
+        )
+        return cast(AsyncGenerator[tuple[str, Any]], stream)
+
+
+def _status(outcome: Outcome) -> ThreadStatus:
+    match outcome:
+        case Paused():
+            return "paused"
+        case Finished() | Cancelled():
+            return "idle"
+    return "interrupted" if outcome.code is AgentCode.SHUTTING_DOWN else "failed"

@@ -1,0 +1,118 @@
+"""Conversations over a database in a temporary folder, with the graph's seams in memory."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from agent.conversations.conversation_runs import Conversations
+from agent.conversations.run_parts import RunParts
+from agent.conversations.sqlite_database import SqliteDatabase
+from agent.conversations.thread import owner_of
+from agent.conversations.threads import ThreadStore
+from agent.run import Runs
+from agent.run_limit import RunLimit
+from graph.approvals.memory_store import MemoryApprovalStore
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.principal import Principal
+from identity.secret import Secret
+from tests.graph.conftest import Bench, EchoService
+
+THREAD = "thread-1"
+
+
+def caller(subject: str, token: str = "at") -> VerifiedAccessToken:
+    value = f"{subject}-{token}"
+    return assume_verified(
+        principal=Principal("https://idaas.example", subject),
+        audience=("agent",),
+        scopes=frozenset({"agent.access"}),
+        expires_at=2e9,
+        fingerprint=hashlib.sha256(value.encode()).hexdigest(),
+        token=Secret(value),
+        issued_at=time.time(),
+    )
+
+
+ALICE, BOB = caller("alice"), caller("bob")
+
+
+@dataclass
+class Process:
+    """The conversations of one process. Several may share a database, as processes do."""
+
+    bench: Bench
+    conversations: Conversations
+    runs: Runs
+    threads: ThreadStore
+    approvals: MemoryApprovalStore
+    saver: InMemorySaver
+    now: list[float]
+
+    async def say(
+        self, text: str, who: VerifiedAccessToken = ALICE, thread: str = THREAD, *, streaming: bool = True
+    ) -> list[Any]:
+        """The events of a run that begins with one message."""
+        run = await self.conversations.start(who, thread, [human(text)], streaming=streaming)
+        return [event async for _, event in run.events()]
+
+    async def transcript(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> list[AnyMessage]:
+        stored = await self.threads.messages(owner_of(who.principal), thread, limit=100)
+        return [each.message for each in stored]
+
+    async def status(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> str:
+        return (await self.threads.get(owner_of(who.principal), thread)).status
+
+
+def human(text: str) -> HumanMessage:
+    return HumanMessage(text, id=f"m-{text[:20]}")
+
+
+def in_brief(messages: Sequence[AnyMessage]) -> list[tuple[str, str]]:
+    return [(message.type, str(message.text).strip()) for message in messages]
+
+
+@dataclass
+class SharedDatabase:
+    """What the processes share."""
+
+    path: Path
+    approvals: MemoryApprovalStore = field(default_factory=MemoryApprovalStore)
+    saver: InMemorySaver = field(default_factory=InMemorySaver)
+    now: list[float] = field(default_factory=lambda: [time.time()])
+    opened: list[SqliteDatabase] = field(default_factory=list)
+
+    def process(
+        self, turns: Any, *services: EchoService, name: str = "process-1", seconds: float = 30, **options: Any
+    ) -> Process:
+        def clock() -> float:
+            return self.now[0]
+
+        database = SqliteDatabase(self.path)
+        self.opened.append(database)
+        bench = Bench(turns, list(services), options={"clock": clock, "approvals": self.approvals})
+        threads = ThreadStore(database, clock=clock)
+
+        async def open_saver() -> InMemorySaver:
+            return self.saver
+
+        parts = RunParts(
+            graph=bench.graph,
+            threads=threads,
+            approvals=self.approvals,
+            open_saver=open_saver,
+            process_id=name,
+            window_tokens=options.get("window_tokens", 1000),
+            clock=clock,
+        )
+        runs = Runs(bench.graph, timeout=seconds, limit=RunLimit(per_caller=2))
+        conversations = Conversations(parts, runs, seconds=seconds)
+        return Process(bench, conversations, runs, threads, self.approvals, self.saver, self.now)
+
+
+ProcessOf = Callable[..., Process]
