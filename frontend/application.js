@@ -5,10 +5,12 @@
  */
 
 import { suggestionsIn } from './appearance.js';
-import { streamAnswer } from './chat/chat-completions.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
+import { ConversationList } from './chat/conversation-list.js';
 import { KeptConversation } from './chat/kept-conversation.js';
+import { followRun, startRun } from './chat/run-stream.js';
+import { Threads } from './chat/threads.js';
 import { chooseLanguage } from './language/language.js';
 import { PendingSignIn } from './sign-in/pending-sign-in.js';
 import { SessionStore } from './sign-in/session.js';
@@ -18,8 +20,11 @@ import { beginSignIn, completeSignIn, logoutUrl } from './sign-in/sign-in.js';
 
 const SIGNED_OUT = 'signed-out';
 const DRAFT = 'idaas-agent.draft';
+const THREAD = 'idaas-agent.thread';
 
 export class Application extends EventTarget {
+  #seen;
+  #changedHere = false;
   signInError;
   signingIn = false;
   expired = false;
@@ -45,9 +50,19 @@ export class Application extends EventTarget {
     const inBrowser = configuration.conversationStorage === 'indexeddb' && indexedDB;
     this.kept = new KeptConversation(
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
-    this.chat = new Chat((request) => this.#stream(request));
+    this.threads = new Threads({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
+    this.conversations = new ConversationList(this.threads);
+    this.chat = new Chat({
+      ask: (request) => this.#ask(request),
+      follow: ({ thread, signal }) => followRun({ url: this.threads.eventsUrl(thread), accessToken: this.session.accessToken, signal }),
+      decide: (thread, approval, decision) => this.threads.decide(thread, approval, decision),
+      cancel: (thread) => this.threads.cancel(thread),
+      goOn: (thread) => this.threads.goOn(thread),
+    });
     this.chat.addEventListener('turns', () => this.#keep());
     this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
+    this.chat.addEventListener('answer', () => { if (!this.chat.busy && this.conversations.available) this.#refresh(); });
+    this.conversations.addEventListener('change', () => this.#follow());
     otherTabs.addEventListener('message', ({ data }) => { if (data === SIGNED_OUT) this.#forget(); });
   }
 
@@ -96,8 +111,9 @@ export class Application extends EventTarget {
     const before = this.sessions.restore();
     this.expired = hadSession && !before;
     if (response) await this.#complete(response);
-    if (this.session) await this.#resume();
+    if (this.session) this.#restoreDraft();
     this.#changed();
+    if (this.session) await this.#resume();
   }
 
   async signIn() {
@@ -137,7 +153,27 @@ export class Application extends EventTarget {
   }
 
   newConversation() {
-    this.chat.clear();
+    this.chat.clear(this.conversations.available ? crypto.randomUUID() : undefined);
+  }
+
+  /** Shows one of the user's conversations. */
+  async openConversation(id) {
+    const { session } = this;
+    const kept = await this.threads.read(id).catch((error) => { if (error.status !== 404) throw error; });
+    if (this.session !== session) return;
+    if (!kept) this.newConversation();
+    else await this.chat.open(kept);
+  }
+
+  /** Deletes one of the user's conversations; it can be restored from the list. */
+  async removeConversation(id) {
+    if (id === this.chat.thread) this.newConversation();
+    await this.conversations.remove(id);
+  }
+
+  /** Answers an approval that the conversation waits for. */
+  decide(approval, decision) {
+    return this.chat.decide(approval, decision);
   }
 
   chooseLanguage(code) {
@@ -157,26 +193,64 @@ export class Application extends EventTarget {
 
   async #resume() {
     const { session } = this;
+    await this.conversations.watch();
+    if (this.session !== session) return; // signed out in another tab meanwhile
+    if (this.conversations.available) {
+      const thread = this.#lastThread(session.person);
+      this.newConversation();
+      if (thread) this.openConversation(thread).catch(() => {});
+      return;
+    }
     const turns = await this.kept.restore(session.person);
     if (this.session !== session) return; // signed out in another tab meanwhile
-    this.chat.turns = turns;
+    this.chat.restore(turns);
+  }
+
+  #restoreDraft() {
     this.draft = this.tabStorage.getItem(DRAFT) ?? '';
     this.tabStorage.removeItem(DRAFT);
   }
 
-  #stream({ messages, signal }) {
-    const { chatUrl, model } = this.configuration;
-    return streamAnswer({ url: chatUrl, accessToken: this.session.accessToken, model, messages, signal });
+  #ask({ thread, messages, signal }) {
+    const input = { threadId: thread ?? crypto.randomUUID(), messages, kept: thread !== undefined };
+    return startRun({ url: `${this.configuration.agentUrl}/ag-ui/agent`, accessToken: this.session.accessToken, input, signal });
   }
 
   #keep() {
-    if (this.session) this.kept.keep(this.session.person, this.chat.turns);
+    const { session, chat } = this;
+    if (!session) return;
+    if (chat.thread === undefined) this.kept.keep(session.person, chat.turns);
+    else this.tabStorage.setItem(THREAD, JSON.stringify({ person: session.person, thread: chat.thread }));
+  }
+
+  /** The conversation that this tab showed to `person` before a reload. */
+  #lastThread(person) {
+    const last = JSON.parse(this.tabStorage.getItem(THREAD) ?? 'null');
+    return last?.person === person && person !== undefined ? last.thread : undefined;
+  }
+
+  #refresh() {
+    this.#changedHere = true;
+    this.conversations.refresh();
+  }
+
+  /** Shows what another tab or device has added to the conversation that is shown here. */
+  #follow() {
+    const { chat, conversations } = this;
+    const shown = conversations.shown.find(({ id }) => id === chat.thread);
+    const changed = shown && this.#seen?.id === shown.id && this.#seen.updated_at !== shown.updated_at;
+    const changedHere = chat.busy || this.#changedHere;
+    this.#seen = shown;
+    this.#changedHere = chat.busy;
+    if (changed && !changedHere && !chat.editing) this.openConversation(shown.id).catch(() => {});
   }
 
   async #forget() {
     const person = this.session?.person;
     this.sessions.clear();
     this.chat.forget();
+    this.conversations.leave();
+    this.tabStorage.removeItem(THREAD);
     this.tabStorage.removeItem(DRAFT);
     this.draft = '';
     this.expired = false;

@@ -4,7 +4,7 @@
  * `idaas-agent up` serves its own values for the sandbox at /config.js and leaves this file unchanged.
  */
 window.APP_CONFIG = {
-  // The agent: its base URL, or the whole URL of its chat route (…/openai/v1/chat/completions).
+  // The agent: its base URL, or the whole URL of its OpenAI route (…/openai/v1/chat/completions).
   API_URL: 'http://localhost:9002',
 
   // The endpoints of your IDaaS instance. {host} is shown in the IDaaS console.
@@ -25,10 +25,9 @@ window.APP_CONFIG = {
   // ISSUER: 'https://{host}/api/v2/iauths_system/oauth2',  // finds the token endpoint; `iss` in answers must equal it
   // REDIRECT_URI: 'https://chat.example.com/',             // default: the address of this page
   // TOKEN_STORAGE: 'memory',      // default 'session': the access token survives a reload, in this tab only
-  // CONVERSATION_STORAGE: 'indexeddb', // default 'session': the conversation is kept for the tab; 'memory': until a reload
+  // CONVERSATION_STORAGE: 'indexeddb', // for an agent that keeps no conversations. Default 'session': for the tab; 'memory': until a reload
   //                               // or a new sign-in; 'indexeddb': in the browser, for its user, until they sign out
   // SILENT_RENEWAL: 'off',        // default 'on': the sign-in is renewed before it expires, where IDaaS allows it
-  // MODEL: 'qwen-plus',           // sent as `model`; default: the agent's own
   // LANGUAGE: 'en',               // or 'zh'; default: the browser's
   //
   // Appearance, all optional.

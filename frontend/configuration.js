@@ -17,7 +17,7 @@ const CHOICES = {
   LANGUAGE: Object.keys(LANGUAGES),
 };
 const URLS = ['API_URL', 'IDAAS_AUTHORIZE_ENDPOINT', 'IDAAS_LOGOUT_ENDPOINT', 'TOKEN_ENDPOINT', 'ISSUER', 'REDIRECT_URI'];
-const CHAT_ROUTE = '/openai/v1/chat/completions';
+const CHAT_ROUTE = /\/openai\/v1(\/chat\/completions)?$/;
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export class ConfigurationError extends Error {
@@ -64,7 +64,7 @@ export function readConfiguration(appConfig, page) {
   if (faults.length > 0) throw new ConfigurationError(faults);
 
   return Object.freeze({
-    chatUrl: chatUrl(text('API_URL')),
+    agentUrl: agentUrl(text('API_URL')),
     authorizeEndpoint: text('IDAAS_AUTHORIZE_ENDPOINT'),
     logoutEndpoint: text('IDAAS_LOGOUT_ENDPOINT'),
     clientId: text('CLIENT_ID'),
@@ -75,7 +75,6 @@ export function readConfiguration(appConfig, page) {
     redirectUri: text('REDIRECT_URI') || pageAddress(page),
     tokenStorage: text('TOKEN_STORAGE') || 'session',
     conversationStorage: text('CONVERSATION_STORAGE') || 'session',
-    model: text('MODEL') || undefined,
     language: text('LANGUAGE') || undefined,
     silentRenewal: text('SILENT_RENEWAL') !== 'off',
     ...appearance,
@@ -98,12 +97,11 @@ function urlFault(value) {
   return url.protocol === 'http:' && isLoopback(value) ? undefined : 'insecure';
 }
 
-/** The chat route; `API_URL` is the agent's base URL or the route itself. */
-function chatUrl(apiUrl) {
+/** The agent's base URL without a slash at its end; `API_URL` is this URL, or that of its OpenAI route. */
+function agentUrl(apiUrl) {
   const url = new URL(apiUrl);
-  const path = url.pathname.replace(/\/+$/, '');
-  url.pathname = path.endsWith('/chat/completions') ? path : path + CHAT_ROUTE;
-  return url.href;
+  url.pathname = url.pathname.replace(/\/+$/, '').replace(CHAT_ROUTE, '');
+  return url.href.replace(/\/$/, '');
 }
 
 /** The page's address as a redirect URI: without query, fragment and the name of the index file. */

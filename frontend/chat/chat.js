@@ -1,72 +1,108 @@
-/** The chat of this tab: sends questions to the agent, and notifies observers of changes. */
+/** The chat of this tab: sends questions and decisions to the agent, and notifies observers of changes. */
 
 import { AgentFailure } from './agent-failure.js';
-import { addEvent, chatMessages, endAnswer, newTurn } from './conversation.js';
+import { addEvent, chatMessages, endAnswer, newTurn, turnsOf } from './conversation.js';
 
 /**
  * Events: `turns` (a turn was added or removed, or its editing began or ended) and `answer` (the last answer grew or
  * ended).
  *
- * No single click loses content: an edited question keeps its answer until the new one is sent, and a replaced answer or
- * a cleared conversation can be restored until the next question.
+ * With a thread, the agent keeps the conversation: a question is added to it, and a run goes on without this tab. Without
+ * one, the conversation is this tab's: its history is sent with each question, an edited question replaces the last one,
+ * and a replaced answer or a cleared conversation can be restored until the next question.
  */
 export class Chat extends EventTarget {
   #running;
 
-  /** Whether the last question is being edited: the next question replaces it. */
+  /** The agent's id of the conversation. @type {string | undefined} */
+  thread;
+
+  /** Whether the last question is being edited. */
   editing = false;
 
   /** What `undo` restores, and which action removed it. @type {{turns: object[], by: 'replaced' | 'cleared'} | undefined} */
   undoable;
 
   /**
-   * @param {(request: {messages: object[], signal: AbortSignal}) => AsyncIterable<object>} ask
-   * @param {import('./conversation.js').Turn[]} turns
+   * @param {object} agent
+   * @param {(request: {thread: string | undefined, messages: object[], signal: AbortSignal}) => AsyncIterable<object>} agent.ask
+   * @param {(request: {thread: string, signal: AbortSignal}) => AsyncIterable<object>} agent.follow the run that goes on
+   * @param {(thread: string, approval: string, decision: object) => Promise<unknown>} agent.decide
+   * @param {(thread: string) => Promise<unknown>} agent.cancel
+   * @param {(thread: string) => Promise<unknown>} agent.goOn after a run that failed or was interrupted
    */
-  constructor(ask, turns = []) {
+  constructor(agent) {
     super();
-    this.ask = ask;
-    this.turns = turns;
+    this.agent = agent;
+    this.turns = [];
   }
 
   get busy() {
     return this.#running !== undefined;
   }
 
-  /** Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. */
-  async send(question) {
-    if (this.busy) return;
-    this.undoable = this.editing ? { turns: this.turns, by: 'replaced' } : undefined;
-    if (this.editing) this.turns = this.turns.slice(0, -1);
-    this.editing = false;
-    const turn = newTurn(question);
-    const running = new AbortController();
-    this.#running = running;
-    this.turns.push(turn);
-    this.#notify('turns');
-    try {
-      for await (const event of this.ask({ messages: chatMessages(this.turns), signal: running.signal })) {
-        addEvent(turn.answer, event);
-        this.#notify('answer');
-      }
-      endAnswer(turn.answer, 'done');
-    } catch (error) {
-      if (running.signal.aborted) endAnswer(turn.answer, 'stopped');
-      else endAnswer(turn.answer, 'failed', failureMembers(error));
-    } finally {
-      if (this.#running === running) this.#running = undefined;
-    }
-    this.#notify('answer');
+  /** The approvals that the conversation waits for. */
+  get approvals() {
+    return this.turns.at(-1)?.answer.approvals ?? [];
   }
 
-  /** Ends the request and the agent's run. The partial answer stays. */
+  /**
+   * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. While the
+   * agent waits for an approval, the text rejects it, as the user's words.
+   */
+  async send(question) {
+    if (this.busy) return;
+    if (this.approvals.length > 0) {
+      await this.decide(this.approvals[0], { decision: 'reject', message: question });
+      return;
+    }
+    const { thread } = this;
+    const replaces = this.editing && thread === undefined;
+    this.undoable = replaces ? { turns: this.turns, by: 'replaced' } : undefined;
+    if (replaces) this.turns = this.turns.slice(0, -1);
+    this.editing = false;
+    const turn = newTurn(question);
+    this.turns.push(turn);
+    const messages = chatMessages(thread === undefined ? this.turns : [turn]);
+    await this.#read(turn, (signal) => this.agent.ask({ thread, messages, signal }));
+  }
+
+  /**
+   * Answers an approval, and reads what follows.
+   *
+   * @param {{decision: 'approve' | 'edit' | 'reject', arguments?: object, message?: string}} decision
+   */
+  async decide({ id }, decision) {
+    const { thread, agent } = this;
+    if (this.busy || thread === undefined) return;
+    await this.#read(this.turns.at(-1), async function* (signal) {
+      await agent.decide(thread, id, decision);
+      yield { type: 'decided' };
+      yield* agent.follow({ thread, signal });
+    });
+  }
+
+  /** Ends the agent's run. The partial answer stays. */
   stop() {
+    if (this.busy && this.thread !== undefined) this.agent.cancel(this.thread).catch(() => {});
     this.#running?.abort();
   }
 
-  /** Asks the last question again; the previous answer can be restored. */
+  /**
+   * Asks the last question again. Without a thread, the previous answer can be restored. With one, an answer that ended
+   * early is completed instead: what the agent has already done is not repeated.
+   */
   askAgain() {
     if (this.busy || this.turns.length === 0) return undefined;
+    const { thread, agent } = this;
+    const turn = this.turns.at(-1);
+    if (thread !== undefined && turn.answer.accepted && ['failed', 'stopped'].includes(turn.answer.status)) {
+      return this.#read(turn, async function* (signal) {
+        await agent.goOn(thread);
+        yield { type: 'decided' };
+        yield* agent.follow({ thread, signal });
+      });
+    }
     this.editing = true;
     return this.send(this.turns.at(-1).question);
   }
@@ -84,33 +120,82 @@ export class Chat extends EventTarget {
     this.#notify('turns');
   }
 
-  /** Stops the answer, and begins a new conversation. */
-  clear() {
+  /** Begins a new conversation. Without a thread the answer is stopped; otherwise the run goes on. */
+  clear(thread) {
     this.#leave();
-    if (this.turns.length > 0) this.undoable = { turns: this.turns, by: 'cleared' };
+    if (this.turns.length > 0 && this.thread === undefined) this.undoable = { turns: this.turns, by: 'cleared' };
+    this.thread = thread;
     this.turns = [];
+    this.#notify('turns');
+  }
+
+  /**
+   * Shows a conversation that the agent keeps, and follows the run that goes on in it.
+   *
+   * @param {{id: string, status: string, messages: object[], approvals: object[], run: object | null}} kept
+   */
+  async open({ id, status, messages, approvals, run }) {
+    this.#leave();
+    this.undoable = undefined;
+    this.thread = id;
+    this.turns = turnsOf(messages, approvals);
+    const turn = this.turns.at(-1);
+    if (turn && (status === 'interrupted' || status === 'failed')) endAnswer(turn.answer, 'failed', { code: 'run_interrupted' });
+    this.#notify('turns');
+    if (!run || !turn) return;
+    await this.#read(turn, (signal) => this.agent.follow({ thread: id, signal }));
+  }
+
+  /** Shows turns that this tab or browser has stored. */
+  restore(turns) {
+    this.turns = turns;
     this.#notify('turns');
   }
 
   /** Restores what was last replaced or cleared. A running answer is stopped. */
   undo() {
     if (!this.undoable) return;
+    this.stop();
     this.#leave();
     this.turns = this.undoable.turns;
     this.undoable = undefined;
     this.#notify('turns');
   }
 
-  /** Stops the answer and removes all turns, when the user signs out. */
+  /** Removes all turns, when the user signs out. */
   forget() {
     this.#leave();
+    this.thread = undefined;
     this.turns = [];
     this.undoable = undefined;
     this.#notify('turns');
   }
 
+  async #read(turn, events) {
+    const running = new AbortController();
+    this.#running = running;
+    const { answer } = turn;
+    if (!answer.approvals) answer.status = 'streaming';
+    this.#notify('turns');
+    try {
+      for await (const event of events(running.signal)) {
+        if (event.type === 'decided') Object.assign(answer, { status: 'streaming', approvals: undefined, failure: undefined });
+        else addEvent(answer, event);
+        this.#notify('answer');
+      }
+      endAnswer(answer, 'done');
+    } catch (error) {
+      if (running.signal.aborted) endAnswer(answer, 'stopped');
+      else if (answer.approvals) answer.failure = failureMembers(error); // the decision was refused: it is still open
+      else endAnswer(answer, 'failed', failureMembers(error));
+    } finally {
+      if (this.#running === running) this.#running = undefined;
+    }
+    this.#notify('answer');
+  }
+
   #leave() {
-    this.stop();
+    this.#running?.abort();
     this.#running = undefined;
     this.editing = false;
   }

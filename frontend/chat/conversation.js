@@ -2,48 +2,105 @@
  * The conversation: turns of a question and its answer. An answer is a list of parts in the order of arrival:
  * thinking, text, tool calls.
  *
- * @typedef {{type: 'reasoning' | 'text', text: string}} TextPart
+ * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
- *   outcome: 'running' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
+ *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
  *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string}} ToolPart
- *   `not_called`: the call was refused before it reached the service; `arguments` is JSON
- * @typedef {{status: 'streaming' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
- *   failure?: object}} Answer `accepted`: the agent accepted the request, so it verified the access token
- * @typedef {{question: string, answer: Answer}} Turn
+ *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON
+ * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
+ *   failure?: object, approvals?: object[]}} Answer `accepted`: the agent accepted the request, so it verified the access
+ *   token; `approvals`: what the run waits for, while `status` is `waiting`
+ * @typedef {{id: string, question: string, answer: Answer}} Turn `id` is that of the user's message
  */
+
+import { about } from './run-events.js';
 
 const LONGEST_TEXT = 4000;
 
 /** @returns {Turn} */
-export function newTurn(question) {
-  return { question, answer: { status: 'streaming', parts: [] } };
+export function newTurn(question, id = crypto.randomUUID()) {
+  return { id, question, answer: { status: 'streaming', parts: [] } };
 }
 
 /** Adds an event to an answer. Unknown types are ignored. */
 export function addEvent(answer, event) {
   const { parts } = answer;
   if (event.type === 'text' || event.type === 'reasoning') {
-    const last = parts.at(-1);
-    if (last?.type === event.type) last.text += event.text;
-    else parts.push({ type: event.type, text: event.text });
+    const last = parts.find(({ id }) => id !== undefined && id === event.id) ?? parts.at(-1);
+    if (last?.type === event.type && last.id === event.id) last.text += event.text;
+    else parts.push({ type: event.type, ...(event.id !== undefined && { id: event.id }), text: event.text });
+  } else if (event.type === 'begins') {
+    for (const part of parts) if (part.id === event.id) part.text = '';
+  } else if (event.type === 'messages') {
+    answer.parts = turnsOf(event.messages).at(-1)?.answer.parts ?? parts;
   } else if (event.type === 'accepted') {
     answer.accepted = true;
   } else if (event.type === 'tool_started') {
-    const part = { type: 'tool', callId: event.call_id, outcome: 'running', ...toolMembers(event) };
+    let part = event.call_id === undefined ? undefined : parts.find(({ callId }) => callId === event.call_id);
+    if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
+    Object.assign(part, toolMembers(event), { outcome: 'running' });
     if (typeof event.arguments === 'object' && event.arguments !== null) part.arguments = shortened(JSON.stringify(event.arguments, null, 2));
-    parts.push(part);
   } else if (event.type === 'tool_finished') {
     let part = parts.find((candidate) => isCallOf(candidate, event));
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
     Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
     if (typeof event.error === 'string') part.error = event.error;
     if (typeof event.result === 'string') part.result = shortened(event.result);
+  } else if (event.type === 'approvals') {
+    answer.approvals = event.approvals;
+    for (const part of parts) if (part.outcome === 'running') part.outcome = 'waiting';
+  }
+}
+
+/**
+ * The turns of a stored conversation.
+ *
+ * @param {object[]} messages in AG-UI's form, the oldest first
+ * @param {object[]} approvals what the conversation waits for
+ * @returns {Turn[]}
+ */
+export function turnsOf(messages, approvals = []) {
+  const turns = [];
+  for (const message of messages) {
+    if (message.role === 'user') turns.push({ ...newTurn(message.content, message.id), answer: { status: 'done', accepted: true, parts: [] } });
+    else if (turns.length > 0) addMessage(turns.at(-1).answer, message);
+  }
+  for (const { answer } of turns) endAnswer(answer, 'done');
+  if (approvals.length > 0 && turns.length > 0) wait(turns.at(-1).answer, approvals);
+  return turns;
+}
+
+function addMessage(answer, message) {
+  const { id: messageId, content, role } = message;
+  if (role === 'reasoning') addEvent(answer, { type: 'reasoning', id: messageId, text: content });
+  if (role === 'assistant' && content) addEvent(answer, { type: 'text', id: messageId, text: content });
+  for (const { id, function: call } of message.toolCalls ?? []) {
+    addEvent(answer, { type: 'tool_started', call_id: id, tool: call.name, arguments: parsed(call.arguments) });
+  }
+  if (role === 'tool') addEvent(answer, { ...about(message), type: 'tool_finished', call_id: message.toolCallId, result: content });
+}
+
+function wait(answer, approvals) {
+  answer.status = 'waiting';
+  answer.approvals = approvals;
+  for (const part of toolCalls(answer)) {
+    const approval = approvals.find(({ call_id: id }) => id === part.callId);
+    if (part.outcome === 'unknown') part.outcome = 'waiting';
+    if (approval) Object.assign(part, toolMembers(approval));
+  }
+}
+
+function parsed(json) {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }
 
 /** Ends an answer. Unfinished tool calls have an unknown outcome: they may have taken effect. */
 export function endAnswer(answer, status, failure) {
-  answer.status = status;
+  answer.status = status === 'done' && answer.approvals ? 'waiting' : status;
   answer.failure = failure;
   for (const part of answer.parts) if (part.outcome === 'running') part.outcome = 'unknown';
 }
@@ -58,12 +115,12 @@ export function toolCalls(answer) {
   return answer.parts.filter(({ type }) => type === 'tool');
 }
 
-/** The whole history as chat messages, the open question last. Thinking and tool calls are not sent. */
+/** The whole history as messages, the open question last. Thinking and tool calls are not sent. */
 export function chatMessages(turns) {
-  return turns.flatMap(({ question, answer }) => {
+  return turns.flatMap(({ id, question, answer }) => {
     const content = answerText(answer);
-    const user = { role: 'user', content: question };
-    return content ? [user, { role: 'assistant', content }] : [user];
+    const user = { id, role: 'user', content: question };
+    return content ? [user, { id: `${id}-answer`, role: 'assistant', content }] : [user];
   });
 }
 
@@ -77,12 +134,15 @@ function shortened(text) {
 }
 
 function isCallOf(part, event) {
-  if (part.type !== 'tool' || part.outcome !== 'running') return false;
+  if (part.type !== 'tool' || !['running', 'waiting'].includes(part.outcome)) return false;
   return event.call_id === undefined ? part.tool === event.tool : part.callId === event.call_id;
 }
 
 function toolMembers(event) {
-  const members = { tool: event.tool, service: event.service, accessIdentity: event.access_identity };
+  const members = {};
+  if (event.tool !== undefined) members.tool = event.tool;
+  if (event.service !== undefined) members.service = event.service;
+  if (event.access_identity !== undefined) members.accessIdentity = event.access_identity;
   for (const optional of ['audience', 'scope', 'credential']) {
     if (typeof event[optional] === 'string') members[optional] = event[optional];
   }

@@ -28,13 +28,14 @@ test('the five keys of the tutorial are sufficient and select the implicit grant
   assert.equal(configuration.tokenStorage, 'session');
 });
 
-test('API_URL is the base of the agent or the whole chat route', () => {
-  for (const [given, route] of [
-    ['http://localhost:9002', 'http://localhost:9002/openai/v1/chat/completions'],
-    ['http://localhost:9002/', 'http://localhost:9002/openai/v1/chat/completions'],
-    ['http://localhost:9002/openai/v1/chat/completions', 'http://localhost:9002/openai/v1/chat/completions'],
-    ['https://a.example.com/stage/', 'https://a.example.com/stage/openai/v1/chat/completions'],
-  ]) assert.equal(readConfiguration({ ...FIVE_KEYS, API_URL: given }, PAGE).chatUrl, route);
+test('API_URL is the base of the agent or its OpenAI route', () => {
+  for (const [given, base] of [
+    ['http://localhost:9002', 'http://localhost:9002'],
+    ['http://localhost:9002/', 'http://localhost:9002'],
+    ['http://localhost:9002/openai/v1/chat/completions', 'http://localhost:9002'],
+    ['https://a.example.com/stage/', 'https://a.example.com/stage'],
+    ['https://a.example.com/stage/openai/v1/', 'https://a.example.com/stage'],
+  ]) assert.equal(readConfiguration({ ...FIVE_KEYS, API_URL: given }, PAGE).agentUrl, base);
 });
 
 test('the redirect URI is the page without query, fragment and index file', () => {

@@ -2,6 +2,7 @@
 
 import { answerText } from '../chat/conversation.js';
 import { AnswerText } from './answer-text.js';
+import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
 import { element } from './element.js';
 import { failureCard } from './failure.js';
@@ -27,18 +28,24 @@ export class TurnView {
   #parts = [];
   #ended = '';
   #waitingFor = 0;
+  #approvalIds = '';
+  cards = [];
 
-  /** @param {{signIn: () => void, askAgain: () => void, edit: () => void, announce: (text: string) => void}} actions */
+  /**
+   * @param {{signIn: () => void, askAgain: () => void, edit: () => void, announce: (text: string) => void,
+   *   decide: (approval: object, decision: object) => void}} actions
+   */
   constructor(language, turn, actions) {
     this.language = language;
     this.turn = turn;
     this.actions = actions;
     this.waiting = element('p', { class: 'waiting' }, element('span', { class: 'spinner' }), language.text('chat.thinking'));
     this.parts = element('div', { class: 'parts' });
+    this.approvals = element('div', { class: 'approvals' });
     this.end = element('div', { class: 'end' });
     this.element = element('li', { class: 'turn' },
       element('article', { 'class': 'question', 'aria-label': language.text('chat.you') }, turn.question),
-      element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.end));
+      element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.approvals, this.end));
     this.update(false);
   }
 
@@ -47,11 +54,15 @@ export class TurnView {
    * @param {boolean} editing whether its question is being edited
    */
   update(last, editing = false) {
-    const { parts, status } = this.turn.answer;
+    const { parts, status, approvals = [], failure } = this.turn.answer;
+    this.#updateApprovals(approvals, failure);
+    while (this.#parts.length > parts.length) this.#parts.pop().element.remove();
     parts.forEach((part, index) => {
-      if (!this.#parts[index]) {
+      if (!(this.#parts[index] instanceof PARTS[part.type])) {
+        const replaced = this.#parts[index];
         this.#parts[index] = new PARTS[part.type](this.language);
-        this.parts.append(this.#parts[index].element);
+        if (replaced) replaced.element.replaceWith(this.#parts[index].element);
+        else this.parts.append(this.#parts[index].element);
       }
       this.#parts[index].update(part);
     });
@@ -62,13 +73,24 @@ export class TurnView {
     const ended = `${status} ${last} ${editing}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
-      this.end.replaceChildren(...(status === 'streaming' ? [] : this.#ending(last && !editing)));
+      this.end.replaceChildren(...(['streaming', 'waiting'].includes(status) ? [] : this.#ending(last && !editing)));
       this.tick();
     }
   }
 
-  /** Counts down the agent's `Retry-After`. */
+  #updateApprovals(approvals, failure) {
+    const ids = approvals.map(({ id, digest }) => `${id} ${digest}`).join();
+    if (ids !== this.#approvalIds) {
+      this.#approvalIds = ids;
+      this.cards = approvals.map((approval) => new ApprovalCard(this.language, approval, this.actions));
+      this.approvals.replaceChildren(...this.cards.map((card) => card.element));
+    }
+    for (const card of this.cards) card.refused(failure);
+  }
+
+  /** Counts down the agent's `Retry-After`, and the time of approvals. */
   tick(now = Date.now()) {
+    for (const card of this.cards) card.tick(now);
     const seconds = Math.ceil(((this.turn.answer.failure?.retryAt ?? 0) - now) / 1000);
     if (!this.countdown?.parentNode || (seconds <= 0 && this.#waitingFor === 0)) return;
     const text = seconds > 0

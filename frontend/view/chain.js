@@ -90,6 +90,7 @@ export function serviceUses(turn) {
   const uses = new Map();
   for (const call of turn ? toolCalls(turn.answer) : []) {
     const { service, audience, scope, credential, outcome } = call;
+    if (outcome === 'waiting') continue; // nothing was called yet
     const kind = identityKind(call);
     const carried = kind === 'not_called' ? { service, kind } : { service, kind, audience, scope, credential };
     const key = JSON.stringify(carried);

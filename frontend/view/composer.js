@@ -7,6 +7,7 @@ export class Composer {
   /** @param {{send: (question: string) => void, stop: () => void, cancel: () => void}} actions `cancel` ends an edit */
   constructor(language, actions, draft = '') {
     this.actions = actions;
+    this.language = language;
     this.input = element('textarea', {
       'id': 'question', 'rows': 1, 'aria-label': language.text('composer.label'), 'aria-describedby': 'question-hint',
       'placeholder': language.text('composer.placeholder'), 'autocomplete': 'off', 'enterkeyhint': 'send',
@@ -24,7 +25,9 @@ export class Composer {
     requestAnimationFrame(() => this.#fit());
   }
 
-  update({ busy, enabled }) {
+  /** `waits`: the agent waits for an approval, which a text declines. */
+  update({ busy, enabled, waits = false }) {
+    this.input.placeholder = this.language.text(waits ? 'composer.placeholder_waiting' : 'composer.placeholder');
     this.busy = busy;
     this.enabled = enabled;
     this.sendButton.hidden = busy;

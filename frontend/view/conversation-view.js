@@ -3,6 +3,7 @@
 import { answerText } from '../chat/conversation.js';
 import { ChainView } from './chain.js';
 import { Composer } from './composer.js';
+import { ConversationListView } from './conversation-list-view.js';
 import { element } from './element.js';
 import { TurnView } from './answer.js';
 import { failureWords } from './failure.js';
@@ -36,7 +37,9 @@ export class ConversationView {
     this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
     this.latest = element('button', { type: 'button', class: 'latest', hidden: true, onclick: () => this.#scrollToEnd() },
       icon('down'), language.text('chat.latest'));
+    this.conversations = new ConversationListView(app, this.#observing.signal);
     this.element = element('main', { class: 'chat' },
+      this.conversations.element,
       this.chain.element,
       element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label') }, this.first, this.list),
       element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
@@ -100,7 +103,7 @@ export class ConversationView {
     }
     for (const turn of turns.slice(this.#turns.length)) {
       const view = new TurnView(this.language, turn, {
-        signIn: () => this.app.signIn(), askAgain: () => this.app.askAgain(), edit: () => this.#edit(),
+        signIn: () => this.app.signIn(), decide: (approval, decision) => this.app.decide(approval, decision), askAgain: () => this.app.askAgain(), edit: () => this.#edit(),
         announce: (text) => { this.status.textContent = text; },
       });
       this.#turns.push(view);
@@ -118,7 +121,8 @@ export class ConversationView {
   }
 
   #updateComposer() {
-    this.composer.update({ busy: this.app.chat.busy, enabled: !this.expired });
+    const { busy, approvals } = this.app.chat;
+    this.composer.update({ busy, enabled: !this.expired, waits: approvals.length > 0 });
   }
 
   #edit() {
@@ -146,6 +150,7 @@ export class ConversationView {
     const before = this.#lastStatus;
     this.#lastStatus = status;
     if (status === 'streaming') this.status.textContent = this.language.text('chat.status_asking');
+    else if (status === 'waiting') this.status.textContent = this.language.text('approval.announced');
     else if (before === 'streaming') this.status.textContent = this.#ended(turn.answer);
   }
 

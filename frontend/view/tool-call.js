@@ -7,7 +7,7 @@ import { icon } from './icon.js';
 import { identityBadge, identityKind, identitySentence, serviceName } from './identity.js';
 
 const SENTENCES = new Set(['tool.identity', 'tool.outcome', 'tool.remedy']);
-const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'cross', unknown: 'question' };
+const OUTCOME_ICONS = { ok: 'check', failed: 'cross', not_called: 'cross', unknown: 'question', waiting: 'clock' };
 
 export class ToolCall {
   #shown = '';

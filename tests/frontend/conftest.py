@@ -118,7 +118,9 @@ async def page(browser_context: Watched) -> Page:
 @pytest_asyncio.fixture(loop_scope="session")
 async def scripted_agent(serving: Serving) -> AsyncIterator[ScriptedAgent]:
     agent = ScriptedAgent()
-    allowed = CORSMiddleware(agent, allow_origins=[PAGE_ORIGIN], allow_methods=["POST"], allow_headers=["*"])
+    allowed = CORSMiddleware(
+        agent, allow_origins=[PAGE_ORIGIN], allow_methods=["GET", "POST"], allow_headers=["*"]
+    )
     async with serving(allowed) as origin:
         agent.origin = origin
         yield agent

@@ -1,25 +1,38 @@
-/** One question to the agent over its OpenAI-compatible route, as a stream of typed events. */
+/** Runs of the agent as streams of events (`RunEvents`): started or answered over AG-UI, or followed by their thread. */
 
 import { createParser } from '../node_modules/eventsource-parser/dist/index.js';
 import { AgentFailure, failureFromBody } from './agent-failure.js';
+import { RunEvents } from './run-events.js';
 
 const END_MS = 5000;
 
 /**
- * Sends the question, and yields events until the answer is complete:
+ * Starts a run, and yields `{type: 'accepted'}` once the agent has verified the access token, and then its events.
  *
- * - `{type: 'accepted'}`: the agent has accepted the request, so it has verified the access token
- * - `{type: 'text' | 'reasoning', text}`
- * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, ok, duration_ms, …}`, as received from the agent
- * - `{type: 'usage', usage}`
+ * Returns normally only after the agent's final event. Aborting `signal` ends the request; it ends the run as well, unless
+ * the run belongs to a thread.
  *
- * Returns normally only after the agent's final event. Aborting `signal` ends the request and the agent's run.
- *
+ * @param {object} request
+ * @param {string} request.url the agent's AG-UI route
+ * @param {{threadId: string, messages: object[], kept: boolean}} request.input `kept`: the run goes on without its reader
  * @throws {AgentFailure} if the request is refused, or the stream fails or ends early
  */
-export async function* streamAnswer({ url, accessToken, model, messages, signal, fetch = globalThis.fetch }) {
-  const response = await send({ url, accessToken, model, messages, signal, fetch });
+export function startRun({ url, accessToken, input: { threadId, messages, kept }, signal, fetch = globalThis.fetch }) {
+  const forwardedProps = kept ? { on_disconnect: 'continue' } : {};
+  const body = { threadId, runId: crypto.randomUUID(), messages, tools: [], context: [], state: {}, forwardedProps };
+  return events({ url, method: 'POST', body: JSON.stringify(body), accessToken, signal, fetch });
+}
+
+/** The events of the run that goes on in a thread, from its beginning; none if there is no such run. */
+export function followRun({ url, accessToken, signal, fetch = globalThis.fetch }) {
+  return events({ url, method: 'GET', accessToken, signal, fetch });
+}
+
+async function* events(request) {
+  const { signal } = request;
+  const response = await send(request);
   if (!response.ok) throw failureFromBody(await json(response), response);
+  if (response.status === 204) return;
   if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
     await response.body?.cancel();
     throw new AgentFailure({ code: 'agent_failed', status: response.status, requestId: response.headers.get('x-request-id') ?? undefined });
@@ -27,28 +40,25 @@ export async function* streamAnswer({ url, accessToken, model, messages, signal,
   yield { type: 'accepted' };
 
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let over = false; // the final event has been received
+  const run = new RunEvents();
   try {
     for await (const data of serverSentData(reader, signal)) {
-      over = data === '[DONE]';
-      if (over) return;
-      const chunk = parsed(data);
-      over = Boolean(chunk.error);
-      yield* chunkEvents(chunk);
+      yield* run.read(parsed(data));
+      if (run.ended) return;
     }
   } finally {
-    if (over) readToEnd(reader);
+    if (run.ended) readToEnd(reader);
     else reader.cancel().catch(() => {});
   }
   throw new AgentFailure({ code: 'answer_interrupted' });
 }
 
-async function send({ url, accessToken, model, messages, signal, fetch }) {
+async function send({ url, method, body, accessToken, signal, fetch }) {
   try {
     return await fetch(url, {
-      method: 'POST',
-      headers: { 'Authorization': `Bearer ${accessToken}`, 'Content-Type': 'application/json', 'Accept': 'text/event-stream' },
-      body: JSON.stringify({ model, messages, stream: true, stream_options: { include_usage: true } }),
+      method,
+      headers: { 'Authorization': `Bearer ${accessToken}`, 'Accept': 'text/event-stream', ...(body && { 'Content-Type': 'application/json' }) },
+      body,
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error', // the token is sent only to the configured agent
@@ -90,15 +100,6 @@ async function read(reader, signal) {
     signal?.throwIfAborted();
     throw new AgentFailure({ code: 'answer_interrupted' });
   }
-}
-
-function* chunkEvents(chunk) {
-  if (chunk.error) throw failureFromBody(chunk);
-  if (chunk.agent_event) yield chunk.agent_event;
-  const delta = chunk.choices?.[0]?.delta;
-  if (delta?.reasoning_content) yield { type: 'reasoning', text: delta.reasoning_content };
-  if (delta?.content) yield { type: 'text', text: delta.content };
-  if (chunk.usage) yield { type: 'usage', usage: chunk.usage };
 }
 
 function parsed(data) {

@@ -1,0 +1,98 @@
+/**
+ * The events of one run in AG-UI's form, as those of an answer (`addEvent` in conversation.js):
+ *
+ * - `{type: 'text' | 'reasoning', id, text}`, after `{type: 'begins', id}`, which replaces what is known of that message
+ * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, call_id, …}`
+ * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
+ * - `{type: 'messages', messages}`: the conversation so far
+ * - `{type: 'usage', usage}`
+ *
+ * Unknown events are ignored.
+ */
+
+import { AgentFailure } from './agent-failure.js';
+
+/** The member of `metadata` with what AG-UI has no member for. */
+const OWN = 'idaas-agent';
+
+export class RunEvents {
+  #calls = new Map();
+
+  /** Whether the last event of the run has been read. */
+  ended = false;
+
+  /**
+   * @param {object} event one of AG-UI's
+   * @throws {AgentFailure} if the run failed
+   */
+  * read(event) {
+    switch (event.type) {
+      case 'TEXT_MESSAGE_START':
+      case 'REASONING_MESSAGE_START': yield { type: 'begins', id: event.messageId }; break;
+      case 'TEXT_MESSAGE_CONTENT': yield { type: 'text', id: event.messageId, text: String(event.delta) }; break;
+      case 'REASONING_MESSAGE_CONTENT': yield { type: 'reasoning', id: event.messageId, text: String(event.delta) }; break;
+      case 'MESSAGES_SNAPSHOT': yield { type: 'messages', messages: event.messages }; break;
+      case 'TOOL_CALL_START': this.#calls.set(event.toolCallId, { ...about(event), tool: event.toolCallName, text: '' }); break;
+      case 'TOOL_CALL_ARGS': this.#argument(event); break;
+      case 'TOOL_CALL_END': yield* this.#started(event.toolCallId); break;
+      case 'TOOL_CALL_RESULT':
+        yield { ...this.#call(event.toolCallId), ...about(event), type: 'tool_finished', call_id: event.toolCallId, result: text(event.content) };
+        break;
+      case 'RUN_FINISHED': yield* this.#finished(event); break;
+      case 'RUN_ERROR': this.#failed(event); break;
+      default:
+    }
+  }
+
+  #argument({ toolCallId, delta }) {
+    const call = this.#calls.get(toolCallId);
+    if (call) call.text += delta;
+  }
+
+  * #started(id) {
+    if (this.#calls.has(id)) yield { ...this.#call(id), type: 'tool_started', call_id: id };
+  }
+
+  #call(id) {
+    const { text: json, ...members } = this.#calls.get(id) ?? {};
+    return json === undefined ? {} : { ...members, arguments: object(json) };
+  }
+
+  * #finished({ outcome, usage }) {
+    this.ended = true;
+    if (usage?.[0]) yield { type: 'usage', usage: usage[0] };
+    if (outcome?.type === 'interrupt') {
+      yield { type: 'approvals', approvals: outcome.interrupts.map(about).filter(({ id }) => id !== undefined) };
+    }
+  }
+
+  #failed(event) {
+    this.ended = true;
+    const { request_id: requestId, service, retry_after: wait } = about(event);
+    throw new AgentFailure({
+      code: event.code ?? 'agent_failed',
+      message: event.message,
+      service,
+      requestId,
+      retryAt: wait > 0 ? Date.now() + wait * 1000 : undefined,
+    });
+  }
+}
+
+/** The agent's own members of an event, an interrupt or a message. */
+export function about({ metadata }) {
+  const members = metadata?.[OWN];
+  return typeof members === 'object' && members !== null ? members : {};
+}
+
+function object(json) {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function text(content) {
+  return typeof content === 'string' ? content : JSON.stringify(content);
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addEvent, chatMessages, endAnswer, newTurn, toolCalls, turnsOf } from '../chat/conversation.js';
+
+test('parallel tool calls end independently', () => {
+  const { answer } = newTurn('q');
+  const call = (id, members) => ({ tool: 'maps_weather', service: 'amap', access_identity: 'Machine', call_id: id, ...members });
+  addEvent(answer, call('1', { type: 'tool_started' }));
+  addEvent(answer, call('2', { type: 'tool_started' }));
+  addEvent(answer, call('2', { type: 'tool_finished', ok: false, duration_ms: 9, error: 'external_service_failed' }));
+  addEvent(answer, call('1', { type: 'tool_finished', ok: true, duration_ms: 5 }));
+  assert.deepEqual(toolCalls(answer).map(({ callId, outcome, durationMs, error }) => [callId, outcome, durationMs, error]),
+    [['1', 'ok', 5, undefined], ['2', 'failed', 9, 'external_service_failed']]);
+});
+
+test('tool calls without ids are matched by name', () => {
+  const { answer } = newTurn('q');
+  const members = { tool: 'call_enterprise_service', service: 'enterprise', access_identity: 'Human' };
+  addEvent(answer, { type: 'tool_started', ...members });
+  addEvent(answer, { type: 'tool_finished', ...members, ok: true, duration_ms: 12 });
+  assert.deepEqual(toolCalls(answer).map(({ outcome, accessIdentity }) => [outcome, accessIdentity]), [['ok', 'Human']]);
+});
+
+test('a call that was running when the answer ended has an unknown outcome, never success', () => {
+  const { answer } = newTurn('q');
+  addEvent(answer, { type: 'tool_started', tool: 't', service: 's', access_identity: 'Machine' });
+  endAnswer(answer, 'stopped');
+  assert.equal(toolCalls(answer)[0].outcome, 'unknown');
+});
+
+test('unknown events are ignored', () => {
+  const { answer } = newTurn('q');
+  addEvent(answer, { type: 'tool_renamed' });
+  assert.deepEqual(answer.parts, []);
+});
+
+test('the whole history is sent, without thinking and tool calls', () => {
+  const first = newTurn('one');
+  for (const event of [
+    { type: 'reasoning', text: 'hm' }, { type: 'text', text: 'Let me ' }, { type: 'text', text: 'look.' },
+    { type: 'tool_started', tool: 't', service: 's', access_identity: 'Machine' }, { type: 'text', text: 'Done.' },
+  ]) addEvent(first.answer, event);
+  const failed = newTurn('two');
+  endAnswer(failed.answer, 'failed', { code: 'agent_unreachable' });
+  assert.deepEqual(chatMessages([first, failed, newTurn('three')]).map(({ role, content }) => [role, content]), [
+    ['user', 'one'], ['assistant', 'Let me look.\n\nDone.'], ['user', 'two'], ['user', 'three'],
+  ]);
+});
+
+test('arguments and result of a call are kept as text, and long ones are truncated', () => {
+  const { answer } = newTurn('q');
+  const call = { tool: 't', service: 's', access_identity: 'Machine', call_id: '1' };
+  addEvent(answer, { ...call, type: 'tool_started', arguments: { city: '<b>' } });
+  addEvent(answer, { ...call, type: 'tool_finished', ok: true, called: true, duration_ms: 1, result: 'x'.repeat(5000) });
+  const [part] = toolCalls(answer);
+  assert.deepEqual(JSON.parse(part.arguments), { city: '<b>' });
+  assert.equal(part.result, `${'x'.repeat(4000)}…`);
+});
+
+test('a call that was refused before it reached the service is not a failed call', () => {
+  const { answer } = newTurn('q');
+  const call = { tool: 't', service: 'leave', access_identity: 'Human', call_id: '1', audience: 'a', scope: 's' };
+  addEvent(answer, { ...call, type: 'tool_started' });
+  addEvent(answer, { ...call, type: 'tool_finished', ok: false, called: false, duration_ms: 0, error: 'token_exchange_failed' });
+  assert.equal(toolCalls(answer)[0].outcome, 'not_called');
+});
+
+const APPROVAL = { id: 'i', kind: 'tool_call', call_id: 'c2', tool: 'leave_apply', service: 'leave', access_identity: 'Human', audience: 'a', scope: 's' };
+const MESSAGES = [
+  { id: 'u1', role: 'user', content: 'one' },
+  { id: 'r1', role: 'reasoning', content: 'hm' },
+  { id: 'a1', role: 'assistant', content: 'Let me look.', toolCalls: [{ id: 'c1', type: 'function', function: { name: 't', arguments: '{"x":1}' } }] },
+  { id: 'result-c1', role: 'tool', toolCallId: 'c1', content: '24', metadata: { 'idaas-agent': { ok: true, service: 'amap', access_identity: 'Machine' } } },
+  { id: 'a2', role: 'assistant', content: 'Done.' },
+  { id: 'u2', role: 'user', content: 'two' },
+  { id: 'a3', role: 'assistant', toolCalls: [{ id: 'c2', type: 'function', function: { name: 'leave_apply', arguments: '{"days":3}' } }] },
+];
+
+test('a stored conversation has the turns that it had', () => {
+  const [first, second] = turnsOf(MESSAGES);
+  assert.deepEqual([first.id, first.question, first.answer.status], ['u1', 'one', 'done']);
+  assert.deepEqual(first.answer.parts.map(({ type, text, outcome, service }) => [type, text ?? outcome, service]), [
+    ['reasoning', 'hm', undefined], ['text', 'Let me look.', undefined], ['tool', 'ok', 'amap'], ['text', 'Done.', undefined],
+  ]);
+  assert.equal(toolCalls(second.answer)[0].outcome, 'unknown'); // it may have taken effect
+});
+
+test('a conversation that waits shows what it waits for, as a call that was not made', () => {
+  const [, { answer }] = turnsOf(MESSAGES, [APPROVAL]);
+  assert.equal(answer.status, 'waiting');
+  assert.deepEqual(answer.approvals, [APPROVAL]);
+  const [call] = toolCalls(answer);
+  assert.deepEqual([call.outcome, call.service, call.accessIdentity], ['waiting', 'leave', 'Human']);
+});
+
+test('a message that is sent again replaces what is known of it', () => {
+  const [{ answer }] = turnsOf(MESSAGES.slice(0, 5));
+  for (const event of [{ type: 'begins', id: 'a2' }, { type: 'text', id: 'a2', text: 'Done' }, { type: 'text', id: 'a2', text: ' now.' }]) addEvent(answer, event);
+  assert.equal(answer.parts.at(-1).text, 'Done now.');
+  addEvent(answer, { type: 'tool_started', call_id: 'c1', tool: 't' });
+  assert.equal(toolCalls(answer).length, 1);
+});
+
+test('a snapshot of the messages replaces the answer', () => {
+  const { answer } = newTurn('one', 'u1');
+  addEvent(answer, { type: 'text', id: 'x', text: 'old' });
+  addEvent(answer, { type: 'messages', messages: MESSAGES.slice(0, 5) });
+  assert.deepEqual(answer.parts.map(({ type }) => type), ['reasoning', 'text', 'tool', 'text']);
+});
