@@ -68,12 +68,18 @@ def first_calls(question, tools=ALL, earlier=(), **rules):
 
 def converse(question, tools=ALL, answers=None, earlier=(), **rules):
     """Lets the planner call until it answers; the map is real, other tools answer from `answers`."""
+    rounds, text = conversation_of(question, tools, answers, earlier, **rules)
+    return [[call.tool for call in calls] for calls in rounds], text
+
+
+def conversation_of(question, tools=ALL, answers=None, earlier=(), **rules):
+    """The same, with the calls themselves."""
     outcomes, rounds = (), []
     for _ in range(8):
         decision = decide(Conversation(question, earlier, outcomes), tools, TODAY, Rules(**rules))
-        if not decision.calls:
+        if not decision.calls or ((rules.get("forced") or rules.get("must_call")) and rounds):
             return rounds, decision.text
-        rounds.append([call.tool for call in decision.calls])
+        rounds.append(decision.calls)
         outcomes += tuple(Outcome(call, answer(call, answers or {})) for call in decision.calls)
     pytest.fail("the planner does not come to an end")
 

@@ -1,0 +1,10 @@
+"""Every sentence of tests, documents, page and benchmarks, and more: same calls, same answer."""
+
+import pytest
+
+from tests.sandbox.golden_conversations import play, read
+
+
+@pytest.mark.parametrize("case", read(), ids=lambda case: case["question"][:40] or "nothing")
+def test_question_leads_to_the_recorded_calls_and_answer(case):
+    assert play(case) == case
