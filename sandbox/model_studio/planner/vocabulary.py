@@ -14,33 +14,23 @@ _FILLERS = re.compile(LANGUAGE["fillers"].strip())
 
 def stem(word: str) -> str:
     """A light stem, lower case: `orders` → `order`, `driving` → `driv`, `cities` → `city`."""
-    word = word.lower()
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if len(word) - len(ending) >= 3 and word.endswith(ending) and not word.endswith("ss"):
-            return word[: -len(ending)]
-    return word
+    word = re.sub(r"(?<=..)ies$", "y", word.lower())
+    return re.sub(r"^(\w{3,}?)(?:ing|ed|es|s|e)$(?<!ss)", r"\1", word)
 
 
 @lru_cache(maxsize=1024)
 def words(text: str) -> frozenset[str]:
     """Content words: stems of Latin words (camelCase and snake_case apart), pairs of Chinese characters."""
-    latin = {stem(word) for word in _latin(text) if word.lower() not in STOP_WORDS and len(word) > 1}
+    latin = {stem(word) for word in _latin(text) if len(word) > 1} - set(map(stem, STOP_WORDS))
     runs = re.findall(rf"{CHINESE.pattern}+", _FILLERS.sub(" ", text))
-    pairs = {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
-    return frozenset((latin - _STEMMED_STOP_WORDS) | pairs)
+    return frozenset(latin | {run[i : i + 2] for run in runs for i in range(len(run) - 1)})
 
 
 @lru_cache(maxsize=1024)
-def concepts(text: str) -> frozenset[str]:
-    """The concepts that `text` touches."""
-    latin = f" {' '.join(map(stem, _latin(text)))} "
-    return frozenset(
-        name
-        for name, entries in _CONCEPTS.items()
-        if any(re.search(e, latin if e[0] == " " else text) for e in entries)
-    )
+def terms(text: str) -> frozenset[str]:
+    """Content words, and the concepts that stand for them, as `@weather`."""
+    searched = f" {' '.join(map(stem, _latin(text)))} {text}"
+    return words(text) | {f"@{name}" for name, pattern in _CONCEPTS.items() if pattern.search(searched)}
 
 
 def chinese(text: str) -> bool:
@@ -52,10 +42,11 @@ def _latin(text: str) -> list[str]:
     return _WORD.findall(re.sub(r"([a-z])([A-Z])", r"\1 \2", text))
 
 
-def _entry(written: str) -> str:
-    """A Latin entry as whole stems between blanks, a Chinese one as it is."""
-    return f" {' '.join(map(stem, written.split()))} " if written.isascii() else written
+def _concept(entries: str) -> re.Pattern[str]:
+    """Latin entries as whole stems between blanks, Chinese ones as they are."""
+    written = [f" {' '.join(map(stem, e.split()))} " if e.isascii() else e for e in entries.split("|")]
+    return re.compile("|".join(written))
 
 
-_STEMMED_STOP_WORDS = frozenset(map(stem, STOP_WORDS))
-_CONCEPTS = {name: tuple(map(_entry, text.split("|"))) for name, text in LANGUAGE["concepts"].items()}
+_OTHERS = {text.split("|")[0]: text for text in re.split(r";\s*", LANGUAGE["other_concepts"].strip())}
+_CONCEPTS = {name: _concept(entries) for name, entries in (LANGUAGE["concepts"] | _OTHERS).items()}
