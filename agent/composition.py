@@ -196,6 +196,10 @@ class Agent:
             else None
         )
         self.conversation_storage: Final = ConversationStorage.of(settings, clock)
+        if (storage := self.conversation_storage) is not None:
+            self.measures.count_approvals = lambda: storage.approvals.count_open(
+                clock() - settings.approval_seconds
+            )
         self.readiness: Final = Readiness(
             self._checks(),
             optional={"conversations": self.conversation_storage.check} if self.conversation_storage else {},

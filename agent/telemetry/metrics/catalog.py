@@ -59,7 +59,7 @@ def _audit(member: str) -> Callable[[AgentMeasures], Values]:
 
 
 def _approvals(measures: AgentMeasures) -> Values:
-    return {} if measures.approvals_waiting is None else {(): measures.approvals_waiting()}
+    return {} if measures.approvals_waiting is None else {(): measures.approvals_waiting}
 
 
 METRICS: Final = (

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from agent.telemetry.metrics.approvals_waiting import approvals_waiting
 from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.event_loop_lag import event_loop_lag
 from agent.telemetry.metrics.measures import AgentMeasures
@@ -23,7 +24,7 @@ async def published(measures: AgentMeasures, outlets: Sequence[MetricsOutlet]) -
     try:
         for outlet in outlets:
             outlet.start(partial(read_metrics, measures))
-        async with event_loop_lag(measures.loop_lag):
+        async with event_loop_lag(measures.loop_lag), approvals_waiting(measures):
             yield
     finally:
         await asyncio.gather(*(asyncio.to_thread(outlet.stop) for outlet in outlets))
