@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agent.telemetry.metrics.measures import AgentMeasures
 from identity.errors import AgentError
+
+if TYPE_CHECKING:
+    from agent.telemetry.metrics.measures import AgentMeasures
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _SECONDS: Final = 15.0
@@ -15,7 +17,7 @@ _SECONDS: Final = 15.0
 
 @asynccontextmanager
 async def approvals_waiting(
-    measures: AgentMeasures,
+    measures: "AgentMeasures",
     *,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[None]:
