@@ -31,6 +31,7 @@ test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_module
 	@scripts/ensure-chromium
 	@scripts/ensure-wrk
 	@scripts/ensure-redis
+	@scripts/ensure-postgresql
 	@$(BIN)/pytest -n $(JOBS)
 
 frontends: $(VENV)/.dev tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed ## the tests with published front ends, also those that take longer to install

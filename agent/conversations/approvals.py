@@ -9,6 +9,7 @@ from typing import Any, Final
 from agent.conversations.database import Database, Row, Transaction, query
 from agent.conversations.encryption import Encryption
 from agent.conversations.message_json import encoded
+from agent.conversations.places import approved_place, request_place
 from agent.conversations.thread import owner_of
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
@@ -40,7 +41,7 @@ class SqlApprovalStore:
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """See `ApprovalStore`."""
         owner = owner_of(request.principal)
-        body = self._encryption.seal(encoded(_members(request)), _place(owner, request.id, "request"))
+        body = self._encryption.seal(encoded(_members(request)), request_place(owner, request.id))
 
         def work() -> Transaction[ApprovalState]:
             yield from query(
@@ -86,13 +87,6 @@ class SqlApprovalStore:
             rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
             return [self._state(principal, row) for row in rows]
 
-    async def count_open(self, since: float) -> int:
-        """How many approvals of all principals that were opened after `since` wait for a decision."""
-        sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"
-        async with _available():
-            [[number]] = await self._database.read(lambda: query(sql, since))
-            return int(number)
-
     async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
         """See `ApprovalStore`."""
         owner = owner_of(principal)
@@ -135,7 +129,7 @@ class SqlApprovalStore:
     def _stored(self, principal: Principal, state: ApprovalState) -> Transaction[None]:
         approved = None
         if state.approved_digest is not None:
-            place = _place(owner_of(principal), state.request.id, "approved")
+            place = approved_place(owner_of(principal), state.request.id)
             approved = self._encryption.seal(state.approved_digest.encode(), place)
         yield from query(
             "UPDATE approvals SET status = ?, decided_at = ?, approved = ? WHERE id = ?",
@@ -145,13 +139,13 @@ class SqlApprovalStore:
     def _state(self, principal: Principal, row: Row) -> ApprovalState:
         approval_id, thread_id, status, decided_at, body, approved = row
         owner = owner_of(principal)
-        members = json.loads(self._encryption.open(body, _place(owner, approval_id, "request")))
+        members = json.loads(self._encryption.open(body, request_place(owner, approval_id)))
         members |= {name: read(members[name]) for name, read in _READERS.items()}
         request = ApprovalRequest(id=approval_id, thread_id=thread_id, principal=principal, **members)
         state = ApprovalState(request, ApprovalStatus(status), None, decided_at)
         if approved is None:
             return state
-        digest = self._encryption.open(approved, _place(owner, approval_id, "approved"))
+        digest = self._encryption.open(approved, approved_place(owner, approval_id))
         return replace(state, approved_digest=digest.decode())
 
 
@@ -159,10 +153,6 @@ def _members(request: ApprovalRequest) -> dict[str, Any]:
     return {
         each.name: getattr(request, each.name) for each in fields(request) if each.name not in _IN_COLUMNS
     }
-
-
-def _place(owner: str, approval_id: str, what: str) -> str:
-    return f"approval\n{owner}\n{approval_id}\n{what}"
 
 
 @asynccontextmanager

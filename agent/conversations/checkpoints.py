@@ -1,8 +1,7 @@
 """The checkpoints of runs that wait for a person: LangGraph's own saver, in the database of conversations."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
@@ -21,7 +20,7 @@ OpenSaver: TypeAlias = Callable[[], AbstractAsyncContextManager[BaseCheckpointSa
 
 
 class Checkpoints(BaseCheckpointSaver[str]):
-    """A saver that opens `open_saver` at its first use, and raises the failures of the database as errors.
+    """A saver that connects for each operation, which is rare, and raises the database's failures as errors.
 
     `failure` makes an `AgentError` of an exception, or `None` if it is no failure of the database.
     """
@@ -30,9 +29,11 @@ class Checkpoints(BaseCheckpointSaver[str]):
         super().__init__()
         self._open_saver = open_saver
         self._failure = failure
-        self._opening = asyncio.Lock()
-        self._stack = AsyncExitStack()
-        self._opened: BaseCheckpointSaver[str] | None = None
+
+    async def prepare(self) -> None:
+        """Makes LangGraph's tables, if there are none."""
+        async with self._saver():
+            pass
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint, or the latest one of the run."""
@@ -75,19 +76,11 @@ class Checkpoints(BaseCheckpointSaver[str]):
         async with self._saver() as saver:
             await saver.adelete_thread(thread_id)
 
-    async def aclose(self) -> None:
-        """Closes what was opened. May be used again, which opens it anew."""
-        async with self._opening:
-            self._opened = None
-            await self._stack.aclose()
-
     @asynccontextmanager
     async def _saver(self) -> AsyncGenerator[BaseCheckpointSaver[str]]:
         try:
-            async with self._opening:
-                if self._opened is None:
-                    self._opened = await self._stack.enter_async_context(self._open_saver())
-            yield self._opened
+            async with self._open_saver() as saver:
+                yield saver
         except Exception as error:
             if (failure := self._failure(error)) is None:
                 raise

@@ -59,12 +59,24 @@ class Database(Protocol):
         """Runs a transaction. It outlasts the process; with `durable`, a failure of power too."""
         ...
 
+
+class ConversationDatabase(Database, Protocol):
+    """A `Database` that was made for conversations: its first transaction makes or checks their tables."""
+
     async def check(self) -> str:
         """What was found, in a few words for operators. Raises as `read` does."""
         ...
 
+    async def exists(self) -> bool:
+        """Whether there may be conversations. Creates nothing."""
+        ...
+
+    async def scrub(self) -> None:
+        """Overwrites what was deleted, as far as the database's own files may still have it."""
+        ...
+
     def saver(self, serde: SerializerProtocol) -> AbstractAsyncContextManager[BaseCheckpointSaver[str]]:
-        """LangGraph's saver, connected to this database. Close it before the database."""
+        """LangGraph's saver, connected to this database. For one operation."""
         ...
 
     def failure(self, error: Exception) -> AgentError | None:

@@ -44,6 +44,12 @@ class Encryption:
         sealed = self._keys.by_name[name].encrypt(nonce, value, place.encode())
         return _AES_GCM + bytes.fromhex(name) + nonce + sealed
 
+    def is_present(self, stored: bytes) -> bool:
+        """Whether `seal` would do the same now: under the sealing key, or in clear if there is none."""
+        if self._keys is None:
+            return stored[:1] == _CLEAR
+        return stored.startswith(_AES_GCM + bytes.fromhex(self._keys.sealing))
+
     def open(self, stored: bytes, place: str) -> bytes:
         """The value that was stored at `place`. Raises `ConfigurationError`, which names a missing key."""
         if stored[:1] == _CLEAR:

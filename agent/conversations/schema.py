@@ -63,7 +63,12 @@ _APPROVALS: Final = (
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS)
+_KEYS: Final = (
+    "CREATE TABLE encryption_keys (name TEXT PRIMARY KEY)",
+    "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
+)
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""
@@ -73,6 +78,12 @@ SQLITE_TYPES: Final = {
     "number": "INTEGER",
     "time": "REAL",
     "bytes": "BLOB",
+}
+POSTGRES_TYPES: Final = {
+    "key": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "number": "BIGINT",
+    "time": "DOUBLE PRECISION",
+    "bytes": "BYTEA",
 }
 
 

@@ -36,8 +36,10 @@ class SqliteDatabase:
     is overwritten.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_open: Callable[[], Transaction[None]] | None = None) -> None:
+        """`on_open` is the first transaction of each connection."""
         self._path = path
+        self._on_open = on_open
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -51,8 +53,16 @@ class SqliteDatabase:
         return await self._in_thread(lambda: self._transaction("BEGIN IMMEDIATE", work, durable=durable))
 
     async def check(self) -> str:
-        """See `Database`. A file that is not there is not created."""
+        """See `ConversationDatabase`. A file that is not there is not created."""
         return await self._in_thread(self._check)
+
+    async def exists(self) -> bool:
+        """See `ConversationDatabase`."""
+        return await self._in_thread(self._path.exists)
+
+    async def scrub(self) -> None:
+        """See `ConversationDatabase`. The log of writes is emptied, unless another process is reading it."""
+        await self._in_thread(self._scrub)
 
     @asynccontextmanager
     async def saver(self, serde: SerializerProtocol) -> AsyncGenerator[BaseCheckpointSaver[str]]:
@@ -72,7 +82,7 @@ class SqliteDatabase:
         return self._failure(error) if isinstance(error, sqlite3.Error) else None
 
     async def aclose(self) -> None:
-        """See `Database`."""
+        """See `ConversationDatabase`."""
         if (thread := self._thread) is not None:
             await self._in_thread(self._close)
             self._thread = None
@@ -96,6 +106,12 @@ class SqliteDatabase:
     def _transaction(self, begin: str, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
         if (connection := self._connection) is None:
             connection = self._connection = self._open()
+            if self._on_open is not None:
+                try:
+                    self._transaction("BEGIN IMMEDIATE", self._on_open)
+                except BaseException:
+                    self._close()
+                    raise
         if durable:
             connection.execute("PRAGMA synchronous = FULL")
         connection.execute(begin)
@@ -149,7 +165,7 @@ class SqliteDatabase:
         version = self._version(connection)
         connection.execute("COMMIT")
         if version == 0:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA auto_vacuum = FULL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -185,6 +201,10 @@ class SqliteDatabase:
             raise self._unavailable("it cannot be read and written")
         self._transaction("BEGIN", _first_thread)
         return f"{self._path}, tables of version {SCHEMA_VERSION}"
+
+    def _scrub(self) -> None:
+        if self._connection is not None:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -5,37 +5,70 @@ from typing import Final, Self
 
 from agent.conversations.approvals import SqlApprovalStore
 from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import Database
+from agent.conversations.database import ConversationDatabase
 from agent.conversations.encryption import Encryption
+from agent.conversations.key_register import KeyRegister
+from agent.conversations.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.postgres_database import PostgresDatabase
+from agent.conversations.reencryption import Reencryption
+from agent.conversations.retention import Retention
 from agent.conversations.serializer import checkpoint_serializer
 from agent.conversations.sqlite_database import SqliteDatabase
 from agent.conversations.threads import ThreadStore
+from agent.settings.conversation_variables import SqliteFile
 from agent.settings.variables import Settings
 
 
 class ConversationStorage:
     """One database and everything that is stored in it. Opens nothing before the first use."""
 
-    def __init__(self, database: Database, encryption: Encryption, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: ConversationDatabase,
+        encryption: Encryption,
+        *,
+        days: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`days` is how long a conversation is kept after its last change."""
         self._database = database
+        serde = checkpoint_serializer(encryption)
         self.threads: Final = ThreadStore(database, encryption, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)
-        serde = checkpoint_serializer(encryption)
         self.checkpoints: Final = Checkpoints(lambda: database.saver(serde), database.failure)
+        self.retention: Final = Retention(
+            database,
+            self.checkpoints,
+            days=days,
+            clock=clock,
+            also=Reencryption(database, encryption).run,
+        )
 
     @classmethod
     def of(cls, settings: Settings, clock: Callable[[], float]) -> Self | None:
         """The storage of `CONVERSATIONS_URL`; `None` if conversations are not stored."""
         if settings.conversations_url is None:
             return None
-        database = SqliteDatabase(settings.conversations_url.path)
-        return cls(database, Encryption(settings.conversations_key_file), clock=clock)
+        encryption = Encryption(settings.conversations_key_file)
+        enter = KeyRegister(encryption).enter
+        database: ConversationDatabase
+        if isinstance(settings.conversations_url, SqliteFile):
+            database = SqliteDatabase(settings.conversations_url.path, enter)
+        else:
+            cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
+            address = conninfo(settings.conversations_url.url, cafile)
+            database = PostgresDatabase(PostgresConnections(address), enter)
+        return cls(database, encryption, days=settings.conversation_days, clock=clock)
+
+    def start(self) -> None:
+        """Starts what is done regularly."""
+        self.retention.start()
 
     async def check(self) -> str:
-        """What was found, for readiness and `doctor`. Raises what `Database.check` raises."""
+        """What was found, for readiness and `doctor`. Raises what the database raises."""
         return await self._database.check()
 
     async def aclose(self) -> None:
         """Closes connections."""
-        await self.checkpoints.aclose()
+        await self.retention.aclose()
         await self._database.aclose()

@@ -16,6 +16,7 @@ from agent.conversations.database import Database, Row, Transaction, Value, quer
 from agent.conversations.encryption import Encryption
 from agent.conversations.listing import COLUMNS, page
 from agent.conversations.message_json import message_to_json
+from agent.conversations.places import title_place
 from agent.conversations.run_state import RunKey
 from agent.conversations.thread import (
     StoppedRun,
@@ -250,23 +251,19 @@ class ThreadStore:
 
     def _thread(self, owner: str, row: Row) -> Thread:
         thread_id, title, *others = row
-        opened = None if title is None else self._encryption.open(title, _title_place(owner, thread_id))
+        opened = None if title is None else self._encryption.open(title, title_place(owner, thread_id))
         return Thread(thread_id, None if opened is None else opened.decode(), *others)
 
     def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
         if title is None:
             return None
-        return self._encryption.seal(title.encode(errors="replace"), _title_place(owner, thread_id))
+        return self._encryption.seal(title.encode(errors="replace"), title_place(owner, thread_id))
 
 
 def _valid(thread_id: str) -> str:
     if not is_thread_id(thread_id):
         raise ValueError("a thread's identifier has 1 to 64 letters, digits, - and _")
     return thread_id
-
-
-def _title_place(owner: str, thread_id: str) -> str:
-    return f"title\n{owner}\n{thread_id}"
 
 
 def _key(owner: str, thread_id: str) -> Transaction[ThreadKey]:

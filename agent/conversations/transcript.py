@@ -10,6 +10,7 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.database import Row, Statement, Transaction, Value, query
 from agent.conversations.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.places import message_place
 from agent.conversations.thread import StoredMessage
 from agent.conversations.window import Window, tokens_of
 from agent.error_codes import AgentCode
@@ -41,7 +42,9 @@ class Transcript:
         """Appends `messages`, of which there is at least one, from the position `first` on."""
         values: list[Value] = []
         for seq, message in enumerate(messages, first):
-            body = self._encryption.seal(encoded(message_to_json(message)), _place(thread, seq))
+            body = self._encryption.seal(
+                encoded(message_to_json(message)), message_place(thread.owner, thread.thread_id, seq)
+            )
             values += [thread.key, seq, run_id, now, tokens_of(message), body]
         rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(messages))
         sql = f"INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body) VALUES {rows}"  # noqa: S608 - placeholders
@@ -70,7 +73,9 @@ class Transcript:
 
     def _message(self, thread: ThreadKey, seq: int, body: bytes) -> AnyMessage:
         try:
-            return message_from_json(json.loads(self._encryption.open(body, _place(thread, seq))))
+            return message_from_json(
+                json.loads(self._encryption.open(body, message_place(thread.owner, thread.thread_id, seq)))
+            )
         except ValueError:
             fault = f"message {seq} of thread {thread.thread_id} does not have the expected form"
             raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault]) from None
@@ -80,7 +85,3 @@ def _page(thread: ThreadKey, before: int | None, limit: int) -> Transaction[Sequ
     condition, values = ("", ()) if before is None else (" AND seq < ?", (before,))
     sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ?{condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
     return (yield from query(sql, thread.key, *values, limit))
-
-
-def _place(thread: ThreadKey, seq: int) -> str:
-    return f"message\n{thread.owner}\n{thread.thread_id}\n{seq}"

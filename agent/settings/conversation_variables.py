@@ -1,6 +1,7 @@
 """The variables of conversations that last."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -8,8 +9,13 @@ from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
 from identity.sealing.sealing_keys import SealingKeys
+from identity.secret import Secret
 
-_FORM: Final = "must be sqlite:///path of a file, or none"
+_FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
+_PARAMETERS: Final = frozenset(
+    {"host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey"}
+    | {"target_session_attrs"}
+)
 _MAX_KEY_FILE: Final = 1000
 
 
@@ -23,15 +29,44 @@ class SqliteFile:
         return f"sqlite:///{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Conversations in a PostgreSQL, for the processes of several machines. The URL may have a password."""
+
+    url: Secret
+
+
 def _conversations_url(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value == "none":
         return None
+    if value.startswith(("postgresql://", "postgres://")):
+        return PostgresServer(_postgres_url(value))
     scheme, separator, path = value.partition(":///")
     if scheme != "sqlite" or not separator or not path or path.endswith("/"):
         raise ValueError(_FORM)
     return SqliteFile(Path(path))
+
+
+def _postgres_url(value: str) -> Secret:
+    """Its text is not repeated in a fault: it may contain a password, and so may psycopg's message."""
+    if find_spec("psycopg") is None:
+        raise ValueError('needs the package "psycopg": pip install "idaas-agent[postgres]"')
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given = conninfo_to_dict(value)
+    except ProgrammingError:
+        raise ValueError(_FORM) from None
+    ports = str(given.get("port") or "5432").split(",")
+    if not given.get("dbname") or not all(port.isdecimal() for port in ports):
+        raise ValueError(_FORM)
+    if refused := sorted(given.keys() - _PARAMETERS):
+        fault = f'must not have the parameter "{refused[0]}"; allowed: {", ".join(sorted(_PARAMETERS))}'
+        raise ValueError(fault)
+    return Secret(value)
 
 
 def _keys(value: object) -> object:
@@ -46,7 +81,9 @@ def _keys(value: object) -> object:
 
 
 KeysFile = Annotated[InstanceOf[SealingKeys], BeforeValidator(_keys)]
-ConversationsUrl = Annotated[InstanceOf[SqliteFile] | None, BeforeValidator(_conversations_url)]
+ConversationsUrl = Annotated[
+    InstanceOf[SqliteFile] | InstanceOf[PostgresServer] | None, BeforeValidator(_conversations_url)
+]
 
 
 class ConversationVariables(VariableGroup):
@@ -56,8 +93,9 @@ class ConversationVariables(VariableGroup):
         SqliteFile(Path(".idaas-agent/conversations.db")),
         description="Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file,"
         " which the first conversation creates, for the processes of one machine (an absolute path has four"
-        " slashes); `none`: every request carries its whole conversation, and tools that need an approval"
-        " are refused.",
+        " slashes); `postgresql://user:password@host:5432/database` for several machines, which needs"
+        ' `pip install "idaas-agent[postgres]"`; `none`: every request carries its whole conversation, and'
+        " tools that need an approval are refused.",
     )
     conversations_key_file: KeysFile | None = Field(
         None,

@@ -2,9 +2,6 @@
 
 import { AgentFailure, failureFromBody } from './agent-failure.js';
 
-/** The first question waits for the list no longer than this. */
-const LIST_MS = 5000;
-
 export class Threads {
   /**
    * @param {object} agent
@@ -19,7 +16,7 @@ export class Threads {
   async list(search = '') {
     try {
       const query = search === '' ? '' : `?search=${encodeURIComponent(search)}`;
-      return (await this.#call('GET', query, undefined, AbortSignal.timeout(LIST_MS))).threads;
+      return (await this.#call('GET', query)).threads;
     } catch (error) {
       if (error.status === 404) return undefined;
       throw error;
@@ -68,7 +65,7 @@ export class Threads {
     return `${this.agentUrl}/threads/${id}/events`;
   }
 
-  async #call(method, path, body, signal) {
+  async #call(method, path, body) {
     let response;
     try {
       response = await this.fetch(`${this.agentUrl}/threads${path}`, {
@@ -79,7 +76,6 @@ export class Threads {
         credentials: 'omit',
         redirect: 'error', // the token is sent only to the configured agent
         referrerPolicy: 'no-referrer',
-        signal,
       });
     } catch {
       throw new AgentFailure({ code: 'agent_unreachable' });

@@ -1,7 +1,6 @@
 """The caller of a run: verified before each visit of a node, and recorded in the state."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from langgraph.runtime import Runtime
 
@@ -56,11 +55,7 @@ class Node(Protocol):
         ...
 
 
-CallerOf: TypeAlias = Callable[[AgentState, Runtime[AgentContext]], Awaitable[VerifiedAccessToken]]
-"""Verifies the caller of a run in a state of it."""
-
-
-def as_verified_caller(caller_of: CallerOf, node: CallerNode) -> Node:
+def as_verified_caller(callers: Callers, node: CallerNode) -> Node:
     """`node` in LangGraph's form, called for the caller that is verified before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the
@@ -69,7 +64,7 @@ def as_verified_caller(caller_of: CallerOf, node: CallerNode) -> Node:
     """
 
     async def verified(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
-        caller = await caller_of(state, runtime)
+        caller = await callers.of(runtime)
         principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
         return {**await node(state, caller, runtime), "principal": principal}
 

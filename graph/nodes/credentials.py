@@ -8,7 +8,6 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.node_error import MODEL, error_of_node
-from graph.nodes.consents import Consents
 from graph.run_credentials import RunCredentials, UnavailableCredential
 from graph.service_credentials import ServiceCredential, ServiceCredentials
 from graph.state import AgentState
@@ -29,23 +28,18 @@ class CredentialsNode:
     """
 
     def __init__(
-        self,
-        services: Sequence[Service],
-        service_credentials: ServiceCredentials,
-        seconds: float,
-        consents: Consents | None = None,
+        self, services: Sequence[Service], service_credentials: ServiceCredentials, seconds: float
     ) -> None:
-        """`seconds` bounds the time for each credential. `consents` asks for those that are missing."""
+        """`seconds` bounds the time for each credential."""
         self._services = services
         self._service_credentials = service_credentials
         self._seconds = seconds
-        self._consents = consents
 
     async def __call__(
         self,
         state: AgentState,
         caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],
+        runtime: Runtime[AgentContext],  # noqa: ARG002 - the form of a node
     ) -> dict[str, Any]:
         """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
         credentials = {
@@ -62,9 +56,6 @@ class CredentialsNode:
         if missing:
             outcomes = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
             resolved.update(zip(missing, outcomes, strict=True))
-        if self._consents is not None:
-            for name, outcome in resolved.items():
-                resolved[name] = await self._consents.settled(name, outcome, state, caller, runtime)
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome

@@ -126,22 +126,18 @@ class AuditTrail:
     def approval(
         self,
         action: AuditedAction,
-        principal: Principal,
-        caller: VerifiedAccessToken | None,
+        caller: VerifiedAccessToken,
         *,
         approval: str,
         access_identity: AccessIdentity | None,
         **members: str | None,
     ) -> AuditedStep:
-        """The question to `principal` whether a call may be made, or their decision. `members`: the call's.
-
-        `caller` is `None` if their access token has expired.
-        """
+        """The question to `caller` whether a call may be made, or their decision. `members`: the call's."""
         return self._step(
             action,
             approval=approval,
-            principal=principal,
-            token_hash=None if caller is None else self._hash(caller.fingerprint),
+            principal=caller.principal,
+            token_hash=self._hash(caller.fingerprint),
             access_identity=access_identity,
             **members,
         )

@@ -1,24 +1,57 @@
-"""The databases of conversations: every test of the store runs on each of them. And processes with runs."""
+"""The databases of conversations: every test of the stores runs on each of them. And processes with runs."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from agent.conversations.database import Database
+from agent.conversations.database import ConversationDatabase
+from agent.conversations.encryption import Encryption
+from agent.conversations.key_register import KeyRegister
+from agent.conversations.postgres_connections import SCHEMA, PostgresConnections, conninfo
+from agent.conversations.postgres_database import PostgresDatabase
 from agent.conversations.sqlite_database import SqliteDatabase
+from identity.secret import Secret
 from tests.agent.conversations.runs import ProcessOf, SharedDatabase
+from tests.postgres_process import PostgresProcess, postgres_process
 
-NewDatabase = Callable[[], Database]
-"""Makes another connection to the same data, as another process has it."""
+PASSWORD = "postgres-password"
+"""Of the server of the tests."""
+
+NewDatabase = Callable[..., ConversationDatabase]
+"""Makes another connection to the same data, as another process has it; an `Encryption` is checked."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresProcess]:
+    """One server for all tests of a process, which must leave it running."""
+    with postgres_process(password=PASSWORD) as server:
+        yield server
 
 
 @pytest.fixture
-async def new_database(tmp_path: Path) -> AsyncIterator[NewDatabase]:
-    made: list[Database] = []
+def postgres(postgres_server: PostgresProcess) -> PostgresProcess:
+    """The server without data. The tables stay: making them takes longer than the tests."""
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        sql = "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = %s"
+        tables = [table for [table] in connection.execute(sql, (SCHEMA,)) if "migrations" not in table]
+        if tables := [table for table in tables if "version" not in table]:
+            connection.execute(f"TRUNCATE {', '.join(tables)}")
+    return postgres_server
 
-    def make() -> Database:
-        made.append(SqliteDatabase(tmp_path / "folder" / "conversations.db"))
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewDatabase]:
+    made: list[ConversationDatabase] = []
+    url = request.getfixturevalue("postgres").url if request.param == "postgresql" else None
+
+    def make(encryption: Encryption | None = None) -> ConversationDatabase:
+        on_open = None if encryption is None else KeyRegister(encryption).enter
+        if url is None:
+            made.append(SqliteDatabase(tmp_path / "folder" / "conversations.db", on_open))
+        else:
+            made.append(PostgresDatabase(PostgresConnections(conninfo(Secret(url))), on_open))
         return made[-1]
 
     yield make
@@ -27,7 +60,7 @@ async def new_database(tmp_path: Path) -> AsyncIterator[NewDatabase]:
 
 
 @pytest.fixture
-def database(new_database: NewDatabase) -> Database:
+def database(new_database: NewDatabase) -> ConversationDatabase:
     return new_database()
 
 

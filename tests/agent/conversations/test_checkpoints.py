@@ -3,7 +3,7 @@
 import json
 import operator
 import pickle
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import ormsgpack
@@ -59,19 +59,15 @@ OpenCheckpoints = Callable[..., Checkpoints]
 
 
 @pytest.fixture
-async def checkpoints_of(new_database: NewDatabase) -> AsyncIterator[OpenCheckpoints]:
+def checkpoints_of(new_database: NewDatabase) -> OpenCheckpoints:
     """`checkpoints_of(keys)`: as another process opens them."""
-    made: list[Checkpoints] = []
 
     def make(keys: str | None = None, database: Database | None = None) -> Checkpoints:
         opened = database or new_database()
         serde = checkpoint_serializer(Encryption(None if keys is None else SealingKeys.of(keys)))
-        made.append(Checkpoints(lambda: opened.saver(serde), opened.failure))
-        return made[-1]
+        return Checkpoints(lambda: opened.saver(serde), opened.failure)
 
-    yield make
-    for checkpoints in made:
-        await checkpoints.aclose()
+    return make
 
 
 async def paused(checkpoints: Checkpoints) -> None:

@@ -1,12 +1,14 @@
 """The variables of conversations."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from agent.settings.conversation_variables import ConversationVariables, SqliteFile
+from agent.settings.conversation_variables import ConversationVariables, PostgresServer, SqliteFile
 from agent.settings.faults import variable_faults
+from identity.secret import Secret
 
 
 def read(**variables: str) -> ConversationVariables:
@@ -78,3 +80,35 @@ def test_unusable_file_of_keys_is_a_fault_without_its_content(tmp_path: Path, co
 )
 def test_limit_that_cannot_be_used_is_a_fault(name: str, value: str) -> None:
     assert fault(**{name: value}).startswith(f"{name.upper()} must be ")
+
+
+@pytest.mark.promise("no-secret-leaves")
+def test_url_of_postgresql_is_a_secret() -> None:
+    url = "postgresql://agent:postgres-password@db.example:5432/conversations?sslmode=verify-ca"
+    settings = read(conversations_url=url)
+    assert settings.conversations_url == PostgresServer(Secret(url))
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "postgres-password" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://agent:postgres-password@db.example",
+        "postgresql://agent:postgres-password@db.example:port/c",
+        "postgresql://agent:postgres-password@[db.example/c",
+        "postgresql://agent:postgres-password@db.example/c?options=-cstatement_timeout=0",
+        "postgresql://agent:postgres-password@db.example/c?service=other",
+        "postgresql://agent:postgres-password@db.example/c?unknown=1",
+    ],
+)
+def test_invalid_url_of_postgresql_is_refused_and_not_repeated(url: str) -> None:
+    found = fault(conversations_url=url)
+    assert found.startswith("CONVERSATIONS_URL must ")
+    assert "postgres-password" not in found
+
+
+def test_url_of_postgresql_requires_the_psycopg_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    found = fault(conversations_url="postgresql://db.example/c")
+    assert "idaas-agent[postgres]" in found

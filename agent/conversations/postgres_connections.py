@@ -1,0 +1,98 @@
+"""Connections to PostgreSQL: opened as they are needed, and kept for the next transaction."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from identity.secret import Secret
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+    Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+SCHEMA: Final = "idaas_agent"
+"""The schema of all tables, LangGraph's too: another program may use the same names in the same database."""
+
+_LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
+_SESSION: Final = {
+    "search_path": SCHEMA,
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+_CONNECT_SECONDS: Final = 5
+_SILENT_MILLISECONDS: Final = 10_000
+
+
+def conninfo(url: Secret, cafile: str | None = None) -> Secret:
+    """`url` with what every connection has. Of another machine, the certificate and the name are verified,
+    with the authorities of `cafile` or of the system, unless `url` names another `sslmode`.
+    """
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    given = conninfo_to_dict(url.reveal())
+    members: dict[str, Any] = {
+        "application_name": "idaas-agent",
+        "connect_timeout": _CONNECT_SECONDS,
+        "tcp_user_timeout": _SILENT_MILLISECONDS,
+        "keepalives_idle": 30,
+    }
+    if not all(each.startswith("/") or each in _LOCAL for each in str(given.get("host") or "").split(",")):
+        members |= {"sslmode": "verify-full", "sslrootcert": cafile or "system"}
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    return Secret(make_conninfo(**(members | given | {"options": options})))
+
+
+class PostgresConnections:
+    """At most `most` connections. Those that are not used stay open, the last used first.
+
+    A connection that cannot be opened is an error at once, and the next attempt a new one: nothing waits for
+    a server that is away, and nothing has to be told that it is back.
+    """
+
+    def __init__(self, conninfo: Secret, *, most: int = 10) -> None:
+        self._conninfo = conninfo
+        self._free = asyncio.Semaphore(most)
+        self._idle: deque[Connection] = deque()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator["Connection"]:
+        """A connection without a transaction. One that is left in a transaction, or broken, is closed."""
+        async with self._free:
+            connection = self._idle.pop() if self._idle else await self._opened()
+            try:
+                yield connection
+            finally:
+                if _is_idle(connection):
+                    self._idle.append(connection)
+                else:
+                    await _close(connection)
+
+    async def drop_idle(self) -> None:
+        """Closes the connections that are not used: after one was found broken, they may be, too."""
+        while self._idle:
+            await _close(self._idle.pop())
+
+    async def aclose(self) -> None:
+        """Closes the connections that are not used."""
+        await self.drop_idle()
+
+    async def _opened(self) -> "Connection":
+        from psycopg import AsyncConnection
+
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return await AsyncConnection.connect(self._conninfo.reveal(), autocommit=True)
+
+
+def _is_idle(connection: "Connection") -> bool:
+    from psycopg.pq import TransactionStatus
+
+    return not connection.closed and connection.info.transaction_status is TransactionStatus.IDLE
+
+
+async def _close(connection: "Connection") -> None:
+    with suppress(Exception):
+        await connection.close()

@@ -1,0 +1,151 @@
+"""Conversations in PostgreSQL, for the processes of several machines."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from agent.conversations.database import Rows, Statement, Transaction, query
+from agent.conversations.postgres_connections import PostgresConnections
+from agent.conversations.postgres_failure import failure, unavailable
+from agent.conversations.postgres_schema import migrate
+from agent.conversations.schema import SCHEMA_VERSION
+from identity.errors import AgentError
+
+if TYPE_CHECKING:
+    from agent.conversations.postgres_connections import Connection
+
+T = TypeVar("T")
+
+_BEGIN: Final = (Statement("BEGIN"),)
+_BEGIN_DURABLE: Final = (Statement("BEGIN"), Statement("SET LOCAL synchronous_commit = on"))
+
+
+class PostgresDatabase:
+    """A `Database`. Its tables, LangGraph's too, are in a schema of their own, which the first use makes.
+
+    Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
+    connection broken before the commit is repeated once, on a new connection.
+    """
+
+    def __init__(
+        self, connections: PostgresConnections, on_open: Callable[[], Transaction[None]] | None = None
+    ) -> None:
+        """`on_open` is the first transaction after the tables were made or checked."""
+        self._connections = connections
+        self._on_open = on_open
+        self._migrating = asyncio.Lock()
+        self._migrated = False
+
+    async def read(self, work: Callable[[], Transaction[T]]) -> T:
+        """See `Database`."""
+        return await self._run(work, ())
+
+    async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        """See `Database`."""
+        return await self._run(work, _BEGIN_DURABLE if durable else _BEGIN)
+
+    async def check(self) -> str:
+        """See `ConversationDatabase`."""
+        [[version]] = await self.read(lambda: query("SHOW server_version"))
+        return f"PostgreSQL {version}, tables of version {SCHEMA_VERSION}"
+
+    async def exists(self) -> bool:
+        """See `ConversationDatabase`."""
+        return True
+
+    async def scrub(self) -> None:
+        """See `ConversationDatabase`. PostgreSQL's vacuum reuses the space of what was deleted."""
+
+    @asynccontextmanager
+    async def saver(self, serde: SerializerProtocol) -> AsyncGenerator[BaseCheckpointSaver[str]]:
+        """See `ConversationDatabase`."""
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+        async with self._connection() as connection:
+            yield AsyncPostgresSaver(connection, serde=serde)  # type: ignore[arg-type] # as in `migrate`
+
+    def failure(self, error: Exception) -> AgentError | None:
+        """See `ConversationDatabase`."""
+        return failure(error)
+
+    async def aclose(self) -> None:
+        """See `ConversationDatabase`."""
+        await self._connections.aclose()
+
+    async def _run(self, work: Callable[[], Transaction[T]], begin: Sequence[Statement]) -> T:
+        try:
+            try:
+                return await self._attempt(work(), begin)
+            except _LostError:
+                await self._connections.drop_idle()
+            return await self._attempt(work(), begin)
+        except _LostError:
+            raise unavailable("it has closed the connection") from None
+        except Exception as error:
+            if (mapped := failure(error)) is None:
+                raise
+            raise mapped from None
+
+    async def _attempt(self, transaction: Transaction[T], begin: Sequence[Statement]) -> T:
+        async with self._connection() as connection:
+            try:
+                result = await _driven(connection, transaction, begin)
+            except Exception:
+                if connection.broken:
+                    raise _LostError from None
+                if begin:
+                    await connection.execute("ROLLBACK")
+                raise
+            if begin:
+                await connection.execute("COMMIT")
+            return result
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator["Connection"]:
+        """One whose tables exist."""
+        async with self._connections.connection() as connection:
+            if not self._migrated:
+                async with self._migrating:
+                    if not self._migrated:
+                        await migrate(connection)
+                        if self._on_open is not None:
+                            await _driven(connection, self._on_open(), ())
+                        self._migrated = True
+            yield connection
+
+
+class _LostError(Exception):
+    """The connection was lost before the commit: nothing was done."""
+
+
+async def _driven(connection: "Connection", transaction: Transaction[T], begin: Sequence[Statement]) -> T:
+    try:
+        statements = next(transaction)
+        results = (await _executed(connection, [*begin, *statements]))[len(begin) :]
+        while True:
+            statements = transaction.send(results)
+            results = await _executed(connection, statements)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def _executed(connection: "Connection", statements: Sequence[Statement]) -> list[Rows]:
+    """The rows of each statement. Several are sent together."""
+    if len(statements) == 1:
+        cursor = await connection.execute(_sql(statements[0].sql), statements[0].values, binary=True)
+        return [await cursor.fetchall() if cursor.description else ()]
+    async with connection.pipeline():
+        cursors = [await connection.execute(_sql(each.sql), each.values, binary=True) for each in statements]
+    return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+
+
+@lru_cache(1000)
+def _sql(sql: str) -> bytes:
+    """psycopg's placeholders are `%s`."""
+    return sql.replace("%", "%%").replace("?", "%s").encode()

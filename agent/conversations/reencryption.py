@@ -1,0 +1,84 @@
+"""Brings what is stored under former keys, or in clear, under the present key, so that the former can go."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from agent.conversations.database import Database, Row, Transaction, Value, query
+from agent.conversations.encryption import Encryption
+from agent.conversations.key_register import KeyRegister
+from agent.conversations.places import approved_place, message_place, request_place, title_place
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+_AT_ONCE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of sealed values. A row has its key, owner, identifier, and the value."""
+
+    table: str
+    name: str
+    keys: tuple[str, ...]
+    first: tuple[Value, ...]
+    """Before all keys."""
+    place: Callable[[Row], str]
+    join: str = ""
+
+    def select(self) -> str:
+        keys, places = ", ".join(self.keys), ", ".join("?" * len(self.keys))
+        return (
+            f"SELECT {keys}, owner, id, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
+            f" WHERE ({keys}) > ({places}) AND {self.name} IS NOT NULL ORDER BY {keys} LIMIT {_AT_ONCE}"
+        )
+
+    def update(self) -> str:
+        condition = " AND ".join(f"{key} = ?" for key in self.keys)
+        return f"UPDATE {self.table} SET {self.name} = ? WHERE {condition} AND {self.name} = ?"  # noqa: S608 - constants
+
+
+_COLUMNS: Final = (
+    _Column("threads", "title", ("key",), (-1,), lambda row: title_place(row[1], row[2])),
+    _Column(
+        *("messages", "body", ("thread_key", "seq"), (-1, -1)),
+        lambda row: message_place(row[2], row[3], row[1]),
+        " JOIN threads ON threads.key = thread_key",
+    ),
+    _Column("approvals", "body", ("id",), ("",), lambda row: request_place(row[1], row[2])),
+    _Column("approvals", "approved", ("id",), ("",), lambda row: approved_place(row[1], row[2])),
+)
+
+
+class Reencryption:
+    """One pass over everything that is stored, if there are former keys; afterwards they are not needed."""
+
+    def __init__(self, database: Database, encryption: Encryption) -> None:
+        self._database = database
+        self._encryption = encryption
+        self._register = KeyRegister(encryption)
+
+    async def run(self) -> int:
+        """How many values were encrypted anew. Raises what the database raises."""
+        await self._database.write(self._register.enter)
+        if not (former := await self._database.read(self._register.former)):
+            return 0
+        changed = 0
+        for column in _COLUMNS:
+            after = column.first
+            while rows := await self._database.read(partial(query, column.select(), *after)):
+                after = rows[-1][: len(column.keys)]
+                changed += await self._database.write(partial(self._replace, column, rows))
+        await self._database.write(lambda: self._register.remove(former))
+        _LOG.info("%d values were brought under the present key of conversations", changed)
+        return changed
+
+    def _replace(self, column: _Column, rows: Sequence[Row]) -> Transaction[int]:
+        outdated = [row for row in rows if not self._encryption.is_present(row[-1])]
+        for row in outdated:
+            place, stored = column.place(row), row[-1]
+            sealed = self._encryption.seal(self._encryption.open(stored, place), place)
+            # A value that was replaced meanwhile is under the key of the one who did it.
+            yield from query(column.update(), sealed, *row[: len(column.keys)], stored)
+        return len(outdated)

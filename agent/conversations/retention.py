@@ -1,0 +1,103 @@
+"""The end of conversations: those that were deleted, and those that were not changed for too long."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from agent.conversations.checkpoints import Checkpoints
+from agent.conversations.database import ConversationDatabase, Transaction, query
+from identity.errors import AgentError
+
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
+RESTORABLE_SECONDS: Final = 600.0
+"""How long a deleted conversation can be restored at least."""
+_ROUND_SECONDS: Final = 600.0
+_AT_ONCE: Final = 100
+_DAY_SECONDS: Final = 86_400.0
+
+
+class Retention:
+    """Purges conversations with their messages, approvals and checkpoints, for good, every ten minutes.
+
+    What `also` does follows each round. Several processes may do the same at the same time.
+    """
+
+    def __init__(
+        self,
+        database: ConversationDatabase,
+        checkpoints: Checkpoints,
+        *,
+        days: float,
+        clock: Callable[[], float],
+        also: Callable[[], Awaitable[object]],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._database = database
+        self._checkpoints = checkpoints
+        self._seconds = days * _DAY_SECONDS
+        self._clock = clock
+        self._also = also
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts the rounds, the first after ten minutes. They create no database."""
+        self._task = asyncio.create_task(self._rounds(), name="retention of conversations")
+
+    async def aclose(self) -> None:
+        """Stops the rounds."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def purge(self) -> int:
+        """Ends conversations whose time has come; how many. Raises what the database raises."""
+        now, purged = self._clock(), 0
+        while found := await self._database.write(lambda: _purge(now, now - self._seconds)):
+            purged += found
+        await self._checkpoints.prepare()
+        for run_id in await self._database.read(_runs_without_thread):
+            await self._checkpoints.adelete_thread(run_id)
+        if purged:
+            await self._database.scrub()
+            _LOG.info("%d conversations were purged", purged)
+        return purged
+
+    async def _rounds(self) -> None:
+        while True:
+            await self._sleep(_ROUND_SECONDS)
+            try:
+                if await self._database.exists():
+                    await self.purge()
+                    await self._also()
+            except AgentError as error:
+                _LOG.warning("conversations were not purged: %s", error.detail)
+            except Exception as error:  # noqa: BLE001 - else the task would end unnoticed
+                _LOG.error("conversations were not purged (%s)", type(error).__name__)
+
+
+def _purge(now: float, unchanged_since: float) -> Transaction[int]:
+    """Some of them; how many."""
+    condition = "deleted_at < ? OR (updated_at < ? AND status <> 'running')"
+    values = now - RESTORABLE_SECONDS, unchanged_since
+    # The condition is repeated: a thread may be restored or continued before its row is locked.
+    rows = yield from query(
+        f"DELETE FROM threads WHERE key IN (SELECT key FROM threads WHERE {condition} LIMIT {_AT_ONCE})"  # noqa: S608 - constants
+        f" AND ({condition}) RETURNING key, owner, id",
+        *values,
+        *values,
+    )
+    for key, owner, thread_id in rows:
+        yield from query("DELETE FROM messages WHERE thread_key = ?", key)
+        yield from query("DELETE FROM approvals WHERE owner = ? AND thread_id = ?", owner, thread_id)
+    return len(rows)
+
+
+def _runs_without_thread() -> Transaction[list[str]]:
+    """The runs of checkpoints that no thread can resume: of purged threads, or of a process that stopped."""
+    rows = yield from query(
+        "SELECT DISTINCT thread_id FROM checkpoints"
+        " WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.run_id = checkpoints.thread_id)"
+    )
+    return [run_id for [run_id] in rows]

@@ -1,0 +1,123 @@
+"""Keys of stored conversations: a missing one is an error at once, and a former one becomes superfluous."""
+
+import base64
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from agent.conversations.database import ConversationDatabase, query
+from agent.conversations.encryption import Encryption
+from agent.conversations.key_register import KeyRegister
+from agent.conversations.reencryption import Reencryption
+from agent.conversations.storage import ConversationStorage
+from agent.conversations.thread import owner_of
+from agent.error_codes import AgentCode
+from identity.errors import ConfigurationError
+from identity.sealing.sealing_keys import SealingKeys
+from tests.agent.conversations.conftest import NewDatabase
+from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+
+OWNER = owner_of(ALICE)
+FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+TABLES = ("threads", "messages", "approvals")
+
+
+def encryption(*keys: str) -> Encryption:
+    return Encryption(SealingKeys.of("\n".join(keys)) if keys else None)
+
+
+def storage(new_database: NewDatabase, *keys: str) -> ConversationStorage:
+    given = encryption(*keys)
+    return ConversationStorage(new_database(given), given, days=90, clock=lambda: NOW)
+
+
+async def filled(storage: ConversationStorage, request: Any) -> None:
+    threads = storage.threads
+    for number in range(3):
+        await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[HumanMessage("My plan")])
+        await threads.end_run(OWNER, f"t{number}", "r", "idle", [AIMessage("The plan is fine")])
+    await storage.approvals.open(request)
+    await storage.approvals.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+
+
+async def stored(database: ConversationDatabase) -> str:
+    """All rows, with bytes as hexadecimal digits and as text."""
+    found = [
+        each
+        for table in TABLES
+        for row in await database.read(lambda table=table: query(f"SELECT * FROM {table}"))  # noqa: S608 - constants
+        for each in row
+    ]
+    return "\n".join(each.hex() + repr(each) if isinstance(each, bytes) else str(each) for each in found)
+
+
+@pytest.mark.parametrize("keys", [(), (PRESENT,)], ids=["no key", "another key"])
+async def test_first_use_without_the_key_is_an_error_that_names_it_and_changes_nothing(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+    keys: tuple[str, ...],
+) -> None:
+    await filled(storage(new_database, FORMER), request_of())
+    before = await stored(new_database())
+    lacking = storage(new_database, *keys)
+    for use in (lacking.threads.open(OWNER), lacking.threads.get(OWNER, "t0"), lacking.check()):
+        with pytest.raises(ConfigurationError) as caught:
+            await use
+        assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
+        assert encryption(FORMER).key_names[0] in caught.value.detail
+        assert FORMER not in caught.value.detail
+    assert await stored(new_database()) == before
+    again = storage(new_database, FORMER)
+    assert (await again.threads.get(OWNER, "t0")).title == "My plan"
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_nothing_of_titles_messages_and_requests_is_stored_in_clear_under_a_key(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    await filled(storage(new_database, PRESENT), request_of(tool="transfer_money"))
+    rows = await stored(new_database())
+    for hidden in ("plan", "My ", "transfer_money", DIGEST, ALICE.subject):
+        assert hidden not in rows
+        assert hidden.encode().hex() not in rows
+
+
+@pytest.mark.parametrize("former", [(), (FORMER,)], ids=["in clear", "former key"])
+async def test_everything_is_brought_under_the_present_key(
+    new_database: NewDatabase,
+    request_of: RequestOf,  # noqa: F811
+    former: tuple[str, ...],
+) -> None:
+    await filled(storage(new_database, *former), request_of())
+    both = encryption(PRESENT, *former)
+    database = new_database(both)
+    assert await Reencryption(database, both).run() == 3 + 6 + 2
+    assert await Reencryption(database, both).run() == 0
+    present = storage(new_database, PRESENT)
+    assert (await present.threads.get(OWNER, "t2")).title == "My plan"
+    window = await present.threads.window(OWNER, "t1", 1000)
+    assert [message.text for message in window] == ["My plan", "The plan is fine"]
+    await present.approvals.use("1", ALICE, DIGEST, NOW)
+    assert "plan" not in await stored(database)
+    with pytest.raises(ConfigurationError):
+        await storage(new_database, *former).threads.get(OWNER, "t2")
+
+
+async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDatabase) -> None:
+    threads = storage(new_database).threads
+    await threads.begin_run(OWNER, "t", "r", "p", messages=[HumanMessage(str(n)) for n in range(450)])
+    given = encryption(PRESENT)
+    assert await Reencryption(new_database(given), given).run() == 451
+
+
+async def test_register_keeps_the_keys_under_which_something_may_be_stored(
+    new_database: NewDatabase,
+) -> None:
+    database = new_database()
+    await database.write(KeyRegister(encryption()).enter)
+    await database.write(KeyRegister(encryption(FORMER)).enter)
+    register = KeyRegister(encryption(PRESENT, FORMER))
+    await database.write(register.enter)
+    assert set(await database.read(register.former)) == {"clear", encryption(FORMER).key_names[0]}

@@ -1,0 +1,255 @@
+"""PostgreSQL: the tables are made once, a server that comes back is used again, and addresses stay secret."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from agent.conversations.database import Transaction, query
+from agent.conversations.postgres_connections import SCHEMA, PostgresConnections, conninfo
+from agent.conversations.postgres_database import PostgresDatabase
+from agent.conversations.schema import SCHEMA_VERSION
+from agent.conversations.threads import ThreadStore
+from agent.error_codes import AgentCode
+from identity.errors import AgentError, ConfigurationError, UnavailableError
+from identity.secret import Secret
+from tests.agent.conversations.conftest import PASSWORD
+from tests.postgres_process import PostgresProcess
+
+DatabaseOf = Callable[..., PostgresDatabase]
+
+
+@pytest.fixture
+async def database_of(postgres: PostgresProcess) -> DatabaseOf:
+    """`database_of(url)`: by default that of the tests."""
+    made: list[PostgresDatabase] = []
+
+    def make(url: str | None = None, most: int = 10) -> PostgresDatabase:
+        made.append(PostgresDatabase(PostgresConnections(conninfo(Secret(url or postgres.url)), most=most)))
+        return made[-1]
+
+    yield make
+    for database in made:
+        await database.aclose()
+
+
+@pytest.fixture
+def new_url(postgres: PostgresProcess) -> Iterator[str]:
+    """A database without tables."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fresh STRATEGY file_copy")
+        yield postgres.url_of("fresh")
+        connection.execute("DROP DATABASE fresh WITH (FORCE)")
+
+
+async def failure(database: PostgresDatabase) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        await ThreadStore(database).list("owner", limit=1)
+    assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
+    assert PASSWORD not in f"{caught.value!r} {caught.value.detail}"
+    return caught.value
+
+
+async def test_tables_are_made_once_by_processes_that_start_at_once(
+    new_url: str, database_of: DatabaseOf
+) -> None:
+    databases = [database_of(new_url) for _ in range(5)]
+    await asyncio.gather(
+        *(ThreadStore(each).open("owner", f"t{number}") for number, each in enumerate(databases))
+    )
+    threads, _ = await ThreadStore(databases[0]).list("owner", limit=10)
+    assert len(threads) == 5
+    assert await databases[0].read(lambda: query("SELECT version FROM schema_version")) == [(SCHEMA_VERSION,)]
+    [[made]] = await databases[0].read(lambda: query("SELECT count(*) FROM checkpoint_migrations"))
+    assert made > 5
+    assert f"tables of version {SCHEMA_VERSION}" in await databases[0].check()
+
+
+async def test_tables_are_in_a_schema_of_their_own(new_url: str, database_of: DatabaseOf) -> None:
+    with psycopg.connect(new_url, autocommit=True) as other:
+        other.execute("CREATE TABLE checkpoints (of_another_program TEXT)")
+    await ThreadStore(database_of(new_url)).open("owner")
+    with psycopg.connect(new_url) as other:
+        rows = other.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'checkpoints'")
+        assert {schema for [schema] in rows} == {"public", SCHEMA}
+
+
+async def test_tables_of_a_newer_agent_are_refused_and_left_as_they_are(
+    new_url: str, database_of: DatabaseOf
+) -> None:
+    await ThreadStore(database_of(new_url)).open("owner", "t")
+    with psycopg.connect(new_url, autocommit=True) as other:
+        other.execute(f"UPDATE {SCHEMA}.schema_version SET version = {SCHEMA_VERSION + 1}")  # noqa: S608 - constants
+        error = await failure(database_of(new_url))
+        assert isinstance(error, ConfigurationError)
+        assert f"version {SCHEMA_VERSION + 1}" in error.detail
+        rows = other.execute(f"SELECT id FROM {SCHEMA}.threads")  # noqa: S608 - constants
+        assert rows.fetchall() == [("t",)]
+
+
+async def test_user_without_the_right_to_make_tables_can_use_existing_ones(
+    new_url: str, database_of: DatabaseOf
+) -> None:
+    await ThreadStore(database_of(new_url)).open("owner")
+    limited = new_url.replace("//agent:", "//limited:")
+    with psycopg.connect(new_url, autocommit=True) as other:
+        other.execute(f"CREATE ROLE limited LOGIN PASSWORD '{PASSWORD}'")
+        try:
+            error = await failure(database_of(limited))
+            assert "may not make or use the tables" in error.detail
+            other.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO limited")
+            granted = "SELECT, INSERT, UPDATE, DELETE"
+            other.execute(f"GRANT {granted} ON ALL TABLES IN SCHEMA {SCHEMA} TO limited")
+            await ThreadStore(database_of(limited)).open("owner", "t")
+        finally:
+            other.execute("DROP OWNED BY limited; DROP ROLE limited")
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_server_that_was_restarted_is_used_again_without_an_error(
+    postgres: PostgresProcess, database_of: DatabaseOf
+) -> None:
+    store = ThreadStore(database_of())
+    await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(5)))
+    postgres.stop()
+    try:
+        error = await failure(store._database)
+        assert isinstance(error, UnavailableError)
+    finally:
+        postgres.start()
+    await asyncio.gather(*(store.get("owner", f"t{number}") for number in range(5)))
+
+
+async def test_connections_that_a_restart_has_broken_are_replaced_within_the_request(
+    postgres: PostgresProcess, database_of: DatabaseOf
+) -> None:
+    store = ThreadStore(database_of())
+    await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(5)))
+    postgres.stop()
+    postgres.start()
+    await store.begin_run("owner", "t0", "r", "p")
+    assert (await store.get("owner", "t0")).status == "running"
+
+
+async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(
+    postgres: PostgresProcess, database_of: DatabaseOf
+) -> None:
+    database = database_of()
+    await ThreadStore(database).open("owner", "t")
+    attempts = []
+
+    def work() -> Transaction[None]:
+        attempts.append(1)
+        yield from query("UPDATE threads SET last_seq = last_seq + 1")
+        if len(attempts) == 1:
+            with psycopg.connect(postgres.url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'idaas-agent'"
+                )
+        yield from query("UPDATE threads SET last_seq = last_seq + 1")
+
+    await database.write(work)
+    assert len(attempts) == 2
+    assert await database.read(lambda: query("SELECT last_seq FROM threads")) == [(2,)]
+
+
+async def test_more_transactions_than_connections_wait_for_each_other(database_of: DatabaseOf) -> None:
+    store = ThreadStore(database_of(most=2))
+    await asyncio.gather(*(store.open("owner", f"t{number}") for number in range(30)))
+    assert len((await store.list("owner", limit=100))[0]) == 30
+
+
+async def test_cancelled_transaction_is_undone_and_its_connection_not_used_again(
+    database_of: DatabaseOf,
+) -> None:
+    database = database_of(most=1)
+    store = ThreadStore(database)
+    await store.open("owner", "t")
+
+    begun = asyncio.Event()
+
+    def work() -> Transaction[None]:
+        yield from query("UPDATE threads SET status = 'failed'")
+        begun.set()
+        yield from query("SELECT pg_sleep(60)")
+
+    running = asyncio.create_task(database.write(work))
+    await begun.wait()
+    await asyncio.sleep(0)  # it has sent the second statement
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await store.get("owner", "t")).status == "idle"
+
+
+@pytest.mark.promise("no-secret-leaves")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("//agent:", "//agent:wrong-"), "does not accept the user or the password"),
+        (("//agent:", "//stranger:"), "does not accept the user or the password"),
+        (("/conversations", "/nothing"), "has no such database"),
+        (("127.0.0.1", "nowhere.invalid"), "name is not known"),
+        (("conversations", "conversations?sslmode=require"), "does not speak TLS"),
+    ],
+)
+async def test_reason_of_a_failed_connection_is_named_without_the_address(
+    postgres: PostgresProcess, database_of: DatabaseOf, change: tuple[str, str], reason: str
+) -> None:
+    error = await failure(database_of(postgres.url.replace(*change)))
+    assert isinstance(error, UnavailableError)
+    assert reason in error.detail
+    for address in (str(postgres.port), "127.0.0.1", "stranger", "nowhere"):
+        assert address not in error.detail
+
+
+async def test_closed_port_is_an_error_at_once(database_of: DatabaseOf) -> None:
+    error = await failure(database_of("postgresql://agent@127.0.0.1:1/conversations"))
+    assert "does not respond" in error.detail
+
+
+async def test_list_uses_its_index(postgres: PostgresProcess, database_of: DatabaseOf) -> None:
+    database = database_of()
+    await ThreadStore(database).open("owner")
+    with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute(
+            "INSERT INTO threads (owner, id, status, last_seq, created_at, updated_at)"
+            " SELECT 'owner-' || n % 20, n, 'idle', 0, n, n FROM generate_series(1, 5000) AS n"
+        )
+        connection.execute("ANALYZE threads")
+        plan = connection.execute(
+            "EXPLAIN SELECT id FROM threads WHERE owner = 'owner-1' AND deleted_at IS NULL"
+            " AND (updated_at, id) < (4000, 'x') ORDER BY updated_at DESC, id DESC LIMIT 100"
+        ).fetchall()
+    assert any("threads_listed" in line for [line] in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://db.example/c", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("postgresql://a,db.example/c", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("postgresql://db.example/c?sslmode=require", {"sslmode": "require"}),
+        ("postgresql://db.example/c?sslrootcert=own.pem", {"sslrootcert": "own.pem"}),
+        ("postgresql://localhost/c", {}),
+        ("postgresql://127.0.0.1/c", {}),
+        ("postgresql:///c?host=/run/postgresql", {}),
+        ("postgresql:///c", {}),
+    ],
+)
+def test_certificate_of_another_machine_is_verified_unless_the_url_says_otherwise(
+    url: str, expected: dict[str, str]
+) -> None:
+    found = conninfo_to_dict(conninfo(Secret(url)).reveal())
+    assert {name: found[name] for name in ("sslmode", "sslrootcert") if name in found}.items() >= (
+        expected.items()
+    )
+    assert ("sslmode" in found) == bool(expected)
+
+
+def test_own_authorities_are_trusted_if_they_are_set() -> None:
+    found = conninfo_to_dict(conninfo(Secret("postgresql://db.example/c"), "own.pem").reveal())
+    assert found["sslrootcert"] == "own.pem"

@@ -1,0 +1,167 @@
+"""The end of conversations, for good: with everything that belongs to them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+
+from agent.conversations.checkpoints import Checkpoints
+from agent.conversations.database import ConversationDatabase, query
+from agent.conversations.encryption import Encryption
+from agent.conversations.retention import Retention
+from agent.conversations.sqlite_database import SqliteDatabase
+from agent.conversations.storage import ConversationStorage
+from agent.conversations.thread import owner_of
+from identity.errors import ThreadNotFoundError
+from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401
+
+OWNER = owner_of(ALICE)
+DAY = 86_400.0
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def storage(database: ConversationDatabase, clock: Clock) -> ConversationStorage:
+    return ConversationStorage(database, Encryption(), days=90, clock=clock)
+
+
+async def conversation(storage: ConversationStorage, thread_id: str, status: Any = "idle") -> None:
+    threads = storage.threads
+    await threads.begin_run(OWNER, thread_id, f"run-{thread_id}", "p", messages=[HumanMessage("Hello")])
+    if status != "running":
+        await threads.end_run(OWNER, thread_id, f"run-{thread_id}", status, [AIMessage("Hi")])
+
+
+async def checkpoint(storage: ConversationStorage, run_id: str) -> None:
+    config: Any = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
+    await storage.checkpoints.aput(config, empty_checkpoint(), {}, {})
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+async def count(database: ConversationDatabase, table: str) -> int:
+    [[found]] = await database.read(lambda: query(f"SELECT count(*) FROM {table}"))  # noqa: S608 - constants
+    return found
+
+
+async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_restored(
+    storage: ConversationStorage, database: ConversationDatabase, clock: Clock
+) -> None:
+    await conversation(storage, "deleted")
+    await conversation(storage, "kept")
+    await storage.threads.delete(OWNER, "deleted")
+    clock.now += 599
+    assert await storage.retention.purge() == 0
+    await storage.threads.restore(OWNER, "deleted")
+    await storage.threads.delete(OWNER, "deleted")
+    clock.now += 601
+    assert await storage.retention.purge() == 1
+    with pytest.raises(ThreadNotFoundError):
+        await storage.threads.restore(OWNER, "deleted")
+    assert (await count(database, "threads"), await count(database, "messages")) == (1, 2)
+
+
+async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(
+    storage: ConversationStorage, clock: Clock
+) -> None:
+    for status in ("idle", "paused", "interrupted", "failed", "running"):
+        await conversation(storage, status, status)
+    clock.now += 80 * DAY
+    await conversation(storage, "fresh")
+    clock.now += 11 * DAY
+    assert await storage.retention.purge() == 4
+    left, _ = await storage.threads.list(OWNER, limit=10)
+    assert {thread.id for thread in left} == {"fresh", "running"}
+
+
+async def test_more_conversations_than_one_transaction_takes_are_purged(
+    storage: ConversationStorage, database: ConversationDatabase, clock: Clock
+) -> None:
+    for number in range(120):
+        await storage.threads.open(OWNER, f"t{number}")
+    assert await storage.threads.delete_all(OWNER) == 120
+    clock.now += 700
+    assert await storage.retention.purge() == 120
+    assert await count(database, "threads") == 0
+
+
+async def test_approvals_and_checkpoints_end_with_their_conversation(
+    storage: ConversationStorage,
+    database: ConversationDatabase,
+    clock: Clock,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    for thread_id in ("gone", "waits"):
+        await conversation(storage, thread_id, "paused")
+        await storage.approvals.open(request_of(id=thread_id, thread_id=thread_id))
+        await checkpoint(storage, f"run-{thread_id}")
+    await storage.threads.delete(OWNER, "gone")
+    clock.now += 700
+    assert await storage.retention.purge() == 1
+    assert await storage.approvals.get("gone", ALICE) is None
+    assert await storage.approvals.get("waits", ALICE) is not None
+    assert await count(database, "checkpoints") == 1
+
+
+async def test_checkpoint_that_no_thread_can_resume_is_purged(
+    storage: ConversationStorage, database: ConversationDatabase
+) -> None:
+    await conversation(storage, "t", "paused")
+    await checkpoint(storage, "run-t")
+    await checkpoint(storage, "run-of-a-process-that-stopped")
+    assert await storage.retention.purge() == 0
+    assert await count(database, "checkpoints") == 1
+
+
+async def test_rounds_create_no_database(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "conversations.db")
+    rounds = []
+
+    async def slept(seconds: float) -> None:
+        rounds.append(seconds)
+        if len(rounds) == 3:
+            raise LookupError  # ends the task
+
+    checkpoints = Checkpoints(lambda: database.saver(None), database.failure)
+    retention = Retention(database, checkpoints, days=1, clock=Clock(), also=database.check, sleep=slept)
+    retention.start()
+    with pytest.raises(LookupError):
+        await retention._task
+    assert contents(tmp_path) == []
+    await database.aclose()
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_content_of_purged_conversations_is_no_longer_in_the_files(
+    tmp_path: Path, clock: Clock
+) -> None:
+    database = SqliteDatabase(tmp_path / "conversations.db")
+    storage = ConversationStorage(database, Encryption(), days=90, clock=clock)
+    threads = storage.threads
+    for number in range(40):
+        message = HumanMessage(f"my salary is {number} " + "x" * 5_000)
+        await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[message])
+        await threads.end_run(OWNER, f"t{number}", "r", "idle")
+    assert any(b"my salary" in content for content in contents(tmp_path))
+    await threads.delete_all(OWNER)
+    clock.now += 700
+    assert await storage.retention.purge() == 40
+    assert not any(b"my salary" in content for content in contents(tmp_path))
+    await storage.aclose()
+    [content] = contents(tmp_path)
+    assert len(content) < 200_000

@@ -1,0 +1,118 @@
+"""A real PostgreSQL on a free port of loopback, with its data in a temporary folder."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_USER = "agent"
+_UNPRIVILEGED = 65534
+_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "16MB",
+    "max_connections": "60",
+}
+"""Its data outlast the server, and need not outlast a failure of power."""
+
+
+def programs() -> Path:
+    """The folder of the server's programs: Debian's newest version, or that of the search path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: int(each.parts[-3]))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    assert initdb, "PostgreSQL was not found: scripts/ensure-postgresql installs it"
+    return Path(initdb).resolve().parent
+
+
+@dataclass
+class PostgresProcess:
+    """`stop` ends the server as a failure would, and keeps its data; `start` starts it on the same port."""
+
+    folder: Path
+    port: int
+    password: str | None = None
+    _options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.url_of("conversations")
+
+    def url_of(self, database: str) -> str:
+        password = f":{self.password}" if self.password else ""
+        return f"postgresql://{_USER}{password}@127.0.0.1:{self.port}/{database}"
+
+    def create(self) -> None:
+        """Makes the data and the database `conversations`, and starts the server."""
+        if os.geteuid() == 0:  # initdb and the server refuse root
+            user = pwd.getpwuid(_UNPRIVILEGED)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        authentication = ["--auth", "trust"]
+        if self.password:
+            file = self.folder / "password"
+            file.write_text(self.password)
+            file.chmod(0o644)
+            authentication = ["--auth", "scram-sha-256", "--pwfile", str(file)]
+        options = ["--username", _USER, "--encoding", "UTF8", "--locale", "C", "--no-sync"]
+        self._run("initdb", "--pgdata", str(self._data), *options, *authentication)
+        self.start()
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE conversations")
+
+    def start(self) -> None:
+        """Returns when it accepts connections."""
+        settings = _FAST | {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+        }
+        given = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        log = ["--log", str(self.folder / "log")]
+        self._run(
+            "pg_ctl", "start", "--wait", "--silent", "--pgdata", str(self._data), *log, "--options", given
+        )
+
+    def stop(self) -> None:
+        """The server is gone, and its connections with it."""
+        if (self._data / "postmaster.pid").exists():
+            self._run(
+                "pg_ctl", "stop", "--wait", "--silent", "--mode", "immediate", "--pgdata", str(self._data)
+            )
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(programs() / program), *arguments]
+        subprocess.run(  # noqa: S603 - fixed arguments
+            command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, **self._options,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def postgres_process(password: str | None = None) -> Iterator[PostgresProcess]:
+    """Its folder is outside of pytest's, which only the tests' own user may enter."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="idaas-agent-postgresql-"))
+    server = PostgresProcess(folder, port, password)
+    try:
+        server.create()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
