@@ -15,6 +15,8 @@ from agent.audit.several_logs import SeveralLogs
 from agent.audit.standard_output import StandardOutput
 from agent.audit.syslog import Syslog
 from agent.code_reference import load_both
+from agent.conversations.composed import composed_conversations
+from agent.conversations.conversation_runs import Conversations
 from agent.conversations.storage import ConversationStorage
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
@@ -51,6 +53,7 @@ from identity.audit.sink import AuditSink
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
+from identity.errors import AccessTokenError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.user_event_reader import UserEventReader
@@ -136,7 +139,8 @@ class Agent:
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
         self.approvals: Final[ApprovalStore | None] = MemoryApprovalStore() if resume_values else None
-        self.graph: Final = build_graph(
+        build = partial(
+            build_graph,
             model=self.model,
             services=self.services,
             verifier=self.verifier,
@@ -154,9 +158,8 @@ class Agent:
             clock=clock,
             audit=audit,
             calls=self.measures.calls,
-            approvals=self.approvals,
-            resume_values=resume_values,
         )
+        self.graph: Final = build(approvals=self.approvals, resume_values=resume_values)
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute,
             audience=settings.agent_audience,
@@ -170,11 +173,22 @@ class Agent:
             traced=settings.agent_tracing is Tracing.LANGSMITH,
             measures=self.measures.runs,
         )
+        storage = self.conversation_storage = ConversationStorage.of(settings, clock)
+        self.conversations: Conversations | None = None
+        """Runs of conversations; `None` if they are not stored."""
+        if storage is not None:
+            graph = build(approvals=storage.approvals, approval_seconds=settings.approval_seconds)
+            self.conversations = composed_conversations(
+                settings, storage, self.runs, graph, clock=clock, measures=self.measures.runs
+            )
+            self.measures.count_approvals = lambda: storage.approvals.count_open(
+                clock() - settings.approval_seconds
+            )
         self.revocation: Final = Enforcement(
             revocations,
             revocation_store(settings),
             forget_users=self.broker.forget_users,
-            end_runs=self.runs.end_of,
+            end_runs=self._end_runs_of,
             audit=audit,
             issuer=settings.idaas.issuer,
             applied=self.measures.revocations,
@@ -195,10 +209,9 @@ class Agent:
             if self.events_jwks
             else None
         )
-        self.conversation_storage: Final = ConversationStorage.of(settings, clock)
         self.readiness: Final = Readiness(
             self._checks(),
-            optional={"conversations": self.conversation_storage.check} if self.conversation_storage else {},
+            optional={"conversations": storage.check} if storage else {},
         )
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
@@ -226,6 +239,8 @@ class Agent:
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
         await self.runs.aclose()
+        if self.conversations is not None:
+            await self.conversations.aclose()
         if self.conversation_storage is not None:
             await self.conversation_storage.aclose()
         await asyncio.gather(*(service.aclose() for service in self.services))
@@ -254,6 +269,14 @@ class Agent:
     def access(self, name: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
         """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
         return ServiceCredentials(self.requirements, self.broker, self._clock).of(caller, name)
+
+    def _end_runs_of(
+        self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AccessTokenError]
+    ) -> int:
+        """Ends the runs of callers of whom `callers` is true, and their reading of runs; how many runs."""
+        if self.conversations is not None:
+            self.conversations.readers.end_of(callers, reason)
+        return self.runs.end_of(callers, reason)
 
     def _checks(self) -> dict[str, Check]:
         """The checks of readiness: the audit log, the signing keys, and every credential of the machine."""

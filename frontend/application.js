@@ -24,6 +24,7 @@ const THREAD = 'idaas-agent.thread';
 
 export class Application extends EventTarget {
   #seen;
+  #resumed;
   #changedHere = false;
   signInError;
   signingIn = false;
@@ -113,7 +114,7 @@ export class Application extends EventTarget {
     if (response) await this.#complete(response);
     if (this.session) this.#restoreDraft();
     this.#changed();
-    if (this.session) await this.#resume();
+    if (this.session) await (this.#resumed = this.#resume());
   }
 
   async signIn() {
@@ -144,8 +145,10 @@ export class Application extends EventTarget {
     this.#changed();
   }
 
-  ask(question) {
-    return this.chat.send(question);
+  /** Sends a question, once it is known whether the agent keeps the conversation. */
+  async ask(question) {
+    await this.#resumed;
+    await this.chat.send(question);
   }
 
   askAgain() {

@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.store import ApprovalStore
 from graph.context import AgentContext, TokenLookup, token_in_context
@@ -22,11 +23,14 @@ from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.call_budget import CallBudget
-from graph.nodes.caller import CallerNode, Callers, Verifier, as_verified_caller
+from graph.nodes.caller import CallerNode, CallerOf, Callers, Verifier, as_verified_caller
+from graph.nodes.consents import Consents
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_record import ModelRecord
+from graph.nodes.questions import Questions
 from graph.nodes.refused_calls import RefusedCalls
+from graph.nodes.run_callers import RunCallers
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
 from graph.observed_calls import ObservedCalls
@@ -66,6 +70,7 @@ def build_graph(
     approvals: ApprovalStore | None = None,
     approval_seconds: float = 600.0,
     resume_values: bool = False,
+    consent_urls: ConsentUrls | None = None,
 ) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
     """The agent as a compiled LangGraph graph.
 
@@ -84,6 +89,8 @@ def build_graph(
     user has `approval_seconds` to decide. Answers are given as `AgentContext.answers`, in a run without input
     (`None`). With `resume_values`, LangGraph's resume values are the answers: for a server whose runs have no
     context, and which lets only the user who began a run resume it. Otherwise such a call is refused.
+    With `approvals`, only its user continues a run, and it pauses if their access token expires. With
+    `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     limits = limits or Limits()
@@ -98,17 +105,27 @@ def build_graph(
     audit = audit or AuditTrail(clock=clock)
     calls = calls or ObservedCalls()
 
-    def add_node(name: str, node: CallerNode) -> None:
-        graph.add_node(name, as_step(name, as_verified_caller(callers, node)))
+    gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
+    questions = Questions(gate, audit)
+    first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
+    following, consents = first, None
+    if approvals is not None:
+        run_callers = RunCallers(callers, gate, questions, clock)
+        first, following = run_callers.first, run_callers.next
+        consents = Consents(gate, questions, consent_urls) if consent_urls is not None else None
+
+    def add_node(name: str, node: CallerNode, caller_of: CallerOf = following) -> None:
+        graph.add_node(name, as_step(name, as_verified_caller(caller_of, node)))
 
     graph = StateGraph(
         AgentState, context_schema=AgentContext, input_schema=AgentInput, output_schema=AgentOutput
     )
-    add_node("authenticate", AuthenticateNode())
-    add_node("credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds))
+    add_node("authenticate", AuthenticateNode(), first)
+    add_node(
+        "credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds, consents)
+    )
     refused_calls = RefusedCalls(services, required, audit)
-    gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
-    add_node(APPROVALS, ApprovalsNode(gate, audit, refused_calls, resume_values=resume_values))
+    add_node(APPROVALS, ApprovalsNode(gate, questions, refused_calls, resume_values=resume_values))
     add_node(
         MODEL,
         ModelNode(
@@ -129,7 +146,15 @@ def build_graph(
     budget = CallBudget(limits.run_calls)
     for service in services:
         node = ServiceNode(
-            service, service_credentials, budget, limits.tool_seconds, audit, refused_calls, gate, calls
+            service,
+            service_credentials,
+            budget,
+            limits.tool_seconds,
+            audit,
+            refused_calls,
+            gate,
+            calls,
+            asks_for_consent=consents is not None,
         )
         add_node(service.name, node)
         graph.add_edge(service.name, MODEL)

@@ -75,10 +75,9 @@ class IdentityCode(ErrorCode):
             symptom="The user has to allow the access",
             cause="the service belongs to another provider, and the user has not allowed the agent to use "
             "their account there, or no longer does",
-            remedy="the user opens the address that the result of the call contains, allows the access, and "
-            "asks again",
-            person="You have to allow the agent to use your account of {service}. Open the address that the "
-            "result contains, allow the access, and ask again",
+            remedy="the user opens the address that they are shown, allows the access, and asks again",
+            person="You have not allowed the agent to use your account of {service}. Allow the access, and "
+            "ask again",
         ),
     )
     TOKEN_EXCHANGE_FAILED = (

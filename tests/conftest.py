@@ -19,7 +19,11 @@ from sandbox.cloud import Cloud
 from sandbox.directory import AGENT_AUDIENCE
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
 
-pytest_plugins = ["tests.agent.langgraph_server.langgraph_process", "tests.running_agent"]
+pytest_plugins = [
+    "tests.agent.langgraph_server.langgraph_process",
+    "tests.running_agent",
+    "tests.agent.api.threads.served_threads",
+]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.types import Scope
 
 from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.chat_completions.routes import openai_routes
@@ -21,7 +22,10 @@ from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
+from agent.api.threads.routes import thread_routes
+from agent.api.threads.run_routes import only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
+from agent.api.validation_fault import parameter_fault
 from agent.composition import Agent
 from agent.error_response import RequestError, error_response
 from agent.middleware.authentication import Authentication, Challenge
@@ -64,8 +68,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
         return error_response(refused, error.headers)
 
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = [fault["msg"] for fault in error.errors() if isinstance(fault, dict)]
-        return error_response(RequestError(None, "; ".join(faults) or "body: invalid", status=422))
+        return error_response(parameter_fault(error))
 
     async def client_disconnected(_: Request, __: ClientDisconnectedError) -> Response:
         return Response(status_code=499)  # the client has disconnected; the log has the status
@@ -91,7 +94,14 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             Middleware(HeaderLimit, max_bytes=settings.max_header_bytes),
             Middleware(Authentication, admit=composed.admission.admit, challenge=challenge),
             *role_headers,
-            Middleware(RateLimit, rate=composed.request_rate, check_run=composed.runs.check),
+            Middleware(
+                RateLimit,
+                rate=composed.request_rate,
+                check_run=composed.runs.check,
+                starts_run=lambda scope: (
+                    scope["method"] == "POST" and not only_manages_threads(scope["path"])
+                ),
+            ),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
         exception_handlers={
@@ -105,7 +115,12 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.openapi = api_document(app)  # type: ignore[method-assign]  # as FastAPI documents
     app.include_router(public_routes(settings, composed.readiness))
     app.include_router(
-        openai_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
+        openai_routes(
+            composed.runs,
+            composed.conversations,
+            model=settings.llm_model,
+            max_messages=settings.max_messages,
+        )
     )
     app.include_router(
         ag_ui_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
@@ -115,6 +130,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
         )
     )
+    if composed.conversations is not None:
+        app.include_router(thread_routes(composed.conversations))
+        app.include_router(run_routes(composed.conversations, model=settings.llm_model))
     if composed.user_events is not None:
         app.include_router(
             user_event_routes(
@@ -125,6 +143,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             )
         )
     return app
+
+
+def _starts_run(scope: Scope) -> bool:
+    return scope["method"] == "POST" and not only_manages_threads(scope["path"])
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

@@ -6,6 +6,7 @@ Of the values in the body, only numbers are repeated.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from agent.error_response import RequestError
@@ -41,6 +42,17 @@ def openai_fault(error: ValidationError) -> RequestError:
     if fault["type"].startswith("union_tag"):
         path = f"{path}.role"
     return RequestError(path or None, problem, code=code)
+
+
+def parameter_fault(error: RequestValidationError) -> RequestError:
+    """The first fault of a request's path, query or headers, found by FastAPI. 400; of a body, 422."""
+    faults = error.errors()
+    if not faults or faults[0]["loc"][:1] == ("body",):
+        problems = "; ".join(str(fault["msg"]) for fault in faults)
+        return RequestError(None, problems or "body: invalid", status=422)
+    fault = faults[0]
+    code, problem = _described(fault["type"], fault.get("ctx", {}), fault.get("input"), fault["msg"])
+    return RequestError(member_path(fault["loc"][1:]) or None, problem, code=code)
 
 
 def member_path(steps: Iterable[int | str]) -> str:

@@ -87,6 +87,13 @@ class SqlApprovalStore:
             rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
             return [self._state(principal, row) for row in rows]
 
+    async def count_open(self, since: float) -> int:
+        """How many approvals of all principals that were opened after `since` wait for a decision."""
+        sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"
+        async with _available():
+            [[number]] = await self._database.read(lambda: query(sql, since))
+            return int(number)
+
     async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
         """See `ApprovalStore`."""
         owner = owner_of(principal)

@@ -38,7 +38,7 @@ class EndedRuns:
             owner, thread.id, text if thread.status == "paused" else MAY_HAVE_EFFECT
         )
         ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results)
-        await (await self._parts.open_saver()).adelete_thread(thread.run_id)
+        await self._parts.saver.adelete_thread(thread.run_id)
         return ended
 
     async def complete_stopped(self, run: StoppedRun) -> None:
@@ -49,7 +49,7 @@ class EndedRuns:
                 process_id = self._parts.process_id
                 await threads.begin_run(run.owner, run.thread_id, run.run_id, process_id, messages=results)
                 await threads.end_run(run.owner, run.thread_id, run.run_id, "interrupted")
-        await (await self._parts.open_saver()).adelete_thread(run.run_id)
+        await self._parts.saver.adelete_thread(run.run_id)
 
     async def _results(self, owner: str, thread_id: str, text: str) -> list[AnyMessage]:
         newest = await self._parts.threads.messages(owner, thread_id, limit=_TURN)

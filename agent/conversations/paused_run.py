@@ -28,7 +28,7 @@ class PausedRun:
         """Of a thread. It waits for nothing unless it is paused."""
         if thread.status != "paused" or thread.run_id is None:
             return cls()
-        checkpoint = RunCheckpoint(thread.run_id, parts.open_saver, resumed=True)
+        checkpoint = RunCheckpoint(thread.run_id, parts.saver, resumed=True)
         state = await parts.graph.copy({"checkpointer": checkpoint}).aget_state(checkpoint.config)
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
         return cls(waiting, _latest_calls(state.values.get("messages", ())))

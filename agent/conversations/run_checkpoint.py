@@ -4,8 +4,8 @@ LangGraph writes a checkpoint at the end of every run. Most runs never need thei
 transcript. So it stays in memory, and a run that does not pause costs no access to the store of checkpoints.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, Final, Self, TypeAlias
+from collections.abc import Collection, Sequence
+from typing import Any, Final, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -16,19 +16,16 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
-OpenSaver: TypeAlias = Callable[[], Awaitable[BaseCheckpointSaver[str]]]
-"""Returns the saver of the conversations' database, which it opens at its first use."""
-
 
 class RunCheckpoint(BaseCheckpointSaver[str]):
     """LangGraph's saver for one run, whose id is the `thread_id` of its checkpoints. For one use."""
 
-    def __init__(self, run_id: str, open_saver: OpenSaver, *, resumed: bool = False) -> None:
+    def __init__(self, run_id: str, saver: BaseCheckpointSaver[str], *, resumed: bool = False) -> None:
         """`resumed` continues with the checkpoint with which the run paused."""
         super().__init__()
         self.config: Final[RunnableConfig] = {"configurable": {"thread_id": run_id, "checkpoint_ns": ""}}
         self._run_id = run_id
-        self._open_saver = open_saver
+        self._saver = saver
         self._saved = resumed
         self._put: tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions] | None = None
         self._writes: list[tuple[Sequence[tuple[str, Any]], str, str]] = []
@@ -41,20 +38,19 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         """Saves the checkpoint with which the run ended, and its writes."""
         if self._put is None:
             return
-        saver = await self._open_saver()
         self._saved = True
-        config = await saver.aput(*self._put)
+        config = await self._saver.aput(*self._put)
         for writes, task_id, path in self._writes:
-            await saver.aput_writes(config, writes, task_id, path)
+            await self._saver.aput_writes(config, writes, task_id, path)
 
     async def delete(self) -> None:
         """Deletes what was saved of the run, if anything was."""
         if self._saved:
-            await (await self._open_saver()).adelete_thread(self._run_id)
+            await self._saver.adelete_thread(self._run_id)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint with which the run paused; `None` for a new run."""
-        return await (await self._open_saver()).aget_tuple(config) if self._saved else None
+        return await self._saver.aget_tuple(config) if self._saved else None
 
     async def aput(
         self,

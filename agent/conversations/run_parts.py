@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.messages import AnyMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from agent.conversations.run_checkpoint import OpenSaver
 from agent.conversations.threads import ThreadStore
 from agent.run import AgentGraph
 from graph.approvals.store import ApprovalStore
@@ -21,7 +21,7 @@ class RunParts:
     graph: AgentGraph
     threads: ThreadStore
     approvals: ApprovalStore
-    open_saver: OpenSaver
+    saver: BaseCheckpointSaver[str]
     process_id: str
     window_tokens: int
     clock: Callable[[], float] = time.time

@@ -36,7 +36,7 @@ class ThreadRun:
         self._run = run
         self._begin = begin
         self._begun: Begun | None = None
-        self._checkpoint = RunCheckpoint(run.run_id, parts.open_saver)
+        self._checkpoint = RunCheckpoint(run.run_id, parts.saver)
         self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""

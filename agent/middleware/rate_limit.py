@@ -150,21 +150,29 @@ def counted_request(scope: Mapping[str, Any]) -> CountedRequest | None:
 class RateLimit:
     """A pure ASGI middleware, within authentication: counts the requests of verified callers. 429.
 
-    `check_run` raises if no run can start now for a principal. Every POST starts a run; one that cannot is
+    `check_run` raises if no run can start now for a principal. A request that `starts_run` but cannot is
     refused before its body is read, and not counted.
     """
 
-    def __init__(self, app: ASGIApp, *, rate: RequestRate, check_run: Callable[[Principal], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        rate: RequestRate,
+        check_run: Callable[[Principal], None],
+        starts_run: Callable[[Scope], bool] = lambda scope: bool(scope["method"] == "POST"),
+    ) -> None:
         self._app = app
         self._rate = rate
         self._check_run = check_run
+        self._starts_run = starts_run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on public requests and those within the limit."""
         caller: VerifiedAccessToken | None = scope.get(CALLER)
         if caller is not None:
             try:
-                if scope["method"] == "POST":
+                if self._starts_run(scope):
                     self._check_run(caller.principal)
                 name = await self._rate.count(caller.principal)
             except AgentError as error:

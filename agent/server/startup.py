@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -20,14 +21,12 @@ from agent.server.garbage_collection import frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim
 from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
 from agent.settings.variables import Settings
-from agent.telemetry.metrics.otlp_metrics import otlp_outlets
-from agent.telemetry.metrics.outlet import MetricsOutlet
-from agent.telemetry.metrics.publishing import published
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from agent.composition import Agent
+    from agent.telemetry.metrics.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
 _STARTING: Final = {
@@ -50,7 +49,7 @@ def run_agent(
     *,
     others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
     ready: "Callable[[Agent], Awaitable[None]] | None" = None,
-    outlets: Sequence[MetricsOutlet] = (),
+    outlets: "Sequence[MetricsOutlet]" = (),
 ) -> None:
     """Serves the agent on `listener`, and `others` beside it, until SIGINT or SIGTERM.
 
@@ -67,7 +66,7 @@ async def serve_agent(
     others: Mapping[socket.socket, WebServer] = MappingProxyType({}),
     ready: "Callable[[Agent], Awaitable[None]] | None" = None,
     compose: "Callable[[Settings], tuple[Agent, FastAPI]] | None" = None,
-    outlets: Sequence[MetricsOutlet] = (),
+    outlets: "Sequence[MetricsOutlet]" = (),
 ) -> None:
     """`run_agent` in a running event loop. `compose` replaces `compose_agent`; it is called in a thread."""
     app = StartingApp()
@@ -77,9 +76,8 @@ async def serve_agent(
     serving = asyncio.create_task(serve_until_stopped({listener: server, **others}))
     try:
         agent, composed = await asyncio.to_thread(compose or compose_agent, settings)
-        otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
         async with (
-            published(agent.measures, [*outlets, *otlp]),
+            _published(settings, agent, outlets),
             composed.router.lifespan_context(composed),
             periodic_malloc_trim(),
         ):
@@ -92,6 +90,18 @@ async def serve_agent(
         app.fail()
         server.stop()
         await serving
+
+
+def _published(
+    settings: Settings, agent: "Agent", outlets: "Sequence[MetricsOutlet]"
+) -> AbstractAsyncContextManager[None]:
+    """Publishes the metrics by `outlets`, and by those of the settings."""
+    # Imported here, because what is measured of the graph takes longer to import than the server to listen.
+    from agent.telemetry.metrics.otlp_metrics import otlp_outlets
+    from agent.telemetry.metrics.publishing import published
+
+    otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
+    return published(agent.measures, [*outlets, *otlp])
 
 
 def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":

@@ -2,6 +2,9 @@
 
 import { AgentFailure, failureFromBody } from './agent-failure.js';
 
+/** The first question waits for the list no longer than this. */
+const LIST_MS = 5000;
+
 export class Threads {
   /**
    * @param {object} agent
@@ -16,7 +19,7 @@ export class Threads {
   async list(search = '') {
     try {
       const query = search === '' ? '' : `?search=${encodeURIComponent(search)}`;
-      return (await this.#call('GET', query)).threads;
+      return (await this.#call('GET', query, undefined, AbortSignal.timeout(LIST_MS))).threads;
     } catch (error) {
       if (error.status === 404) return undefined;
       throw error;
@@ -65,7 +68,7 @@ export class Threads {
     return `${this.agentUrl}/threads/${id}/events`;
   }
 
-  async #call(method, path, body) {
+  async #call(method, path, body, signal) {
     let response;
     try {
       response = await this.fetch(`${this.agentUrl}/threads${path}`, {
@@ -76,6 +79,7 @@ export class Threads {
         credentials: 'omit',
         redirect: 'error', // the token is sent only to the configured agent
         referrerPolicy: 'no-referrer',
+        signal,
       });
     } catch {
       throw new AgentFailure({ code: 'agent_unreachable' });

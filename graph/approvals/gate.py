@@ -1,28 +1,18 @@
-"""Decides about calls by their policy: before the call, whether a person is asked, and at the call, finally.
+"""Decides about calls by their policy: whether a person is asked, and at the call, finally."""
 
-A call is known by its conversation, its run, the model's response, its id, its service and tool, and the
-principal for whom it is made. From these follows the id of its approval, so that no state of a run can name
-the approval of another call; the digest of its arguments is compared with the approved one.
-"""
-
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import ToolCall
 
-from graph.approvals.digest import arguments_digest
-from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
+from graph.approvals.pending_call import ApprovalRequests, PendingCall
+from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.approvals.store import ApprovalStore
-from graph.context import Conversation
 from graph.error_codes import GraphCode
-from graph.events import declared_credential
 from graph.service_credentials import ServiceRequirement
 from identity.error_code import ErrorCode
 from identity.errors import ApprovalError
-from identity.principal import Principal
 from tools.approval_policy import ApprovalMode
 from tools.service import Service
 
@@ -51,17 +41,6 @@ _REFUSALS: Final[Mapping[ErrorCode, str]] = {
     GraphCode.APPROVAL_EXPIRED: _EXPIRED,
     GraphCode.APPROVAL_USED: _USED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PendingCall:
-    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept."""
-
-    call: ToolCall
-    service: str
-    response: AIMessage
-    principal: Principal
-    conversation: Conversation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +84,8 @@ class ApprovalGate:
         self._services = {service.name: service for service in services}
         self._requirements = requirements
         self._store = store
-        self._seconds = seconds
         self._clock = clock
+        self.requests: Final = ApprovalRequests(self._services, requirements, seconds, clock)
 
     def knows(self, service: str) -> bool:
         """Whether there is such a service. The state of a run may name any."""
@@ -122,39 +101,43 @@ class ApprovalGate:
         """Whether the call may be made, by what is known now. It uses no approval."""
         if (known := self._by_policy(pending)) is not None:
             return known
-        request, store = self._request(pending), self._required_store()
-        state = await store.get(request.id, pending.principal)
+        request = self.requests.of_call(pending)
+        state = await self.known(request)
         if state is None:
             return Undecided(request, asked=False)
-        status = state.status_at(self._clock())
-        if reason := _FINAL.get(status):
+        if reason := _FINAL.get(state.status):
             return Refused(reason, request.id)
         if request.digest != (state.approved_digest or state.request.digest):
             return Refused(_CHANGED, request.id)
-        return Permitted(request.id) if status is ApprovalStatus.APPROVED else Undecided(state.request, True)
+        approved = state.status is ApprovalStatus.APPROVED
+        return Permitted(request.id) if approved else Undecided(state.request, asked=True)
 
     async def permit(self, pending: PendingCall) -> Permitted | Refused:
         """The final decision, immediately before the call. It uses the approval: a second call is refused."""
         if (known := self._by_policy(pending)) is not None:
             return known
-        request = self._request(pending)
+        request = self.requests.of_call(pending)
         try:
             await self._required_store().use(request.id, pending.principal, request.digest, self._clock())
         except ApprovalError as error:
             return Refused(_REFUSALS.get(error.code, _UNAPPROVED), request.id)
         return Permitted(request.id)
 
+    async def known(self, request: ApprovalRequest) -> ApprovalState | None:
+        """What is kept of `request`, with its status now; `None` if its principal was not asked."""
+        state = await self._required_store().get(request.id, request.principal)
+        return None if state is None else replace(state, status=state.status_at(self._clock()))
+
     async def open(self, request: ApprovalRequest) -> None:
         """Keeps that the person is asked."""
         await self._required_store().open(request)
 
-    async def decide(self, request: ApprovalRequest, arguments: Mapping[str, Any] | None) -> ApprovalState:
-        """Keeps the decision of the person: `arguments` are approved, or the call is rejected (`None`).
+    async def decide(self, request: ApprovalRequest, digest: str | None) -> None:
+        """Keeps the decision of the person: arguments of `digest` are approved; `None`: it is rejected.
 
         Raises `ApprovalError` if it was decided before, or expired.
         """
-        digest = None if arguments is None else arguments_digest(arguments)
-        return await self._required_store().decide(
+        await self._required_store().decide(
             request.id, request.principal, approved=digest is not None, digest=digest, at=self._clock()
         )
 
@@ -175,29 +158,3 @@ class ApprovalGate:
     def _required_store(self) -> ApprovalStore:
         assert self._store is not None  # noqa: S101 - `_by_policy` refuses every other call
         return self._store
-
-    def _request(self, pending: PendingCall) -> ApprovalRequest:
-        call, conversation = pending.call, pending.conversation
-        assert conversation is not None  # noqa: S101 - the same
-        service = self._services[pending.service]
-        requirement = self._requirements.get(pending.service)
-        known_by = [
-            ApprovalKind.TOOL_CALL, conversation.thread_id, conversation.run_id, pending.principal.issuer,
-            pending.principal.subject, pending.response.id, call["id"], pending.service, call["name"],
-        ]  # fmt: skip
-        now = self._clock()
-        return ApprovalRequest(
-            id=hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:32],
-            kind=ApprovalKind.TOOL_CALL,
-            thread_id=conversation.thread_id,
-            principal=pending.principal,
-            service=pending.service,
-            tool=call["name"],
-            call_id=call["id"] or "",
-            digest=arguments_digest(call["args"]),
-            effect=service.policy(call["name"]).effect,
-            access_identity=requirement.access_identity if requirement else None,
-            **declared_credential(service.credential),
-            created_at=now,
-            expires_at=now + self._seconds,
-        )

@@ -17,7 +17,7 @@ from tools.approval_policy import Effect
 _DECISIONS: Final = {
     ApprovalKind.TOOL_CALL: ["approve", "edit", "reject"],
     ApprovalKind.CONSENT_REQUIRED: ["approve", "reject"],
-    ApprovalKind.SIGN_IN_REQUIRED: ["approve", "reject"],
+    ApprovalKind.SIGN_IN_REQUIRED: ["approve"],
 }
 _DESCRIPTIONS: Final = {
     ApprovalKind.TOOL_CALL: 'The agent asks to call "{tool}" of the {service} service ({effect}).',
@@ -29,16 +29,17 @@ _DESCRIPTIONS: Final = {
 def interrupt_value(pending: PendingApproval) -> dict[str, Any]:
     """The value for `langgraph.types.interrupt`: JSON, without a secret."""
     request, arguments = pending.request, dict(pending.arguments)
+    name = request.tool or request.kind.value
     description = _DESCRIPTIONS[request.kind].format(
         tool=request.tool, service=request.service, effect=request.effect
     )
     action = {
-        "name": request.tool,
+        "name": name,
         "args": arguments,
         "arguments": arguments,
         "description": description,
     }
-    review = {"action_name": request.tool, "allowed_decisions": _DECISIONS[request.kind]}
+    review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
     approval = {**approval_members(request), "principal": principal}
     return {"action_requests": [action], "review_configs": [review], "approval": approval}

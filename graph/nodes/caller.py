@@ -1,6 +1,7 @@
 """The caller of a run: verified before each visit of a node, and recorded in the state."""
 
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeAlias
 
 from langgraph.runtime import Runtime
 
@@ -55,7 +56,11 @@ class Node(Protocol):
         ...
 
 
-def as_verified_caller(callers: Callers, node: CallerNode) -> Node:
+CallerOf: TypeAlias = Callable[[AgentState, Runtime[AgentContext]], Awaitable[VerifiedAccessToken]]
+"""Verifies the caller of a run in a state of it."""
+
+
+def as_verified_caller(caller_of: CallerOf, node: CallerNode) -> Node:
     """`node` in LangGraph's form, called for the caller that is verified before each visit.
 
     The update contains the caller's principal, without the token. No node relies on the principal of the
@@ -64,7 +69,7 @@ def as_verified_caller(callers: Callers, node: CallerNode) -> Node:
     """
 
     async def verified(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
-        caller = await callers.of(runtime)
+        caller = await caller_of(state, runtime)
         principal = PrincipalRecord(issuer=caller.principal.issuer, subject=caller.principal.subject)
         return {**await node(state, caller, runtime), "principal": principal}
 

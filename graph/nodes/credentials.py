@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
 from graph.node_error import MODEL, error_of_node
+from graph.nodes.consents import Consents
 from graph.run_credentials import RunCredentials, UnavailableCredential
 from graph.service_credentials import ServiceCredential, ServiceCredentials
 from graph.state import AgentState
@@ -28,18 +29,23 @@ class CredentialsNode:
     """
 
     def __init__(
-        self, services: Sequence[Service], service_credentials: ServiceCredentials, seconds: float
+        self,
+        services: Sequence[Service],
+        service_credentials: ServiceCredentials,
+        seconds: float,
+        consents: Consents | None = None,
     ) -> None:
-        """`seconds` bounds the time for each credential."""
+        """`seconds` bounds the time for each credential. `consents` asks for those that are missing."""
         self._services = services
         self._service_credentials = service_credentials
         self._seconds = seconds
+        self._consents = consents
 
     async def __call__(
         self,
         state: AgentState,
         caller: VerifiedAccessToken,
-        runtime: Runtime[AgentContext],  # noqa: ARG002 - the form of a node
+        runtime: Runtime[AgentContext],
     ) -> dict[str, Any]:
         """The credentials of the next step. Raises `AgentError` for the model's key, and `AuditError`."""
         credentials = {
@@ -56,6 +62,9 @@ class CredentialsNode:
         if missing:
             outcomes = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
             resolved.update(zip(missing, outcomes, strict=True))
+        if self._consents is not None:
+            for name, outcome in resolved.items():
+                resolved[name] = await self._consents.settled(name, outcome, state, caller, runtime)
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome

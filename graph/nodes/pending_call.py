@@ -3,7 +3,7 @@
 from langchain_core.messages import AIMessage, ToolCall
 from langgraph.runtime import Runtime
 
-from graph.approvals.gate import PendingCall
+from graph.approvals.pending_call import PendingCall
 from graph.context import AgentContext, conversation_of
 from graph.state import AgentState
 from graph.tool_calls import latest_response

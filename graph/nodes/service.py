@@ -7,7 +7,7 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
-from graph.context import AgentContext, begun_calls
+from graph.context import AgentContext, begun_calls, conversation_of
 from graph.nodes.call_budget import CallBudget
 from graph.nodes.pending_call import pending_call
 from graph.nodes.refused_calls import RefusedCalls
@@ -39,13 +39,20 @@ class ServiceNode:
         refused_calls: RefusedCalls,
         gate: ApprovalGate,
         calls: ObservedCalls,
+        *,
+        asks_for_consent: bool = False,
     ) -> None:
-        """`seconds` bounds the time of each call."""
+        """`seconds` bounds the time of each call.
+
+        With `asks_for_consent`, runs that are kept ask for it by themselves: their results, which are saved,
+        contain no URL for it.
+        """
         self._name = service.name
         self._service_credentials = service_credentials
         self._budget = budget
         self._refused_calls = refused_calls
         self._gate = gate
+        self._asks_for_consent = asks_for_consent
         requirement = service_credentials.requirements.get(service.name)
         self._runner = ToolCallRunner(service, requirement, seconds, audit, calls)
 
@@ -55,7 +62,8 @@ class ServiceNode:
         """The results of the calls, and a credential that was renewed."""
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
-        credential = self._service_credentials.of(caller, self._name, state)
+        shows_url = not self._asks_for_consent or conversation_of(runtime) is None
+        credential = self._service_credentials.of(caller, self._name, state, shows_consent_url=shows_url)
         secrets, writer, begun = secrets_of(state, caller), runtime.stream_writer, begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:

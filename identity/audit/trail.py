@@ -126,18 +126,22 @@ class AuditTrail:
     def approval(
         self,
         action: AuditedAction,
-        caller: VerifiedAccessToken,
+        principal: Principal,
+        caller: VerifiedAccessToken | None,
         *,
         approval: str,
         access_identity: AccessIdentity | None,
         **members: str | None,
     ) -> AuditedStep:
-        """The question to `caller` whether a call may be made, or their decision. `members`: the call's."""
+        """The question to `principal` whether a call may be made, or their decision. `members`: the call's.
+
+        `caller` is `None` if their access token has expired.
+        """
         return self._step(
             action,
             approval=approval,
-            principal=caller.principal,
-            token_hash=self._hash(caller.fingerprint),
+            principal=principal,
+            token_hash=None if caller is None else self._hash(caller.fingerprint),
             access_identity=access_identity,
             **members,
         )

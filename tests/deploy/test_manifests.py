@@ -68,6 +68,17 @@ def test_kubernetes_probes_are_the_agents_public_routes() -> None:
     assert probes == {"startupProbe": "/health", "livenessProbe": "/health", "readinessProbe": "/ready"}
 
 
+def test_metrics_are_reached_by_prometheus_alone_and_not_by_the_service() -> None:
+    environment = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    assert environment["METRICS_PORT"] == str(ports["metrics"])
+    assert [port["targetPort"] for port in manifest("service.yaml")["spec"]["ports"]] == ["http"]
+    public, metrics = manifest("network-policy.yaml")["spec"]["ingress"]
+    assert [port["port"] for port in public["ports"]] == [ports["http"]]
+    assert [port["port"] for port in metrics["ports"]] == [ports["metrics"]]
+    assert "namespaceSelector" in metrics["from"][0]
+
+
 def test_running_answers_may_end_before_a_pod_is_killed() -> None:
     variables_of = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
     grace = manifest("deployment.yaml")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]

@@ -22,6 +22,7 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
 from identity.principal import Principal
@@ -106,17 +107,21 @@ class Tokens:
     def __init__(self) -> None:
         self.verified: list[str] = []
         self.refused: set[str] = set()
+        self.codes: dict[str, ErrorCode] = {}
+        """With which tokens are refused that are not simply invalid."""
+        self.expires_at: dict[str, float] = {}
 
     async def verify(self, token: Secret) -> VerifiedAccessToken:
         value = token.reveal()
         self.verified.append(value)
         if value in self.refused:
-            raise AccessTokenError(IdentityCode.ACCESS_TOKEN_INVALID, 'claim "exp": the token has expired')
+            code = self.codes.get(value, IdentityCode.ACCESS_TOKEN_INVALID)
+            raise AccessTokenError(code, 'claim "exp": the token has expired')
         return assume_verified(
             principal=Principal("https://idaas.example", value.partition("-")[0]),
             audience=("agent",),
             scopes=frozenset({"agent.access"}),
-            expires_at=time.time() + 1200,
+            expires_at=self.expires_at.get(value, time.time() + 1200),
             fingerprint=hashlib.sha256(value.encode()).hexdigest(),
             token=token,
         )

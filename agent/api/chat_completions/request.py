@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Refused
+from agent.api.chat_completions.thread_request import ThreadRequest, thread_request
 from agent.api.messages import conversation, without_references
 from agent.api.validation_fault import openai_fault
 from agent.error_response import RequestError
@@ -31,10 +32,15 @@ class ChatRequest:
     messages: list[AnyMessage]
     stream: bool
     include_usage: bool
+    thread: ThreadRequest | None = None
+    """The conversation that the request is about; `messages` is then empty."""
 
 
-def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
-    """Validates a body. Raises `RequestError` with the invalid member and OpenAI's code for the fault."""
+def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | None = None) -> ChatRequest:
+    """Validates a body. Raises `RequestError` with the invalid member and OpenAI's code for the fault.
+
+    `thread_header` is the header `X-Thread-Id`.
+    """
     try:
         wire = ChatBody.model_validate(_members(body))
     except ValidationError as error:
@@ -46,10 +52,12 @@ def read_chat_request(body: bytes, *, max_messages: int) -> ChatRequest:
             raise RequestError(name, why, code="unsupported_value")
     if wire.stream_options is not None and not wire.stream:
         raise RequestError("stream_options", 'only allowed when "stream" is true')
+    include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
+    if thread := thread_request(wire, thread_header, max_messages=max_messages):
+        return ChatRequest([], bool(wire.stream), include_usage, thread)
     if len(wire.messages) > max_messages:
         found = f"expected at most {max_messages} messages, found {len(wire.messages)}"
         raise RequestError("messages", found, code="array_above_max_length")
-    include_usage = bool(wire.stream_options and wire.stream_options.include_usage)
     return ChatRequest(conversation(wire.messages), bool(wire.stream), include_usage)
 
 

@@ -11,23 +11,49 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from agent.api.chat_completions.request import chat_request_schema, read_chat_request
+from agent.api.chat_completions.request import ChatRequest, chat_request_schema, read_chat_request
 from agent.api.chat_completions.response import CompletionStream, completion
 from agent.api.disconnect import while_connected
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented
+from agent.conversations.conversation_runs import Conversations
 from agent.error_response import RequestError
 from agent.middleware.authentication import caller_of
-from agent.run import Runs
+from agent.run import RunReader, Runs, end_of
+from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _BODY: Final = {"schema": chat_request_schema()}
 
 
 def openai_routes(
-    runs: Runs, *, model: str, max_messages: int, clock: Callable[[], float] = time.time
+    runs: Runs,
+    conversations: Conversations | None = None,
+    *,
+    model: str,
+    max_messages: int,
+    clock: Callable[[], float] = time.time,
 ) -> APIRouter:
-    """The routes. Responses name `model`, whichever model a request names."""
+    """The routes. Responses name `model`, whichever model a request names.
+
+    Without `conversations`, a request that names one is refused.
+    """
     router = APIRouter(prefix="/openai/v1")
+
+    async def start(chat: ChatRequest, caller: VerifiedAccessToken) -> RunReader:
+        if chat.thread is None:
+            return runs.start(chat.messages, caller, streaming=chat.stream)
+        if conversations is None:
+            problem = "this agent stores no conversations"
+            raise RequestError("metadata.thread_id", problem, code="unsupported_value")
+        run = await conversations.start(
+            caller,
+            chat.thread.id,
+            chat.thread.messages,
+            streaming=chat.stream,
+            instructions=chat.thread.instructions,
+        )
+        return run.attach(keep=chat.thread.keep)
+
     entry = {"id": model, "object": "model", "created": int(clock()), "owned_by": "idaas-agent"}
 
     @router.post(
@@ -40,14 +66,17 @@ def openai_routes(
 
         Errors before the first byte have a status.
         """
-        chat = read_chat_request(await request.body(), max_messages=max_messages)
-        run = runs.start(chat.messages, caller_of(request.scope), streaming=chat.stream)
-        created = int(clock())
+        thread_id = request.headers.get("X-Thread-Id")
+        chat = read_chat_request(await request.body(), max_messages=max_messages, thread_header=thread_id)
+        run = await start(chat, caller_of(request.scope))
+        created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
         if not chat.stream:
-            end = await while_connected(run, run.finished(), request.receive)
-            return JSONResponse(completion(end, model=model, created=created))
+            end = await while_connected(run, end_of(run), request.receive)
+            return JSONResponse(completion(end, model=model, created=created), headers=headers)
         await while_connected(run, run.first(), request.receive)
-        return CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
+        stream = CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
+        stream.headers.update(headers)
+        return stream
 
     @router.get("/models", responses=documented(ModelList))
     async def models() -> JSONResponse:

@@ -2,18 +2,21 @@
 
 Names and units follow OpenTelemetry's conventions where there are some: HTTP (stable) and GenAI as of
 v0.1.0 (in development). Labels come from code, from the configuration, or from the tools that servers list,
-and are bounded (`identity.measures`).
+and are bounded (`identity.measures`). The catalog imports no part of the agent: the parent of several
+processes reads it too.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent.error_table import ERROR_CODES
-from agent.telemetry.metrics.measures import AgentMeasures
 from agent.telemetry.metrics.metric import Kind, Metric, Reading, Values
 from agent.telemetry.metrics.process_use import cpu_seconds, resident_bytes
 from identity.measures import LONG_SECONDS, RESPONSE_SECONDS, SECONDS, SHORT_SECONDS, Labels
 from identity.revocation.revocation import Target
+
+if TYPE_CHECKING:
+    from agent.telemetry.metrics.measures import AgentMeasures
 
 _FAULTS: Final[Values] = {(code.value,): 0 for code in ERROR_CODES if not code.row.caused_by_callers}
 """Errors that no caller can cause are 0 from the start, so that an alert sees the first one."""
@@ -23,12 +26,12 @@ _CHAT: Final = ("chat", "openai")
 """OpenAI is the provider by the convention's rule: the format, not the vendor."""
 
 
-def read_metrics(measures: AgentMeasures) -> Reading:
+def read_metrics(measures: "AgentMeasures") -> Reading:
     """The values of this process now. Any thread may call it."""
     return {metric.name: dict(metric.read(measures)) for metric in METRICS}
 
 
-def _number(read: Callable[[AgentMeasures], float]) -> Callable[[AgentMeasures], Values]:
+def _number(read: "Callable[[AgentMeasures], float]") -> "Callable[[AgentMeasures], Values]":
     return lambda measures: {(): read(measures)}
 
 
@@ -36,30 +39,30 @@ def _of_chat(values: Mapping[Labels, float]) -> Values:
     return {(*_CHAT, *labels): value for labels, value in values.items()}
 
 
-def _tools(measures: AgentMeasures) -> Values:
+def _tools(measures: "AgentMeasures") -> Values:
     return {("execute_tool", *labels): value for labels, value in measures.calls.tools.series.items()}
 
 
-def _lookups(measures: AgentMeasures) -> Values:
+def _lookups(measures: "AgentMeasures") -> Values:
     use = measures.credentials
     return {("cached",): use.found, ("stale",): use.stale, ("requested",): use.missed}
 
 
-def _verifications(measures: AgentMeasures) -> Values:
+def _verifications(measures: "AgentMeasures") -> Values:
     use = measures.verifications
     return {("cached",): use.found, ("checked",): use.missed}
 
 
-def _pools(measures: AgentMeasures, member: str) -> Values:
+def _pools(measures: "AgentMeasures", member: str) -> Values:
     return {(name,): getattr(use, member) for name, use in measures.pools.items()}
 
 
-def _audit(member: str) -> Callable[[AgentMeasures], Values]:
+def _audit(member: str) -> "Callable[[AgentMeasures], Values]":
     return _number(lambda measures: getattr(measures.audit, member, 0))
 
 
-def _approvals(measures: AgentMeasures) -> Values:
-    return {} if measures.approvals_waiting is None else {(): measures.approvals_waiting()}
+def _approvals(measures: "AgentMeasures") -> Values:
+    return {} if measures.approvals_waiting is None else {(): measures.approvals_waiting}
 
 
 METRICS: Final = (

@@ -1,6 +1,6 @@
 """What the parts of one agent count: made with the agent, given to its parts, and read by the catalog."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 from agent.telemetry.metrics.request_measures import RequestMeasures
@@ -48,8 +48,10 @@ class AgentMeasures:
         self.pools: Final[dict[str, PoolUse]] = {}
         """By the name of the client: `idaas`, `model`, or the service's."""
         self.audit: AuditCounts | None = None
-        self.approvals_waiting: Callable[[], float] | None = None
-        """How many approvals wait for a person, in total. Called in any thread: it must not block."""
+        self.count_approvals: Callable[[], Awaitable[int]] | None = None
+        """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
+        self.approvals_waiting: int | None = None
+        """How many there were at the last count; `None` if they could not be counted."""
 
     def spans_not_exported(self) -> None:
         """An export of spans failed."""

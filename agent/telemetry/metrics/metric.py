@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from agent.telemetry.metrics.measures import AgentMeasures
 from identity.measures import Labels
+
+if TYPE_CHECKING:
+    from agent.telemetry.metrics.measures import AgentMeasures
 
 Value: TypeAlias = "float | tuple[float, ...]"
 """A number; of a histogram its counts within each bound and above, and the sum (`identity.measures`)."""
@@ -37,7 +39,7 @@ class Metric:
     kind: Kind
     unit: str
     description: str
-    read: Callable[[AgentMeasures], Values]
+    read: "Callable[[AgentMeasures], Values]"
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     shared: bool = False

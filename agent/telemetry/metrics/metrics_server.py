@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from agent.telemetry.metrics.metric import Reading
-from agent.telemetry.metrics.prometheus_text import prometheus_text
 
 _AT_ONCE: Final = 4
 """Connections that are served at the same time; a further one is closed."""
@@ -67,6 +66,8 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHTTPRequestHandler]:
+    from agent.telemetry.metrics.prometheus_text import prometheus_text  # not while the server starts
+
     class Handler(BaseHTTPRequestHandler):
         timeout = _SECONDS
         server_version, sys_version = "metrics", ""

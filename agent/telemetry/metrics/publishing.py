@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
+from agent.telemetry.metrics.approvals_waiting import approvals_waiting
 from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.event_loop_lag import event_loop_lag
-from agent.telemetry.metrics.measures import AgentMeasures
 from agent.telemetry.metrics.outlet import MetricsOutlet
+
+if TYPE_CHECKING:
+    from agent.telemetry.metrics.measures import AgentMeasures
 
 
 @asynccontextmanager
-async def published(measures: AgentMeasures, outlets: Sequence[MetricsOutlet]) -> AsyncIterator[None]:
+async def published(measures: "AgentMeasures", outlets: Sequence[MetricsOutlet]) -> AsyncIterator[None]:
     """Starts `outlets` for `measures`, and stops them, in threads, when the block ends.
 
     Without outlets nothing is measured that costs more than a count.
@@ -23,7 +27,7 @@ async def published(measures: AgentMeasures, outlets: Sequence[MetricsOutlet]) -
     try:
         for outlet in outlets:
             outlet.start(partial(read_metrics, measures))
-        async with event_loop_lag(measures.loop_lag):
+        async with event_loop_lag(measures.loop_lag), approvals_waiting(measures):
             yield
     finally:
         await asyncio.gather(*(asyncio.to_thread(outlet.stop) for outlet in outlets))

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from identity.measures import LONG_SECONDS, Distribution
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
-from identity.tracing.error_type import SUCCESS, error_type
+from identity.tracing.error_type import CANCELLED, SUCCESS, error_type
 from identity.tracing.span import NO_SPAN, Span
 
 AGENT: Final = "idaas-agent"
@@ -57,6 +57,10 @@ class RunMeasure:
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`, which is not raised through the block."""
         self._failure = error_type(error)
+
+    def cancelled(self) -> None:
+        """The run was cancelled, which is not raised through the block."""
+        self._failure = CANCELLED
 
     def __enter__(self) -> Self:
         self._measures.open += 1

@@ -98,14 +98,11 @@ class SharedDatabase:
         bench = Bench(turns, list(services), options={"clock": clock, "approvals": self.approvals})
         threads = ThreadStore(database, clock=clock)
 
-        async def open_saver() -> InMemorySaver:
-            return self.saver
-
         parts = RunParts(
             graph=bench.graph,
             threads=threads,
             approvals=self.approvals,
-            open_saver=open_saver,
+            saver=self.saver,
             process_id=name,
             window_tokens=options.get("window_tokens", 1000),
             clock=clock,

@@ -187,3 +187,15 @@ async def test_unusable_database_is_reported_as_unavailable_approvals(
         with pytest.raises(UnavailableError) as caught:
             await attempt
         assert caught.value.code is GraphCode.APPROVAL_UNAVAILABLE
+
+
+async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
+    store: SqlApprovalStore,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    for number, principal in enumerate((ALICE, BOB, ALICE)):
+        await store.open(request_of(id=str(number), principal=principal, created_at=NOW + number))
+    assert await store.count_open(NOW - 1) == 3
+    await store.decide("2", ALICE, approved=False, digest=None, at=NOW + 2)
+    assert await store.count_open(NOW - 1) == 2
+    assert await store.count_open(NOW) == 1

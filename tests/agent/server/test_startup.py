@@ -1,6 +1,8 @@
 """Startup: what is served before the application is composed, what waits, and what a failure does."""
 
 import asyncio
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -91,3 +93,13 @@ async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
 
     with listen("127.0.0.1", 0, "the agent", "nothing") as listener, pytest.raises(ConfigurationError):
         await serve_agent(read_settings(sandbox.environment), listener, compose=compose)
+
+
+def test_what_listens_and_what_adds_up_workers_imports_no_part_of_the_agent():
+    program = (
+        "import sys, agent.server.startup, agent.telemetry.metrics.worker_metrics,"
+        " agent.telemetry.metrics.metrics_server;"
+        "print(*{'fastapi', 'langchain_core', 'langgraph', 'opentelemetry.sdk'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
+    assert found.stdout.split() == []

@@ -9,6 +9,7 @@ import pytest
 from agent.error_codes import AgentCode
 from agent.settings.variable_names import misspelt_variables
 from agent.settings.variables import read_settings, variables
+from agent.telemetry.otlp_signal import Signal, otlp_signal
 from identity.access_identity import AccessIdentity
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
@@ -442,3 +443,15 @@ def test_opentelemetrys_variables_are_read_as_elsewhere(environment: dict[str, s
     assert settings.traceparent_receivers == ("mcp", "model")
     assert SECRET not in repr(settings)
     assert misspelt_variables(given | {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "1"}) == []
+
+
+def test_otlp_needs_its_packages_only_if_the_agents_own_variable_requires_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if they were not installed
+    (fault,) = faults(environment | {"OTEL_TRACES_EXPORTER": "otlp"}).faults
+    assert 'pip install "idaas-agent[otel]"' in fault
+    settings = read_settings(environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
+    assert otlp_signal(settings, Signal.TRACES) is None
+    assert "is not installed" in caplog.text

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from langchain_core.messages import AIMessage, ToolCall
 
-from graph.approvals.gate import ApprovalGate, PendingCall, Permitted, Undecided
+from graph.approvals.gate import ApprovalGate, Permitted, Undecided
 from graph.approvals.memory_store import MemoryApprovalStore
+from graph.approvals.pending_call import PendingCall
 from graph.context import Conversation
 from graph.service_credentials import requirements
 from identity.access_identity import AccessIdentity

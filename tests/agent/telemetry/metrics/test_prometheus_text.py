@@ -35,7 +35,7 @@ def filled() -> AgentMeasures:
     measures.revocations.add("user")
     measures.pools["idaas"] = PoolUse()
     measures.loop_lag.observe(0.0001)
-    measures.approvals_waiting = lambda: 3
+    measures.approvals_waiting = 3
     return measures
 
 

@@ -117,7 +117,7 @@ def _reports(link: Connection, *values: int) -> None:
 def test_gauge_that_is_the_same_in_all_processes_is_not_added(metrics: WorkersMetrics) -> None:
     for waiting in (2, 3):
         worker = Worker(metrics)
-        worker.measures.approvals_waiting = lambda waiting=waiting: waiting  # type: ignore[misc]
+        worker.measures.approvals_waiting = waiting
     assert metrics.read()["idaas_agent.approvals.waiting"] == {(): 3}
 
 

@@ -1,0 +1,140 @@
+"""`/threads`: the caller's conversations. Another principal's is 404, as one that does not exist is."""
+
+from collections import Counter
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from agent.api.approval_members import approval_of
+from agent.api.response_models import documented
+from agent.api.threads.bodies import (
+    NewThread,
+    PageSize,
+    Search,
+    ThreadChange,
+    documented_body,
+    read_body,
+)
+from agent.api.threads.models import (
+    Deleted,
+    ExportedThread,
+    MessagePage,
+    ThreadList,
+    ThreadModel,
+    WholeThread,
+)
+from agent.api.threads.thread_members import exported, message_page, thread_members
+from agent.conversations.conversation_runs import Conversations
+from agent.conversations.thread import owner_of
+from agent.error_response import RequestError
+from agent.middleware.authentication import caller_of
+
+_PAGE: Final = 50
+_NEW: Final = documented_body(NewThread, required=False)
+_CHANGE: Final = documented_body(ThreadChange)
+_OPENED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": ThreadModel}}
+_NO_CONTENT: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "Done."}}
+
+
+def thread_routes(conversations: Conversations) -> APIRouter:
+    """The routes of threads; those of their runs are `run_routes`."""
+    router = APIRouter(prefix="/threads")
+
+    async def waiting(request: Request) -> Counter[str]:
+        """The numbers of the caller's open approvals by thread."""
+        open_approvals = await conversations.open_approvals(caller_of(request.scope).principal)
+        return Counter(each.request.thread_id for each in open_approvals)
+
+    @router.get("", responses=documented(ThreadList))
+    async def list_threads(
+        request: Request,
+        limit: PageSize = _PAGE,
+        before: str | None = None,
+        search: Search | None = None,
+    ) -> JSONResponse:
+        """A page of conversations, the last changed first. `search` is in the title, in any case."""
+        try:
+            found, cursor = await conversations.threads.list(
+                _owner(request), limit=limit, before=before, search=search
+            )
+        except ValueError:
+            raise RequestError("before", "expected a cursor of an earlier response") from None
+        counts = await waiting(request)
+        return JSONResponse({"threads": [thread_members(each, counts) for each in found], "next": cursor})
+
+    @router.post(
+        "",
+        status_code=201,
+        responses={201: {"model": ThreadModel}},
+        openapi_extra=documented_body(NewThread, required=False),
+    )
+    async def open_thread(request: Request) -> JSONResponse:
+        """Opens a conversation. One with this identifier is returned unchanged."""
+        given = read_body(NewThread, await request.body())
+        thread = await conversations.threads.open(_owner(request), given.id, given.title)
+        return JSONResponse(thread_members(thread, await waiting(request)), 201)
+
+    @router.delete("", responses=documented(Deleted))
+    async def delete_all(request: Request) -> JSONResponse:
+        """Deletes all conversations of the caller, and ends their runs."""
+        return JSONResponse({"deleted": await conversations.delete_all(caller_of(request.scope).principal)})
+
+    @router.get("/{thread_id}", responses=documented(WholeThread))
+    async def read_thread(request: Request, thread_id: str) -> JSONResponse:
+        """A conversation with its newest messages, and what it waits for."""
+        owner, principal = _owner(request), caller_of(request.scope).principal
+        thread = await conversations.threads.get(owner, thread_id)
+        stored = await conversations.threads.messages(owner, thread_id, limit=_PAGE)
+        approvals = await conversations.pending(principal, thread_id)
+        return JSONResponse(
+            {
+                **thread_members(thread, Counter({thread_id: len(approvals)})),
+                **message_page(stored, _PAGE),
+                "approvals": [approval_of(each) for each in approvals],
+                "run": {"id": thread.run_id} if thread.status == "running" else None,
+            }
+        )
+
+    @router.patch("/{thread_id}", responses=documented(ThreadModel), openapi_extra=_CHANGE)
+    async def rename(request: Request, thread_id: str) -> JSONResponse:
+        """Renames a conversation."""
+        given = read_body(ThreadChange, await request.body())
+        thread = await conversations.threads.rename(_owner(request), thread_id, given.title)
+        return JSONResponse(thread_members(thread, await waiting(request)))
+
+    @router.delete("/{thread_id}", status_code=204, response_class=Response, responses=_NO_CONTENT)
+    async def delete(request: Request, thread_id: str) -> Response:
+        """Ends the run of a conversation, and deletes it. It can be restored for ten minutes at least."""
+        await conversations.delete(caller_of(request.scope).principal, thread_id)
+        return Response(status_code=204)
+
+    @router.post("/{thread_id}/restore", responses=documented(ThreadModel))
+    async def restore(request: Request, thread_id: str) -> JSONResponse:
+        """Restores a deleted conversation."""
+        thread = await conversations.threads.restore(_owner(request), thread_id)
+        return JSONResponse(thread_members(thread, await waiting(request)))
+
+    @router.get("/{thread_id}/messages", responses=documented(MessagePage))
+    async def messages(
+        request: Request,
+        thread_id: str,
+        limit: PageSize = _PAGE,
+        before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
+    ) -> JSONResponse:
+        """A page of messages before a cursor, the oldest first."""
+        stored = await conversations.threads.messages(_owner(request), thread_id, before=before, limit=limit)
+        return JSONResponse(message_page(stored, limit))
+
+    @router.get("/{thread_id}/export", responses=documented(ExportedThread))
+    async def export(request: Request, thread_id: str) -> JSONResponse:
+        """The whole conversation, as a file."""
+        whole = exported(await conversations.threads.export(_owner(request), thread_id))
+        name = {"Content-Disposition": f'attachment; filename="conversation-{thread_id}.json"'}
+        return JSONResponse(whole, headers=name)
+
+    return router
+
+
+def _owner(request: Request) -> str:
+    return owner_of(caller_of(request.scope).principal)

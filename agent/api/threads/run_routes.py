@@ -1,0 +1,68 @@
+"""`/threads/{thread_id}/…`: the run of a conversation: followed, answered, continued and cancelled."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from agent.api.openapi_document import EVENTS
+from agent.api.response_models import documented
+from agent.api.threads.bodies import Decision, documented_body, read_body
+from agent.api.threads.models import Cancelled, StartedRun
+from agent.api.threads.run_events import RunEvents
+from agent.conversations.conversation_runs import Conversations
+from agent.middleware.authentication import caller_of
+
+_STARTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": StartedRun}}
+_FOLLOWED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "AG-UI's events.", "content": {"text/event-stream": EVENTS}},
+    204: {"description": "No run is going on, and none has ended a moment ago."},
+}
+
+
+def only_manages_threads(path: str) -> bool:
+    """Whether a POST to `path` concerns a conversation and starts no run of it."""
+    return path.startswith("/threads") and not (path.endswith("/continue") or "/approvals/" in path)
+
+
+def run_routes(conversations: Conversations, *, model: str) -> APIRouter:
+    """The routes. A run that is started here goes on without a reader. `model` names it in the usage."""
+    run_events = RunEvents(conversations, model=model)
+    router = APIRouter(prefix="/threads/{thread_id}")
+
+    @router.get("/events", response_class=Response, responses=_FOLLOWED)
+    async def events(request: Request, thread_id: str) -> Response:
+        """The run that is going on, or ended a moment ago, from its beginning, or after `Last-Event-ID`.
+
+        A client that leaves does not end the run.
+        """
+        last = request.headers.get("Last-Event-ID")
+        response = await run_events.response(caller_of(request.scope), thread_id, last)
+        return Response(status_code=204) if response is None else response
+
+    @router.post("/cancel", responses=documented(Cancelled))
+    async def cancel(request: Request, thread_id: str) -> JSONResponse:
+        """Ends the run, also one that waits for an approval. When this responds, it has ended."""
+        ended = await conversations.cancel(caller_of(request.scope).principal, thread_id)
+        return JSONResponse({"cancelled": ended})
+
+    @router.post("/continue", status_code=202, responses=_STARTED)
+    async def continue_(request: Request, thread_id: str) -> JSONResponse:
+        """Responds to the latest message, after a run that failed or was interrupted."""
+        run = await conversations.continue_(caller_of(request.scope), thread_id, streaming=True)
+        return JSONResponse({"run": run.id}, 202)
+
+    @router.post(
+        "/approvals/{approval_id}",
+        status_code=202,
+        responses=_STARTED,
+        openapi_extra=documented_body(Decision),
+    )
+    async def answer(request: Request, thread_id: str, approval_id: str) -> JSONResponse:
+        """Answers the approval that the conversation waits for; its run goes on."""
+        decision = read_body(Decision, await request.body())
+        answers = {approval_id: decision.answer()}
+        run = await conversations.resume(caller_of(request.scope), thread_id, answers, streaming=True)
+        return JSONResponse({"run": run.id}, 202)
+
+    return router

@@ -1,0 +1,35 @@
+"""Joins the parts of conversations, as the settings want them."""
+
+import secrets
+from collections.abc import Callable
+
+from agent.conversations.conversation_runs import Conversations
+from agent.conversations.run_parts import RunParts
+from agent.conversations.storage import ConversationStorage
+from agent.run import AgentGraph, Runs
+from agent.settings.variables import Settings
+from agent.telemetry.metrics.run_measures import RunMeasures
+from agent.tracing import Tracing
+
+
+def composed_conversations(
+    settings: Settings,
+    storage: ConversationStorage,
+    runs: Runs,
+    graph: AgentGraph,
+    *,
+    clock: Callable[[], float],
+    measures: RunMeasures,
+) -> Conversations:
+    """The conversations in `storage`. `graph` has its approvals; `runs` counts and ends the runs."""
+    parts = RunParts(
+        graph=graph,
+        threads=storage.threads,
+        approvals=storage.approvals,
+        saver=storage.checkpoints,
+        process_id=secrets.token_hex(16),
+        window_tokens=settings.conversation_tokens,
+        clock=clock,
+    )
+    traced = settings.agent_tracing is Tracing.LANGSMITH
+    return Conversations(parts, runs, seconds=settings.run_timeout_seconds, traced=traced, measures=measures)

@@ -1,0 +1,56 @@
+"""The URLs at which users allow the use of their accounts, in the memory of the process.
+
+Only the user may see such a URL: an account that another person connects there becomes theirs. So it is in no
+checkpoint, message or database. Another process obtains it again.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from cachetools import TLRUCache
+
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ConsentRequiredError
+from identity.secret import Secret
+from tools.service import Access
+
+_CAPACITY: Final = 10_000
+
+
+class ConsentUrls:
+    """Keeps URLs until their requests expire; above 10,000 the least recently used goes."""
+
+    def __init__(
+        self, access: Callable[[str, VerifiedAccessToken], Access], clock: Callable[[], float]
+    ) -> None:
+        """`access` returns a caller's access to the service of a name, outside of a run."""
+        self._access = access
+        self._urls: TLRUCache[ApprovalRequest, Secret] = TLRUCache(
+            _CAPACITY, ttu=lambda request, _, __: request.expires_at, timer=clock
+        )
+
+    def keep(self, request: ApprovalRequest, url: Secret) -> None:
+        """Keeps the URL of `request`."""
+        self._urls[request] = url
+
+    async def shown(self, pending: PendingApproval, caller: VerifiedAccessToken) -> PendingApproval:
+        """`pending` with its URL, if it requires consent and `caller` is the user who gives it.
+
+        A URL that is not in memory is obtained again. Without one, the user has given the consent meanwhile.
+        Raises the identity layer's errors.
+        """
+        request = pending.request
+        if request.kind is not ApprovalKind.CONSENT_REQUIRED or request.principal != caller.principal:
+            return pending
+        url = self._urls.get(request) or await self._obtained(request, caller)
+        return replace(pending, url=url)
+
+    async def _obtained(self, request: ApprovalRequest, caller: VerifiedAccessToken) -> Secret | None:
+        try:
+            await self._access(request.service, caller).credential()
+        except ConsentRequiredError as error:
+            self.keep(request, error.authorization_url)
+            return error.authorization_url
+        return None

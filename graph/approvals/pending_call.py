@@ -1,0 +1,112 @@
+"""A call that waits for a decision, and the requests that a person may be asked about it.
+
+A call is known by its conversation, its run, the model's response, its id, its service and tool, and the
+principal for whom it is made. From these follows the id of its approval, so that no state of a run can name
+the approval of another call; the digest of its arguments is compared with the approved one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from langchain_core.messages import AIMessage, ToolCall
+
+from graph.approvals.digest import arguments_digest
+from graph.approvals.record import ApprovalKind, ApprovalRequest
+from graph.context import Conversation
+from graph.events import declared_credential
+from graph.service_credentials import ServiceRequirement
+from identity.principal import Principal
+from tools.approval_policy import Effect
+from tools.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCall:
+    """A call in a response of the model, for one principal. `conversation` is `None` if it is not kept."""
+
+    call: ToolCall
+    service: str
+    response: AIMessage
+    principal: Principal
+    conversation: Conversation | None
+
+
+class _Times(TypedDict):
+    created_at: float
+    expires_at: float
+
+
+class ApprovalRequests:
+    """Makes the requests of a graph, each as it would be asked now, for `seconds`."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        requirements: Mapping[str, ServiceRequirement],
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._services = services
+        self._requirements = requirements
+        self._seconds = seconds
+        self._clock = clock
+
+    def of_call(self, pending: PendingCall, kind: ApprovalKind = ApprovalKind.TOOL_CALL) -> ApprovalRequest:
+        """The request about a call. Raises `ValueError` for one whose conversation is not kept."""
+        call, service = pending.call, self._services[pending.service]
+        if pending.conversation is None:
+            raise ValueError("a call of a conversation that is not kept waits for no decision")
+        requirement = self._requirements.get(pending.service)
+        names = pending.service, call["name"], call["id"] or ""
+        return ApprovalRequest(
+            id=_id(kind, pending.principal, pending.conversation, pending.response.id or "", *names),
+            kind=kind,
+            thread_id=pending.conversation.thread_id,
+            principal=pending.principal,
+            service=pending.service,
+            tool=call["name"],
+            call_id=call["id"] or "",
+            digest=arguments_digest(call["args"]),
+            effect=service.policy(call["name"]).effect,
+            access_identity=requirement.access_identity if requirement else None,
+            **declared_credential(service.credential),
+            **self._times(),
+        )
+
+    def of_sign_in(
+        self, principal: Principal, conversation: Conversation, checkpoint: str
+    ) -> ApprovalRequest:
+        """The request to sign in again, in the state `checkpoint` of a run."""
+        kind = ApprovalKind.SIGN_IN_REQUIRED
+        return ApprovalRequest(
+            id=_id(kind, principal, conversation, checkpoint),
+            kind=kind,
+            thread_id=conversation.thread_id,
+            principal=principal,
+            service="",
+            tool="",
+            call_id="",
+            digest=arguments_digest({}),
+            effect=Effect.READ,
+            access_identity=None,
+            **self._times(),
+        )
+
+    def _times(self) -> _Times:
+        now = self._clock()
+        return {"created_at": now, "expires_at": now + self._seconds}
+
+
+def _id(kind: ApprovalKind, principal: Principal, conversation: Conversation, *about: str) -> str:
+    known_by = [
+        kind,
+        conversation.thread_id,
+        conversation.run_id,
+        principal.issuer,
+        principal.subject,
+        *about,
+    ]
+    return hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:32]

@@ -1,0 +1,101 @@
+"""Asks the user of a run by pausing it, and keeps and records what they decide."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from langgraph.errors import GraphInterrupt
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.request import interrupt_value
+from graph.context import AgentContext
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditedAction, AuditOutcome
+from identity.audit.step import AuditedStep
+from identity.audit.trail import AuditTrail
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
+from identity.errors import ApprovalError, AuditError
+
+_CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
+    ApprovalKind.CONSENT_REQUIRED: IdentityCode.CONSENT_REQUIRED,
+    ApprovalKind.SIGN_IN_REQUIRED: IdentityCode.SIGN_IN_REQUIRED,
+}
+"""What the record of a question names, where it is not about a call."""
+
+
+def given_answer(runtime: Runtime[AgentContext], request: ApprovalRequest) -> object:
+    """The answer to `request` that the caller of this run gave with it; `None` if there is none."""
+    context = runtime.context
+    return context.answers.get(request.id) if isinstance(context, AgentContext) else None
+
+
+class Questions:
+    """Shared by the nodes of a graph. The methods raise `AuditError` if a question or decision cannot be
+    recorded; then it is not asked, or does not count.
+    """
+
+    def __init__(self, gate: ApprovalGate, audit: AuditTrail) -> None:
+        self._gate = gate
+        self._audit = audit
+
+    async def pause(
+        self, shown: PendingApproval, caller: VerifiedAccessToken | None, *, asked: bool
+    ) -> object:
+        """Pauses the run; or LangGraph's resume value, if this run has one.
+
+        `asked` is whether the user has seen the question before. It is kept only if the run pauses: a value
+        that arrives together with the question is no answer to it.
+        """
+        request = shown.request
+        try:
+            return interrupt(interrupt_value(shown))
+        except GraphInterrupt:
+            if not asked:
+                step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)
+                await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
+                await self._gate.open(request)
+            raise
+
+    async def decide(self, request: ApprovalRequest, digest: str | None, caller: VerifiedAccessToken) -> bool:
+        """Keeps and records the decision of `caller`: arguments of `digest` are approved; `None`: rejected.
+
+        False if it does not count, because it was decided before, or too late. A decision that cannot be
+        recorded is withdrawn.
+        """
+        step = self._step(AuditedAction.APPROVAL_DECIDED, request, digest or request.digest, caller)
+        try:
+            await self._gate.decide(request, digest)
+        except ApprovalError as error:
+            await step.ended(AuditOutcome.FAILED, error.code)
+            return False
+        try:
+            await step.ended(AuditOutcome.REFUSED if digest is None else AuditOutcome.SUCCEEDED)
+        except AuditError:
+            await self._gate.withdraw(request)
+            raise
+        return True
+
+    def _step(
+        self,
+        action: AuditedAction,
+        request: ApprovalRequest,
+        digest: str,
+        caller: VerifiedAccessToken | None,
+    ) -> AuditedStep:
+        return self._audit.approval(
+            action,
+            request.principal,
+            caller,
+            approval=request.id,
+            service=request.service or None,
+            tool=request.tool or None,
+            call_id=request.call_id or None,
+            arguments_digest=digest,
+            access_identity=request.access_identity,
+            audience=request.audience,
+            scope=request.scope,
+            credential=request.credential,
+        )

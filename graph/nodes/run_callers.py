@@ -1,0 +1,112 @@
+"""The caller of a run that is kept: the user who began it, who may have to sign in again to go on."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from cachetools import LRUCache
+from langgraph.runtime import Runtime
+
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.record import ApprovalStatus, PendingApproval
+from graph.context import AgentContext, conversation_of
+from graph.error_codes import GraphCode
+from graph.nodes.caller import Callers
+from graph.nodes.questions import Questions, given_answer
+from graph.state import AgentState
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, ApprovalError
+from identity.principal import Principal
+
+_RUNS: Final = 10_000
+_EXPIRED: Final = (IdentityCode.ACCESS_TOKEN_INVALID, GraphCode.ACCESS_TOKEN_MISSING)
+"""How an expired token is refused; a server that keeps tokens until they expire has none then."""
+
+
+class _Verified(NamedTuple):
+    principal: Principal
+    expires_at: float
+
+
+class RunCallers:
+    """Verifies the caller before each visit of a node, as `Callers` does.
+
+    In a run that is kept, another principal than the one for whom it was going on is refused. If the access
+    token expires during the run, the run pauses; the same user resumes it with a fresh token. A token that is
+    refused for another reason, such as a revocation, ends the run, as does one that had expired before.
+    """
+
+    def __init__(
+        self, callers: Callers, gate: ApprovalGate, questions: Questions, clock: Callable[[], float]
+    ) -> None:
+        self._callers = callers
+        self._gate = gate
+        self._questions = questions
+        self._clock = clock
+        self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
+
+    async def first(
+        self,
+        state: AgentState,  # noqa: ARG002 - the form of the other
+        runtime: Runtime[AgentContext],
+    ) -> VerifiedAccessToken:
+        """The caller who begins a run. Raises `AccessTokenError`."""
+        return self._remembered(await self._callers.of(runtime), runtime)
+
+    async def next(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+        """The caller who goes on with a run. Raises `AccessTokenError` and `ApprovalError`."""
+        try:
+            caller = self._remembered(await self._callers.of(runtime), runtime)
+        except AccessTokenError as error:
+            await self._sign_in(error, state, runtime)
+            raise
+        if conversation_of(runtime) is not None:
+            owner = _principal(state)
+            if owner is not None and owner != caller.principal:
+                raise ApprovalError(GraphCode.APPROVAL_INVALID, "the run is going on for another principal")
+            await self._signed_in(caller, runtime)
+        return caller
+
+    def _remembered(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
+        if runtime.control is not None:  # one object for each run, independent of state and context
+            self._verified[runtime.control] = _Verified(caller.principal, caller.expires_at)
+        return caller
+
+    async def _sign_in(
+        self, error: AccessTokenError, state: AgentState, runtime: Runtime[AgentContext]
+    ) -> None:
+        """Pauses the run if signing in again helps."""
+        conversation, principal = conversation_of(runtime), None
+        verified = self._verified.get(runtime.control)
+        if error.code is IdentityCode.SIGN_IN_REQUIRED:
+            principal = _principal(state)
+        elif error.code in _EXPIRED and verified is not None and verified.expires_at <= self._clock():
+            principal = verified.principal
+        if conversation is None or principal is None:
+            return
+        request = self._gate.requests.of_sign_in(principal, conversation, _checkpoint(runtime))
+        known = await self._gate.known(request)
+        request = known.request if known else request
+        await self._questions.pause(PendingApproval(request, {}), None, asked=known is not None)
+
+    async def _signed_in(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> None:
+        """Closes the question to sign in, if this run answers it: the caller's token is verified."""
+        context, conversation = runtime.context, conversation_of(runtime)
+        if conversation is None or not isinstance(context, AgentContext) or not context.answers:
+            return
+        request = self._gate.requests.of_sign_in(caller.principal, conversation, _checkpoint(runtime))
+        if given_answer(runtime, request) is not None:
+            known = await self._gate.known(request)
+            if known is not None and known.status is ApprovalStatus.OPEN:
+                await self._questions.decide(request, request.digest, caller)
+
+
+def _principal(state: AgentState) -> Principal | None:
+    """For whom the run was going on. It refuses another, and grants nothing."""
+    found = state.get("principal")
+    return None if found is None else Principal(found["issuer"], found["subject"])
+
+
+def _checkpoint(runtime: Runtime[AgentContext]) -> str:
+    """The state in which the run is: that in which it paused, when it is resumed."""
+    return runtime.execution_info.checkpoint_id if runtime.execution_info is not None else ""

@@ -1,0 +1,105 @@
+"""The agent behind a real server, with a model that follows a script, and waits if a test wants it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import PrivateAttr
+
+from agent.api.app import create_app
+from agent.composition import Agent
+from agent.settings.variables import read_settings
+from graph.models.provider import ChatModelProvider
+from tests.conftest import Sandbox
+from tests.graph.conftest import DONE, ScriptedModel
+
+CHAT = "/openai/v1/chat/completions"
+
+
+class WaitingModel(ScriptedModel):
+    """Sends its first piece, then waits for `go_on` before each further one, if `waits` is set."""
+
+    waits: bool = False
+    _go_on: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+    _waiting: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+
+    @property
+    def go_on(self) -> asyncio.Event:
+        return self._go_on
+
+    @property
+    def waiting(self) -> asyncio.Event:
+        return self._waiting
+
+    async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+        first = True
+        async for chunk in super()._astream(*args, **options):
+            if self.waits and not first:
+                self._waiting.set()
+                await self._go_on.wait()
+            first = False
+            yield chunk
+
+
+@dataclass
+class Threads:
+    """A served agent and its users."""
+
+    origin: str
+    agent: Agent
+    model: WaitingModel
+    sandbox: Sandbox
+    http: httpx.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def headers(self, user: str = "alice") -> dict[str, str]:
+        token = self.tokens.setdefault(user, self.sandbox.access_token(user))
+        return {"Authorization": f"Bearer {token}"}
+
+    async def ask(
+        self, method: str, path: str, user: str = "alice", body: Any = None, **headers: str
+    ) -> httpx.Response:
+        """One request of `user`."""
+        return await self.http.request(
+            method, self.origin + path, json=body, headers=self.headers(user) | headers
+        )
+
+    async def say(
+        self, text: str, thread: str = "thread-1", user: str = "alice", **more: Any
+    ) -> httpx.Response:
+        """One message on a thread, over OpenAI's API."""
+        metadata = {"thread_id": thread, **more.pop("metadata", {})}
+        messages = [{"role": "user", "content": text}]
+        return await self.ask("POST", CHAT, user, {"messages": messages, "metadata": metadata, **more})
+
+    def stream(self, method: str, path: str, user: str = "alice", body: Any = None, **headers: str) -> Any:
+        """A response that is read as it arrives."""
+        return self.http.stream(method, self.origin + path, json=body, headers=self.headers(user) | headers)
+
+
+ThreadsOf = Callable[..., Awaitable[Threads]]
+
+
+@pytest.fixture
+async def threads(
+    sandbox: Sandbox, serve: Callable[[Any], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[ThreadsOf]:
+    """`await threads(turns, waits=…, VARIABLE=…)`. All agents of a test share one database."""
+
+    async def start(turns: Any = (DONE,), *, waits: bool = False, **variables: str) -> Threads:
+        model = WaitingModel(turns=list(turns), waits=waits)
+        database = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+        settings = read_settings(sandbox.environment | database | variables)
+        agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
+        origin = await serve(create_app(settings, agent))
+        return Threads(origin, agent, model, sandbox, http)
+
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
+        yield start

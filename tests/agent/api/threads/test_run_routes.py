@@ -1,0 +1,271 @@
+"""The run of a conversation is followed, cancelled and continued by requests that did not start it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage
+
+from agent.conversations.live_run import LiveRun
+from agent.revocation.enforcement import revoked_error
+from graph.error_codes import GraphCode
+from identity.errors import ServiceError
+from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
+from tests.graph.conftest import DONE
+
+TALE = AIMessage("Once upon a time")
+
+
+class Events:
+    """Server-sent events as they arrive."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.ids: list[str] = []
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> dict[str, Any] | None:
+        async for line in self._lines:
+            if line.startswith("id: "):
+                self.ids.append(line[4:])
+            if line.startswith("data: "):
+                event: dict[str, Any] = json.loads(line[6:])
+                return event
+        return None
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while (event := await self.next()) is not None:
+            if event["type"] == kind:
+                return event
+        raise AssertionError(kind)
+
+    async def rest(self) -> list[dict[str, Any]]:
+        events = []
+        while (event := await self.next()) is not None:
+            events.append(event)
+        return events
+
+
+@asynccontextmanager
+async def followed(
+    served: Threads, user: str = "alice", thread: str = "thread-1", **headers: str
+) -> AsyncIterator[Events]:
+    async with served.stream("GET", f"/threads/{thread}/events", user, **headers) as response:
+        yield Events(response)
+
+
+@asynccontextmanager
+async def run_that_waits(served: Threads, keep: bool = False) -> AsyncIterator[httpx.Response]:
+    """A run that has sent its first piece to the client that started it, and waits for the model."""
+    body = {
+        "messages": [{"role": "user", "content": "A tale"}],
+        "stream": True,
+        "metadata": {"thread_id": "thread-1", "on_disconnect": "continue" if keep else "cancel"},
+    }
+    async with served.stream("POST", CHAT, "alice", body) as response:
+        await served.model.waiting.wait()
+        yield response
+
+
+def live_runs(served: Threads) -> list[LiveRun]:
+    conversations = served.agent.conversations
+    assert conversations is not None
+    return list(conversations.live._latest.values())
+
+
+def text_of(events: list[dict[str, Any]]) -> str:
+    return "".join(event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT")
+
+
+async def test_run_is_followed_from_its_beginning_by_any_number_of_readers(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served), followed(served) as one, followed(served) as other:
+        assert one.response.headers["content-type"].startswith("text/event-stream")
+        first = await one.next()
+        assert first is not None
+        assert first["type"] == "RUN_STARTED"
+        assert (await one.until("TEXT_MESSAGE_CONTENT"))["delta"] == "Once "
+        read = (await served.ask("GET", "/threads/thread-1")).json()
+        assert (read["status"], read["run"]) == ("running", {"id": first["runId"]})
+        served.model.go_on.set()
+        rest, whole = await one.rest(), await other.rest()
+        assert text_of(whole) == "Once upon a time "
+        assert rest == whole[-len(rest) :]
+        assert whole[-1]["type"] == "RUN_FINISHED"
+    stored = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
+    [start] = [event for event in whole if event["type"] == "TEXT_MESSAGE_START"]
+    assert stored[-1]["id"] == start["messageId"]
+
+
+async def test_reader_that_reconnects_receives_what_follows_its_last_event(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served):
+        async with followed(served) as lost:
+            await lost.until("TEXT_MESSAGE_CONTENT")
+        async with followed(served, **{"Last-Event-ID": lost.ids[-1]}) as again:
+            served.model.go_on.set()
+            rest = await again.rest()
+    assert [event["type"] for event in rest[:3]] == ["TEXT_MESSAGE_CONTENT"] * 3
+    assert text_of(rest) == "upon a time "
+    assert rest[-1]["type"] == "RUN_FINISHED"
+    async with followed(served, **{"Last-Event-ID": again.ids[-1]}) as nothing:
+        assert nothing.response.status_code == 204
+
+
+async def test_end_can_be_read_for_a_moment_and_then_there_is_nothing_to_follow(threads: ThreadsOf) -> None:
+    served = await threads()
+    await served.say("hello")
+    async with followed(served) as late:
+        assert (await late.rest())[-1]["type"] == "RUN_FINISHED"
+    live = served.agent.conversations.live  # type: ignore[union-attr]
+    for run in list(live._ended):
+        live._remove(run)
+    async with followed(served) as nothing:
+        assert nothing.response.status_code == 204
+
+
+async def test_id_of_another_run_is_followed_from_the_beginning(threads: ThreadsOf) -> None:
+    served = await threads()
+    await served.say("hello")
+    for last in ("0a1b2c3d-2", "nonsense", "-", "7" * 5000):
+        async with followed(served, **{"Last-Event-ID": last}) as reader:
+            assert (await reader.rest())[0]["type"] == "RUN_STARTED"
+
+
+async def test_reader_that_leaves_ends_nothing(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served) as response:
+        async with followed(served) as reader:
+            await reader.next()
+        served.model.go_on.set()
+        assert (await response.aread()).endswith(b"data: [DONE]\n\n")
+    readers = served.agent.conversations.readers  # type: ignore[union-attr]
+    assert not readers._readers
+    assert not readers._counts
+
+
+async def test_client_that_leaves_ends_its_run_unless_it_asks_to_keep_it(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    for keep, roles in ((False, ["user", "assistant"]), (True, ["user", "assistant"] * 2)):
+        served.model.waiting.clear()
+        served.model.go_on.clear()
+        async with run_that_waits(served, keep):
+            [run] = [run for run in live_runs(served) if run.outcome is None]
+        if keep:
+            async with followed(served) as reader:
+                await reader.next()
+                served.model.go_on.set()
+                await reader.rest()
+        await asyncio.wait([run.task])
+        messages = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
+        assert [message["role"] for message in messages] == roles
+    assert [message["content"] for message in messages] == ["A tale", "Once", "A tale", "Once upon a time "]
+
+
+async def test_cancelled_run_ends_for_every_reader_and_the_thread_is_free(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served) as response, followed(served) as reader:
+        await reader.until("TEXT_MESSAGE_CONTENT")
+        assert (await served.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
+        assert (await reader.rest())[-1]["code"] == "run_cancelled"
+        await response.aread()
+    assert (await served.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": False}
+    served.model.go_on.set()
+    assert (await served.say("go on")).status_code == 200
+
+
+async def test_failed_run_is_continued_on_request(threads: ThreadsOf) -> None:
+    served = await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
+    failed = await served.say("hello")
+    assert failed.json()["error"]["code"] == "model_call_failed"
+    async with followed(served) as reader:
+        assert (await reader.rest())[-1]["code"] == "model_call_failed"
+    assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "failed"
+    started = await served.ask("POST", "/threads/thread-1/continue")
+    assert started.status_code == 202
+    async with followed(served) as reader:
+        events = await reader.rest()
+    assert events[0]["runId"] == started.json()["run"]
+    messages = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
+    assert [message["content"].strip() for message in messages] == ["hello", "done"]
+    refused = await served.ask("POST", "/threads/thread-1/continue")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "nothing_to_continue")
+
+
+async def test_thread_with_a_run_is_busy(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served):
+        for busy in (await served.say("me too"), await served.ask("POST", "/threads/thread-1/continue")):
+            assert (busy.status_code, busy.json()["error"]["code"]) == (409, "thread_busy")
+
+
+async def test_deleting_a_thread_ends_its_run_and_its_readers(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served), followed(served) as reader:
+        await reader.next()
+        assert (await served.ask("DELETE", "/threads/thread-1")).status_code == 204
+        assert (await reader.rest())[-1]["code"] == "run_cancelled"
+    assert (await served.ask("GET", "/threads/thread-1/events")).status_code == 404
+
+
+async def test_run_of_another_process_is_followed_by_what_it_stores(threads: ThreadsOf) -> None:
+    served, other = await threads([TALE], waits=True), await threads()
+    async with run_that_waits(served), followed(other) as reader:
+        snapshot = await reader.until("MESSAGES_SNAPSHOT")
+        assert [message["content"] for message in snapshot["messages"]] == ["A tale"]
+        served.model.go_on.set()
+        rest = await reader.rest()
+    assert rest[-1]["type"] == "RUN_FINISHED"
+    snapshots = [event for event in rest if event["type"] == "MESSAGES_SNAPSHOT"]
+    assert snapshots[-1]["messages"][-1]["content"] == "Once upon a time "
+
+
+async def test_stopping_agent_ends_readers_with_the_reason_and_the_run_can_be_continued(
+    threads: ThreadsOf,
+) -> None:
+    served = await threads([TALE], waits=True)
+    async with run_that_waits(served), followed(served) as reader:
+        await reader.next()
+        served.agent.shutdown.end()
+        assert (await reader.rest())[-1]["code"] == "shutting_down"
+    other = await threads()
+    assert (await other.ask("GET", "/threads/thread-1")).json()["status"] == "interrupted"
+    assert (await other.ask("POST", "/threads/thread-1/continue")).status_code == 202
+
+
+@pytest.mark.promise("revoked-refused")
+async def test_revocation_ends_the_run_and_readers_with_a_token_of_their_own(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    device = served.headers()
+    served.tokens["alice"] = served.sandbox.access_token("alice", jti="another")
+    async with run_that_waits(served), followed(served, **device) as reader:
+        await reader.until("TEXT_MESSAGE_CONTENT")
+        fingerprints: list[str] = []
+
+        def is_devices(caller: Any) -> bool:
+            fingerprints.append(caller.fingerprint)
+            return f"Bearer {caller.token.reveal()}" == device["Authorization"]
+
+        assert served.agent._end_runs_of(is_devices, revoked_error) == 0
+        assert (await reader.rest())[-1]["code"] == "access_revoked"
+        assert len(set(fingerprints)) == 2
+        async with followed(served) as own:
+            await own.until("TEXT_MESSAGE_CONTENT")
+            assert served.agent._end_runs_of(lambda _: True, revoked_error) == 1
+            assert (await own.rest())[-1]["code"] == "access_revoked"
+            await asyncio.wait([run.task for run in live_runs(served)])
+    assert (await served.ask("GET", "/threads/thread-1")).json()["status"] == "failed"
+
+
+async def test_one_caller_has_a_limited_number_of_readers(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True)
+    readers = served.agent.conversations.readers  # type: ignore[union-attr]
+    readers._most = 1
+    async with run_that_waits(served), followed(served) as reader:
+        await reader.next()
+        refused = await served.ask("GET", "/threads/thread-1/events")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_runs")

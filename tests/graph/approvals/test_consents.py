@@ -1,0 +1,170 @@
+"""A service that requires the user's consent pauses a run that is kept; the URL is for this user only."""
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+
+from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.service_credentials import ServiceCredential, ServiceRequirement
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.error_codes import IdentityCode
+from identity.errors import ConsentRequiredError
+from identity.secret import Secret
+from tests.graph.approvals.bank import SCOPE, Bank, result_of
+from tests.graph.approvals.conftest import ALICE, SECONDS
+from tests.graph.conftest import DONE, calls
+
+pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
+
+LOOK = calls(("balance", {}))
+URL = "https://idaas.example/consent?state=canary"
+
+
+def required(url: str = URL) -> ConsentRequiredError:
+    return ConsentRequiredError(
+        IdentityCode.CONSENT_REQUIRED, "not allowed yet", authorization_url=Secret(url)
+    )
+
+
+class Foreign(Bank):
+    """The credential of the bank requires consent, until `consent` is called."""
+
+    def __post_init__(self) -> None:
+        self.urls = ConsentUrls(self.access, lambda: self.now)
+        self.options = {"consent_urls": self.urls, **self.options}
+        super().__post_init__()
+        self.bench.vault.failures[SCOPE.scope] = required()
+
+    def access(self, service: str, caller: VerifiedAccessToken) -> ServiceCredential:
+        requirement = ServiceRequirement(SCOPE, AccessIdentity.HUMAN)
+        return ServiceCredential(service, requirement, caller, self.bench.vault, None, lambda: self.now)
+
+    def consent(self) -> None:
+        del self.bench.vault.failures[SCOPE.scope]
+
+    async def shown(self, token: str = "alice-at") -> PendingApproval:
+        return await self.urls.shown(await self.waiting(), await self.bench.tokens.verify(Secret(token)))
+
+
+def saved(bank: Bank) -> str:
+    return repr((dict(bank.saver.storage), dict(bank.saver.writes), dict(bank.saver.blobs)))
+
+
+async def test_run_pauses_and_tries_again_after_the_consent() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    pending = await bank.shown()
+    assert (pending.request.kind, pending.request.service) == (ApprovalKind.CONSENT_REQUIRED, "bank")
+    assert pending.url == Secret(URL)
+    assert bank.service.calls == []
+    bank.consent()
+    messages = await bank.resume({pending.request.id: {"approved": True}})
+    assert (result_of(messages).text, messages[-1].text) == ("12", "done")
+    assert await bank.store.pending(ALICE) == []
+
+
+async def test_run_goes_on_after_the_consent_without_an_answer() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    bank.consent()
+    assert (await bank.resume())[-1].text == "done"
+
+
+async def test_answer_without_the_consent_grants_nothing() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    asked = await bank.waiting()
+    for answer in ({"approved": True}, {"decisions": [{"type": "approve"}]}, "done", None):
+        await bank.resume({asked.request.id: answer})
+        await bank.respond(answer or {})
+    assert bank.service.calls == []
+    assert await bank.waiting() == asked
+
+
+@pytest.mark.parametrize("declined", [True, False])
+async def test_call_fails_without_the_url_if_the_user_declines_or_the_time_is_over(declined: bool) -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    request = (await bank.waiting()).request
+    bank.now += 0 if declined else SECONDS
+    messages = await bank.resume({request.id: {"approved": False}} if declined else None)
+    result = result_of(messages)
+    assert result.text.startswith("consent_required: ")
+    assert "canary" not in repr(messages) + saved(bank) + repr(bank.records.events)
+    assert (bank.service.calls, messages[-1].text) == ([], "done")
+
+
+async def test_url_is_neither_saved_nor_recorded() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    await bank.resume()
+    assert (await bank.shown()).url is not None
+    state = await bank.graph.aget_state(bank.config)
+    assert "canary" not in saved(bank) + repr(state) + repr(bank.records.events) + repr(bank.store.__dict__)
+
+
+async def test_url_is_not_shown_to_another_user() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    assert (await bank.shown("bob-at")).url is None
+    assert ("bob",) not in {owner[1:] for owner in bank.bench.vault.obtained}
+
+
+async def test_another_process_obtains_the_url_again() -> None:
+    before = Foreign([LOOK, DONE])
+    await before.ask()
+    after = Foreign([DONE], store=before.store, saver=before.saver)
+    after.bench.vault.failures[SCOPE.scope] = required("https://idaas.example/consent?state=second")
+    for _ in range(2):
+        assert (await after.shown()).url == Secret("https://idaas.example/consent?state=second")
+    assert after.bench.vault.obtained == [(SCOPE.scope, "alice")]
+    after.urls = ConsentUrls(after.access, lambda: after.now)
+    after.consent()
+    assert (await after.shown()).url is None
+
+
+async def test_question_is_on_record() -> None:
+    bank = Foreign([LOOK, DONE])
+    await bank.ask()
+    request = (await bank.waiting()).request
+    bank.consent()
+    await bank.resume({request.id: {"approved": True}})
+    asked, decided = bank.records.events[:2]
+    assert (asked.action, asked.error) == ("approval_requested", IdentityCode.CONSENT_REQUIRED)
+    assert (decided.action, decided.outcome) == ("approval_decided", "succeeded")
+    assert (asked.principal, asked.service, asked.approval) == (ALICE, "bank", request.id)
+
+
+async def test_call_is_approved_before_its_consent_is_asked_for() -> None:
+    bank = Foreign()
+    await bank.ask()
+    assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
+    assert SCOPE.scope not in {name for name, _ in bank.bench.vault.obtained}
+    await bank.approve()
+    assert (await bank.waiting()).request.kind is ApprovalKind.CONSENT_REQUIRED
+    assert bank.paid == []
+    bank.consent()
+    await bank.resume()
+    assert bank.paid == [{"amount": 5, "to": "ann"}]
+
+
+async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() -> None:
+    def withdraw_consent(_: object) -> AIMessage:
+        bank.service.renew_first = True
+        bank.bench.vault.failures[SCOPE.scope] = required()
+        return LOOK.model_copy()
+
+    bank = Foreign([LOOK, withdraw_consent, DONE])
+    bank.consent()
+    messages = await bank.ask()
+    results = [message.text for message in messages if isinstance(message, ToolMessage)]
+    assert results[0] == "12"
+    assert results[1].startswith("consent_required: ")
+    assert "canary" not in saved(bank)
+
+
+async def test_run_that_is_not_kept_fails_with_the_url_for_its_user() -> None:
+    bank = Foreign([LOOK, DONE], options={"checkpointer": None})
+    messages = await bank.bench.ask()
+    assert URL in result_of(messages).text
