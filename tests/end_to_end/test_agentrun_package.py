@@ -124,7 +124,9 @@ async def deployed(
     }
     interpreter = sys._base_executable
     instance = Instance(package, folder / "code", platform=platform, interpreter=interpreter, port=port)
-    gateway = Gateway(instance, platform_headers=platform_headers)
+    gateway = Gateway(
+        instance, platform_headers=platform_headers, jwks=sandbox.cloud.jwks, clock=sandbox.clock
+    )
     try:
         await instance.start()
         async with serving(gateway.application()) as origin:
@@ -161,9 +163,15 @@ async def test_credentials_in_headers_of_a_client_are_ignored(
     async with deployed(sandbox, tmp_path, serving, "Machine") as agent:
         answer = await agent.answer("Call my enterprise service", sandbox.access_token(), **forged)
         assert "enterprise" in answer
+        url = f"{agent.url}/openai/v1/chat/completions"
         async with httpx.AsyncClient() as http:
-            refused = await http.post(f"{agent.url}/openai/v1/chat/completions", json={})
-        assert refused.status_code == 401
+            refused = await http.post(url, json={})
+            assert (refused.status_code, refused.text[:18]) == (401, "inbound credential")
+            other = sandbox.access_token(audience="https://another.example")
+            passed = await http.post(url, json={}, headers={"Authorization": f"Bearer {other}"})
+        # The gateway checks the signature alone; the agent refuses what is for another.
+        assert (passed.status_code, passed.json()["error"]["code"]) == (401, "access_token_invalid")
+        assert passed.headers["x-agentrun-session-id"]
 
 
 async def test_instance_outlives_its_first_role_credential_by_those_of_requests(
