@@ -8,10 +8,10 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.record import ApprovalStatus, PendingApproval
-from graph.context import AgentContext, conversation_of
+from graph.context import AgentContext, Conversation, conversation_of
 from graph.error_codes import GraphCode
 from graph.nodes.caller import Callers
-from graph.nodes.questions import Questions, given_answer
+from graph.nodes.questions import Questions
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
@@ -37,12 +37,20 @@ class RunCallers:
     """
 
     def __init__(
-        self, callers: Callers, gate: ApprovalGate, questions: Questions, clock: Callable[[], float]
+        self,
+        callers: Callers,
+        gate: ApprovalGate,
+        questions: Questions,
+        clock: Callable[[], float],
+        *,
+        resume_values: bool,
     ) -> None:
+        """With `resume_values`, runs have no answers in their context."""
         self._callers = callers
         self._gate = gate
         self._questions = questions
         self._clock = clock
+        self._resume_values = resume_values
         self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
 
     async def first(
@@ -60,11 +68,11 @@ class RunCallers:
         except AccessTokenError as error:
             await self._sign_in(error, state, runtime)
             raise
-        if conversation_of(runtime) is not None:
+        if (conversation := conversation_of(runtime)) is not None:
             owner = _principal(state)
             if owner is not None and owner != caller.principal:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "the run is going on for another principal")
-            await self._signed_in(caller, runtime)
+            await self._signed_in(caller, conversation, runtime)
         return caller
 
     def _remembered(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
@@ -89,13 +97,16 @@ class RunCallers:
         request = known.request if known else request
         await self._questions.pause(PendingApproval(request, {}), None, asked=known is not None)
 
-    async def _signed_in(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> None:
+    async def _signed_in(
+        self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
+    ) -> None:
         """Closes the question to sign in, if this run answers it: the caller's token is verified."""
-        context, conversation = runtime.context, conversation_of(runtime)
-        if conversation is None or not isinstance(context, AgentContext) or not context.answers:
+        context = runtime.context
+        answers = context.answers if isinstance(context, AgentContext) else {}
+        if not answers and not self._resume_values:
             return
         request = self._gate.requests.of_sign_in(caller.principal, conversation, _checkpoint(runtime))
-        if given_answer(runtime, request) is not None:
+        if self._resume_values or request.id in answers:
             known = await self._gate.known(request)
             if known is not None and known.status is ApprovalStatus.OPEN:
                 await self._questions.decide(request, request.digest, caller)

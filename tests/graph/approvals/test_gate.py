@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, ToolCall
 from graph.approvals.gate import ApprovalGate, Permitted, Undecided
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.pending_call import PendingCall
+from graph.approvals.record import ApprovalKind
 from graph.context import Conversation
 from graph.service_credentials import requirements
 from identity.access_identity import AccessIdentity
@@ -64,3 +65,7 @@ async def test_any_other_call_has_another_id(gate: ApprovalGate, other: PendingC
 async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:
     reads = replace(PENDING, call={**CALL, "name": "look"}, conversation=None)
     assert await gate.permit(reads) == await gate.verdict(reads) == Permitted()
+
+
+async def test_question_of_another_kind_about_the_same_call_has_another_id(gate: ApprovalGate) -> None:
+    assert len({gate.requests.of_call(PENDING, kind).id for kind in ApprovalKind}) == len(ApprovalKind)

@@ -129,3 +129,11 @@ async def test_caller_whom_the_server_cannot_find_any_more_signs_in_again() -> N
     request = (await bank.waiting()).request
     assert (request.kind, request.principal) == (ApprovalKind.SIGN_IN_REQUIRED, ALICE)
     assert (await bank.resume({request.id: {"approved": True}}, token=FRESH))[-1].text == "done"
+
+
+async def test_resume_value_with_a_fresh_token_goes_on_and_closes_the_question() -> None:
+    bank = Expiring(options={"resume_values": True})
+    await bank.ask(token=OLD)
+    messages = await bank.respond({"decisions": [{"type": "approve"}]}, token=FRESH)
+    assert messages[-1].text == "done"
+    assert await bank.store.pending(ALICE) == []
