@@ -1,12 +1,15 @@
 """One call of the model and of each service, as in a run."""
 
+from collections.abc import Sequence
+
 from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ServiceError
 from identity.fault_place import place_of
-from tools.service import Service
+from tools.approval_policy import Effect
+from tools.service import Service, ToolSchema
 
 
 async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
@@ -17,19 +20,31 @@ async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
 
 
 async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToken | None) -> str:
-    """Lists the tools; if there is one, and it needs no argument, calls it.
+    """Lists the tools, and calls one that needs no argument and changes nothing, if that is known.
 
     Raises `AgentError`; for an exception of the service's own code, `ServiceError` with its type and place.
     """
     access = agent.access(service.name, caller)
     try:
         tools = await service.tools(access)
-        if len(tools) == 1 and not tools[0].parameters.get("required"):
-            await service.call(tools[0].name, {}, access)
-            return f"the tool {tools[0].name} works"
+        if (tool := _harmless(service, tools)) is not None:
+            await service.call(tool, {}, access)
+            return f"the tool {tool} works"
     except (AgentError, TimeoutError):
         raise
     except Exception as fault:  # noqa: BLE001 - code of others; its text may contain anything
         detail = f'"{service.name}" raised {type(fault).__name__} at {place_of(fault)}'
         raise ServiceError(service.error_code, detail) from None
     return f"{len(tools)} tools"
+
+
+def _harmless(service: Service, tools: Sequence[ToolSchema]) -> str | None:
+    """The first tool that reads and needs no argument, of a service that has one tool or declares effects.
+
+    A tool without a declared effect counts as one that reads: of several, one might not.
+    """
+    effects = {tool.name: service.policy(tool.name).effect for tool in tools}
+    if len(tools) != 1 and set(effects.values()) <= {Effect.READ}:
+        return None
+    free = (tool.name for tool in tools if not tool.parameters.get("required"))
+    return next((name for name in free if effects[name] is Effect.READ), None)

@@ -77,7 +77,7 @@ async def test_only_the_listed_origins_may_read_a_response(start_agent) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"Access-Control-Request-Method": "DELETE"},
+        {"Access-Control-Request-Method": "PUT"},
         {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-user-id"},
         {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "cookie"},
     ],

@@ -148,6 +148,12 @@ def _errors(body: str) -> list[dict[str, Any]]:
             and isinstance(read.get("error"), dict)]  # fmt: skip
 
 
+def _run_errors(body: str) -> list[dict[str, Any]]:
+    """The errors that end a stream of AG-UI."""
+    lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
+    return [event for event in map(json.loads, lines) if event.get("type") == "RUN_ERROR"]
+
+
 def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, failure: Failure) -> None:
     required = {"message", "type", "code", "param", "request_id"}
     assert set(error) - {"service", "retry_after"} == required
@@ -191,6 +197,12 @@ async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_
         for error in _errors(response.text):
             _is_about_the_request(error, response.headers, response.status_code, failure)
             ids.add(error["request_id"])
+        for event in _run_errors(response.text):
+            about = event["metadata"]["idaas-agent"]
+            assert (event["code"], about.get("service")) == (failure.code, failure.service)
+            assert about["request_id"] == response.headers["x-request-id"]
+            assert event["message"].endswith(f"; reference {about['request_id']}.")
+            ids.add(about["request_id"])
         if response.status_code == 200 and failure.question != GREETING:
             ids.add(response.headers["x-request-id"])
         challenge = response.headers.get("www-authenticate", "")
