@@ -8,6 +8,7 @@ LangServe's event recorder, cannot observe a run. LangSmith traces it only if th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Final, Protocol, Self, TypeAlias, cast
@@ -46,7 +47,9 @@ class RunReader(Protocol):
     """
 
     async def first(self) -> None:
-        """Waits for the first event, which can still be read. Raises an error that comes before it."""
+        """Waits for the first event that shows something; it and those before it can still be read. Raises
+        an error that comes before it.
+        """
         ...
 
     def cancel(self) -> None:
@@ -54,6 +57,21 @@ class RunReader(Protocol):
         ...
 
     def __aiter__(self) -> AsyncIterator[RunEvent]: ...
+
+
+def is_step(event: RunEvent) -> bool:
+    """A step alone shows nothing: a failure after it still has a status of its own."""
+    return not isinstance(event, Finished | Paused) and event["type"] in ("step_started", "step_finished")
+
+
+async def opening(events: AsyncIterator[RunEvent]) -> list[RunEvent]:
+    """The events up to the first one that shows something, or to the end. Raises an error before it."""
+    read: list[RunEvent] = []
+    async for event in events:
+        read.append(event)
+        if not is_step(event):
+            break
+    return read
 
 
 async def end_of(run: RunReader) -> Finished | Paused:
@@ -102,7 +120,7 @@ class Run:
         self._measures = measures or RunMeasures()
         self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
         self._error: Exception | None = None
-        self._ahead: list[RunEvent] = []
+        self._ahead: deque[RunEvent] = deque()
         self._cancelled = False
         context = carried_context().new_context()
         loop = asyncio.get_running_loop()
@@ -111,9 +129,9 @@ class Run:
         self.task.add_done_callback(lambda _: self._send.close())
 
     async def first(self) -> None:
-        """Waits for the first event, which can still be read. Raises an error that comes before it."""
+        """See `RunReader`."""
         if not self._ahead:
-            self._ahead.append(await anext(self))
+            self._ahead.extend(await opening(self))
 
     async def finished(self) -> Finished:
         """Reads all events, and returns the end."""
@@ -140,7 +158,7 @@ class Run:
 
     async def __anext__(self) -> RunEvent:
         if self._ahead:
-            return self._ahead.pop()
+            return self._ahead.popleft()
         try:
             return await self._receive.receive()
         except anyio.EndOfStream:

@@ -52,6 +52,8 @@ class Paused:
     pending: tuple[PendingApproval, ...]
     """One: a run asks for one approval at a time."""
     usage: Usage = field(default_factory=Usage)
+    response: AIMessage | None = None
+    """The message of the model whose calls wait."""
 
 
 class ModelMessages:

@@ -168,18 +168,20 @@ class ToolCallEvents:
         self._writer({"type": "tool_started", **self._about, "arguments": shown})
         return dict(shown)
 
-    def finished(self, result: ToolResult, error: ErrorCode | None) -> None:
-        """Writes `tool_finished`."""
+    def finished(self, result: ToolResult, error: ErrorCode | None) -> int:
+        """Writes `tool_finished`, and returns the duration in milliseconds."""
         text = self._redactor.redact(result.text)
+        duration = round((time.perf_counter() - self._began) * 1000)
         event = {
             "type": "tool_finished",
             **self._about,
             "ok": result.ok,
             "called": result.called,
-            "duration_ms": round((time.perf_counter() - self._began) * 1000),
+            "duration_ms": duration,
             "result": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
         }
         self._writer(event if error is None else event | {"error": error.value})
+        return duration
 
 
 AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | StepEvent | ResponseStarted

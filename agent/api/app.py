@@ -17,12 +17,14 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from agent.api.ag_ui.routes import ag_ui_routes
+from agent.api.ag_ui.thread_runs import MAX_SNAPSHOT, ThreadRuns
 from agent.api.chat_completions.routes import openai_routes
 from agent.api.disconnect import ClientDisconnectedError
 from agent.api.langserve.routes import langserve_routes
 from agent.api.openapi_document import api_document
 from agent.api.public_routes import public_routes
 from agent.api.threads.routes import thread_routes
+from agent.api.threads.run_events import RunEvents
 from agent.api.threads.run_routes import only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
@@ -122,8 +124,14 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             max_messages=settings.max_messages,
         )
     )
+    threads = None
+    if composed.conversations is not None:
+        follow = RunEvents(composed.conversations, model=settings.llm_model, snapshot=MAX_SNAPSHOT).response
+        threads = ThreadRuns(
+            composed.conversations, follow, model=settings.llm_model, max_messages=settings.max_messages
+        )
     app.include_router(
-        ag_ui_routes(composed.runs, model=settings.llm_model, max_messages=settings.max_messages)
+        ag_ui_routes(composed.runs, threads, model=settings.llm_model, max_messages=settings.max_messages)
     )
     app.include_router(
         langserve_routes(

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
 from agent.error_codes import AgentCode
-from agent.run import RunEvent
-from agent.run_end import Finished, Paused
+from agent.run import RunEvent, opening
 from identity.errors import AgentError, LimitError
 
 if TYPE_CHECKING:
@@ -66,12 +65,9 @@ class AttachedReader:
         self._events = run.events()
 
     async def first(self) -> None:
-        """Waits for the first event that shows something, and can still be read. Raises an error that comes
-        before it.
-        """
-        while not self._ahead or _is_step(self._ahead[-1]):
-            _, event = await anext(self._events)
-            self._ahead.append(event)
+        """See `RunReader`."""
+        if not self._ahead:
+            self._ahead.extend(await opening(self))
 
     def cancel(self) -> None:
         """Leaves the run."""
@@ -86,8 +82,3 @@ class AttachedReader:
             return self._ahead.popleft()
         _, event = await anext(self._events)
         return event
-
-
-def _is_step(event: RunEvent) -> bool:
-    """A step alone shows nothing: a failure after it still has a status of its own."""
-    return not isinstance(event, Finished | Paused) and event["type"] in ("step_started", "step_finished")

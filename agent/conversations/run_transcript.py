@@ -33,6 +33,11 @@ class RunTranscript:
         self._message_id = ""
         """Of the response of which pieces were shown."""
 
+    @property
+    def response(self) -> AIMessage | None:
+        """The latest response of the model."""
+        return next((each for each in reversed(self._messages) if isinstance(each, AIMessage)), None)
+
     def add(self, messages: Sequence[AnyMessage]) -> None:
         """Messages that a node added, or changed: one with a known id replaces it."""
         if any(isinstance(message, AIMessage) for message in messages):

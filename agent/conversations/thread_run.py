@@ -64,7 +64,8 @@ class ThreadRun:
         if not interrupts:
             return of_model.finished()
         await self._checkpoint.save()
-        return Paused(tuple(pending_of(each.value) for each in interrupts), of_model.usage)
+        pending = tuple(pending_of(each.value) for each in interrupts)
+        return Paused(pending, of_model.usage, self._transcript.response)
 
     async def close(self, outcome: Outcome) -> None:
         """See `Work`."""

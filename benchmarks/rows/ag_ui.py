@@ -13,10 +13,10 @@ _ROUTE = "/ag-ui/agent"
 
 
 def measure(bench: Bench) -> Iterable[Figure]:
-    """Requests/s under Machine identity; a completion has 20 tokens."""
+    """Requests/s under Machine identity, without stored conversations; a completion has 20 tokens."""
     question = {"id": "u", "role": "user", "content": "Say something."}
     body = {"threadId": "t", "runId": "r", "messages": [question], "tools": [], "context": []}
-    agent, tokens = bench.agent("Machine"), [bench.access_token()]
+    agent, tokens = bench.agent("Machine", CONVERSATIONS_URL="none"), [bench.access_token()]
     yield from compare(
         bench.plan,
         Endpoint(agent, _ROUTE, body, tokens),

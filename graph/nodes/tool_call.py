@@ -94,7 +94,7 @@ class ToolCallRunner:
                 result, code = await self._recorded(step, call, credential)
                 failure = code.value if code else SUCCESS if result.ok else TOOL_ERROR
                 observed.ended(failure, result.text, secrets)
-            events.finished(result, code)
+            duration = events.finished(result, code)
             message = ToolMessage(
                 result.text,
                 tool_call_id=call_id,
@@ -103,6 +103,9 @@ class ToolCallRunner:
                 artifact={
                     "service": service.name,
                     "access_identity": access_identity,
+                    **self._declared,
+                    "called": result.called,
+                    "duration_ms": duration,
                     "error": code and code.value,
                 },
             )

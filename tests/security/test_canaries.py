@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -96,7 +97,7 @@ def langserve(route):
 
 async def ag_ui(agent, question, headers):
     messages = [{"id": "u", "role": "user", "content": question}]
-    body = {"threadId": "t", "runId": "r", "messages": messages}
+    body = {"threadId": uuid.uuid4().hex, "runId": "r", "messages": messages}
     return await agent.http.post(f"{agent.origin}/ag-ui/agent", json=body, headers=headers)
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AnyMessage, ToolCall
 
 from agent.api.ag_ui.interrupts import interrupt_of, on_interrupt
 from agent.api.ag_ui.messages import to_ag_ui
@@ -86,18 +86,20 @@ class RunEncoder:
         `messages` is the whole conversation. Without it, the client keeps the messages that it has: a
         snapshot of a part would delete the others.
         """
+        return [*self._closed(), *self._announcements(end), *self.paused_before(end, messages)]
+
+    def paused_before(self, end: Paused, messages: Sequence[AnyMessage] | None) -> list[Event]:
+        """In place of a run: what the conversation waits for since an earlier run."""
         outcome = {"type": "interrupt", "interrupts": [interrupt_of(pending) for pending in end.pending]}
         return [
-            *self._closed(),
-            *self._announcements(end, messages or ()),
             *self._snapshots(messages, "paused"),
             *(on_interrupt(pending) for pending in end.pending),
             self._finished(outcome, usage_of(end.usage, self._model)),
         ]
 
-    def nothing_new(self, messages: Sequence[AnyMessage] | None) -> list[Event]:
+    def nothing_new(self, messages: Sequence[AnyMessage] | None, status: str) -> list[Event]:
         """In place of a run: the conversation, to which the client has added nothing."""
-        return [*self._snapshots(messages, "idle"), self._finished({"type": "success"}, {})]
+        return [*self._snapshots(messages, status), self._finished({"type": "success"}, {})]
 
     def failed(self, error: AgentError) -> list[Event]:
         """The end of a run that failed. It is also logged for operators."""
@@ -113,17 +115,23 @@ class RunEncoder:
         self._steps.clear()
         return [*self._message.close(), *steps]
 
-    def _announcements(self, end: Paused, messages: Sequence[AnyMessage]) -> list[Event]:
-        """The calls that wait, and the others of the same message, which follow them: an answer continues
-        the run without sending them again.
+    def _announcements(self, end: Paused) -> list[Event]:
+        """The call that waits, and the others of the same message: an answer continues the run without
+        sending them again.
         """
-        pending = end.pending[0]
-        last = next((each for each in reversed(messages) if isinstance(each, AIMessage)), None)
-        if last is None:
+        pending, response = end.pending[0], end.response
+        if response is None:
             name, call_id = pending.request.tool, pending.request.call_id
-            last = AIMessage("", id=self._message.id, tool_calls=[{"name": name, "args": {}, "id": call_id}])
-        calls = [call for call in last.tool_calls if call["id"] not in self._sent]
-        return [event for call in calls for event in call_announced(call, last.id, pending)]
+            calls = [ToolCall(name=name, args={}, id=call_id)]
+        else:
+            calls = response.tool_calls
+        parent = self._message.id if response is None else response.id
+        return [
+            event
+            for call in calls
+            if call["id"] not in self._sent
+            for event in call_announced(call, parent, pending)
+        ]
 
     def _snapshots(self, messages: Sequence[AnyMessage] | None, status: str) -> list[Event]:
         shown: list[Event] = []

@@ -15,10 +15,11 @@ from graph.events import MAX_CHARACTERS
 def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
     """`messages` as a client shows them: without instructions, arguments and results cut as in events.
 
-    Each has the id that its events had. A message without an id is left out.
+    Each has the id that its events had. One without an id is left out, and one that was changed later, such
+    as a call whose arguments a person edited, is in its last form at its first place.
     """
     shown: list[Event] = []
-    for message in messages:
+    for message in {message.id or object(): message for message in messages}.values():
         match message:
             case HumanMessage(id=str(identifier)):
                 shown.append({"id": identifier, "role": "user", "content": message.text})

@@ -11,8 +11,10 @@ from starlette.responses import Response
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.messages import conversation
+from agent.api.ag_ui.resume import answers_in
 from agent.api.ag_ui.run_input import RunAgentInput, read_run_input, run_input_schema
-from agent.api.ag_ui.stream import encoded, opening
+from agent.api.ag_ui.stream import encoded
+from agent.api.ag_ui.thread_runs import ThreadRuns
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
@@ -23,8 +25,13 @@ from agent.run import Runs
 _BODY: Final = {"schema": run_input_schema()}
 
 
-def ag_ui_routes(runs: Runs, *, model: str, max_messages: int) -> APIRouter:
-    """The route. `model` names the model in the usage."""
+def ag_ui_routes(
+    runs: Runs, threads: ThreadRuns | None = None, *, model: str, max_messages: int
+) -> APIRouter:
+    """The route. `model` names the model in the usage.
+
+    Without `threads`, the client's messages are the conversation, and no call is approved.
+    """
     router = APIRouter(prefix="/ag-ui")
 
     @router.post(
@@ -38,20 +45,21 @@ def ag_ui_routes(runs: Runs, *, model: str, max_messages: int) -> APIRouter:
 
         Errors before the first byte have a status.
         """
-        given = read_run_input(await request.body())
+        given, caller = read_run_input(await request.body()), caller_of(request.scope)
+        if threads is not None:
+            return await threads.response(given, caller, request.receive)
         _refuse_answers(given)
         messages = conversation(given.messages, most=max_messages)
-        run = runs.start(messages, caller_of(request.scope), streaming=True, steps=True)
-        before = await while_connected(run, opening(run), request.receive)
+        run = runs.start(messages, caller, streaming=True, steps=True)
+        await while_connected(run, run.first(), request.receive)
         encoder = RunEncoder(given.thread_id, given.run_id, model=model)
-        return EventStream(encoded(encoder, before, run), run.cancel)
+        return EventStream(encoded(encoder, run), run.cancel)
 
     return router
 
 
 def _refuse_answers(given: RunAgentInput) -> None:
     """Raises `RequestError` for an answer to an approval: without conversations, none waits for one."""
-    command = given.forwarded("command")
-    if given.resume or (isinstance(command, dict) and "resume" in command):
+    if answers_in(given) is not None:
         name = "resume" if given.resume else "forwardedProps.command.resume"
         raise RequestError(name, "no approval waits for an answer", code="unsupported_value")

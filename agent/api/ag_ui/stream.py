@@ -1,53 +1,47 @@
 """A run as a response of AG-UI's events."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from langchain_core.messages import AnyMessage
 
 from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.wire import server_sent
-from agent.run import RunEvent, RunReader
+from agent.run import RunEvent, RunReader, is_step
 from agent.run_end import Finished, Paused
 from identity.errors import AgentError
 
-_STEPS: Final = ("step_started", "step_finished")
+Conversation: TypeAlias = Callable[[], Awaitable[Sequence[AnyMessage] | None]]
+"""Reads the whole conversation of a run; `None` if it is too long to send."""
 
 
-async def opening(run: RunReader) -> list[RunEvent]:
-    """The events up to the first one that shows something. Raises an error that comes before it.
+async def encoded(
+    encoder: RunEncoder, run: RunReader, conversation: Conversation | None = None
+) -> AsyncIterator[str]:
+    """The run as server-sent events. The first text goes up to the first event that shows something.
 
-    Steps alone show nothing yet: a failure after them still has a status of its own.
+    `conversation` is called when the run waits, for the messages to send.
     """
-    events: list[RunEvent] = []
-    async for event in run:
-        events.append(event)
-        if isinstance(event, Finished | Paused) or event["type"] not in _STEPS:
-            break
-    return events
-
-
-async def encoded(encoder: RunEncoder, before: Sequence[RunEvent], run: RunReader) -> AsyncIterator[str]:
-    """The run as server-sent events: `before`, which were read from it, and those that follow."""
-    ended = False
-    texts = [server_sent(encoder.started())]
-    for event in before:
-        texts.append(_encoded(encoder, event))
-        ended = isinstance(event, Finished | Paused)
-    yield "".join(texts)
+    texts, opened, ended = [server_sent(encoder.started())], False, False
     try:
         async for event in run:
-            if text := _encoded(encoder, event):
-                yield text
+            texts.append(await _encoded(encoder, event, conversation))
             ended = isinstance(event, Finished | Paused)
+            if opened := opened or not is_step(event):
+                if text := "".join(texts):
+                    yield text
+                texts.clear()
     except AgentError as error:
-        yield server_sent(encoder.failed(error))
+        yield "".join(texts) + server_sent(encoder.failed(error))
         return
     if not ended:
-        yield server_sent(encoder.cancelled())
+        yield "".join(texts) + server_sent(encoder.cancelled())
 
 
-def _encoded(encoder: RunEncoder, event: RunEvent) -> str:
+async def _encoded(encoder: RunEncoder, event: RunEvent, conversation: Conversation | None) -> str:
     if isinstance(event, Finished):
         return server_sent(encoder.finished(event))
     if isinstance(event, Paused):
-        return server_sent(encoder.paused(event))
+        messages = None if conversation is None else await conversation()
+        return server_sent(encoder.paused(event, messages))
     return server_sent(encoder.event(event))

@@ -15,7 +15,6 @@ from agent.api.ag_ui.encoder import RunEncoder
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
-from agent.api.threads.thread_members import latest_versions
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live_reader import LiveReader
 from agent.conversations.live_run import LiveRun
@@ -28,16 +27,17 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, UnavailableError
 
 _SNAPSHOT: Final = 50
-"""Messages of a snapshot: the newest. A client keeps those before them."""
+"""Messages of a snapshot: the newest. The page keeps those before them; AG-UI's clients do not."""
 
 
 class RunEvents:
     """Follows runs of conversations."""
 
-    def __init__(self, conversations: Conversations, *, model: str) -> None:
-        """`model` names the model in the usage."""
+    def __init__(self, conversations: Conversations, *, model: str, snapshot: int = _SNAPSHOT) -> None:
+        """`model` names the model in the usage. `snapshot` is how many messages a snapshot has at most."""
         self._conversations = conversations
         self._model = model
+        self._most = snapshot
 
     async def response(
         self, caller: VerifiedAccessToken, thread_id: str, last_event_id: str | None
@@ -103,7 +103,7 @@ class RunEvents:
                 yield server_sent([await self._snapshot(owner_of(caller.principal), thread.id)])
             if thread.status == "paused":
                 pending = await self._conversations.pending(caller.principal, thread.id)
-                yield server_sent(encoder.paused(Paused(tuple(pending))))
+                yield server_sent(encoder.paused_before(Paused(tuple(pending)), None))
             elif thread.status == "idle":
                 yield server_sent(encoder.finished(Finished()))
             elif thread.status != "running":
@@ -122,9 +122,8 @@ class RunEvents:
         )
 
     async def _snapshot(self, owner: str, thread_id: str) -> Event:
-        stored = await self._conversations.threads.messages(owner, thread_id, limit=_SNAPSHOT)
-        messages = to_ag_ui(latest_versions([each.message for each in stored]))
-        return {"type": "MESSAGES_SNAPSHOT", "messages": messages}
+        stored = await self._conversations.threads.messages(owner, thread_id, limit=self._most)
+        return {"type": "MESSAGES_SNAPSHOT", "messages": to_ag_ui(each.message for each in stored)}
 
 
 def _encoded(encoder: RunEncoder, event: RunEvent) -> list[Event]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from langchain_core.messages import AnyMessage
-
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.conversations.thread import StoredMessage, Thread
 
@@ -27,17 +25,9 @@ def message_page(stored: Sequence[StoredMessage], limit: int) -> dict[str, Any]:
     """A page of AG-UI's messages, and the cursor of the page before it, if there may be one."""
     more = len(stored) == limit and stored[0].seq > 1
     return {
-        "messages": to_ag_ui(latest_versions([each.message for each in stored])),
+        "messages": to_ag_ui(each.message for each in stored),
         "next": stored[0].seq if more else None,
     }
-
-
-def latest_versions(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """`messages` with those that were changed (an edited call) in their last form, at their first place."""
-    by_id: dict[str, AnyMessage] = {}
-    for position, message in enumerate(messages):
-        by_id[message.id or f"#{position}"] = message
-    return list(by_id.values())
 
 
 def exported(export: dict[str, Any]) -> dict[str, Any]:

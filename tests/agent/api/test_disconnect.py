@@ -1,6 +1,7 @@
 """A client that disconnects cancels the run and its model call."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -14,7 +15,11 @@ from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model,
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 
-AG_UI = {"threadId": "t", "runId": "r", "messages": [{"id": "u", **message} for message in MESSAGES]}
+
+def ag_ui() -> dict[str, Any]:
+    """A message on a conversation of its own."""
+    messages = [{"id": "u", **message} for message in MESSAGES]
+    return {"threadId": uuid.uuid4().hex, "runId": "r", "messages": messages}
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def agent_of(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
     ("path", "body"),
     [
         ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
-        ("/ag-ui/agent", AG_UI),
+        ("/ag-ui/agent", ag_ui()),
         ("/agent/stream", {"input": {"messages": MESSAGES}}),
         ("/agent/stream_events", {"input": {"messages": MESSAGES}}),
         ("/agent/stream_log", {"input": {"messages": MESSAGES}}),
@@ -55,7 +60,7 @@ async def test_disconnect_during_a_stream_cancels_the_model_call(
     ("path", "body"),
     [
         ("/openai/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
-        ("/ag-ui/agent", AG_UI),
+        ("/ag-ui/agent", ag_ui()),
         ("/openai/v1/chat/completions", {"messages": MESSAGES}),
         ("/agent/stream", {"input": {"messages": MESSAGES}}),
         ("/agent/invoke", {"input": {"messages": MESSAGES}}),

@@ -45,6 +45,16 @@ class Drive:
         return driven
 
 
+def message(text: str, identifier: str = "u1") -> dict[str, Any]:
+    """A message of the user."""
+    return {"id": identifier, "role": "user", "content": text}
+
+
+def roles(result: dict[str, Any]) -> list[str]:
+    """The roles of the client's messages after a run."""
+    return [each["role"] for each in result["messages"]]
+
+
 def text_of(events: list[dict[str, Any]]) -> str:
     """All text of a run."""
     return "".join(event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT")
@@ -53,7 +63,7 @@ def text_of(events: list[dict[str, Any]]) -> str:
 @pytest.fixture
 def variables() -> dict[str, str]:
     """Variables of the agent; a test replaces them."""
-    return {}
+    return {"CONVERSATIONS_URL": "none"}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ async def breaking_model(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_failure_in_mid_run_is_an_error_with_the_persons_text(sandbox: Sandbox, serve) -> None:
-    with running_agent(sandbox, LLM_BASE_URL=await serve(breaking_model)) as server:
+    with running_agent(sandbox, CONVERSATIONS_URL="none", LLM_BASE_URL=await serve(breaking_model)) as server:
         driven = await Drive(server)(HELLO)
 
     for [result] in driven:
@@ -43,7 +43,7 @@ def model() -> Iterator[EndlessModel]:
 
 
 async def test_abort_cancels_the_model_call(sandbox: Sandbox, model: EndlessModel) -> None:
-    with running_agent(sandbox, LLM_BASE_URL=model.url) as server:
+    with running_agent(sandbox, CONVERSATIONS_URL="none", LLM_BASE_URL=model.url) as server:
         driven = await Drive(server)(HELLO | {"abortAt": "TEXT_MESSAGE_CONTENT"})
 
         assert await happens(model.disconnected)

@@ -1,23 +1,14 @@
 """The official AG-UI clients, of both generations, against an agent that keeps no conversations."""
 
 import json
-from typing import Any
 
 import pytest
 
 from sandbox.faults import Fault
-from tests.front_ends.ag_ui.conftest import Drive, text_of
+from tests.front_ends.ag_ui.conftest import Drive, message, roles, text_of
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
-
-
-def message(text: str, identifier: str = "u1") -> dict[str, Any]:
-    return {"id": identifier, "role": "user", "content": text}
-
-
-def roles(result: dict[str, Any]) -> list[str]:
-    return [message["role"] for message in result["messages"]]
 
 
 async def test_plain_chat_ends_in_one_message(drive: Drive) -> None:
@@ -57,7 +48,7 @@ async def test_each_visited_node_is_a_step(drive: Drive) -> None:
         assert [step for step in steps if step in ("model", "amap")] == ["model", "amap", "model"]
 
 
-@pytest.mark.parametrize("variables", [{"LLM_ENABLE_THINKING": "true"}])
+@pytest.mark.parametrize("variables", [{"LLM_ENABLE_THINKING": "true", "CONVERSATIONS_URL": "none"}])
 async def test_thinking_is_a_reasoning_message(drive: Drive) -> None:
     for [result] in await drive({"messages": [message("Hello!")]}):
         assert roles(result) == ["user", "reasoning", "assistant"]

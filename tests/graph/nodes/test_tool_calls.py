@@ -82,6 +82,8 @@ async def test_failing_tool_is_a_result_for_the_person_and_a_line_for_operators(
     }  # fmt: skip
     assert result.artifact == {
         "service": "amap", "access_identity": "Machine", "error": "external_service_failed",
+        "credential": amap_key.identifier, "called": True,
+        "duration_ms": result.artifact["duration_ms"],
     }  # fmt: skip
     assert final.text == "done"
 

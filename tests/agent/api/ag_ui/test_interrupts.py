@@ -37,15 +37,13 @@ CALLS: Any = [
     {"name": "leave_balance", "args": {}, "id": "c1"},
     {"name": "leave_apply", "args": {"days": 3}, "id": "c2"},
 ]
-CONVERSATION: list[AnyMessage] = [
-    HumanMessage("three days", id="u1"),
-    AIMessage("", id="m1", tool_calls=CALLS),
-]
+RESPONSE = AIMessage("", id="m1", tool_calls=CALLS)
+CONVERSATION: list[AnyMessage] = [HumanMessage("three days", id="u1"), RESPONSE]
 
 
-def waiting(*, url: Secret | None = None, **members: Any) -> Paused:
+def waiting(*, url: Secret | None = None, response: AIMessage | None = None, **members: Any) -> Paused:
     request = ApprovalRequest(**{**REQUEST, **members})
-    return Paused((PendingApproval(request, {"days": 3}, url),), Usage(10, 5))
+    return Paused((PendingApproval(request, {"days": 3}, url),), Usage(10, 5), response)
 
 
 def paused(
@@ -98,7 +96,8 @@ def test_without_the_whole_conversation_there_is_no_snapshot_of_it() -> None:
 
 
 def test_every_call_of_the_message_is_sent_before_the_question() -> None:
-    starts = of_type(paused(waiting(), CONVERSATION, events=[response("m1")]), "TOOL_CALL_START")
+    events = paused(waiting(response=RESPONSE), events=[response("m1")])
+    starts = of_type(events, "TOOL_CALL_START")
 
     assert [(start["toolCallId"], start["parentMessageId"]) for start in starts] == [
         ("c1", "m1"),
@@ -108,7 +107,7 @@ def test_every_call_of_the_message_is_sent_before_the_question() -> None:
     assert starts[1]["metadata"]["idaas-agent"]["audience"] == "https://leave.example"
 
 
-def test_call_in_question_is_sent_also_without_the_conversation() -> None:
+def test_call_in_question_is_sent_also_without_its_message() -> None:
     events = paused(waiting(), events=[response("m1")])
 
     [start] = of_type(events, "TOOL_CALL_START")
@@ -122,7 +121,9 @@ def test_call_in_question_is_sent_also_without_the_conversation() -> None:
 
 
 def test_next_question_of_a_continued_run_does_not_send_its_calls_again() -> None:
-    assert of_type(paused(waiting(), CONVERSATION, announced={"c1", "c2"}), "TOOL_CALL_START") == []
+    events = paused(waiting(response=RESPONSE), announced={"c1", "c2"})
+
+    assert of_type(events, "TOOL_CALL_START") == []
 
 
 @pytest.mark.parametrize("kind", [ApprovalKind.CONSENT_REQUIRED, ApprovalKind.SIGN_IN_REQUIRED])
@@ -155,11 +156,24 @@ def test_result_of_a_call_that_was_sent_before_has_the_arguments_it_was_made_wit
 
 def test_conversation_without_anything_new_is_shown_and_nothing_runs() -> None:
     encoder = RunEncoder("t-1", "r-1")
-    events = verified([*encoder.started(), *encoder.nothing_new(CONVERSATION)])
+    events = verified([*encoder.started(), *encoder.nothing_new(CONVERSATION, "idle")])
 
     assert [event["type"] for event in events] == [
         "RUN_STARTED",
         "MESSAGES_SNAPSHOT",
         "STATE_SNAPSHOT",
+        "RUN_FINISHED",
+    ]
+
+
+def test_open_question_of_an_earlier_run_is_asked_again_without_its_call() -> None:
+    encoder = RunEncoder("t-1", "r-2")
+    events = verified([*encoder.started(), *encoder.paused_before(waiting(), CONVERSATION)])
+
+    assert [event["type"] for event in events] == [
+        "RUN_STARTED",
+        "MESSAGES_SNAPSHOT",
+        "STATE_SNAPSHOT",
+        "CUSTOM",
         "RUN_FINISHED",
     ]

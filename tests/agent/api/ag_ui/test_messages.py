@@ -22,7 +22,14 @@ def calling(**arguments: Any) -> AIMessage:
 
 
 def test_conversation_has_the_ids_of_its_events() -> None:
-    artifact = {"service": "amap", "access_identity": "Machine", "error": None}
+    about = {
+        "service": "amap",
+        "access_identity": "Machine",
+        "credential": "key",
+        "called": True,
+        "duration_ms": 3,
+    }
+    artifact = {**about, "error": None}
     thought = {"reasoning_content": "hm"}
 
     assert shown(
@@ -48,7 +55,7 @@ def test_conversation_has_the_ids_of_its_events() -> None:
             "role": "tool",
             "toolCallId": "c1",
             "content": "sunny",
-            "metadata": {"idaas-agent": {"ok": True, "service": "amap", "access_identity": "Machine"}},
+            "metadata": {"idaas-agent": {"ok": True, **about}},
         },
         {"id": "a2-reasoning", "role": "reasoning", "content": "hm"},
         {"id": "a2", "role": "assistant", "content": "Sunny"},
@@ -73,3 +80,10 @@ def test_long_arguments_and_results_are_cut_as_in_events() -> None:
 
     assert call["toolCalls"][0]["function"]["arguments"] == '{"…":"too long to show"}'
     assert result["content"] == "x" * MAX_CHARACTERS + "…"
+
+
+def test_edited_call_is_shown_in_its_last_form_at_its_first_place() -> None:
+    first, last = shown(calling(days=3), HumanMessage("hello", id="u1"), calling(days=2))
+
+    assert first["toolCalls"][0]["function"]["arguments"] == '{"days":2}'
+    assert last["id"] == "u1"

@@ -1,5 +1,6 @@
-"""`POST /ag-ui/agent` over plain HTTP."""
+"""`POST /ag-ui/agent` over plain HTTP, of an agent that stores no conversations."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,8 +22,14 @@ def body(text: str = "Hello!", **members: Any) -> dict[str, Any]:
     }
 
 
-async def test_stream_is_accepted_by_the_official_models(human_agent_server: AgentServer) -> None:
-    async with human_agent_server.client() as http:
+@pytest.fixture
+def server(sandbox: Sandbox) -> Iterator[AgentServer]:
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", CONVERSATIONS_URL="none") as server:
+        yield server
+
+
+async def test_stream_is_accepted_by_the_official_models(server: AgentServer) -> None:
+    async with server.client() as http:
         response = await http.post(ROUTE, json=body("What is the weather in Hangzhou right now?"))
 
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -33,8 +40,8 @@ async def test_stream_is_accepted_by_the_official_models(human_agent_server: Age
     assert "杭州" in result["content"]
 
 
-async def test_enterprise_call_names_audience_and_permission(human_agent_server: AgentServer) -> None:
-    async with human_agent_server.client() as http:
+async def test_enterprise_call_names_audience_and_permission(server: AgentServer) -> None:
+    async with server.client() as http:
         events = read_events((await http.post(ROUTE, json=body("Call my enterprise service"))).text)
 
     [start] = of_type(events, "TOOL_CALL_START")
@@ -44,7 +51,7 @@ async def test_enterprise_call_names_audience_and_permission(human_agent_server:
 
 
 async def test_refusals_can_be_read_by_a_page(sandbox: Sandbox) -> None:
-    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="2") as server:
+    with running_agent(sandbox, MAX_REQUESTS_PER_MINUTE="2", CONVERSATIONS_URL="none") as server:
         async with server.client() as http:
             invalid = await http.post(ROUTE, json={}, headers={"Origin": PAGE})
             unknown = await http.post("/ag-ui/nothing", json={}, headers={"Origin": PAGE})
@@ -67,9 +74,9 @@ async def test_refusals_can_be_read_by_a_page(sandbox: Sandbox) -> None:
     ],
 )
 async def test_answer_without_an_open_approval_is_refused(
-    agent_server: AgentServer, members: dict[str, Any]
+    server: AgentServer, members: dict[str, Any]
 ) -> None:
-    async with agent_server.client() as http:
+    async with server.client() as http:
         response = await http.post(ROUTE, json=body(**members))
 
     assert response.status_code == 400

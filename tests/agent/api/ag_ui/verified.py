@@ -14,10 +14,12 @@ _WITHIN = {"CONTENT", "ARGS"}
 
 
 def read_events(text: str) -> list[dict[str, Any]]:
-    """The events of a stream, as the official client splits it; comments are skipped."""
-    frames = [frame for frame in text.split("\n\n") if frame and not frame.startswith(":")]
-    assert all(frame.startswith("data: ") and "\n" not in frame for frame in frames)
-    return [json.loads(frame.removeprefix("data: ")) for frame in frames]
+    """The events of a stream, as the official client splits it; comments and ids are skipped."""
+    frames = [frame.split("\n") for frame in text.split("\n\n") if frame]
+    lines = [line for frame in frames for line in frame if not line.startswith((": ", "id: "))]
+    assert len(lines) <= len(frames)
+    assert all(line.startswith("data: ") for line in lines)
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
 def verified(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

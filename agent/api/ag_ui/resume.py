@@ -1,0 +1,90 @@
+"""The answers to approvals in a request, in both forms of AG-UI's clients.
+
+    "resume": [{"interruptId": "…", "status": "resolved", "payload": {"approved": true}}]      version 1.0
+    "forwardedProps": {"command": {"resume": …, "interruptEvent": …}}                          before it
+
+The first form names the approval. The second does not: it answers the only one that is open, if the client
+has seen it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from agent.api.ag_ui.run_input import AssistantInput, RunAgentInput
+from agent.error_response import RequestError
+from graph.approvals.record import PendingApproval
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+
+_DISMISSED = {"approved": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the client answers. `by_id` are answers by approvals, `unnamed` is an answer that names none."""
+
+    by_id: dict[str, Any]
+    unnamed: tuple[object, ...] = ()
+    seen_calls: frozenset[str] = frozenset()
+    """The ids of the calls that the client shows."""
+
+    def named(self, pending: Sequence[PendingApproval]) -> dict[str, Any]:
+        """All answers by approvals, of which `pending` are open.
+
+        An answer without a name could be meant for an earlier question, so the client must show the call of
+        the open one. Raises `ApprovalError`.
+        """
+        if not self.unnamed:
+            return self.by_id
+        if len(pending) != 1 or pending[0].request.call_id not in self.seen_calls:
+            text = f"the answer names no approval, and the client shows the call of none of {len(pending)}"
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
+        return {pending[0].request.id: self.unnamed[0]}
+
+
+def answers_in(given: RunAgentInput) -> Answers | None:
+    """The answers of a request; `None` if it is none. Whether they fit is not checked.
+
+    An interrupt that was dismissed counts as a rejection without words. Raises `RequestError` if one
+    interrupt has two answers.
+    """
+    if given.resume:
+        by_id: dict[str, Any] = {}
+        for number, entry in enumerate(given.resume):
+            if entry.interrupt_id in by_id:
+                name = f"resume[{number}].interruptId"
+                raise RequestError(name, "must not be answered twice")
+            by_id[entry.interrupt_id] = entry.payload if entry.status == "resolved" else _DISMISSED
+        return Answers(by_id)
+    command = given.forwarded("command")
+    if not isinstance(command, dict) or "resume" not in command:
+        return None
+    answer = _read(command["resume"])
+    if approval_id := _id_in(_read(command.get("interruptEvent"))):
+        return Answers({approval_id: answer})
+    return Answers({}, (answer,), _seen_calls(given))
+
+
+def _read(value: object) -> object:
+    """A value that clients send as JSON text, too."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return value
+
+
+def _id_in(event: object) -> str | None:
+    """The id of the approval in the value of `on_interrupt`."""
+    approval = event.get("approval") if isinstance(event, dict) else None
+    found = approval.get("id") if isinstance(approval, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _seen_calls(given: RunAgentInput) -> frozenset[str]:
+    messages = (message for message in given.messages if isinstance(message, AssistantInput))
+    return frozenset(call.id for message in messages for call in message.tool_calls or ())

@@ -1,0 +1,138 @@
+"""Requests on a stored conversation: a message, an answer to an approval, or a look at it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from starlette.responses import Response
+from starlette.types import Receive
+
+from agent.api.ag_ui.encoder import RunEncoder
+from agent.api.ag_ui.resume import answers_in
+from agent.api.ag_ui.run_input import RunAgentInput
+from agent.api.ag_ui.stream import encoded
+from agent.api.ag_ui.thread_input import last_questions, unknown
+from agent.api.ag_ui.wire import server_sent
+from agent.api.disconnect import while_connected
+from agent.api.event_stream import EventStream
+from agent.conversations.conversation_runs import Conversations
+from agent.conversations.live_run import LiveRun
+from agent.conversations.thread import is_thread_id, owner_of
+from agent.error_response import RequestError
+from agent.run_end import Paused
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import ThreadNotFoundError
+
+MAX_SNAPSHOT: Final = 1_000
+"""Messages of a conversation that is sent whole. Of a longer one no snapshot is sent: a part would delete the
+rest of what the client has."""
+
+_RECENT: Final = 40
+_MOST_RECENT: Final = 200
+
+Follow: TypeAlias = Callable[[VerifiedAccessToken, str, str | None], Awaitable[Response | None]]
+"""The events of a run that is going on, for a reader who did not start it."""
+
+
+class ThreadRuns:
+    """Responds to requests on conversations. Another principal's conversation is absent."""
+
+    def __init__(
+        self, conversations: Conversations, follow: Follow, *, model: str, max_messages: int
+    ) -> None:
+        """`model` names the model in the usage. At most `max_messages` may be new."""
+        self._conversations = conversations
+        self._follow = follow
+        self._model = model
+        self._max_messages = max_messages
+
+    async def response(self, given: RunAgentInput, caller: VerifiedAccessToken, receive: Receive) -> Response:
+        """The events of a run, or of the conversation if the request adds nothing to it.
+
+        Raises `RequestError`, and what `Conversations` raises.
+        """
+        if not is_thread_id(given.thread_id):
+            raise RequestError("threadId", "must have 1 to 64 letters, digits, - and _")
+        keep = _keeps_run(given)
+        live = await self._started(given, caller)
+        if live is None:
+            return await self._shown(given, caller)
+        run = live.attach(keep=keep)
+        await while_connected(run, run.first(), receive)
+        encoder = self._encoder(given, live.announced)
+
+        async def conversation() -> list[AnyMessage] | None:
+            return await self._whole(live.owner, live.thread_id)
+
+        return EventStream(encoded(encoder, run, conversation), run.cancel)
+
+    async def _started(self, given: RunAgentInput, caller: VerifiedAccessToken) -> LiveRun | None:
+        """The run that the request starts or continues; `None` if it does neither."""
+        thread_id = given.thread_id
+        if answers := answers_in(given):
+            pending = (
+                await self._conversations.pending(caller.principal, thread_id) if answers.unnamed else []
+            )
+            named = answers.named(pending)
+            return await self._conversations.resume(caller, thread_id, named, streaming=True)
+        questions = last_questions(given.messages, most=self._max_messages)
+        if not questions:
+            return None
+        if new := await self._new(caller, thread_id, questions):
+            return await self._conversations.start(caller, thread_id, new, streaming=True)
+        thread = await self._conversations.threads.get(owner_of(caller.principal), thread_id)
+        if thread.status in ("failed", "interrupted"):
+            return await self._conversations.continue_(caller, thread_id, streaming=True)
+        return None
+
+    async def _new(
+        self, caller: VerifiedAccessToken, thread_id: str, questions: Sequence[HumanMessage]
+    ) -> list[HumanMessage]:
+        """Those of `questions` that are not among the latest messages.
+
+        The last question before is among them, unless its run made very many calls.
+        """
+        owner, limit = owner_of(caller.principal), _RECENT
+        try:
+            while True:
+                stored = await self._conversations.threads.messages(owner, thread_id, limit=limit)
+                recent = [each.message for each in stored]
+                asked = any(isinstance(message, HumanMessage) for message in recent)
+                if asked or len(recent) < limit or limit >= _MOST_RECENT:
+                    return unknown(questions, recent)
+                limit = _MOST_RECENT
+        except ThreadNotFoundError:
+            return list(questions)
+
+    async def _shown(self, given: RunAgentInput, caller: VerifiedAccessToken) -> Response:
+        """The run that is going on, or the conversation and what it waits for. Nothing is executed."""
+        owner = owner_of(caller.principal)
+        thread = await self._conversations.threads.get(owner, given.thread_id)
+        if thread.status == "running":
+            following = await self._follow(caller, given.thread_id, None)
+            if following is not None:
+                return following
+        pending = await self._conversations.pending(caller.principal, given.thread_id)
+        messages = await self._whole(owner, given.thread_id)
+        encoder = self._encoder(given, ())
+        if pending:
+            events = encoder.paused_before(Paused(tuple(pending)), messages)
+        else:
+            events = encoder.nothing_new(messages, thread.status)
+        return Response(server_sent([*encoder.started(), *events]), media_type="text/event-stream")
+
+    async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
+        """All messages; `None` if they are too many."""
+        stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT + 1)
+        return [each.message for each in stored] if len(stored) <= MAX_SNAPSHOT else None
+
+    def _encoder(self, given: RunAgentInput, announced: frozenset[str] | tuple[()]) -> RunEncoder:
+        return RunEncoder(given.thread_id, given.run_id, model=self._model, announced=announced)
+
+
+def _keeps_run(given: RunAgentInput) -> bool:
+    """Whether the run goes on when the client disconnects. Raises `RequestError`."""
+    wanted = given.forwarded("on_disconnect", "cancel")
+    if wanted not in ("cancel", "continue"):
+        raise RequestError("forwardedProps.on_disconnect", 'expected "cancel" or "continue"')
+    return bool(wanted == "continue")
