@@ -12,6 +12,7 @@ token does not reach the server.
 
 import secrets
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -27,6 +28,7 @@ from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.thread_protocol import ThreadProtocol
 from agent.langgraph_server.thread_runs import ThreadRuns
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
 from agent.middleware.role_headers import take_role_headers
@@ -88,8 +90,9 @@ class RouteGuard:
         if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
             bounded = BodyLimit(self._app, max_bytes=limit, discarded=_DISCARDED)
+            stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, scope[VERIFIED].token))
             with suppress(ClientDisconnect):
-                await bounded(scope, receive, marked)
+                await bounded(scope, stream.receive, stream.send)
             return
         closed = RequestError(None, "no such route", code="not_found", status=404)
         await JSONResponse(error_body(closed), 404)(scope, receive, marked)
