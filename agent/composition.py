@@ -37,7 +37,6 @@ from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
 from agent.tracing import Tracing, trace_by_default
-from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.store import ApprovalStore
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
@@ -138,7 +137,9 @@ class Agent:
         )
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
-        self.approvals: Final[ApprovalStore | None] = MemoryApprovalStore() if resume_values else None
+        storage = self.conversation_storage = ConversationStorage.of(settings, clock)
+        self.approvals: Final[ApprovalStore | None] = storage.approvals if storage and resume_values else None
+        """Of the runs of `graph`; `None`: they cannot pause."""
         build = partial(
             build_graph,
             model=self.model,
@@ -158,6 +159,7 @@ class Agent:
             clock=clock,
             audit=audit,
             calls=self.measures.calls,
+            approval_seconds=settings.approval_seconds,
         )
         self.graph: Final = build(approvals=self.approvals, resume_values=resume_values)
         self.request_rate: Final = RequestRate(
@@ -173,11 +175,10 @@ class Agent:
             traced=settings.agent_tracing is Tracing.LANGSMITH,
             measures=self.measures.runs,
         )
-        storage = self.conversation_storage = ConversationStorage.of(settings, clock)
         self.conversations: Conversations | None = None
         """Runs of conversations; `None` if they are not stored."""
         if storage is not None:
-            graph = build(approvals=storage.approvals, approval_seconds=settings.approval_seconds)
+            graph = build(approvals=storage.approvals)
             self.conversations = composed_conversations(
                 settings, storage, self.runs, graph, clock=clock, measures=self.measures.runs
             )

@@ -88,6 +88,8 @@ async def agent_of_this_loop() -> Agent:
 async def _start_agent() -> Agent:
     agent = await asyncio.to_thread(_make_agent)
     await agent.revocation.start()
+    if agent.conversation_storage is not None:
+        agent.conversation_storage.start()
     return agent
 
 

@@ -62,7 +62,8 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         for name, value in os.environ.items()
         if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_"))
     }
-    environment |= sandbox.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)} | variables
+    environment |= sandbox.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)}
+    environment |= {"MAX_REQUESTS_PER_MINUTE": "10000"} | variables  # all tests are two users
     root = os.path.relpath(ROOT, folder)  # a copy of the file: the server writes beside it
     config = (ROOT / "langgraph.json").read_text().replace('"./', f'"{root}/').replace('"."', f'"{root}"')
     (folder / "langgraph.json").write_text(config)

@@ -22,6 +22,7 @@ async def test_message_is_streamed_with_its_tool_calls(sdk: Steps, bearer: bool)
         {"do": "run", "text": WEATHER},
         bearer=bearer,
     )
+    assert "result" in asked, asked
     result = asked["result"]
     assert result["run"]
     assert len(result["pieces"]) > 3
@@ -40,7 +41,7 @@ async def test_message_is_streamed_with_its_tool_calls(sdk: Steps, bearer: bool)
 async def test_thread_of_another_user_is_not_found(sdk: Steps) -> None:
     thread = str(uuid.uuid4())
     [asked] = await sdk("alice", thread, {"do": "ask", "text": WEATHER})
-    assert "result" in asked
+    assert "result" in asked, asked
     params = {"interrupt_id": "9f0c5ee5c9f84b0f9d5b1f0d6c1a2b3c", "response": {}}
     for outcome in await sdk(
         "bob",
