@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from identity.tracing.attribute import Attribute
 
 if TYPE_CHECKING:
-    from identity.tracing.span import RecordedSpan
+    from identity.tracing.recorded_span import RecordedSpan
 
 Value = str | int | float | bool | tuple[str, ...]
 """Of an attribute."""

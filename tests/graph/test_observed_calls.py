@@ -14,7 +14,8 @@ from identity.errors import ServiceError
 from identity.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.span import RecordedSpan, SpanKind
+from identity.tracing.recorded_span import RecordedSpan
+from identity.tracing.span import SpanKind
 from identity.tracing.trace import Trace
 
 KEY = Secret("sk-canary")

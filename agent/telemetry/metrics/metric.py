@@ -60,3 +60,8 @@ class Metric:
     def prometheus_labels(self) -> tuple[str, ...]:
         """The labels with underscores."""
         return tuple(label.replace(".", "_") for label in self.labels)
+
+
+def number(read: "Callable[[AgentMeasures], float]") -> "Callable[[AgentMeasures], Values]":
+    """The reader of a metric without labels."""
+    return lambda measures: {(): read(measures)}

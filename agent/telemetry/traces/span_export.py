@@ -13,7 +13,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from identity.tracing.attribute import Attribute
-from identity.tracing.span import RecordedSpan
+from identity.tracing.recorded_span import RecordedSpan
 from identity.tracing.span import SpanKind as Role
 from identity.tracing.traceparent import TraceContext
 

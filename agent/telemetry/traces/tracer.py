@@ -6,7 +6,8 @@ from typing import Final
 
 from agent.telemetry.traces.sampling import Sampler
 from identity.tracing.attribute import Attribute
-from identity.tracing.span import RecordedSpan, Span, SpanKind, UnsampledSpan
+from identity.tracing.recorded_span import RecordedSpan
+from identity.tracing.span import Span, SpanKind, UnsampledSpan
 from identity.tracing.trace import Receiver, SpanSink, Trace, Value
 from identity.tracing.traceparent import TraceContext
 

@@ -10,14 +10,8 @@ from identity.errors import UnreachableError
 from identity.tracing.attribute import CONTENT, Attribute
 from identity.tracing.carried_context import carried_context
 from identity.tracing.current_span import CURRENT_SPAN, started_span
-from identity.tracing.span import (
-    MAX_CHARACTERS,
-    MAX_CONTENT,
-    NO_SPAN,
-    RecordedSpan,
-    SpanKind,
-    UnsampledSpan,
-)
+from identity.tracing.recorded_span import MAX_CHARACTERS, MAX_CONTENT, RecordedSpan
+from identity.tracing.span import NO_SPAN, SpanKind, UnsampledSpan
 from identity.tracing.trace import Receiver, Trace
 from identity.tracing.traceparent import parse_traceparent
 

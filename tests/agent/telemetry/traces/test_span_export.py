@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from agent.telemetry.traces.span_export import ReportedExporter, readable
 from identity.tracing.attribute import Attribute
-from identity.tracing.span import RecordedSpan
+from identity.tracing.recorded_span import RecordedSpan
 from identity.tracing.span import SpanKind as Role
 from identity.tracing.trace import Trace
 from identity.tracing.traceparent import TraceContext
