@@ -148,10 +148,16 @@ class LiveRun:
         changed.set()
 
     async def _run(self) -> None:
-        with self._measures.run() as self._measure:
+        with self._measures.run(self.thread_id) as measure:
+            self._measure = measure
             outcome = await self._outcome()
-            if isinstance(outcome, AgentError):
-                self._measure.failed(outcome)
+            match outcome:
+                case AgentError():
+                    measure.failed(outcome)
+                case Cancelled():
+                    measure.cancelled()
+                case _:
+                    measure.saw(outcome)
         self._may_cancel = False
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:

@@ -11,6 +11,7 @@ from agent.conversations.replay_buffer import ReplayBuffer
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused
+from agent.telemetry.metrics.run_measures import RunMeasures
 from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
 
 
@@ -236,3 +237,29 @@ async def test_surface_that_leaves_cancels_the_run_unless_it_keeps_it(keep: bool
     work.steps.put_nowait(END)
     await asyncio.wait([run.task])
     assert run.outcome == (END if keep else Cancelled())
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        ((piece("Sunny"), Finished()), ""),
+        ((piece("Sunny"), Paused(())), ""),
+        ((piece("Sunny"), UnavailableError(AgentCode.OVERLOADED, "busy")), "overloaded"),
+    ],
+)
+async def test_run_is_measured_with_its_end(steps: tuple[Any, ...], error: str) -> None:
+    measures = RunMeasures()
+    await live_run(Script(*steps), measures=measures).task
+    assert [labels for labels, _ in measures.seconds.series.items()] == [(error,)]
+    assert sum(measures.first_token.series[()][:-1]) == 1
+    assert measures.open == 0
+
+
+async def test_cancelled_run_is_measured_as_such() -> None:
+    measures, work = RunMeasures(), Script(piece("Sunny"))
+    run = live_run(work, measures=measures)
+    await run.begun()
+    assert measures.open == 1
+    run.cancel()
+    await run.task
+    assert list(measures.seconds.series) == [("cancelled",)]
