@@ -47,6 +47,7 @@ _ERRORS: Final = {
 _ERRORS_OF_BODIES: Final = {
     400: "The body is invalid; `param` names the member.",
     408: "The body did not arrive in time.",
+    409: "The conversation has a run, or waits for an approval; or the answer does not fit.",
     413: "The body is too large.",
     422: "The body is invalid; `param` names the member.",
     502: "A credential was refused, or a service failed.",

@@ -12,6 +12,8 @@ from agent.run_end import Paused
 from identity.errors import ApprovalError
 from tests.agent.api.ag_ui.test_interrupts import waiting
 
+pytestmark = pytest.mark.promise("approval-binds")
+
 APPROVED = {"approved": True}
 CALL = {"id": "c2", "type": "function", "function": {"name": "leave_apply", "arguments": "{}"}}
 
