@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-JOBS   ?= auto
+# Tests wait for browsers, processes and timers: one process more than there are cores.
+JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+# A process without tests takes half of the longest queue.
+PARALLEL := -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean
@@ -32,18 +35,18 @@ test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_module
 	@scripts/ensure-wrk
 	@scripts/ensure-redis
 	@scripts/ensure-postgresql
-	@$(BIN)/pytest -n $(JOBS)
+	@$(BIN)/pytest $(PARALLEL)
 
 frontends: $(VENV)/.dev tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed ## the tests with published front ends, also those that take longer to install
-	@$(BIN)/pytest -n $(JOBS) tests/front_ends
+	@$(BIN)/pytest $(PARALLEL) tests/front_ends
 
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit
 	@$(BIN)/pip --python .venv-unit/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@.venv-unit/bin/python -m pytest -n $(JOBS) --quiet tests/identity tests/graph tests/tools
+	@.venv-unit/bin/python -m pytest $(PARALLEL) --quiet tests/identity tests/graph tests/tools
 
 promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their results
-	@$(BIN)/python scripts/promises.py -n $(JOBS)
+	@$(BIN)/python scripts/promises.py $(PARALLEL)
 
 bench: $(VENV)/.dev ## measure all rows against a floor or peer (ten minutes); writes docs/benchmarks.md
 	@scripts/ensure-wrk

@@ -1,5 +1,6 @@
 """The whole system for tests: the real agent, over HTTP, against the sandbox, on the sandbox's clock."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from agent.composition import Agent
 from agent.settings.variables import read_settings
 from agent.telemetry.traces.traces_of_settings import tracer
 from identity.tracing.trace import SpanSink
+from identity.transport.retry import RetryPolicy
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
@@ -81,6 +83,12 @@ class RunningAgent:
         warm_up = self.composed._warm_up
         assert warm_up is not None
         await warm_up
+
+
+def retry_at_once(composed: Agent) -> None:
+    """Requests to IDaaS and the model are repeated as often as ever, without the pauses between."""
+    composed.idaas._retries = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
+    composed.model.chat.root_async_client._calculate_retry_timeout = lambda *_: 0.0
 
 
 StartAgent = Callable[..., Awaitable[RunningAgent]]

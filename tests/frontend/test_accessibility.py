@@ -62,6 +62,7 @@ async def test_no_state_of_the_page_violates_a_rule(
         "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
         "CLIENT_ID": "app_client01",
         "SCOPE": "https://agent.sandbox.example|agent.access",
+        "SILENT_RENEWAL": "off",  # a renewal would be waited for before the page warns of the expiry
     }
     states: dict[str, list[str]] = {}
 

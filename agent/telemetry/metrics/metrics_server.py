@@ -6,6 +6,7 @@ In threads: a scrape does not wait for the event loop, so that its lag can be se
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from agent.telemetry.metrics.metric import Reading
 
 _AT_ONCE: Final = 4
 """Connections that are served at the same time; a further one is closed."""
+_STOPS_WITHIN: Final = 0.1
 _SECONDS: Final = 5.0
 """How long a connection may be silent."""
 
@@ -31,7 +33,8 @@ class MetricsServer:
         self._server = _Server(address, _handler(read, self._target), bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = self._listener
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        serve = partial(self._server.serve_forever, poll_interval=_STOPS_WITHIN)
+        threading.Thread(target=serve, name="metrics", daemon=True).start()
 
     def stop(self) -> None:
         """See `MetricsOutlet`."""

@@ -12,6 +12,7 @@ from sandbox.faults import Fault
 from tests.agent.api.endless_model import endless_model
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.running_agent import retry_at_once
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -132,6 +133,7 @@ async def test_body_of_another_shape_is_a_422(agent_server: AgentServer) -> None
 async def test_failure_has_a_status_before_the_stream(
     human_agent_server: AgentServer, service: str, status: int, code: str
 ) -> None:
+    retry_at_once(human_agent_server.agent)
     human_agent_server.sandbox.cloud.faults.set(service, Fault(status=500))
     async with human_agent_server.client() as http:
         for action in ("invoke", "stream", "stream_log", "stream_events"):

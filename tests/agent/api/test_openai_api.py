@@ -11,6 +11,7 @@ from agent.api.response_models import CompletionChunk
 from sandbox.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.running_agent import retry_at_once
 
 CHAT = "/openai/v1/chat/completions"
 WEATHER = [{"role": "user", "content": "What is the weather in Hangzhou right now?"}]
@@ -140,6 +141,7 @@ async def test_official_client_raises_its_own_errors(agent_server: AgentServer) 
 async def test_downstream_failure_has_a_status_before_the_stream(
     human_agent_server: AgentServer, service: str, fault: Fault, status: int, code: str
 ) -> None:
+    retry_at_once(human_agent_server.agent)
     human_agent_server.sandbox.cloud.faults.set(service, fault)
     async with human_agent_server.client() as http:
         for stream in (True, False):
