@@ -37,6 +37,16 @@ def service(notes, settings):
 """
 
 
+async def conversation(agent, question, headers):
+    """A conversation that is stored, read, followed and deleted."""
+    body = {"messages": [{"role": "user", "content": question}], "metadata": {"thread_id": "thread-1"}}
+    asked = await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=headers)
+    assert asked.status_code == 200
+    thread = f"{agent.origin}/threads/thread-1"
+    for method, path in (("GET", ""), ("GET", "/messages"), ("GET", "/events"), ("DELETE", "")):
+        await agent.http.request(method, thread + path, headers=headers)
+
+
 @pytest.fixture
 def lines() -> Any:
     """Formatted lines of the agent's own loggers."""
@@ -96,10 +106,11 @@ async def test_telemetry_has_neither_content_nor_texts_of_exceptions_nor_queries
         spans=spans,
         SERVICES_FILE=str(tmp_path / "services.toml"),
         LLM_BASE_URL=f"{await serve(model)}/v1",
+        CONVERSATIONS_URL=f"sqlite:///{tmp_path}/conversations.db",
         TRACEPARENT_RECEIVERS="services,mcp,model,idaas",
     )
     headers = {"Authorization": f"Bearer {token}", "baggage": BAGGAGE, "tracestate": f"v={BAGGAGE}"}
-    for surface in SURFACES:
+    for surface in (*SURFACES, conversation):
         await surface(agent, QUESTION, headers)
     await agent.http.get(f"{agent.origin}/{PATH}?{QUERY}=1", headers=headers)
     await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", content=QUESTION, headers=headers)
