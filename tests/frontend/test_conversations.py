@@ -1,0 +1,150 @@
+"""Conversations and approvals on the page, with the real agent, on two devices and for two users."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from agent.commands.sandbox_page import PageGrant, sandbox_page_config
+from tests.agent.conftest import running_agent
+from tests.frontend.chat_page import PAGE, ask
+from tests.frontend.sandbox_sign_in import fill_form
+
+APPLY = "Apply for three days of leave from Monday"
+
+
+@pytest.fixture
+def agent(sandbox: Any, page_switch: Any, tmp_path: Any) -> Iterator[Any]:
+    """An agent that keeps conversations, and the page configured for it."""
+    variables = {
+        "ACCESS_IDENTITY": "Human",
+        "CORS_ALLOWED_ORIGINS": PAGE.rstrip("/"),
+        "CONVERSATIONS_URL": f"sqlite:///{tmp_path / 'conversations.db'}",
+    }
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running_agent(sandbox, **variables))
+        page_switch[0].configure(
+            sandbox_page_config(
+                sandbox.cloud.addresses,
+                PageGrant.CODE,
+                agent_url=server.url,
+                scope="https://agent.sandbox.example|agent.access",
+            )
+        )
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other_device(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a browser of its own: nothing is shared with the first."""
+    context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    page = await context.new_page()
+    page.set_default_timeout(15_000)
+    yield page
+    await context.close()
+
+
+async def sign_in(page: Page, sandbox: Any, user: str = "alice") -> None:
+    await page.goto(PAGE)
+    await page.get_by_role("button", name="Sign in with IDaaS").click()
+    await fill_form(page, user, getattr(sandbox.cloud.secrets, f"{user}_password"))
+    await page.get_by_label("Your question").wait_for()
+
+
+def card(page: Page) -> Any:
+    return page.get_by_role("region", name="Approval")
+
+
+def listed(page: Page) -> Any:
+    return page.locator(".conversations li .open")
+
+
+async def test_approval_begun_on_one_device_is_decided_on_another(
+    browser_context: Any, page: Page, other_device: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, APPLY)
+    await expect(card(page)).to_contain_text("The agent wants to call the leave service")
+    await expect(card(page).locator(".arguments")).to_contain_text("days3")
+    await expect(card(page)).to_contain_text("your rights (Human)")
+    await expect(card(page)).to_contain_text("leave.write")
+    await expect(card(page)).to_contain_text(re.compile(r"You can decide for another \d+"))
+    await page.close()
+
+    await sign_in(other_device, sandbox)
+    await expect(listed(other_device).first).to_contain_text("waits for you")
+    await listed(other_device).first.click()
+    await card(other_device).get_by_role("button", name="Approve").click()
+    answer = other_device.get_by_role("article", name="Agent").last
+    await expect(answer).to_contain_text("Applied for 3 days")
+    await expect(answer.locator("details.tool-ok")).to_contain_text("on your behalf")
+    await expect(card(other_device)).to_have_count(0)
+
+
+async def test_another_user_of_the_same_browser_sees_none_of_it(
+    browser_context: Any, page: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await page.get_by_role("button", name="Sign out").click()
+    await sign_in(page, sandbox, "bob")
+    await expect(page.locator(".conversations")).to_contain_text("No conversations yet.")
+    await expect(page.get_by_role("article", name="You")).to_have_count(0)
+
+
+async def test_declining_words_reach_the_agent_and_nothing_is_called(
+    browser_context: Any, page: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await ask(page, "Not this week")
+    answer = page.get_by_role("article", name="Agent").last
+    await expect(answer).to_contain_text("You declined")
+    await expect(answer.locator("details.tool-not_called")).to_have_count(1)
+    assert sandbox.cloud.counters.snapshot().get("function_compute:leave", 0) == 0
+
+
+async def test_changed_arguments_are_what_is_called(
+    browser_context: Any, page: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, APPLY)
+    await card(page).get_by_role("button", name="Change").click()
+    await card(page).get_by_label("days", exact=True).fill("2")
+    await card(page).get_by_role("button", name="Approve as changed").click()
+    await expect(page.get_by_role("article", name="Agent").last).to_contain_text("Applied for 2 days")
+
+
+async def test_reload_finds_the_conversation_and_its_approval_again(
+    browser_context: Any, page: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await page.reload()
+    await expect(card(page)).to_contain_text("The agent wants to call the leave service")
+    await expect(page.get_by_role("article", name="You")).to_contain_text(APPLY)
+
+
+async def test_conversations_are_renamed_deleted_and_restored(
+    browser_context: Any, page: Page, sandbox: Any, agent: Any
+) -> None:
+    await sign_in(page, sandbox)
+    await ask(page, "Call my enterprise service")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    row = page.locator(".conversations li").first
+    await row.get_by_role("button", name=re.compile("^Rename")).click()
+    await page.get_by_label("New title").fill("My service")
+    await page.get_by_role("button", name="Save").click()
+    await expect(listed(page).first).to_contain_text("My service")
+    await row.get_by_role("button", name=re.compile("^Delete")).click()
+    await expect(page.locator(".conversations")).to_contain_text("“My service” was deleted.")
+    await page.locator(".conversations").get_by_role("button", name="Undo").click()
+    await expect(listed(page).first).to_contain_text("My service")
+    await expect(page.get_by_role("article", name="You")).to_contain_text("Call my enterprise service")
