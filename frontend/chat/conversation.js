@@ -47,8 +47,7 @@ export function addEvent(answer, event) {
     if (typeof event.error === 'string') part.error = event.error;
     if (typeof event.result === 'string') part.result = shortened(event.result);
   } else if (event.type === 'approvals') {
-    answer.approvals = event.approvals;
-    for (const part of parts) if (part.outcome === 'running') part.outcome = 'waiting';
+    wait(answer, event.approvals);
   }
 }
 
@@ -85,7 +84,7 @@ function wait(answer, approvals) {
   answer.approvals = approvals;
   for (const part of toolCalls(answer)) {
     const approval = approvals.find(({ call_id: id }) => id === part.callId);
-    if (part.outcome === 'unknown') part.outcome = 'waiting';
+    if (['running', 'unknown'].includes(part.outcome)) part.outcome = 'waiting';
     if (approval) Object.assign(part, toolMembers(approval));
   }
 }

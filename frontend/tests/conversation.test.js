@@ -93,6 +93,13 @@ test('a conversation that waits shows what it waits for, as a call that was not 
   assert.deepEqual([call.outcome, call.service, call.accessIdentity], ['waiting', 'leave', 'Human']);
 });
 
+test('a snapshot before a pause leaves no call with an unknown outcome', () => {
+  const { answer } = newTurn('two', 'u2');
+  addEvent(answer, { type: 'messages', messages: MESSAGES });
+  addEvent(answer, { type: 'approvals', approvals: [APPROVAL] });
+  assert.deepEqual(toolCalls(answer).map(({ outcome, service }) => [outcome, service]), [['waiting', 'leave']]);
+});
+
 test('a message that is sent again replaces what is known of it', () => {
   const [{ answer }] = turnsOf(MESSAGES.slice(0, 5));
   for (const event of [{ type: 'begins', id: 'a2' }, { type: 'text', id: 'a2', text: 'Done' }, { type: 'text', id: 'a2', text: ' now.' }]) addEvent(answer, event);

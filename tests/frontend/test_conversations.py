@@ -72,6 +72,7 @@ async def test_approval_begun_on_one_device_is_decided_on_another(
     await expect(card(page).locator(".arguments")).to_contain_text("days3")
     await expect(card(page)).to_contain_text("your rights (Human)")
     await expect(card(page)).to_contain_text("leave.write")
+    await expect(page.locator("details.tool-waiting")).to_contain_text("Waits for your approval")
     await expect(card(page)).to_contain_text(re.compile(r"You can decide for another \d+"))
     await page.close()
 
