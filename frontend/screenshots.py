@@ -30,7 +30,8 @@ DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"
 LEAVE = "How many days of leave do I have left?"
-CHAT_ROUTE = "**/chat/completions"
+APPLY = "Apply for three days of leave from Monday"
+RUN_ROUTE = "**/ag-ui/agent"
 LIMITED = {
     "error": {"code": "rate_limited", "message": "", "request_id": "9c1d4e7a2b60f835", "retry_after": 42}
 }
@@ -75,6 +76,16 @@ class Photographer:
         await page.locator(".turn:last-child .actions").wait_for()
 
     async def take_all(self) -> None:
+        page = await self.page({"viewport": {"width": 1280, "height": 860}})
+        await self.sign_in(page)
+        await self.ask(page, WEATHER)
+        await page.get_by_role("button", name="New conversation").click()
+        await page.locator("#question").fill(APPLY)
+        await page.keyboard.press("Enter")
+        await page.locator(".approval").wait_for()
+        await page.mouse.move(0, 0)
+        await self.shoot(page, "chat")
+
         page = await self.page()
         await self.shoot(page, "welcome")
         await page.locator("button.large").click()
@@ -123,13 +134,6 @@ class Photographer:
 
         await self.take_states()
 
-        page = await self.page({"viewport": {"width": 1280, "height": 940}})
-        await self.sign_in(page)
-        await self.ask(page, f"{LEAVE} And {WEATHER[0].lower()}{WEATHER[1:]}")
-        await page.locator(".tool", has_text="leave").locator("> summary").click()
-        await page.mouse.move(0, 0)
-        await self.shoot(page, "chat")
-
         page = await self.page()
         await page.goto("about:blank")
         await page.goto(f"{self.page_url}#access_token=x&state=forged")
@@ -150,11 +154,11 @@ class Photographer:
         for name, look in {"": {}, "-phone-dark": phone | {"color_scheme": "dark"}}.items():
             page = await self.page(look)
             await self.sign_in(page)
-            await page.route(CHAT_ROUTE, limit)
+            await page.route(RUN_ROUTE, limit)
             await self.ask(page, WEATHER)
             await self.shoot(page, f"waiting{name}")
-            await page.unroute(CHAT_ROUTE)
-            await page.route(CHAT_ROUTE, lambda route: route.abort("connectionrefused"))
+            await page.unroute(RUN_ROUTE)
+            await page.route(RUN_ROUTE, lambda route: route.abort("connectionrefused"))
             await self.ask(page, WEATHER)
             await self.shoot(page, f"down{name}")
             await page.locator(".actions button", has_text="Edit").click()
@@ -195,7 +199,12 @@ async def main(folder: Path) -> None:
     )
     with start_sandbox(options) as sandbox:
         settings = read_settings(
-            sandbox.environment | {"ACCESS_IDENTITY": "Machine", "CORS_ALLOWED_ORIGINS": page_url.rstrip("/")}
+            sandbox.environment
+            | {
+                "ACCESS_IDENTITY": "Machine",
+                "CORS_ALLOWED_ORIGINS": page_url.rstrip("/"),
+                "CONVERSATIONS_URL": f"sqlite:///{Path(tempfile.mkdtemp()) / 'conversations.db'}",
+            }
         )
         config = sandbox_page_config(
             sandbox.cloud.addresses,
