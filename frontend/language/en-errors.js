@@ -28,7 +28,7 @@ export const enErrors = Object.freeze({
   'error.service_credential_unavailable.symptom': 'The agent could not get the credential for {service}',
   'error.service_credential_unavailable.remedy': 'Ask your administrator',
   'error.consent_required.symptom': 'You have not allowed the agent to use your account of {service}',
-  'error.consent_required.remedy': 'Open the address that you are shown, allow the access, and ask again',
+  'error.consent_required.remedy': 'Allow the access, and ask again',
   'error.enterprise_service_failed.symptom': 'The call to {service} failed',
   'error.enterprise_service_failed.remedy': 'Try again later, or ask your administrator',
   'error.enterprise_jwt_rejected.symptom': 'The agent is not accepted by {service}',

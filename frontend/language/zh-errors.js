@@ -25,7 +25,7 @@ export const zhErrors = Object.freeze({
   'error.service_credential_unavailable.symptom': '智能体未能取得{service}的凭证',
   'error.service_credential_unavailable.remedy': '请联系管理员',
   'error.consent_required.symptom': '你尚未授权智能体使用你在{service}的账号',
-  'error.consent_required.remedy': '请打开显示的地址完成授权，然后重新提问',
+  'error.consent_required.remedy': '请完成授权，然后重新提问',
   'error.enterprise_service_failed.symptom': '调用{service}失败',
   'error.enterprise_service_failed.remedy': '请稍后重试，或联系管理员',
   'error.enterprise_jwt_rejected.symptom': '{service}不接受该智能体',
