@@ -37,6 +37,7 @@ from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
 from agent.tracing import Tracing, trace_by_default
+from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
@@ -178,9 +179,16 @@ class Agent:
         self.conversations: Conversations | None = None
         """Runs of conversations; `None` if they are not stored."""
         if storage is not None:
-            graph = build(approvals=storage.approvals)
+            consent_urls = ConsentUrls(self.access, clock)
+            graph = build(approvals=storage.approvals, consent_urls=consent_urls)
             self.conversations = composed_conversations(
-                settings, storage, self.runs, graph, clock=clock, measures=self.measures.runs
+                settings,
+                storage,
+                self.runs,
+                graph,
+                consent_urls=consent_urls,
+                clock=clock,
+                measures=self.measures.runs,
             )
             self.measures.count_approvals = lambda: storage.approvals.count_open(
                 clock() - settings.approval_seconds

@@ -110,7 +110,7 @@ def build_graph(
     first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
     following, consents = first, None
     if approvals is not None:
-        run_callers = RunCallers(callers, gate, questions, clock, resume_values=resume_values)
+        run_callers = RunCallers(callers, gate, questions, clock)
         first, following = run_callers.first, run_callers.next
         consents = Consents(gate, questions, consent_urls) if consent_urls is not None else None
 

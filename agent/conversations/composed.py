@@ -10,6 +10,7 @@ from agent.run import AgentGraph, Runs
 from agent.settings.variables import Settings
 from agent.telemetry.metrics.run_measures import RunMeasures
 from agent.tracing import Tracing
+from graph.approvals.consent_urls import ConsentUrls
 
 
 def composed_conversations(
@@ -18,6 +19,7 @@ def composed_conversations(
     runs: Runs,
     graph: AgentGraph,
     *,
+    consent_urls: ConsentUrls,
     clock: Callable[[], float],
     measures: RunMeasures,
 ) -> Conversations:
@@ -30,6 +32,7 @@ def composed_conversations(
         process_id=secrets.token_hex(16),
         window_tokens=settings.conversation_tokens,
         clock=clock,
+        consent_urls=consent_urls,
     )
     traced = settings.agent_tracing is Tracing.LANGSMITH
     return Conversations(parts, runs, seconds=settings.run_timeout_seconds, traced=traced, measures=measures)

@@ -148,11 +148,12 @@ class Conversations:
         """The run of the thread that this process executes now."""
         return self.live.running(owner_of(principal), thread_id)
 
-    async def pending(self, principal: Principal, thread_id: str) -> list[PendingApproval]:
+    async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
-        thread = await self.threads.get(owner_of(principal), thread_id)
+        thread = await self.threads.get(owner_of(caller.principal), thread_id)
         waiting, now = (await PausedRun.of(self._parts, thread)).waiting, self._parts.clock()
-        return [pending for pending in waiting if pending.request.expires_at > now]
+        in_time = [pending for pending in waiting if pending.request.expires_at > now]
+        return list(await self._parts.shown(in_time, caller))
 
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
         """Of all threads of `principal`, those that can still be answered."""

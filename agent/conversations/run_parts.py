@@ -1,7 +1,7 @@
 """What the runs of threads consist of."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.messages import AnyMessage
@@ -9,6 +9,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.conversations.threads import ThreadStore
 from agent.run import AgentGraph
+from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.record import PendingApproval
 from graph.approvals.store import ApprovalStore
 from graph.state import AgentInput
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -25,6 +27,14 @@ class RunParts:
     process_id: str
     window_tokens: int
     clock: Callable[[], float] = time.time
+    consent_urls: ConsentUrls | None = None
+
+    async def shown(
+        self, pending: Iterable[PendingApproval], caller: VerifiedAccessToken
+    ) -> tuple[PendingApproval, ...]:
+        """`pending` as `caller`, whose approvals they are, sees them: with the URL of a consent."""
+        urls = self.consent_urls
+        return tuple([each if urls is None else await urls.shown(each, caller) for each in pending])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

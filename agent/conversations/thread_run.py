@@ -64,8 +64,9 @@ class ThreadRun:
         if not interrupts:
             return of_model.finished()
         await self._checkpoint.save()
-        pending = tuple(pending_of(each.value) for each in interrupts)
-        return Paused(pending, of_model.usage, self._transcript.response)
+        pending = [pending_of(each.value) for each in interrupts]
+        shown = await self._parts.shown(pending, self._run.caller)
+        return Paused(shown, of_model.usage, self._transcript.response)
 
     async def close(self, outcome: Outcome) -> None:
         """See `Work`."""

@@ -12,7 +12,7 @@ from cachetools import TLRUCache
 
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ConsentRequiredError
+from identity.errors import ConsentRequiredError, CredentialError, UnreachableError
 from identity.secret import Secret
 from tools.service import Access
 
@@ -27,25 +27,25 @@ class ConsentUrls:
     ) -> None:
         """`access` returns a caller's access to the service of a name, outside of a run."""
         self._access = access
-        self._urls: TLRUCache[ApprovalRequest, Secret] = TLRUCache(
-            _CAPACITY, ttu=lambda request, _, __: request.expires_at, timer=clock
+        self._urls: TLRUCache[str, tuple[Secret, float]] = TLRUCache(
+            _CAPACITY, ttu=lambda _, kept, __: kept[1], timer=clock
         )
 
     def keep(self, request: ApprovalRequest, url: Secret) -> None:
         """Keeps the URL of `request`."""
-        self._urls[request] = url
+        self._urls[request.id] = url, request.expires_at
 
     async def shown(self, pending: PendingApproval, caller: VerifiedAccessToken) -> PendingApproval:
         """`pending` with its URL, if it requires consent and `caller` is the user who gives it.
 
-        A URL that is not in memory is obtained again. Without one, the user has given the consent meanwhile.
-        Raises the identity layer's errors.
+        A URL that is not in memory is obtained again. There is none if the user has given the consent
+        meanwhile, or if it cannot be obtained now.
         """
         request = pending.request
         if request.kind is not ApprovalKind.CONSENT_REQUIRED or request.principal != caller.principal:
             return pending
-        url = self._urls.get(request) or await self._obtained(request, caller)
-        return replace(pending, url=url)
+        kept = self._urls.get(request.id)
+        return replace(pending, url=kept[0] if kept else await self._obtained(request, caller))
 
     async def _obtained(self, request: ApprovalRequest, caller: VerifiedAccessToken) -> Secret | None:
         try:
@@ -53,4 +53,6 @@ class ConsentUrls:
         except ConsentRequiredError as error:
             self.keep(request, error.authorization_url)
             return error.authorization_url
+        except (CredentialError, UnreachableError):
+            pass
         return None

@@ -37,20 +37,12 @@ class RunCallers:
     """
 
     def __init__(
-        self,
-        callers: Callers,
-        gate: ApprovalGate,
-        questions: Questions,
-        clock: Callable[[], float],
-        *,
-        resume_values: bool,
+        self, callers: Callers, gate: ApprovalGate, questions: Questions, clock: Callable[[], float]
     ) -> None:
-        """With `resume_values`, runs have no answers in their context."""
         self._callers = callers
         self._gate = gate
         self._questions = questions
         self._clock = clock
-        self._resume_values = resume_values
         self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
 
     async def first(
@@ -63,6 +55,7 @@ class RunCallers:
 
     async def next(self, state: AgentState, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
         """The caller who goes on with a run. Raises `AccessTokenError` and `ApprovalError`."""
+        resumed = runtime.control not in self._verified  # no earlier node of this run was visited
         try:
             caller = self._remembered(await self._callers.of(runtime), runtime)
         except AccessTokenError as error:
@@ -72,7 +65,8 @@ class RunCallers:
             owner = _principal(state)
             if owner is not None and owner != caller.principal:
                 raise ApprovalError(GraphCode.APPROVAL_INVALID, "the run is going on for another principal")
-            await self._signed_in(caller, conversation, runtime)
+            if resumed:
+                await self._signed_in(caller, conversation, runtime)
         return caller
 
     def _remembered(self, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
@@ -100,16 +94,11 @@ class RunCallers:
     async def _signed_in(
         self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
     ) -> None:
-        """Closes the question to sign in, if this run answers it: the caller's token is verified."""
-        context = runtime.context
-        answers = context.answers if isinstance(context, AgentContext) else {}
-        if not answers and not self._resume_values:
-            return
+        """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
         request = self._gate.requests.of_sign_in(caller.principal, conversation, _checkpoint(runtime))
-        if self._resume_values or request.id in answers:
-            known = await self._gate.known(request)
-            if known is not None and known.status is ApprovalStatus.OPEN:
-                await self._questions.decide(request, request.digest, caller)
+        known = await self._gate.known(request)
+        if known is not None and known.status is ApprovalStatus.OPEN:
+            await self._questions.decide(request, request.digest, caller)
 
 
 def _principal(state: AgentState) -> Principal | None:

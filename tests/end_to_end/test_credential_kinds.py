@@ -143,6 +143,32 @@ async def test_user_opens_the_address_of_the_result_and_asks_again(
     assert others["error"] == "consent_required"
 
 
+@pytest.mark.promise("no-secret-leaves")
+async def test_conversation_waits_for_the_consent_and_keeps_no_address(
+    start_agent, sandbox, calendar, tmp_path
+):
+    cloud, headers = sandbox.cloud, {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
+    database = tmp_path / "conversations.db"
+    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{database}"}
+    agent = await start_agent("Human", **variables)
+    body = {"messages": [{"role": "user", "content": REPORT}], "metadata": {"thread_id": "t1"}}
+    await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=headers)
+    [approval] = (await agent.http.get(f"{agent.origin}/threads/t1", headers=headers)).json()["approvals"]
+    (session,) = cloud.oauth_providers.sessions()
+    assert approval["kind"] == "consent_required"
+    assert approval["url"] == f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
+    files = b"".join(file.read_bytes() for file in tmp_path.glob("conversations.db*"))
+    assert b"consent_required" in files
+    assert session.session_id.encode() not in files
+    await agent.http.post(approval["url"], data={"decision": "allow"})
+    sandbox.clock.advance(3)
+    path = f"{agent.origin}/threads/t1/approvals/{approval['id']}"
+    assert (await agent.http.post(path, json={"decision": "approve"}, headers=headers)).status_code == 202
+    await agent.http.get(f"{agent.origin}/threads/t1/events", headers=headers)
+    messages = (await agent.http.get(f"{agent.origin}/threads/t1", headers=headers)).json()["messages"]
+    assert json.loads(messages[2]["content"])["account"] == "user_alice01"
+
+
 async def test_agents_own_identity_cannot_consent_for_a_user(start_agent, sandbox, calendar):
     agent = await start_agent("Machine", **calendar("calendar"))
     answer = await agent.ask(REPORT, sandbox.access_token("alice"), stream=True)

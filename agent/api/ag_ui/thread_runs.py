@@ -70,9 +70,7 @@ class ThreadRuns:
         """The run that the request starts or continues; `None` if it does neither."""
         thread_id = given.thread_id
         if answers := answers_in(given):
-            pending = (
-                await self._conversations.pending(caller.principal, thread_id) if answers.unnamed else []
-            )
+            pending = await self._conversations.pending(caller, thread_id) if answers.unnamed else []
             named = answers.named(pending)
             return await self._conversations.resume(caller, thread_id, named, streaming=True)
         questions = last_questions(given.messages, most=self._max_messages)
@@ -112,7 +110,7 @@ class ThreadRuns:
             following = await self._follow(caller, given.thread_id, None)
             if following is not None:
                 return following
-        pending = await self._conversations.pending(caller.principal, given.thread_id)
+        pending = await self._conversations.pending(caller, given.thread_id)
         messages = await self._whole(owner, given.thread_id)
         encoder = self._encoder(given, ())
         if pending:

@@ -83,10 +83,10 @@ def thread_routes(conversations: Conversations) -> APIRouter:
     @router.get("/{thread_id}", responses=documented(WholeThread))
     async def read_thread(request: Request, thread_id: str) -> JSONResponse:
         """A conversation with its newest messages, and what it waits for."""
-        owner, principal = _owner(request), caller_of(request.scope).principal
+        owner = _owner(request)
         thread = await conversations.threads.get(owner, thread_id)
         stored = await conversations.threads.messages(owner, thread_id, limit=_PAGE)
-        approvals = await conversations.pending(principal, thread_id)
+        approvals = await conversations.pending(caller_of(request.scope), thread_id)
         return JSONResponse(
             {
                 **thread_members(thread, Counter({thread_id: len(approvals)})),

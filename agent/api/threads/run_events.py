@@ -102,7 +102,7 @@ class RunEvents:
             async for thread in reader:
                 yield server_sent([await self._snapshot(owner_of(caller.principal), thread.id)])
             if thread.status == "paused":
-                pending = await self._conversations.pending(caller.principal, thread.id)
+                pending = await self._conversations.pending(caller, thread.id)
                 yield server_sent(encoder.paused_before(Paused(tuple(pending)), None))
             elif thread.status == "idle":
                 yield server_sent(encoder.finished(Finished()))

@@ -51,7 +51,7 @@ async def test_run_waits_and_goes_on_in_another_process(process: ProcessOf) -> N
     await one.runs.aclose()
     await one.conversations.aclose()
     other = process([DONE], bank(), name="process-2")
-    [pending] = await other.conversations.pending(ALICE.principal, THREAD)
+    [pending] = await other.conversations.pending(ALICE, THREAD)
     assert (pending.request.id, dict(pending.arguments)) == (approval, {"amount": 5})
     events = await answer(other, approval)
     assert isinstance(events[-1], Finished)
@@ -101,7 +101,7 @@ async def test_other_principal_can_neither_see_nor_answer(process: ProcessOf) ->
     one, approval = await paused(process)
     for attempt in (
         answer(one, approval, who=BOB),
-        one.conversations.pending(BOB.principal, THREAD),
+        one.conversations.pending(BOB, THREAD),
         one.conversations.cancel(BOB.principal, THREAD),
         one.conversations.continue_(BOB, THREAD, streaming=True),
         one.conversations.delete(BOB.principal, THREAD),
@@ -114,7 +114,7 @@ async def test_other_principal_can_neither_see_nor_answer(process: ProcessOf) ->
     with pytest.raises(ApprovalError) as refused:
         await answer(one, approval, who=BOB)
     assert refused.value.code is GraphCode.APPROVAL_INVALID
-    assert len(await one.conversations.pending(ALICE.principal, THREAD)) == 1
+    assert len(await one.conversations.pending(ALICE, THREAD)) == 1
     assert paid(one) == []
 
 
@@ -143,7 +143,7 @@ async def test_what_is_no_answer_is_refused_and_the_approval_stays_open(
         await answer(one, approval, value)
     assert refused.value.code is GraphCode.APPROVAL_INVALID
     assert await one.status() == "paused"
-    assert len(await one.conversations.pending(ALICE.principal, THREAD)) == 1
+    assert len(await one.conversations.pending(ALICE, THREAD)) == 1
 
 
 async def test_every_open_approval_and_nothing_else_is_answered(process: ProcessOf) -> None:
@@ -188,7 +188,7 @@ async def test_expired_approval_cannot_be_answered_and_the_thread_goes_on(proces
     with pytest.raises(ApprovalError) as refused:
         await answer(one, approval)
     assert refused.value.code is GraphCode.APPROVAL_EXPIRED
-    assert await one.conversations.pending(ALICE.principal, THREAD) == []
+    assert await one.conversations.pending(ALICE, THREAD) == []
     await one.say("what now?")
     assert in_brief(await one.transcript())[2:] == [
         ("tool", NOT_APPROVED),

@@ -9,7 +9,7 @@ from graph.service_credentials import ServiceCredential, ServiceRequirement
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
-from identity.errors import ConsentRequiredError
+from identity.errors import ConsentRequiredError, UnreachableError
 from identity.secret import Secret
 from tests.graph.approvals.bank import SCOPE, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
@@ -53,10 +53,12 @@ def saved(bank: Bank) -> str:
 
 async def test_run_pauses_and_tries_again_after_the_consent() -> None:
     bank = Foreign([LOOK, DONE])
+    bank.now += 0.123456
     await bank.ask()
     pending = await bank.shown()
     assert (pending.request.kind, pending.request.service) == (ApprovalKind.CONSENT_REQUIRED, "bank")
     assert pending.url == Secret(URL)
+    assert [name for name, _ in bank.bench.vault.obtained].count(SCOPE.scope) == 1
     assert bank.service.calls == []
     bank.consent()
     messages = await bank.resume({pending.request.id: {"approved": True}})
@@ -120,6 +122,8 @@ async def test_another_process_obtains_the_url_again() -> None:
         assert (await after.shown()).url == Secret("https://idaas.example/consent?state=second")
     assert after.bench.vault.obtained == [(SCOPE.scope, "alice")]
     after.urls = ConsentUrls(after.access, lambda: after.now)
+    after.bench.vault.failures[SCOPE.scope] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
+    assert (await after.shown()).url is None
     after.consent()
     assert (await after.shown()).url is None
 

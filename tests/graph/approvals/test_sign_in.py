@@ -72,6 +72,7 @@ async def test_run_goes_on_with_a_fresh_token_alone() -> None:
     bank = Expiring()
     await bank.ask(token=OLD)
     assert (await bank.resume(token=FRESH))[-1].text == "done"
+    assert await bank.store.pending(ALICE) == []
 
 
 async def test_another_user_cannot_go_on() -> None:
