@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.agent.langgraph_server.langgraph_process",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
+    "tests.postgres_server",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 

@@ -66,15 +66,15 @@ def begin(
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 
 
-def advance(run: RunKey, now: float, messages: int) -> Transaction[tuple[ThreadKey, int]]:
+def advance(run: RunKey, messages: int) -> Transaction[tuple[ThreadKey, int]]:
     """Makes room for `messages`: the thread, and the position of the first.
 
     Raises `ThreadBusyError` if `run` is not the run of its thread any more.
     """
     rows = yield from query(
-        "UPDATE threads SET last_seq = last_seq + ?, updated_at = ?"
+        "UPDATE threads SET last_seq = last_seq + ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key, last_seq",
-        *(messages, now, run.owner, run.thread_id, run.run_id),
+        *(messages, run.owner, run.thread_id, run.run_id),
     )
     if not rows:
         raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run has taken the thread over")

@@ -184,7 +184,7 @@ class ThreadStore:
         run, now = RunKey(owner, thread_id, run_id), self._clock()
 
         def work() -> Transaction[None]:
-            thread, first = yield from run_state.advance(run, now, len(messages))
+            thread, first = yield from run_state.advance(run, len(messages))
             yield [self._transcript.insertion(thread, first, run_id, now, messages)]
 
         if messages:

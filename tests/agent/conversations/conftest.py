@@ -1,44 +1,21 @@
 """The databases of conversations: every test of the stores runs on each of them. And processes with runs."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from agent.conversations.database import ConversationDatabase
 from agent.conversations.encryption import Encryption
 from agent.conversations.key_register import KeyRegister
-from agent.conversations.postgres_connections import SCHEMA, PostgresConnections, conninfo
+from agent.conversations.postgres_connections import PostgresConnections, conninfo
 from agent.conversations.postgres_database import PostgresDatabase
 from agent.conversations.sqlite_database import SqliteDatabase
 from identity.secret import Secret
 from tests.agent.conversations.runs import ProcessOf, SharedDatabase
-from tests.postgres_process import PostgresProcess, postgres_process
-
-PASSWORD = "postgres-password"
-"""Of the server of the tests."""
 
 NewDatabase = Callable[..., ConversationDatabase]
 """Makes another connection to the same data, as another process has it; an `Encryption` is checked."""
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresProcess]:
-    """One server for all tests of a process, which must leave it running."""
-    with postgres_process(password=PASSWORD) as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(postgres_server: PostgresProcess) -> PostgresProcess:
-    """The server without data. The tables stay: making them takes longer than the tests."""
-    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
-        sql = "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = %s"
-        tables = [table for [table] in connection.execute(sql, (SCHEMA,)) if "migrations" not in table]
-        if tables := [table for table in tables if "version" not in table]:
-            connection.execute(f"TRUNCATE {', '.join(tables)}")
-    return postgres_server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,8 +15,8 @@ from agent.conversations.threads import ThreadStore
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.secret import Secret
-from tests.agent.conversations.conftest import PASSWORD
 from tests.postgres_process import PostgresProcess
+from tests.postgres_server import PASSWORD
 
 DatabaseOf = Callable[..., PostgresDatabase]
 

@@ -1,0 +1,50 @@
+"""The PostgreSQL of tests: one server for each test process, its tables emptied before each test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from agent.conversations.postgres_connections import SCHEMA
+from tests.postgres_process import PostgresProcess, postgres_process
+
+PASSWORD = "postgres-password"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresProcess]:
+    """One server for all tests of a process, which must leave it running."""
+    with postgres_process(password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresProcess) -> PostgresProcess:
+    """The server without data. The tables stay: making them takes longer than the tests."""
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        tables = [name for name in tables_of(connection) if not name.endswith(("migrations", "version"))]
+        if tables:
+            connection.execute(f"TRUNCATE {', '.join(tables)}")
+    return postgres_server
+
+
+def tables_of(connection: psycopg.Connection[Any]) -> list[str]:
+    """The tables of conversations, LangGraph's too."""
+    sql = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = %s"
+    return [name for [name] in connection.execute(sql, (SCHEMA,))]
+
+
+def stored_in(server: PostgresProcess) -> str:
+    """All rows of all tables, with bytes as text and as hexadecimal digits."""
+    with psycopg.connect(server.url) as connection:
+        rows = [
+            row
+            for name in tables_of(connection)
+            for row in connection.execute(f"SELECT * FROM {name}")  # noqa: S608 - names of tables
+        ]
+    values = [value for row in rows for value in row]
+    return "\n".join(
+        f"{value.decode('latin-1')} {value.hex()}" if isinstance(value, bytes) else str(value)
+        for value in values
+    )
