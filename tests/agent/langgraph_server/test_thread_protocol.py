@@ -75,7 +75,7 @@ async def test_run_on_a_new_thread_streams_its_messages_and_tools(client: Client
     assert seen[-1]["params"]["data"]["event"] == "completed"
 
 
-@pytest.mark.promise("users-never-cross")
+@pytest.mark.promise("threads-are-private")
 async def test_thread_of_another_user_and_unknown_thread_are_404(client: Client) -> None:
     thread, unknown = str(uuid.uuid4()), str(uuid.uuid4())
     async with client("alice") as alice, client("bob") as bob:

@@ -143,7 +143,7 @@ async def test_answer_is_taken_once(alice: RunClient, leave: Leave) -> None:
     assert await leave.days() == [3]
 
 
-@pytest.mark.promise("users-never-cross")
+@pytest.mark.promise("threads-are-private")
 async def test_answer_of_another_user_is_not_taken(alice: RunClient, bob: RunClient, leave: Leave) -> None:
     thread = await ask(alice, leave)
     for resume in (YES, {(await alice.interrupts(thread))[0]["id"]: YES}):

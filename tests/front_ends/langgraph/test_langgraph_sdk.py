@@ -37,7 +37,7 @@ async def test_message_is_streamed_with_its_tool_calls(sdk: Steps, bearer: bool)
     assert "error" not in run["result"]
 
 
-@pytest.mark.promise("users-never-cross")
+@pytest.mark.promise("threads-are-private")
 async def test_thread_of_another_user_is_not_found(sdk: Steps) -> None:
     thread = str(uuid.uuid4())
     [asked] = await sdk("alice", thread, {"do": "ask", "text": WEATHER})

@@ -110,7 +110,7 @@ async def test_message_while_an_approval_waits_is_no_answer(open_page: OpenPage,
     assert await leave.days() == [3]
 
 
-@pytest.mark.promise("users-never-cross")
+@pytest.mark.promise("threads-are-private")
 async def test_thread_of_another_user_is_empty_and_refused(open_page: OpenPage) -> None:
     page = await open_page("alice")
     await send(page, WEATHER)
