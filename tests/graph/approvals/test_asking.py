@@ -10,8 +10,9 @@ from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
 from graph.context import AgentContext
+from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
-from identity.errors import AuditError
+from identity.errors import AuditError, UnavailableError
 from identity.secret import Secret
 from tests.graph.approvals.bank import PAY, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
@@ -234,3 +235,34 @@ async def test_concurrent_threads_of_one_user_are_asked_separately() -> None:
     assert len(ids) == 5
     await banks[0].approve()
     assert [len(bank.paid) for bank in banks] == [1, 0, 0, 0, 0]
+
+
+async def test_secret_in_the_arguments_is_not_shown() -> None:
+    bank = Bank([calls(("pay", {"to": "alice-at", "note": "llm_api_key-of-alice-0"})), DONE])
+    await bank.ask()
+    assert (await bank.waiting()).arguments == {"to": "**redacted**", "note": "**redacted**"}
+
+
+class Unreachable(MemoryApprovalStore):
+    """A store whose database is lost before `method` is called."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+
+        async def fail(*_: object, **__: object) -> None:
+            raise UnavailableError(GraphCode.APPROVAL_UNAVAILABLE, "the database is lost")
+
+        setattr(self, method, fail)
+
+
+@pytest.mark.parametrize("method", ["get", "open", "decide", "use"])
+async def test_no_call_is_made_while_approvals_are_not_available(method: str) -> None:
+    bank = Bank(store=Unreachable(method))
+
+    async def ask_and_approve() -> None:
+        await bank.ask()
+        await bank.approve()
+
+    with pytest.raises(UnavailableError):
+        await ask_and_approve()
+    assert bank.service.calls == []
