@@ -122,7 +122,8 @@ export class Application extends EventTarget {
     this.signingIn = true;
     this.signInError = undefined;
     this.#changed();
-    if (this.draft !== '') this.tabStorage.setItem(DRAFT, this.draft);
+    const draft = this.draft || this.chat.refusedQuestion;
+    if (draft) this.tabStorage.setItem(DRAFT, draft);
     try {
       await beginSignIn(this.configuration, this.pendingSignIn, this.location);
     } catch (error) {

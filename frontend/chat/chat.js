@@ -46,6 +46,12 @@ export class Chat extends EventTarget {
     return this.turns.at(-1)?.answer.approvals ?? [];
   }
 
+  /** The last question of a thread, if the agent refused it: it is not part of the conversation that the agent keeps. */
+  get refusedQuestion() {
+    const { question, answer } = this.turns.at(-1) ?? {};
+    return this.thread !== undefined && answer?.status === 'failed' && !answer.accepted ? question : undefined;
+  }
+
   /**
    * Sends a question, and resolves when the answer has ended, by success or failure. One question at a time. While the
    * agent waits for an approval, the text rejects it, as the user's words.

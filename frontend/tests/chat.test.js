@@ -132,6 +132,15 @@ test('a text declines what the agent waits for, in the user\'s words, and is no 
   assert.equal(chat.turns.length, 1);
 });
 
+test('a question of a thread that the agent refused is kept for after the sign-in', async () => {
+  const chat = chatWith(async function* () { throw new AgentFailure({ code: 'access_token_invalid', status: 401 }); });
+  chat.clear('t');
+  await chat.send('And in Beijing?');
+  assert.equal(chat.refusedQuestion, 'And in Beijing?');
+  const { chat: other } = await waitingChat();
+  assert.equal(other.refusedQuestion, undefined);
+});
+
 test('a refused decision leaves the approval open, with the reason', async () => {
   const { chat } = await waitingChat({ decide: async () => { throw new AgentFailure({ code: 'approval_expired', status: 409 }); } });
   await chat.decide(APPROVAL, { decision: 'approve' });

@@ -150,7 +150,8 @@ async def test_expired_token_is_renewed_and_the_conversation_continues(
     refused = await answer_to(page, "And in Beijing?")
     await expect(refused).to_contain_text("access_token_invalid")
     await refused.get_by_role("button", name="Sign in again").click()
-    await page.get_by_role("button", name="Ask again").click()
+    await expect(page.get_by_role("textbox", name="Your question")).to_have_value("And in Beijing?")
+    await page.get_by_role("textbox", name="Your question").press("Enter")
     await expect(page.get_by_role("article", name="Agent").last).to_contain_text(
         re.compile("Beijing|北京"), timeout=15_000
     )
