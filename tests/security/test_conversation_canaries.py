@@ -1,0 +1,56 @@
+"""Conversations, what their routes return, and the database contain no secret of their runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from identity.secret import Secret
+from tests.conftest import Sandbox
+from tests.running_agent import ENTERPRISE, WEATHER
+from tests.security.canaries import Canaries, leaks, secrets_of
+
+pytestmark = pytest.mark.promise("no-secret-leaves")
+
+APPLY = "Apply for three days of leave from Monday"
+
+
+def stored(folder: Path) -> list[tuple[str, str]]:
+    """Every file of the database, whatever is still in its pages."""
+    return [(f"the file {file.name}", file.read_bytes().decode("latin-1")) for file in folder.iterdir()]
+
+
+async def test_database_and_routes_of_conversations_contain_no_secret(
+    start_agent: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/conversations/conversations.db"
+    agent = await start_agent("Human", CONVERSATIONS_URL=url)
+    token = sandbox.access_token()
+    canaries: Canaries = secrets_of(sandbox, token)
+    agent.composed.http.event_hooks = {"response": [canaries.watch]}
+
+    async def ask(method: str, path: str, body: Any = None) -> tuple[str, str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        response = await agent.http.request(method, agent.origin + path, json=body, headers=headers)
+        assert response.status_code < 300, response.text
+        return f"{method} {path}", f"{response.headers} {response.text}"
+
+    seen = []
+    for question in (ENTERPRISE, WEATHER, APPLY):
+        messages = [{"role": "user", "content": question}]
+        body = {"messages": messages, "stream": True, "metadata": {"thread_id": "t"}}
+        seen.append(await ask("POST", "/openai/v1/chat/completions", body))
+    paths = ("/threads", "/threads/t", "/threads/t/messages", "/threads/t/export", "/threads/t/events")
+    seen += [await ask("GET", path) for path in paths]
+    files = stored(tmp_path / "conversations")
+    assert any("leave_apply" in text for _, text in files)  # the checkpoint of the run that waits
+    seen += files
+    [pending] = await agent.composed.conversations.pending(await caller(agent, token), "t")
+    seen.append(await ask("POST", f"/threads/t/approvals/{pending.request.id}", {"decision": "approve"}))
+    seen.append(await ask("GET", "/threads/t/events"))
+    assert len(canaries.by_name) > 5
+    assert leaks(canaries, [*seen, *stored(tmp_path / "conversations")]) == []
+
+
+async def caller(agent: Any, token: str) -> Any:
+    return (await agent.composed.verifier.verify(Secret(token))).principal
