@@ -137,6 +137,19 @@ class Bench:
             self.control("DELETE", "faults")
             self._delay(first_token=0.0, token=0.0, mcp=0.0)
 
+    def waiting_streams(self) -> int:
+        """Streams of the model that wait for their first token."""
+        return int(self._http.get(f"{self.stand_ins.url}/waiting").raise_for_status().text)
+
+    @contextmanager
+    def slow_model(self, seconds: float) -> Iterator[None]:
+        """Within the block the model takes `seconds` to begin."""
+        self._delay(first_token=seconds)
+        try:
+            yield
+        finally:
+            self._delay(first_token=0.0)
+
     def _delay(self, **seconds: float) -> None:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()
 

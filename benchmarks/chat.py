@@ -24,12 +24,21 @@ class Endpoint:
     path: str
     body: dict[str, Any]
     tokens: Sequence[str] = ("static",)
+    threads: int = 0
+    """On how many stored conversations; 0: without."""
 
     def run_load(self, plan: Plan) -> Load:
         """One round of load, from the default number of connections."""
         if plan.quick:
-            return send_few(self.server, self.path, self.body, self.tokens)
-        return load(self.server, self.path, self.body, seconds=plan.seconds, tokens=self.tokens)
+            return send_few(self.server, self.path, self.body, self.tokens, threads=self.threads)
+        return load(
+            self.server,
+            self.path,
+            self.body,
+            seconds=plan.seconds,
+            tokens=self.tokens,
+            threads=self.threads,
+        )
 
 
 def compare(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,18 +36,15 @@ class Connection:
         """Connects to `server`; sends nothing."""
         return cls(*await asyncio.open_connection("127.0.0.1", server.port))
 
-    async def send(self, path: str, body: dict[str, Any], token: str) -> ResponseTimes:
-        """Sends `body` and reads the whole response.
+    async def send(
+        self, path: str, body: dict[str, Any], token: str, *, thread: str | None = None
+    ) -> ResponseTimes:
+        """Sends `body`, on a conversation if `thread` names one, and reads the whole response.
 
         Raises `RuntimeError` for a status other than 200 or a response without content.
         """
-        content = json.dumps(body).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Length: {len(content)}\r\n\r\n"
-        )
         began = time.perf_counter()
-        self._writer.write(head.encode() + content)
+        self.begin(path, body, token, thread=thread)
         received, first = b"", 0.0
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             while not _is_complete(received):
@@ -60,6 +58,16 @@ class Connection:
             fault = f"{path}: unexpected response {received[:300]!r}"
             raise RuntimeError(fault)
         return ResponseTimes(first, time.perf_counter() - began)
+
+    def begin(self, path: str, body: dict[str, Any], token: str, *, thread: str | None = None) -> None:
+        """Sends a request, and reads nothing."""
+        content = json.dumps(body).encode()
+        named = f"X-Thread-Id: {thread}\r\n" if thread else ""
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{named}"
+            f"Authorization: Bearer {token}\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        self._writer.write(head.encode() + content)
 
     def close(self) -> None:
         """Closes the connection without waiting."""
@@ -88,14 +96,27 @@ def send_sequentially(
     return asyncio.run(run())
 
 
-def send_concurrently(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> float:
-    """Sends a request for each token, each on an open connection; returns seconds to the last response."""
+def send_concurrently(
+    server: ServerProcess,
+    path: str,
+    body: dict[str, Any],
+    tokens: Sequence[str],
+    *,
+    in_threads: bool = False,
+) -> float:
+    """Sends a request for each token, each on an open connection; returns seconds to the last response.
+
+    With `in_threads`, each on a conversation of its own.
+    """
 
     async def run() -> float:
         connections = [await Connection.open(server) for _ in tokens]
         began = time.perf_counter()
-        pairs = zip(connections, tokens, strict=True)
-        await asyncio.gather(*(connection.send(path, body, token) for connection, token in pairs))
+        names = [secrets.token_hex(8) if in_threads else None for _ in tokens]
+        requests = zip(connections, tokens, names, strict=True)
+        await asyncio.gather(
+            *(connection.send(path, body, token, thread=name) for connection, token, name in requests)
+        )
         seconds = time.perf_counter() - began
         for connection in connections:
             connection.close()

@@ -4,6 +4,7 @@ https://github.com/wg/wrk
 """
 
 import json
+import secrets
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -18,11 +19,13 @@ _MAX_SECONDS = 10
 _QUICK_REQUESTS = 4
 
 _SCRIPT = """
-local body, tokens, requests, sent = %(body)s, %(tokens)s, {}, 0
+local body, tokens, threads, requests, sent = %(body)s, %(tokens)s, %(threads)d, {}, 0
 
 init = function()
-  for number, token in ipairs(tokens) do
+  for number = 1, math.max(#tokens, threads) do
+    local token = tokens[(number - 1) %% #tokens + 1]
     local headers = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token}
+    if threads > 0 then headers["X-Thread-Id"] = "%(round)s-" .. number end
     requests[number] = wrk.format("POST", nil, headers, body)
   end
 end
@@ -61,12 +64,19 @@ def load(
     seconds: float,
     tokens: Sequence[str] = ("static",),
     connections: int = CONNECTIONS,
+    threads: int = 0,
 ) -> Load:
-    """POSTs `body` with the tokens in turn, for `seconds` rounded to whole ones.
+    """POSTs `body` with the tokens in turn, for `seconds` rounded to whole ones; on so many conversations in
+    turn, if `threads` is not 0.
 
     Raises `RuntimeError` if any request failed.
     """
-    lua = {"body": _lua(json.dumps(body)), "tokens": f"{{{','.join(map(_lua, tokens))}}}"}
+    lua = {
+        "body": _lua(json.dumps(body)),
+        "tokens": f"{{{','.join(map(_lua, tokens))}}}",
+        "threads": threads,
+        "round": secrets.token_hex(4),  # an earlier round may have cut off a run
+    }
     whole = max(1, round(seconds))
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_SCRIPT % lua)
@@ -78,19 +88,22 @@ def load(
     report = json.loads(output.stdout.strip().splitlines()[-1])
     number = report["requests"]
     if not number and whole < _MAX_SECONDS:  # a busy machine can finish no request in this time
-        return load(server, path, body, seconds=3 * whole, tokens=tokens, connections=connections)
+        return load(
+            server, path, body, seconds=3 * whole, tokens=tokens, connections=connections, threads=threads
+        )
     if report["failed"] or not number:
         fault = f"{report['failed']} of {number} requests to {path} failed"
         raise RuntimeError(fault)
     return Load(number / report["seconds"], cpu_ms / number, report["p50"], report["p99"])
 
 
-def send_few(server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]) -> Load:
+def send_few(
+    server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str], *, threads: int = 0
+) -> Load:
     """Sends four requests at once without wrk, to check that they succeed."""
     before = server.cpu_seconds()
-    seconds = send_concurrently(
-        server, path, body, [tokens[number % len(tokens)] for number in range(_QUICK_REQUESTS)]
-    )
+    few = [tokens[number % len(tokens)] for number in range(_QUICK_REQUESTS)]
+    seconds = send_concurrently(server, path, body, few, in_threads=threads > 0)
     cpu = server.cpu_seconds() - before
     return Load(_QUICK_REQUESTS / seconds, cpu * 1000 / _QUICK_REQUESTS, seconds * 1000, seconds * 1000)
 

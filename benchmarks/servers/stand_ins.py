@@ -3,7 +3,8 @@
     python -m benchmarks.servers.stand_ins PORT
 
 `/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They respond immediately
-unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. The model replies with words; to a question
+unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. `GET /waiting` is the number of the model's
+streams that wait for their first token. The model replies with words; to a question
 that contains "weather" or "enterprise" it replies with one call of the tool whose name contains that word. If
 the tool failed, the model responds 400, so that a failed chat is not measured as a success.
 """
@@ -40,10 +41,11 @@ _USAGE = {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40}
 
 
 class Delays:
-    """Delays in seconds, zero at the start."""
+    """Delays in seconds, zero at the start, and the number of streams that wait for their first token."""
 
     def __init__(self) -> None:
         self.first_token = self.token = self.mcp = 0.0
+        self.waiting = 0
 
 
 def model_response(request: dict[str, Any]) -> tuple[bytes, list[bytes]]:
@@ -124,6 +126,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._transport: asyncio.Transport
         self._later: asyncio.TimerHandle | None = None
+        self._waits = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
@@ -131,6 +134,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's shape
         if self._later is not None:
             self._later.cancel()
+        self._begin(0)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -161,8 +165,15 @@ class Connection(asyncio.Protocol):
         elif path == b"/delays":
             vars(self._delays).update(orjson.loads(body))
             self._send(b"200 OK", b"application/json", b"{}")
+        elif path == b"/waiting":
+            self._send(b"200 OK", b"application/json", b"%d" % self._delays.waiting)
         else:
             self._send(b"200 OK", b"application/json", _ENTERPRISE)
+
+    def _begin(self, waits: int) -> None:
+        """Whether a stream of this connection waits, 1 or 0."""
+        self._delays.waiting += waits - self._waits
+        self._waits = waits
 
     def _send_model(self, kind: bytes, pieces: list[bytes]) -> None:
         if len(pieces) == 1:
@@ -173,10 +184,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + _chunk(b"".join(pieces)) + b"0\r\n\r\n")
             return
         self._transport.write(head)
+        self._begin(1)
         self._stream([*map(_chunk, pieces), b"0\r\n\r\n"], 0, self._delays.first_token)
 
     def _stream(self, pieces: list[bytes], position: int, delay: float) -> None:
         def due() -> None:
+            self._begin(0)
             self._transport.write(pieces[position])
             if position + 1 < len(pieces):
                 self._stream(pieces, position + 1, self._delays.token)
