@@ -169,10 +169,14 @@ class Conversations:
         self.live.forget(owner, thread_id)
 
     async def delete_all(self, principal: Principal) -> int:
-        """Ends the runs of all threads of the principal, and deletes them; how many."""
+        """Ends the runs of all threads of the principal, and deletes them; how many.
+
+        Runs of other processes end there within a few seconds.
+        """
         owner = owner_of(principal)
         for live in self.live.of_owner(owner):
-            await self.cancel(principal, live.thread_id)
+            live.cancel()
+            await asyncio.wait([live.task])
             self.live.forget(owner, live.thread_id)
         for state in await self._parts.approvals.pending(principal):
             await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())

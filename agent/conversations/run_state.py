@@ -123,9 +123,10 @@ def heartbeat(process_id: str, run_ids: Collection[str], now: float) -> Transact
 
 
 def runs_of(process_id: str) -> Transaction[set[str]]:
-    """The ids of the process's runs."""
+    """The ids of the process's runs, without those of deleted threads."""
     rows = yield from query(
-        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ?", process_id
+        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ? AND deleted_at IS NULL",
+        process_id,
     )
     return {run_id for (run_id,) in rows}
 

@@ -53,4 +53,4 @@ async def test_database_and_routes_of_conversations_contain_no_secret(
 
 
 async def caller(agent: Any, token: str) -> Any:
-    return (await agent.composed.verifier.verify(Secret(token))).principal
+    return await agent.composed.verifier.verify(Secret(token))

@@ -271,6 +271,19 @@ async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> No
     assert in_brief(await other.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
 
 
+async def test_deleting_all_threads_ends_their_runs_in_every_process(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    here = process([calls(("weather", {})), DONE], HangingService(weather="rain"), name="process-2")
+    own = await here.conversations.start(ALICE, "thread-2", [human("go")], streaming=True)
+    assert await here.conversations.delete_all(ALICE.principal) == 2
+    assert own.task.done()
+    await one.conversations.heartbeat.beat()
+    await run.task
+    assert not one.runs._running
+
+
 async def test_reader_that_leaves_does_not_end_the_run(process: ProcessOf) -> None:
     one = process([DONE])
     run = await one.conversations.start(ALICE, THREAD, [human("hello")], streaming=True)
