@@ -10,13 +10,19 @@ from agent.conversations.live_run import LiveRun
 KEPT_SECONDS: Final = 60.0
 """How long the events of an ended run can be read: a reader that lost its connection returns for the end."""
 _MOST_KEPT: Final = 200
+_MOST_CHARACTERS: Final = 20_000_000
+"""Of the events of all ended runs."""
 
 
 class LiveRuns:
     """One run for each thread: the latest."""
 
-    def __init__(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
+    def __init__(
+        self, *, kept_seconds: float = KEPT_SECONDS, most_characters: int = _MOST_CHARACTERS
+    ) -> None:
+        """Above `most_characters` of all events, those of the runs that ended first are dropped."""
         self._kept_seconds = kept_seconds
+        self._most_characters = most_characters
         self._latest: dict[tuple[str, str], LiveRun] = {}
         self._ended: OrderedDict[LiveRun, asyncio.TimerHandle] = OrderedDict()
 
@@ -57,8 +63,11 @@ class LiveRuns:
     def _run_ended(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()
         self._ended[run] = loop.call_later(self._kept_seconds, self._remove, run)
-        if len(self._ended) > _MOST_KEPT:
-            self._remove(next(iter(self._ended)))
+        characters = sum(each.replay.characters for each in self._ended)
+        while len(self._ended) > _MOST_KEPT or (self._ended and characters > self._most_characters):
+            oldest = next(iter(self._ended))
+            characters -= oldest.replay.characters
+            self._remove(oldest)
 
     def _remove(self, run: LiveRun) -> None:
         if timer := self._ended.pop(run, None):

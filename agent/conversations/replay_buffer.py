@@ -6,7 +6,7 @@ from agent.run import RunEvent
 from agent.run_end import Finished, Paused
 
 MAX_EVENTS: Final = 20_000
-MAX_CHARACTERS: Final = 2_000_000
+MAX_CHARACTERS: Final = 1_000_000
 """Of the events that are kept: far more than a model writes in the time of one run."""
 
 
@@ -20,7 +20,8 @@ class ReplayBuffer:
         self._most_events = events
         self._most_characters = characters
         self._events: list[RunEvent] = []
-        self._characters = 0
+        self.characters = 0
+        """Of the kept events."""
         self.oldest = 1
 
     @property
@@ -31,8 +32,8 @@ class ReplayBuffer:
     def add(self, event: RunEvent) -> None:
         """Appends `event`."""
         self._events.append(event)
-        self._characters += _size(event)
-        if len(self._events) > self._most_events or self._characters > self._most_characters:
+        self.characters += _size(event)
+        if len(self._events) > self._most_events or self.characters > self._most_characters:
             self._drop()
 
     def at(self, position: int) -> RunEvent:
@@ -41,7 +42,7 @@ class ReplayBuffer:
 
     def _drop(self) -> None:
         dropped = (len(self._events) + 1) // 2
-        self._characters -= sum(map(_size, self._events[:dropped]))
+        self.characters -= sum(map(_size, self._events[:dropped]))
         self.oldest += dropped
         del self._events[:dropped]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
-from agent.error_response import reported_body
+from agent.error_codes import AgentCode
+from agent.error_response import RequestError, error_body, reported_body
 from agent.run import RunEvent, RunReader
 from agent.run_end import Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval
@@ -60,12 +61,17 @@ class CompletionStream(EventStream):
 
     async def _chunks(self, run: RunReader) -> AsyncIterator[str]:
         yield self._chunk({"role": "assistant", "content": ""})
+        ended = False
         try:
             async for event in run:
+                ended = isinstance(event, Finished | Paused)
                 for text in self._event(event):
                     yield text
         except AgentError as error:
-            yield f"data: {json.dumps(reported_body(error), ensure_ascii=False)}\n\n"
+            yield _error_event(reported_body(error))
+            return
+        if not ended:
+            yield _error_event(error_body(_cancelled()))
 
     def _event(self, event: RunEvent) -> list[str]:
         if isinstance(event, Paused):
@@ -92,6 +98,16 @@ class CompletionStream(EventStream):
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         usage = ', "usage": null' if self._include_usage else ""
         return f"{self._head}[{json.dumps(choice, ensure_ascii=False)}]{usage}{more}}}\n\n"
+
+
+def _error_event(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+def _cancelled() -> RequestError:
+    """The end of a run that another request has cancelled."""
+    code = AgentCode.RUN_CANCELLED
+    return RequestError(None, code.row.for_person(), code=code.value, status=409)
 
 
 def _approval_required(pending: PendingApproval) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A conversation of OpenAI's clients that is stored: what is new in a request, and what is refused."""
 
 import asyncio
+import json
 from typing import Any
 
 import openai
@@ -105,3 +106,6 @@ async def test_run_that_is_cancelled_by_another_request_ends_the_stream(threads:
     text = (await asking).text
     assert "Once" in text
     assert "[DONE]" not in text
+    assert (
+        json.loads(text.strip().splitlines()[-1].removeprefix("data: "))["error"]["code"] == "run_cancelled"
+    )

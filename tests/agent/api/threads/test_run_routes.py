@@ -203,6 +203,19 @@ async def test_thread_with_a_run_is_busy(threads: ThreadsOf) -> None:
             assert (busy.status_code, busy.json()["error"]["code"]) == (409, "thread_busy")
 
 
+@pytest.mark.promise("bounded")
+async def test_caller_with_as_many_runs_as_allowed_can_still_manage_threads(threads: ThreadsOf) -> None:
+    served = await threads([TALE], waits=True, MAX_CONCURRENT_RUNS="1")
+    async with run_that_waits(served):
+        for path in ("/threads/thread-2/continue", f"/threads/thread-2/approvals/{'a' * 32}"):
+            refused = await served.ask("POST", path, body={"decision": "approve"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_runs"), path
+        assert (await served.ask("POST", "/threads")).status_code == 201
+        assert (await served.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
+    served.model.go_on.set()
+    assert (await served.say("go on")).status_code == 200
+
+
 async def test_deleting_a_thread_ends_its_run_and_its_readers(threads: ThreadsOf) -> None:
     served = await threads([TALE], waits=True)
     async with run_that_waits(served), followed(served) as reader:
