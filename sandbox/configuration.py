@@ -7,11 +7,17 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
+from sandbox.configuration_tables import (
+    ConfigurationTable,
+    CredentialTable,
+    ServiceTable,
+    UserTable,
+    described,
+)
 from sandbox.directory import (
     AGENT,
     AGENT_AUDIENCE,
@@ -23,7 +29,7 @@ from sandbox.directory import (
     Grant,
 )
 from sandbox.jwt_providers import SERVICE_JWT
-from sandbox.ram.policy import Policy, Statement
+from sandbox.ram.policy import Policy
 
 BUILT_IN_USERS = ("alice", "bob")
 BUILT_IN_SERVICES = {
@@ -34,14 +40,6 @@ BUILT_IN_SERVICES = {
 }
 BUILT_IN_JWT_PROVIDERS = (SERVICE_JWT,)
 BUILT_IN_CREDENTIALS = ("llm_api_key", "amap_api_key")
-AccessIdentity = Literal["Machine", "Human"]
-
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-_Word = Annotated[str, StringConstraints(pattern=r"^[^\s|\"]{1,128}$")]
-_Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-_Placement = Annotated[
-    str, StringConstraints(pattern=r"^(?:Bearer|header:[A-Za-z0-9-]{1,64}|query:[A-Za-z0-9_.-]{1,64})$")
-]
 
 
 class ConfigurationFaultsError(Exception):
@@ -104,60 +102,17 @@ class Configuration:
     """Of the agent's execution role, in place of the one that allows it its access tokens."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _User(_Table):
-    display_name: str | None = Field(None, min_length=1, max_length=64)
-    permissions: list[str] = []
-    password_env: _Variable | None = None
-
-
-class _Service(_Table):
-    audience: _Word | None = None
-    permissions: list[_Word] = []
-    person: bool = False
-    api_key: _Name | None = None
-    jwt_provider: _Name | None = None
-    placement: _Placement = "Bearer"
-
-
-class _Credential(_Table):
-    value_env: _Variable | None = None
-    readers: list[str] | None = None
-
-
-class _Grant(_Table):
-    scope: str
-    to: list[str] = Field(min_length=1)
-    access_identity: AccessIdentity | None = None
-
-
-class _ExecutionRole(_Table):
-    policy: list[Statement]
-
-
-class _File(_Table):
-    redirect_uris: list[str] = []
-    users: dict[_Name, _User] = {}
-    services: dict[_Name, _Service] = {}
-    credentials: dict[_Name, _Credential] = {}
-    grants: list[_Grant] = []
-    execution_role: _ExecutionRole | None = None
-
-
 def parse_configuration(text: str, environment: Mapping[str, str] | None = None) -> Configuration:
     """The configuration that `text` (TOML) describes. Raises `ConfigurationFaultsError` with all faults.
 
     `environment` has the values of `value_env` and `password_env`; with None they are not looked up.
     """
     try:
-        file = _File.model_validate(tomllib.loads(text))
+        file = ConfigurationTable.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationFaultsError((f"not TOML: {error}",)) from None
     except ValidationError as error:
-        raise ConfigurationFaultsError(tuple(map(_described, error.errors()))) from None
+        raise ConfigurationFaultsError(tuple(map(described, error.errors()))) from None
     reader = _Reader(file, environment)
     configuration = reader.configuration()
     if reader.faults:
@@ -178,7 +133,7 @@ def subject_of(user: str) -> str:
 class _Reader:
     """Resolves names, and collects what does not fit together."""
 
-    def __init__(self, file: _File, environment: Mapping[str, str] | None) -> None:
+    def __init__(self, file: ConfigurationTable, environment: Mapping[str, str] | None) -> None:
         self.faults: list[str] = []
         self._file = file
         self._environment = environment
@@ -201,13 +156,13 @@ class _Reader:
         policy = Policy(statement=role.policy) if role else None
         return Configuration(users, services, credentials, machine, delegated, people, uris, policy)
 
-    def _user(self, name: str, user: _User) -> AddedUser:
+    def _user(self, name: str, user: UserTable) -> AddedUser:
         if name in (*BUILT_IN_USERS, "agent"):
             self.faults.append(f'users.{name}: "{name}" is built in; [[grants]] can give it permissions')
         password = self._variable(user.password_env, f"users.{name}.password_env")
         return AddedUser(name, subject_of(name), user.display_name or name.capitalize(), password)
 
-    def _service(self, name: str, service: _Service) -> EchoService:
+    def _service(self, name: str, service: ServiceTable) -> EchoService:
         place = f"services.{name}"
         if name in BUILT_IN_SERVICES:
             self.faults.append(f'{place}: "{name}" is built in; choose another name')
@@ -235,7 +190,7 @@ class _Reader:
             self.faults.append(f'{place}.audience: "{audience}" is the audience of "{others[0]}" too')
         return EchoService(name, audience, permissions, None, service.placement, service.person)
 
-    def _credential(self, identifier: str, credential: _Credential) -> AddedCredential:
+    def _credential(self, identifier: str, credential: CredentialTable) -> AddedCredential:
         place = f"credentials.{identifier}"
         if identifier in BUILT_IN_CREDENTIALS:
             self.faults.append(f'{place}: "{identifier}" is built in; choose another identifier')
@@ -303,21 +258,3 @@ class _Reader:
         if not re.fullmatch(r"[\x21-\x7e]{1,512}", value):
             self.faults.append(f"{place}: the variable {name} must be set, to printable ASCII without blanks")
         return value
-
-
-def _described(fault: Mapping[str, object]) -> str:
-    """A fault of pydantic with its place as TOML names it; never the value."""
-    place = ""
-    located = fault["loc"]
-    for step in located if isinstance(located, tuple) else ():
-        if step != "[key]":
-            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
-    kind, text = str(fault["type"]), str(fault["msg"])
-    if kind == "extra_forbidden":
-        text = "is unknown"
-    elif kind == "string_pattern_mismatch":
-        context = fault.get("ctx")
-        text = f"must match {context['pattern'] if isinstance(context, dict) else ''}"
-    elif kind == "missing":
-        text = "is missing"
-    return f"{place}: {text[:1].lower()}{text[1:]}"
