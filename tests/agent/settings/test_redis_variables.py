@@ -1,0 +1,56 @@
+"""The URL of Redis, which contains a password."""
+
+import sys
+
+import pytest
+
+from agent.settings.variable_names import misspelt_variables
+from agent.settings.variables import read_settings
+from identity.secret import Secret
+from tests.agent.settings.settings_faults import faults
+
+
+@pytest.mark.promise("no-secret-leaves")
+def test_url_of_redis_is_a_secret(environment: dict[str, str]) -> None:
+    url = "rediss://default:redis-password@redis.example:6380/3"
+    settings = read_settings(environment | {"REDIS_URL": url})
+    assert settings.redis_url is not None
+    assert settings.redis_url.reveal() == url
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "redis-password" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://default:redis-password@redis.example:6379",
+        "redis://default:redis-password@redis.example",
+        "redis://default:redis-password@redis.example:port",
+        "redis://default:redis-password@[redis.example:6379",
+        "rediss://default:redis-password@redis.example:6379?ssl_cert_reqs=none",
+        "redis://default:redis-password@redis.example:6379#fragment",
+    ],
+)
+def test_invalid_url_of_redis_is_refused_and_not_repeated(environment: dict[str, str], url: str) -> None:
+    error = faults(environment | {"REDIS_URL": url})
+    [fault] = error.faults
+    assert fault.startswith("REDIS_URL must have the form")
+    assert "redis-password" not in f"{error} {error.detail}"
+
+
+def test_url_of_redis_requires_the_redis_package(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
+    [fault] = faults(environment | {"REDIS_URL": "redis://redis.example:6379"}).faults
+    assert "idaas-agent[redis]" in fault
+
+
+def test_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
+    former, present = "redis://former.example:6379", "redis://present.example:6379"
+    only = read_settings(environment | {"RATE_LIMIT_URL": former})
+    both = read_settings(environment | {"RATE_LIMIT_URL": former, "REDIS_URL": present})
+    assert (only.redis_url, both.redis_url) == (Secret(former), Secret(present))
+    assert misspelt_variables({"RATE_LIMIT_URL": former}) == [
+        "RATE_LIMIT_URL is now REDIS_URL; the former name still works"
+    ]
