@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -11,7 +13,13 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import AgentError, CredentialError, RequirementRefusedError, UnreachableError
+from identity.errors import (
+    AgentError,
+    CredentialError,
+    PrerequisiteRefusedError,
+    RequirementRefusedError,
+    UnreachableError,
+)
 from identity.secret import Secret
 from tools.error_codes import ToolCode
 
@@ -24,6 +32,8 @@ AMAP = ApiKeyRequirement("amap_api_key", ToolCode.EXTERNAL_API_KEY_UNAVAILABLE)
 DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
 NO_TOKEN = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused")
 NO_KEY = RequirementRefusedError(GraphCode.LLM_API_KEY_UNAVAILABLE, "refused")
+NO_CLIENT = CredentialError(IdentityCode.CLIENT_AUTHENTICATION_FAILED, "refused")
+NO_PREREQUISITE = PrerequisiteRefusedError(LLM.error_code, "refused")
 
 
 @dataclass
@@ -101,6 +111,12 @@ class ControlledIssuer:
             call.land(self.errors.get(what))
         await call.landed
         return f"{owner}/{what.replace('/', '_')}/{len(self.calls)}"
+
+
+async def refusal(broker: CredentialBroker, requirement: CredentialRequirement, *who: Any) -> CredentialError:
+    with pytest.raises(CredentialError) as caught:
+        await broker.obtain(requirement, *who)
+    return caught.value
 
 
 async def settled(broker: CredentialBroker) -> None:
