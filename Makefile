@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # A process without tests takes half of the longest queue.
 PARALLEL := -n $(JOBS) --dist worksteal
+# Without bytecode every process compiles every test again.
+test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean

@@ -88,8 +88,10 @@ def heard(monkeypatch):
 @pytest.fixture
 def logged(caplog):
     """All log records of all libraries at DEBUG, with their attributes."""
-    for name in [None, *logging.root.manager.loggerDict]:
-        caplog.set_level(logging.DEBUG, logger=name)
+    caplog.set_level(logging.DEBUG)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:  # others have their parent's
+            caplog.set_level(logging.DEBUG, logger=name)
     caplog.handler.setFormatter(logging.Formatter("%(message)s"))
 
     def texts():
