@@ -33,11 +33,12 @@ def measure(bench: Bench) -> Iterator[Figure]:
             thread = f"open-{server.port}-{index}" if named else None
             connection.begin(path, chat(stream=True), token, thread=thread)
 
-        with bench.slow_model(_MODEL_SECONDS):
+        with bench.slow_model(2.0 if quick else _MODEL_SECONDS):
             return asyncio.run(_kib_each(server, number, begin, bench.waiting_streams))
 
     peer = series(kib_each(bare, "/chat/completions", "static"))
-    bench.stop(bare)  # it does not cancel the model's streams of clients that have disconnected
+    if not quick:
+        bench.stop(bare)  # it does not cancel the model's streams of clients that have disconnected
     for label, server in (("", agent), (", in conversations", storing)):
         value = series(kib_each(server, PATH, token, named=bool(label)))
         yield Figure(f"memory of each of {number:,} streams{label}", "KiB", value, "bare", peer)
