@@ -1,5 +1,6 @@
 """Conversations over a database in a temporary folder, with the graph's seams in memory."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -113,3 +114,17 @@ class SharedDatabase:
 
 
 ProcessOf = Callable[..., Process]
+
+
+class HangingService(EchoService):
+    """Its calls end when the test ends them."""
+
+    def __init__(self, **answers: Any) -> None:
+        super().__init__("slow", **answers)
+        self.called = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def call(self, *args: Any, **options: Any) -> Any:
+        self.called.set()
+        await self.release.wait()
+        return await super().call(*args, **options)

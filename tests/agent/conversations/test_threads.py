@@ -200,14 +200,6 @@ async def test_run_that_its_living_process_has_lost_is_interrupted(
     assert (await threads.get(ALICE, "t")).status == "interrupted"
 
 
-async def test_process_learns_which_of_its_runs_were_ended_by_another(threads: ThreadStore) -> None:
-    for thread, process in (("t", "p"), ("u", "p"), ("v", "other")):
-        await threads.begin_run(ALICE, thread, f"run-{thread}", process)
-    assert await threads.runs_of("p") == {"run-t", "run-u"}
-    await threads.end_run(ALICE, "t", "run-t", "idle")
-    assert await threads.runs_of("p") == {"run-u"}
-
-
 async def test_messages_are_read_in_pages_from_the_newest(threads: ThreadStore) -> None:
     await asked(threads, "t", "One", "Two", "Three")
     newest = await threads.messages(ALICE, "t", limit=4)
