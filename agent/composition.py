@@ -8,12 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.audit.file import AuditFile
-from agent.audit.key import AuditKey
-from agent.audit.log import AuditLog
-from agent.audit.several_logs import SeveralLogs
-from agent.audit.standard_output import StandardOutput
-from agent.audit.syslog import Syslog
+from agent.audit.configured import audit_log, audit_trail
 from agent.code_reference import load_both
 from agent.conversations.composed import composed_conversations
 from agent.conversations.conversation_runs import Conversations
@@ -23,16 +18,12 @@ from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
 from agent.model_provider import model_provider
 from agent.readiness import Check, Readiness
+from agent.revocation.configured import revocation_store
 from agent.revocation.enforcement import Enforcement
-from agent.revocation.file_store import FileStore
-from agent.revocation.redis_store import RedisStore
-from agent.revocation.store import RevocationStore
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
-from agent.settings.record_variables import STANDARD_OUTPUT
 from agent.settings.variables import Settings
-from agent.syslog_address import SyslogAddress
 from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
@@ -49,8 +40,6 @@ from graph.service_credentials import ServiceCredential, ServiceCredentials, req
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
-from identity.audit.sink import AuditSink
-from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
@@ -307,40 +296,3 @@ class Agent:
             identity = service.access_identity or self.settings.access_identity
             if identity is AccessIdentity.MACHINE:
                 await service.tools(self.access(service.name, None))
-
-
-def audit_log(settings: Settings, clock: Callable[[], float] = time.time) -> AuditLog | SeveralLogs:
-    """The audit log that the settings name; it opens nothing yet."""
-    path, key = settings.audit_log_file, _audit_key(settings)
-    printed = path == STANDARD_OUTPUT  # where the logger's lines usually end too
-    first = AuditLog(
-        None if path is None else StandardOutput() if printed else AuditFile(path),
-        key=key,
-        required=settings.audit_required,
-        logged=not printed,
-        clock=clock,
-    )
-    if settings.audit_syslog_url is None:
-        return first
-    address = SyslogAddress.parse(settings.audit_syslog_url)
-    syslog = Syslog(address, lambda: ssl.create_default_context(cafile=settings.ssl_cert_file))
-    return SeveralLogs(first, [AuditLog(syslog, key=key, logged=False, clock=clock)])
-
-
-def audit_trail(settings: Settings, log: AuditSink, clock: Callable[[], float] = time.time) -> AuditTrail:
-    """The trail to `log`, of the agent as a client of IDaaS."""
-    key = _audit_key(settings)
-    tokens = None if key is None else key.tokens
-    return AuditTrail(log, client=settings.idaas.client_id, key=tokens, clock=clock)
-
-
-def _audit_key(settings: Settings) -> AuditKey | None:
-    return AuditKey(settings.audit_key_file[0]) if settings.audit_key_file else None
-
-
-def revocation_store(settings: Settings) -> RevocationStore:
-    """The store that the settings name; it opens nothing yet."""
-    if settings.redis_url is None:
-        return FileStore(settings.revocations_file)
-    cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
-    return RedisStore(settings.redis_url, audience=settings.agent_audience, cafile=cafile)

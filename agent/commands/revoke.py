@@ -97,7 +97,8 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
 
 
 def _put(settings: Settings, revocation: Revocation) -> None:
-    from agent.composition import audit_log, audit_trail, revocation_store
+    from agent.audit.configured import audit_log, audit_trail
+    from agent.revocation.configured import revocation_store
     from agent.revocation.store import StoreError
     from identity.audit.event import AuditOutcome
 
@@ -121,7 +122,7 @@ def _put(settings: Settings, revocation: Revocation) -> None:
 
 
 def _show(settings: Settings) -> None:
-    from agent.composition import revocation_store
+    from agent.revocation.configured import revocation_store
     from agent.revocation.store import StoreError
     from identity.revocation.revocation_list import RevocationList
 
