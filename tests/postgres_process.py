@@ -16,12 +16,8 @@ import psycopg
 
 _USER = "agent"
 _UNPRIVILEGED = 65534
-_FAST = {
-    "fsync": "off",
-    "full_page_writes": "off",
-    "shared_buffers": "16MB",
-    "max_connections": "60",
-}
+_SMALL = {"shared_buffers": "16MB", "max_connections": "60"}
+_FAST = {"fsync": "off", "full_page_writes": "off"}
 """Its data outlast the server, and need not outlast a failure of power."""
 
 
@@ -42,6 +38,7 @@ class PostgresProcess:
     folder: Path
     port: int
     password: str | None = None
+    fast: bool = True
     _options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,7 +69,9 @@ class PostgresProcess:
 
     def start(self) -> None:
         """Returns when it accepts connections."""
-        settings = _FAST | {
+        settings = {
+            **_SMALL,
+            **(_FAST if self.fast else {}),
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
@@ -103,13 +102,14 @@ class PostgresProcess:
 
 
 @contextlib.contextmanager
-def postgres_process(password: str | None = None) -> Iterator[PostgresProcess]:
-    """Its folder is outside of pytest's, which only the tests' own user may enter."""
+def postgres_process(password: str | None = None, *, fast: bool = True) -> Iterator[PostgresProcess]:
+    """Without `fast`, commits are synced to disk."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # Outside of pytest's folder, which only the tests' own user may enter.
     folder = Path(tempfile.mkdtemp(prefix="idaas-agent-postgresql-"))
-    server = PostgresProcess(folder, port, password)
+    server = PostgresProcess(folder, port, password, fast)
     try:
         server.create()
         yield server

@@ -59,6 +59,14 @@ class Database(Protocol):
         """Runs a transaction. It outlasts the process; with `durable`, a failure of power too."""
         ...
 
+    async def batches(self, work: Callable[[], Transaction[T]]) -> T:
+        """Runs the statements that `work` yields together as one transaction, those that follow as another.
+
+        Each costs one exchange with the database. If a connection is lost, whether the last one was done is
+        not known: `UnavailableError`.
+        """
+        ...
+
 
 class ConversationDatabase(Database, Protocol):
     """A `Database` that was made for conversations: its first transaction makes or checks their tables."""

@@ -6,9 +6,9 @@ def title_place(owner: str, thread_id: str) -> str:
     return f"title\n{owner}\n{thread_id}"
 
 
-def message_place(owner: str, thread_id: str, seq: int) -> str:
-    """Of the message of a thread at the position `seq`."""
-    return f"message\n{owner}\n{thread_id}\n{seq}"
+def message_place(owner: str, thread_id: str, run_id: str) -> str:
+    """Of the messages that a run has added to a thread."""
+    return f"message\n{owner}\n{thread_id}\n{run_id}"
 
 
 def request_place(owner: str, approval_id: str) -> str:

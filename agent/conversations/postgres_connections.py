@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: opened as they are needed, and kept for the next transaction."""
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -62,7 +63,7 @@ class PostgresConnections:
     async def connection(self) -> AsyncGenerator["Connection"]:
         """A connection without a transaction. One that is left in a transaction, or broken, is closed."""
         async with self._free:
-            connection = self._idle.pop() if self._idle else await self._opened()
+            connection = await self._kept() or await self._opened()
             try:
                 yield connection
             finally:
@@ -70,6 +71,17 @@ class PostgresConnections:
                     self._idle.append(connection)
                 else:
                     await _close(connection)
+
+    async def _kept(self) -> "Connection | None":
+        """A connection that was not closed by the server meanwhile: it sends nothing unless it is asked."""
+        while self._idle:
+            connection = self._idle.pop()
+            waiting = select.poll()
+            waiting.register(connection.fileno(), select.POLLIN)
+            if not waiting.poll(0):
+                return connection
+            await _close(connection)
+        return None
 
     async def drop_idle(self) -> None:
         """Closes the connections that are not used: after one was found broken, they may be, too."""

@@ -49,6 +49,16 @@ class PostgresDatabase:
         """See `Database`."""
         return await self._run(work, _BEGIN_DURABLE if durable else _BEGIN)
 
+    async def batches(self, work: Callable[[], Transaction[T]]) -> T:
+        """See `Database`. Statements that are sent together are a transaction (PostgreSQL 34.5.1)."""
+        try:
+            async with self._connection() as connection:
+                return await _driven(connection, work(), ())
+        except Exception as error:
+            if (mapped := failure(error)) is None:
+                raise
+            raise mapped from None
+
     async def check(self) -> str:
         """See `ConversationDatabase`."""
         [[version]] = await self.read(lambda: query("SHOW server_version"))

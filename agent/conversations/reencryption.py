@@ -17,7 +17,7 @@ _AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of sealed values. A row has its key, owner, identifier, and the value."""
+    """A column of sealed values. A row has its key, owner, identifier, run, and the value."""
 
     table: str
     name: str
@@ -26,11 +26,12 @@ class _Column:
     """Before all keys."""
     place: Callable[[Row], str]
     join: str = ""
+    run: str = "NULL"
 
     def select(self) -> str:
         keys, places = ", ".join(self.keys), ", ".join("?" * len(self.keys))
         return (
-            f"SELECT {keys}, owner, id, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
+            f"SELECT {keys}, owner, id, {self.run}, {self.name} FROM {self.table}{self.join}"  # noqa: S608 - constants
             f" WHERE ({keys}) > ({places}) AND {self.name} IS NOT NULL ORDER BY {keys} LIMIT {_AT_ONCE}"
         )
 
@@ -43,8 +44,9 @@ _COLUMNS: Final = (
     _Column("threads", "title", ("key",), (-1,), lambda row: title_place(row[1], row[2])),
     _Column(
         *("messages", "body", ("thread_key", "seq"), (-1, -1)),
-        lambda row: message_place(row[2], row[3], row[1]),
+        lambda row: message_place(row[2], row[3], row[4]),
         " JOIN threads ON threads.key = thread_key",
+        "messages.run_id",
     ),
     _Column("approvals", "body", ("id",), ("",), lambda row: request_place(row[1], row[2])),
     _Column("approvals", "approved", ("id",), ("",), lambda row: approved_place(row[1], row[2])),

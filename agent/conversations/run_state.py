@@ -1,16 +1,19 @@
-"""The state of a thread's run, in transactions: one run at a time, of one process, over all processes.
+"""The state of a thread's run: one run at a time, of one process, over all processes.
 
 A run may append only while it is the run of its thread: a process that was silent for too long, and whose run
 is therefore `interrupted`, cannot write into a thread that another process continues.
+
+A change and what it appends are sent together, before it is known whether the change was made. Each change
+leaves its own number in the thread (`Change`), and only a thread with this number receives the messages.
 """
 
+import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
 
-from agent.conversations.database import Transaction, query
+from agent.conversations.database import Statement, Transaction, query
 from agent.conversations.thread import StoppedRun, ThreadStatus, not_found
-from agent.conversations.transcript import ThreadKey
 from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
@@ -21,43 +24,51 @@ _FORGOTTEN_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class RunKey:
-    """The run of a thread."""
+class Change:
+    """A change of a thread by its run, at a time in unix seconds, with a number of appended messages."""
 
     owner: str
     thread_id: str
     run_id: str
+    now: float
+    messages: int
+    number: int = field(default_factory=lambda: secrets.randbits(62))
 
 
-def begin(
-    run: RunKey, process_id: str, now: float, messages: int, title: bytes | None
-) -> Transaction[tuple[ThreadKey, int, bool]]:
-    """Makes `run` the run of its thread, which is opened if there is none.
-
-    The thread, the position of the first of `messages` further messages, and whether there may be earlier
-    ones. Raises `ThreadBusyError`, `ApprovalError` (`approval_open`) or `ThreadNotFoundError`.
-    """
-    rows = yield from query(
+def claim(change: Change, process_id: str, title: bytes | None) -> Statement:
+    """Makes the run that of its thread: a row with the thread's key and last position, if it may be."""
+    return Statement(
         "UPDATE threads SET status = 'running', run_id = ?, process_id = ?, begun_at = ?, updated_at = ?,"
-        " last_seq = last_seq + ?, title = COALESCE(title, ?)"
+        " change = ?, last_seq = last_seq + ?, title = COALESCE(title, ?)"
         " WHERE owner = ? AND id = ? AND deleted_at IS NULL"
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
         " RETURNING key, last_seq",
-        *(run.run_id, process_id, now, now, messages, title, run.owner, run.thread_id, run.run_id),
+        (
+            *(change.run_id, process_id, change.now, change.now, change.number, change.messages, title),
+            *(change.owner, change.thread_id, change.run_id),
+        ),
     )
-    if rows:
-        [(key, last)] = rows
-        return ThreadKey(key, run.owner, run.thread_id), last - messages + 1, True
-    rows = yield from query(
-        "INSERT INTO threads (owner, id, title, status, run_id, process_id, begun_at, last_seq, created_at,"
-        " updated_at) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)"
+
+
+def creation(change: Change, process_id: str, title: bytes | None) -> Statement:
+    """Opens the thread with its run: a row, unless there is the thread already."""
+    return Statement(
+        "INSERT INTO threads (owner, id, title, status, run_id, process_id, begun_at, change, last_seq,"
+        " created_at, updated_at) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, id) DO NOTHING RETURNING key",
-        *(run.owner, run.thread_id, title, run.run_id, process_id, now, messages, now, now),
+        (
+            *(change.owner, change.thread_id, title, change.run_id, process_id, change.now, change.number),
+            *(change.messages, change.now, change.now),
+        ),
     )
-    if rows:
-        return ThreadKey(rows[0][0], run.owner, run.thread_id), 1, False
+
+
+def refusal(change: Change) -> Transaction[NoReturn]:
+    """Raises the reason why the run cannot be that of its thread: `ThreadBusyError`, `ApprovalError`
+    (`approval_open`) or `ThreadNotFoundError`.
+    """
     rows = yield from query(
-        "SELECT status, deleted_at FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
+        "SELECT status, deleted_at FROM threads WHERE owner = ? AND id = ?", change.owner, change.thread_id
     )
     if not rows or rows[0][1] is not None:
         raise not_found()
@@ -66,38 +77,26 @@ def begin(
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 
 
-def advance(run: RunKey, messages: int) -> Transaction[tuple[ThreadKey, int]]:
-    """Makes room for `messages`: the thread, and the position of the first.
-
-    Raises `ThreadBusyError` if `run` is not the run of its thread any more.
-    """
-    rows = yield from query(
-        "UPDATE threads SET last_seq = last_seq + ?"
-        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key, last_seq",
-        *(messages, run.owner, run.thread_id, run.run_id),
+def advance(change: Change) -> Statement:
+    """Makes room for the messages: a row, if the run is still that of its thread."""
+    return Statement(
+        "UPDATE threads SET last_seq = last_seq + ?, change = ?"
+        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
+        (change.messages, change.number, change.owner, change.thread_id, change.run_id),
     )
-    if not rows:
-        raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run has taken the thread over")
-    [(key, last)] = rows
-    return ThreadKey(key, run.owner, run.thread_id), last - messages + 1
 
 
-def end(
-    run: RunKey, status: ThreadStatus, now: float, messages: int
-) -> Transaction[tuple[ThreadKey, int] | None]:
-    """Ends `run` with `status`, and makes room for `messages`; `None` if it was not the thread's any more."""
-    rows = yield from query(
+def end(change: Change, status: ThreadStatus) -> Statement:
+    """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
+    return Statement(
         "UPDATE threads SET status = ?, run_id = ?, process_id = NULL, begun_at = NULL, updated_at = ?,"
-        " last_seq = last_seq + ?"
-        " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused')"
-        " RETURNING key, last_seq",
-        *(status, None if status == "idle" else run.run_id, now, messages),
-        *(run.owner, run.thread_id, run.run_id),
+        " change = ?, last_seq = last_seq + ?"
+        " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused') RETURNING key",
+        (
+            *(status, None if status == "idle" else change.run_id, change.now, change.number),
+            *(change.messages, change.owner, change.thread_id, change.run_id),
+        ),
     )
-    if not rows:
-        return None
-    [(key, last)] = rows
-    return ThreadKey(key, run.owner, run.thread_id), last - messages + 1
 
 
 def heartbeat(process_id: str, run_ids: Collection[str], now: float) -> Transaction[list[StoppedRun]]:

@@ -68,7 +68,10 @@ _KEYS: Final = (
     "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
 )
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS)
+_CHANGES: Final = ("ALTER TABLE threads ADD COLUMN change {number}",)
+"""A random number of the latest change of a run: by it, statements that are sent together agree."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""

@@ -1,12 +1,10 @@
 """Conversations in one SQLite file, for the processes of one machine."""
 
-import asyncio
 import contextlib
 import os
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,6 +15,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from agent.conversations.database import Rows, Statement, Transaction, query
 from agent.conversations.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
+from agent.conversations.work_thread import WorkThread
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 
@@ -40,7 +39,7 @@ class SqliteDatabase:
         """`on_open` is the first transaction of each connection."""
         self._path = path
         self._on_open = on_open
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread: WorkThread | None = None
         self._connection: sqlite3.Connection | None = None
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
@@ -51,6 +50,10 @@ class SqliteDatabase:
         """See `Database`. Waits at most five seconds for another process."""
         # The lock is taken at once: a transaction that begins as a reader cannot wait for it later.
         return await self._in_thread(lambda: self._transaction("BEGIN IMMEDIATE", work, durable=durable))
+
+    async def batches(self, work: Callable[[], Transaction[T]]) -> T:
+        """See `Database`. All are one transaction."""
+        return await self.write(work)
 
     async def check(self) -> str:
         """See `ConversationDatabase`. A file that is not there is not created."""
@@ -86,11 +89,11 @@ class SqliteDatabase:
         if (thread := self._thread) is not None:
             await self._in_thread(self._close)
             self._thread = None
-            thread.shutdown(wait=False)
+            thread.close()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
+            self._thread = WorkThread("conversations")
 
         def done() -> T:
             try:
@@ -101,7 +104,7 @@ class SqliteDatabase:
             except OSError as error:
                 raise self._unavailable((error.strerror or "it cannot be opened").lower()) from None
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, done)
+        return await self._thread.do(done)
 
     def _transaction(self, begin: str, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
         if (connection := self._connection) is None:

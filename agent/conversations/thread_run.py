@@ -1,6 +1,7 @@
 """The work of a live run: the graph on a thread, and the transcript of what it does."""
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
@@ -111,7 +112,8 @@ class ThreadRun:
 
     def _stream(self, begun: Begun) -> AsyncGenerator[tuple[str, Any]]:
         run = self._run
-        graph = self._parts.graph.copy({"checkpointer": self._checkpoint})
+        graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
+        graph.checkpointer = self._checkpoint
         context = AgentContext(
             access_token=run.caller.token,
             streaming=run.streaming,

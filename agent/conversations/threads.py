@@ -17,7 +17,7 @@ from agent.conversations.encryption import Encryption
 from agent.conversations.listing import COLUMNS, page
 from agent.conversations.message_json import message_to_json
 from agent.conversations.places import title_place
-from agent.conversations.run_state import RunKey
+from agent.conversations.run_state import Change
 from agent.conversations.thread import (
     StoppedRun,
     StoredMessage,
@@ -28,6 +28,8 @@ from agent.conversations.thread import (
 )
 from agent.conversations.title import first_question
 from agent.conversations.transcript import ThreadKey, Transcript
+from agent.error_codes import AgentCode
+from identity.errors import ThreadBusyError
 
 _EXPORTED: Final = 500
 """Messages that are read at a time."""
@@ -144,7 +146,7 @@ class ThreadStore:
 
         def work() -> Transaction[Messages]:
             thread = yield from _key(owner, thread_id)
-            return (yield from self._transcript.window(thread, None, tokens))
+            return (yield from self._transcript.window(thread, tokens))
 
         return await self._database.read(work)
 
@@ -164,31 +166,33 @@ class ThreadStore:
         waits with may go on. Raises `ThreadBusyError` while another run is in progress, and `ApprovalError`
         (`approval_open`) while another one waits for a person.
         """
-        run = RunKey(owner, _valid(thread_id), run_id)
+        change = Change(owner, _valid(thread_id), run_id, self._clock(), len(messages))
         title = self._sealed_title(owner, thread_id, first_question(messages))
-        now = self._clock()
+        insertions = self._transcript.insertions(change, messages)
 
         def work() -> Transaction[Messages]:
-            thread, first, known = yield from run_state.begin(run, process_id, now, len(messages), title)
-            window: Messages = []
-            if known and tokens:
-                window = yield from self._transcript.window(thread, first, tokens)
-            if messages:
-                yield [self._transcript.insertion(thread, first, run_id, now, messages)]
-            return window
+            claim = run_state.claim(change, process_id, title)
+            claimed, latest, *_ = yield [claim, self._transcript.latest(change), *insertions]
+            if claimed:
+                thread = ThreadKey(claimed[0][0], owner, thread_id)
+                return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
+            created, *_ = yield [run_state.creation(change, process_id, title), *insertions]
+            return [] if created else (yield from run_state.refusal(change))
 
-        return await self._database.write(work)
+        return await self._database.batches(work)
 
     async def append(self, owner: str, thread_id: str, run_id: str, messages: Sequence[AnyMessage]) -> None:
         """Appends what the run produced. Raises `ThreadBusyError` if it is not the thread's run any more."""
-        run, now = RunKey(owner, thread_id, run_id), self._clock()
+        change = Change(owner, thread_id, run_id, self._clock(), len(messages))
+        insertions = self._transcript.insertions(change, messages)
 
         def work() -> Transaction[None]:
-            thread, first = yield from run_state.advance(run, len(messages))
-            yield [self._transcript.insertion(thread, first, run_id, now, messages)]
+            advanced, *_ = yield [run_state.advance(change), *insertions]
+            if not advanced:
+                raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run has taken the thread over")
 
         if messages:
-            await self._database.write(work)
+            await self._database.batches(work)
 
     async def end_run(
         self,
@@ -202,16 +206,14 @@ class ThreadStore:
 
         Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
         """
-        run, now = RunKey(owner, thread_id, run_id), self._clock()
+        change = Change(owner, thread_id, run_id, self._clock(), len(messages))
+        insertions = self._transcript.insertions(change, messages)
 
         def work() -> Transaction[bool]:
-            if (ended := (yield from run_state.end(run, status, now, len(messages)))) is None:
-                return False
-            if messages:
-                yield [self._transcript.insertion(*ended, run_id, now, messages)]
-            return True
+            ended, *_ = yield [run_state.end(change, status), *insertions]
+            return bool(ended)
 
-        return await self._database.write(work)
+        return await self._database.batches(work)
 
     async def heartbeat(self, process_id: str, run_ids: Collection[str]) -> StoppedRuns:
         """Records that the process lives and executes `run_ids`; its other runs are `interrupted`.

@@ -9,6 +9,8 @@ from langchain_core.messages import AnyMessage, HumanMessage
 MAX_TITLE: Final = 200
 """Characters of a title that a person gives."""
 _MAX_QUESTION: Final = 60
+_MAX_READ: Final = 1_000
+"""Characters that are looked at: the rest cannot be part of a title."""
 
 
 def first_question(messages: Iterable[AnyMessage]) -> str | None:
@@ -22,7 +24,7 @@ def first_question(messages: Iterable[AnyMessage]) -> str | None:
 def one_line(text: str) -> str:
     """`text` on one line, without control characters and without white space at its ends."""
     text = "".join(
-        " " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text[:10_000]
+        " " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text[:_MAX_READ]
     )
     return " ".join(text.encode(errors="replace").decode().split())
 

@@ -7,10 +7,11 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations.database import Row, Statement, Transaction, Value, query
+from agent.conversations.database import Row, Rows, Statement, Transaction, query
 from agent.conversations.encryption import Encryption
 from agent.conversations.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.places import message_place
+from agent.conversations.run_state import Change
 from agent.conversations.thread import StoredMessage
 from agent.conversations.window import Window, tokens_of
 from agent.error_codes import AgentCode
@@ -36,52 +37,64 @@ class Transcript:
     def __init__(self, encryption: Encryption) -> None:
         self._encryption = encryption
 
-    def insertion(
-        self, thread: ThreadKey, first: int, run_id: str, now: float, messages: Sequence[AnyMessage]
-    ) -> Statement:
-        """Appends `messages`, of which there is at least one, from the position `first` on."""
-        values: list[Value] = []
-        for seq, message in enumerate(messages, first):
-            body = self._encryption.seal(
-                encoded(message_to_json(message)), message_place(thread.owner, thread.thread_id, seq)
+    def insertions(self, change: Change, messages: Sequence[AnyMessage]) -> list[Statement]:
+        """Appends `messages`, if `change` was made by a statement before."""
+        place = message_place(change.owner, change.thread_id, change.run_id)
+        return [
+            Statement(
+                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body)"
+                " SELECT key, last_seq - ?, ?, ?, ?, ?"
+                " FROM threads WHERE owner = ? AND id = ? AND change = ?",
+                (
+                    *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
+                    self._encryption.seal(encoded(message_to_json(message)), place),
+                    *(change.owner, change.thread_id, change.number),
+                ),
             )
-            values += [thread.key, seq, run_id, now, tokens_of(message), body]
-        rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(messages))
-        sql = f"INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body) VALUES {rows}"  # noqa: S608 - placeholders
-        return Statement(sql, values)
+            for position, message in enumerate(messages)
+        ]
 
-    def window(self, thread: ThreadKey, before: int | None, tokens: int) -> Transaction[list[AnyMessage]]:
-        """The window of the messages before the position `before`."""
+    def latest(self, change: Change) -> Statement:
+        """The rows of the newest messages before those of `change`, for `window`."""
+        thread = "FROM threads WHERE owner = ? AND id = ? AND change = ?"
+        values = (change.owner, change.thread_id, change.number)
+        return Statement(
+            f"SELECT {_COLUMNS} FROM messages WHERE thread_key = (SELECT key {thread})"  # noqa: S608 - constants
+            f" AND seq <= (SELECT last_seq - ? {thread}) ORDER BY seq DESC LIMIT ?",
+            (*values, change.messages, *values, _FIRST_PAGE),
+        )
+
+    def window(
+        self, thread: ThreadKey, tokens: int, latest: Rows | None = None
+    ) -> Transaction[list[AnyMessage]]:
+        """The newest turns within `tokens`. `latest` are the rows of the newest messages, if known."""
         window, limit = Window(tokens), _FIRST_PAGE
+        rows = (yield from _page(thread, None, limit)) if latest is None else latest
         while True:
-            rows = yield from _page(thread, before, limit)
-            for seq, _, _, needed, body in rows:
-                if not window.add(self._message(thread, seq, body), needed):
+            for row in rows:
+                if not window.add(self._message(thread, row), row[3]):
                     return window.messages()
             if len(rows) < limit:
                 return window.messages()
-            before, limit = rows[-1][0], _PAGE
+            limit = _PAGE
+            rows = yield from _page(thread, rows[-1][0], limit)
 
     def page(self, thread: ThreadKey, before: int | None, limit: int) -> Transaction[list[StoredMessage]]:
         """The newest `limit` messages before the position `before`, the oldest first."""
         rows = yield from _page(thread, before, limit)
-        return [self._stored(thread, row) for row in reversed(rows)]
+        return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
 
-    def _stored(self, thread: ThreadKey, row: Row) -> StoredMessage:
-        seq, created_at, run_id, _, body = row
-        return StoredMessage(seq, created_at, run_id, self._message(thread, seq, body))
-
-    def _message(self, thread: ThreadKey, seq: int, body: bytes) -> AnyMessage:
+    def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:
+        seq, _, run_id, _, body = row
+        place = message_place(thread.owner, thread.thread_id, run_id)
         try:
-            return message_from_json(
-                json.loads(self._encryption.open(body, message_place(thread.owner, thread.thread_id, seq)))
-            )
+            return message_from_json(json.loads(self._encryption.open(body, place)))
         except ValueError:
             fault = f"message {seq} of thread {thread.thread_id} does not have the expected form"
             raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault]) from None
 
 
-def _page(thread: ThreadKey, before: int | None, limit: int) -> Transaction[Sequence[Row]]:
+def _page(thread: ThreadKey, before: int | None, limit: int) -> Transaction[Rows]:
     condition, values = ("", ()) if before is None else (" AND seq < ?", (before,))
     sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ?{condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
     return (yield from query(sql, thread.key, *values, limit))

@@ -1,8 +1,4 @@
-"""A chat in a stored conversation compared with a stateless one; a long list; and a long conversation.
-
-The database is a SQLite file, and then a PostgreSQL on the same machine that does not wait for its disk
-(`fsync=off`): a server that does adds the time of its disk to each turn twice.
-"""
+"""A chat in a stored conversation compared with a stateless one; a long list; and a long conversation."""
 
 import sqlite3
 import time
@@ -28,32 +24,34 @@ _AT_ONCE: Final = 100
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Requests/s under Machine identity; a completion has 20 tokens."""
+    """The database is a SQLite file, then a PostgreSQL that syncs its commits to disk."""
     agent = bench.agent("Machine")
-    yield from _compared(bench, agent, "SQLite", 0.8)
+    yield from _chats(bench, agent, 0.8)
+    yield from _chats(bench, agent, 0.8, "stream, ", stream=True)
     yield _list(bench, agent, bench.new_users(1)[0])
     yield _written(bench, agent, bench.new_users(1)[0])
-    with postgres_process() as server:
+    with postgres_process(fast=False) as server:
         agent = bench.agent("Machine", CONVERSATIONS_URL=server.url)
-        yield from _compared(bench, agent, "PostgreSQL", 0.6)
+        yield from _chats(bench, agent, 0.6, "PostgreSQL, ")
+        yield _list(bench, agent, bench.new_users(1)[0], "PostgreSQL, ")
         bench.stop(agent)
 
 
-def _compared(bench: Bench, agent: ServerProcess, database: str, least: float) -> Iterator[Figure]:
-    token = bench.access_token()
-    for label, stream in ((f"{database}, ", False), (f"{database}, stream, ", True)):
-        body = chat(stream=stream)
-        yield from compare(
-            bench.plan,
-            Endpoint(agent, PATH, body, [token], threads=_THREADS),
-            Endpoint(agent, PATH, body, [token]),
-            name="without a conversation",
-            target=at_least(least),
-            label=label,
-        )
+def _chats(
+    bench: Bench, agent: ServerProcess, target: float, label: str = "", *, stream: bool = False
+) -> Iterator[Figure]:
+    body, token = chat(stream=stream), bench.access_token()
+    return compare(
+        bench.plan,
+        Endpoint(agent, PATH, body, [token], threads=_THREADS),
+        Endpoint(agent, PATH, body, [token]),
+        name="without a conversation",
+        target=at_least(target),
+        label=label,
+    )
 
 
-def _list(bench: Bench, agent: ServerProcess, token: str) -> Figure:
+def _list(bench: Bench, agent: ServerProcess, token: str, label: str = "") -> Figure:
     """All pages of the list of one user."""
     number = 20 if bench.plan.quick else _LISTED
     times = []
@@ -70,7 +68,8 @@ def _list(bench: Bench, agent: ServerProcess, token: str) -> Figure:
             if listed != number:
                 fault = f"{listed} of {number} conversations were listed"
                 raise RuntimeError(fault)
-    return Figure(f"{number:,} conversations listed", "ms", Series(tuple(times[1:])), target=at_most(50))
+    name = f"{label}{number:,} conversations listed"
+    return Figure(name, "ms", Series(tuple(times[1:])), target=at_most(50))
 
 
 def _written(bench: Bench, agent: ServerProcess, token: str) -> Figure:
