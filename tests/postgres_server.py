@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from agent.conversations.postgres_connections import SCHEMA
+from agent.conversations.database.postgres_connections import SCHEMA
 from tests.postgres_process import PostgresProcess, postgres_process
 
 PASSWORD = "postgres-password"

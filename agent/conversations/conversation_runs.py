@@ -15,9 +15,9 @@ from agent.conversations.paused_run import PausedRun
 from agent.conversations.readers import Readers
 from agent.conversations.run_parts import Begun, RunOf, RunParts
 from agent.conversations.run_transcript import without_unfinished
-from agent.conversations.thread import owner_of
+from agent.conversations.store.thread import owner_of
+from agent.conversations.store.threads import ThreadStore
 from agent.conversations.thread_run import ThreadRun
-from agent.conversations.threads import ThreadStore
 from agent.error_codes import AgentCode
 from agent.run import Runs
 from agent.telemetry.metrics.run_measures import RunMeasures

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from agent.conversations.run_checkpoint import RunCheckpoint
 from agent.conversations.run_parts import RunParts
-from agent.conversations.thread import Thread
+from agent.conversations.store.thread import Thread
 from graph.approvals.answer import edited_arguments, parse_answer
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of

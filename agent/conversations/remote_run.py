@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
-from agent.conversations.thread import Thread
-from agent.conversations.threads import ThreadStore
+from agent.conversations.store.thread import Thread
+from agent.conversations.store.threads import ThreadStore
 from identity.errors import AgentError
 
 POLL_SECONDS: Final = 1.0

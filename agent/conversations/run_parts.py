@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from agent.conversations.threads import ThreadStore
+from agent.conversations.store.threads import ThreadStore
 from agent.run import AgentGraph
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from typing import Final, Self
 
-from agent.conversations.approvals import SqlApprovalStore
-from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import ConversationDatabase
-from agent.conversations.encryption import Encryption
-from agent.conversations.key_register import KeyRegister
-from agent.conversations.postgres_connections import PostgresConnections, conninfo
-from agent.conversations.postgres_database import PostgresDatabase
-from agent.conversations.reencryption import Reencryption
-from agent.conversations.retention import Retention
-from agent.conversations.serializer import checkpoint_serializer
-from agent.conversations.sqlite_database import SqliteDatabase
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.reencryption import Reencryption
+from agent.conversations.encryption.serializer import checkpoint_serializer
+from agent.conversations.store.approvals import SqlApprovalStore
+from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.retention import Retention
+from agent.conversations.store.threads import ThreadStore
 from agent.settings.conversation_variables import SqliteFile
 from agent.settings.variables import Settings
 

@@ -13,7 +13,7 @@ from agent.conversations.live_run import Cancelled, LiveRun, Outcome
 from agent.conversations.run_checkpoint import RunCheckpoint
 from agent.conversations.run_parts import Begun, RunOf, RunParts
 from agent.conversations.run_transcript import RunTranscript
-from agent.conversations.thread import ThreadStatus
+from agent.conversations.store.thread import ThreadStatus
 from agent.error_codes import AgentCode
 from agent.run_end import Finished, ModelMessages, Paused
 from graph.approvals.request import pending_of

@@ -12,7 +12,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from agent.api.chat_completions.parameters import ChatBody
 from agent.api.messages import AssistantMessage, InstructionMessage, UserMessage, WireMessage, conversation
-from agent.conversations.thread import is_thread_id
+from agent.conversations.store.thread import is_thread_id
 from agent.error_response import RequestError
 
 

@@ -19,7 +19,7 @@ from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live_reader import LiveReader
 from agent.conversations.live_run import LiveRun
 from agent.conversations.remote_run import RemoteReader
-from agent.conversations.thread import Thread, owner_of
+from agent.conversations.store.thread import Thread, owner_of
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent.api.ag_ui.messages import to_ag_ui
-from agent.conversations.thread import StoredMessage, Thread
+from agent.conversations.store.thread import StoredMessage, Thread
 
 
 def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:

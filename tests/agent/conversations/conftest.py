@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversations.database import ConversationDatabase
-from agent.conversations.encryption import Encryption
-from agent.conversations.key_register import KeyRegister
-from agent.conversations.postgres_connections import PostgresConnections, conninfo
-from agent.conversations.postgres_database import PostgresDatabase
-from agent.conversations.sqlite_database import SqliteDatabase
+from agent.conversations.database.database import ConversationDatabase
+from agent.conversations.database.postgres_connections import PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.key_register import KeyRegister
 from identity.secret import Secret
 from tests.agent.conversations.runs import ProcessOf, SharedDatabase
 

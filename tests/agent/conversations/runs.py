@@ -12,10 +12,10 @@ from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.conversations.conversation_runs import Conversations
+from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.run_parts import RunParts
-from agent.conversations.sqlite_database import SqliteDatabase
-from agent.conversations.thread import owner_of
-from agent.conversations.threads import ThreadStore
+from agent.conversations.store.thread import owner_of
+from agent.conversations.store.threads import ThreadStore
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from graph.approvals.memory_store import MemoryApprovalStore

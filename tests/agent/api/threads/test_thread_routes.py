@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.conversations.title import MAX_TITLE
+from agent.conversations.store.title import MAX_TITLE
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.conftest import DONE, calls
 

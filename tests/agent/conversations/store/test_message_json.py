@@ -12,7 +12,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from agent.conversations.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
 
 CALL = {"id": "call_1", "name": "maps_weather", "args": {"city": "杭州"}, "type": "tool_call"}
 MESSAGES = [

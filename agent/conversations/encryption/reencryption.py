@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from agent.conversations.database import Database, Row, Transaction, Value, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.key_register import KeyRegister
-from agent.conversations.places import approved_place, message_place, request_place, title_place
+from agent.conversations.database.database import Database, Row, Transaction, Value, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.places import approved_place, message_place, request_place, title_place
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _AT_ONCE: Final = 200

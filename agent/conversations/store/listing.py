@@ -4,8 +4,8 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from agent.conversations.database import Row, Transaction, query
-from agent.conversations.thread import Thread, is_thread_id
+from agent.conversations.database.database import Row, Transaction, query
+from agent.conversations.store.thread import Thread, is_thread_id
 
 COLUMNS: Final = "id, title, created_at, updated_at, status, run_id, deleted_at"
 """The columns of a thread, in the order of the members of `Thread`."""

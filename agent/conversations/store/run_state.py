@@ -12,8 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from agent.conversations.database import Statement, Transaction, query
-from agent.conversations.thread import StoppedRun, ThreadStatus, not_found
+from agent.conversations.database.database import Statement, Transaction, query
+from agent.conversations.store.thread import StoppedRun, ThreadStatus, not_found
 from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError

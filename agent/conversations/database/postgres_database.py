@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from agent.conversations.database import Rows, Statement, Transaction, query
-from agent.conversations.postgres_connections import PostgresConnections
-from agent.conversations.postgres_failure import failure, unavailable
-from agent.conversations.postgres_schema import migrate
-from agent.conversations.schema import SCHEMA_VERSION
+from agent.conversations.database.database import Rows, Statement, Transaction, query
+from agent.conversations.database.postgres_connections import PostgresConnections
+from agent.conversations.database.postgres_failure import failure, unavailable
+from agent.conversations.database.postgres_schema import migrate
+from agent.conversations.database.schema import SCHEMA_VERSION
 from identity.errors import AgentError
 
 if TYPE_CHECKING:
-    from agent.conversations.postgres_connections import Connection
+    from agent.conversations.database.postgres_connections import Connection
 
 T = TypeVar("T")
 

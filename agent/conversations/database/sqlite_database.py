@@ -13,9 +13,9 @@ from urllib.parse import quote
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from agent.conversations.database import Rows, Statement, Transaction, query
-from agent.conversations.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
-from agent.conversations.work_thread import WorkThread
+from agent.conversations.database.database import Rows, Statement, Transaction, query
+from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
+from agent.conversations.database.work_thread import WorkThread
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 

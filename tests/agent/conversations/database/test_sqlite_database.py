@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversations.database import query
-from agent.conversations.schema import APPLICATION_ID, SCHEMA_VERSION
-from agent.conversations.sqlite_database import SqliteDatabase
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import query
+from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.store.threads import ThreadStore
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 
@@ -122,8 +122,8 @@ async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -
 STARTED = """
 import asyncio, sys
 from pathlib import Path
-from agent.conversations.database import query
-from agent.conversations.sqlite_database import SqliteDatabase
+from agent.conversations.database.database import query
+from agent.conversations.database.sqlite_database import SqliteDatabase
 
 async def main():
     database = SqliteDatabase(Path(sys.argv[1]))

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from agent.conversations.database import Transaction, query
-from agent.conversations.encryption import Encryption, unreadable
+from agent.conversations.database.database import Transaction, query
+from agent.conversations.encryption.encryption import Encryption, unreadable
 
 CLEAR: Final = "clear"
 """In place of a key's name: values in clear."""

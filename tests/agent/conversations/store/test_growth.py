@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database import ConversationDatabase, query
-from agent.conversations.postgres_database import PostgresDatabase
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.store.threads import ThreadStore
 from tests.agent.conversations.conftest import NewDatabase
 
 Written = Callable[[], Awaitable[int]]

@@ -6,9 +6,9 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.conversations.database import Database, query
-from agent.conversations.thread import Thread, owner_of
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import Database, query
+from agent.conversations.store.thread import Thread, owner_of
+from agent.conversations.store.threads import ThreadStore
 from agent.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError

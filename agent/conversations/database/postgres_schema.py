@@ -4,13 +4,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.conversations.postgres_connections import SCHEMA
-from agent.conversations.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
+from agent.conversations.database.postgres_connections import SCHEMA
+from agent.conversations.database.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
 from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.conversations.postgres_connections import Connection
+    from agent.conversations.database.postgres_connections import Connection
 
 _LOCK: Final = 0x1DAA5A6E
 _LOCK_SECONDS: Final = 30.0

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from agent.conversations.encryption import Encryption
+from agent.conversations.encryption.encryption import Encryption
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
 

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import ConversationDatabase, Transaction, query
+from agent.conversations.database.database import ConversationDatabase, Transaction, query
+from agent.conversations.store.checkpoints import Checkpoints
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")

@@ -10,7 +10,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from agent.conversations.encryption import Encryption, unreadable
+from agent.conversations.encryption.encryption import Encryption, unreadable
 
 _FORMS: Final = frozenset({"msgpack", "null", "bytes"})
 _CIPHER: Final = "aes-gcm"

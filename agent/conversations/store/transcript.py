@@ -7,13 +7,13 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations.database import Row, Rows, Statement, Transaction, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.message_json import encoded, message_from_json, message_to_json
-from agent.conversations.places import message_place
-from agent.conversations.run_state import Change
-from agent.conversations.thread import StoredMessage
-from agent.conversations.window import Window, tokens_of
+from agent.conversations.database.database import Row, Rows, Statement, Transaction, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import message_place
+from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
+from agent.conversations.store.run_state import Change
+from agent.conversations.store.thread import StoredMessage
+from agent.conversations.store.window import Window, tokens_of
 from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
 

@@ -7,13 +7,13 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
-from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import ConversationDatabase, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.retention import Retention
-from agent.conversations.sqlite_database import SqliteDatabase
+from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import owner_of
+from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.retention import Retention
+from agent.conversations.store.thread import owner_of
 from identity.errors import ThreadNotFoundError
 from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent.conversations.approvals import SqlApprovalStore
-from agent.conversations.database import Database, query
-from agent.conversations.encryption import Encryption
+from agent.conversations.database.database import Database, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.store.approvals import SqlApprovalStore
 from graph.approvals.record import ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, UnavailableError

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from agent.conversations.database import Database, Row, Transaction, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.message_json import encoded
-from agent.conversations.places import approved_place, request_place
-from agent.conversations.thread import owner_of
+from agent.conversations.database.database import Database, Row, Transaction, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import approved_place, request_place
+from agent.conversations.store.message_json import encoded
+from agent.conversations.store.thread import owner_of
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.conversations.database import ConversationDatabase, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.key_register import KeyRegister
-from agent.conversations.reencryption import Reencryption
+from agent.conversations.database.database import ConversationDatabase, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.key_register import KeyRegister
+from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
-from agent.conversations.thread import owner_of
+from agent.conversations.store.thread import owner_of
 from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys

@@ -14,10 +14,10 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
-from agent.conversations.checkpoints import Checkpoints
-from agent.conversations.database import Database, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.serializer import checkpoint_serializer
+from agent.conversations.database.database import Database, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.serializer import checkpoint_serializer
+from agent.conversations.store.checkpoints import Checkpoints
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys

@@ -11,14 +11,14 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations import run_state
-from agent.conversations.database import Database, Row, Transaction, Value, query
-from agent.conversations.encryption import Encryption
-from agent.conversations.listing import COLUMNS, page
-from agent.conversations.message_json import message_to_json
-from agent.conversations.places import title_place
-from agent.conversations.run_state import Change
-from agent.conversations.thread import (
+from agent.conversations.database.database import Database, Row, Transaction, Value, query
+from agent.conversations.encryption.encryption import Encryption
+from agent.conversations.encryption.places import title_place
+from agent.conversations.store import run_state
+from agent.conversations.store.listing import COLUMNS, page
+from agent.conversations.store.message_json import message_to_json
+from agent.conversations.store.run_state import Change
+from agent.conversations.store.thread import (
     StoppedRun,
     StoredMessage,
     Thread,
@@ -26,8 +26,8 @@ from agent.conversations.thread import (
     is_thread_id,
     not_found,
 )
-from agent.conversations.title import first_question
-from agent.conversations.transcript import ThreadKey, Transcript
+from agent.conversations.store.title import first_question
+from agent.conversations.store.transcript import ThreadKey, Transcript
 from agent.error_codes import AgentCode
 from identity.errors import ThreadBusyError
 
@@ -94,7 +94,7 @@ class ThreadStore:
         )
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
-        """The thread, with `title`, which is one line (`agent.conversations.title`)."""
+        """The thread, with `title`, which is one line (`agent.conversations.store.title`)."""
         sealed = self._sealed_title(owner, thread_id, title)
         return await self._changed(owner, thread_id, "title = ?", sealed)
 
@@ -113,7 +113,7 @@ class ThreadStore:
         return len(await self._database.write(lambda: query(sql, now, owner)))
 
     async def export(self, owner: str, thread_id: str) -> dict[str, Any]:
-        """The whole thread as JSON (`agent.conversations.message_json`)."""
+        """The whole thread as JSON (`agent.conversations.store.message_json`)."""
         thread = await self.get(owner, thread_id)
         messages: StoredMessages = []
         before: int | None = None

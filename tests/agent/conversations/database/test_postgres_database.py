@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from agent.conversations.database import Transaction, query
-from agent.conversations.postgres_connections import SCHEMA, PostgresConnections, conninfo
-from agent.conversations.postgres_database import PostgresDatabase
-from agent.conversations.schema import SCHEMA_VERSION
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import Transaction, query
+from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
+from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.store.threads import ThreadStore
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.secret import Secret
