@@ -61,13 +61,19 @@ class PostgresConnections:
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator["Connection"]:
-        """A connection without a transaction. One that is left in a transaction, or broken, is closed."""
+        """A connection without a transaction. One that is left in a transaction, is broken, or with which
+        something failed is closed: its server may have become a standby.
+        """
         async with self._free:
             connection = await self._kept() or await self._opened()
+            failed = False
             try:
                 yield connection
+            except Exception as error:
+                failed = _is_of_database(error)
+                raise
             finally:
-                if _is_idle(connection):
+                if not failed and _is_idle(connection):
                     self._idle.append(connection)
                 else:
                     await _close(connection)
@@ -103,6 +109,12 @@ def _is_idle(connection: "Connection") -> bool:
     from psycopg.pq import TransactionStatus
 
     return not connection.closed and connection.info.transaction_status is TransactionStatus.IDLE
+
+
+def _is_of_database(error: Exception) -> bool:
+    from psycopg import Error
+
+    return isinstance(error, Error)
 
 
 async def _close(connection: "Connection") -> None:

@@ -27,7 +27,7 @@ def failure(error: Exception) -> UnavailableError | None:
         return unavailable("it does not respond")
     if not isinstance(error, psycopg.Error):
         return None
-    if isinstance(error, psycopg.OperationalError | psycopg.ProgrammingError):
+    if isinstance(error, psycopg.OperationalError | psycopg.ProgrammingError | psycopg.InternalError):
         for pattern, reason in _REASONS:
             if re.search(pattern, str(error)):
                 return unavailable(reason)

@@ -41,6 +41,7 @@ class SqliteDatabase:
         self._on_open = on_open
         self._thread: WorkThread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._opened_file: tuple[int, int] | None = None
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`."""
@@ -107,8 +108,11 @@ class SqliteDatabase:
         return await self._thread.do(done)
 
     def _transaction(self, begin: str, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        if self._connection is not None and self._file() != self._opened_file:
+            self._close()  # the file was removed or replaced: what is written to the open one would be lost
         if (connection := self._connection) is None:
             connection = self._connection = self._open()
+            self._opened_file = self._file()
             if self._on_open is not None:
                 try:
                     self._transaction("BEGIN IMMEDIATE", self._on_open)
@@ -148,6 +152,12 @@ class SqliteDatabase:
             connection.close()
             raise
         return connection
+
+    def _file(self) -> tuple[int, int] | None:
+        with contextlib.suppress(FileNotFoundError):
+            status = self._path.stat()
+            return status.st_dev, status.st_ino
+        return None
 
     def _prepare_or_wait(self, connection: sqlite3.Connection) -> None:
         """SQLite does not wait itself for another process that changes the journal of a new file."""

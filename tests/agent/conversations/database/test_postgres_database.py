@@ -133,6 +133,18 @@ async def test_connections_that_a_restart_has_broken_are_replaced_within_the_req
     assert (await store.get("owner", "t0")).status == "running"
 
 
+@pytest.mark.promise("heals-by-itself")
+async def test_connection_to_a_server_that_has_become_a_standby_is_given_up(database_of: DatabaseOf) -> None:
+    database = database_of(most=1)
+    store = ThreadStore(database)
+    await store.open("owner", "t")
+    await database.read(lambda: query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(UnavailableError) as caught:
+        await store.begin_run("owner", "t", "r", "p")
+    assert "a standby" in caught.value.detail
+    await store.begin_run("owner", "t", "r", "p")
+
+
 async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_once(
     postgres: PostgresProcess, database_of: DatabaseOf
 ) -> None:

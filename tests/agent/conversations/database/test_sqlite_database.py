@@ -119,6 +119,19 @@ async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -
     await store._database.aclose()
 
 
+async def test_file_that_was_removed_is_made_anew_by_the_next_use(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.db"
+    store = ThreadStore(SqliteDatabase(path))
+    await store.open("owner", "before")
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink()
+    await store.open("owner", "after")
+    await store._database.aclose()
+    again = ThreadStore(SqliteDatabase(path))
+    assert [thread.id for thread in (await again.list("owner", limit=10))[0]] == ["after"]
+    await again._database.aclose()
+
+
 STARTED = """
 import asyncio, sys
 from pathlib import Path
