@@ -90,7 +90,7 @@ def logged(caplog):
     """All log records of all libraries at DEBUG, with their attributes."""
     caplog.set_level(logging.DEBUG)
     for name, logger in logging.root.manager.loggerDict.items():
-        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:  # others have their parent's
+        if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET:  # else its parent's
             caplog.set_level(logging.DEBUG, logger=name)
     caplog.handler.setFormatter(logging.Formatter("%(message)s"))
 

@@ -1,7 +1,7 @@
 """The state of runs, over all processes that share the database."""
 
-from agent.conversations.database import Database
-from agent.conversations.threads import ThreadStore
+from agent.conversations.database.database import Database
+from agent.conversations.store.threads import ThreadStore
 
 OWNER = "a" * 64
 
