@@ -160,13 +160,13 @@ export class Application extends EventTarget {
     this.chat.clear(this.conversations.available ? crypto.randomUUID() : undefined);
   }
 
-  /** Shows one of the user's conversations. */
+  /** Shows one of the user's conversations. A run that goes on in it is followed; this does not wait for its end. */
   async openConversation(id) {
     const { session } = this;
     const kept = await this.threads.read(id).catch((error) => { if (error.status !== 404) throw error; });
     if (this.session !== session) return;
     if (!kept) this.newConversation();
-    else await this.chat.open(kept);
+    else this.chat.open(kept);
   }
 
   /** Deletes one of the user's conversations; it can be restored from the list. */
@@ -202,7 +202,7 @@ export class Application extends EventTarget {
     if (this.conversations.available) {
       const thread = this.#lastThread(session.person);
       this.newConversation();
-      if (thread) this.openConversation(thread).catch(() => {});
+      if (thread) await this.openConversation(thread).catch(() => {});
       return;
     }
     const turns = await this.kept.restore(session.person);
