@@ -1,20 +1,20 @@
-"""Approvals in the database: absent for others, decided once, used once, also by several processes."""
+"""Approvals in the database, also of several processes."""
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.store.approvals import SqlApprovalStore
-from graph.approvals.record import ApprovalState, ApprovalStatus
+from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, UnavailableError
 from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase
-from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, RequestOf, request_of  # noqa: F401
+from tests.graph.approvals.store_conformance import ApprovalStoreConformance
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -29,75 +29,8 @@ def store(database: Database, encryption: Encryption) -> SqlApprovalStore:
     return SqlApprovalStore(database, encryption)
 
 
-async def test_opening_again_changes_nothing(store: SqlApprovalStore, request_of: RequestOf) -> None:  # noqa: F811
-    first = await store.open(request_of())
-    assert first == ApprovalState(request_of())
-    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
-    again = await store.open(request_of(digest="other", created_at=NOW + 1))
-    assert again == ApprovalState(request_of(), ApprovalStatus.APPROVED, DIGEST, NOW)
-
-
-async def test_request_without_identity_and_credential_is_the_same_after_storing(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
-) -> None:
-    request = request_of(access_identity=None, audience=None, scope=None)
-    await store.open(request)
-    assert await store.get("1", ALICE) == ApprovalState(request)
-
-
-async def test_approval_of_another_principal_is_absent(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
-) -> None:
-    await store.open(request_of())
-    assert await store.get("1", BOB) is None
-    assert await store.pending(BOB) == []
-    for attempt in (
-        store.decide("1", BOB, approved=True, digest=DIGEST, at=NOW),
-        store.use("1", BOB, DIGEST, NOW),
-        store.open(request_of(principal=BOB)),
-    ):
-        with pytest.raises(ApprovalError):
-            await attempt
-    await store.withdraw(BOB, "t1", NOW)
-    assert await store.get("1", ALICE) == ApprovalState(request_of())
-
-
-async def test_unknown_approval_can_be_neither_decided_nor_used(store: SqlApprovalStore) -> None:
-    for attempt in (
-        store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW),
-        store.use("1", ALICE, DIGEST, NOW),
-    ):
-        with pytest.raises(ApprovalError) as caught:
-            await attempt
-        assert caught.value.code is GraphCode.APPROVAL_INVALID
-
-
-async def test_refused_decision_leaves_the_approval_open(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
-) -> None:
-    await store.open(request_of())
-    with pytest.raises(ApprovalError):
-        await store.decide("1", ALICE, approved=True, digest=None, at=NOW)
-    with pytest.raises(ApprovalError):
-        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW + SECONDS)
-    assert await store.get("1", ALICE) == ApprovalState(request_of())
-
-
-async def test_approval_is_not_used_for_other_arguments(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
-) -> None:
-    await store.open(request_of())
-    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
-    with pytest.raises(ApprovalError):
-        await store.use("1", ALICE, "digest of other arguments", NOW)
-    await store.use("1", ALICE, DIGEST, NOW)
-    with pytest.raises(ApprovalError) as caught:
-        await store.use("1", ALICE, DIGEST, NOW)
-    assert caught.value.code is GraphCode.APPROVAL_USED
+class TestSqlApprovalStore(ApprovalStoreConformance):
+    """The guarantees of every store."""
 
 
 async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
@@ -121,34 +54,13 @@ async def test_of_many_decisions_and_uses_by_several_processes_one_counts(
     assert outcomes == {type(None): 1, ApprovalError: 8}
 
 
-async def test_pending_ones_are_open_and_of_the_thread(
+async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
     store: SqlApprovalStore,
     request_of: RequestOf,  # noqa: F811
 ) -> None:
     for n in (3, 2, 1, 0):
         await store.open(request_of(id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
-    await store.decide("0", ALICE, approved=False, digest=None, at=NOW)
-    assert [state.request.id for state in await store.pending(ALICE)] == ["1", "2", "3"]
-    assert [state.request.id for state in await store.pending(ALICE, "t0")] == ["2"]
-
-
-async def test_withdrawal_ends_the_approvals_of_one_thread(
-    store: SqlApprovalStore,
-    request_of: RequestOf,  # noqa: F811
-) -> None:
-    for n in range(4):
-        await store.open(request_of(id=str(n), thread_id=f"t{n // 3}"))
-    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
-    await store.decide("2", ALICE, approved=False, digest=None, at=NOW)
-    await store.withdraw(ALICE, "t0", NOW)
-    withdrawn = replace(ApprovalState(request_of(id="0", thread_id="t0")), status=ApprovalStatus.WITHDRAWN)
-    assert await store.get("0", ALICE) == withdrawn
-    with pytest.raises(ApprovalError):
-        await store.use("1", ALICE, DIGEST, NOW)
-    rejected = await store.get("2", ALICE)
-    assert rejected is not None
-    assert rejected.status is ApprovalStatus.REJECTED
-    assert [state.request.id for state in await store.pending(ALICE)] == ["3"]
+    assert [state.request.id for state in await store.pending(ALICE)] == ["0", "1", "2", "3"]
 
 
 async def test_approvals_outlast_the_process(

@@ -1,0 +1,120 @@
+"""What every `ApprovalStore` guarantees. A test class of a store derives from it, with a fixture `store`."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from graph.approvals.record import ApprovalState, ApprovalStatus
+from graph.approvals.store import ApprovalStore
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
+from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, RequestOf
+
+
+class ApprovalStoreConformance:
+    """Absent for others, decided once, used once."""
+
+    async def test_opening_again_changes_nothing(self, store: ApprovalStore, request_of: RequestOf) -> None:
+        assert await store.open(request_of()) == ApprovalState(request_of())
+        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+        again = await store.open(request_of(digest="other", created_at=NOW + 1))
+        assert again == ApprovalState(request_of(), ApprovalStatus.APPROVED, DIGEST, NOW)
+
+    async def test_request_without_identity_and_credential_is_the_same_after_storing(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        request = request_of(access_identity=None, audience=None, scope=None)
+        await store.open(request)
+        assert await store.get("1", ALICE) == ApprovalState(request)
+
+    async def test_approval_of_another_principal_is_absent(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of())
+        assert await store.get("1", BOB) is None
+        assert await store.pending(BOB) == []
+        for attempt in (
+            store.decide("1", BOB, approved=True, digest=DIGEST, at=NOW),
+            store.use("1", BOB, DIGEST, NOW),
+            store.open(request_of(principal=BOB)),
+        ):
+            with pytest.raises(ApprovalError):
+                await attempt
+        await store.withdraw(BOB, "t1", NOW)
+        assert await store.get("1", ALICE) == ApprovalState(request_of())
+
+    async def test_unknown_approval_can_be_neither_decided_nor_used(self, store: ApprovalStore) -> None:
+        for attempt in (
+            store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW),
+            store.use("1", ALICE, DIGEST, NOW),
+        ):
+            with pytest.raises(ApprovalError) as caught:
+                await attempt
+            assert caught.value.code is GraphCode.APPROVAL_INVALID
+
+    async def test_refused_decision_leaves_the_approval_open(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of())
+        with pytest.raises(ApprovalError):
+            await store.decide("1", ALICE, approved=True, digest=None, at=NOW)
+        with pytest.raises(ApprovalError):
+            await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW + SECONDS)
+        assert await store.get("1", ALICE) == ApprovalState(request_of())
+
+    async def test_approval_is_not_used_for_other_arguments(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of())
+        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+        with pytest.raises(ApprovalError):
+            await store.use("1", ALICE, "digest of other arguments", NOW)
+        await store.use("1", ALICE, DIGEST, NOW)
+        with pytest.raises(ApprovalError) as caught:
+            await store.use("1", ALICE, DIGEST, NOW)
+        assert caught.value.code is GraphCode.APPROVAL_USED
+
+    async def test_of_many_decisions_and_uses_one_counts(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of())
+        decisions = [
+            store.decide("1", ALICE, approved=n > 0, digest=DIGEST, at=NOW) for n in range(9, -1, -1)
+        ]
+        outcomes = Counter(map(type, await asyncio.gather(*decisions, return_exceptions=True)))
+        assert outcomes == {ApprovalState: 1, ApprovalError: 9}
+        await store.open(request_of(id="2"))
+        await store.decide("2", ALICE, approved=True, digest=DIGEST, at=NOW)
+        uses = [store.use("2", ALICE, DIGEST, NOW) for _ in range(10)]
+        outcomes = Counter(map(type, await asyncio.gather(*uses, return_exceptions=True)))
+        assert outcomes == {type(None): 1, ApprovalError: 9}
+
+    async def test_pending_ones_are_open_and_of_the_thread(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        for n in range(4):
+            await store.open(request_of(id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
+        await store.decide("0", ALICE, approved=False, digest=None, at=NOW)
+        assert [state.request.id for state in await store.pending(ALICE)] == ["1", "2", "3"]
+        assert [state.request.id for state in await store.pending(ALICE, "t0")] == ["2"]
+
+    async def test_withdrawal_ends_the_approvals_of_one_thread(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        for n in range(4):
+            await store.open(request_of(id=str(n), thread_id=f"t{n // 3}"))
+        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+        await store.decide("2", ALICE, approved=False, digest=None, at=NOW)
+        await store.withdraw(ALICE, "t0", NOW)
+        withdrawn = replace(
+            ApprovalState(request_of(id="0", thread_id="t0")), status=ApprovalStatus.WITHDRAWN
+        )
+        assert await store.get("0", ALICE) == withdrawn
+        with pytest.raises(ApprovalError):
+            await store.use("1", ALICE, DIGEST, NOW)
+        rejected = await store.get("2", ALICE)
+        assert rejected is not None
+        assert rejected.status is ApprovalStatus.REJECTED
+        assert [state.request.id for state in await store.pending(ALICE)] == ["3"]
