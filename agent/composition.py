@@ -23,7 +23,7 @@ from agent.revocation.enforcement import Enforcement
 from agent.run import Runs
 from agent.run_limit import RunLimit
 from agent.services import services
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of

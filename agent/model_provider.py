@@ -5,8 +5,8 @@ from typing import Any
 
 from agent.code_reference import failure_of, load_function
 from agent.error_codes import AgentCode
-from agent.settings.model_variables import LlmProvider
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
+from agent.settings.variables.model import LlmProvider
 from graph.models.model_studio import model_studio
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider

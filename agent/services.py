@@ -12,8 +12,8 @@ from typing import Final
 from agent.code_reference import failure_of, load_function
 from agent.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
-from agent.settings.services_file import HTTPDeclaration
-from agent.settings.variables import Settings
+from agent.settings.services_file.services_file import HTTPDeclaration
+from agent.settings.settings import Settings
 from identity.credentials.placement import BEARER
 from identity.credentials.requirement import (
     AccessTokenRequirement,

@@ -21,7 +21,7 @@ from agent.commands.sandbox_page import PageGrant, sandbox_page_config
 from agent.composition import Agent
 from agent.server.page_server import page_application
 from agent.server.web_server import listen, web_server
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from sandbox.faults import Fault
 from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
 

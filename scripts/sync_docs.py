@@ -70,14 +70,14 @@ def observability(page: str) -> str:
 
 def schema() -> str:
     """`docs/services.schema.json`: the form of SERVICES_FILE."""
-    from agent.settings.services_file import services_schema
+    from agent.settings.services_file.services_file import services_schema
 
     return json.dumps(services_schema(), indent=2) + "\n"
 
 
 def configuration() -> str:
     """`docs/configuration.md`: every variable by group, from the descriptions of the settings."""
-    from agent.settings.variables import variable_groups
+    from agent.settings.settings import variable_groups
 
     return CONFIGURATION + "".join(
         f"\n## {heading}\n\n| variable | default | meaning |\n|---|---|---|\n{variable_rows(group)}"

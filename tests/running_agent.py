@@ -11,7 +11,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from agent.telemetry.traces.traces_of_settings import tracer
 from identity.tracing.trace import SpanSink
 from identity.transport.retry import RetryPolicy

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.composition import Agent
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
 from identity.secret import Secret

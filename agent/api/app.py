@@ -39,7 +39,7 @@ from agent.middleware.request_span import RequestSpan
 from agent.middleware.response_headers import ResponseHeaders
 from agent.middleware.role_headers import RoleHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from identity.errors import AgentError, LimitError, UnavailableError
 
 

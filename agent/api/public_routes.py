@@ -9,7 +9,7 @@ from agent.api.response_models import Health, ProtectedResource, ReadinessReport
 from agent.error_table import for_operators
 from agent.middleware.authentication import PROTECTED_RESOURCE_PATH
 from agent.readiness import Readiness
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 
 def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:

@@ -10,8 +10,8 @@ from agent.audit.log import AuditLog
 from agent.audit.several_logs import SeveralLogs
 from agent.audit.standard_output import StandardOutput
 from agent.audit.syslog import Syslog
-from agent.settings.record_variables import STANDARD_OUTPUT
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
+from agent.settings.variables.records import STANDARD_OUTPUT
 from agent.syslog_address import SyslogAddress
 from identity.audit.sink import AuditSink
 from identity.audit.trail import AuditTrail

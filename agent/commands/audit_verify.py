@@ -11,7 +11,7 @@ import typer
 
 from agent.commands.audit_files import Files, named_files, unusable
 from agent.commands.terminal import ENV_FILE_HELP, environment, out
-from agent.settings.record_variables import keys_in_file
+from agent.settings.variables.records import keys_in_file
 
 if TYPE_CHECKING:
     from agent.audit.chain import Head

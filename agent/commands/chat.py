@@ -12,7 +12,7 @@ import typer
 from agent.commands.access_token import sandbox_access_token
 from agent.commands.options import DEFAULT_SANDBOX_URL, SANDBOX_URL
 from agent.commands.terminal import err, out, stop
-from agent.settings.variables import TOKEN_VARIABLE
+from agent.settings.settings import TOKEN_VARIABLE
 
 
 def chat(

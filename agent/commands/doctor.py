@@ -18,7 +18,7 @@ from agent.commands.terminal import (
     print_sandbox_hint,
 )
 from agent.printable import printable_json
-from agent.settings.variables import TOKEN_VARIABLE
+from agent.settings.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
 from identity.secret import Secret
 

@@ -4,7 +4,7 @@ import logging
 import socket
 from typing import Final
 
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 _LOG: Final = logging.getLogger("idaas_agent.metrics")
 

@@ -13,7 +13,7 @@ from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settin
 
 if TYPE_CHECKING:
     from agent.packaging.agentrun import Package
-    from agent.settings.variables import Settings
+    from agent.settings.settings import Settings
 
 app = typer.Typer(help="Deployment packages: agentrun, enterprise-service.", no_args_is_help=True)
 

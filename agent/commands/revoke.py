@@ -20,7 +20,7 @@ from agent.commands.terminal import (
     settings_or_stop,
     stop,
 )
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
 from identity.revocation.revocation import Origin, Revocation, Target

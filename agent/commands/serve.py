@@ -20,8 +20,8 @@ from agent.commands.terminal import (
     settings_or_stop,
     stop,
 )
+from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables import Settings, read_settings
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from rich.segment import Segment
 
 from agent.error_table import for_operators
 from agent.printable import printable
+from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables import Settings, read_settings
 from identity.errors import AgentError, ConfigurationError
 
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")

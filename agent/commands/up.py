@@ -26,7 +26,7 @@ from agent.commands.terminal import (
     settings_or_stop,
     stop,
 )
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
 

@@ -7,7 +7,7 @@ from agent.conversations.conversation_runs import Conversations
 from agent.conversations.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
 from agent.run import AgentGraph, Runs
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from agent.telemetry.metrics.run_measures import RunMeasures
 from agent.tracing import Tracing
 from graph.approvals.consent_urls import ConsentUrls

@@ -15,8 +15,8 @@ from agent.conversations.store.approvals import SqlApprovalStore
 from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.retention import Retention
 from agent.conversations.store.threads import ThreadStore
-from agent.settings.conversation_variables import SqliteFile
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
+from agent.settings.variables.conversations import SqliteFile
 
 
 class ConversationStorage:

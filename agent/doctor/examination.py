@@ -24,7 +24,7 @@ from agent.doctor.setting_names import origin_of
 from agent.doctor.smoke_test import ask_model, use_service
 from agent.doctor.token_check import check_issued
 from agent.error_codes import AgentCode
-from agent.settings.variables import TOKEN_VARIABLE, read_settings
+from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from agent.doctor.finding import Explanation
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure, send
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import (
     AccessTokenRequirement,

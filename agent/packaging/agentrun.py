@@ -13,7 +13,7 @@ from agent.packaging.errors import PackagingError
 from agent.packaging.runtime_schema import agentrun_faults
 from agent.packaging.variables import deployed_variables
 from agent.packaging.yaml_file import to_yaml
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 PORT: Final = 9002
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})

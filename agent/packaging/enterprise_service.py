@@ -12,7 +12,7 @@ from agent.packaging.archive import installed_files, write_zip
 from agent.packaging.errors import PackagingError
 from agent.packaging.runtime_schema import fc_faults
 from agent.packaging.yaml_file import to_yaml
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 _MEMBERS: Final = ("kty", "kid", "alg", "use", "e", "n")
 _PORT: Final = 9000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from agent.settings.variables import variables
+from agent.settings.settings import variables
 
 _CODE: Final = "/code"
 _OF_THE_PACKAGE: Final = {

@@ -3,7 +3,7 @@
 from agent.revocation.file_store import FileStore
 from agent.revocation.redis_store import RedisStore
 from agent.revocation.store import RevocationStore
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 
 def revocation_store(settings: Settings) -> RevocationStore:

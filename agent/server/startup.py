@@ -20,7 +20,7 @@ from agent.middleware.response_headers import ResponseHeaders
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim
 from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -1,5 +1,5 @@
 """The agent's settings. No other code reads the environment.
 
-May import `identity`.
-Begin at `variables`, which joins the groups; `docs/configuration.md` is generated from them.
+May import `identity`, and types of the agent that variables have as values.
+Begin at `settings`, which joins the groups of `variables`; `docs/configuration.md` is generated from them.
 """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.settings.client_variables import ClientVariables
-from agent.settings.role_variables import RoleVariables, role_source
 from agent.settings.values import TRUE
+from agent.settings.variables.client import ClientVariables
+from agent.settings.variables.role import RoleVariables, role_source
 from identity.idaas.client_authentication.declaration import AuthenticationSources, NamedFile
 from identity.idaas.metadata_service import MetadataService
 

@@ -7,8 +7,8 @@ set, and the vendor's tutorial defines for its two services, is added here: the 
 from dataclasses import dataclass
 
 from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.services_file import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
-from agent.settings.variables import Settings
+from agent.settings.services_file.services_file import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
+from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from agent.settings.former_names import FORMER_NAMES, former_names_set
-from agent.settings.variables import TOKEN_VARIABLE, variables
+from agent.settings.settings import TOKEN_VARIABLE, variables
 
 _KNOWN: Final = (
     TOKEN_VARIABLE,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agent.settings.otel_variables import Exporter, otel_is_installed
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
+from agent.settings.variables.otel import Exporter, otel_is_installed
 from identity.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")

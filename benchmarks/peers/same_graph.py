@@ -18,7 +18,7 @@ from agent.api.app import create_app
 from agent.composition import Agent
 from agent.middleware.authentication import CALLER, Authentication
 from agent.server.garbage_collection import frozen_startup_objects
-from agent.settings.variables import Settings, read_settings
+from agent.settings.settings import Settings, read_settings
 from agent.telemetry.logs.log_setup import set_up_logging
 from benchmarks.servers.instant_model import InstantModel
 from graph import build

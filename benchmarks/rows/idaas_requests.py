@@ -8,7 +8,7 @@ from typing import Final
 from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from benchmarks.bench import Bench
 from benchmarks.measurement import Figure, at_most, series
 from identity.access_identity import AccessIdentity

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from agent.api.app import create_app
 from agent.composition import Agent
 from agent.server.garbage_collection import frozen_startup_objects
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from agent.telemetry.logs.log_setup import set_up_logging
 from benchmarks.servers.instant_model import InstantModel
 from graph.models.provider import ChatModelProvider

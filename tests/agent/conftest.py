@@ -12,7 +12,7 @@ import pytest
 from agent.api.app import create_app
 from agent.composition import Agent
 from agent.server.web_server import listen, web_server
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from tests.conftest import Sandbox
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from agent.error_codes import AgentCode
 from agent.error_table import ERROR_CODES, ERROR_TABLE, for_operators
-from agent.settings.variables import variables
+from agent.settings.settings import variables
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, InsufficientScopeError, ServiceError

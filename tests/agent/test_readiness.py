@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from agent.api.public_routes import public_routes
 from agent.error_codes import AgentCode
 from agent.readiness import Readiness
-from agent.settings.variables import Settings, read_settings
+from agent.settings.settings import Settings, read_settings
 from tests.conftest import Sandbox
 
 

@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from agent.settings.variables import variables
+from agent.settings.settings import variables
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"

@@ -16,7 +16,7 @@ import pytest
 
 from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
 from sandbox.agent_environment import sdk_configuration
 from sandbox.agentrun.gateway import Gateway

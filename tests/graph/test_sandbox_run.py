@@ -12,7 +12,7 @@ import pytest
 from langchain_core.messages import ToolMessage
 
 from agent.services import services
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode

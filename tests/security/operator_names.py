@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from agent.settings.variables import variables
+from agent.settings.settings import variables
 from sandbox.directory import (
     AGENT,
     AGENT_AUDIENCE,

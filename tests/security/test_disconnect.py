@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
 from agent.run_end import Finished
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 
 pytestmark = pytest.mark.promise("heals-by-itself")
 

@@ -16,7 +16,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.middleware.authentication import PUBLIC_PATHS
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from tests.agent.langgraph_server.langgraph_dev import routes_of
 from tests.agent.langgraph_server.langgraph_process import Server
 from tests.conftest import Sandbox

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 
 from agent.api.app import create_app
 from agent.server.web_server import listen, serve_until_stopped, web_server
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 
 
 async def main(address_file: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
 from agent.telemetry.metrics.metric import Reading
 from agent.telemetry.metrics.outlet import MetricsOutlet
 from agent.telemetry.otlp_signal import OtlpSignal, Signal, otlp_signal

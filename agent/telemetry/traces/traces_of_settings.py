@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from agent.settings.otel_variables import CapturedContent
-from agent.settings.variables import Settings
+from agent.settings.settings import Settings
+from agent.settings.variables.otel import CapturedContent
 from agent.telemetry.otlp_signal import Signal, otlp_signal
 from agent.telemetry.traces.sampling import sampler
 from agent.telemetry.traces.tracer import Tracer

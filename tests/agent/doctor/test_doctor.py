@@ -23,7 +23,7 @@ from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
 from agent.error_table import ERROR_CODES
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.agent.doctor.declared_cases import DECLARED_CASES

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.doctor.setting_names import Origin, origin_of
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError
 from tools.error_codes import ToolCode

@@ -8,7 +8,7 @@ import pytest
 
 from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from tests.conftest import Sandbox
 
 MODELS = "/openai/v1/models"

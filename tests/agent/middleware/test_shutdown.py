@@ -13,7 +13,7 @@ from agent.api.app import create_app
 from agent.composition import Agent
 from agent.error_codes import AgentCode
 from agent.server.web_server import listen, web_server
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox

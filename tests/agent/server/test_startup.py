@@ -12,7 +12,7 @@ from agent.api.response_models import ReadinessReport
 from agent.error_codes import AgentCode
 from agent.server.startup import StartingApp, serve_agent
 from agent.server.web_server import listen
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 
 SECURITY_HEADERS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.errors import ConfigurationError
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from agent.services import services
 from agent.settings.declared_services import declared_services
-from agent.settings.services_file import HTTPDeclaration, MCPDeclaration
-from agent.settings.variables import read_settings
+from agent.settings.services_file.services_file import HTTPDeclaration, MCPDeclaration
+from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.settings.variables import variables
+from agent.settings.settings import variables
 
 SECTION = (
     (Path(__file__).parents[3] / "SECURITY.md")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.services import ENTRY_POINTS, services
-from agent.settings.services_file import read_services_file
-from agent.settings.variables import read_settings
+from agent.settings.services_file.services_file import read_services_file
+from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import Placement
 from identity.credentials.requirement import (
@@ -306,6 +306,6 @@ async def test_installed_package_adds_its_service_by_an_entry_point(made, tmp_pa
 
 
 def test_published_schema_is_that_of_the_models():
-    from agent.settings.services_file import services_schema
+    from agent.settings.services_file.services_file import services_schema
 
     assert json.loads(SCHEMA.read_text()) == services_schema(), "run: .venv/bin/python scripts/sync_docs.py"

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.commands.terminal import environment
+from agent.settings.settings import variables
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables import variables
 from tests.agent.commands.test_command_line import COMMAND
 from tests.command import running
 from tests.conftest import Sandbox

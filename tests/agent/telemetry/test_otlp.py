@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.settings.variables import Settings, read_settings
+from agent.settings.settings import Settings, read_settings
 from agent.telemetry.metrics.catalog import METRICS, read_metrics
 from agent.telemetry.metrics.measures import AgentMeasures
 from agent.telemetry.metrics.otlp_metrics import OtlpMetrics, otlp_outlets

@@ -24,7 +24,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
 from identity.secret import Secret

@@ -19,7 +19,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
 from identity.idaas.client import IDaaSClient
 from identity.secret import Secret

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from agent.api.app import create_app
 from agent.composition import Agent
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.conftest import Sandbox
 from tests.graph.conftest import DONE, ScriptedModel

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.settings.variables import Settings, read_settings
+from agent.settings.settings import Settings, read_settings
 from identity.idaas.client import IDaaSClient
 from identity.transport.retry import RetryPolicy
 from sandbox.authn_method import AuthnMethod, RoleCredentials

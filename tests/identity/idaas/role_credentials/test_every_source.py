@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
 from identity.secret import Secret

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from agent.settings.tool_policies import PolicyDeclaration
+from agent.settings.services_file.tool_policies import PolicyDeclaration
 from identity.access_identity import AccessIdentity
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import IssuedJwtRequirement, OAuthTokenRequirement

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings.variables import read_settings
+from agent.settings.settings import read_settings
 from tests.agent.settings.conftest import SECRET
 from tests.agent.settings.settings_faults import faults
 

@@ -13,22 +13,22 @@ from pydantic import Field, InstanceOf, ValidationError
 
 from agent.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
-from agent.settings.caller_variables import CallerVariables
-from agent.settings.client_variables import ClientVariables
-from agent.settings.conversation_variables import ConversationVariables
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
-from agent.settings.limit_variables import LimitVariables
-from agent.settings.model_variables import ModelVariables, model_faults
-from agent.settings.otel_variables import OtelVariables, otel_faults
-from agent.settings.record_variables import RecordVariables, record_faults
-from agent.settings.revocation_variables import RevocationVariables, revocation_faults
-from agent.settings.role_variables import RoleVariables
-from agent.settings.server_variables import ServerVariables
-from agent.settings.service_variables import ServiceVariables, service_faults
-from agent.settings.services_file import ServiceDeclaration, read_services_file
-from agent.settings.telemetry_variables import TelemetryVariables, telemetry_faults
+from agent.settings.services_file.services_file import ServiceDeclaration, read_services_file
 from agent.settings.values import VariableGroup, holds
+from agent.settings.variables.callers import CallerVariables
+from agent.settings.variables.client import ClientVariables
+from agent.settings.variables.conversations import ConversationVariables
+from agent.settings.variables.limits import LimitVariables
+from agent.settings.variables.model import ModelVariables, model_faults
+from agent.settings.variables.otel import OtelVariables, otel_faults
+from agent.settings.variables.records import RecordVariables, record_faults
+from agent.settings.variables.revocation import RevocationVariables, revocation_faults
+from agent.settings.variables.role import RoleVariables
+from agent.settings.variables.server import ServerVariables
+from agent.settings.variables.services import ServiceVariables, service_faults
+from agent.settings.variables.telemetry import TelemetryVariables, telemetry_faults
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError

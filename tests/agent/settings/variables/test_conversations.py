@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agent.settings.conversation_variables import ConversationVariables, PostgresServer, SqliteFile
 from agent.settings.faults import variable_faults
+from agent.settings.variables.conversations import ConversationVariables, PostgresServer, SqliteFile
 from identity.secret import Secret
 
 

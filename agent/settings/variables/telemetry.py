@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from agent.settings.server_variables import ServerVariables
 from agent.settings.values import VariableGroup, Word
+from agent.settings.variables.server import ServerVariables
 from agent.telemetry.logs.log_options import LogFormat, LogLevel
 from identity.tracing.user import UserLabel
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables import read_settings
 from tests.agent.settings.conftest import SECRET
 from tests.agent.settings.settings_faults import faults
 

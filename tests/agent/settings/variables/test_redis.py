@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.settings.variables import read_settings
 from identity.secret import Secret
 from tests.agent.settings.settings_faults import faults
 
