@@ -47,7 +47,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.user_event_reader import UserEventReader
 from identity.revocation.revocation_list import RevocationList
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
 from identity.transport.pool import PoolUse

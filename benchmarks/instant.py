@@ -11,7 +11,7 @@ from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
 from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema

@@ -43,7 +43,7 @@ from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.credentials.source import CredentialSource
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.approval_policy import ApprovalMode
 from tools.service import Service
 

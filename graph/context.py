@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from langgraph.runtime import Runtime
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

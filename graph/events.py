@@ -33,8 +33,8 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.error_code import ErrorCode
-from identity.redaction import Redactor
-from identity.secret import Secret
+from identity.secrets.redaction import Redactor
+from identity.secrets.secret import Secret
 from tools.service import ToolResult
 
 MAX_CHARACTERS: Final = 4_000

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
-from identity.redaction import redact
-from identity.secret import Secret
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 

@@ -18,8 +18,8 @@ from identity.credentials.credential_span import show_requirement
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ServiceError
 from identity.measures import LONG_SECONDS, OTHER, Distribution, Tally
-from identity.redaction import redact
-from identity.secret import Secret
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, ConsentRequiredError, CredentialError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _NO_FIELDS: set[str] = set()
 
@@ -52,7 +52,7 @@ class RunCredentials(BaseModel):
     Streams of every mode, tracers, JSON and checkpoints see an empty object: neither secrets, nor what they
     are for, where they are sent and when they expire. Pickling is refused; a copy is the same object.
 
-    It is a pydantic model without fields for the reason that `identity.secret.Secret` is one.
+    It is a pydantic model without fields for the reason that `identity.secrets.secret.Secret` is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -14,7 +14,7 @@ from identity.credentials.requirement import ApiKeyRequirement, CredentialRequir
 from identity.credentials.source import CredentialSource
 from identity.errors import AgentError, ConsentRequiredError, CredentialError, UnreachableError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.service import Service
 
 _SKEW_SECONDS: Final = 30.0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
 

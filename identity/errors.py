@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from identity.error_code import ErrorCode, ErrorRow
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 class AgentError(Exception):

@@ -17,7 +17,7 @@ from agent.composition import Agent
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel

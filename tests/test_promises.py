@@ -81,7 +81,7 @@ def test_promise_is_kept_only_if_one_of_its_tests_passed_and_none_failed():
 
 
 def test_command_runs_the_given_tests_and_reports_promises_without_a_passed_test():
-    command = [sys.executable, str(SCRIPT), "tests/identity/test_redaction.py", "--noconftest"]
+    command = [sys.executable, str(SCRIPT), "tests/identity/secrets/test_redaction.py", "--noconftest"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
     assert ran.returncode == 1
     assert re.search(r"\| `no-secret-leaves` \| [1-9]\d* \| kept \|", ran.stdout), ran.stdout + ran.stderr

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from identity.redaction import redact
-from identity.secret import Secret
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 
 MAX_CHARACTERS: Final = 20_000
 

@@ -3,7 +3,7 @@
 import hmac
 from typing import Final
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 class AuditKey:

@@ -20,7 +20,7 @@ from agent.commands.terminal import (
 from agent.printable import printable_json
 from agent.settings.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from agent.doctor.finding import Finding

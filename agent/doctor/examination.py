@@ -35,7 +35,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, InternalError, UnreachableError
 from identity.fault_place import place_of
 from identity.idaas.issuer import PAM_TOKEN
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0

@@ -5,7 +5,7 @@ from typing import Any
 
 from agent.error_codes import AgentCode
 from identity.errors import ConfigurationError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 async def check_redis(url: Secret, cafile: str | None, *, seconds: float = 5.0) -> None:

@@ -11,7 +11,7 @@ from identity.access_token.jose_header import JoseHeader, read_header
 from identity.access_token.jws import parse_compact_jws
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS
 

@@ -27,7 +27,7 @@ from agent.settings.variable_names import misspelt_variables
 from agent.tracing import Tracing, trace_by_default
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.settings")
 

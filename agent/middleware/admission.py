@@ -8,7 +8,7 @@ from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER, UserLabel, user_label

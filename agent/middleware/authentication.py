@@ -16,7 +16,7 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 EVENTS_PATH: Final = "/events/idaas"

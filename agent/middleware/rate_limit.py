@@ -23,7 +23,7 @@ from agent.middleware.request_window import LocalWindow, RedisWindow, Window
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.revocation.store import StoreError
 from identity.revocation.revocation import Revocation, from_json, to_json
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

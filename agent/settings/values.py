@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from identity.idaas.metadata_service import METADATA_ENDPOINT
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.secure_url import is_secure_url
 
 MODEL_STUDIO: Final = "https://dashscope.aliyuncs.com"

@@ -8,7 +8,7 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.util.re import parse_env_headers
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _SERVICE: Final = "idaas-agent"
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.settings.settings import Settings
 from agent.settings.variables.otel import Exporter, otel_is_installed
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _DEFAULT: Final = "http://localhost:4318"

@@ -31,7 +31,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _ANONYMOUS = assume_verified(
     principal=Principal("https://idaas.example", "anonymous"),

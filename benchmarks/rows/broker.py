@@ -18,7 +18,7 @@ from identity.credentials.broker import CredentialBroker
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.credentials.source import CredentialSource
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from graph.nodes.caller import Verifier

@@ -31,8 +31,8 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
-from identity.secret import Secret
-from identity.secret_source import FixedSecret
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret
 from identity.transport.client import http_client
 
 FirstRequest = Callable[[Secret], Awaitable[object]]

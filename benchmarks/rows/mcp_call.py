@@ -15,7 +15,7 @@ from benchmarks.servers.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.mcp_service.service import MCPService
 
 _NEED: Final = ApiKeyRequirement("amap_api_key")

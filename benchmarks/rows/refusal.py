@@ -14,7 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.issuer import AUDIENCE, ISSUER, Issuer
 from benchmarks.measurement import Figure, Series, at_most, interleave
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.security.forge import Forge
 
 _TOKENS: Final = Path(__file__).resolve().parents[2] / "tests" / "security" / "tokens"

@@ -23,7 +23,7 @@ from benchmarks.micro import Cases, Timed, micro, timed_async
 from benchmarks.servers.process import ServerProcess
 from identity.revocation.revocation import Origin, Revocation, Target
 from identity.revocation.revocation_list import RevocationList
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _REVOKED: Final = 10_000
 _TRIALS: Final = 60

@@ -10,7 +10,7 @@ from benchmarks.issuer import Issuer
 from benchmarks.measurement import Figure, at_most
 from benchmarks.micro import Cases, Timed, micro, timed, timed_async
 from identity.access_token.jws import parse_compact_jws
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def _first_time() -> Timed:

@@ -13,7 +13,7 @@ from cachetools import TLRUCache
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ConsentRequiredError, CredentialError, UnreachableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.service import Access
 
 _CAPACITY: Final = 10_000

@@ -9,7 +9,7 @@ from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.errors import ApprovalError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 
 

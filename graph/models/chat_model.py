@@ -27,8 +27,8 @@ from graph.models.client import MAX_BYTES
 from graph.models.events import ModelEvents
 from graph.models.stream_redaction import without_key
 from identity.errors import ServiceError
-from identity.redaction import redact
-from identity.secret import Secret
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.trace import Receiver
 from identity.tracing.traceparent import HEADER

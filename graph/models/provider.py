@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, BaseMessageChunk
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.pool import PoolUse
 
 

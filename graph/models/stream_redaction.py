@@ -11,8 +11,8 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from identity.redaction import Redactor, StreamRedactor
-from identity.secret import Secret
+from identity.secrets.redaction import Redactor, StreamRedactor
+from identity.secrets.secret import Secret
 
 _PARTS = ("name", "args", "id")
 

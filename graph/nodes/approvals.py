@@ -28,7 +28,7 @@ from graph.service_credentials import secrets_of
 from graph.state import AgentState
 from graph.tool_calls import accepted_calls, with_arguments
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.redaction import redact
+from identity.secrets.redaction import redact
 
 MAX_UNUSABLE_ANSWERS: Final = 20
 """Resume values that are no answer, after which the call is rejected: the state is saved for each."""

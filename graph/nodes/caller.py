@@ -10,7 +10,7 @@ from graph.error_codes import GraphCode
 from graph.state import AgentState, PrincipalRecord
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 class Verifier(Protocol):

@@ -19,7 +19,7 @@ from graph.events import ResponseStarted, TextEvent
 from graph.models.provider import ModelProvider
 from graph.observed_calls import InferenceCall
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _JOIN_ERRORS: Final = (
     ArithmeticError,

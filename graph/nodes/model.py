@@ -26,7 +26,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.credential_auth import send_with_credential
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.service import Service
 
 LAST_ROUND: Final = (

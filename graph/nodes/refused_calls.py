@@ -13,8 +13,8 @@ from graph.tool_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
-from identity.redaction import Redactor
-from identity.secret import Secret
+from identity.secrets.redaction import Redactor
+from identity.secrets.secret import Secret
 from tools.service import Service, ToolResult
 
 _MAX_NAME = 64

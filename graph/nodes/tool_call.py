@@ -22,7 +22,7 @@ from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
 from identity.failure_log import log_failure
 from identity.fault_place import place_of
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.error_type import SUCCESS
 from tools.service import Service, ToolResult
 

@@ -3,7 +3,7 @@
 from dataclasses import InitVar, dataclass
 
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _SEAL = object()
 

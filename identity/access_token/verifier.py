@@ -15,7 +15,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.measures import CacheUse
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.signing_keys.key_source import KeySource
 from identity.signing_keys.signing_key import SUPPORTED_ALGORITHMS, SigningKey
 

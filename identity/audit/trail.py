@@ -23,7 +23,7 @@ from identity.credentials.requirement import (
 from identity.principal import Principal
 from identity.request_id import REQUEST_ID
 from identity.revocation.revocation import Revocation, Target
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 class AuditTrail:

@@ -31,7 +31,7 @@ from identity.errors import (
 )
 from identity.measures import CacheUse
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from identity.tracing.carried_context import CarriedContext, carried_context
 

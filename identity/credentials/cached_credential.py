@@ -8,7 +8,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.credential_key import required_caller
 from identity.credentials.freshness import Freshness
 from identity.credentials.requirement import CredentialRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _FIRST_RETRY_DELAY, _MAX_RETRY_DELAY = 2.0, 60.0
 

@@ -6,7 +6,7 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import CloudRoleRequirement, CredentialRequirement
 from identity.credentials.sts_credential import StsCredential
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.requirement import CredentialRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110, section 5.6.2
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")

@@ -14,7 +14,7 @@ import httpx
 
 from identity.acs3_signature import authorization, canonical_query, sha256_hex
 from identity.credentials.sts_credential import StsCredential
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def _nonce() -> str:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Self
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.store_operation import StoreOperation
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it is sent in a header
 

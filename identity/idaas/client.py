@@ -40,7 +40,7 @@ from identity.idaas.oauth_token import fetch_oauth_token
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
 from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy

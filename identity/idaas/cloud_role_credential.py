@@ -11,7 +11,7 @@ from identity.credentials.sts_credential import StsCredential
 from identity.error_codes import IdentityCode
 from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,8192}")
 

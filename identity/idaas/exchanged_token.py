@@ -2,7 +2,7 @@
 
 import jwt
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def is_agents_own(issued: Secret, subject_token: Secret, client_id: str) -> bool:

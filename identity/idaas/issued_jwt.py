@@ -11,7 +11,7 @@ from identity.credentials.requirement import IssuedJwtRequirement
 from identity.error_codes import IdentityCode
 from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,2048}")
 

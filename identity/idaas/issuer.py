@@ -14,7 +14,7 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 PAM_TOKEN: Final = AccessTokenRequirement("urn:cloud:idaas:pam|.all")
 """The access token that may obtain credentials from the store of IDaaS (PAM)."""

@@ -11,7 +11,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
 from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _URL: Final = re.compile(r"[\x21-\x7e]{1,4096}")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _MAX_BYTES = 16_384
 

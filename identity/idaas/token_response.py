@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.idaas.client_authentication.method import ACCESS_TOKEN_TYPE
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
 

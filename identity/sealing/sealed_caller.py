@@ -27,7 +27,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError
 from identity.principal import Principal
 from identity.sealing.sealing_keys import SealingKeys
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _VERSION: Final = "v1"
 _NONCE_BYTES: Final = 12

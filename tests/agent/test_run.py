@@ -11,7 +11,7 @@ from agent.run import AgentGraph, Runs
 from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 CALLER = assume_verified(
     principal=Principal("https://idaas.example", "alice"),

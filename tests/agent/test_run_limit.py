@@ -14,7 +14,7 @@ from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox

@@ -26,7 +26,7 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.models.wire_model import WireModel
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode

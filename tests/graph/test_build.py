@@ -10,7 +10,7 @@ from graph.error_codes import GraphCode
 from graph.limits import Limits
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 

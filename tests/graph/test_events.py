@@ -11,7 +11,7 @@ from graph.context import AgentContext
 from graph.models.model_studio import model_studio
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import BenchOf, CallTools, EchoService, Serve
 from tests.graph.models.wire_model import WireModel
 from tools.error_codes import ToolCode

@@ -11,7 +11,7 @@ from graph.observed_calls import ObservedCalls
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.recorded_span import RecordedSpan

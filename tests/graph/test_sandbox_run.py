@@ -25,7 +25,7 @@ from identity.errors import AccessTokenError, CredentialError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issuer import IDaaSIssuer
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from sandbox.faults import Fault
 

@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import BenchOf
 
 pytestmark = pytest.mark.promise("no-secret-leaves")

@@ -10,7 +10,7 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import EchoService
 
 REQUIRED = ApiKeyRequirement("key")

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 from graph.context import AgentContext
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import Bench, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 

@@ -9,7 +9,7 @@ from graph.context import AgentContext
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 from tools.error_codes import ToolCode
 

@@ -13,7 +13,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.signing_keys.signing_key import SigningKey, signing_key
 
 NOW = 1_795_526_961.0

@@ -14,7 +14,7 @@ from langchain_core.tracers import context as tracers
 from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.prometheus_text import prometheus_text
 from identity.errors import AgentError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.recorded_spans import Spans

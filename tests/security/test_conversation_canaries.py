@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.conftest import Sandbox
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import Canaries, leaks, secrets_of

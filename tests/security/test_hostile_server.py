@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from identity.secret import REDACTED, Secret
+from identity.secrets.secret import REDACTED, Secret
 from sandbox.vault import AMAP_API_KEY
 from tests.responsive import responsive
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER

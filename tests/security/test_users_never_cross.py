@@ -18,7 +18,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.credential_key import credential_key
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from sandbox.faults import Fault
 from tests.running_agent import ENTERPRISE, LEAVE

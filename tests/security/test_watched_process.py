@@ -143,7 +143,7 @@ async def test_no_object_of_a_warm_agent_shows_a_secret(start_agent, sandbox):
     ours = [value for value in everything if type(value).__module__.startswith(CORE)]
     kinds = {f"{type(value).__module__}.{type(value).__qualname__}" for value in ours}
     assert {
-        "identity.secret.Secret",
+        "identity.secrets.secret.Secret",
         "graph.models.chat_model.ChatModel",
         "tools.mcp_service.session.MCPSession",
     } <= kinds

@@ -7,7 +7,7 @@ import pytest
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 class KeyRing:

@@ -18,7 +18,7 @@ from identity.credentials.credential_auth import send_with_credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.pool import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy

@@ -10,7 +10,7 @@ from typing import Any
 from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import McpError
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from tools.mcp_service.client_session import RequestSession

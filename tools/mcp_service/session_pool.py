@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.mcp_service.errors import MCPRequestError
 from tools.mcp_service.session import MCPSession
 

@@ -21,8 +21,8 @@ from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourc
 from pydantic_core import to_json
 from referencing.exceptions import Unresolvable
 
-from identity.redaction import redact
-from identity.secret import Secret
+from identity.secrets.redaction import redact
+from identity.secrets.secret import Secret
 from identity.transport.json_size import TooLargeError
 from tools.arguments.schema_budget import MAX_CHARACTERS
 from tools.arguments.validator import BoundedValidator

@@ -20,7 +20,7 @@ from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPC
 from pydantic import BaseModel
 
 from identity.credentials.placement import BEARER, CredentialPlacement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.error_type import error_type
 from identity.tracing.trace import Receiver

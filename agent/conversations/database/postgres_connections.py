@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

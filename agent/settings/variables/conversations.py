@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
 from identity.sealing.sealing_keys import SealingKeys
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _FORM: Final = "must be sqlite:///path of a file, postgresql://user:password@host:port/database, or none"
 _PARAMETERS: Final = frozenset(

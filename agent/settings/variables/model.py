@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.prompt_file import read_prompt_file
 from agent.settings.values import MODEL_STUDIO, Url, VariableGroup, Word, secret_in_file
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

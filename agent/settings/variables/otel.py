@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import VariableGroup
 from agent.telemetry.traces.sampling import SamplerName
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.tracing.trace import Receiver
 from identity.transport.secure_url import is_secure_url
 

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 from agent.settings.values import TRUE, VariableGroup, holds
 from agent.syslog_address import SyslogAddress
 from agent.tracing import Tracing
-from identity.secret import Secret
-from identity.secret_file import parse_secret_lines
+from identity.secrets.secret import Secret
+from identity.secrets.secret_file import parse_secret_lines
 
 STANDARD_OUTPUT: Final = Path("-")
 """As `AUDIT_LOG_FILE`."""

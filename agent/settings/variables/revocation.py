@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 from agent.settings.values import Url, VariableGroup, Word, secret_in_file
 from identity.idaas.user_event import SubjectMember
 from identity.idaas.user_event_reader import encryption_key
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def _redis_url(value: object) -> object:

@@ -19,8 +19,8 @@ from identity.idaas.role_credentials.oidc_role import OidcRole
 from identity.idaas.role_credentials.renewed_credential import RenewedCredential
 from identity.idaas.role_credentials.request_headers import RequestHeaderRole
 from identity.idaas.role_credentials.role_credential import RoleCredential
-from identity.secret import Secret
-from identity.secret_source import FixedSecret, SecretSource
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret, SecretSource
 from identity.transport.client import direct_client, http_client
 from identity.transport.secure_url import is_secure_url
 

@@ -10,8 +10,8 @@ from identity.idaas.client_authentication.assertion import assertion_claims, ass
 from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.secret_member import read_client_secret
-from identity.secret import Secret
-from identity.secret_source import SecretSource
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)

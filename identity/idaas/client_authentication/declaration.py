@@ -8,7 +8,7 @@ from pathlib import Path
 from identity.idaas.configuration_members import ConfigurationMembers
 from identity.idaas.metadata_service import InstanceMetadata, MetadataService
 from identity.idaas.role_credentials.role_credential import RoleCredential
-from identity.secret_source import SecretSource
+from identity.secrets.secret_source import SecretSource
 
 
 class SubjectTokenIn(StrEnum):

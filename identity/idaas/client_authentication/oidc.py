@@ -18,7 +18,7 @@ from identity.idaas.client_authentication.federated_credential import (
 )
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.token_file import read_token_file
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 KUBERNETES_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _LEAST_LIFETIME = 60.0

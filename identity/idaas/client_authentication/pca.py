@@ -14,7 +14,7 @@ from identity.idaas.client_authentication.federated_credential import federated_
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.client_authentication.private_key_member import read_client_key
 from identity.idaas.private_key import PrivateKey, assertion_algorithm
-from identity.secret_source import SecretSource
+from identity.secrets.secret_source import SecretSource
 
 
 @dataclass(frozen=True, slots=True)

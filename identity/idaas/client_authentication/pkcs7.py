@@ -20,7 +20,7 @@ from identity.idaas.client_authentication.federated_credential import (
 )
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
 from identity.idaas.metadata_service import InstanceMetadata
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _PATH = "/latest/dynamic/instance-identity/pkcs7?audience="
 _MAX_AGE = 60.0

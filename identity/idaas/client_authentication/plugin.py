@@ -23,7 +23,7 @@ from identity.idaas.client_authentication.method import (
     TokenRequest,
 )
 from identity.idaas.role_credentials.role_credential import RoleCredential
-from identity.secret_source import SecretSource
+from identity.secrets.secret_source import SecretSource
 
 PLUGIN_NAME = "alibabacloudPluginCredentialProvider"
 

@@ -1,9 +1,9 @@
 """The client secret: a file, or the variable that the configuration file names."""
 
 from identity.idaas.client_authentication.declaration import Declaration
-from identity.secret import Secret
-from identity.secret_file import SecretFile, parse_secret_lines
-from identity.secret_source import FixedSecret, SecretSource
+from identity.secrets.secret import Secret
+from identity.secrets.secret_file import SecretFile, parse_secret_lines
+from identity.secrets.secret_source import FixedSecret, SecretSource
 
 _MEMBER = "clientSecretEnvVarName"
 

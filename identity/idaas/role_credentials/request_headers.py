@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from identity.idaas.role_credentials.role_credential import RoleCredential, role_credential, role_unavailable
-from identity.secret_source import SecretSource
+from identity.secrets.secret_source import SecretSource
 
 ROLE_HEADERS: Final = ("x-fc-access-key-id", "x-fc-access-key-secret", "x-fc-security-token")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,8192}")  # it stands in headers
 

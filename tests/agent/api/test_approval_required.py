@@ -14,7 +14,7 @@ from agent.run_end import Paused, Usage
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.approval_policy import Effect
 
 

@@ -11,7 +11,7 @@ from agent.audit.file import AuditFile
 from agent.audit.key import AuditKey
 from agent.audit.log import AuditLog
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 KEY = AuditKey(Secret("k" * 32))
 FORMER_KEY = AuditKey(Secret("f" * 32))

@@ -17,7 +17,7 @@ from agent.error_codes import AgentCode
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.faults import Fault
 from tests.agent.audit.syslog_server import DatagramServer
 from tests.agent.conftest import AgentServer, running_agent

@@ -11,7 +11,7 @@ from agent.audit.file import AuditFile
 from agent.audit.key import AuditKey
 from agent.audit.line import Line, latest_heads, split
 from agent.audit.log import AuditLog
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.audit.audit_lines import FORMER_KEY, KEY, event, lines_of, records_of, write_log
 
 pytestmark = pytest.mark.promise("on-record")

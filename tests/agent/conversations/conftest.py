@@ -11,7 +11,7 @@ from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.conversations.runs import ProcessOf, SharedDatabase
 
 NewDatabase = Callable[..., ConversationDatabase]

@@ -21,7 +21,7 @@ from agent.run_limit import RunLimit
 from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import Bench, EchoService
 
 THREAD = "thread-1"

@@ -24,7 +24,7 @@ from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
 from agent.error_table import ERROR_CODES
 from agent.settings.settings import read_settings
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.agent.doctor.declared_cases import DECLARED_CASES
 from tests.agent.doctor.doctor_cases import CASES, HUMAN, USER, Case, closed

@@ -5,7 +5,7 @@ import pytest
 from agent.langgraph_server.token_references import TokenReferences
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 pytestmark = pytest.mark.promise("users-never-cross")
 

@@ -13,7 +13,7 @@ from agent.error_codes import AgentCode
 from agent.middleware.rate_limit import RequestRate
 from identity.errors import LimitError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.middleware.limited_client import MODELS, client_of, signed_in, until_refused
 from tests.agent.middleware.redis_server import RedisServer, redis_server
 from tests.conftest import Sandbox

@@ -9,7 +9,7 @@ from agent.middleware.role_headers import RoleHeaders
 from identity.errors import UnreachableError
 from identity.idaas.role_credentials.request_headers import ROLE_HEADERS, RequestHeaderRole
 from identity.idaas.role_credentials.role_credential import role_credential
-from identity.secret_source import FixedSecret
+from identity.secrets.secret_source import FixedSecret
 
 ENVIRONMENT = FixedSecret(role_credential("STS.start", "secret", "token", provider="default/env"))
 

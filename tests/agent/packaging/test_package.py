@@ -71,7 +71,7 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
     assert {name.partition("/")[0] for name in found} == {
         *("agent", "graph", "identity", "tools", "python", "main.py", "client-config.json")
     }
-    assert {"agent/cli.py", "identity/secret.py", "python/one/__init__.py", "python/two.py"} <= found
+    assert {"agent/cli.py", "identity/secrets/secret.py", "python/one/__init__.py", "python/two.py"} <= found
     assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
     assert package.size == (package.folder / "code.zip").stat().st_size
 

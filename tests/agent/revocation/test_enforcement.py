@@ -14,7 +14,7 @@ from identity.errors import AgentError, UnreachableError
 from identity.principal import Principal
 from identity.revocation.revocation import Origin, Revocation, Target
 from identity.revocation.revocation_list import RevocationList
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 HASH = "ab" * 32
 

@@ -9,7 +9,7 @@ import pytest
 from agent.revocation.redis_store import RedisStore
 from agent.revocation.store import StoreError
 from identity.revocation.revocation import Origin, Revocation, Target
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.redis_process import RedisProcess, redis_process
 
 

@@ -17,7 +17,7 @@ from identity.idaas.role_credentials.oidc_role import OidcRole
 from identity.idaas.role_credentials.renewed_credential import RenewedCredential
 from identity.idaas.role_credentials.request_headers import RequestHeaderRole
 from identity.idaas.role_credentials.role_credential import RoleCredential
-from identity.secret_source import FixedSecret
+from identity.secrets.secret_source import FixedSecret
 
 KEY = {
     "alibaba_cloud_access_key_id": "STS.canary-id",

@@ -11,7 +11,7 @@ from agent.telemetry.otlp_signal import Signal, otlp_signal
 from identity.access_identity import AccessIdentity
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.settings.conftest import SECRET
 from tests.agent.settings.settings_faults import faults
 

@@ -16,7 +16,7 @@ from agent.telemetry.metrics.catalog import METRICS, read_metrics
 from agent.telemetry.metrics.measures import AgentMeasures
 from agent.telemetry.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
 from agent.telemetry.otlp_signal import OtlpSignal, Signal, otlp_signal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.telemetry.metrics.test_prometheus_text import filled
 from tests.recorder import Recorder
 from tests.running_agent import GREETING, StartAgent

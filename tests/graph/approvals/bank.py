@@ -16,7 +16,7 @@ from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditEvent
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import NOW
 from tests.graph.conftest import DONE, Bench, EchoService, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy

@@ -13,7 +13,7 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.errors import AuditError, UnavailableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import PAY, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.conftest import DONE, calls

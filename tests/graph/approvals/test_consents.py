@@ -10,7 +10,7 @@ from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, UnreachableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import SCOPE, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.conftest import DONE, calls

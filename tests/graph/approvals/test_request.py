@@ -4,7 +4,7 @@ import json
 
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value, pending_of
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import RequestOf
 
 

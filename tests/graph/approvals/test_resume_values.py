@@ -12,7 +12,7 @@ from graph.approvals.record import ApprovalStatus
 from graph.context import AgentContext
 from graph.nodes.approvals import MAX_UNUSABLE_ANSWERS
 from identity.errors import ApprovalError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.approvals.bank import Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.conftest import DONE, calls

@@ -3,7 +3,7 @@
 import pytest
 
 from graph.models.model_studio import model_studio
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 @pytest.fixture

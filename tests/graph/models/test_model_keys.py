@@ -12,7 +12,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse
 
-from identity.secret import REDACTED, Secret
+from identity.secrets.secret import REDACTED, Secret
 from tests.graph.conftest import Serve
 from tests.graph.models.qwen_wire import answer, chunk, failure_of
 from tests.graph.models.wire_model import WireModel

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 

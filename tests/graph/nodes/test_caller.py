@@ -4,7 +4,7 @@ import pytest
 
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import DONE, Bench, BenchOf, EchoService, calls
 
 

@@ -10,7 +10,7 @@ from graph.error_codes import GraphCode
 from graph.nodes.completion import request_completion
 from graph.observed_calls import ObservedCalls
 from identity.errors import ServiceError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 REFUSED = ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401)
 

@@ -12,7 +12,7 @@ from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequi
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 
 pytestmark = pytest.mark.promise("fetched-once")

@@ -9,7 +9,7 @@ from langgraph.types import Command, Send
 
 from graph.context import AgentContext
 from graph.limits import Limits
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
 
 pytestmark = pytest.mark.promise("model-cannot-steer")

@@ -8,7 +8,7 @@ import pytest
 
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError, UnreachableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.access_token.token_refusal import refused
 
 pytestmark = pytest.mark.promise("verified-caller")

@@ -9,7 +9,7 @@ import pytest
 
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 ROOT = Path(__file__).parents[3]
 

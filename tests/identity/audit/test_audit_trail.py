@@ -26,7 +26,7 @@ from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.principal import Principal
 from identity.request_id import REQUEST_ID
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.conftest import FakeClock
 
 pytestmark = pytest.mark.promise("on-record")

@@ -20,7 +20,7 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.error_codes import ToolCode
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN

@@ -7,7 +7,7 @@ import pytest
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.errors import AccessTokenError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import HUMAN, LLM, MACHINE, TOKEN, ControlledIssuer
 
 

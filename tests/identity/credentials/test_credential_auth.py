@@ -8,7 +8,7 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.credential_auth import send_with_credential
 from identity.credentials.requirement import AccessTokenRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 TOKEN = AccessTokenRequirement("https://service.example|read")
 

@@ -11,7 +11,7 @@ import pytest
 
 from identity.credentials.placement import BEARER, Placement
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.client import http_client
 
 KEY = Secret("a-key+/=&")

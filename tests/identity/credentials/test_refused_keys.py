@@ -12,7 +12,7 @@ from identity.errors import (
     AuditError,
     UnreachableError,
 )
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import (
     AMAP,
     DOWN,

@@ -9,7 +9,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import CloudRoleRequirement
 from identity.credentials.signed_request import SignedRequest
 from identity.credentials.sts_credential import StsCredential
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 STS = StsCredential("STS.id", Secret("canary-secret"), Secret("canary-token"))
 SIGNER = SignedRequest(clock=lambda: 1_795_526_961.0, nonce=lambda: "n1")

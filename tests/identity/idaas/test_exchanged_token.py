@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from identity.idaas.exchanged_token import is_agents_own
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def token(subject: Any) -> Secret:

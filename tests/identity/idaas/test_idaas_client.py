@@ -15,8 +15,8 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
-from identity.secret import Secret
-from identity.secret_source import FixedSecret
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret
 from identity.transport.retry import RetryPolicy
 from sandbox.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal

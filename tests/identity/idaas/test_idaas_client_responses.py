@@ -17,8 +17,8 @@ from identity.errors import AgentError, CredentialError, UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.idaas.configuration import SdkConfiguration
-from identity.secret import Secret
-from identity.secret_source import FixedSecret
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret
 from identity.transport.retry import RetryPolicy
 from tests.identity.idaas.sandbox_client import LLM_KEY, PAM, refusal
 

@@ -11,7 +11,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import SdkConfiguration
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
 from identity.transport.retry_after import retry_after
 from sandbox.faults import Fault

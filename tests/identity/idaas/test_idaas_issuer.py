@@ -16,7 +16,7 @@ from identity.credentials.requirement import (
 )
 from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN
 TOKEN = AccessTokenRequirement("https://enterprise.example|service.invoke")

@@ -17,7 +17,7 @@ from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issued_jwt import generate_jwt
 from identity.idaas.issuer import IDaaSIssuer
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import settled
 from tests.identity.idaas.sandbox_client import refusal
 from tests.running_agent import StartAgent

@@ -10,7 +10,7 @@ from identity.error_copy import copy_error
 from identity.errors import ConsentRequiredError
 from identity.idaas.oauth_token import fetch_oauth_token
 from identity.idaas.token_response import IssuedToken
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 OPERATION = fetch_oauth_token(OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write")))
 NOW = 1000.0

@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from agent.settings.settings import read_settings
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod
 from tests.recorder import Recorder
 

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from agent.settings.settings import read_settings
 from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
 from identity.idaas.client import IDaaSClient
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.addresses import INSTANCE
 from tests.recorder import Recorder
 

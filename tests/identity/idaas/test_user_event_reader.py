@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from identity.idaas.user_event_reader import EventRefusedError, UserEventReader
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.identity.idaas.user_event_request import (
     APPLICATION,
     INSTANCE,

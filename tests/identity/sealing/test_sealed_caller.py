@@ -11,7 +11,7 @@ from identity.errors import AccessTokenError
 from identity.principal import Principal
 from identity.sealing.sealed_caller import CallerSeal
 from identity.sealing.sealing_keys import SealingKeys
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 ALICE = Principal("https://idaas.example", "alice")
 BOB = Principal("https://idaas.example", "bob")

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tools.mcp_service.errors import MCPRequestError
 from tools.mcp_service.session import MCPSession
 from tools.mcp_service.transport import MCPTransport

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.responsive import responsive
 from tools.mcp_service.errors import MCPRequestError
 from tools.mcp_service.session import MCPSession

@@ -12,7 +12,7 @@ from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.api.ag_ui.test_encoder import response
 from tests.agent.api.ag_ui.verified import of_type, verified
 from tools.approval_policy import Effect

@@ -14,7 +14,7 @@ from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.store.threads import ThreadStore
 from agent.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.postgres_process import PostgresProcess
 from tests.postgres_server import PASSWORD
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agent.settings.faults import variable_faults
 from agent.settings.variables.conversations import ConversationVariables, PostgresServer, SqliteFile
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 
 
 def read(**variables: str) -> ConversationVariables:

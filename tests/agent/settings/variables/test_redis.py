@@ -6,7 +6,7 @@ import pytest
 
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from tests.agent.settings.settings_faults import faults
 
 

@@ -12,8 +12,8 @@ from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJ
 from identity.idaas.client_authentication.method import Grant, TokenRequest
 from identity.idaas.client_authentication.private_key_jwt import PrivateKeyJwt
 from identity.idaas.private_key import read_private_key
-from identity.secret import Secret
-from identity.secret_source import FixedSecret
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret
 
 TOKEN_ENDPOINT = "https://idaas.example/token"
 REQUEST = TokenRequest.unauthenticated(Grant("https://service.example|read"), TOKEN_ENDPOINT)

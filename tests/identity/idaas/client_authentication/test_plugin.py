@@ -9,7 +9,7 @@ import pytest
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError
 from identity.idaas.client_authentication.method import Grant, TokenRequest
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.ram.policy import Policy, Statement
 

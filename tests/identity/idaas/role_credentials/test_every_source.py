@@ -12,7 +12,7 @@ import pytest
 from agent.settings.settings import read_settings
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.client import IDaaSClient
-from identity.secret import Secret
+from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 
 PAM = "urn:cloud:idaas:pam|.all"

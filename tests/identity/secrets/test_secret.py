@@ -30,8 +30,8 @@ from identity.idaas.client_authentication.client_secret_basic import ClientSecre
 from identity.idaas.client_authentication.client_secret_jwt import ClientSecretJwt
 from identity.idaas.client_authentication.client_secret_post import ClientSecretPost
 from identity.principal import Principal
-from identity.secret import REDACTED, Secret
-from identity.secret_source import FixedSecret
+from identity.secrets.secret import REDACTED, Secret
+from identity.secrets.secret_source import FixedSecret
 
 CANARY = "sk-canary-5f0c9d7e"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.redaction import StreamRedactor, redact
-from identity.secret import REDACTED, Secret
+from identity.secrets.redaction import StreamRedactor, redact
+from identity.secrets.secret import REDACTED, Secret
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

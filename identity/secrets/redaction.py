@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from identity.secret import REDACTED, Secret
+from identity.secrets.secret import REDACTED, Secret
 
 
 def redact(value: Any, credentials: Iterable[Secret]) -> Any:  # noqa: ANN401 - any JSON value

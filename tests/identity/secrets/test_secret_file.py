@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identity.secret_file import SecretFile, parse_secret_lines
+from identity.secrets.secret_file import SecretFile, parse_secret_lines
 
 
 @pytest.fixture
