@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from agent.conversations.conversation_runs import Conversations
-from agent.conversations.run_parts import RunParts
+from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
 from agent.run import AgentGraph, Runs
 from agent.settings.settings import Settings

@@ -7,17 +7,17 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage, SystemMessage
 
-from agent.conversations.ended_run import NOT_APPROVED, WITHDRAWN, EndedRuns
-from agent.conversations.heartbeat import Heartbeat
-from agent.conversations.live_run import LiveRun
-from agent.conversations.live_runs import LiveRuns
-from agent.conversations.paused_run import PausedRun
-from agent.conversations.readers import Readers
-from agent.conversations.run_parts import Begun, RunOf, RunParts
-from agent.conversations.run_transcript import without_unfinished
+from agent.conversations.live.live_run import LiveRun
+from agent.conversations.live.live_runs import LiveRuns
+from agent.conversations.live.readers import Readers
+from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN, EndedRuns
+from agent.conversations.runs.heartbeat import Heartbeat
+from agent.conversations.runs.paused_run import PausedRun
+from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
+from agent.conversations.runs.run_transcript import without_unfinished
+from agent.conversations.runs.thread_run import ThreadRun
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
-from agent.conversations.thread_run import ThreadRun
 from agent.error_codes import AgentCode
 from agent.run import Runs
 from agent.telemetry.metrics.run_measures import RunMeasures

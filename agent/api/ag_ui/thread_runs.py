@@ -16,7 +16,7 @@ from agent.api.ag_ui.wire import server_sent
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.conversations.conversation_runs import Conversations
-from agent.conversations.live_run import LiveRun
+from agent.conversations.live.live_run import LiveRun
 from agent.conversations.store.thread import is_thread_id, owner_of
 from agent.error_response import RequestError
 from agent.run_end import Paused

@@ -16,9 +16,9 @@ from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.wire import Event, server_sent
 from agent.api.event_stream import EventStream
 from agent.conversations.conversation_runs import Conversations
-from agent.conversations.live_reader import LiveReader
-from agent.conversations.live_run import LiveRun
-from agent.conversations.remote_run import RemoteReader
+from agent.conversations.live.live_reader import LiveReader
+from agent.conversations.live.live_run import LiveRun
+from agent.conversations.live.remote_run import RemoteReader
 from agent.conversations.store.thread import Thread, owner_of
 from agent.error_codes import AgentCode
 from agent.run import RunEvent

@@ -12,7 +12,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from identity.secrets.secret import Secret
-from tests.agent.conversations.runs import ProcessOf, SharedDatabase
+from tests.agent.conversations.processes import ProcessOf, SharedDatabase
 
 NewDatabase = Callable[..., ConversationDatabase]
 """Makes another connection to the same data, as another process has it; an `Encryption` is checked."""

@@ -10,7 +10,7 @@ from identity.errors import (
     ThreadBusyError,
     ThreadNotFoundError,
 )
-from tests.agent.conversations.runs import ALICE, BOB, THREAD, HangingService, ProcessOf, human, in_brief
+from tests.agent.conversations.processes import ALICE, BOB, THREAD, HangingService, ProcessOf, human, in_brief
 from tests.graph.conftest import DONE, EchoService, calls
 
 

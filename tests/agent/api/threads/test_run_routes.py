@@ -10,7 +10,7 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.conversations.live_run import LiveRun
+from agent.conversations.live.live_run import LiveRun
 from agent.revocation.enforcement import revoked_error
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.ended_run import NOT_APPROVED, WITHDRAWN
+from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN
 from agent.error_codes import AgentCode
 from agent.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
-from tests.agent.conversations.runs import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
+from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
 from tests.graph.conftest import DONE, EchoService, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 

@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.database.sqlite_database import SqliteDatabase
-from agent.conversations.run_parts import RunParts
+from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.run import Runs

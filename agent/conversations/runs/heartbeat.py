@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from agent.conversations.ended_run import EndedRuns
-from agent.conversations.live_runs import LiveRuns
-from agent.conversations.run_parts import RunParts
+from agent.conversations.live.live_runs import LiveRuns
+from agent.conversations.runs.ended_run import EndedRuns
+from agent.conversations.runs.run_parts import RunParts
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")

@@ -9,7 +9,7 @@ from agent.run import RunEvent, opening
 from identity.errors import AgentError, LimitError
 
 if TYPE_CHECKING:
-    from agent.conversations.live_run import LiveRun
+    from agent.conversations.live.live_run import LiveRun
 
 
 class LiveReader:

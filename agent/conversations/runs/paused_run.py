@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.conversations.run_checkpoint import RunCheckpoint
-from agent.conversations.run_parts import RunParts
+from agent.conversations.runs.run_checkpoint import RunCheckpoint
+from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import Thread
 from graph.approvals.answer import edited_arguments, parse_answer
 from graph.approvals.record import PendingApproval

@@ -9,8 +9,8 @@ from typing import Final, Protocol, TypeAlias
 
 from langsmith import tracing_context
 
-from agent.conversations.live_reader import AttachedReader, LiveReader
-from agent.conversations.replay_buffer import ReplayBuffer
+from agent.conversations.live.live_reader import AttachedReader, LiveReader
+from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused, run_error

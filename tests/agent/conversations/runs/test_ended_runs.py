@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.conversations.live_run import LiveRun
-from agent.conversations.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
+from agent.conversations.live.live_run import LiveRun
+from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused
@@ -20,7 +20,7 @@ from identity.errors import (
     ThreadBusyError,
     UnavailableError,
 )
-from tests.agent.conversations.runs import (
+from tests.agent.conversations.processes import (
     ALICE,
     THREAD,
     HangingService,

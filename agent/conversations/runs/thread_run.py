@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.types import Interrupt
 
-from agent.conversations.live_run import Cancelled, LiveRun, Outcome
-from agent.conversations.run_checkpoint import RunCheckpoint
-from agent.conversations.run_parts import Begun, RunOf, RunParts
-from agent.conversations.run_transcript import RunTranscript
+from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.runs.run_checkpoint import RunCheckpoint
+from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
+from agent.conversations.runs.run_transcript import RunTranscript
 from agent.conversations.store.thread import ThreadStatus
 from agent.error_codes import AgentCode
 from agent.run_end import Finished, ModelMessages, Paused

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.live_run import Cancelled, LiveRun, Outcome
-from agent.conversations.replay_buffer import ReplayBuffer
+from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused

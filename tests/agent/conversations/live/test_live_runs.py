@@ -2,8 +2,8 @@
 
 import asyncio
 
-from agent.conversations.live_run import LiveRun, Outcome
-from agent.conversations.live_runs import LiveRuns
+from agent.conversations.live.live_run import LiveRun, Outcome
+from agent.conversations.live.live_runs import LiveRuns
 from agent.run_end import Finished
 
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final
 
-from agent.conversations.live_run import LiveRun
+from agent.conversations.live.live_run import LiveRun
 
 KEPT_SECONDS: Final = 60.0
 """How long the events of an ended run can be read: a reader that lost its connection returns for the end."""
