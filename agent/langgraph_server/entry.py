@@ -6,7 +6,7 @@ created the thread. Assistants are read-only. Schedules and the store are closed
 its caller's token and the graph uses neither.
 
 Only the model decides which tools are called: a run takes messages as its input, or an answer to an approval
-(`agent.langgraph_server.run_admission`). No client writes the state of a thread or jumps to a node.
+(`agent.langgraph_server.admission.run_admission`). No client writes the state of a thread or jumps to a node.
 """
 
 import time
@@ -20,8 +20,8 @@ from langgraph_sdk import Auth
 from agent.composition import Agent
 from agent.error_response import RequestError, retry_after, status_of
 from agent.error_table import for_operators
-from agent.langgraph_server.event_channels import EventChannels
-from agent.langgraph_server.run_admission import admit_run
+from agent.langgraph_server.admission.run_admission import admit_run
+from agent.langgraph_server.protocol.event_channels import EventChannels
 from agent.langgraph_server.token_references import (
     REFERENCE,
     VERIFIED,

@@ -24,9 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
+from agent.langgraph_server.admission.thread_runs import ThreadRuns
 from agent.langgraph_server.cross_origin import CrossOrigin
-from agent.langgraph_server.thread_protocol import ThreadProtocol
-from agent.langgraph_server.thread_runs import ThreadRuns
+from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.langgraph_server.protocol_command import command_refusal
+from agent.langgraph_server.protocol.protocol_command import command_refusal
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import error_response
-from agent.langgraph_server.run_admission import open_approvals
-from agent.langgraph_server.run_input import named_interrupt
+from agent.langgraph_server.admission.run_admission import open_approvals
+from agent.langgraph_server.admission.run_input import named_interrupt
 from agent.langgraph_server.server_threads import ServerThreads
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from graph.error_codes import GraphCode

@@ -10,7 +10,7 @@ import pytest
 from agent.composition import Agent
 from agent.error_codes import AgentCode
 from agent.error_response import RequestError
-from agent.langgraph_server.run_admission import admit_run
+from agent.langgraph_server.admission.run_admission import admit_run
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.error_codes import GraphCode

@@ -1,15 +1,15 @@
 """Whether a command of the event-streaming protocol fits the approval that waits on its thread.
 
-The auth handler checks the same for every run (`agent.langgraph_server.run_admission`), but there the server
-makes an error of one kind of every refusal. Here a client learns the protocol's code.
+The auth handler checks the same for every run (`agent.langgraph_server.admission.run_admission`), but there
+the server makes an error of one kind of every refusal. Here a client learns the protocol's code.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.langgraph_server.protocol_command import CommandRefusal, answers
-from agent.langgraph_server.run_input import checked_input
+from agent.langgraph_server.admission.run_input import checked_input
+from agent.langgraph_server.protocol.protocol_command import CommandRefusal, answers
 from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError

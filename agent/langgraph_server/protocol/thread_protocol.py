@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.error_response import RequestError, error_body, error_response
-from agent.langgraph_server.protocol_approvals import approval_refusal
-from agent.langgraph_server.protocol_command import CommandRefusal, command_refusal
-from agent.langgraph_server.run_admission import open_approvals
+from agent.langgraph_server.admission.run_admission import open_approvals
+from agent.langgraph_server.protocol.protocol_approvals import approval_refusal
+from agent.langgraph_server.protocol.protocol_command import CommandRefusal, command_refusal
 from agent.langgraph_server.server_threads import ServerThreads
 from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
 from identity.errors import AgentError

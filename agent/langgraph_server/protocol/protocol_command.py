@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.langgraph_server.run_configuration import reserved_members
+from agent.langgraph_server.admission.run_configuration import reserved_members
 
 _RUN_START: Final = frozenset(
     {"assistant_id", "input", "config", "metadata", "multitaskStrategy", "multitask_strategy"}
