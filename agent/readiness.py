@@ -17,7 +17,7 @@ from typing import Final
 from agent.error_codes import AgentCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, InternalError, UnreachableError
-from identity.fault_place import place_of
+from identity.telemetry.fault_place import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from agent.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from identity.errors import AgentError, InternalError, RunTimeoutError
-from identity.fault_place import place_of
+from identity.telemetry.fault_place import place_of
 
 
 @dataclass(frozen=True, slots=True)

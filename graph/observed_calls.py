@@ -17,9 +17,9 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.credential_span import show_requirement
 from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ServiceError
-from identity.measures import LONG_SECONDS, OTHER, Distribution, Tally
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
+from identity.telemetry.measures import LONG_SECONDS, OTHER, Distribution, Tally
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from graph.call_arguments import are_valid_arguments
 from graph.state import AgentState
 from identity.errors import AgentError, ConsentRequiredError
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 
 MAX_CALLS: Final = 64
 """Calls of one response that are kept, refused ones included: each has a result, two events and a record."""

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from graph.service_credentials import ServiceCredential
 from graph.tool_calls import failure_text
 from identity.errors import AgentError, ServiceError
-from identity.failure_log import log_failure
+from identity.telemetry.failure_log import log_failure
 from tools.service import Service, ToolSchema
 
 logger = logging.getLogger(__name__)

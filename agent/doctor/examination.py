@@ -33,9 +33,9 @@ from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, InternalError, UnreachableError
-from identity.fault_place import place_of
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secrets.secret import Secret
+from identity.telemetry.fault_place import place_of
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0

@@ -30,9 +30,9 @@ from agent.langgraph_server.token_references import (
     token_references,
 )
 from identity.errors import AccessTokenError, AgentError, InsufficientScopeError, LimitError
-from identity.failure_log import log_failure
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
+from identity.telemetry.failure_log import log_failure
+from identity.telemetry.request_id import REQUEST_ID
 
 auth = Auth()
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.error_response import internal_error_body
 from agent.request_outcome import REQUEST_OUTCOME, RequestOutcome
 from agent.telemetry.metrics.request_measures import NO_ROUTE, RequestMeasures
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.telemetry.metrics.request_measures import METHODS
 from agent.telemetry.traces.tracer import Tracer
-from identity.measures import OTHER
+from identity.telemetry.measures import OTHER
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.error_type import error_type

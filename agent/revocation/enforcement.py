@@ -13,10 +13,10 @@ from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
-from identity.measures import Tally
 from identity.principal import Principal
 from identity.revocation.revocation import Revocation, Target
 from identity.revocation.revocation_list import RevocationList
+from identity.telemetry.measures import Tally
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _FIRST_SECONDS: Final = 1.0

@@ -7,7 +7,7 @@ from benchmarks.chat import PATH, Endpoint, chat, compare
 from benchmarks.measurement import Figure, at_least, at_most
 from benchmarks.micro import Cases, Timed, micro, timed
 from benchmarks.servers.row_server import row_server
-from identity.measures import Distribution
+from identity.telemetry.measures import Distribution
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 

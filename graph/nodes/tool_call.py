@@ -20,9 +20,9 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
 from identity.error_code import ErrorCode
 from identity.errors import AgentError, AuditError, ServiceError
-from identity.failure_log import log_failure
-from identity.fault_place import place_of
 from identity.secrets.secret import Secret
+from identity.telemetry.failure_log import log_failure
+from identity.telemetry.fault_place import place_of
 from identity.tracing.error_type import SUCCESS
 from tools.service import Service, ToolResult
 

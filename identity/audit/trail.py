@@ -21,9 +21,9 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
 from identity.revocation.revocation import Revocation, Target
 from identity.secrets.secret import Secret
+from identity.telemetry.request_id import REQUEST_ID
 
 
 class AuditTrail:

@@ -29,10 +29,10 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.measures import CacheUse
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
+from identity.telemetry.measures import CacheUse
 from identity.tracing.carried_context import CarriedContext, carried_context
 
 _MAX_REFUSALS = 10_000

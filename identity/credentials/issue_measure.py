@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from identity.measures import Distribution
+from identity.telemetry.measures import Distribution
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type

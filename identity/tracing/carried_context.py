@@ -3,7 +3,7 @@
 from contextvars import Context
 from dataclasses import dataclass
 
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.span import Span
 from identity.tracing.user import USER

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from identity.errors import AgentError
-from identity.measures import OTHER
+from identity.telemetry.measures import OTHER
 
 SUCCESS: Final = ""
 """No failure. Prometheus treats an empty label as an absent one."""

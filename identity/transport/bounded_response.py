@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from identity.measures import OTHER
+from identity.telemetry.measures import OTHER
 from identity.tracing.trace import Receiver
 from identity.transport.body import EncodedResponseError, ResponseTooLargeError, limit_body
 from identity.transport.client_span import client_span, responded

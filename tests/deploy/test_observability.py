@@ -13,8 +13,8 @@ from agent.error_table import ERROR_CODES
 from agent.telemetry.metrics.catalog import METRICS
 from agent.telemetry.metrics.metric import Kind, Metric
 from graph.observed_calls import TOOL_ERROR
-from identity.measures import OTHER
 from identity.revocation.revocation import Target
+from identity.telemetry.measures import OTHER
 from identity.tracing.error_type import CANCELLED
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "observability"

@@ -7,7 +7,7 @@ from agent.error_table import ERROR_CODES, ERROR_TABLE
 from graph.tool_calls import failure_text, normalize_tool_calls, pending_tool_calls, without_tool_calls
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 
 
 def call(identifier, name="weather", args=None):

@@ -13,7 +13,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.placement import BEARER, CredentialPlacement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
-from identity.measures import OTHER
+from identity.telemetry.measures import OTHER
 from identity.tracing.trace import Receiver
 from identity.transport.body import (
     EncodedResponseError,

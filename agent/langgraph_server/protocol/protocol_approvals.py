@@ -13,7 +13,7 @@ from agent.langgraph_server.protocol.protocol_command import CommandRefusal, ans
 from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 
 
 def approval_refusal(

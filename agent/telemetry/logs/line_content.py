@@ -5,7 +5,7 @@ import logging
 import re
 from typing import Any, Final
 
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.user import USER
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.measures import SECONDS
 from identity.revocation.revocation import Target
+from identity.telemetry.measures import SECONDS
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures import AgentMeasures

@@ -7,7 +7,7 @@ from agent.telemetry.metrics.request_measures import RequestMeasures
 from agent.telemetry.metrics.run_measures import RunMeasures
 from graph.observed_calls import ObservedCalls
 from identity.credentials.issue_measure import IssueMeasure
-from identity.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
+from identity.telemetry.measures import SHORT_SECONDS, CacheUse, Distribution, Tally
 from identity.transport.pool import PoolUse
 from tools.service import Service
 

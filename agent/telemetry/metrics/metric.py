@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from identity.measures import Labels
+from identity.telemetry.measures import Labels
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures import AgentMeasures
 
 Value: TypeAlias = "float | tuple[float, ...]"
-"""A number; of a histogram its counts within each bound and above, and the sum (`identity.measures`)."""
+"""A number; of a histogram its counts within each bound and above, and the sum: a `Distribution`."""
 Values: TypeAlias = Mapping[Labels, Value]
 Reading: TypeAlias = dict[str, dict[Labels, Value]]
 """The values of all metrics at one time, by the metric's name."""

@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.error_table import ERROR_CODES
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.measures import RESPONSE_SECONDS
+from identity.telemetry.measures import RESPONSE_SECONDS
 
 _FAULTS: Final[Values] = {(code.value,): 0 for code in ERROR_CODES if not code.row.caused_by_callers}
 """Errors that no caller can cause are 0 from the start, so that an alert sees the first one."""

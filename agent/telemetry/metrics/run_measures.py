@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Any, Final, Self
 
-from identity.measures import LONG_SECONDS, Distribution
+from identity.telemetry.measures import LONG_SECONDS, Distribution
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 from identity.tracing.error_type import CANCELLED, SUCCESS, error_type

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.measures import LONG_SECONDS, Labels
+from identity.telemetry.measures import LONG_SECONDS, Labels
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures import AgentMeasures

@@ -25,8 +25,8 @@ from identity.errors import (
 from identity.idaas.issuer import IDaaSIssuer
 from identity.idaas.token_response import IssuedToken
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
 from identity.secrets.secret import Secret
+from identity.telemetry.request_id import REQUEST_ID
 from tests.identity.conftest import FakeClock
 
 pytestmark = pytest.mark.promise("on-record")

@@ -3,7 +3,7 @@
 from contextvars import Context, ContextVar
 
 from identity.principal import Principal
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.carried_context import carried_context
 from identity.tracing.user import USER, UserLabel, user_hash, user_label
 

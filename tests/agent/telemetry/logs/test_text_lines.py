@@ -6,7 +6,7 @@ import re
 import pytest
 
 from agent.telemetry.logs.text_lines import TextLines
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.user import USER
 
 

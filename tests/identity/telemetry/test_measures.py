@@ -1,6 +1,6 @@
 """Measures count exactly, and their labels are bounded."""
 
-from identity.measures import MAX_SERIES, OTHER, Distribution, Tally
+from identity.telemetry.measures import MAX_SERIES, OTHER, Distribution, Tally
 
 
 def test_tally_counts_by_labels() -> None:

@@ -4,7 +4,7 @@ import logging
 from typing import Any, Final
 
 from identity.errors import AgentError
-from identity.request_id import REQUEST_ID
+from identity.telemetry.request_id import REQUEST_ID
 
 _LOG: Final = logging.getLogger("idaas_agent.failure")
 
