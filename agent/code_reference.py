@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.telemetry.fault_place import place_of
 

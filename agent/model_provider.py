@@ -4,7 +4,7 @@ import ssl
 from typing import Any
 
 from agent.code_reference import failure_of, load_function
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from agent.settings.variables.model import LlmProvider
 from graph.models.model_studio import model_studio

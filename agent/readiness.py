@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, InternalError, UnreachableError
 from identity.telemetry.fault_place import place_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
 from identity.errors import AgentError, InternalError, RunTimeoutError
 from identity.telemetry.fault_place import place_of

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Any, Final
 
-from agent.error_codes import AgentCode
-from agent.error_response import RETRY_AFTER_SECONDS
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import RETRY_AFTER_SECONDS
 from identity.errors import LimitError, UnavailableError
 from identity.principal import Principal
 

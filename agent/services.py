@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.code_reference import failure_of, load_function
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file.services_file import HTTPDeclaration
 from agent.settings.settings import Settings

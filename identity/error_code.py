@@ -1,8 +1,8 @@
 """A stable code of an error, and its row of the error table: the words for two readers.
 
-Each layer declares its codes in a module `error_codes` module, as an enum that extends `ErrorCode`:
-`identity.error_codes`, `tools.error_codes`, `graph.error_codes`, `agent.error_codes`. A code carries its own
-row, so no layer needs to know the codes of another. `agent.error_table` joins them.
+Each layer declares its codes in a module `error_codes`, as an enum that extends `ErrorCode`:
+`identity.error_codes`, `tools.error_codes`, `graph.error_codes`, `agent.errors.error_codes`. A code carries
+its own row, so no layer needs to know the codes of another. `agent.errors.error_table` joins them.
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ def errors(page: str) -> str:
 
 def error_table() -> str:
     """The error table as Markdown, in the order of the source."""
-    from agent.error_table import ERROR_CODES, row_of
+    from agent.errors.error_table import ERROR_CODES, row_of
 
     rows = []
     for code in ERROR_CODES:

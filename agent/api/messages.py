@@ -13,7 +13,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, Validati
 from pydantic_core import from_json
 
 from agent.api.validation_fault import member_path
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 
 class TextPart(BaseModel):

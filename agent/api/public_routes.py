@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from agent.api.response_models import Health, ProtectedResource, ReadinessReport, documented
-from agent.error_table import for_operators
+from agent.errors.error_table import for_operators
 from agent.middleware.authentication import PROTECTED_RESOURCE_PATH
 from agent.readiness import Readiness
 from agent.settings.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool", "activity", "reasoning"})
 _UNIONS: Final = frozenset({"content", "stop", "tool_choice", "function_call"})

@@ -21,7 +21,7 @@ from agent.audit.destination import Destination
 from agent.audit.key import AuditKey
 from agent.audit.record import audit_record, resumed_record
 from agent.audit.writer import ChainWriter
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.audit.event import AuditEvent
 from identity.errors import AuditError
 

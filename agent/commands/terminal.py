@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from agent.error_table import for_operators
+from agent.errors.error_table import for_operators
 from agent.printable import printable
 from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables

@@ -18,7 +18,7 @@ from agent.conversations.runs.run_transcript import without_unfinished
 from agent.conversations.runs.thread_run import ThreadRun
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import Runs
 from agent.telemetry.metrics.run_measures import RunMeasures
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval

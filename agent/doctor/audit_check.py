@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from agent.audit.syslog import Syslog
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.variables.records import STANDARD_OUTPUT
 from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError

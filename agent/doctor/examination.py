@@ -23,7 +23,7 @@ from agent.doctor.redis_check import check_redis
 from agent.doctor.setting_names import origin_of
 from agent.doctor.smoke_test import ask_model, use_service
 from agent.doctor.token_check import check_issued
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.doctor.client_faults import CLIENT_REFUSED, CREDENTIAL_UNAVAILABLE, EXCHANGE_BY_OPENAPI, Rule
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from agent.error_table import for_operators
+from agent.errors.error_table import for_operators
 from identity.errors import AgentError, ConfigurationError
 
 

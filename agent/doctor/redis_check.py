@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode

@@ -18,8 +18,8 @@ from langgraph.stream import StreamTransformer
 from langgraph_sdk import Auth
 
 from agent.composition import Agent
-from agent.error_response import RequestError, retry_after, status_of
-from agent.error_table import for_operators
+from agent.errors.error_response import RequestError, retry_after, status_of
+from agent.errors.error_table import for_operators
 from agent.langgraph_server.admission.run_admission import admit_run
 from agent.langgraph_server.protocol.event_channels import EventChannels
 from agent.langgraph_server.token_references import (

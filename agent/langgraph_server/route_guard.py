@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import RequestError, error_body, error_response
+from agent.errors.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
 from agent.langgraph_server.admission.thread_runs import ThreadRuns
 from agent.langgraph_server.cross_origin import CrossOrigin

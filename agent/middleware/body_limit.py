@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import RequestError, error_response
+from agent.errors.error_response import RequestError, error_response
 
 
 class BodyLimit:

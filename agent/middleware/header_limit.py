@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.error_response import RequestError, error_response
+from agent.errors.error_response import RequestError, error_response
 
 _LINE: int = len("  HTTP/1.1\r\n")
 _FIELD: int = len(": \r\n")

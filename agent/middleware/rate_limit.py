@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.error_codes import AgentCode
-from agent.error_response import error_response
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import error_response
 from agent.middleware.authentication import CALLER
 from agent.middleware.request_window import LocalWindow, RedisWindow, Window
 from identity.access_token.verified_access_token import VerifiedAccessToken

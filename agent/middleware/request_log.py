@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import internal_error_body
-from agent.request_outcome import REQUEST_OUTCOME, RequestOutcome
+from agent.errors.error_response import internal_error_body
+from agent.errors.request_outcome import REQUEST_OUTCOME, RequestOutcome
 from agent.telemetry.metrics.request_measures import NO_ROUTE, RequestMeasures
 from identity.telemetry.request_id import REQUEST_ID
 from identity.tracing.attribute import Attribute

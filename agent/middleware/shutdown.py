@@ -12,8 +12,8 @@ from typing import Final
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_codes import AgentCode
-from agent.error_response import error_response
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import error_response
 from identity.errors import UnavailableError
 
 FINAL_EVENT_SECONDS: Final = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.revocation.store import RevocationStore, StoreError
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome

@@ -15,7 +15,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from agent.error_response import RequestError, error_body
+from agent.errors.error_response import RequestError, error_body
 from agent.middleware.header_limit import headers_too_large
 from agent.middleware.response_headers import api_headers
 from agent.server.lingering_close import ClosingTransport, Linger, Lingering

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.loops.auto import auto_loop_factory
 
-from agent.error_response import RequestError, error_response
+from agent.errors.error_response import RequestError, error_response
 from agent.middleware.response_headers import ResponseHeaders
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim

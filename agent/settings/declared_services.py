@@ -6,7 +6,7 @@ set, and the vendor's tutorial defines for its two services, is added here: the 
 
 from dataclasses import dataclass
 
-from agent.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
+from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
 from agent.settings.services_file.services_file import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
 from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import Field, InstanceOf, ValidationError
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names

@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from agent.api.public_routes import public_routes
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.readiness import Readiness
 from agent.settings.settings import Settings, read_settings
 from tests.conftest import Sandbox

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from agent.error_codes import AgentCode
-from agent.error_response import error_response, internal_error_body
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import error_response, internal_error_body
 from agent.run import AgentGraph, Runs
 from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError

@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import AgentGraph, Run, Runs
 from agent.run_limit import RunLimit
 from graph.error_codes import GraphCode

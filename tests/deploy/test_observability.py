@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.error_table import ERROR_CODES
+from agent.errors.error_table import ERROR_CODES
 from agent.telemetry.metrics.catalog import METRICS
 from agent.telemetry.metrics.metric import Kind, Metric
 from graph.observed_calls import TOOL_ERROR

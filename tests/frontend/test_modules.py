@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.error_table import ERROR_TABLE
+from agent.errors.error_table import ERROR_TABLE
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 NODE = shutil.which("node") or "node"

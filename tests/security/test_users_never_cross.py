@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.error_table import ERROR_CODES
+from agent.errors.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
 from identity.credentials.cache import CredentialCache

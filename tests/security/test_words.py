@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.error_response import error_body, error_response
-from agent.error_table import ERROR_CODES, ERROR_TABLE
+from agent.errors.error_response import error_body, error_response
+from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
 from graph.tool_calls import failure_text
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
 from agent.api.ag_ui.tool_call_events import arguments_text
 from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from graph.events import MAX_CHARACTERS
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from agent.api.ag_ui.run_input import AssistantInput, RunAgentInput
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from graph.approvals.record import PendingApproval
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError

@@ -18,7 +18,7 @@ from agent.api.ag_ui.thread_runs import ThreadRuns
 from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.api.openapi_document import EVENTS
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
 from agent.run import Runs
 

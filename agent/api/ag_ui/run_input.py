@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from agent.api.messages import without_references
 from agent.api.validation_fault import openai_fault
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 

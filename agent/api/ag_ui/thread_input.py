@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage, HumanMessage
 
 from agent.api.ag_ui.messages import user_message
 from agent.api.ag_ui.run_input import AssistantInput, InputMessage, UserInput
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 
 def last_questions(given: Sequence[InputMessage], *, most: int) -> list[HumanMessage]:

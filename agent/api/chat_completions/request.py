@@ -11,7 +11,7 @@ from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Refused
 from agent.api.chat_completions.thread_request import ThreadRequest, thread_request
 from agent.api.messages import conversation, without_references
 from agent.api.validation_fault import openai_fault
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 _WHY: Final = {
     "tools": "this agent has its own tools and runs them itself",

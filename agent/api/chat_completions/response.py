@@ -13,8 +13,8 @@ from typing import Any
 
 from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
-from agent.error_codes import AgentCode
-from agent.error_response import RequestError, error_body, reported_body
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.run import RunEvent, RunReader
 from agent.run_end import Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind, PendingApproval

@@ -17,7 +17,7 @@ from agent.api.disconnect import while_connected
 from agent.api.openapi_document import CHAT_EVENTS
 from agent.api.response_models import Completion, ModelEntry, ModelList, documented
 from agent.conversations.conversation_runs import Conversations
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
 from agent.run import RunReader, Runs, end_of
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -13,7 +13,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from agent.api.chat_completions.parameters import ChatBody
 from agent.api.messages import AssistantMessage, InstructionMessage, UserMessage, WireMessage, conversation
 from agent.conversations.store.thread import is_thread_id
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 
 @dataclass(frozen=True, slots=True)

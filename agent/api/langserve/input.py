@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json
 
 from agent.api.messages import first_fault, langchain_conversation
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 MAX_BATCH: Final = 32
 

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 
 from agent.api.disconnect import ClientDisconnectedError
-from agent.error_response import RequestError, internal_error_body, reported_body, status_of
+from agent.errors.error_response import RequestError, internal_error_body, reported_body, status_of
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.langserve")

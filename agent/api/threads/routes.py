@@ -27,7 +27,7 @@ from agent.api.threads.models import (
 from agent.api.threads.thread_members import exported, message_page, thread_members
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.store.thread import owner_of
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
 
 _PAGE: Final = 50

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import UnavailableError
 
 _REASONS: Final = (

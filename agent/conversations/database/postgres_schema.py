@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.conversations.database.postgres_connections import SCHEMA
 from agent.conversations.database.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from agent.conversations.database.database import Rows, Statement, Transaction, query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
 from agent.conversations.database.work_thread import WorkThread
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 
 T = TypeVar("T")

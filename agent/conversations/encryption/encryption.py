@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
 

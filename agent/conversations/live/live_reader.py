@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import RunEvent, opening
 from identity.errors import AgentError, LimitError
 

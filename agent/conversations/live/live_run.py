@@ -11,7 +11,7 @@ from langsmith import tracing_context
 
 from agent.conversations.live.live_reader import AttachedReader, LiveReader
 from agent.conversations.live.replay_buffer import ReplayBuffer
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused, run_error
 from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from agent.conversations.database.database import Statement, Transaction, query
 from agent.conversations.store.thread import StoppedRun, ThreadStatus, not_found
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
 

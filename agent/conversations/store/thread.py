@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadNotFoundError
 from identity.principal import Principal
 

@@ -28,7 +28,7 @@ from agent.conversations.store.thread import (
 )
 from agent.conversations.store.title import first_question
 from agent.conversations.store.transcript import ThreadKey, Transcript
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadBusyError
 
 _EXPORTED: Final = 500

@@ -14,7 +14,7 @@ from agent.conversations.store.message_json import encoded, message_from_json, m
 from agent.conversations.store.run_state import Change
 from agent.conversations.store.thread import StoredMessage
 from agent.conversations.store.window import Window, tokens_of
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 
 _COLUMNS: Final = "seq, created_at, run_id, tokens, body"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from langchain_core.messages import FunctionMessage, ToolMessage, convert_to_messages
 
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import error_response
+from agent.errors.error_response import error_response
 from agent.langgraph_server.admission.run_admission import open_approvals
 from agent.langgraph_server.admission.run_input import named_interrupt
 from agent.langgraph_server.server_threads import ServerThreads

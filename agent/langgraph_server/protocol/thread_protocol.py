@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.error_response import RequestError, error_body, error_response
+from agent.errors.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.admission.run_admission import open_approvals
 from agent.langgraph_server.protocol.protocol_approvals import approval_refusal
 from agent.langgraph_server.protocol.protocol_command import CommandRefusal, command_refusal

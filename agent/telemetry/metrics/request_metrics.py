@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.error_table import ERROR_CODES
+from agent.errors.error_table import ERROR_CODES
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
 from identity.telemetry.measures import RESPONSE_SECONDS
 

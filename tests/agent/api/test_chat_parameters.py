@@ -12,7 +12,7 @@ from openai.types.chat import completion_create_params
 
 from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Honoured, Ignored, Refused
 from agent.api.chat_completions.request import ChatRequest, read_chat_request
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from tests.agent.conftest import AgentServer
 from tests.responsive import responsive
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import Run, RunEvent
 from graph.events import TextEvent
 from identity.errors import UnavailableError

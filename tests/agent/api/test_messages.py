@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 
 from agent.api.chat_completions.request import ChatRequest, read_chat_request
 from agent.api.messages import langchain_conversation
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 ASK = {"role": "user", "content": "hello"}
 CALL = {

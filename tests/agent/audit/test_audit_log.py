@@ -14,7 +14,7 @@ import pytest
 from agent.audit.file import AuditFile
 from agent.audit.log import AuditLog
 from agent.audit.verification.verify import verify
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.telemetry.logs.json_lines import JsonLines
 from identity.errors import AuditError
 from tests.agent.audit.audit_lines import event, limited, records_of

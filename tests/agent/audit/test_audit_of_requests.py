@@ -13,7 +13,7 @@ from langgraph_sdk import Auth
 from agent.audit.key import AuditKey
 from agent.audit.record import LogEvent
 from agent.audit.verification.verify import verify
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome

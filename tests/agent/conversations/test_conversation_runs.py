@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import SystemMessage
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run_end import Finished
 from identity.errors import (
     LimitError,

@@ -22,7 +22,7 @@ from agent.cli import app
 from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
-from agent.error_table import ERROR_CODES
+from agent.errors.error_table import ERROR_CODES
 from agent.settings.settings import read_settings
 from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod

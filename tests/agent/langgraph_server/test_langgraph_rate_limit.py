@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from langgraph_sdk import Auth
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.langgraph_server import entry as langgraph_server
 from agent.langgraph_server.token_references import agent_of_this_loop
 from tests.conftest import Sandbox

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from redis.asyncio import Redis
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.middleware.rate_limit import RequestRate
 from identity.errors import LimitError
 from identity.principal import Principal

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.api.app import create_app
 from agent.composition import Agent
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.server.web_server import listen, web_server
 from agent.settings.settings import read_settings
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens

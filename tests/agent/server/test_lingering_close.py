@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from agent.error_response import RequestError, error_response
+from agent.errors.error_response import RequestError, error_response
 from agent.middleware.body_limit import BodyLimit
 from agent.server.connection_limits import ConnectionLimits
 from agent.server.lingering_close import LingerLimits

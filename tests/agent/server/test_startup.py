@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from agent.api.response_models import ReadinessReport
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.server.startup import StartingApp, serve_agent
 from agent.server.web_server import listen
 from agent.settings.settings import read_settings

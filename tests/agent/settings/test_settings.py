@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.settings.settings import read_settings, variables
 from agent.telemetry.otlp_signal import Signal, otlp_signal
 from identity.access_identity import AccessIdentity

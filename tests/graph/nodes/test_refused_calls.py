@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.limits import Limits
 from graph.tool_calls import MAX_CALLS
 from identity.access_identity import AccessIdentity

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified

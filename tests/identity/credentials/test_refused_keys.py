@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement

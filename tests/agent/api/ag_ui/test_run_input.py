@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.api.ag_ui.messages import conversation
 from agent.api.ag_ui.run_input import read_run_input
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 USER = {"id": "u1", "role": "user", "content": "hello"}
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.api.ag_ui.run_input import read_run_input
 from agent.api.ag_ui.thread_input import last_questions, unknown
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 
 
 def user(identifier: str, content: Any = "hello") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from agent.conversations.database.postgres_connections import SCHEMA, PostgresCo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.store.threads import ThreadStore
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.postgres_process import PostgresProcess

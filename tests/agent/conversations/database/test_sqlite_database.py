@@ -13,7 +13,7 @@ from agent.conversations.database.database import query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.store.threads import ThreadStore
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 
 

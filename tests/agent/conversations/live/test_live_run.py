@@ -8,7 +8,7 @@ import pytest
 
 from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
 from agent.conversations.live.replay_buffer import ReplayBuffer
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run import RunEvent
 from agent.run_end import Finished, Paused
 from agent.telemetry.metrics.run_measures import RunMeasures

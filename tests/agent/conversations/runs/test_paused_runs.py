@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode

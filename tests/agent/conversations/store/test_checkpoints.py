@@ -18,7 +18,7 @@ from agent.conversations.database.database import Database, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.serializer import checkpoint_serializer
 from agent.conversations.store.checkpoints import Checkpoints
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
 from tests.agent.conversations.conftest import NewDatabase

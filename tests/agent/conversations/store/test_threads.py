@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.conversations.database.database import Database, query
 from agent.conversations.store.thread import Thread, owner_of
 from agent.conversations.store.threads import ThreadStore
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from agent.composition import Agent
-from agent.error_codes import AgentCode
-from agent.error_response import RequestError
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_response import RequestError
 from agent.langgraph_server.admission.run_admission import admit_run
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalKind, ApprovalRequest

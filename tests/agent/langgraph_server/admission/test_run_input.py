@@ -6,7 +6,7 @@ import pytest
 from langchain_core.load import dumpd
 from langchain_core.messages import ToolMessage
 
-from agent.error_response import RequestError
+from agent.errors.error_response import RequestError
 from agent.langgraph_server.admission.run_input import RunInput, checked_input, without_tool_results
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalState
 from graph.error_codes import GraphCode

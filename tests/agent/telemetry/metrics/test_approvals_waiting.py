@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from agent.telemetry.metrics.approvals_waiting import approvals_waiting
 from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.measures import AgentMeasures

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from agent.error_codes import AgentCode
+from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.error_code import ErrorCode, ErrorRow
 from identity.error_codes import IdentityCode

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-from agent.error_codes import AgentCode
-from agent.error_table import for_operators
-from agent.request_outcome import note_error
+from agent.errors.error_codes import AgentCode
+from agent.errors.error_table import for_operators
+from agent.errors.request_outcome import note_error
 from identity.errors import (
     AccessTokenError,
     AgentError,
