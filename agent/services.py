@@ -14,7 +14,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file.services_file import HTTPDeclaration
 from agent.settings.settings import Settings
-from identity.credentials.placement import BEARER
+from identity.credentials.http_auth.placement import BEARER
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,

@@ -24,7 +24,7 @@ from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
 from graph.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
-from identity.credentials.credential_auth import send_with_credential
+from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from tools.service import Service

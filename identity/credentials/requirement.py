@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from identity.credentials.placement import BEARER, Placement
-from identity.credentials.signed_request import SIGNED_REQUEST, SignedRequest
+from identity.credentials.http_auth.placement import BEARER, Placement
+from identity.credentials.http_auth.signed_request import SIGNED_REQUEST, SignedRequest
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from identity.credentials import credential_auth
 from identity.credentials.credential import Credential
-from identity.credentials.placement import BEARER, CredentialPlacement
+from identity.credentials.http_auth import credential_auth
+from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.telemetry.measures import OTHER

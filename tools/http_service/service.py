@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 from langchain_core.tools import BaseTool
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.placement import BEARER
+from identity.credentials.http_auth.placement import BEARER
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.credential_auth import send_with_credential
+from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.errors import ServiceError

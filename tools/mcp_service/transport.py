@@ -19,7 +19,7 @@ import httpx
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import BaseModel
 
-from identity.credentials.placement import BEARER, CredentialPlacement
+from identity.credentials.http_auth.placement import BEARER, CredentialPlacement
 from identity.secrets.secret import Secret
 from identity.tracing.attribute import Attribute
 from identity.tracing.error_type import error_type

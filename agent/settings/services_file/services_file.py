@@ -19,7 +19,7 @@ from pydantic import (
 
 from agent.settings.services_file.tool_policies import PolicyDeclaration
 from identity.access_identity import AccessIdentity
-from identity.credentials.placement import BEARER, Placement
+from identity.credentials.http_auth.placement import BEARER, Placement
 from identity.credentials.requirement import IssuedJwtRequirement, OAuthTokenRequirement
 from identity.transport.client import checked_url
 

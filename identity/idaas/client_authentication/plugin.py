@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from identity.acs3_signature import authorization, canonical_query, sha256_hex
+from identity.credentials.http_auth.acs3_signature import authorization, canonical_query, sha256_hex
 from identity.idaas.client_authentication.declaration import Declaration, SubjectTokenIn
 from identity.idaas.client_authentication.method import (
     ACCESS_TOKEN_TYPE,

@@ -11,7 +11,7 @@ from agent.services import ENTRY_POINTS, services
 from agent.settings.services_file.services_file import read_services_file
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
-from identity.credentials.placement import Placement
+from identity.credentials.http_auth.placement import Placement
 from identity.credentials.requirement import (
     AccessTokenRequirement,
     ApiKeyRequirement,

@@ -6,7 +6,7 @@ import pytest
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
-from identity.credentials.credential_auth import send_with_credential
+from identity.credentials.http_auth.credential_auth import send_with_credential
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.secrets.secret import Secret
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from identity.acs3_signature import authorization, canonical_query, sha256_hex
+from identity.credentials.http_auth.acs3_signature import authorization, canonical_query, sha256_hex
 from identity.credentials.sts_credential import StsCredential
 from identity.secrets.secret import Secret
 
