@@ -20,8 +20,8 @@ from agent.model_provider import model_provider
 from agent.readiness import Check, Readiness
 from agent.revocation.configured import revocation_store
 from agent.revocation.enforcement import Enforcement
-from agent.run import Runs
-from agent.run_limit import RunLimit
+from agent.runs.run import Runs
+from agent.runs.run_limit import RunLimit
 from agent.services import services
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures import AgentMeasures, pools_of

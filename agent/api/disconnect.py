@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from agent.run import RunReader
+from agent.runs.run import RunReader
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
-from agent.run import AgentGraph, Runs
+from agent.runs.run import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.run_measures import RunMeasures
 from agent.tracing import Tracing

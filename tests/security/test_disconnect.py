@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agent.composition import Agent
-from agent.run_end import Finished
+from agent.runs.run_end import Finished
 from agent.settings.settings import read_settings
 
 pytestmark = pytest.mark.promise("heals-by-itself")

@@ -19,7 +19,7 @@ from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.store.thread import is_thread_id, owner_of
 from agent.errors.error_response import RequestError
-from agent.run_end import Paused
+from agent.runs.run_end import Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 

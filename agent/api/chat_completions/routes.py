@@ -19,7 +19,7 @@ from agent.api.response_models import Completion, ModelEntry, ModelList, documen
 from agent.conversations.conversation_runs import Conversations
 from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
-from agent.run import RunReader, Runs, end_of
+from agent.runs.run import RunReader, Runs, end_of
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _BODY: Final = {"schema": chat_request_schema()}

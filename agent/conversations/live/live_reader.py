@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
 from agent.errors.error_codes import AgentCode
-from agent.run import RunEvent, opening
+from agent.runs.run import RunEvent, opening
 from identity.errors import AgentError, LimitError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class LiveReader:
 
 
 class AttachedReader:
-    """A reader of all events of a live run in the form of the surfaces (`agent.run.RunReader`)."""
+    """A reader of all events of a live run in the form of the surfaces (`agent.runs.run.RunReader`)."""
 
     def __init__(self, run: "LiveRun", *, keep: bool) -> None:
         """When the reader leaves, the run is cancelled unless `keep`."""

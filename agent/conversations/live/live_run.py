@@ -12,8 +12,8 @@ from langsmith import tracing_context
 from agent.conversations.live.live_reader import AttachedReader, LiveReader
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
-from agent.run import RunEvent
-from agent.run_end import Finished, Paused, run_error
+from agent.runs.run import RunEvent
+from agent.runs.run_end import Finished, Paused, run_error
 from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures
 from identity.errors import AgentError, UnavailableError
 from identity.tracing.carried_context import carried_context
@@ -48,7 +48,7 @@ class LiveRun:
     """A run in a task of its own. Readers do not delay it, and a reader that leaves does not cancel it.
 
     Readers receive `Finished` or `Paused` after it is stored. The context of the task is empty but for
-    the facts of its request, for the reason that is given at `agent.run`.
+    the facts of its request, for the reason that is given at `agent.runs.run`.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import RunTranscript
 from agent.conversations.store.thread import ThreadStatus
 from agent.errors.error_codes import AgentCode
-from agent.run_end import Finished, ModelMessages, Paused
+from agent.runs.run_end import Finished, ModelMessages, Paused
 from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from graph.events import AgentEvent

@@ -9,8 +9,8 @@ from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.chat_completions.response import CompletionStream
-from agent.run import Run, RunEvent
-from agent.run_end import Finished
+from agent.runs.run import Run, RunEvent
+from agent.runs.run_end import Finished
 from graph.events import TextEvent
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from agent.conversations.live.live_run import LiveRun, Outcome
 from agent.conversations.live.live_runs import LiveRuns
-from agent.run_end import Finished
+from agent.runs.run_end import Finished
 
 
 class Tale:

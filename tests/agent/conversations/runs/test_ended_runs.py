@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from agent.errors.error_codes import AgentCode
-from agent.run import RunEvent
-from agent.run_end import Finished, Paused
+from agent.runs.run import RunEvent
+from agent.runs.run_end import Finished, Paused
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import (

@@ -7,7 +7,7 @@ import pytest
 
 from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN
 from agent.errors.error_codes import AgentCode
-from agent.run_end import Finished, Paused
+from agent.runs.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError

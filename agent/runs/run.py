@@ -18,8 +18,8 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 from langsmith import tracing_context
 
-from agent.run_end import Finished, ModelMessages, Paused, run_error
-from agent.run_limit import RunLimit
+from agent.runs.run_end import Finished, ModelMessages, Paused, run_error
+from agent.runs.run_limit import RunLimit
 from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures
 from graph.context import AgentContext
 from graph.events import AgentEvent

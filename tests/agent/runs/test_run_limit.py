@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from agent.run import AgentGraph, Run, Runs
-from agent.run_limit import RunLimit
+from agent.runs.run import AgentGraph, Run, Runs
+from agent.runs.run_limit import RunLimit
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
