@@ -24,7 +24,7 @@ from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
 from agent.services import services
 from agent.settings.settings import Settings
-from agent.telemetry.metrics.measures import AgentMeasures, pools_of
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures, pools_of
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
 from agent.tracing import Tracing, trace_by_default

@@ -25,7 +25,7 @@ from agent.settings.variable_names import misspelt_variables
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.outlet import MetricsOutlet
+    from agent.telemetry.metrics.export.outlet import MetricsOutlet
 
 _LOG = logging.getLogger("idaas_agent.serve")
 
@@ -42,8 +42,8 @@ def serve(
     from agent.server.web_server import PortInUseError, listen
     from agent.server.workers import Workers
     from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.metrics_server import MetricsServer
-    from agent.telemetry.metrics.worker_metrics import published_sums
+    from agent.telemetry.metrics.export.metrics_server import MetricsServer
+    from agent.telemetry.metrics.export.worker_metrics import published_sums
 
     variables = environment(env_file)
     if host is not None:
@@ -77,7 +77,7 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
     Reports its metrics over `link`.
     """
     from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.worker_metrics import WorkerReports
+    from agent.telemetry.metrics.export.worker_metrics import WorkerReports
 
     set_up_logging()
     settings = read_settings(os.environ)

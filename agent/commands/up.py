@@ -98,7 +98,7 @@ def _run(
     from agent.server.startup import run_agent
     from agent.server.web_server import PortInUseError, web_server
     from agent.telemetry.logs.log_setup import set_up_logging
-    from agent.telemetry.metrics.metrics_server import MetricsServer
+    from agent.telemetry.metrics.export.metrics_server import MetricsServer
 
     settings = settings_or_stop(variables)
     export_otel_variables(variables)

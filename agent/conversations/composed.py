@@ -8,7 +8,7 @@ from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
 from agent.runs.run import AgentGraph, Runs
 from agent.settings.settings import Settings
-from agent.telemetry.metrics.run_measures import RunMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from agent.tracing import Tracing
 from graph.approvals.consent_urls import ConsentUrls
 

@@ -20,7 +20,7 @@ from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Runs
-from agent.telemetry.metrics.run_measures import RunMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken

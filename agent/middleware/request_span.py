@@ -5,7 +5,7 @@ Absent while traces are off.
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.telemetry.metrics.request_measures import METHODS
+from agent.telemetry.metrics.measures.request_measures import METHODS
 from agent.telemetry.traces.tracer import Tracer
 from identity.telemetry.measures import OTHER
 from identity.tracing.attribute import Attribute

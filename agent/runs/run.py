@@ -20,7 +20,7 @@ from langsmith import tracing_context
 
 from agent.runs.run_end import Finished, ModelMessages, Paused, run_error
 from agent.runs.run_limit import RunLimit
-from agent.telemetry.metrics.run_measures import RunMeasure, RunMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.node_error import MODEL

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from agent.composition import Agent
-    from agent.telemetry.metrics.outlet import MetricsOutlet
+    from agent.telemetry.metrics.export.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
 _STARTING: Final = {
@@ -97,8 +97,8 @@ def _published(
 ) -> AbstractAsyncContextManager[None]:
     """Publishes the metrics by `outlets`, and by those of the settings."""
     # Imported here, because what is measured of the graph takes longer to import than the server to listen.
-    from agent.telemetry.metrics.otlp_metrics import otlp_outlets
-    from agent.telemetry.metrics.publishing import published
+    from agent.telemetry.metrics.export.otlp_metrics import otlp_outlets
+    from agent.telemetry.metrics.export.publishing import published
 
     otlp = otlp_outlets(settings, agent.measures.metrics_not_exported)
     return published(agent.measures, [*outlets, *otlp])

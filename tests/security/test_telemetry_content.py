@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from agent.telemetry.logs.json_lines import JsonLines
 from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.prometheus_text import prometheus_text
+from agent.telemetry.metrics.export.prometheus_text import prometheus_text
 from tests.recorded_spans import Spans
 from tests.recorder import Recorder
 from tests.security.test_canaries import SURFACES

@@ -15,7 +15,7 @@ from agent.telemetry.metrics.request_metrics import REQUEST_METRICS
 from agent.telemetry.metrics.run_metrics import RUN_METRICS
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 METRICS: Final = (*REQUEST_METRICS, *RUN_METRICS, *IDENTITY_METRICS, *PROCESS_METRICS)
 BY_NAME: Final = {metric.name: metric for metric in METRICS}

@@ -8,7 +8,7 @@ from identity.revocation.revocation import Target
 from identity.telemetry.measures import SECONDS
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 _TARGETS: Final[Values] = {(target.value,): 0 for target in Target}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from identity.telemetry.measures import Labels
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 Value: TypeAlias = "float | tuple[float, ...]"
 """A number; of a histogram its counts within each bound and above, and the sum: a `Distribution`."""

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Final
 
+from agent.telemetry.metrics.measures.process_use import cpu_seconds, resident_bytes
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from agent.telemetry.metrics.process_use import cpu_seconds, resident_bytes
 from identity.telemetry.measures import SHORT_SECONDS
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 
 def _pools(measures: "AgentMeasures", member: str) -> Values:

@@ -7,7 +7,7 @@ from agent.telemetry.metrics.metric import Kind, Metric, Values, number
 from identity.telemetry.measures import LONG_SECONDS, Labels
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 _MODEL: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
 _CHAT: Final = ("chat", "openai")

@@ -97,8 +97,8 @@ async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):
 
 def test_what_listens_and_what_adds_up_workers_imports_no_part_of_the_agent():
     program = (
-        "import sys, agent.server.startup, agent.telemetry.metrics.worker_metrics,"
-        " agent.telemetry.metrics.metrics_server;"
+        "import sys, agent.server.startup, agent.telemetry.metrics.export.worker_metrics,"
+        " agent.telemetry.metrics.export.metrics_server;"
         "print(*{'fastapi', 'langchain_core', 'langgraph', 'opentelemetry.sdk'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter

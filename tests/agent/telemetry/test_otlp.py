@@ -13,11 +13,11 @@ from starlette.responses import Response
 
 from agent.settings.settings import Settings, read_settings
 from agent.telemetry.metrics.catalog import METRICS, read_metrics
-from agent.telemetry.metrics.measures import AgentMeasures
-from agent.telemetry.metrics.otlp_metrics import OtlpMetrics, otlp_outlets
+from agent.telemetry.metrics.export.otlp_metrics import OtlpMetrics, otlp_outlets
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.otlp_signal import OtlpSignal, Signal, otlp_signal
 from identity.secrets.secret import Secret
-from tests.agent.telemetry.metrics.test_prometheus_text import filled
+from tests.agent.telemetry.metrics.export.test_prometheus_text import filled
 from tests.recorder import Recorder
 from tests.running_agent import GREETING, StartAgent
 

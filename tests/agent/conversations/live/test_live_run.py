@@ -11,7 +11,7 @@ from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
-from agent.telemetry.metrics.run_measures import RunMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
 
 

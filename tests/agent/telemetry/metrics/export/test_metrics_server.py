@@ -9,8 +9,8 @@ import pytest
 
 from agent.server.web_server import listen
 from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.measures import AgentMeasures
-from agent.telemetry.metrics.metrics_server import MetricsServer
+from agent.telemetry.metrics.export.metrics_server import MetricsServer
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 Address = tuple[str, int]
 

@@ -16,9 +16,9 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, Final, cast
 
-from agent.telemetry.metrics.merging import merged, without_gauges
+from agent.telemetry.metrics.export.merging import merged, without_gauges
+from agent.telemetry.metrics.export.outlet import MetricsOutlet
 from agent.telemetry.metrics.metric import Reading
-from agent.telemetry.metrics.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.metrics")
 _REPORT: Final = b"report"

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
-from agent.telemetry.metrics.request_measures import RequestMeasures
-from agent.telemetry.metrics.run_measures import RunMeasures
+from agent.telemetry.metrics.measures.request_measures import RequestMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.observed_calls import ObservedCalls
 from identity.credentials.issue_measure import IssueMeasure
 from identity.telemetry.measures import SHORT_SECONDS, CacheUse, Distribution, Tally

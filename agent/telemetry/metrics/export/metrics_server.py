@@ -69,7 +69,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHTTPRequestHandler]:
-    from agent.telemetry.metrics.prometheus_text import prometheus_text  # not while the server starts
+    from agent.telemetry.metrics.export.prometheus_text import prometheus_text  # not while the server starts
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _SECONDS

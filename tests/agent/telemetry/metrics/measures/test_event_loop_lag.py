@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agent.telemetry.metrics.event_loop_lag import event_loop_lag
+from agent.telemetry.metrics.measures.event_loop_lag import event_loop_lag
 from identity.telemetry.measures import Distribution
 
 

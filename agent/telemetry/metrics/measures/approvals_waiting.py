@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from identity.errors import AgentError
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _SECONDS: Final = 15.0

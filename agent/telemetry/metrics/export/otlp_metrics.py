@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.settings.settings import Settings
+from agent.telemetry.metrics.export.outlet import MetricsOutlet
 from agent.telemetry.metrics.metric import Reading
-from agent.telemetry.metrics.outlet import MetricsOutlet
 from agent.telemetry.otlp_signal import OtlpSignal, Signal, otlp_signal
 
 _LOG: Final = logging.getLogger("idaas_agent.telemetry")
@@ -53,7 +53,7 @@ class OtlpMetrics:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
-        from agent.telemetry.metrics.otlp_points import metrics_data
+        from agent.telemetry.metrics.export.otlp_points import metrics_data
         from agent.telemetry.otlp_resource import agent_resource, otlp_headers
 
         exporter = OTLPMetricExporter(self._signal.endpoint, headers=dict(otlp_headers(self._signal.headers)))

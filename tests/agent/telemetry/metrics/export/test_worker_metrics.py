@@ -9,9 +9,9 @@ from threading import Thread
 import pytest
 
 from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.measures import AgentMeasures
+from agent.telemetry.metrics.export.worker_metrics import WorkerReports, WorkersMetrics, decoded, encoded
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.metrics.metric import Reading
-from agent.telemetry.metrics.worker_metrics import WorkerReports, WorkersMetrics, decoded, encoded
 
 RENEWALS = "idaas_agent.credential.renewals"
 DURATION = "http.server.request.duration"

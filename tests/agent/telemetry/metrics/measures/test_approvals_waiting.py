@@ -3,9 +3,9 @@
 import asyncio
 
 from agent.errors.error_codes import AgentCode
-from agent.telemetry.metrics.approvals_waiting import approvals_waiting
 from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.measures import AgentMeasures
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
+from agent.telemetry.metrics.measures.approvals_waiting import approvals_waiting
 from identity.errors import UnavailableError
 
 

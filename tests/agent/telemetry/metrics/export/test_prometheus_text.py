@@ -5,9 +5,9 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.telemetry.metrics.catalog import METRICS, read_metrics
-from agent.telemetry.metrics.measures import AgentMeasures
+from agent.telemetry.metrics.export.prometheus_text import prometheus_text
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.metrics.metric import Kind
-from agent.telemetry.metrics.prometheus_text import prometheus_text
 from identity.transport.pool import PoolUse
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent.telemetry.metrics.approvals_waiting import approvals_waiting
 from agent.telemetry.metrics.catalog import read_metrics
-from agent.telemetry.metrics.event_loop_lag import event_loop_lag
-from agent.telemetry.metrics.outlet import MetricsOutlet
+from agent.telemetry.metrics.export.outlet import MetricsOutlet
+from agent.telemetry.metrics.measures.approvals_waiting import approvals_waiting
+from agent.telemetry.metrics.measures.event_loop_lag import event_loop_lag
 
 if TYPE_CHECKING:
-    from agent.telemetry.metrics.measures import AgentMeasures
+    from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 
 
 @asynccontextmanager
