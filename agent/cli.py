@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.access_token import token
-from agent.commands.audit import app as audit_app
+from agent.commands.audit.command import app as audit_app
 from agent.commands.chat import chat
 from agent.commands.doctor import doctor
 from agent.commands.package import app as package_app
@@ -22,7 +22,7 @@ app = typer.Typer(
     help="An AI agent that never acts without a known identity.",
 )
 if find_spec("sandbox") is not None:  # a deployed agent has none
-    from agent.commands.run_sandbox import app as sandbox_app
+    from agent.commands.sandbox.run_sandbox import app as sandbox_app
     from agent.commands.up import up
 
     app.command()(up)

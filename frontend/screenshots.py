@@ -17,7 +17,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from agent.api.app import create_app
-from agent.commands.sandbox_page import PageGrant, sandbox_page_config
+from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
 from agent.composition import Agent
 from agent.server.page_server import page_application
 from agent.server.web_server import listen, web_server

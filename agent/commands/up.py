@@ -13,9 +13,9 @@ from rich.text import Text
 
 from agent.commands.metrics_port import metrics_listener
 from agent.commands.options import DEFAULT_SANDBOX_URL, with_options
-from agent.commands.sandbox_file import chosen_file, stop_with_faults
-from agent.commands.sandbox_options import SandboxRunOptions
-from agent.commands.sandbox_page import PageGrant, sandbox_page_config
+from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
+from agent.commands.sandbox.run_options import SandboxRunOptions
+from agent.commands.sandbox.sandbox_file import chosen_file, stop_with_faults
 from agent.commands.terminal import (
     environment,
     export_otel_variables,

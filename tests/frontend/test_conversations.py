@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from agent.commands.sandbox_page import PageGrant, sandbox_page_config
+from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
 from tests.agent.conftest import running_agent
 from tests.frontend.chat_page import PAGE, ask
 from tests.frontend.sandbox_sign_in import fill_form

@@ -1,6 +1,6 @@
 """`idaas-agent sandbox`: the stand-in cloud alone, for an agent that is started separately.
 
-Its subcommands, which add to `sandbox.toml`, are in `sandbox_additions`.
+Its subcommands, which add to `sandbox.toml`, are in `additions`.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.options import with_options
-from agent.commands.sandbox_additions import add_commands
-from agent.commands.sandbox_file import stop_with_faults
-from agent.commands.sandbox_options import SandboxRunOptions
+from agent.commands.sandbox.additions import add_commands
+from agent.commands.sandbox.run_options import SandboxRunOptions
+from agent.commands.sandbox.sandbox_file import stop_with_faults
 from agent.commands.terminal import environment, out, stop
 
 if TYPE_CHECKING:

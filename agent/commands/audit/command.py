@@ -2,8 +2,8 @@
 
 import typer
 
-from agent.commands.audit_show import show
-from agent.commands.audit_verify import verify
+from agent.commands.audit.show import show
+from agent.commands.audit.verify import verify
 
 app = typer.Typer(help="The audit log: verify it, show it.", no_args_is_help=True)
 app.command()(verify)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from agent.commands.audit_files import Files, named_files, unusable
+from agent.commands.audit.files import Files, named_files, unusable
 from agent.commands.terminal import ENV_FILE_HELP, environment, out
 from agent.settings.variables.records import keys_in_file
 

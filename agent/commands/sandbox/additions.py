@@ -12,7 +12,7 @@ import httpx
 import typer
 
 from agent.commands.options import DEFAULT_FOLDER, DEFAULT_SANDBOX_URL, FOLDER, SANDBOX_URL
-from agent.commands.sandbox_file import CONFIG, chosen_file, stop_with_faults
+from agent.commands.sandbox.sandbox_file import CONFIG, chosen_file, stop_with_faults
 from agent.commands.terminal import out, stop
 from identity.access_identity import AccessIdentity
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from agent.commands.audit_files import Files, named_files, unusable
+from agent.commands.audit.files import Files, named_files, unusable
 from agent.commands.point_in_time import seconds_of
 from agent.commands.terminal import ENV_FILE_HELP, environment, err, out
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands.options import DEFAULT_FOLDER, FOLDER
-from agent.commands.sandbox_file import CONFIG, chosen_file
+from agent.commands.sandbox.sandbox_file import CONFIG, chosen_file
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 
 if TYPE_CHECKING:
