@@ -9,16 +9,16 @@ from typing import Any
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail, issue_action
-from identity.credentials.cache import CredentialCache
-from identity.credentials.cached_credential import CachedCredential, cached_credential
+from identity.credentials.cache.cached_credential import CachedCredential, cached_credential
+from identity.credentials.cache.credential_cache import CredentialCache
+from identity.credentials.cache.credential_key import CredentialKey, credential_key, required_caller
+from identity.credentials.cache.dependents import Dependents
+from identity.credentials.cache.freshness import api_key_freshness, token_freshness
+from identity.credentials.cache.refusal_cache import RefusalCache
 from identity.credentials.credential import Credential
-from identity.credentials.credential_key import CredentialKey, credential_key, required_caller
 from identity.credentials.credential_span import show_requirement
-from identity.credentials.dependents import Dependents
-from identity.credentials.freshness import api_key_freshness, token_freshness
 from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
-from identity.credentials.refusal_cache import RefusalCache
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (

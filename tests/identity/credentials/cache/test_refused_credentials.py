@@ -9,7 +9,7 @@ import pytest
 
 from identity.access_identity import AccessIdentity
 from identity.credentials.broker import CredentialBroker
-from identity.credentials.refusal_cache import RefusalCache
+from identity.credentials.cache.refusal_cache import RefusalCache
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.errors import (
     AgentError,

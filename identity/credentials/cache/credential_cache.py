@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
-from identity.credentials.cached_credential import CachedCredential
-from identity.credentials.credential_key import CredentialKey
+from identity.credentials.cache.cached_credential import CachedCredential
+from identity.credentials.cache.credential_key import CredentialKey
 from identity.credentials.requirement import CredentialRequirement
 from identity.principal import Principal
 

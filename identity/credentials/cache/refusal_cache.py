@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from identity.credentials.credential_key import CredentialKey
+from identity.credentials.cache.credential_key import CredentialKey
 from identity.error_copy import copy_error
 from identity.errors import CredentialError
 

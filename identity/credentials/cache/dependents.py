@@ -1,6 +1,6 @@
 """Removes the cached credentials that depend on a refused one."""
 
-from identity.credentials.cache import CredentialCache
+from identity.credentials.cache.credential_cache import CredentialCache
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.error_codes import IdentityCode

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.cache.credential_key import required_caller
+from identity.credentials.cache.freshness import Freshness
 from identity.credentials.credential import Credential
-from identity.credentials.credential_key import required_caller
-from identity.credentials.freshness import Freshness
 from identity.credentials.requirement import CredentialRequirement
 from identity.secrets.secret import Secret
 
