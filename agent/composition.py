@@ -45,7 +45,7 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
-from identity.idaas.user_event_reader import UserEventReader
+from identity.idaas.user_events.user_event_reader import UserEventReader
 from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks

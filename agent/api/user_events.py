@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from agent.middleware.authentication import EVENTS_PATH
 from agent.revocation.store import StoreError
 from identity.errors import AgentError
-from identity.idaas.user_event import SubjectMember, UserEvent
-from identity.idaas.user_event_reader import EventRefusedError, UserEventReader
+from identity.idaas.user_events.user_event import SubjectMember, UserEvent
+from identity.idaas.user_events.user_event_reader import EventRefusedError, UserEventReader
 from identity.revocation.revocation import Revocation
 
 _LOG: Final = logging.getLogger("idaas_agent.user_events")

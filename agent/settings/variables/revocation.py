@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import Url, VariableGroup, Word, secret_in_file
-from identity.idaas.user_event import SubjectMember
-from identity.idaas.user_event_reader import encryption_key
+from identity.idaas.user_events.user_event import SubjectMember
+from identity.idaas.user_events.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from identity.idaas.user_event import PREFIX, SubjectMember, UserEvent
+from identity.idaas.user_events.user_event import PREFIX, SubjectMember, UserEvent
 from identity.revocation.revocation import Origin, Revocation, Target
 
 pytestmark = pytest.mark.promise("revoked-refused")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from identity.idaas.user_event_reader import EventRefusedError, UserEventReader
+from identity.idaas.user_events.user_event_reader import EventRefusedError, UserEventReader
 from identity.secrets.secret import Secret
-from tests.identity.idaas.user_event_request import (
+from tests.identity.idaas.user_events.user_event_request import (
     APPLICATION,
     INSTANCE,
     KEY,
