@@ -30,15 +30,15 @@ from identity.errors import (
     RequirementRefusedError,
     UnreachableError,
 )
-from identity.idaas.api_key import obtain_credential
 from identity.idaas.client_authentication.method import USER_AGENT, Grant, TokenRequest
-from identity.idaas.cloud_role_credential import obtain_cloud_role
 from identity.idaas.configuration import SdkConfiguration
+from identity.idaas.credential_store.api_key import obtain_credential
+from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
+from identity.idaas.credential_store.issued_jwt import generate_jwt
+from identity.idaas.credential_store.oauth_token import fetch_oauth_token
+from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.idaas.exchanged_token import is_agents_own
-from identity.idaas.issued_jwt import generate_jwt
-from identity.idaas.oauth_token import fetch_oauth_token
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
-from identity.idaas.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
 from identity.secrets.secret import Secret
 from identity.strict_json import read_object

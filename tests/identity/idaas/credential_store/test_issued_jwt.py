@@ -15,7 +15,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, RequirementRefusedError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.configuration import read_sdk_configuration
-from identity.idaas.issued_jwt import generate_jwt
+from identity.idaas.credential_store.issued_jwt import generate_jwt
 from identity.idaas.issuer import IDaaSIssuer
 from identity.secrets.secret import Secret
 from tests.identity.credentials.controlled_issuer import settled

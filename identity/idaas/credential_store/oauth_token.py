@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
-from identity.idaas.store_operation import StoreOperation
+from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 

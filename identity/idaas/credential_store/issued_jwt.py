@@ -9,7 +9,7 @@ import jwt
 
 from identity.credentials.requirement import IssuedJwtRequirement
 from identity.error_codes import IdentityCode
-from identity.idaas.store_operation import StoreOperation
+from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 

@@ -6,7 +6,7 @@ import pytest
 
 from identity.credentials.requirement import CloudRoleRequirement
 from identity.credentials.sts_credential import StsCredential
-from identity.idaas.cloud_role_credential import obtain_cloud_role
+from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
 
 ROLE = "acs:ram::1000000000000001:role/report-reader"
 OPERATION = obtain_cloud_role(CloudRoleRequirement(ROLE, 900))

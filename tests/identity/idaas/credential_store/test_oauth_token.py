@@ -8,7 +8,7 @@ from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.error_copy import copy_error
 from identity.errors import ConsentRequiredError
-from identity.idaas.oauth_token import fetch_oauth_token
+from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 

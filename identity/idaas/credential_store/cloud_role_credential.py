@@ -9,7 +9,7 @@ from typing import Any, Final
 from identity.credentials.requirement import CloudRoleRequirement
 from identity.credentials.sts_credential import StsCredential
 from identity.error_codes import IdentityCode
-from identity.idaas.store_operation import StoreOperation
+from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.idaas.store_operation import StoreOperation
+from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.secrets.secret import Secret
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it is sent in a header
