@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from identity.idaas.client_authentication.declaration import Declaration
-from identity.idaas.private_key import PrivateKey, read_private_key, read_private_keys
+from identity.idaas.client_authentication.private_key import PrivateKey, read_private_key, read_private_keys
 from identity.secrets.secret_file import SecretFile
 from identity.secrets.secret_source import FixedSecret, SecretSource
 

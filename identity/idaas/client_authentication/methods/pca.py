@@ -7,13 +7,13 @@ from datetime import datetime
 
 import jwt
 
-from identity.idaas.certificates import check_certificates
 from identity.idaas.client_authentication.assertion import assertion_claims
+from identity.idaas.client_authentication.certificates import check_certificates
 from identity.idaas.client_authentication.declaration import Declaration
 from identity.idaas.client_authentication.federated_credential import federated_form, read_credential_name
 from identity.idaas.client_authentication.method import ClientAuthentication, TokenRequest
+from identity.idaas.client_authentication.private_key import PrivateKey, assertion_algorithm
 from identity.idaas.client_authentication.private_key_member import read_client_key
-from identity.idaas.private_key import PrivateKey, assertion_algorithm
 from identity.secrets.secret_source import SecretSource
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from identity.idaas.private_key import PrivateKey
+from identity.idaas.client_authentication.private_key import PrivateKey
 
 _CERTIFICATE, _CHAIN = "clientX509Certificate", "x509CertChains"
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, UnreachableError
-from identity.idaas.client_authentication.pkcs7 import Pkcs7
+from identity.idaas.client_authentication.methods.pkcs7 import Pkcs7
 from sandbox.authn_method import AuthnMethod
 from tests.recorder import Recorder
 

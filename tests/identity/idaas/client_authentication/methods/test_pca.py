@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from identity.errors import ConfigurationError
-from identity.idaas.certificates import check_certificates
-from identity.idaas.client_authentication.pca import Pca
+from identity.idaas.client_authentication.certificates import check_certificates
+from identity.idaas.client_authentication.methods.pca import Pca
 from sandbox.authn_method import AuthnMethod
 
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
