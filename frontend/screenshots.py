@@ -22,8 +22,8 @@ from agent.composition import Agent
 from agent.server.page_server import page_application
 from agent.server.web_server import listen, web_server
 from agent.settings.settings import read_settings
-from sandbox.faults import Fault
-from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
+from sandbox.faults.faults import Fault
+from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 
 FRONTEND = Path(__file__).resolve().parent
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}

@@ -16,14 +16,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
-from sandbox.configuration import ConfigurationFaultsError
-from sandbox.directory import AGENT_AUDIENCE
-from sandbox.faults import SERVICES, Fault
+from sandbox.configuration.configuration import ConfigurationFaultsError
+from sandbox.faults.faults import SERVICES, Fault
 from sandbox.idaas.account_synchronization import AccountSynchronization
 from sandbox.local_callers import for_this_machine_only
 from sandbox.ram.policy import Policy
-from sandbox.settings import Settings
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT_AUDIENCE
+from sandbox.state.settings import Settings
 
 
 class Control:

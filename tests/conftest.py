@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import uvicorn
 
-from sandbox.clock import SettableClock
-from sandbox.cloud import Cloud
-from sandbox.directory import AGENT_AUDIENCE
-from sandbox.server import RunningSandbox, SandboxOptions, start_sandbox
+from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
+from sandbox.state.clock import SettableClock
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT_AUDIENCE
 
 pytest_plugins = [
     "tests.agent.langgraph_server.langgraph_process",

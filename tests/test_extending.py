@@ -18,7 +18,7 @@ from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
 from identity.secrets.secret import Secret
-from sandbox.server import SandboxOptions, start_sandbox
+from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 from tests.tools.mcp_service.mcp_server import Server

@@ -32,7 +32,7 @@ from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agent.composition import Agent
-    from sandbox.server import RunningSandbox
+    from sandbox.server.server import RunningSandbox
 
 _AGENT_PORT = 9002
 _FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
@@ -54,9 +54,9 @@ def up(
 ) -> None:
     """Runs the sandbox, the agent and the page. Open the page and sign in as alice. Ctrl-C stops all."""
     from agent.server.web_server import PortInUseError, listen
-    from sandbox.configuration import ConfigurationFaultsError
-    from sandbox.listener import PortInUseError as SandboxPortInUseError
-    from sandbox.server import start_sandbox
+    from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.server.listener import PortInUseError as SandboxPortInUseError
+    from sandbox.server.server import start_sandbox
 
     logging.basicConfig(level=logging.ERROR)
     chosen_file(options.config)  # stops before a port is taken

@@ -12,9 +12,9 @@ import logging
 import sys
 from pathlib import Path
 
-from sandbox.cloud import Cloud
-from sandbox.directory import Directory, User
-from sandbox.server import SandboxOptions, install, running
+from sandbox.server.server import SandboxOptions, install, running
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Directory, User
 
 
 class LargeDirectory(Directory):

@@ -35,7 +35,7 @@ _MODULES: Final = (
     "sandbox.function_compute",
     "sandbox.idaas",
     "sandbox.model_studio",
-    "sandbox.server",
+    "sandbox.server.server",
     "uvicorn.main",
     "uvloop",
 )

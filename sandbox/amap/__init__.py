@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 from sandbox.amap.endpoint import PATH, Endpoint
 from sandbox.amap.sessions import Serving, Sessions
 from sandbox.amap.tool_server import tool_server
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
+from sandbox.state.cloud import Cloud
 
 
 def application(cloud: Cloud) -> ASGIApp:

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from sandbox.amap.sessions import Sessions
-from sandbox.cloud import Cloud
-from sandbox.vault import AMAP_API_KEY
+from sandbox.state.cloud import Cloud
+from sandbox.state.vault import AMAP_API_KEY
 
 PATH = "/api/v1/mcps/amap-maps/mcp"
 _MAX_BODY = 1_000_000

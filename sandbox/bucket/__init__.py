@@ -5,7 +5,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.bucket.endpoint import Bucket
-from sandbox.cloud import Cloud
+from sandbox.state.cloud import Cloud
 
 PATH = "/bucket"
 

@@ -3,11 +3,11 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.cloud import Cloud
 from sandbox.oauth_error import new_request_id
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest, read_request
 from sandbox.ram.execution_role import StsCredential
+from sandbox.state.cloud import Cloud
 
 BUCKET = "reports"
 OBJECTS = {

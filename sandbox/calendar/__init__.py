@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
 from sandbox.oauth_error import bearer_token
-from sandbox.oauth_providers import AuthorizationSession
+from sandbox.state.cloud import Cloud
+from sandbox.state.oauth_providers import AuthorizationSession
 
 PATH = "/calendar"
 _HEADERS = {

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
+from sandbox.state.cloud import Cloud
 
 PATH = "/cluster"
 

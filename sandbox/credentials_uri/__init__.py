@@ -9,10 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.local_callers import for_this_machine_only
 from sandbox.ram.execution_role import StsCredential, utc_text
+from sandbox.state.cloud import Cloud
 
 PATH = "/ram/credentials"
 

@@ -7,14 +7,14 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
 from sandbox.developer_api import cloud_role_operations
 from sandbox.developer_api.cloud_role_operations import CloudRoleOperations
 from sandbox.developer_api.endpoint import Endpoint, PublicEndpoint
 from sandbox.developer_api.jwt_operations import MANAGE, OBTAIN, READ, JwtOperations
 from sandbox.developer_api.oauth_operations import OAuthOperations
 from sandbox.developer_api.obtain_credential import PERMISSION, ObtainCredential
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
+from sandbox.state.cloud import Cloud
 
 _TOKENS = "/v2/{instance}/authenticationTokens"
 

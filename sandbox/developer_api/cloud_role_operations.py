@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sandbox.access_tokens import IssuedToken
-from sandbox.cloud import Cloud
 from sandbox.developer_api.endpoint import Members, check_released, text
 from sandbox.oauth_error import OAuthError
 from sandbox.ram.cloud_roles import CloudRole
 from sandbox.ram.execution_role import utc_text
+from sandbox.state.access_tokens import IssuedToken
+from sandbox.state.cloud import Cloud
 
 OBTAIN = "cloud_account_role:obtain_access_credential"
 _ACCOUNT = "ca_sandbox01"

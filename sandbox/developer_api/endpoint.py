@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
-from sandbox.directory import PAM_AUDIENCE
-from sandbox.events import Event
 from sandbox.oauth_error import OAuthError, bearer_token, error_response, new_request_id, single_parameters
+from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import PAM_AUDIENCE
+from sandbox.state.events import Event
 
 Members = Mapping[str, Any]
 """Of the JSON body of a POST, else of the query."""

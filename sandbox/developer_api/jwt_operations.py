@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.access_tokens import IssuedToken
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
 from sandbox.developer_api.endpoint import Members, check_released, text
-from sandbox.directory import AGENT
-from sandbox.jwt_providers import JwtProvider, StoredJwt
 from sandbox.oauth_error import OAuthError
+from sandbox.state.access_tokens import IssuedToken
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT
+from sandbox.state.jwt_providers import JwtProvider, StoredJwt
 
 OBTAIN, MANAGE, READ = (f"authentication_token:{right}" for right in ("obtain", "manage", "read"))
 _RESERVED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})

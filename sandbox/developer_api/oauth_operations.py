@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sandbox.access_tokens import IssuedToken
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
 from sandbox.developer_api.endpoint import Members, check_released, text
-from sandbox.directory import AGENT
 from sandbox.oauth_error import OAuthError
-from sandbox.oauth_providers import AuthorizationSession, OAuthToken
+from sandbox.state.access_tokens import IssuedToken
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT
+from sandbox.state.oauth_providers import AuthorizationSession, OAuthToken
 
 
 class OAuthOperations:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sandbox.access_tokens import IssuedToken
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
 from sandbox.developer_api.endpoint import Members, check_released
 from sandbox.oauth_error import OAuthError, required
-from sandbox.vault import VaultCredential
+from sandbox.state.access_tokens import IssuedToken
+from sandbox.state.cloud import Cloud
+from sandbox.state.vault import VaultCredential
 
 PERMISSION = "credential:obtain"
 

@@ -8,10 +8,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
 from sandbox.ecs.metadata_service import MetadataService
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.local_callers import LOOPBACK_NAMES, for_this_machine_only
+from sandbox.state.cloud import Cloud
 
 _ROLES = "/latest/meta-data/ram/security-credentials/"
 

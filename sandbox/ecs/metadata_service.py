@@ -6,10 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from sandbox.cloud import Cloud
 from sandbox.credentials_uri import credentials_body
 from sandbox.federation.instance_document import instance_identity
 from sandbox.ram.execution_role import ROLE, utc_text
+from sandbox.state.cloud import Cloud
 
 LONGEST_TOKEN = 21600
 _FACTS = ("instance-id", "region-id", "zone-id", "owner-account-id")

@@ -9,8 +9,8 @@ from sandbox.federation.id_token import IDAAS_AUDIENCE, signing_key, workload_to
 from sandbox.federation.id_token_check import verified_claims
 from sandbox.federation.instance_document import signed_document
 from sandbox.federation.keys import FederationKeys, certified_key
-from sandbox.settings import Settings
-from sandbox.signing_keys import Jwks
+from sandbox.state.settings import Settings
+from sandbox.state.signing_keys import Jwks
 
 
 class Federation:

@@ -10,14 +10,14 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.function_compute.caller import claims_for_functions
 from sandbox.function_compute.echo import METHODS, Echo
 from sandbox.function_compute.enterprise import enterprise, health
 from sandbox.function_compute.http_trigger import HttpTrigger
 from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup
 from sandbox.function_compute.leave import LeaveService
+from sandbox.state.cloud import Cloud
 
 
 def application(cloud: Cloud) -> ASGIApp:

@@ -9,13 +9,13 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.cloud import Cloud
-from sandbox.configuration import EchoService
+from sandbox.configuration.configuration import EchoService
 from sandbox.function_compute.authorization import RefusedError, Requirement
 from sandbox.function_compute.caller import Caller, claims_for_functions, read_caller
 from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER
 from sandbox.function_compute.jwt_check import TokenRejectedError, check
-from sandbox.jwt_providers import JwtRefusedError
+from sandbox.state.cloud import Cloud
+from sandbox.state.jwt_providers import JwtRefusedError
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _MAX_BODY = 1_000_000

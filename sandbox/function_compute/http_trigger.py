@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.counters import Counters
 from sandbox.function_compute.jwt_authentication import ClaimPassBy, JwtAuthentication, TokenLookup
 from sandbox.function_compute.jwt_check import TokenRejectedError, check
+from sandbox.state.counters import Counters
 
 REQUEST_ID_HEADER = "x-fc-request-id"
 Clock = Callable[[], float]

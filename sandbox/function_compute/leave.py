@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
-from sandbox.cloud import Cloud
-from sandbox.directory import LEAVE_AUDIENCE
 from sandbox.function_compute.absence import Absence
 from sandbox.function_compute.authorization import RefusedError, Requirement
 from sandbox.function_compute.caller import Caller
 from sandbox.function_compute.employees import EMPLOYEES, Employee
 from sandbox.function_compute.leave_ledger import LeaveLedger
 from sandbox.function_compute.web_function import Operation, json_object, now, web_function
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import LEAVE_AUDIENCE
 
 READ = Requirement(LEAVE_AUDIENCE, ("leave.read", "leave.write"), person=True)
 WRITE = Requirement(LEAVE_AUDIENCE, ("leave.write",), person=True)

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.cloud import Cloud
-from sandbox.directory import AGENT
 from sandbox.function_compute.authorization import RefusedError, Requirement
 from sandbox.function_compute.caller import Caller, read_caller
 from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT
 
 AGENTS = frozenset({AGENT})
 _MAX_BODY = 1_000_000

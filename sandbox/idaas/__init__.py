@@ -11,8 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
 from sandbox.idaas.discovery import DiscoveryEndpoint, InstanceEndpoint, JwksEndpoint
@@ -20,6 +19,7 @@ from sandbox.idaas.logout_endpoint import LogoutEndpoint
 from sandbox.idaas.refresh_token import RefreshTokens
 from sandbox.idaas.sign_in_session import SignInSessions
 from sandbox.idaas.token_endpoint import TokenEndpoint
+from sandbox.state.cloud import Cloud
 
 ISSUER_PATH = "/api/v2/iauths_system/oauth2"
 LOGIN_PATH = "/login/app/common/oauth2"

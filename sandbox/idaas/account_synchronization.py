@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.addresses import INSTANCE, PROVISIONING_PATH, SYNCHRONIZED_APPLICATION
-from sandbox.cloud import Cloud
-from sandbox.directory import User
-from sandbox.signing_keys import new_key
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import User
+from sandbox.state.signing_keys import new_key
 
 _PREFIX = "urn:alibaba:idaas:app:event:"
 _SECONDS, _ATTEMPTS, _PAUSE_SECONDS = 10.0, 5, 0.5

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from sandbox.directory import Application, Directory
 from sandbox.idaas.authorization_code import CHALLENGE
 from sandbox.idaas.scope import RequestedScope, parse_scope
 from sandbox.oauth_error import OAuthError
+from sandbox.state.directory import Application, Directory
 
 RESPONSE_TYPES = frozenset({("token",), ("id_token",), ("id_token", "token"), ("code",)})
 CODE_ONLY = ("code",)

@@ -7,8 +7,6 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox.cloud import Cloud
-from sandbox.directory import User
 from sandbox.idaas.authorization_code import AuthorizationCodes, CodeGrant
 from sandbox.idaas.authorization_request import (
     CODE_ONLY,
@@ -29,6 +27,8 @@ from sandbox.idaas.pages import page
 from sandbox.idaas.scope import user_permissions
 from sandbox.idaas.sign_in_session import SignInSessions, set_private_cookie
 from sandbox.oauth_error import OAuthError, new_request_id, single_parameters
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import User
 
 CSRF_COOKIE = "idaas_sandbox_csrf"
 

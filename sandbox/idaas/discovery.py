@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
+from sandbox.state.cloud import Cloud
 
 
 class DiscoveryEndpoint:

@@ -5,11 +5,11 @@ from typing import Any
 
 from joserfc import jwt
 
-from sandbox.access_tokens import Minted
-from sandbox.cloud import Cloud
-from sandbox.directory import Application, User
-from sandbox.events import Event
 from sandbox.oauth_error import OAuthError
+from sandbox.state.access_tokens import Minted
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Application, User
+from sandbox.state.events import Event
 
 
 def token_answer(minted: Minted, **more: str) -> dict[str, Any]:

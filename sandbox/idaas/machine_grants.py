@@ -6,12 +6,12 @@ Used by the token endpoint and by the OpenAPI action GenerateOauthToken.
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.access_tokens import IssuedToken, TokenRefusedError
-from sandbox.cloud import Cloud
-from sandbox.directory import Application, User
 from sandbox.idaas.issuance import Attempt, record_issued, token_answer
 from sandbox.idaas.scope import machine_permissions, parse_scope, user_permissions
 from sandbox.oauth_error import OAuthError, required
+from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Application, User
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a type, not a token
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sandbox.directory import Application, Directory, User
 from sandbox.oauth_error import OAuthError
+from sandbox.state.directory import Application, Directory, User
 
 ALL = ".all"
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "phone"})

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.directory import Directory, User
-from sandbox.settings import Settings
+from sandbox.state.directory import Directory, User
+from sandbox.state.settings import Settings
 
 COOKIE = "idaas_sandbox_session"
 COOKIE_PATH = "/login"

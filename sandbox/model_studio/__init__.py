@@ -5,10 +5,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.model_studio.endpoint import SERVICE, Endpoint
 from sandbox.model_studio.rejection import error_body
+from sandbox.state.cloud import Cloud
 
 BASE = "/compatible-mode/v1"
 

@@ -2,8 +2,8 @@
 
 import re
 
-from sandbox.cloud import Cloud
-from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
+from sandbox.state.cloud import Cloud
+from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 
 _LOOKS_LIKE_ONE = re.compile(
     rb"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"  # a JWT

@@ -9,16 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox.amap.weather import today
-from sandbox.cloud import Cloud
-from sandbox.failing_service import DROP_EXTENSION
-from sandbox.faults import Fault
+from sandbox.faults.failing_service import DROP_EXTENSION
+from sandbox.faults.faults import Fault
 from sandbox.model_studio import rejection, wire
 from sandbox.model_studio.chat_request import read
 from sandbox.model_studio.completion import complete
 from sandbox.model_studio.credential_watch import contains_credential
 from sandbox.model_studio.model_list import MODELS
 from sandbox.model_studio.rejection import RejectedRequestError
-from sandbox.vault import LLM_API_KEY
+from sandbox.state.cloud import Cloud
+from sandbox.state.vault import LLM_API_KEY
 
 SERVICE = "model_studio"
 STREAM_FAULTS = "model_studio.stream"

@@ -7,11 +7,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.cloud import Cloud
-from sandbox.failing_service import observed
+from sandbox.faults.failing_service import observed
 from sandbox.openapi.assume_role_with_oidc import AssumeRoleWithOidc
 from sandbox.openapi.gateway import Gateway, service_of
 from sandbox.openapi.generate_oauth_token import GenerateOauthToken
+from sandbox.state.cloud import Cloud
 
 
 def application(cloud: Cloud) -> ASGIApp:

@@ -7,9 +7,9 @@ import re
 from typing import Protocol
 from urllib.parse import quote
 
-from sandbox.cloud import Cloud
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
 from sandbox.ram.execution_role import StsCredential
+from sandbox.state.cloud import Cloud
 
 TIME_WINDOW = 15 * 60
 _AUTHORIZATION = re.compile(

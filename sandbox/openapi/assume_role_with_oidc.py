@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sandbox.cloud import Cloud
-from sandbox.events import Event
 from sandbox.federation.id_token import STS_AUDIENCE, SUBJECT
 from sandbox.federation.id_token_check import IdTokenRefusedError
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
 from sandbox.ram.execution_role import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN, utc_text
+from sandbox.state.cloud import Cloud
+from sandbox.state.events import Event
 
 _SHORTEST, _LONGEST = 900, 3600
 _REFUSALS = {

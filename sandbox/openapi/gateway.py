@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from sandbox.cloud import Cloud
 from sandbox.oauth_error import new_request_id
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest, read_request
+from sandbox.state.cloud import Cloud
 
 _HELP = "https://api.aliyun.com/troubleshoot"
 

@@ -4,8 +4,6 @@ import re
 from typing import Any
 
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
-from sandbox.directory import Application
 from sandbox.federation.instance_document import ACCOUNT
 from sandbox.idaas.issuance import Attempt, record_refused
 from sandbox.idaas.machine_grants import TokenRequest, client_credentials, token_exchange
@@ -13,6 +11,8 @@ from sandbox.oauth_error import OAuthError
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
 from sandbox.ram.execution_role import ROLE, application_resource
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Application
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _EXCHANGE_PARAMETERS = {

@@ -18,7 +18,7 @@ from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
 from agent.settings.settings import read_settings
 from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
-from sandbox.agent_environment import sdk_configuration
+from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.agentrun.gateway import Gateway
 from sandbox.agentrun.instance import Instance
 from sandbox.authn_method import AuthnMethod

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.configuration import parse_configuration
+from sandbox.configuration.configuration import parse_configuration
 
 REPORTS = "https://reports.sandbox.example"
 ROLE = 'cloud_role = { role = "acs:ram::1000000000000001:role/report-reader", seconds = 900 }'

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from sandbox.directory import ENTERPRISE_AUDIENCE
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
+from sandbox.state.directory import ENTERPRISE_AUDIENCE
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, WEATHER
 
 pytestmark = pytest.mark.promise("heals-by-itself")

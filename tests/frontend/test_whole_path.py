@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 
 PAGE = "http://localhost:9001/"

@@ -27,7 +27,7 @@ from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issuer import IDaaSIssuer
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 
 WEATHER = "What is the weather in Hangzhou right now?"
 ENTERPRISE = "Call my enterprise service"

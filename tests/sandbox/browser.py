@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from sandbox.directory import AGENT_AUDIENCE, PAGE
+from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 
 REDIRECT = "http://localhost:9001/"
 IMPLICIT = {

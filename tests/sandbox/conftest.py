@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
 from tests.sandbox.browser import Browser
 
 Post = Callable[..., httpx.Response]

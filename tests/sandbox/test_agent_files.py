@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
+from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.federation.keys import kept_federation_keys
-from sandbox.workload_token_files import WorkloadTokenFiles
 
 SECRETS = {"IDAAS_CLIENT_SECRET", "ENV_PRIVATE_KEY"}
 OWN = {

@@ -10,7 +10,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from sandbox.amap.catalogue import TOOLS
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 
 INITIALIZE = {
     "jsonrpc": "2.0",

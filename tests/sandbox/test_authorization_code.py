@@ -7,8 +7,8 @@ import httpx
 import pytest
 from joserfc import jwt
 
-from sandbox.directory import AGENT_AUDIENCE, PAGE
 from sandbox.idaas.authorization_code import s256
+from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 
 REDIRECT = "http://127.0.0.1:9001/"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # from RFC 7636, appendix B

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.directory import AGENT_AUDIENCE, PAGE
+from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 from tests.sandbox.browser import IMPLICIT, fragment
 
 # Nothing is redirected to an address that is not registered for the client

@@ -9,7 +9,7 @@ import uuid
 import pytest
 from joserfc import jwk, jwt
 
-from sandbox.directory import AGENT
+from sandbox.state.directory import AGENT
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox.addresses import INSTANCE
 from sandbox.bucket.endpoint import OBJECTS
-from sandbox.directory import PAM_AUDIENCE
 from sandbox.ram.cloud_roles import REPORT_READER
+from sandbox.state.directory import PAM_AUDIENCE
 
 SDK_SESSION = """
 import json, sys

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.configuration import ConfigurationFaultsError, parse_configuration
-from sandbox.directory import AGENT, PAGE
+from sandbox.configuration.configuration import ConfigurationFaultsError, parse_configuration
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT, PAGE
 
 PAYROLL = "https://payroll.sandbox.example"
 

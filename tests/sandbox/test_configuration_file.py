@@ -2,9 +2,14 @@
 
 import pytest
 
-from sandbox.configuration import ConfigurationFaultsError
-from sandbox.configuration_file import AlreadyThereError, SandboxFile, SandboxFileEditor, with_secrets
-from sandbox.directory import PAM_PERMISSIONS
+from sandbox.configuration.configuration import ConfigurationFaultsError
+from sandbox.configuration.configuration_file import (
+    AlreadyThereError,
+    SandboxFile,
+    SandboxFileEditor,
+    with_secrets,
+)
+from sandbox.state.directory import PAM_PERMISSIONS
 
 MINE = """# mine
 [users.carol] # the boss

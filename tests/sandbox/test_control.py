@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from sandbox.control import application
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from sandbox.idaas.account_synchronization import AccountSynchronization
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
 
 PAM = f"{PAM_AUDIENCE}|.all"
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from sandbox.configuration import parse_configuration
+from sandbox.configuration.configuration import parse_configuration
 
 CONFIGURATION = """
 [services.payroll]

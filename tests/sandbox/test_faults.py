@@ -8,8 +8,8 @@ import threading
 import httpx
 import pytest
 
-from sandbox.faults import SERVICES, Fault
-from sandbox.server import SandboxOptions, start_sandbox
+from sandbox.faults.faults import SERVICES, Fault
+from sandbox.server.server import SandboxOptions, start_sandbox
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_the_developer_api_can_fail(sandbox, client) -> None:
 
 
 def test_an_unknown_service_is_an_error() -> None:
-    from sandbox.faults import Faults
+    from sandbox.faults.faults import Faults
 
     with pytest.raises(KeyError):
         Faults().set("nonsense", Fault(status=500))
@@ -206,7 +206,7 @@ def test_an_unknown_service_is_an_error() -> None:
 
 
 def test_many_threads_consume_a_fault_exactly() -> None:
-    from sandbox.faults import Faults
+    from sandbox.faults.faults import Faults
 
     faults, taken = Faults(), []
     faults.set("amap", Fault(status=500, times=50))

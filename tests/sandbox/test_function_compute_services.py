@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from sandbox.configuration import parse_configuration
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
-from sandbox.faults import Fault
+from sandbox.configuration.configuration import parse_configuration
+from sandbox.faults.faults import Fault
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 
 ENTERPRISE = {"audience": ENTERPRISE_AUDIENCE, "permissions": ("service.invoke",)}
 LEAVE = {"audience": LEAVE_AUDIENCE, "permissions": ("leave.read",)}

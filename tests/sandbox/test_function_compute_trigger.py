@@ -10,10 +10,10 @@ from joserfc import jwk, jws
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from sandbox.counters import Counters
 from sandbox.function_compute.http_trigger import HttpTrigger
 from sandbox.function_compute.jwt_authentication import ClaimPassBy, JwtAuthentication, TokenLookup
 from sandbox.function_compute.jwt_check import TokenRejectedError, check
+from sandbox.state.counters import Counters
 
 NOW = 1_795_492_800
 CLAIMS = {"sub": "user_alice01", "exp": NOW + 60}

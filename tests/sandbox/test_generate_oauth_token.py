@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.directory import AGENT
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from sandbox.ram.policy import Policy
+from sandbox.state.directory import AGENT
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 from tests.sandbox.openapi_client import TOKEN_PARAMETERS, OpenApiClient
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sandbox.addresses import INSTANCE
-from sandbox.directory import PAM_AUDIENCE
+from sandbox.state.directory import PAM_AUDIENCE
 
 SERVICE = "https://reports.sandbox.example"
 BODY = {"credentialProviderIdentifier": "service_jwt", "audiences": [SERVICE], "subject": "sub1"}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from sandbox.directory import AGENT, LEAVE_AUDIENCE
+from sandbox.state.directory import AGENT, LEAVE_AUDIENCE
 
 BASE = "/leave/applications"
 CALLERS = {"audience": LEAVE_AUDIENCE, "permissions": ("leave.write",)}

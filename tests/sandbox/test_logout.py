@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.directory import PAGE
+from sandbox.state.directory import PAGE
 from tests.sandbox.browser import REDIRECT
 
 

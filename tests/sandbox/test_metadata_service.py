@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 
 TOKEN, TTL = "X-aliyun-ecs-metadata-token", "X-aliyun-ecs-metadata-token-ttl-seconds"
 PKCS7 = "/latest/dynamic/instance-identity/pkcs7"

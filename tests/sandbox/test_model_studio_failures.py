@@ -4,7 +4,7 @@ import httpx
 import openai
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.sandbox.model_studio_client import WEATHER, deltas, request, stream
 
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from sandbox.directory import AGENT_AUDIENCE, PAGE
 from sandbox.idaas.authorization_code import s256
+from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 from tests.sandbox.browser import Browser
 
 REDIRECT = "http://127.0.0.1:9001/"

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
-from sandbox.configuration import parse_configuration
-from sandbox.configuration_file import SandboxFile
-from sandbox.directory import AGENT, PAM_AUDIENCE
-from sandbox.server import SandboxOptions, start_sandbox
+from sandbox.configuration.configuration import parse_configuration
+from sandbox.configuration.configuration_file import SandboxFile
+from sandbox.server.server import SandboxOptions, start_sandbox
+from sandbox.state.directory import AGENT, PAM_AUDIENCE
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 
 README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")

@@ -15,11 +15,11 @@ import httpx
 import pytest
 from cryptography import x509
 
-from sandbox.certificates import LIFETIME, kept_certificates
-from sandbox.cloud import Cloud
 from sandbox.generated_secrets import kept_secrets
-from sandbox.listener import PortInUseError
-from sandbox.server import SandboxOptions, serve, start_sandbox
+from sandbox.server.certificates import LIFETIME, kept_certificates
+from sandbox.server.listener import PortInUseError
+from sandbox.server.server import SandboxOptions, serve, start_sandbox
+from sandbox.state.cloud import Cloud
 
 
 def anywhere(folder: Path, **options) -> SandboxOptions:
@@ -160,7 +160,9 @@ def test_secrets_are_made_once(tmp_path) -> None:
 
 
 def test_importing_the_server_starts_and_writes_nothing(tmp_path) -> None:
-    code = "import sandbox.server, sys; print(len([m for m in sys.modules if m.split('.')[0] == 'mcp']))"
+    code = (
+        "import sandbox.server.server, sys; print(len([m for m in sys.modules if m.split('.')[0] == 'mcp']))"
+    )
     done = subprocess.run(  # noqa: S603  # our own script
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=30
     )

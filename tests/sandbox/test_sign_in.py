@@ -5,7 +5,7 @@ import re
 import pytest
 from joserfc import jwt
 
-from sandbox.directory import AGENT_AUDIENCE, PAGE
+from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 from tests.sandbox.browser import IMPLICIT, fragment
 
 

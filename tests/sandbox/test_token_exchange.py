@@ -3,7 +3,7 @@
 import pytest
 from joserfc import jwk, jwt
 
-from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
+from sandbox.state.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 

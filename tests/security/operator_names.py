@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from agent.settings.settings import variables
-from sandbox.directory import (
+from sandbox.state.directory import (
     AGENT,
     AGENT_AUDIENCE,
     ENTERPRISE_AUDIENCE,

@@ -16,7 +16,7 @@ from agent.telemetry.metrics.export.prometheus_text import prometheus_text
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of, with_locals

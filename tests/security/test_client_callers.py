@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.directory import AGENT
+from sandbox.state.directory import AGENT
 
 pytestmark = pytest.mark.promise("verified-caller")
 

@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from identity.transport.retry import RetryPolicy
-from sandbox.clock import SettableClock
-from sandbox.faults import Fault
-from sandbox.server import SandboxOptions, start_sandbox
+from sandbox.faults.faults import Fault
+from sandbox.server.server import SandboxOptions, start_sandbox
+from sandbox.state.clock import SettableClock
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, Answer
 
 pytestmark = pytest.mark.promise("heals-by-itself")

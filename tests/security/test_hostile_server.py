@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from identity.secrets.secret import REDACTED, Secret
-from sandbox.vault import AMAP_API_KEY
+from sandbox.state.vault import AMAP_API_KEY
 from tests.responsive import responsive
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER
 

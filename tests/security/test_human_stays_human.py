@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, PAM_AUDIENCE
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, PAM_AUDIENCE
 from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 
 pytestmark = pytest.mark.promise("human-stays-human")

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
-from sandbox.faults import Fault
-from sandbox.server import SandboxOptions, start_sandbox
+from sandbox.faults.faults import Fault
+from sandbox.server.server import SandboxOptions, start_sandbox
 from tests.recorder import Recorder
 from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 

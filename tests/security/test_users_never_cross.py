@@ -19,8 +19,8 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from sandbox.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
+from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
 from tests.running_agent import ENTERPRISE, LEAVE
 from tools.mcp_service.service import _key as session_key
 

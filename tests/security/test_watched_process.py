@@ -12,7 +12,7 @@ from types import MethodType, ModuleType
 import httpx
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.canaries import leaks, secrets_of
 from tests.security.langsmith_collector import Collector, variables_of

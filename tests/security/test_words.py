@@ -16,8 +16,8 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
 from identity.transport.retry import RetryPolicy
-from sandbox.directory import AGENT, PAGE
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
+from sandbox.state.directory import AGENT, PAGE
 from tests.conftest import Sandbox
 from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
 from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_by_place, names_in

@@ -6,7 +6,7 @@ import pytest
 
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tools.error_codes import ToolCode
 from tools.mcp_service.service import MCPService
 

@@ -8,7 +8,7 @@ import pytest
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
-from sandbox.directory import LEAVE_AUDIENCE
+from sandbox.state.directory import LEAVE_AUDIENCE
 from tools import leave
 from tools.approval_policy import ApprovalMode, Effect
 from tools.http_service.service import HTTPService

@@ -17,8 +17,8 @@ from agent.commands.terminal import out, stop
 from identity.access_identity import AccessIdentity
 
 if TYPE_CHECKING:
-    from sandbox.configuration import Configuration
-    from sandbox.configuration_file import SandboxFileEditor
+    from sandbox.configuration.configuration import Configuration
+    from sandbox.configuration.configuration_file import SandboxFileEditor
 
 _NAME = Annotated[str, typer.Argument(help="The name of the user.")]
 
@@ -199,8 +199,8 @@ def _nothing() -> None:
 
 def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> "Configuration":
     """Edits and saves the file; an invalid result is not saved and stops with every fault."""
-    from sandbox.configuration import ConfigurationFaultsError
-    from sandbox.configuration_file import AlreadyThereError, SandboxFileEditor
+    from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.configuration.configuration_file import AlreadyThereError, SandboxFileEditor
 
     try:
         editor = SandboxFileEditor(file)
@@ -215,7 +215,7 @@ def _add(file: Path, edit: "Callable[[SandboxFileEditor], None]", what: str) -> 
 
 
 def _kept(configuration: "Configuration", folder: Path) -> "Configuration":
-    from sandbox.configuration_file import with_secrets
+    from sandbox.configuration.configuration_file import with_secrets
 
     return with_secrets(configuration, folder)
 

@@ -24,7 +24,7 @@ def sandbox_page_config(
     `scope` is the agent's, `audience|permission`. The browser uses the plain port of IDaaS, because it does
     not trust the sandbox's certificate authority; the issuer is the one in the tokens.
     """
-    from sandbox.directory import PAGE
+    from sandbox.state.directory import PAGE
 
     sign_in = f"{addresses.idaas_plain}/login/app/common/oauth2"
     five_keys = {

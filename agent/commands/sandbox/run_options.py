@@ -11,7 +11,7 @@ from agent.commands.sandbox.sandbox_file import CONFIG, chosen_file
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 
 if TYPE_CHECKING:
-    from sandbox.server import SandboxOptions
+    from sandbox.server.server import SandboxOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class SandboxRunOptions:
 
     def sandbox_options(self, variables: Mapping[str, str], host: str = "127.0.0.1") -> "SandboxOptions":
         """The sandbox's own options. Stops the command if the file of `--config` does not exist."""
-        from sandbox.server import SandboxOptions
+        from sandbox.server.server import SandboxOptions
 
         return SandboxOptions(
             folder=self.folder,

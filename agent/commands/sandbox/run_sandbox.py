@@ -18,7 +18,7 @@ from agent.commands.sandbox.sandbox_file import stop_with_faults
 from agent.commands.terminal import environment, out, stop
 
 if TYPE_CHECKING:
-    from sandbox.server import Installation, SandboxOptions
+    from sandbox.server.server import Installation, SandboxOptions
 
 
 app = typer.Typer(help="The sandbox cloud: run it, or add users, services, keys and grants to it.")
@@ -36,8 +36,8 @@ def sandbox(
     """Runs the sandbox cloud; writes agent.env with every variable that an agent needs to use it."""
     if context.invoked_subcommand is not None:
         return
-    from sandbox.configuration import ConfigurationFaultsError
-    from sandbox.listener import PortInUseError
+    from sandbox.configuration.configuration import ConfigurationFaultsError
+    from sandbox.server.listener import PortInUseError
 
     logging.basicConfig(level=logging.ERROR)
     try:
@@ -50,7 +50,7 @@ def sandbox(
 
 
 async def _serve(options: "SandboxOptions") -> None:
-    from sandbox.server import serve
+    from sandbox.server.server import serve
 
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs has a task

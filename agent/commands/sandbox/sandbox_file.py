@@ -8,7 +8,7 @@ import typer
 from agent.commands.terminal import err, stop
 
 if TYPE_CHECKING:
-    from sandbox.configuration import ConfigurationFaultsError
+    from sandbox.configuration.configuration import ConfigurationFaultsError
 
 _DEFAULT = Path("sandbox.toml")
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from sandbox.directory import Application, Directory, FederatedCredential
 from sandbox.idaas.client_authentication.secrets import known_client
 from sandbox.oauth_error import OAuthError, required
+from sandbox.state.directory import Application, Directory, FederatedCredential
 
 DESCRIPTION = "client authentication failed"
 """All that the caller learns; the event has the reason."""

@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 from sandbox.addresses import INSTANCE
-from sandbox.cloud import Cloud
-from sandbox.directory import Application
 from sandbox.idaas.client_authentication.certificate_chain import verify_chain
 from sandbox.idaas.client_authentication.federated_credential import check_identity, named_credential, refused
 from sandbox.idaas.client_authentication.jwt_assertion import CLOCK_SKEW
 from sandbox.idaas.client_authentication.signed_data import read_signed_data
 from sandbox.oauth_error import required
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Application
 
 
 def by_instance_document(cloud: Cloud, parameters: dict[str, str]) -> Application:

@@ -6,10 +6,10 @@ from typing import Any
 from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
-from sandbox.cloud import Cloud
-from sandbox.directory import Application
 from sandbox.idaas.client_authentication.secrets import known_client
 from sandbox.oauth_error import OAuthError, required
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import Application
 
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
 KEY_ALGORITHMS = ("RS256", "RS384", "RS512")

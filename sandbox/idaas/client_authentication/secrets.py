@@ -5,8 +5,8 @@ import binascii
 from hmac import compare_digest
 from urllib.parse import unquote_plus
 
-from sandbox.directory import Application, Directory
 from sandbox.oauth_error import OAuthError, required
+from sandbox.state.directory import Application, Directory
 
 
 def known_client(directory: Directory, client_id: str) -> Application:

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langserve import RemoteRunnable
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.api.endless_model import endless_model
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from agent.api.response_models import CompletionChunk
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 from tests.running_agent import retry_at_once

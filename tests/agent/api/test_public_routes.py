@@ -1,6 +1,6 @@
 """`/health`, `/ready` and the protected resource metadata."""
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 

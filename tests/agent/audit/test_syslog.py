@@ -16,7 +16,7 @@ from agent.audit.syslog_message import syslog_message
 from agent.audit.verification.verify import verify
 from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError
-from sandbox.certificates import kept_certificates
+from sandbox.server.certificates import kept_certificates
 from tests.agent.audit.audit_lines import event, put_lines, records_of
 from tests.agent.audit.syslog_server import DatagramServer, StreamServer
 

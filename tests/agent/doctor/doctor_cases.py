@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sandbox.authn_method import AuthnMethod, RoleCredentials
-from sandbox.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from sandbox.ram.policy import Policy, Statement
+from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
 from tests.conftest import Sandbox
 
 HUMAN = {"ACCESS_IDENTITY": "Human"}

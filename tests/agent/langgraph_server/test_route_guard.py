@@ -14,7 +14,7 @@ from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.token_references import agent_of_this_loop
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")

@@ -141,7 +141,7 @@ async def test_token_in_query_or_form_is_ignored(agent_server: AgentServer) -> N
 
 
 async def test_unavailable_signing_keys_are_a_503(agent_server: AgentServer) -> None:
-    from sandbox.faults import Fault
+    from sandbox.faults.faults import Fault
 
     sandbox = agent_server.sandbox
     sandbox.clock.advance(2 * 86_400)

@@ -10,7 +10,7 @@ import pytest
 from agent.telemetry.logs.json_lines import JsonLines
 from identity.principal import Principal
 from identity.tracing.user import user_hash
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer
 
 CHAT = "/openai/v1/chat/completions"

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.directory import ENTERPRISE_AUDIENCE
+from sandbox.state.directory import ENTERPRISE_AUDIENCE
 from tests.conftest import Sandbox
 
 APP = Path(__file__).parents[3] / "deploy" / "enterprise-service" / "app.py"

@@ -23,7 +23,7 @@ from agent.packaging.enterprise_service import (
 from agent.packaging.errors import PackagingError
 from agent.packaging.variables import deployed_variables
 from agent.settings.settings import read_settings
-from sandbox.agent_environment import sdk_configuration
+from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.front_ends.ag_ui.conftest import Drive, message, roles, text_of
 
 WEATHER = "What is the weather in Hangzhou right now?"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from sandbox.directory import LEAVE_AUDIENCE
+from sandbox.state.directory import LEAVE_AUDIENCE
 from tests.conftest import Sandbox
 
 

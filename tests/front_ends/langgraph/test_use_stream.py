@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.conftest import OpenPage
 from tests.front_ends.langgraph.leave import Leave

@@ -18,7 +18,7 @@ from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
 from identity.secrets.secret_source import FixedSecret
 from identity.transport.retry import RetryPolicy
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import ENTERPRISE, LEAVE, LLM_KEY, PAM, Waits, refusal
 from tools.error_codes import ToolCode
 

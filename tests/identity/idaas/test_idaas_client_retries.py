@@ -14,7 +14,7 @@ from identity.idaas.configuration import SdkConfiguration
 from identity.secrets.secret import Secret
 from identity.transport.retry import RetryPolicy
 from identity.transport.retry_after import retry_after
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.identity.idaas.sandbox_client import LEAVE, LLM_KEY, PAM, Waits, refusal
 
 

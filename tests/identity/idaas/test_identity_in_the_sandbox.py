@@ -22,7 +22,7 @@ from identity.idaas.configuration import read_sdk_configuration
 from identity.idaas.issuer import IDaaSIssuer
 from identity.signing_keys.jwks import Jwks
 from identity.transport.retry import RetryPolicy
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tools.error_codes import ToolCode
 
 MACHINE, HUMAN = AccessIdentity.MACHINE, AccessIdentity.HUMAN

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.agent.langgraph_server.langgraph_process import Server
 from tests.conftest import Sandbox
 

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from agent.telemetry.logs.json_lines import JsonLines
 from identity.principal import Principal
 from identity.tracing.user import user_hash
-from sandbox.faults import Fault
+from sandbox.faults.faults import Fault
 from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, StartAgent
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from hmac import compare_digest
 
-from sandbox.directory import AGENT
 from sandbox.generated_secrets import new_api_key
+from sandbox.state.directory import AGENT
 
 LLM_API_KEY = "llm_api_key"
 AMAP_API_KEY = "amap_api_key"

@@ -8,8 +8,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from sandbox.directory import AGENT
-from sandbox.signing_keys import SigningKeys
+from sandbox.state.directory import AGENT
+from sandbox.state.signing_keys import SigningKeys
 
 SERVICE_JWT = "service_jwt"
 """The built-in provider."""

@@ -11,7 +11,7 @@ from tomlkit.container import OutOfOrderTableProxy
 from tomlkit.exceptions import ParseError
 from tomlkit.items import AoT, Table
 
-from sandbox.configuration import Configuration, ConfigurationFaultsError, parse_configuration
+from sandbox.configuration.configuration import Configuration, ConfigurationFaultsError, parse_configuration
 from sandbox.generated_secrets import kept_added_secret, new_api_key, new_password
 
 FILE = Path("sandbox.toml")

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Callable
 from typing import Literal
 
-from sandbox.certificates import Certificates
-from sandbox.listener import WebServer, bind
+from sandbox.server.certificates import Certificates
+from sandbox.server.listener import WebServer, bind
 
 PortState = Literal["open", "shut", "expired"]
 

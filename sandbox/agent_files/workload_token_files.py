@@ -6,7 +6,7 @@ from pathlib import Path
 from sandbox.federation.federation import Federation
 from sandbox.federation.id_token import IDAAS_AUDIENCE, STS_AUDIENCE
 from sandbox.generated_secrets import write_private
-from sandbox.settings import Settings
+from sandbox.state.settings import Settings
 
 IDAAS_FILE = "workload-token"
 STS_FILE = "workload-token-sts"

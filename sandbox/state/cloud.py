@@ -8,23 +8,31 @@ from typing import Any
 
 from joserfc import jwk
 
-from sandbox.access_tokens import AccessTokens
 from sandbox.addresses import Addresses
-from sandbox.configuration import Configuration
-from sandbox.counters import Counters
-from sandbox.directory import AGENT, AGENT_AUDIENCE, PAGE, Directory, ResourceServer, User, sandbox_directory
-from sandbox.events import Events
-from sandbox.faults import Faults
+from sandbox.configuration.configuration import Configuration
+from sandbox.faults.faults import Faults
 from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
-from sandbox.jwt_providers import JwtProviders
-from sandbox.oauth_providers import OAuthProviders
 from sandbox.ram.cloud_roles import CloudRoles
 from sandbox.ram.execution_role import ExecutionRole
-from sandbox.settings import Settings
-from sandbox.signing_keys import Jwks, SigningKeys, with_kid
-from sandbox.vault import AMAP_API_KEY, LLM_API_KEY, Vault
+from sandbox.state.access_tokens import AccessTokens
+from sandbox.state.counters import Counters
+from sandbox.state.directory import (
+    AGENT,
+    AGENT_AUDIENCE,
+    PAGE,
+    Directory,
+    ResourceServer,
+    User,
+    sandbox_directory,
+)
+from sandbox.state.events import Events
+from sandbox.state.jwt_providers import JwtProviders
+from sandbox.state.oauth_providers import OAuthProviders
+from sandbox.state.settings import Settings
+from sandbox.state.signing_keys import Jwks, SigningKeys, with_kid
+from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY, Vault
 
 
 class Cloud:

@@ -8,8 +8,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from sandbox.settings import Settings
-from sandbox.signing_keys import SigningKeys
+from sandbox.state.settings import Settings
+from sandbox.state.signing_keys import SigningKeys
 
 _REGISTERED = 10_000
 

@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from sandbox.configuration_tables import (
+from sandbox.configuration.tables import (
     ConfigurationTable,
     CredentialTable,
     ServiceTable,
     UserTable,
     described,
 )
-from sandbox.directory import (
+from sandbox.ram.policy import Policy
+from sandbox.state.directory import (
     AGENT,
     AGENT_AUDIENCE,
     ENTERPRISE_AUDIENCE,
@@ -28,8 +29,7 @@ from sandbox.directory import (
     PAM_PERMISSIONS,
     Grant,
 )
-from sandbox.jwt_providers import SERVICE_JWT
-from sandbox.ram.policy import Policy
+from sandbox.state.jwt_providers import SERVICE_JWT
 
 BUILT_IN_USERS = ("alice", "bob")
 BUILT_IN_SERVICES = {

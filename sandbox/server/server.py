@@ -18,15 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.applications import applications
+from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
-from sandbox.cloud import Cloud
 from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
-from sandbox.installation import Installation, SandboxOptions, install, write_files
-from sandbox.lifespan import lifespan
-from sandbox.listener import WebServer, run, web_server
-from sandbox.port import Port
-from sandbox.workload_token_files import WorkloadTokenFiles
+from sandbox.server.applications import applications
+from sandbox.server.installation import Installation, SandboxOptions, install, write_files
+from sandbox.server.lifespan import lifespan
+from sandbox.server.listener import WebServer, run, web_server
+from sandbox.server.port import Port
+from sandbox.state.cloud import Cloud
 
 __all__ = ["Installation", "RunningSandbox", "SandboxOptions", "install", "running", "serve", "start_sandbox"]
 

@@ -5,7 +5,7 @@ which sees the full path of the URL.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.addresses import PROVISIONING_PATH
-from sandbox.cloud import Cloud
+from sandbox.state.cloud import Cloud
 
 
 def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sandbox.addresses import Addresses
+from sandbox.agent_files.workload_token_files import IDAAS_FILE, STS_FILE
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.federation.federation import Federation
 from sandbox.generated_secrets import GeneratedSecrets
@@ -13,7 +14,6 @@ from sandbox.ram.execution_role import (
     ROLE_ARN,
     ExecutionRole,
 )
-from sandbox.workload_token_files import IDAAS_FILE, STS_FILE
 
 
 def authn_configuration(method: AuthnMethod, federation: Federation) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sandbox.directory import AGENT
+from sandbox.state.directory import AGENT
 
 CALENDAR = "calendar"
 """The provider that needs the user's consent (`user_federation`)."""

@@ -5,13 +5,13 @@ import shlex
 from pathlib import Path
 
 from sandbox.addresses import INSTANCE, SYNCHRONIZED_APPLICATION
-from sandbox.agent_credentials import authn_configuration, authn_variables
+from sandbox.agent_files.agent_credentials import authn_configuration, authn_variables
 from sandbox.authn_method import AuthnMethod, RoleCredentials
-from sandbox.certificates import Certificates
-from sandbox.cloud import Cloud
-from sandbox.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
-from sandbox.vault import AMAP_API_KEY, LLM_API_KEY
+from sandbox.server.certificates import Certificates
+from sandbox.state.cloud import Cloud
+from sandbox.state.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
+from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 
 ENVIRONMENT_FILE = "agent.env"
 CONFIGURATION_FILE = "client-config.json"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.faults import Fault
-from sandbox.tampered_bodies import cut, dripping, flooding, malformed
+from sandbox.faults.faults import Fault
+from sandbox.faults.tampered_bodies import cut, dripping, flooding, malformed
 
 if TYPE_CHECKING:
-    from sandbox.cloud import Cloud
+    from sandbox.state.cloud import Cloud
 
 DROP_EXTENSION = "sandbox.drop"
 """The key in the scope's `extensions` under which the server offers to cut the connection."""
