@@ -6,9 +6,9 @@ from typing import Any
 from mcp.server.lowlevel import Server
 from mcp.types import CallToolResult, TextContent, Tool
 
-from sandbox.amap.catalogue import TOOLS
-from sandbox.amap.failure import ToolError
-from sandbox.amap.map_service import run
+from sandbox.amap.map.catalogue import TOOLS
+from sandbox.amap.map.failure import ToolError
+from sandbox.amap.map.map_service import run
 
 NAME, VERSION = "mcp-server/amap-maps", "0.1.0"
 

@@ -12,13 +12,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from sandbox.faults.failing_service import observed
-from sandbox.idaas.authorization_code import AuthorizationCodes
-from sandbox.idaas.authorize_endpoint import AuthorizeEndpoint
 from sandbox.idaas.discovery import DiscoveryEndpoint, InstanceEndpoint, JwksEndpoint
-from sandbox.idaas.logout_endpoint import LogoutEndpoint
-from sandbox.idaas.refresh_token import RefreshTokens
-from sandbox.idaas.sign_in_session import SignInSessions
-from sandbox.idaas.token_endpoint import TokenEndpoint
+from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
+from sandbox.idaas.sign_in.authorize_endpoint import AuthorizeEndpoint
+from sandbox.idaas.sign_in.logout_endpoint import LogoutEndpoint
+from sandbox.idaas.sign_in.sign_in_session import SignInSessions
+from sandbox.idaas.tokens.refresh_token import RefreshTokens
+from sandbox.idaas.tokens.token_endpoint import TokenEndpoint
 from sandbox.state.cloud import Cloud
 
 ISSUER_PATH = "/api/v2/iauths_system/oauth2"

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox.amap.weather import today
+from sandbox.amap.map.weather import today
 from sandbox.faults.failing_service import DROP_EXTENSION
 from sandbox.faults.faults import Fault
 from sandbox.model_studio import rejection, wire

@@ -5,8 +5,8 @@ from typing import Any
 
 from sandbox.addresses import INSTANCE
 from sandbox.federation.instance_document import ACCOUNT
-from sandbox.idaas.issuance import Attempt, record_refused
-from sandbox.idaas.machine_grants import TokenRequest, client_credentials, token_exchange
+from sandbox.idaas.tokens.issuance import Attempt, record_refused
+from sandbox.idaas.tokens.machine_grants import TokenRequest, client_credentials, token_exchange
 from sandbox.oauth_error import OAuthError
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest

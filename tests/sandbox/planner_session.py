@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from sandbox.amap.catalogue import TOOLS
-from sandbox.amap.failure import ToolError
-from sandbox.amap.map_service import run
+from sandbox.amap.map.catalogue import TOOLS
+from sandbox.amap.map.failure import ToolError
+from sandbox.amap.map.map_service import run
 from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome, Rules, Tool
 from sandbox.model_studio.planner.planning import decide
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from sandbox.amap.catalogue import TOOLS, TOOLS_BY_NAME
-from sandbox.amap.cities import CITIES, CITY_INDEX
-from sandbox.amap.coordinates import parse_coordinates
-from sandbox.amap.failure import ToolError
-from sandbox.amap.map_service import run
-from sandbox.amap.places import LANDMARKS
+from sandbox.amap.map.catalogue import TOOLS, TOOLS_BY_NAME
+from sandbox.amap.map.cities import CITIES, CITY_INDEX
+from sandbox.amap.map.coordinates import parse_coordinates
+from sandbox.amap.map.failure import ToolError
+from sandbox.amap.map.map_service import run
+from sandbox.amap.map.places import LANDMARKS
 
 NOON_IN_CHINA = 1_795_492_800.0  # 2026-11-24T04:00:00Z
 HANGZHOU, SHANGHAI = "120.210792,30.246026", "121.473667,31.230525"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from joserfc import jwt
 
-from sandbox.idaas.authorization_code import s256
+from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
 
 REDIRECT = "http://127.0.0.1:9001/"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeGuard
 
-from sandbox.amap.cities import CITY_INDEX
+from sandbox.amap.map.cities import CITY_INDEX
 from sandbox.model_studio.planner import patterns
 from sandbox.model_studio.planner.arguments import words_of
 from sandbox.model_studio.planner.conversation import Call, Outcome, Tool

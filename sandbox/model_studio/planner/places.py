@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from sandbox.amap.cities import CITIES
-from sandbox.amap.places import LANDMARKS
+from sandbox.amap.map.cities import CITIES
+from sandbox.amap.map.places import LANDMARKS
 from sandbox.model_studio.planner import patterns
 from sandbox.model_studio.planner.vocabulary import CHINESE
 

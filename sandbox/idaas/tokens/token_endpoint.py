@@ -6,12 +6,12 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.idaas.authorization_code import AuthorizationCodes
 from sandbox.idaas.client_authentication import authenticate_client, authentication_method
-from sandbox.idaas.grants import Grants
-from sandbox.idaas.issuance import Attempt, record_refused
-from sandbox.idaas.machine_grants import TokenRequest
-from sandbox.idaas.refresh_token import RefreshTokens
+from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
+from sandbox.idaas.tokens.grants import Grants
+from sandbox.idaas.tokens.issuance import Attempt, record_refused
+from sandbox.idaas.tokens.machine_grants import TokenRequest
+from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
 from sandbox.state.cloud import Cloud
 

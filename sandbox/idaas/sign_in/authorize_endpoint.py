@@ -7,15 +7,17 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox.idaas.authorization_code import AuthorizationCodes, CodeGrant
-from sandbox.idaas.authorization_request import (
+from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes, CodeGrant
+from sandbox.idaas.sign_in.authorization_request import (
     CODE_ONLY,
     AuthorizationRequest,
     ReturnAddress,
     authorization_request,
     return_address,
 )
-from sandbox.idaas.issuance import (
+from sandbox.idaas.sign_in.pages import page
+from sandbox.idaas.sign_in.sign_in_session import SignInSessions, set_private_cookie
+from sandbox.idaas.tokens.issuance import (
     Attempt,
     id_token,
     record_issued,
@@ -23,9 +25,7 @@ from sandbox.idaas.issuance import (
     record_signed_in,
     token_answer,
 )
-from sandbox.idaas.pages import page
-from sandbox.idaas.scope import user_permissions
-from sandbox.idaas.sign_in_session import SignInSessions, set_private_cookie
+from sandbox.idaas.tokens.scope import user_permissions
 from sandbox.oauth_error import OAuthError, new_request_id, single_parameters
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import User

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sandbox.amap.coordinates import Coordinates
+from sandbox.amap.map.coordinates import Coordinates
 
 
 @dataclass(frozen=True, slots=True)

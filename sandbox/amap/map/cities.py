@@ -5,8 +5,8 @@ of January and of July in °C, share of wet days in percent; then the districts,
 of its adcode.
 """
 
-from sandbox.amap.city import City, CityIndex, District
-from sandbox.amap.coordinates import Coordinates
+from sandbox.amap.map.city import City, CityIndex, District
+from sandbox.amap.map.coordinates import Coordinates
 
 _TABLE = """
 北京市|Beijing|北京市|110000|010|116.407387,39.904179|-3|27|19

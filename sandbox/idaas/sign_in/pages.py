@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 TEMPLATES = Environment(
-    loader=PackageLoader("sandbox.idaas"),
+    loader=PackageLoader("sandbox.idaas.sign_in"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

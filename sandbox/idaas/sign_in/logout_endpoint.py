@@ -5,9 +5,9 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox.idaas.pages import page
-from sandbox.idaas.refresh_token import RefreshTokens
-from sandbox.idaas.sign_in_session import SignInSessions
+from sandbox.idaas.sign_in.pages import page
+from sandbox.idaas.sign_in.sign_in_session import SignInSessions
+from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.oauth_error import new_request_id
 from sandbox.state.cloud import Cloud
 from sandbox.state.events import Event

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.amap.coordinates import parse_coordinates
-from sandbox.amap.failure import INVALID, ToolError
+from sandbox.amap.map.coordinates import parse_coordinates
+from sandbox.amap.map.failure import INVALID, ToolError
 
 
 def personal_map(name: str, lines: Sequence[Mapping[str, Any]]) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.amap.cities import CITY_INDEX
-from sandbox.amap.coordinates import Coordinates, parse_coordinates
-from sandbox.amap.failure import INVALID, TOO_FAR, ToolError
-from sandbox.amap.search import nearest_city
+from sandbox.amap.map.cities import CITY_INDEX
+from sandbox.amap.map.coordinates import Coordinates, parse_coordinates
+from sandbox.amap.map.failure import INVALID, TOO_FAR, ToolError
+from sandbox.amap.map.search import nearest_city
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ Used by the token endpoint and by the OpenAPI action GenerateOauthToken.
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.idaas.issuance import Attempt, record_issued, token_answer
-from sandbox.idaas.scope import machine_permissions, parse_scope, user_permissions
+from sandbox.idaas.tokens.issuance import Attempt, record_issued, token_answer
+from sandbox.idaas.tokens.scope import machine_permissions, parse_scope, user_permissions
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.state.cloud import Cloud

@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sandbox.amap.cities import CITY_INDEX
-from sandbox.amap.city import City, District
-from sandbox.amap.coordinates import Coordinates
+from sandbox.amap.map.cities import CITY_INDEX
+from sandbox.amap.map.city import City, District
+from sandbox.amap.map.coordinates import Coordinates
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sandbox.idaas.authorization_code import AuthorizationCodes
-from sandbox.idaas.issuance import id_token, record_issued, token_answer
-from sandbox.idaas.machine_grants import TokenRequest, client_credentials, token_exchange
-from sandbox.idaas.refresh_token import RefreshTokens
-from sandbox.idaas.scope import RequestedScope, user_permissions
+from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
+from sandbox.idaas.tokens.issuance import id_token, record_issued, token_answer
+from sandbox.idaas.tokens.machine_grants import TokenRequest, client_credentials, token_exchange
+from sandbox.idaas.tokens.refresh_token import RefreshTokens
+from sandbox.idaas.tokens.scope import RequestedScope, user_permissions
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import GrantType

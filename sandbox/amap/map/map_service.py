@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.amap import links, routes, search, weather
-from sandbox.amap.catalogue import TOOLS_BY_NAME
-from sandbox.amap.cities import CITY_INDEX
-from sandbox.amap.failure import MISSING, ToolError
+from sandbox.amap.map import links, routes, search, weather
+from sandbox.amap.map.catalogue import TOOLS_BY_NAME
+from sandbox.amap.map.cities import CITY_INDEX
+from sandbox.amap.map.failure import MISSING, ToolError
 
 Arguments = Mapping[str, Any]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from sandbox.idaas.authorization_code import CHALLENGE
-from sandbox.idaas.scope import RequestedScope, parse_scope
+from sandbox.idaas.sign_in.authorization_code import CHALLENGE
+from sandbox.idaas.tokens.scope import RequestedScope, parse_scope
 from sandbox.oauth_error import OAuthError
 from sandbox.state.directory import Application, Directory
 

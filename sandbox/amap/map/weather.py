@@ -4,7 +4,7 @@ import hashlib
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 
-from sandbox.amap.city import City
+from sandbox.amap.map.city import City
 
 CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 _DAYS = 4

@@ -4,11 +4,11 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.amap.cities import CITIES, CITY_INDEX
-from sandbox.amap.city import City, District
-from sandbox.amap.coordinates import Coordinates, parse_coordinates
-from sandbox.amap.failure import INVALID, NOT_FOUND, ToolError
-from sandbox.amap.places import EVERYDAY_WORDS, LANDMARKS, Place, everyday_places
+from sandbox.amap.map.cities import CITIES, CITY_INDEX
+from sandbox.amap.map.city import City, District
+from sandbox.amap.map.coordinates import Coordinates, parse_coordinates
+from sandbox.amap.map.failure import INVALID, NOT_FOUND, ToolError
+from sandbox.amap.map.places import EVERYDAY_WORDS, LANDMARKS, Place, everyday_places
 
 _LIMIT = 20
 _OUTSIDE = 80_000  # metres from every city: the map has nothing there
