@@ -32,11 +32,11 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
-from graph.service_credentials import ServiceCredential, ServiceCredentials, requirements
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier

@@ -17,6 +17,8 @@ from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.store import ApprovalStore
 from graph.context import AgentContext, TokenLookup, token_in_context
+from graph.credentials.run_credentials import in_state
+from graph.credentials.service_credentials import ServiceCredentials, requirements
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
@@ -35,8 +37,6 @@ from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
 from graph.observed_calls import ObservedCalls
 from graph.prompt import SYSTEM_PROMPT
-from graph.run_credentials import in_state
-from graph.service_credentials import ServiceCredentials, requirements
 from graph.state import AgentInput, AgentOutput, AgentState
 from graph.tool_calls import accepted_calls, called_services
 from identity.access_identity import AccessIdentity

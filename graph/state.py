@@ -1,7 +1,7 @@
 """The state of a run: what its nodes read and write.
 
 Everything but `credentials` is plain and may be checkpointed, streamed and traced. `credentials` is on a
-channel that is never checkpointed, in a type that shows nothing of them (`graph.run_credentials`).
+channel that is never checkpointed, in a type that shows nothing of them (`RunCredentials`).
 """
 
 from typing import Annotated
@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
-from graph.run_credentials import CredentialsChannel, RunCredentials
+from graph.credentials.run_credentials import CredentialsChannel, RunCredentials
 
 
 class PrincipalRecord(TypedDict):

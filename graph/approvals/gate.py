@@ -9,8 +9,8 @@ from langchain_core.messages import ToolCall
 from graph.approvals.pending_call import ApprovalRequests, PendingCall
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.approvals.store import ApprovalStore
+from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
-from graph.service_credentials import ServiceRequirement
 from identity.error_code import ErrorCode
 from identity.errors import ApprovalError
 from tools.approval_policy import ApprovalMode

@@ -16,8 +16,8 @@ from langchain_core.messages import AIMessage, ToolCall
 from graph.approvals.digest import arguments_digest
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.context import Conversation
+from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import declared_credential
-from graph.service_credentials import ServiceRequirement
 from identity.principal import Principal
 from tools.approval_policy import Effect
 from tools.service import Service

@@ -21,10 +21,10 @@ from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PendingApproval
 from graph.context import AgentContext
+from graph.credentials.service_credentials import secrets_of
 from graph.nodes.pending_call import pending_call
 from graph.nodes.questions import Questions, given_answer
 from graph.nodes.refused_calls import RefusedCalls
-from graph.service_credentials import secrets_of
 from graph.state import AgentState
 from graph.tool_calls import accepted_calls, with_arguments
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -7,10 +7,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from graph.context import AgentContext
+from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
 from graph.node_error import MODEL, error_of_node
 from graph.nodes.consents import Consents
-from graph.run_credentials import RunCredentials, UnavailableCredential
-from graph.service_credentials import ServiceCredential, ServiceCredentials
 from graph.state import AgentState
 from graph.tool_calls import called_services
 from identity.access_token.verified_access_token import VerifiedAccessToken

@@ -8,6 +8,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
 from graph.context import AgentContext
+from graph.credentials.run_credentials import RunCredentials
+from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
@@ -17,8 +19,6 @@ from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.step import reports_steps
 from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
-from graph.run_credentials import RunCredentials
-from graph.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.state import AgentState
 from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
 from graph.tool_catalog import OfferedTools, ToolCatalog

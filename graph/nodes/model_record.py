@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from langchain_core.messages import AIMessage
 
-from graph.service_credentials import ServiceRequirement
+from graph.credentials.service_credentials import ServiceRequirement
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail

@@ -6,8 +6,8 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
 from graph.approvals.digest import arguments_digest
+from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import ToolCallEvents, declared_credential
-from graph.service_credentials import ServiceRequirement
 from graph.tool_callbacks import tool_callbacks
 from graph.tool_calls import refusal
 from identity.access_token.verified_access_token import VerifiedAccessToken

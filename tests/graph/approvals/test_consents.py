@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import ApprovalKind, PendingApproval
-from graph.service_credentials import ServiceCredential, ServiceRequirement
+from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode

@@ -10,7 +10,7 @@ from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import ApprovalKind
 from graph.context import Conversation
-from graph.service_credentials import requirements
+from graph.credentials.service_credentials import requirements
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
 from tests.graph.approvals.bank import SCOPE

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from graph.credentials.run_credentials import InState, UnavailableCredential, in_state
 from graph.node_error import MODEL, error_of_node
-from graph.run_credentials import InState, UnavailableCredential, in_state
 from graph.state import AgentState
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken

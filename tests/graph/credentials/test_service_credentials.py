@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from graph.run_credentials import RunCredentials
-from graph.service_credentials import ServiceCredentials, ServiceRequirement, requirements
+from graph.credentials.run_credentials import RunCredentials
+from graph.credentials.service_credentials import ServiceCredentials, ServiceRequirement, requirements
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
