@@ -24,21 +24,21 @@ from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
-from graph.nodes.call_budget import CallBudget
 from graph.nodes.caller import CallerNode, CallerOf, Callers, Verifier, as_verified_caller
 from graph.nodes.consents import Consents
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_record import ModelRecord
 from graph.nodes.questions import Questions
-from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.run_callers import RunCallers
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
 from graph.observed_calls import ObservedCalls
 from graph.prompt import SYSTEM_PROMPT
 from graph.state import AgentInput, AgentOutput, AgentState
-from graph.tool_calls import accepted_calls, called_services
+from graph.tool_calls.call_budget import CallBudget
+from graph.tool_calls.refused_calls import RefusedCalls
+from graph.tool_calls.requested_calls import accepted_calls, called_services
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement

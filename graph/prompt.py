@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolCall, ToolMessage
 
-from graph.tool_calls import refusal
+from graph.tool_calls.requested_calls import refusal
 
 SYSTEM_PROMPT = (
     "You are an enterprise assistant. Answer in the language of the user. "

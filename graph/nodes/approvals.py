@@ -24,9 +24,9 @@ from graph.context import AgentContext
 from graph.credentials.service_credentials import secrets_of
 from graph.nodes.pending_call import pending_call
 from graph.nodes.questions import Questions, given_answer
-from graph.nodes.refused_calls import RefusedCalls
 from graph.state import AgentState
-from graph.tool_calls import accepted_calls, with_arguments
+from graph.tool_calls.refused_calls import RefusedCalls
+from graph.tool_calls.requested_calls import accepted_calls, with_arguments
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.redaction import redact
 

@@ -14,7 +14,7 @@ from graph.credentials.run_credentials import UnavailableCredential
 from graph.nodes.pending_call import pending_call
 from graph.nodes.questions import Questions, given_answer
 from graph.state import AgentState
-from graph.tool_calls import accepted_calls
+from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.errors import AgentError, ConsentRequiredError, CredentialError

@@ -12,7 +12,7 @@ from graph.credentials.service_credentials import ServiceCredential, ServiceCred
 from graph.node_error import MODEL, error_of_node
 from graph.nodes.consents import Consents
 from graph.state import AgentState
-from graph.tool_calls import called_services
+from graph.tool_calls.requested_calls import called_services
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.error_codes import IdentityCode

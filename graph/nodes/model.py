@@ -15,13 +15,13 @@ from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
 from graph.nodes.model_record import ModelRecord
-from graph.nodes.refused_calls import RefusedCalls
 from graph.nodes.step import reports_steps
 from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
 from graph.state import AgentState
-from graph.tool_calls import normalize_tool_calls, refusal, without_tool_calls
-from graph.tool_catalog import OfferedTools, ToolCatalog
+from graph.tool_calls.refused_calls import RefusedCalls
+from graph.tool_calls.requested_calls import normalize_tool_calls, refusal, without_tool_calls
+from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.http_auth.credential_auth import send_with_credential

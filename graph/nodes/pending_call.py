@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 from graph.approvals.pending_call import PendingCall
 from graph.context import AgentContext, conversation_of
 from graph.state import AgentState
-from graph.tool_calls import latest_response
+from graph.tool_calls.requested_calls import latest_response
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 

@@ -10,13 +10,13 @@ from graph.approvals.gate import ApprovalGate, Refused
 from graph.context import AgentContext, begun_calls, conversation_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
-from graph.nodes.call_budget import CallBudget
 from graph.nodes.pending_call import pending_call
-from graph.nodes.refused_calls import RefusedCalls
-from graph.nodes.tool_call import ToolCallRunner
 from graph.observed_calls import ObservedCalls
 from graph.state import AgentState
-from graph.tool_calls import accepted_calls
+from graph.tool_calls.call_budget import CallBudget
+from graph.tool_calls.refused_calls import RefusedCalls
+from graph.tool_calls.requested_calls import accepted_calls
+from graph.tool_calls.tool_call_runner import ToolCallRunner
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
 from tools.service import Service

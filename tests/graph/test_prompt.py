@@ -1,7 +1,7 @@
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from graph.prompt import build_prompt
-from tests.graph.test_tool_calls import call
+from tests.graph.tool_calls.test_requested_calls import call
 
 
 def test_prompt_has_one_system_message_that_begins_with_the_system_prompt() -> None:

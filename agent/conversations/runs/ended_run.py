@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, results_of_ended
 from agent.conversations.store.thread import StoppedRun, Thread
-from graph.tool_calls import pending_tool_calls
+from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 

@@ -9,7 +9,7 @@ from langgraph.graph.message import add_messages
 
 from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
-from graph.tool_calls import pending_tool_calls, refusal
+from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
 NOT_RUN: Final = "not run: the run ended before this call"
 MAY_HAVE_EFFECT: Final = (

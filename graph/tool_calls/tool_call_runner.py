@@ -11,8 +11,8 @@ from graph.approvals.digest import arguments_digest
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from graph.events import ToolCallEvents, declared_credential
 from graph.observed_calls import TOOL_ERROR, ObservedCalls
-from graph.tool_callbacks import tool_callbacks
-from graph.tool_calls import failure_text
+from graph.tool_calls.requested_calls import failure_text
+from graph.tool_calls.tool_callbacks import tool_callbacks
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep

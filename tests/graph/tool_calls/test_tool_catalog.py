@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graph.tool_catalog import ToolCatalog
+from graph.tool_calls.tool_catalog import ToolCatalog
 from tools.error_codes import ToolCode
 from tools.service import ToolSchema
 

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from agent.errors.error_codes import AgentCode
 from graph.limits import Limits
-from graph.tool_calls import MAX_CALLS
+from graph.tool_calls.requested_calls import MAX_CALLS
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.audit.trail import AuditTrail

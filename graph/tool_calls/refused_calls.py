@@ -8,8 +8,8 @@ from langgraph.types import StreamWriter
 from graph.approvals.digest import arguments_digest
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import ToolCallEvents, declared_credential
-from graph.tool_callbacks import tool_callbacks
-from graph.tool_calls import refusal
+from graph.tool_calls.requested_calls import refusal
+from graph.tool_calls.tool_callbacks import tool_callbacks
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail

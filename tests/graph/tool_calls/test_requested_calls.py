@@ -4,7 +4,12 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
-from graph.tool_calls import failure_text, normalize_tool_calls, pending_tool_calls, without_tool_calls
+from graph.tool_calls.requested_calls import (
+    failure_text,
+    normalize_tool_calls,
+    pending_tool_calls,
+    without_tool_calls,
+)
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
 from identity.telemetry.request_id import REQUEST_ID

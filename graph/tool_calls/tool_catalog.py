@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from cachetools import LRUCache
 
 from graph.credentials.service_credentials import ServiceCredential
-from graph.tool_calls import failure_text
+from graph.tool_calls.requested_calls import failure_text
 from identity.errors import AgentError, ServiceError
 from identity.telemetry.failure_log import log_failure
 from tools.service import Service, ToolSchema
