@@ -19,17 +19,17 @@ from graph.approvals.store import ApprovalStore
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.credentials.run_credentials import in_state
 from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.interrupts.consents import Consents
+from graph.interrupts.questions import Questions
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
 from graph.nodes.caller import CallerNode, CallerOf, Callers, Verifier, as_verified_caller
-from graph.nodes.consents import Consents
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_record import ModelRecord
-from graph.nodes.questions import Questions
 from graph.nodes.run_callers import RunCallers
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step

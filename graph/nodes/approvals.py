@@ -22,8 +22,8 @@ from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PendingApproval
 from graph.context import AgentContext
 from graph.credentials.service_credentials import secrets_of
-from graph.nodes.pending_call import pending_call
-from graph.nodes.questions import Questions, given_answer
+from graph.interrupts.pending_call import pending_call
+from graph.interrupts.questions import Questions, given_answer
 from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, with_arguments

@@ -10,8 +10,8 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.record import ApprovalStatus, PendingApproval
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.error_codes import GraphCode
+from graph.interrupts.questions import Questions
 from graph.nodes.caller import Callers
-from graph.nodes.questions import Questions
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode

@@ -10,7 +10,7 @@ from graph.approvals.gate import ApprovalGate, Refused
 from graph.context import AgentContext, begun_calls, conversation_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
-from graph.nodes.pending_call import pending_call
+from graph.interrupts.pending_call import pending_call
 from graph.observed_calls import ObservedCalls
 from graph.state import AgentState
 from graph.tool_calls.call_budget import CallBudget

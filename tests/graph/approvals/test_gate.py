@@ -13,9 +13,9 @@ from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
-from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.conftest import LLM, EchoService
+from tests.graph.interrupts.bank import SCOPE
 from tools.approval_policy import ApprovalMode, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")

@@ -9,9 +9,9 @@ from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
-from tests.graph.approvals.bank import Bank
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.conftest import DONE, calls
+from tests.graph.interrupts.bank import Bank
 
 pytestmark = pytest.mark.promise("approval-binds")
 

@@ -11,8 +11,8 @@ from graph.approvals.gate import ApprovalGate
 from graph.approvals.record import ApprovalKind, ApprovalStatus, PendingApproval
 from graph.context import AgentContext
 from graph.credentials.run_credentials import UnavailableCredential
-from graph.nodes.pending_call import pending_call
-from graph.nodes.questions import Questions, given_answer
+from graph.interrupts.pending_call import pending_call
+from graph.interrupts.questions import Questions, given_answer
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken

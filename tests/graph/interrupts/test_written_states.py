@@ -9,9 +9,9 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.types import Command, Send
 
 from graph.approvals.digest import arguments_digest
-from tests.graph.approvals.bank import PAY, Bank, forged, result_of
 from tests.graph.approvals.conftest import ALICE
 from tests.graph.conftest import DONE, calls
+from tests.graph.interrupts.bank import PAY, Bank, forged, result_of
 from tools.approval_policy import ApprovalMode, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")
