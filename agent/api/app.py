@@ -16,6 +16,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
+from agent.api.a2a.routes import a2a_routes
+from agent.api.a2a.stateless_tasks import StatelessTasks
+from agent.api.a2a.thread_tasks import ThreadTasks
+from agent.api.a2a.wire import RPC_PATH, VERSION_HEADER
 from agent.api.ag_ui.routes import ag_ui_routes
 from agent.api.ag_ui.thread_runs import MAX_SNAPSHOT, ThreadRuns
 from agent.api.chat_completions.routes import openai_routes
@@ -86,7 +90,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=settings.cors_allowed_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id"],
+                allow_headers=[
+                    *("Authorization", "Content-Type", "Last-Event-ID", "X-Thread-Id", VERSION_HEADER)
+                ],
                 expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-Id"],
                 max_age=600,
             ),
@@ -100,9 +106,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 RateLimit,
                 rate=composed.request_rate,
                 check_run=composed.runs.check,
-                starts_run=lambda scope: (
-                    scope["method"] == "POST" and not only_manages_threads(scope["path"])
-                ),
+                starts_run=_starts_run,
             ),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
@@ -133,6 +137,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     app.include_router(
         ag_ui_routes(composed.runs, threads, model=settings.llm_model, max_messages=settings.max_messages)
     )
+    tasks = StatelessTasks(composed.runs)
+    app.include_router(
+        a2a_routes(settings, ThreadTasks(composed.conversations) if composed.conversations else tasks)
+    )
     app.include_router(
         langserve_routes(
             composed.runs, max_messages=settings.max_messages, batch_at_once=settings.max_concurrent_runs
@@ -154,7 +162,9 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
 
 
 def _starts_run(scope: Scope) -> bool:
-    return scope["method"] == "POST" and not only_manages_threads(scope["path"])
+    """Whether the request certainly starts a run. Of A2A's, only the body shows it."""
+    path = scope["path"]
+    return scope["method"] == "POST" and path != RPC_PATH and not only_manages_threads(path)
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from agent.runs.run import RunReader
-
 T = TypeVar("T")
+
+
+class Left(Protocol):
+    """What a client reads, and leaves when it disconnects; such as `agent.runs.run.RunReader`."""
+
+    def cancel(self) -> None:
+        """The client leaves. Does not wait; further calls do nothing."""
+        ...
 
 
 class ClientDisconnectedError(ClientDisconnect):
@@ -22,7 +28,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def while_connected(run: RunReader, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def while_connected(run: Left, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
     """The result of `waiting`.
 
     If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.

@@ -21,7 +21,8 @@ from identity.secrets.secret import Secret
 PROTECTED_RESOURCE_PATH: Final = "/.well-known/oauth-protected-resource"
 EVENTS_PATH: Final = "/events/idaas"
 """User events of IDaaS. Public for POST: each request is authenticated by its signature."""
-PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH})
+AGENT_CARD_PATH: Final = "/.well-known/agent-card.json"
+PUBLIC_PATHS: Final = frozenset({"/health", "/ready", PROTECTED_RESOURCE_PATH, AGENT_CARD_PATH})
 """Compared with the whole path; only GET and HEAD are public."""
 
 _WHITESPACE: Final = " \t"

@@ -52,10 +52,17 @@ async def ag_ui(agent, question, headers):
     return await agent.http.post(f"{agent.origin}/ag-ui/agent", json=body, headers=headers)
 
 
+async def a2a(agent, question, headers):
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": question}]}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
+    return await agent.http.post(f"{agent.origin}/a2a", json=body, headers=headers | {"A2A-Version": "1.0"})
+
+
 SURFACES = [
     chat,
     stream,
     ag_ui,
+    a2a,
     *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
 ]
 

@@ -149,9 +149,18 @@ def _errors(body: str) -> list[dict[str, Any]]:
 
 
 def _run_errors(body: str) -> list[dict[str, Any]]:
-    """The errors that end a stream of AG-UI."""
+    """The errors that end a stream of AG-UI or A2A: `code`, `message` and what they are `about`."""
     lines = [line.removeprefix("data: ") for line in body.splitlines() if line.startswith("data: {")]
-    return [event for event in map(json.loads, lines) if event.get("type") == "RUN_ERROR"]
+    errors = []
+    for event in map(json.loads, lines):
+        status = event.get("result", {}).get("statusUpdate", {}).get("status", {})
+        if event.get("type") == "RUN_ERROR":
+            errors.append(event | {"about": event["metadata"]["idaas-agent"]})
+        elif status.get("state") == "TASK_STATE_FAILED":
+            about = status["message"]["metadata"]["idaas-agent"]
+            text = status["message"]["parts"][0]["text"]
+            errors.append({"code": about["code"], "message": text, "about": about})
+    return errors
 
 
 def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, failure: Failure) -> None:
@@ -198,7 +207,7 @@ async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_
             _is_about_the_request(error, response.headers, response.status_code, failure)
             ids.add(error["request_id"])
         for event in _run_errors(response.text):
-            about = event["metadata"]["idaas-agent"]
+            about = event["about"]
             assert (event["code"], about.get("service")) == (failure.code, failure.service)
             assert about["request_id"] == response.headers["x-request-id"]
             assert event["message"].endswith(f"; reference {about['request_id']}.")

@@ -84,6 +84,12 @@ class Transcript:
         rows = yield from _page(thread, before, limit)
         return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
 
+    def of_run(self, thread: ThreadKey, run_id: str, limit: int) -> Transaction[list[StoredMessage]]:
+        """The newest `limit` messages of one run, the oldest first."""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ? AND run_id = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
+        rows = yield from query(sql, thread.key, run_id, limit)
+        return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
+
     def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:
         seq, _, run_id, _, body = row
         place = message_place(thread.owner, thread.thread_id, run_id)

@@ -1,0 +1,79 @@
+"""The agent card: what a client reads before it has an access token. Public, so it contains no secret.
+
+Of the services it names those of the vendor's tutorial and the example, which everybody can know. Services of
+`SERVICES_FILE` and of installed packages are an operator's own, and lists of tools need a credential.
+"""
+
+from importlib.metadata import version
+from typing import Final
+
+from agent.api.a2a.wire import JSON, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
+from agent.settings.declared_services import declared_services
+from agent.settings.settings import Settings
+
+SCHEME: Final = "idaas"
+"""The name of the security scheme."""
+
+_CONVERSATION: Final = {
+    "id": "conversation",
+    "name": "Conversation",
+    "description": "Answers questions in any language, with services under the rights of the signed-in "
+    "user or of the agent. Asks the user before it changes something.",
+    "tags": ["chat"],
+    "examples": ["What can you do for me?"],
+}
+_SKILLS: Final = {
+    "amap": {
+        "name": "Maps and weather",
+        "description": "Places, routes and the weather in China.",
+        "tags": ["maps", "weather"],
+        "examples": ["What is the weather in Hangzhou right now?"],
+    },
+    "enterprise": {
+        "name": "Enterprise service",
+        "description": "Calls the company's internal service.",
+        "tags": ["enterprise"],
+        "examples": ["Call my enterprise service"],
+    },
+    "leave": {
+        "name": "Leave",
+        "description": "The employee's leave: how much is left, applications and their cancellation.",
+        "tags": ["leave", "approval"],
+        "examples": ["How many days of leave do I have left?"],
+    },
+}
+
+
+def agent_card(settings: Settings, base_url: str) -> Members:
+    """The card of the agent whose address for clients is `base_url`."""
+    scope = f"{settings.agent_audience}|{settings.agent_scope}"
+    discovery = f"{settings.idaas.issuer.rstrip('/')}/.well-known/openid-configuration"
+    declared = [service.name for service in declared_services(settings)]
+    return {
+        "name": "idaas-agent",
+        "description": "An agent that never acts without a known identity.",
+        "version": version("idaas-agent"),
+        "supportedInterfaces": [
+            {
+                "url": base_url.rstrip("/") + RPC_PATH,
+                "protocolBinding": "JSONRPC",
+                "protocolVersion": PROTOCOL_VERSION,
+            }
+        ],
+        "capabilities": {"streaming": True, "pushNotifications": False, "extendedAgentCard": False},
+        "securitySchemes": {
+            SCHEME: {
+                "openIdConnectSecurityScheme": {
+                    "description": "An access token of IDaaS for this agent, as a bearer token.",
+                    "openIdConnectUrl": discovery,
+                }
+            }
+        },
+        "securityRequirements": [{"schemes": {SCHEME: {"list": [scope]}}}],
+        "defaultInputModes": [TEXT, JSON],
+        "defaultOutputModes": [TEXT, JSON],
+        "skills": [
+            _CONVERSATION,
+            *({"id": name, **skill} for name, skill in _SKILLS.items() if name in declared),
+        ],
+    }

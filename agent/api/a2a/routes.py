@@ -1,0 +1,94 @@
+"""`GET /.well-known/agent-card.json` and `POST /a2a`: A2A 1.0 over JSON-RPC."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from agent.api.a2a.agent_card import agent_card
+from agent.api.a2a.methods import METHODS, Methods
+from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
+from agent.api.a2a.rpc_request import RequestId, check_version, parsed, request_id_of, rpc_request
+from agent.api.a2a.task_run import Tasks
+from agent.api.a2a.wire import RPC_PATH, VERSION_HEADER
+from agent.api.openapi_document import EVENTS
+from agent.middleware.authentication import AGENT_CARD_PATH, caller_of
+from agent.settings.settings import Settings
+from identity.errors import AgentError
+
+_ID: Final = {"type": ["string", "integer", "null"]}
+_REQUEST: Final = {
+    "type": "object",
+    "properties": {
+        "jsonrpc": {"const": "2.0"},
+        "id": _ID,
+        "method": {"enum": list(METHODS)},
+        "params": {"type": "object"},
+    },
+    "required": ["jsonrpc", "id", "method", "params"],
+}
+_FAULT: Final = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "integer"},
+        "message": {"type": "string"},
+        "data": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["code", "message", "data"],
+}
+_RESPONSE: Final = {
+    "type": "object",
+    "properties": {
+        "jsonrpc": {"const": "2.0"},
+        "id": _ID,
+        "result": {"type": "object"},
+        "error": _FAULT,
+    },
+    "required": ["jsonrpc", "id"],
+    "additionalProperties": False,
+}
+_CARD: Final[dict[str, Any]] = {"type": "object", "required": ["name", "version", "skills"]}
+
+
+def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
+    """The routes. The card has the agent's address of the settings, or that of the request."""
+    methods = Methods(tasks)
+    router = APIRouter()
+
+    @router.head(AGENT_CARD_PATH, include_in_schema=False)
+    @router.get(AGENT_CARD_PATH, responses={200: {"content": {"application/json": {"schema": _CARD}}}})
+    async def card(request: Request) -> JSONResponse:
+        """A2A's agent card."""
+        return JSONResponse(agent_card(settings, settings.agent_public_url or str(request.base_url)))
+
+    @router.post(
+        RPC_PATH,
+        response_class=Response,
+        responses={
+            200: {
+                "description": "A response of JSON-RPC, or a stream of them.",
+                "content": {"application/json": {"schema": _RESPONSE}, "text/event-stream": EVENTS},
+            }
+        },
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}}
+        },
+    )
+    async def a2a(request: Request) -> Response:
+        """One request of A2A. Its errors are JSON-RPC's, except those of the access token and of limits."""
+        request_id: RequestId = None
+        try:
+            given = parsed(await request.body())
+            request_id = request_id_of(given)
+            called = rpc_request(given)
+            check_version(request.headers.get(VERSION_HEADER))
+            return await methods.response(called, caller_of(request.scope), request.receive)
+        except RpcError as error:
+            refused = error
+        except AgentError as error:
+            if isinstance(error, WITH_STATUS):
+                raise
+            refused = rpc_error_of(error)
+        return JSONResponse(rpc_error_response(request_id, refused))
+
+    return router

@@ -1,0 +1,88 @@
+"""Errors of A2A, as JSON-RPC reports them: in a response of status 200.
+
+Errors of the access token, of limits and of an agent that is stopping are no such errors: they have an HTTP
+status on this route too, with a challenge or `Retry-After`.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from agent.errors.error_response import RequestError, reported_body
+from agent.errors.request_outcome import note_error
+from graph.error_codes import GraphCode
+from identity.errors import (
+    AccessTokenError,
+    AgentError,
+    ApprovalError,
+    LimitError,
+    ThreadBusyError,
+    ThreadNotFoundError,
+    UnavailableError,
+)
+
+WITH_STATUS: Final = (AccessTokenError, LimitError, UnavailableError)
+"""Errors that have an HTTP status."""
+
+_DOMAIN: Final = "a2a-protocol.org"
+_ERROR_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
+
+
+class RpcCode(IntEnum):
+    """The codes of JSON-RPC and of A2A 1.0. Their names are A2A's reasons."""
+
+    JSON_PARSE_ERROR = -32700
+    INVALID_REQUEST = -32600
+    METHOD_NOT_FOUND = -32601
+    INVALID_PARAMS = -32602
+    INTERNAL_ERROR = -32603
+    TASK_NOT_FOUND = -32001
+    TASK_NOT_CANCELABLE = -32002
+    PUSH_NOTIFICATION_NOT_SUPPORTED = -32003
+    UNSUPPORTED_OPERATION = -32004
+    CONTENT_TYPE_NOT_SUPPORTED = -32005
+    VERSION_NOT_SUPPORTED = -32009
+
+
+class RpcError(Exception):
+    """A refused request. `metadata` is for programs: texts by name."""
+
+    def __init__(
+        self, code: RpcCode, message: str, metadata: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.metadata = dict(metadata)
+
+
+def task_not_found() -> RpcError:
+    """The same for a task that does not exist and for another user's."""
+    return RpcError(RpcCode.TASK_NOT_FOUND, "There is no such task")
+
+
+def invalid_params(error: RequestError) -> RpcError:
+    """The error for an invalid member of `params`."""
+    field = {} if error.param is None else {"field": error.param}
+    return RpcError(RpcCode.INVALID_PARAMS, error.message, field)
+
+
+def rpc_error_of(error: AgentError) -> RpcError:
+    """The error for one of the agent's, which is also logged for operators."""
+    fault = reported_body(error)["error"]
+    if isinstance(error, ThreadNotFoundError):
+        return task_not_found()
+    code = RpcCode.INTERNAL_ERROR
+    if isinstance(error, ThreadBusyError | ApprovalError):
+        invalid = error.code is GraphCode.APPROVAL_INVALID
+        code = RpcCode.INVALID_PARAMS if invalid else RpcCode.UNSUPPORTED_OPERATION
+    return RpcError(code, fault["message"], {"code": fault["code"], "requestId": str(fault["request_id"])})
+
+
+def rpc_error_response(request_id: str | int | None, error: RpcError) -> dict[str, Any]:
+    """JSON-RPC's response to the request `request_id`; `None` if the request could not be read."""
+    note_error(error.code.name.lower())
+    info = {"@type": _ERROR_INFO, "reason": error.code.name, "domain": _DOMAIN, "metadata": error.metadata}
+    fault = {"code": int(error.code), "message": error.message, "data": [info]}
+    return {"jsonrpc": "2.0", "id": request_id, "error": fault}

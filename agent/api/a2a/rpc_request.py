@@ -1,0 +1,121 @@
+"""A request of JSON-RPC: its envelope, and the parameters of A2A's methods.
+
+Members that the agent has no use for (`tenant`, `metadata`, `extensions`) are ignored. Names may have either
+form that protocol buffers allow, `messageId` and `message_id`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from agent.api.a2a.wire import PROTOCOL_VERSION
+from agent.api.validation_fault import openai_fault
+
+RequestId = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RpcRequest:
+    """A valid envelope. `params` are not validated."""
+
+    id: RequestId
+    method: str
+    params: Any
+
+
+class _Wire(BaseModel):
+    """Nothing is converted."""
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", alias_generator=to_camel, validate_by_alias=True, validate_by_name=True
+    )
+
+
+class Part(_Wire):
+    """A part of a message: one of `text`, `raw`, `url` and `data`."""
+
+    text: str | None = None
+    raw: Any = None
+    url: Any = None
+    data: Any = None
+    media_type: str | None = None
+
+
+class Message(_Wire):
+    """A message of the user. `task_id` names the task that it answers."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=256)]
+    context_id: str | None = None
+    task_id: str | None = None
+    role: Literal["ROLE_USER"]
+    parts: Annotated[list[Part], Field(min_length=1, fail_fast=True)]
+
+
+class SendConfiguration(_Wire):
+    """How the client wants the response."""
+
+    accepted_output_modes: list[str] | None = None
+    history_length: Annotated[int, Field(ge=0)] | None = None
+    return_immediately: bool | None = None
+    task_push_notification_config: Any = None
+
+
+class SendParams(_Wire):
+    """Of `SendMessage` and `SendStreamingMessage`."""
+
+    message: Message
+    configuration: SendConfiguration | None = None
+
+
+class TaskParams(_Wire):
+    """Of `GetTask`, `CancelTask` and `SubscribeToTask`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)]
+    history_length: Annotated[int, Field(ge=0)] | None = None
+
+
+P = TypeVar("P", bound=_Wire)
+
+
+def parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a body. Raises `RpcError`."""
+    try:
+        return from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
+    except ValueError:
+        raise RpcError(RpcCode.JSON_PARSE_ERROR, "The body is not valid JSON") from None
+
+
+def request_id_of(given: Any) -> RequestId:  # noqa: ANN401 - any JSON value
+    """The id to respond with: `None` if there is none that JSON-RPC allows."""
+    found = given.get("id") if isinstance(given, dict) else None
+    return found if isinstance(found, str | int) and not isinstance(found, bool) else None
+
+
+def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
+    """The request in a JSON value. Raises `RpcError`, also for a batch, which A2A does not have."""
+    match given:
+        case {"jsonrpc": "2.0", "method": str(method)} if "id" not in given or (
+            given["id"] is None or request_id_of(given) is not None
+        ):
+            return RpcRequest(request_id_of(given), method, given.get("params", {}))
+    raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
+
+
+def check_version(header: str | None) -> None:
+    """Raises `RpcError` unless `A2A-Version` is 1.x. A client that sends none has version 0.3."""
+    major, _, minor = (header or "0.3").strip().partition(".")
+    if major != "1" or not (minor.isascii() and minor.replace(".", "").isdigit()):
+        text = f"The protocol's version must be {PROTOCOL_VERSION}, in the header A2A-Version"
+        raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
+
+
+def read_params(model: type[P], params: Any) -> P:  # noqa: ANN401 - any JSON value
+    """The parameters of a method. Raises `RpcError` with the invalid member."""
+    try:
+        return model.model_validate(params)
+    except ValidationError as error:
+        raise invalid_params(openai_fault(error)) from None

@@ -1,0 +1,71 @@
+"""Follows a task whose run this client did not start, or has lost."""
+
+from collections.abc import AsyncIterator
+
+from agent.api.a2a.encoder import TaskEncoder
+from agent.api.a2a.remote_events import remote_events
+from agent.api.a2a.stored_task import StoredTask
+from agent.api.a2a.task import history_of, text_of
+from agent.api.a2a.task_run import TaskRun
+from agent.conversations.conversation_runs import Conversations
+from agent.conversations.live.live_reader import LiveReader
+from agent.conversations.live.live_run import LiveRun
+from agent.conversations.live.remote_run import RemoteReader
+from agent.conversations.store.thread import owner_of
+from agent.runs.run import RunEvent
+from agent.runs.run_end import Finished, Paused
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+def running_task(
+    conversations: Conversations, stored: StoredTask, caller: VerifiedAccessToken
+) -> TaskRun | None:
+    """The run of a task from now on, in whichever process it is; `None` if it is in progress in none.
+
+    What was before is in its first update. Raises `LimitError` if the caller follows too many runs.
+    """
+    reader: LiveReader | RemoteReader
+    if live := stored.running:
+        encoder, reader = _so_far(stored, live), live.events(live.replay.newest)
+        events = _without_positions(reader)
+    elif stored.thread.status == "running" and stored.thread.run_id == stored.id.run_id:
+        encoder = _encoder(stored, text_of(stored.messages))
+        reader = RemoteReader(conversations.threads, owner_of(caller.principal), stored.thread.id)
+        events = remote_events(reader, conversations, stored, caller)
+    else:
+        return None
+    conversations.readers.add(reader, caller)
+
+    def leave() -> None:
+        reader.close()
+        conversations.readers.remove(reader)
+
+    return TaskRun(encoder, events, leave)
+
+
+def _so_far(stored: StoredTask, live: LiveRun) -> TaskEncoder:
+    """An encoder as the events of the run have left it."""
+    events = [live.replay.at(position) for position in range(live.replay.oldest, live.replay.newest + 1)]
+    again = {name for event in events if (name := _response(event)) is not None}
+    encoder = _encoder(
+        stored, {name: text for name, text in text_of(stored.messages).items() if name not in again}
+    )
+    for event in events:
+        encoder.event(event)
+    return encoder
+
+
+def _encoder(stored: StoredTask, earlier: dict[str, str]) -> TaskEncoder:
+    return TaskEncoder(stored.id, history_of(stored.id, stored.messages), earlier=earlier)
+
+
+def _response(event: RunEvent) -> str | None:
+    """The id of the response that begins with `event`."""
+    if isinstance(event, Finished | Paused) or event["type"] != "response_started":
+        return None
+    return event["message_id"]
+
+
+async def _without_positions(reader: LiveReader) -> AsyncIterator[RunEvent]:
+    async for _, event in reader:
+        yield event

@@ -1,0 +1,78 @@
+"""The official client of A2A, unchanged, for one user of a served agent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from a2a.client import Client, ClientCallContext, ClientConfig, ClientFactory
+from a2a.client.auth import AuthInterceptor, InMemoryContextCredentialStore
+from a2a.types import a2a_pb2 as a2a
+from google.protobuf.json_format import MessageToDict, ParseDict
+
+from agent.api.a2a.agent_card import SCHEME
+
+SESSION = ClientCallContext(state={"sessionId": "session"})
+"""The calls of the client that carries the user's access token."""
+
+
+class OfficialClient:
+    """Its requests, by their members as JSON."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def send(self, *parts: Any, **members: Any) -> list[dict[str, Any]]:
+        """A message of `parts`, each text or data, and the updates that it leads to."""
+        return [update async for update in self.updates(*parts, **members)]
+
+    async def updates(
+        self, *parts: Any, configuration: Any = None, message_id: str = "m-1", **members: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The same, one by one."""
+        message = {
+            "messageId": message_id,
+            "role": "ROLE_USER",
+            "parts": [{"text": part} if isinstance(part, str) else {"data": part} for part in parts],
+            **members,
+        }
+        given = ParseDict(
+            {"message": message, "configuration": configuration or {}}, a2a.SendMessageRequest()
+        )
+        async for update in self.client.send_message(given, context=SESSION.model_copy(deep=True)):
+            yield MessageToDict(update)
+
+    async def get(self, task_id: str, **members: int) -> dict[str, Any]:
+        """`GetTask`."""
+        request = a2a.GetTaskRequest(id=task_id, **members)
+        found: dict[str, Any] = MessageToDict(
+            await self.client.get_task(request, context=SESSION.model_copy(deep=True))
+        )
+        return found
+
+    async def cancel(self, task_id: str) -> dict[str, Any]:
+        """`CancelTask`."""
+        request = a2a.CancelTaskRequest(id=task_id)
+        ended: dict[str, Any] = MessageToDict(
+            await self.client.cancel_task(request, context=SESSION.model_copy(deep=True))
+        )
+        return ended
+
+    async def follow(self, task_id: str) -> AsyncIterator[dict[str, Any]]:
+        """`SubscribeToTask`."""
+        request = a2a.SubscribeToTaskRequest(id=task_id)
+        async for update in self.client.subscribe(request, context=SESSION.model_copy(deep=True)):
+            yield MessageToDict(update)
+
+
+@asynccontextmanager
+async def official_client(
+    origin: str, token: str | None, *, streaming: bool = True
+) -> AsyncIterator[OfficialClient]:
+    """A client that has read the agent's card."""
+    credentials = InMemoryContextCredentialStore()
+    if token is not None:
+        await credentials.set_credentials("session", SCHEME, token)
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        factory = ClientFactory(ClientConfig(streaming=streaming, httpx_client=http))
+        yield OfficialClient(await factory.create_from_url(origin, [AuthInterceptor(credentials)]))

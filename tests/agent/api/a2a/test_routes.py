@@ -1,0 +1,135 @@
+"""`POST /a2a` and the card over HTTP: JSON-RPC's errors, and those that have a status."""
+
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage
+
+from agent.middleware.authentication import AGENT_CARD_PATH
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.graph.conftest import DONE, calls
+
+MESSAGE = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
+VERSION = {"A2A-Version": "1.0"}
+
+
+async def call(served: Threads, method: str, params: Any = None, **headers: str) -> httpx.Response:
+    body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {}}
+    return await served.ask("POST", "/a2a", body=body, **(VERSION | headers))
+
+
+async def reason(served: Threads, method: str, params: Any = None, **headers: str) -> str:
+    """The reason of the error that a request leads to."""
+    response = await call(served, method, params, **headers)
+    body = response.json()
+    assert response.status_code == 200
+    assert (body.keys(), body["id"]) == ({"jsonrpc", "id", "error"}, 7)
+    [info] = body["error"]["data"]
+    assert info["domain"] == "a2a-protocol.org"
+    found: str = info["reason"]
+    return found
+
+
+async def test_methods_that_the_agent_does_not_have_are_refused(threads: ThreadsOf) -> None:
+    served = await threads()
+    assert await reason(served, "ListTasks") == "UNSUPPORTED_OPERATION"
+    assert await reason(served, "GetExtendedAgentCard") == "UNSUPPORTED_OPERATION"
+    for name in ("Create{}", "Get{}", "List{}s", "Delete{}"):
+        method = name.format("TaskPushNotificationConfig")
+        assert await reason(served, method) == "PUSH_NOTIFICATION_NOT_SUPPORTED"
+    assert await reason(served, "Nonsense") == "METHOD_NOT_FOUND"
+    assert await reason(served, "message/send", **{"A2A-Version": "0.3"}) == "VERSION_NOT_SUPPORTED"
+
+
+async def test_body_that_is_no_request_is_refused_without_an_id(threads: ThreadsOf) -> None:
+    served = await threads()
+    headers = served.headers() | VERSION
+    response = await served.http.post(f"{served.origin}/a2a", content=b"{", headers=headers)
+    assert (response.status_code, response.json()["id"]) == (200, None)
+    assert response.json()["error"]["code"] == -32700
+
+
+async def test_limits_have_a_status_and_a_time_to_wait(threads: ThreadsOf) -> None:
+    served = await threads(MAX_REQUESTS_PER_MINUTE="1")
+    await call(served, "GetTask", {"id": "t"})
+    refused = await call(served, "GetTask", {"id": "t"})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_caller_with_all_runs_in_progress_may_read_and_cancel_tasks(threads: ThreadsOf) -> None:
+    served = await threads([AIMessage("Once upon a time")], waits=True, MAX_CONCURRENT_RUNS="1")
+    at_once = {"message": MESSAGE, "configuration": {"returnImmediately": True}}
+    task = (await call(served, "SendMessage", at_once)).json()["result"]["task"]
+    refused = await call(served, "SendMessage", {"message": MESSAGE})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_runs")
+    assert "Retry-After" in refused.headers
+    read = (await call(served, "GetTask", {"id": task["id"]})).json()["result"]
+    assert read["status"]["state"] == "TASK_STATE_WORKING"
+    ended = (await call(served, "CancelTask", {"id": task["id"]})).json()["result"]
+    assert ended["status"]["state"] == "TASK_STATE_CANCELED"
+
+
+async def test_body_beyond_the_limit_has_a_status(threads: ThreadsOf) -> None:
+    served = await threads(MAX_BODY_BYTES="2048")
+    params = {"message": MESSAGE | {"parts": [{"text": "x" * 4000}]}}
+    assert (await call(served, "SendMessage", params)).status_code == 413
+
+
+async def test_page_may_read_the_card_and_send_the_version(threads: ThreadsOf) -> None:
+    served = await threads()
+    origin = {"Origin": "http://localhost:9001"}
+    card = await served.http.get(served.origin + AGENT_CARD_PATH, headers=origin)
+    asked = origin | {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "a2a-version,authorization,content-type",
+    }
+    preflight = await served.http.options(f"{served.origin}/a2a", headers=asked)
+
+    assert card.headers["access-control-allow-origin"] == origin["Origin"]
+    assert card.json()["supportedInterfaces"][0]["url"] == f"{served.origin}/a2a"
+    assert preflight.status_code == 200
+
+
+async def test_address_of_the_card_is_that_of_the_setting(threads: ThreadsOf) -> None:
+    served = await threads(AGENT_PUBLIC_URL="https://agent.example.com/base/")
+    card = (await served.http.get(served.origin + AGENT_CARD_PATH)).json()
+    assert card["supportedInterfaces"][0]["url"] == "https://agent.example.com/base/a2a"
+
+
+class TestStateless:
+    """An agent that stores no conversations."""
+
+    @pytest.fixture
+    async def served(self, threads: ThreadsOf) -> Threads:
+        apply = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
+        return await threads([apply, DONE], ACCESS_IDENTITY="Human", CONVERSATIONS_URL="none")
+
+    async def test_message_is_answered_and_its_task_is_gone(self, served: Threads) -> None:
+        sent = await call(served, "SendMessage", {"message": MESSAGE | {"contextId": "c-1"}})
+        task = sent.json()["result"]["task"]
+
+        assert (task["contextId"], task["status"]["state"]) == ("c-1", "TASK_STATE_COMPLETED")
+        assert [part["text"].strip() for part in task["artifacts"][0]["parts"]] == ["done"]
+        for method in ("GetTask", "CancelTask", "SubscribeToTask"):
+            assert await reason(served, method, {"id": task["id"]}) == "UNSUPPORTED_OPERATION"
+
+    async def test_call_that_needs_an_approval_is_not_made(self, served: Threads) -> None:
+        streamed = await call(served, "SendStreamingMessage", {"message": MESSAGE})
+        [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
+
+        assert streamed.headers["content-type"].startswith("text/event-stream")
+        assert "TASK_STATE_COMPLETED" in streamed.text
+        assert "INPUT_REQUIRED" not in streamed.text
+        assert result.status == "error"
+        assert served.sandbox.cloud.counters.snapshot().get("function_compute:leave_applied", 0) == 0
+
+    async def test_what_needs_a_stored_task_is_refused(self, served: Threads) -> None:
+        at_once = {"message": MESSAGE, "configuration": {"returnImmediately": True}}
+        assert await reason(served, "SendMessage", at_once) == "UNSUPPORTED_OPERATION"
+        answer = {"message": MESSAGE | {"taskId": "c-1." + "0" * 32}}
+        assert await reason(served, "SendMessage", answer) == "UNSUPPORTED_OPERATION"
+        assert served.model.asked == []

@@ -1,0 +1,121 @@
+"""The envelope of JSON-RPC, and the parameters of A2A's methods."""
+
+import json
+from typing import Any
+
+import pytest
+
+from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.rpc_request import (
+    SendParams,
+    TaskParams,
+    check_version,
+    parsed,
+    read_params,
+    request_id_of,
+    rpc_request,
+)
+from agent.api.a2a.task_id import TaskId
+
+CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
+
+
+def code_of(of: Any, *arguments: Any) -> RpcCode:
+    with pytest.raises(RpcError) as error:
+        of(*arguments)
+    return error.value.code
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b'{"a": NaN}', b'"\\ud800"', b"\xff", b"[" * 5000])
+def test_body_that_is_no_json_is_refused(body: bytes) -> None:
+    assert code_of(parsed, body) is RpcCode.JSON_PARSE_ERROR
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [CALL],
+        [],
+        "GetTask",
+        None,
+        {},
+        CALL | {"jsonrpc": "1.0"},
+        CALL | {"method": 1},
+        CALL | {"id": True},
+        CALL | {"id": 1.5},
+        CALL | {"id": {}},
+    ],
+)
+def test_value_that_is_no_request_is_refused(given: Any) -> None:
+    assert code_of(rpc_request, given) is RpcCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize("request_id", ["1", 1, 0, None])
+def test_request_has_the_id_that_its_response_repeats(request_id: Any) -> None:
+    assert rpc_request(parsed(json.dumps(CALL | {"id": request_id}).encode())).id == request_id
+
+
+def test_only_ids_that_json_rpc_allows_are_repeated() -> None:
+    assert [request_id_of(given) for given in ({"id": True}, {"id": [1]}, [], {"id": "a"})] == [
+        None,
+        None,
+        None,
+        "a",
+    ]
+
+
+@pytest.mark.parametrize("header", ["1.0", "1.0.1", " 1.7 "])
+def test_versions_of_1_are_served(header: str) -> None:
+    check_version(header)
+
+
+@pytest.mark.parametrize("header", [None, "", "0.3", "2.0", "1", "1.x", "one", "1.0, 0.3"])
+def test_other_versions_are_refused_and_none_is_0_3(header: str | None) -> None:
+    assert code_of(check_version, header) is RpcCode.VERSION_NOT_SUPPORTED
+
+
+def test_names_have_both_forms_of_protocol_buffers() -> None:
+    for name, context in (("messageId", "contextId"), ("message_id", "context_id")):
+        message = {name: "m-1", context: "c-1", "role": "ROLE_USER", "parts": [{"text": "a"}]}
+        given = read_params(SendParams, {"message": message, "unknown": 1})
+        assert (given.message.message_id, given.message.context_id) == ("m-1", "c-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"messageId": ""}, "message.messageId"),
+        ({"messageId": 7}, "message.messageId"),
+        ({"role": "ROLE_AGENT"}, "message.role"),
+        ({"role": "user"}, "message.role"),
+        ({"parts": []}, "message.parts"),
+        ({"parts": [{"text": 1}]}, "message.parts[0].text"),
+        ({"contextId": 1}, "message.contextId"),
+    ],
+)
+def test_fault_of_the_parameters_names_the_member(change: dict[str, Any], field: str) -> None:
+    message = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "a"}]} | change
+    with pytest.raises(RpcError) as error:
+        read_params(SendParams, {"message": message})
+    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+
+
+@pytest.mark.parametrize(
+    "params", [None, [], "t", {}, {"id": ""}, {"id": 1}, {"id": "t", "historyLength": -1}]
+)
+def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
+    assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
+
+
+def test_task_id_names_context_and_run() -> None:
+    task_id = TaskId("c-1_x", "0123456789abcdef" * 2)
+    assert TaskId.read(str(task_id)) == task_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "c", "c.", "." + "0" * 32, "c." + "0" * 31, "c." + "0" * 33, "c." + "g" * 32, "a/b." + "0" * 32,
+     "c." + "A" * 32, "c.d." + "0" * 32, "c." + "0" * 32 + "\n", "c" * 65 + "." + "0" * 32],
+)  # fmt: skip
+def test_text_that_is_no_task_id_is_no_task(text: str) -> None:
+    assert code_of(TaskId.read, text) is RpcCode.TASK_NOT_FOUND
