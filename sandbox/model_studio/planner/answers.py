@@ -8,21 +8,18 @@ from datetime import date
 from typing import Any, TypeGuard
 
 from sandbox.amap.map.cities import CITY_INDEX
-from sandbox.model_studio.planner import patterns
-from sandbox.model_studio.planner.arguments import words_of
 from sandbox.model_studio.planner.conversation import Call, Outcome, Tool
-from sandbox.model_studio.planner.filling import Filling
+from sandbox.model_studio.planner.filling import Plan
+from sandbox.model_studio.planner.language import LANGUAGE, chinese, found, stem, terms, words_of
 from sandbox.model_studio.planner.reading import Reading
-from sandbox.model_studio.planner.vocabulary import LANGUAGE, chinese, stem, words
 
 STAND_IN, STAND_IN_CHINESE = LANGUAGE["texts"]["signature"]
-_DECLINED = "The user declined"
 _ERROR_KEYS = ("error", "error_code", "errorCode", "error_msg", "error_description")
 _REASON_KEYS = ("symptom", "message", "cause", "error_description", "error_msg", "error", "code")
 _SPOKEN = ("greeting", "summary", "answer")
 _TITLES = ("name", "title", "instruction")
+_ENGLISH = dict(pair.split(maxsplit=1) for pair in LANGUAGE["map_words"].split(","))
 _FEW, _MAX_ROWS, _MAX_DEPTH = 5, 10, 6
-_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 class Speaker:
@@ -33,13 +30,14 @@ class Speaker:
         self._chinese = chinese(question)
         self._days = Reading(question, today).values("date")
 
-    def answer(self, outcomes: Sequence[Outcome], fillings: Sequence[Filling]) -> str:
+    def answer(self, outcomes: Sequence[Outcome], plans: Sequence[Plan]) -> str:
         """The result of each tool, then the missing arguments."""
         parts = [self._outcome(outcome) for outcome in outcomes]
-        for filling in fillings:
-            if filling.missing:
-                needed = "; ".join(_argument(filling.tool, name) for name in filling.missing)
-                parts.append(self._say("missing", tool=filling.tool.name, needed=needed))
+        for plan in plans:
+            properties = plan.tool.properties
+            needed = [(name, properties[name].get("description")) for name in plan.missing]
+            shown = "; ".join(f"**{name}** ({text})" if text else f"**{name}**" for name, text in needed)
+            parts += [self._say("missing", tool=plan.tool.name, needed=shown)] if needed else []
         return "\n\n".join([*dict.fromkeys(parts), self._say("signature")])
 
     def talk(self, tools: Sequence[Tool]) -> str:
@@ -47,50 +45,48 @@ class Speaker:
         kind = small_talk(self._question) or "unknown"
         # Last ones first: an agent's own tools usually come after those of an MCP server.
         some = ", ".join(f"`{tool.name}`" for tool in list(reversed(tools))[:_FEW])
-        if kind == "help" and tools:
-            listed = [f"- `{tool.name}`: {_first_sentence(tool.description)}" for tool in tools]
+        text = f"{self._say(kind)} {self._say('some_tools', count=len(tools), some=some)}"
+        if not tools:
+            text = f"{self._say(kind)} {self._say('no_tools')}"
+        elif kind == "help":
+            sentences = [re.split(r"(?<=[.。])\s|\n", tool.description.strip())[0][:160] for tool in tools]
+            listed = [f"- `{tool.name}`: {text}" for tool, text in zip(tools, sentences, strict=True)]
             text = "\n".join([self._say("all_tools"), "", *listed])
-        else:
-            allowed = self._say("some_tools", count=len(tools), some=some) if tools else self._say("no_tools")
-            text = f"{self._say(kind)} {allowed}".strip()
-        return f"{text}\n\n{self._say('signature')}"
+        return f"{text.strip()}\n\n{self._say('signature')}"
 
     def _say(self, key: str, /, **values: object) -> str:
         text = str(LANGUAGE["texts"][key][self._chinese]).format_map(defaultdict(lambda: "?", values))
         return re.sub(r"\b1 days\b", "1 day", text)
 
     def _outcome(self, outcome: Outcome) -> str:
+        text, tool = outcome.text.strip(), outcome.call.tool
         try:
-            content = json.loads(outcome.text)
+            content = json.loads(text)
         except ValueError:
-            content = outcome.text
-        if outcome.text.startswith(_DECLINED):
-            return self._say("declined", tool=outcome.call.tool)
-        if reason := _failure(content, outcome.text):
-            return self._say("failed", tool=outcome.call.tool, reason=reason)
+            content = text
+        if text.startswith("The user declined"):
+            return self._say("declined", tool=tool)
+        if reason := _failure(content, text):
+            return self._say("failed", tool=tool, reason=reason)
         if not isinstance(content, Mapping):
-            lines = [line for row in content[:_MAX_ROWS] for line in _row(row, 0)] if _rows(content) else []
-            return "\n".join(lines) or _scalar(content) or self._say("nothing")
-        if _rows(days := content.get("forecasts")):
+            return "\n".join(_items(content)) or _scalar(content) or self._say("nothing")
+        if _is_rows(days := content.get("forecasts")):
             return self._forecast(str(content.get("city", "")), days)
         if content.get("status") in ("applied", "cancelled"):
             return self._say(content["status"], **content)
-        return self._listed(content)
-
-    def _listed(self, content: Mapping[str, Any]) -> str:
-        """Texts that are meant to be read first, then what the question's words name, then the rest."""
-        if content and all(value == [] for value in content.values()):
-            return self._say("none_found")
-        asked = words(self._question)
+        # Texts that are meant to be read come first, then what the question's words name, then the rest.
+        asked = terms(self._question)
+        named = {key: len(asked.intersection(map(stem, words_of(key)))) for key in content}
         spoken = [content[key] for key in _SPOKEN if isinstance(content.get(key), str)]
-        rest = [key for key in content if content[key] not in spoken]
-        rest.sort(key=lambda key: -len(asked & {stem(word) for word in words_of(key)}))
-        lines = [line for key in rest for line in _item(key, content[key], 0)]
+        rest = {key: content[key] for key in sorted(named, key=named.__getitem__, reverse=True)}
+        lines = _items({key: value for key, value in rest.items() if value not in spoken})
+        if not (spoken or lines):
+            return self._say("none_found")
         return "\n".join([*(spoken or [self._say("result")]), *(["", *lines] if lines else [])])
 
     def _forecast(self, city: str, days: Sequence[Mapping[str, Any]]) -> str:
         """The asked day in a sentence, then all days as a table."""
-        english = {} if self._chinese else LANGUAGE["sky"] | LANGUAGE["wind"]
+        english = {} if self._chinese else _ENGLISH
         known = None if self._chinese else CITY_INDEX.find(city)
         rows = [{key: english.get(str(value), value) for key, value in day.items()} for day in days]
         asked = next((row for row in rows if row.get("date") in self._days), rows[0])
@@ -101,7 +97,7 @@ class Speaker:
 
 def small_talk(question: str) -> str | None:
     """`help`, `thanks` or `greeting`, if the question is one."""
-    return next((kind for kind in ("help", "thanks", "greeting") if patterns.found(kind, question)), None)
+    return next((kind for kind in ("help", "thanks", "greeting") if found(kind, question)), None)
 
 
 def thinking(question: str, tools: Sequence[Tool], pending: Sequence[Call], count: int) -> str:
@@ -115,38 +111,37 @@ def thinking(question: str, tools: Sequence[Tool], pending: Sequence[Call], coun
 def _failure(content: object, text: str) -> str | None:
     """The reason, if the result says that the tool failed."""
     if not isinstance(content, Mapping):
-        return text.strip() if content == text and patterns.found("failure", text.strip()) else None
+        return text if content == text and found("failure", text) else None
     if content.get("ok") is not False and not any(content.get(key) for key in _ERROR_KEYS):
         return None
     return "; ".join(dict.fromkeys(_scalar(content[key]) for key in _REASON_KEYS if content.get(key))) or text
 
 
-def _item(key: str, value: object, depth: int) -> list[str]:
-    """A member as a list item, what is in it as items below; what is empty or too deep is left out."""
-    label = f"{'  ' * depth}- {' '.join(words_of(key)) or key}:"
-    if value in _EMPTY or depth > _MAX_DEPTH:
+def _items(value: object, depth: int = 0) -> list[str]:
+    """Members of an object, or objects of a list, as list items; what is empty or too deep is left out."""
+    lines: list[str] = []
+    indent = "  " * depth + "- "
+    if depth > _MAX_DEPTH:
         return []
-    if isinstance(value, Mapping):
-        below = [line for k, member in value.items() for line in _item(str(k), member, depth + 1)]
-        return [label, *below] if below else []
-    if _rows(value):
-        return [label, *(line for row in value[:_MAX_ROWS] for line in _row(row, depth + 1))]
-    return [f"{label} {_measured(key, value)}"]
+    for row in value[:_MAX_ROWS] if _is_rows(value) else ():
+        plain = {key: _shown(key, member) for key, member in row.items() if _shown(key, member)}
+        nested = {key: member for key, member in row.items() if key not in plain}
+        title = [f"**{plain.pop(key)}**" for key in _TITLES if key in plain][:1]
+        shown = [f"{_label(key)}: {text}" for key, text in plain.items()]
+        lines += [indent + ", ".join(title + shown), *_items(nested, depth + 1)]
+    for key, member in value.items() if isinstance(value, Mapping) else ():
+        text, below = _shown(key, member), _items(member, depth + 1)
+        lines += [f"{indent}{_label(key)}: {text}".rstrip(), *below] if text or below else []
+    return lines
 
 
-def _row(row: Mapping[str, Any], depth: int) -> list[str]:
-    """An object of a list: its plain members in one line, its name first; the others below."""
-    nested = {k: v for k, v in row.items() if isinstance(v, Mapping) or _rows(v)}
-    plain = {k: _measured(k, v) for k, v in row.items() if k not in nested and v not in _EMPTY}
-    title = next((f"**{plain.pop(key)}**" for key in _TITLES if key in plain), None)
-    shown = [f"{' '.join(words_of(k))}: {v}" for k, v in plain.items()]
-    below = [line for k, v in nested.items() for line in _item(k, v, depth + 1)]
-    return [f"{'  ' * depth}- {', '.join([title, *shown] if title else shown)}", *below]
-
-
-def _rows(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
+def _is_rows(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
     """Whether `value` is a list of objects, and not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _label(key: str) -> str:
+    return " ".join(words_of(key)) or key
 
 
 def _scalar(value: object) -> str:
@@ -155,21 +150,12 @@ def _scalar(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _measured(key: str, value: object) -> str:
-    """A length in metres or a time in seconds in a readable unit, any other value as it is."""
-    text = _scalar(value)
+def _shown(key: str, value: object) -> str:
+    """A plain member; metres and seconds in a readable unit. Empty for an empty one, an object and rows."""
+    text = "" if value in (None, [], {}) or isinstance(value, Mapping) or _is_rows(value) else _scalar(value)
     if key not in ("distance", "duration") or not text.replace(".", "", 1).isdecimal():
         return text
     if key == "distance":
         return f"{float(text) / 1000:.1f} km" if float(text) >= 1000 else f"{float(text):.0f} m"
     hours, minutes = divmod(round(float(text) / 60), 60)
     return (f"{hours} h " if hours else "") + f"{minutes} min"
-
-
-def _argument(tool: Tool, name: str) -> str:
-    description = str(tool.properties[name].get("description", "")).strip()
-    return f"**{name}** ({description})" if description else f"**{name}**"
-
-
-def _first_sentence(description: str) -> str:
-    return re.split(r"(?<=[.。])\s|\n", description.strip(), maxsplit=1)[0][:160]

@@ -1,79 +1,71 @@
-"""A tool's arguments: what each is for, by the rules of `patterns.toml`."""
+"""A tool's arguments: what kind of value each takes, by its schema, its name or its description."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.model_studio.planner.conversation import Tool
-from sandbox.model_studio.planner.patterns import RULES, compiled
+from sandbox.model_studio.planner.language import LANGUAGE, found, words_of
+
+_POINTS = ("longitude", "latitude", "point")
+_PLACES = (*_POINTS, "address", "city", "other")
+_FORMS = {"number": r"^-?\d+(?:\.\d+)?$", "code": r"\d", "keywords": ".", "message": ".", "other": "."}
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """A row of the rules. `form`: what a value looks like that the text names; `sources` of others."""
+class Place:
+    """A place whose coordinates an argument takes, before it is located."""
 
     name: str
-    words: str = "(?!)"
-    about: str = "(?!)"
-    sources: tuple[str, ...] = ()
-    form: str = ""
-    plain: bool = False
-    named: bool = False
-    point: bool = False
-    way: bool = False
-
-    def fits(self, words: str, about: str) -> bool:
-        """Whether the words of an argument's name, or its type and description, show the role."""
-        return bool(compiled(rf"\b(?:{self.words})\b").search(words) or compiled(self.about).search(about))
-
-    def at(self, end: str) -> "Role":
-        """The same role of the end of a way."""
-        source = f"{end}_city" if self.name == "city" else end
-        return replace(self, sources=("point", source) if self.point else (source,), named=False)
-
-
-_ROLES, _ENDS = (
-    [Role(**row | {"sources": tuple(row.get("sources", ()))}) for row in RULES[table]]
-    for table in ("roles", "ends")
-)
+    argument: "Argument"
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument, or the items of one that `is_list`. `is_last`: it names the end of something."""
+    """An argument, or the items of one that `is_list`. `end` is the end of a way or a time that it names."""
 
     name: str
     schema: Mapping[str, Any]
     required: bool
-    role: Role
-    is_last: bool
+    kind: str
+    end: str
     is_list: bool
 
     @classmethod
     def read(cls, name: str, schema: Mapping[str, Any], *, required: bool) -> "Argument":
         """By the schema; an array of texts or numbers by that of its items."""
         items = schema.get("items")
-        is_list = False
-        if isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number"):
-            schema, is_list = {"description": schema.get("description", ""), **items}, True
-        kind = "enum" if schema.get("enum") else schema.get("type")
-        words, about = " ".join(words_of(name)), f"{kind} {schema.get('description')} {schema.get('pattern')}"
-        role, end = (next(row for row in rows if row.fits(words, about)) for rows in (_ROLES, _ENDS))
-        role = role.at(end.name) if role.way and end.name else role
-        return cls(name, schema, required, role, end.name == "to", is_list)
+        is_list = isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number")
+        if isinstance(items, Mapping) and is_list:
+            schema = {"description": schema.get("description", ""), **items}
+        words, description = " ".join(words_of(name)), str(schema.get("description", ""))
+        form = f"{words}: {'enum' if schema.get('enum') else schema.get('type')}: {description}"
+        kind = _first("formats", form) or _first("names", words, description) or "other"
+        return cls(name, schema, required, kind, _first("ends", words, description), is_list)
 
     @property
-    def defaults(self) -> list[Any]:
-        """The value if none is found: the schema's default, `false`, or the only choice."""
-        options = self.schema.get("enum", ())
-        default = self.schema.get("default", False if self.role.name == "flag" else None)
-        return list(options) if len(options) == 1 else [default] if default is not None else []
+    def sources(self) -> tuple[str, ...]:
+        """Where in a text its values are (`Reading.values`), the best source first."""
+        if self.end and self.kind in _PLACES:
+            return (f"{self.end}_city" if self.kind == "city" else self.end,)
+        source = "point" if self.kind in _POINTS else self.kind
+        if not self.required or not (self.kind in _PLACES or source in ("code", "keywords")):
+            return (source,) if self.required or source not in ("number", "code") else ()
+        return ("quoted", source, "rest") if source in ("address", "city", "other") else ("quoted", source)
+
+    @property
+    def form(self) -> str:
+        """What a value looks like that a text calls by the argument's name; empty if it calls none so."""
+        named = not self.is_list and self.sources[:1] != (self.end,)
+        return _FORMS.get(self.kind, "") if named else ""
 
     def typed(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """The value in the type of the schema; of a point the half that is wanted."""
-        if self.role.name in ("longitude", "latitude"):
-            value = value.split(",")[self.role.name == "latitude"]
+        """The value in the type of the schema; a place if coordinates are wanted."""
+        if self.kind in _POINTS:
+            if not found("point", value):
+                return Place(value, self)
+            value = (*value.split(","), value)[_POINTS.index(self.kind)]
         if self.schema.get("type") == "integer":
             return int(float(value))
         return float(value) if self.schema.get("type") == "number" else value
@@ -84,6 +76,6 @@ def arguments_of(tool: Tool) -> list[Argument]:
     return [Argument.read(name, s, required=name in tool.required) for name, s in tool.properties.items()]
 
 
-def words_of(name: str) -> list[str]:
-    """`startDate` and `start_date` → `start`, `date`."""
-    return re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").replace("-", " ").lower().split()
+def _first(table: str, *texts: str) -> str:
+    """The first row of patterns that is in the first possible text, or nothing."""
+    return next((k for t in texts for k, p in LANGUAGE[table].items() if re.search(p, t, re.IGNORECASE)), "")

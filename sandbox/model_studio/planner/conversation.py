@@ -16,26 +16,28 @@ class Tool:
     @property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
         """The arguments' schemas, unions and references resolved; what is malformed is left out."""
-        found = self.parameters.get("properties")
-        members = found.items() if isinstance(found, Mapping) else ()
+        members = _mapping(self.parameters.get("properties")).items()
         return {name: self._resolved(schema) for name, schema in members if isinstance(schema, Mapping)}
 
     @property
     def required(self) -> tuple[str, ...]:
+        """The required ones of `properties`."""
         found = self.parameters.get("required")
         return tuple(n for n in found if n in self.properties) if isinstance(found, list | tuple) else ()
+
+    @property
+    def words(self) -> str:
+        """Its name, its description, and the names and choices of its arguments."""
+        choices = [str(choice) for schema in self.properties.values() for choice in schema.get("enum", ())]
+        return " ".join([self.name, self.description, *self.properties, *choices])
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """`Optional[X]` and `Enum` as pydantic writes them: the first member that is not null, the target."""
         union = schema.get("anyOf")
-        for member in union if isinstance(union, list) else ():
-            if isinstance(member, Mapping) and member.get("type") != "null":
-                schema = {**member, **schema}
-                break
-        definitions = self.parameters.get("$defs")
+        members = [_mapping(member) for member in union] if isinstance(union, list) else []
+        schema = {**next((m for m in members if m.get("type") != "null"), {}), **schema}
         name = str(schema.get("$ref", "")).rpartition("/")[2]
-        target = definitions.get(name) if isinstance(definitions, Mapping) else None
-        return {**target, **schema} if isinstance(target, Mapping) else schema
+        return {**_mapping(_mapping(self.parameters.get("$defs")).get(name)), **schema}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,6 @@ class Conversation:
     earlier: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
-    def outcome(self, call: Call) -> Outcome | None:
-        """The last outcome of this call."""
-        return next((o for o in reversed(self.outcomes) if o.call == call), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -83,3 +81,7 @@ class Decision:
     thinking: str
     text: str = ""
     calls: tuple[Call, ...] = ()
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,106 +1,79 @@
-"""Filling a tool's arguments from the text: what is found, what must be asked first, what is missing."""
+"""Filling a tool's arguments from texts: its calls, and what is missing for them."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio.planner import patterns
-from sandbox.model_studio.planner.arguments import Argument, Role, arguments_of, words_of
-from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome, Tool
+from sandbox.model_studio.planner.arguments import Argument, Place, arguments_of
+from sandbox.model_studio.planner.conversation import Call, Tool
 from sandbox.model_studio.planner.reading import Reading
-
-_LOCATION = re.compile(r"\"location\"\s*:\s*\"([-\d.]+,[-\d.]+)\"|(-?\d+\.\d+,\s*-?\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """A requested tool. The first `own` of the texts request it, the others are earlier messages."""
+class Plan:
+    """A wanted tool: the arguments of its calls, which may be places, and those without a value."""
 
     tool: Tool
-    texts: tuple[Reading, ...]
-    own: int = 1
-
-
-@dataclass(slots=True)
-class Filling:
-    """The outcome of filling: `calls`, or what stands in their way."""
-
-    tool: Tool
-    calls: tuple[Call, ...] = ()
-    missing: list[str] = field(default_factory=list)
-    first: list[Call] = field(default_factory=list)
-    failed: list[Outcome] = field(default_factory=list)
+    arguments: tuple[Mapping[str, Any], ...]
+    missing: tuple[str, ...]
 
     @property
-    def direct(self) -> bool:
-        """Whether the tool can be called at once."""
-        return not (self.missing or self.first or self.failed)
+    def places(self) -> list[str]:
+        """What is to be located first."""
+        values = [value for arguments in self.arguments for value in arguments.values()]
+        return list(dict.fromkeys(value.name for value in values if isinstance(value, Place)))
 
-    @property
-    def steps(self) -> Sequence[Call]:
-        """The calls that come next."""
-        return self.calls if self.direct else self.first
-
-    def outcomes(self, conversation: Conversation) -> list[Outcome]:
-        """The outcomes that answer the question so far."""
-        made = [conversation.outcome(call) for call in self.calls] if self.direct else []
-        return [*self.failed, *(outcome for outcome in made if outcome)]
-
-    def locate(self, place: str, conversation: Conversation, geocoder: Tool | None) -> str | None:
-        """The point of a place, or that point itself. Notes a call that comes first, or that has failed."""
-        if patterns.found("point", place):
-            return place
-        if geocoder is None:
-            return None
-        call = Call(geocoder.name, {geocoder.required[0]: place})
-        if (outcome := conversation.outcome(call)) is None:
-            self.first.append(call)
-        elif point := _LOCATION.search(outcome.text):
-            return point[1] or point[2]
-        else:
-            self.failed.append(outcome)
-        return None
+    def calls(self, points: Mapping[str, str]) -> list[Call]:
+        """The calls with points for the places, by their names; a place without one is left out."""
+        calls = []
+        for arguments in self.arguments:
+            known = {n: v for n, v in arguments.items() if not isinstance(v, Place) or v.name in points}
+            located = {n: v.argument.typed(points[v.name]) for n, v in known.items() if isinstance(v, Place)}
+            calls.append(Call(self.tool.name, known | located))
+        return calls
 
 
-def fill(goal: Goal, conversation: Conversation, geocoder: Tool | None) -> Filling:
-    """Required arguments from any text, optional ones only if the goal's own texts plainly name them.
+def fill(tool: Tool, texts: Sequence[Reading], *, locates: bool) -> Plan:
+    """Required arguments from any text, optional ones from those that are about the tool.
 
-    `geocoder` turns a place into a point. A tool that takes one city is called for each city of the text.
+    `locates`: places can become points. A tool that takes one city is called for each city of a text.
     """
-    filling = Filling(goal.tool)
-    taken: Counter[Role] = Counter()
+    taken: Counter[str] = Counter()
     every: list[dict[str, Any]] = [{}]
-    for argument in arguments_of(goal.tool):
-        role, required = argument.role, argument.required
-        texts = goal.texts if required else goal.texts[: goal.own]
-        values = next((found for text in texts if (found := _found(argument, text, taken[role]))), ())
-        several = argument.is_list or (role.sources[:1] == ("city",) and required)
-        values = values if several else values[:1]
-        taken[role] += bool(values)
-        if role.point:
-            values = [p for place in values if (p := filling.locate(place, conversation, geocoder))]
-        values = [argument.typed(value) for value in values]
+    missing = []
+    for argument in arguments_of(tool):
+        found = (
+            _values(argument, text, tool.words, taken) for text in texts if text.own or argument.required
+        )
+        values = [argument.typed(value) for value in next(filter(None, found), ())]
+        values = [value for value in values if locates or not isinstance(value, Place)]
         values = [values] if argument.is_list and values else values
-        if not values and required:
-            values = [goal.texts[0].text.strip()] if role.name == "message" else argument.defaults
+        if not values and argument.required:
+            default = texts[0].text.strip() if argument.kind == "message" else argument.schema.get("default")
+            values = [] if default is None else [default]
+            missing += [] if values else [argument.name]
         if values:
             every = [{**arguments, argument.name: value} for value in values for arguments in every]
-        elif required and not (filling.first or filling.failed):
-            filling.missing.append(argument.name)
-    filling.calls = tuple(Call(goal.tool.name, arguments) for arguments in every)
-    return filling
+    return Plan(tool, tuple(every), tuple(missing))
 
 
-def _found(argument: Argument, text: Reading, taken: int) -> Sequence[Any]:
-    """What one text says for an argument, after the `taken` values of its role."""
-    role = argument.role
-    if role.name == "choice":
-        return text.choices(argument.schema["enum"])
-    if role.name == "flag":
-        return text.flags(words_of(argument.name))
-    if role.named and not argument.is_list and (named := text.named(words_of(argument.name), role.form)):
-        return named
-    found = text.first_of(role.sources) if argument.required or role.plain else ()
-    return found[-1:] if argument.is_last and not taken else found[taken:]
+def _values(argument: Argument, text: Reading, about: str, taken: Counter[str]) -> Sequence[Any]:
+    """What one text says for an argument, after the values that are taken."""
+    if argument.kind == "choice":
+        return text.choices(argument.schema["enum"])[:1]
+    if argument.kind == "flag":
+        return text.flags(argument.name)[:1]
+    if argument.form and (named := text.named(argument.name, argument.form)):
+        return named[:1]
+    for source in argument.sources:
+        if text.own or source not in ("quoted", "rest"):
+            key = f"{source} {argument.kind}"
+            values = [v for v in text.values(source, about) if re.search(argument.form, v)][taken[key] :]
+            if values:
+                taken[key] += 1
+                several = argument.is_list or (source == "city" and argument.required)
+                is_last = argument.end == "to" and taken[key] == 1
+                return values if several else values[-1:] if is_last else values[:1]
+    return ()

@@ -1,94 +1,132 @@
-"""What one text says: the values of each source that `patterns.toml` names."""
+"""What one text says: the values of each kind that an argument may take."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
-from sandbox.model_studio.planner import dates, patterns, places
-from sandbox.model_studio.planner.vocabulary import LANGUAGE, STOP_WORDS
+from sandbox.amap.map.cities import CITIES
+from sandbox.amap.map.places import LANDMARKS
+from sandbox.model_studio.planner import dates
+from sandbox.model_studio.planner.language import LANGUAGE, found, remainder, without, words_of
 
-_NUMBERS: dict[str, str] = {
-    word: str(i) for i, words in enumerate(LANGUAGE["numbers"].split(",")) for word in words.split()
-}
+_NUMBERS = {word: str(i) for i, row in enumerate(LANGUAGE["numbers"].split(",")) for word in row.split()}
+_PLACES = {name: (c.short_name, c.short_name) for c in CITIES for name in (c.name, c.short_name)}
+_PLACES |= {c.english: (c.english, c.english) for c in CITIES}
+_PLACES |= {p.name: (p.name, p.city.short_name) for p in LANDMARKS}
+_PLACES |= {p.english: (p.english, p.city.english) for p in LANDMARKS}
+_BY_KEY = {re.sub(r"[\s'’]", "", name).lower(): place for name, place in _PLACES.items()}
+_LONGEST_FIRST = "|".join(re.escape(name) for name in sorted(_PLACES, key=len, reverse=True))
+_LETTERS = _LONGEST_FIRST.replace("'", "['’]?").replace(r"\ ", r"\s*")
+_KNOWN = re.compile(rf"(?<![A-Za-z])(?:{_LETTERS})(?![A-Za-z])", re.IGNORECASE)
 
 
 class Reading:
-    """`today` is what "tomorrow" counts from; `is_value`: the text may be no more than one."""
+    """`today` is what "tomorrow" counts from; `own`: the text is about the tool that takes the values."""
 
-    def __init__(self, text: str, today: date, *, is_value: bool = False) -> None:
+    def __init__(self, text: str, today: date, *, own: bool = True) -> None:
         self.text = text
-        self.dated = dates.resolved(text, today)
-        self.undated = patterns.without("measure", self.dated)
-        self.reply = _bare(text) if is_value and self.undated == text else ""
+        self.own = own
+        self._dated = dates.resolved(text, today)
+        self._plain = without(self._dated, "date", "iso_month", "length")
+        self.is_dated = self._plain != text
 
-    def first_of(self, sources: Sequence[str]) -> tuple[str, ...]:
-        """The values of the first source that has some, in the order of the text."""
-        return next((found for source in sources if (found := self.values(source))), ())
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on with an earlier question: `And …`, `tomorrow`, a place, an identifier."""
+        return bool(found("opening", self.text) or self.is_dated or places(self.text) or self.values("code"))
 
-    def values(self, source: str) -> tuple[str, ...]:
-        """The values of one source."""
-        special = _SPECIAL.get(source)
-        return tuple(filter(None, special(self) if special else patterns.found(source, self.text)))
+    @property
+    def is_value(self) -> bool:
+        """Whether at least half of it may be a value: `in Atlantis`."""
+        return 2 * len(" ".join(self.values("rest")).split()) >= len(self.text.split())
 
-    def named(self, words: Sequence[str], form: str) -> list[str]:
+    def values(self, source: str, about: str = "") -> Sequence[str]:
+        """What a source has, in the order of the text.
+
+        The `rest` is what neither the other sources nor the words `about` the tool explain, names first.
+        """
+        match source:
+            case "date" | "iso_month":
+                return found(source, self._dated)
+            case "month":
+                return found("month", self.text) or found("iso_month", self._dated)
+            case "number" | "code":
+                return found(source, re.sub("[A-Za-z]+|[一-龥](?=天)", _digits, self._plain))
+            case "length":
+                return [_metres(length) for length in found("length", self.text)]
+            case "point":
+                return _points(self.text) or self.values("address")
+            case "address":
+                return [name for name, _ in places(self.text)]
+            case "city":
+                return list(dict.fromkeys(city for _, city in places(self.text)))
+            case "from" | "to":
+                return self._end(source, about)
+            case "from_city" | "to_city":
+                ends = [next((city for _, city in places(e)), e) for e in self._end(source[:-5], about)]
+                return ends or self.values("city")[:1]
+            case "rest":
+                text = without(self._plain, "opening", "quoted")
+                runs = remainder(text, about)
+                return sorted(runs, key=lambda run: run == run.lower() or text.startswith(run))
+            case "keywords":
+                return remainder(without_places(without(self._plain, "opening")), about)
+            case "message":
+                return found("quoted", self.text) or found("message", self.text)
+        return found(source, self.text) if source in ("ip", "email", "quoted") else ()
+
+    def named(self, name: str, form: str) -> list[str]:
         """What the text calls by an argument's name, and has the form."""
-        label = _label(words) + r"s?\b"
-        matches = [
-            m for p in patterns.RULES["named"] for m in patterns.compiled(p, label).finditer(self.text)
-        ]
-        values = [patterns.whole(match).strip("\"“”' ") for match in matches]
+        pattern = LANGUAGE["named"].replace("<label>", _label(name) + "s?")
+        matches = re.finditer(pattern, self.text, re.IGNORECASE | re.VERBOSE)
+        values = [next(filter(None, match.groups())).strip("\"“”' ") for match in matches]
         return [value for value in values if re.search(form, value)]
 
     def choices(self, options: Sequence[object]) -> list[object]:
         """The options that are mentioned."""
-        return [
-            o for o in options if re.search(rf"\b{_label(str(o).split('_'))}\b", self.text, re.IGNORECASE)
-        ]
+        return [o for o in options if re.search(rf"\b{_label(str(o))}\b", self.text, re.IGNORECASE)]
 
-    def flags(self, words: Sequence[str]) -> list[bool]:
+    def flags(self, name: str) -> list[bool]:
         """Whether it is wanted: `with a window seat`, `no window seat`."""
-        pattern = rf"\b(no\s+|not\s+|without\s+(?:an?\s+)?)?{_label(words)}\b"
+        pattern = rf"\b(no\s+|not\s+|without\s+(?:an?\s+)?)?{_label(name)}\b"
         return [not match[1] for match in re.finditer(pattern, self.text, re.IGNORECASE)]
 
-
-_SPECIAL: dict[str, Callable[[Reading], Sequence[str]]] = {
-    "date": lambda reading: patterns.found("date", reading.dated),
-    "month": lambda reading: patterns.found("month", reading.dated),
-    "number": lambda reading: patterns.found("number", _digits(reading.undated)),
-    "code": lambda reading: patterns.found("code", reading.undated),
-    "point": lambda reading: [re.sub(r"\s*[,，]\s*", ",", p) for p in patterns.found("point", reading.text)],
-    "length": lambda reading: [_metres(length) for length in patterns.found("length", reading.text)],
-    "city": lambda reading: places.cities(reading.undated),
-    "address": lambda reading: [places.address(reading.text)],
-    "keywords": lambda reading: [places.keywords(reading.text)],
-    "from": lambda reading: places.way(reading.text)[:1],
-    "to": lambda reading: places.way(reading.text)[1:],
-    "from_city": lambda reading: places.cities(places.way(reading.text)[0] or reading.text),
-    "to_city": lambda reading: places.cities(places.way(reading.text)[1] or reading.text),
-    "reply": lambda reading: [reading.reply],
-}
+    def _end(self, end: str, about: str) -> list[str]:
+        """The place at one end of a way."""
+        text = without(self._plain, "opening")
+        known = self.values("point")
+        others = known[:-1][:1] if end == "from" else [] if found("from", text) else [*known[1:2], text]
+        return [place for part in (*found(end, text), *others) if (place := _place(part, about))][:1]
 
 
-def _label(words: Sequence[str]) -> str:
-    return r"[\s_-]*".join(map(re.escape, words))
+def places(text: str) -> list[tuple[str, str]]:
+    """Names of cities and landmarks, with the city of each, in the order and the letters of the text."""
+    return [_BY_KEY[re.sub(r"[\s'’]", "", name).lower()] for name in _KNOWN.findall(text)]
 
 
-def _bare(text: str) -> str:
-    """The value that a text consists of, beside "And for …"; empty if it says more."""
-    text = patterns.without("opening", text, "").strip(" ?？.。!！")
-    text = patterns.without("preposition", text, "").strip()
-    words = {word.lower() for word in text.split()}
-    return text if not STOP_WORDS & words else ""
+def without_places(text: str) -> str:
+    """The text with a comma in the place of each."""
+    return _KNOWN.sub(" , ", text)
 
 
-def _digits(text: str) -> str:
-    """The text with numbers as digits that are written as a word; Chinese ones before 天 only."""
-    return re.sub(
-        r"[a-z]+|[一-龥](?=天)",
-        lambda word: _NUMBERS.get(word[0].lower(), word[0]),
-        text,
-        flags=re.IGNORECASE,
-    )
+def _place(text: str, about: str) -> str:
+    """The first point or place in a text: a known one, unless a longer name begins like it."""
+    run = next(iter(remainder(text, about)), "")
+    known = next((name for name, _ in places(text)), run)
+    return next(iter(_points(text)), run if run.startswith(known) else known)
+
+
+def _points(text: str) -> list[str]:
+    return [re.sub(r"\s*[,，]\s*", ",", point) for point in found("point", text)]
+
+
+def _label(name: str) -> str:
+    return r"[\s_-]*".join(map(re.escape, words_of(name)))
+
+
+def _digits(word: re.Match[str]) -> str:
+    """A number that is written as a word, in digits; a Chinese one before 天 only."""
+    return _NUMBERS.get(word[0].lower(), word[0])
 
 
 def _metres(length: str) -> str:

@@ -1,84 +1,115 @@
-"""Which tool a question asks for, by shared words and concepts; a question may ask for several."""
+"""Which tools a question asks for, by shared words and concepts, and the plans for their calls."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
-from sandbox.model_studio.planner import patterns
-from sandbox.model_studio.planner.conversation import Conversation, Tool
-from sandbox.model_studio.planner.filling import Goal, fill
-from sandbox.model_studio.planner.places import without_places
-from sandbox.model_studio.planner.reading import Reading
-from sandbox.model_studio.planner.vocabulary import terms
+from sandbox.model_studio.planner.answers import small_talk
+from sandbox.model_studio.planner.conversation import Tool
+from sandbox.model_studio.planner.filling import Plan, fill
+from sandbox.model_studio.planner.language import LANGUAGE, terms, without
+from sandbox.model_studio.planner.reading import Reading, without_places
 
 _THRESHOLD = 1.2
 """Below it a tool is not meant: one word that also stands in a description is not enough."""
 _CLOSE = 0.75
 """Tools whose score is within this share of the best are distinguished by their arguments."""
 _TRAVEL = {"@driving", "@walking", "@cycling", "@transit", "@taxi", "@navigation", "@distance"}
+_SEPARATOR = re.compile(f"({LANGUAGE['separator']})", re.IGNORECASE | re.VERBOSE)
 _HEAD_FINAL = {"和", "与", "跟", "以及", "、"}
 
 
 class Toolbox:
-    """The tools of one request, with what is needed to compare them."""
+    """The tools of one request."""
 
     def __init__(self, tools: Sequence[Tool], today: date) -> None:
         self.tools = tools
-        self.today = today
-        self._weights = {tool.name: _weights(tool) for tool in tools}
+        self._today = today
+        self._weights = [_weights(tool) for tool in tools]
 
     @property
     def geocoder(self) -> Tool | None:
         """The first tool that turns an address, its only required argument, into coordinates."""
-        about = {
-            tool.name: self._weights[tool.name].keys() & {"@geocode", "@regeocode"} for tool in self.tools
-        }
-        fitting = (t for t in self.tools if about[t.name] == {"@geocode"} and len(t.required) == 1)
-        return next(fitting, None)
+        for tool, found in zip(self.tools, self._weights, strict=True):
+            if found.keys() & {"@geocode", "@regeocode"} == {"@geocode"} and len(tool.required) == 1:
+                return tool
+        return None
 
-    def scores(self, text: str) -> list[tuple[float, Tool]]:
-        """All tools, the best first; equal ones in the order of the request."""
-        asked = terms(without_places(patterns.without("quoted", text)))
+    def plan(self, tool: Tool, question: str, *others: str) -> Plan:
+        """The calls of a tool for a question; `others` may have values that it does not name."""
+        texts = [Reading(text, self._today, own=False) for text in others]
+        return self._fill(tool, Reading(question, self._today), *texts)
+
+    def plans(self, question: str, *before: str) -> list[Plan]:
+        """The wanted tools in the order of the question; `before` may have values that it does not name."""
+        return [self.plan(tool, clause, question, *before) for tool, clause in self._goals(question)]
+
+    def continued(self, question: str, earlier: Sequence[str]) -> list[Plan]:
+        """What the last question with a tool asked for, with the values of this one: `And in Beijing?`.
+
+        If that question asked for several things, those whose calls change are asked for again.
+        """
+        now = Reading(question, self._today)
+        between: list[Reading] = []
+        for before in () if small_talk(question) else earlier:
+            changed = []
+            goals = self._goals(before)
+            for tool, clause in goals:
+                texts = [*between, Reading(clause, self._today), Reading(before, self._today, own=False)]
+                was, plan = self._fill(tool, *texts), self._fill(tool, now, *texts)
+                goes_on = now.continues or (was.missing and now.is_value)
+                if goes_on and (plan != was or (now.is_dated and len(goals) == 1)):
+                    changed.append(plan)
+            if goals:
+                return changed
+            reading = Reading(before, self._today)
+            between += [reading] if reading.continues else []
+        return []
+
+    def nearest(self, text: str, at_least: float = _THRESHOLD) -> list[tuple[float, Tool]]:
+        """The tools that may be meant, the best first; equal ones in the order of the request."""
+        asked = terms(without_places(without(text, "quoted")))
         if "@route" in asked and not asked & _TRAVEL:
             asked |= {"@driving"}
-        weights = [(self._weights[tool.name], tool) for tool in self.tools]
-        scored = [(sum(found[term] for term in asked & found.keys()), tool) for found, tool in weights]
-        return sorted(scored, key=lambda pair: -pair[0])
+        scores = [sum(found[term] for term in asked & found.keys()) for found in self._weights]
+        least = max(_CLOSE * max(scores, default=0), at_least)
+        close = [pair for pair in zip(scores, self.tools, strict=True) if pair[0] >= least]
+        return sorted(close, key=lambda pair: -pair[0])
 
-    def goals(self, question: str, *before: str) -> list[Goal]:
-        """The wanted tools in the order of the question; `before` may have values that it does not name.
+    def _best(self, text: str) -> Tool | None:
+        """The tool that is meant: of close ones that whose arguments the text names; `None` if none is."""
+        close = self.nearest(text)
+
+        def preference(pair: tuple[float, Tool]) -> tuple[bool, bool, bool]:
+            plan = self.plan(pair[1], text)
+            return bool(plan.missing), pair[0] < close[0][0] * 0.999, bool(plan.places)
+
+        return min(close, key=preference)[1] if close else None
+
+    def _goals(self, question: str) -> list[tuple[Tool, str]]:
+        """The wanted tools in the order of the question, with the part of it that is about each.
 
         A clause without a tool belongs to its neighbour: `Hangzhou and | Beijing`, 杭州和 | 北京的天气.
         """
-        spans: list[tuple[Tool, int, int]] = []
-        waiting: int | None = None
-        clauses = patterns.clauses(question)
-        tools = [self._best(question[start:end]) for start, end, _ in clauses]
-        for i, ((start, end, joint), tool) in enumerate(zip(clauses, tools, strict=True)):
-            first = start if waiting is None else waiting
-            if spans and tool in (None, spans[-1][0]) and not (joint in _HEAD_FINAL and any(tools[i + 1 :])):
-                spans[-1] = (*spans[-1][:2], end)
-            elif tool is None:
-                waiting = first
+        pieces = ["", *_SEPARATOR.split(question), ""]
+        tools = [self._best(clause) for clause in pieces[1::2]]
+        goals: list[tuple[Tool, str]] = []
+        waiting = ""
+        for i, tool in enumerate(tools):
+            before, clause, after = pieces[2 * i : 2 * i + 3]
+            clause = waiting + before + clause if waiting else clause
+            waits = after.strip() in _HEAD_FINAL and any(tools[i + 1 :])
+            waiting = ""
+            if goals and tool in (None, goals[-1][0]) and not waits:
+                goals[-1] = (goals[-1][0], goals[-1][1] + before + clause)
+            elif tool:
+                goals.append((tool, clause))
             else:
-                spans, waiting = [*spans, (tool, first, end)], None
-        texts = self.readings(question, *before)
-        return [Goal(tool, (*self.readings(question[first:end]), *texts)) for tool, first, end in spans]
+                waiting = clause
+        return goals
 
-    def readings(self, *texts: str) -> tuple[Reading, ...]:
-        """The texts as they are read today."""
-        return tuple(Reading(text, self.today) for text in texts)
-
-    def _best(self, text: str) -> Tool | None:
-        """The tool that is meant; of close ones that whose arguments the text names; `None` if none is."""
-        scores = self.scores(text)
-        best = scores[0][0] if scores else 0
-
-        def preference(candidate: tuple[float, Tool]) -> tuple[bool, bool, bool]:
-            filling = fill(Goal(candidate[1], self.readings(text)), Conversation(text), self.geocoder)
-            return bool(filling.missing), candidate[0] < best * 0.999, not filling.direct
-
-        close = [(score, tool) for score, tool in scores if score >= max(best * _CLOSE, _THRESHOLD)]
-        return min(close, key=preference)[1] if close else None
+    def _fill(self, tool: Tool, *texts: Reading) -> Plan:
+        return fill(tool, texts, locates=self.geocoder is not None)
 
 
 def _weights(tool: Tool) -> dict[str, float]:
