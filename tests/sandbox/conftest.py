@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE
-from tests.sandbox.browser import Browser
+from tests.sandbox.idaas.browser import Browser
 
 Post = Callable[..., httpx.Response]
 

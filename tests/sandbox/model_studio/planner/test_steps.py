@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sandbox.planner_session import COLLEAGUE, ENTERPRISE, LEAVE, ORDER, ROOM, converse, first_calls
+from tests.sandbox.model_studio.planner.planner_session import (
+    COLLEAGUE,
+    ENTERPRISE,
+    LEAVE,
+    ORDER,
+    ROOM,
+    converse,
+    first_calls,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.idaas.sign_in.authorization_code import s256
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.browser import Browser
+from tests.sandbox.idaas.browser import Browser
 
 REDIRECT = "http://127.0.0.1:9001/"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.browser import IMPLICIT, fragment
+from tests.sandbox.idaas.browser import IMPLICIT, fragment
 
 # Nothing is redirected to an address that is not registered for the client
 

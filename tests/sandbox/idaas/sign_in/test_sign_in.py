@@ -6,7 +6,7 @@ import pytest
 from joserfc import jwt
 
 from sandbox.state.directory import AGENT_AUDIENCE, PAGE
-from tests.sandbox.browser import IMPLICIT, fragment
+from tests.sandbox.idaas.browser import IMPLICIT, fragment
 
 
 def test_signing_in_brings_a_token_in_the_fragment(sandbox, browser) -> None:

@@ -1,14 +1,16 @@
 """The golden conversations: each question with the calls and the answer of the stand-in model.
 
-python -m tests.sandbox.golden_conversations    records all of them again, for a review of the difference
+Record all of them again, and review the difference:
+
+    python -m tests.sandbox.model_studio.planner.golden_conversations
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox.own_tools import EXPENSES, ISO_EXPENSES, OWN
-from tests.sandbox.planner_session import (
+from tests.sandbox.model_studio.planner.own_tools import EXPENSES, ISO_EXPENSES, OWN
+from tests.sandbox.model_studio.planner.planner_session import (
     ALL,
     APPLICATIONS,
     APPLY,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox.golden_conversations import play, read
+from tests.sandbox.model_studio.planner.golden_conversations import play, read
 
 
 @pytest.mark.parametrize("case", read(), ids=lambda case: case["question"][:40] or "nothing")

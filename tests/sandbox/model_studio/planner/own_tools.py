@@ -1,7 +1,7 @@
 """Tools of a customer, which the stand-in model has never seen."""
 
 from sandbox.model_studio.planner.conversation import Tool
-from tests.sandbox.planner_session import ALL, tool
+from tests.sandbox.model_studio.planner.planner_session import ALL, tool
 
 TEXT = {"type": "string"}
 EXPENSES = tool(

@@ -8,7 +8,7 @@ from sandbox.faults.faults import Fault
 from sandbox.ram.policy import Policy
 from sandbox.state.directory import AGENT
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
-from tests.sandbox.openapi_client import TOKEN_PARAMETERS, OpenApiClient
+from tests.sandbox.openapi.openapi_client import TOKEN_PARAMETERS, OpenApiClient
 
 
 @pytest.fixture

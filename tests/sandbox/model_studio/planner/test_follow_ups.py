@@ -5,7 +5,7 @@ import pytest
 from sandbox.model_studio.message_history import conversation
 from sandbox.model_studio.planner.conversation import Conversation
 from sandbox.model_studio.planner.planning import decide
-from tests.sandbox.planner_session import ALL, TODAY, converse, first_calls, tool
+from tests.sandbox.model_studio.planner.planner_session import ALL, TODAY, converse, first_calls, tool
 
 TEXT = {"type": "string"}
 EXPENSES = tool(

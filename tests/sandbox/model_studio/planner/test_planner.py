@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.model_studio.planner.conversation import Conversation, Tool
 from sandbox.model_studio.planner.planning import decide
-from tests.sandbox.planner_session import ALL, LEAVE, ORDER, TODAY, first_calls
+from tests.sandbox.model_studio.planner.planner_session import ALL, LEAVE, ORDER, TODAY, first_calls
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sandbox.server.server import SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT, PAM_AUDIENCE
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 
-README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "sandbox" / "README.md").read_text(encoding="utf-8")
 (EXAMPLE,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 COMMANDS = re.findall(r"^    idaas-agent (sandbox \S+ .*)$", README, re.MULTILINE)
 NOTHING_RUNS = "http://127.0.0.1:9"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sandbox.model_studio.planner.answers import STAND_IN, STAND_IN_CHINESE
-from tests.sandbox.planner_session import converse
+from tests.sandbox.model_studio.planner.planner_session import converse
 
 
 @pytest.mark.parametrize(

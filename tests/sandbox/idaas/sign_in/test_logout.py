@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.state.directory import PAGE
-from tests.sandbox.browser import REDIRECT
+from tests.sandbox.idaas.browser import REDIRECT
 
 
 def test_logout_ends_the_session_and_goes_back(browser) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.model_studio.planner.conversation import Call, Conversation, Outcome
 from sandbox.model_studio.planner.planning import decide
-from tests.sandbox.planner_session import ALL, TODAY, converse, first_calls
+from tests.sandbox.model_studio.planner.planner_session import ALL, TODAY, converse, first_calls
 
 APPLIED = {"status": "applied", "days": 3, "from": "2026-11-30", "to": "2026-12-02", "days_left": 9}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.sandbox.own_tools import ISO_EXPENSES, OWN, TEXT
-from tests.sandbox.planner_session import ALL, converse, first_calls, tool
+from tests.sandbox.model_studio.planner.own_tools import ISO_EXPENSES, OWN, TEXT
+from tests.sandbox.model_studio.planner.planner_session import ALL, converse, first_calls, tool
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.sandbox.model_studio_client import BOTH, SERVICE, WEATHER, deltas, request, stream
+from tests.sandbox.model_studio.client import BOTH, SERVICE, WEATHER, deltas, request, stream
 
 
 async def test_answer_is_a_chat_completion(http, url):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.sandbox.model_studio_client import WEATHER, request
+from tests.sandbox.model_studio.client import WEATHER, request
 
 
 @pytest.mark.parametrize(

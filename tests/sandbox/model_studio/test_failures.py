@@ -5,7 +5,7 @@ import openai
 import pytest
 
 from sandbox.faults.faults import Fault
-from tests.sandbox.model_studio_client import WEATHER, deltas, request, stream
+from tests.sandbox.model_studio.client import WEATHER, deltas, request, stream
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-wrong", "Bearer", "Basic YTpi"])
