@@ -18,7 +18,10 @@ from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
 from agent.model_provider import model_provider
 from agent.readiness import Check, Readiness
-from agent.revocation.configured import revocation_store
+from agent.replicas.configured import shared_redis
+from agent.replicas.run_places import RunPlaces
+from agent.replicas.shared_redis import SharedRedis
+from agent.revocation.configured import events_jwks, revocation_store, user_event_reader
 from agent.revocation.enforcement import Enforcement
 from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
@@ -45,7 +48,6 @@ from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
 from identity.idaas.client import IDaaSClient
 from identity.idaas.issuer import IDaaSIssuer
-from identity.idaas.user_events.user_event_reader import UserEventReader
 from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
@@ -152,16 +154,17 @@ class Agent:
             approval_seconds=settings.approval_seconds,
         )
         self.graph: Final = build(approvals=self.approvals, resume_values=resume_values)
+        self.redis: Final = shared_redis(settings)
+        """What the processes share; `None`: each works for itself."""
         self.request_rate: Final = RequestRate(
-            settings.max_requests_per_minute,
-            audience=settings.agent_audience,
-            redis_url=settings.redis_url,
-            cafile=str(settings.ssl_cert_file) if settings.ssl_cert_file else None,
+            settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
         )
+        self.run_places: Final = RunPlaces(self.redis, settings.max_concurrent_runs) if self.redis else None
         self.runs: Final = Runs(
             self.graph,
             timeout=settings.run_timeout_seconds,
             limit=RunLimit(per_caller=settings.max_concurrent_runs, in_total=settings.max_runs),
+            places=self.run_places,
             traced=settings.agent_tracing is Tracing.LANGSMITH,
             measures=self.measures.runs,
         )
@@ -178,6 +181,7 @@ class Agent:
                 consent_urls=consent_urls,
                 clock=clock,
                 measures=self.measures.runs,
+                redis=self.redis,
             )
             self.measures.count_approvals = lambda: storage.approvals.count_open(
                 clock() - settings.approval_seconds
@@ -191,25 +195,14 @@ class Agent:
             issuer=settings.idaas.issuer,
             applied=self.measures.revocations,
         )
-        self.events_jwks: Final = (
-            Jwks(settings.idaas_events_jwks_endpoint, self.http, clock=clock)
-            if settings.idaas_events_jwks_endpoint
-            else None
-        )
-        self.user_events: Final = (
-            UserEventReader(
-                keys=self.events_jwks,
-                instance_id=settings.idaas.instance_id,
-                application_id=settings.idaas_events_application_id or "",
-                key=settings.idaas_events_key_file,
-                clock=clock,
-            )
-            if self.events_jwks
-            else None
-        )
+        self.events_jwks: Final = events_jwks(settings, self.http, clock)
+        self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)
         self.readiness: Final = Readiness(
             self._checks(),
-            optional={"conversations": storage.check} if storage else {},
+            optional={
+                **({"conversations": storage.check} if storage else {}),
+                **({"redis": partial(self._check_redis, self.redis)} if self.redis else {}),
+            },
         )
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
@@ -249,7 +242,10 @@ class Agent:
             await self.events_jwks.aclose()
         await self.http.aclose()
         await self.model.aclose()
-        await self.request_rate.aclose()
+        if self.run_places is not None:
+            await self.run_places.aclose()
+        if self.redis is not None:
+            await self.redis.aclose()
         await self.audit_log.aclose()
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
@@ -280,7 +276,7 @@ class Agent:
         """The checks of readiness: the audit log, the signing keys, and every credential of the machine."""
         checks: dict[str, Check] = {
             "audit_log": self.audit_log.check,
-            "revocations": self.revocation.check,
+            "revocations": self.revocation.check if self.redis is None else self.revocation.check_read,
             "signing_keys": self.jwks.load,
         }
         for name, required in self.requirements.items():
@@ -289,6 +285,11 @@ class Agent:
                     self.broker.obtain, required.credential, required.access_identity, None
                 )
         return checks
+
+    async def _check_redis(self, redis: SharedRedis) -> None:
+        """Without Redis, requests are served by what this process knows and counts."""
+        await redis.check()
+        await self.revocation.check()
 
     async def _list_tools(self) -> None:
         """Opens sessions and lists tools of services with Machine identity; others wait for a user."""

@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
     "tests.postgres_server",
+    "tests.shared_redis",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,16 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+
+_READ: dict[bytes, Callable[[Redis, bytes], bytes]] = {
+    b"string": lambda client, key: client.get(key),
+    b"hash": lambda client, key: b"\n".join(b"\n".join(pair) for pair in client.hgetall(key).items()),
+    b"zset": lambda client, key: b"\n".join(client.zrange(key, 0, -1)),
+    b"stream": lambda client, key: b"\n".join(
+        value for _, fields in client.xrange(key) for value in fields.values()
+    ),
+}
+"""By type: the bytes of a key's value."""
 
 
 @dataclass
@@ -37,6 +47,21 @@ class RedisProcess:
         waiting = Retry(ConstantBackoff(0.02), 500, supported_errors=(RedisConnectionError,))
         with contextlib.closing(Redis(port=self.port, retry=waiting)) as client:
             client.ping()
+
+    def empty(self) -> None:
+        """Removes all keys."""
+        with contextlib.closing(Redis(port=self.port)) as client:
+            client.flushall()
+
+    def contents(self) -> str:
+        """All keys and values, with bytes as text."""
+        with contextlib.closing(Redis(port=self.port)) as client:
+            found: list[bytes] = []
+            for key in client.scan_iter():
+                kind = client.type(key)
+                assert kind in _READ, kind
+                found += [key, _READ[kind](client, key)]
+        return "\n".join(each.decode("latin-1") for each in found)
 
     def stop(self) -> None:
         """The server is gone, and its connections with it."""

@@ -4,8 +4,11 @@ import secrets
 from collections.abc import Callable
 
 from agent.conversations.conversation_runs import Conversations
+from agent.conversations.live.live_runs import LiveRuns
+from agent.conversations.relay.relay import Relay
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
+from agent.replicas.shared_redis import SharedRedis
 from agent.runs.run import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
@@ -22,8 +25,11 @@ def composed_conversations(
     consent_urls: ConsentUrls,
     clock: Callable[[], float],
     measures: RunMeasures,
+    redis: SharedRedis | None = None,
 ) -> Conversations:
-    """The conversations in `storage`. `graph` has its approvals; `runs` counts and ends the runs."""
+    """The conversations in `storage`. `graph` has its approvals; `runs` counts and ends the runs. Other
+    processes see the runs by `redis`.
+    """
     parts = RunParts(
         graph=graph,
         threads=storage.threads,
@@ -35,4 +41,13 @@ def composed_conversations(
         consent_urls=consent_urls,
     )
     traced = settings.agent_tracing is Tracing.LANGSMITH
-    return Conversations(parts, runs, seconds=settings.run_timeout_seconds, traced=traced, measures=measures)
+    live = LiveRuns()
+    return Conversations(
+        parts,
+        runs,
+        seconds=settings.run_timeout_seconds,
+        traced=traced,
+        measures=measures,
+        live=live,
+        relay=None if redis is None else Relay(redis, storage.encryption, storage.threads, live, clock=clock),
+    )

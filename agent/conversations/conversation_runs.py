@@ -2,24 +2,27 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from langchain_core.messages import AnyMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
 
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.live.readers import Readers
+from agent.conversations.relay.relay import Relay
+from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN, EndedRuns
 from agent.conversations.runs.heartbeat import Heartbeat
-from agent.conversations.runs.paused_run import PausedRun
+from agent.conversations.runs.paused_run import PausedRun, check_open
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import without_unfinished
 from agent.conversations.runs.thread_run import ThreadRun
-from agent.conversations.store.thread import owner_of
+from agent.conversations.store.thread import Thread, owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Runs
+from agent.runs.run_end import Paused, Usage
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
@@ -44,15 +47,20 @@ class Conversations:
         seconds: float,
         traced: bool = False,
         measures: RunMeasures | None = None,
+        live: LiveRuns | None = None,
+        relay: Relay | None = None,
     ) -> None:
-        """`seconds` is the time limit of a run; the time in which it waits for an approval does not count."""
+        """`seconds` is the time limit of a run; the time in which it waits for an approval does not count.
+        `relay` shares the runs of `live` with other processes.
+        """
         self._parts = parts
         self._runs = runs
         self._seconds = seconds
         self._traced = traced
         self._measures = measures
         self._ended_runs = EndedRuns(parts)
-        self.live: Final = LiveRuns()
+        self._relay = relay
+        self.live: Final = live or LiveRuns()
         self.readers: Final = Readers()
         self.heartbeat: Final = Heartbeat(parts, self.live, self._ended_runs)
 
@@ -60,6 +68,8 @@ class Conversations:
     def threads(self) -> ThreadStore:
         """The store of threads. Its first use starts the heartbeat."""
         self.heartbeat.start()
+        if self._relay is not None:
+            self._relay.cancellations.start()
         return self._parts.threads
 
     async def start(
@@ -100,7 +110,7 @@ class Conversations:
         principal = caller.principal
         thread = await self.threads.get(owner_of(principal), thread_id)
         paused = await PausedRun.of(self._parts, thread)
-        await self._check_open(principal, answers)
+        await check_open(self._parts, principal, answers)
         paused.check(answers)
         run = self._run(caller, thread_id, streaming, thread.run_id)
 
@@ -131,8 +141,8 @@ class Conversations:
     async def cancel(self, principal: Principal, thread_id: str) -> bool:
         """Ends the run of the thread, also one that waits for an approval; false if there is none.
 
-        When this returns, the run has ended. A run of another process ends there within a few seconds, and
-        can write nothing into the thread from now on.
+        When this returns, the run has ended, in the process that executes it too. If that process cannot be
+        reached, the run ends there within a few seconds, and can write nothing into the thread from now on.
         """
         owner = owner_of(principal)
         thread = await self.threads.get(owner, thread_id)
@@ -140,6 +150,10 @@ class Conversations:
             live.cancel()
             await asyncio.wait([live.task])
             return True
+        if thread.status == "running" and self._relay is not None:
+            if await self._relay.cancel(owner, thread):
+                return True
+            thread = await self.threads.get(owner, thread_id)
         if thread.status in ("paused", "running"):
             return await self._ended_runs.end(owner, principal, thread, WITHDRAWN)
         return False
@@ -147,6 +161,26 @@ class Conversations:
     def running(self, principal: Principal, thread_id: str) -> LiveRun | None:
         """The run of the thread that this process executes now."""
         return self.live.running(owner_of(principal), thread_id)
+
+    async def relayed(self, owner: str, thread: Thread) -> RelayedRun | None:
+        """The latest run of the thread, which another process executes, or has executed a moment ago; `None`
+        if its events are not shared.
+        """
+        return None if self._relay is None else await self._relay.runs.open(owner, thread)
+
+    def follow(self, run: RelayedRun) -> None:
+        """Adds further events to `run`, which `relayed` has returned just now, while it has readers."""
+        if self._relay is not None:
+            self._relay.runs.follow(run)
+
+    async def paused(self, caller: VerifiedAccessToken, thread_id: str, usage: Usage) -> Paused | None:
+        """The end of the run that the thread waits with, as `caller` sees it; `None` if it does not wait."""
+        thread = await self.threads.get(owner_of(caller.principal), thread_id)
+        paused = await PausedRun.of(self._parts, thread)
+        if not paused.waiting:
+            return None
+        response = next((each for each in paused.calls if isinstance(each, AIMessage)), None)
+        return Paused(await self._parts.shown(paused.waiting, caller), usage, response)
 
     async def pending(self, caller: VerifiedAccessToken, thread_id: str) -> list[PendingApproval]:
         """The approvals that the thread waits for, and that can still be given."""
@@ -167,6 +201,8 @@ class Conversations:
         owner = owner_of(principal)
         await self.threads.delete(owner, thread_id)
         self.live.forget(owner, thread_id)
+        if self._relay is not None:
+            await self._relay.forget(owner, thread_id)
 
     async def delete_all(self, principal: Principal) -> int:
         """Ends the runs of all threads of the principal, and deletes them; how many.
@@ -174,6 +210,8 @@ class Conversations:
         Runs of other processes end there within a few seconds.
         """
         owner = owner_of(principal)
+        if self._relay is not None:
+            await self._relay.cancel_all(owner)
         for live in self.live.of_owner(owner):
             live.cancel()
             await asyncio.wait([live.task])
@@ -185,6 +223,8 @@ class Conversations:
     async def aclose(self) -> None:
         """Stops the heartbeat. The runs have been ended before, by `Runs`."""
         await self.heartbeat.aclose()
+        if self._relay is not None:
+            await self._relay.aclose()
 
     def _run(
         self, caller: VerifiedAccessToken, thread_id: str, streaming: bool, run_id: str | None = None
@@ -200,14 +240,15 @@ class Conversations:
     async def _started(self, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
         self._runs.check(run.caller.principal)
         live = LiveRun(
-            ThreadRun(self._parts, run, begin),
+            ThreadRun(self._parts, run, begin, self._runs.take_place),
             id=run.run_id,
             thread_id=run.thread_id,
             owner=run.owner,
             seconds=self._seconds,
             traced=self._traced,
             measures=self._measures,
-            on_begin=self.live.add,
+            on_begin=self._began,
+            on_change=self._changed,
         )
         self._runs.track(live, run.caller)
         try:
@@ -216,6 +257,15 @@ class Conversations:
             live.cancel()
             raise
         return live
+
+    def _began(self, live: LiveRun) -> None:
+        self.live.add(live)
+        if self._relay is not None:
+            self._relay.writer.begin(live)
+
+    def _changed(self, live: LiveRun) -> None:
+        if self._relay is not None:
+            self._relay.writer.note(live)
 
     async def _begin_run(self, run: RunOf, messages: Sequence[AnyMessage] = ()) -> list[AnyMessage]:
         """The window of the earlier messages."""
@@ -239,16 +289,3 @@ class Conversations:
                 raise ApprovalError(GraphCode.APPROVAL_OPEN, f"approval {state.request.id} is open")
         if thread.status == "paused":
             await self._ended_runs.end(run.owner, principal, thread, NOT_APPROVED)
-
-    async def _check_open(self, principal: Principal, approval_ids: Iterable[str]) -> None:
-        """Raises `ApprovalError` with the reason why one of the approvals cannot be answered."""
-        for approval_id in approval_ids:
-            state = await self._parts.approvals.get(approval_id, principal)
-            status = None if state is None else state.status_at(self._parts.clock())
-            if status is not ApprovalStatus.OPEN:
-                code = _CODES.get(status, GraphCode.APPROVAL_USED) if status else GraphCode.APPROVAL_INVALID
-                raise ApprovalError(code, f"approval {approval_id} is {status or 'not known'}")
-
-
-_CODES: Final = {ApprovalStatus.EXPIRED: GraphCode.APPROVAL_EXPIRED}
-"""By status. In every other one that is not open, the approval was answered before."""

@@ -32,6 +32,7 @@ class ConversationStorage:
     ) -> None:
         """`days` is how long a conversation is kept after its last change."""
         self._database = database
+        self.encryption: Final = encryption
         serde = checkpoint_serializer(encryption)
         self.threads: Final = ThreadStore(database, encryption, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)

@@ -100,6 +100,17 @@ class AgentCode(ErrorCode):
             person="The service cannot check withdrawn access rights at the moment. Try again later",
         ),
     )
+    REDIS_UNAVAILABLE = (
+        "redis_unavailable",
+        ErrorRow(
+            symptom="Processes share nothing at the moment",
+            cause="the Redis of REDIS_URL does not respond, or refuses the agent",
+            remedy="check the Redis; it is used again without a restart. Until then each process counts for "
+            "itself, and runs of other processes are followed by what they store",
+            person="The service works with restrictions at the moment. Try again later",
+            caused_by_callers=False,
+        ),
+    )
     CONVERSATIONS_UNAVAILABLE = (
         "conversations_unavailable",
         ErrorRow(

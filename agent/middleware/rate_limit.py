@@ -5,9 +5,7 @@ not counted. The counters are in this process, or in a Redis that several proces
 unavailable, each process counts for itself, which admits more, and logs a warning.
 """
 
-import asyncio
 import hashlib
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,31 +18,24 @@ from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response
 from agent.middleware.authentication import CALLER
 from agent.middleware.request_window import LocalWindow, RedisWindow, Window
+from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError
 from identity.principal import Principal
-from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
-    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio import Redis
 
 _Result = TypeVar("_Result")
 
-_LOG: Final = logging.getLogger("idaas_agent.rate_limit")
-_REDIS_SECONDS: Final = 0.5
-"""How long a request waits for Redis at most."""
-_RETRY_SECONDS: Final = 5.0
-"""How long Redis is not used after a failure."""
-_LOG_INTERVAL: Final = 60.0
-"""Seconds between two warnings about Redis."""
 _COUNTED: Final = "idaas_agent.counted_request"
 
 
 class RequestRate:
-    """`per_minute` requests for each principal; 0 is no limit. `redis_url` has the form that settings check.
+    """`per_minute` requests for each principal; 0 is no limit.
 
     The key of a counter is a digest of principal and `audience`: agents with different audiences may share a
-    Redis, and Redis receives no names. `cafile` has the authorities to trust for `rediss://`.
+    Redis, and Redis receives no names.
     """
 
     def __init__(
@@ -52,19 +43,16 @@ class RequestRate:
         per_minute: int,
         *,
         audience: str,
-        redis_url: Secret | None = None,
-        cafile: str | None = None,
+        redis: SharedRedis | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.per_minute: Final = per_minute
         self._audience = audience
         self._local = LocalWindow(per_minute, monotonic=monotonic)
-        self._redis = _connections(redis_url, cafile) if per_minute and redis_url else None
-        self._shared = _shared(per_minute, self._redis) if self._redis else None
+        self._redis = redis
+        self._window: Window | None = None
         self._process = secrets.token_hex(8)
         self._numbers = count()
-        self._monotonic = monotonic
-        self._local_until = self._quiet_until = float("-inf")
 
     async def count(self, principal: Principal, amount: int = 1, *, replaces: str = "") -> str:
         """Counts `amount` requests, at most `per_minute`, and returns their name. `replaces` is the name of a
@@ -89,33 +77,22 @@ class RequestRate:
             caller = self._digest(principal)
             await self._apply(lambda window: window.give_back(caller, f"{name}.0"))
 
-    async def aclose(self) -> None:
-        """Closes the connections to Redis."""
-        if self._redis is not None:
-            await self._redis.aclose()
-
     def _digest(self, principal: Principal) -> str:
         text = f"{self._audience}\n{principal.issuer}\n{principal.subject}"
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
     async def _apply(self, operation: Callable[[Window], Awaitable[_Result]]) -> _Result:
-        if self._shared is not None and self._monotonic() >= self._local_until:
+        if self._redis is not None:
             try:
-                async with asyncio.timeout(_REDIS_SECONDS):
-                    return await operation(self._shared)
-            except Exception as error:  # noqa: BLE001 - no failure of Redis may fail a request
-                self._redis_failed(error)
+                return await self._redis.use(lambda redis: operation(self._shared(redis)))
+            except RedisAwayError:
+                pass
         return await operation(self._local)
 
-    def _redis_failed(self, error: Exception) -> None:
-        now = self._monotonic()
-        self._local_until = now + _RETRY_SECONDS
-        if now >= self._quiet_until:
-            self._quiet_until = now + _LOG_INTERVAL
-            _LOG.warning(
-                "REDIS_URL: Redis failed (%s); this process counts requests for itself",
-                type(error).__name__,
-            )
+    def _shared(self, redis: "Redis") -> Window:
+        if self._window is None:
+            self._window = RedisWindow(self.per_minute, redis)
+        return self._window
 
 
 class CountedRequest:
@@ -180,27 +157,3 @@ class RateLimit:
                 return
             scope[_COUNTED] = CountedRequest(self._rate, caller.principal, name)
         await self._app(scope, receive, send)
-
-
-def _connections(url: Secret, cafile: str | None) -> "BlockingConnectionPool":
-    """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
-    from redis.asyncio import BlockingConnectionPool
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    address = url.reveal()
-    return BlockingConnectionPool.from_url(
-        address,
-        max_connections=32,
-        timeout=_REDIS_SECONDS,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        **({"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}),
-    )
-
-
-def _shared(per_minute: int, connections: "BlockingConnectionPool") -> Window:
-    from redis.asyncio import Redis
-
-    return RedisWindow(per_minute, Redis(connection_pool=connections))

@@ -82,6 +82,11 @@ class Enforcement:
         if self._task is not None and self._failure is not None:
             raise UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, self._failure)
 
+    async def check_read(self) -> None:
+        """Raises `UnreachableError` until the store was read once. After that, what is known is in force."""
+        if not self._read.is_set():
+            await self.check()
+
     async def put(self, revocations: Sequence[Revocation]) -> None:
         """Enforces, stores and records them, in this order: here they are in force even if the rest fails.
 

@@ -18,6 +18,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 from langsmith import tracing_context
 
+from agent.replicas.run_places import RunPlaces
 from agent.runs.run_end import Finished, ModelMessages, Paused, run_error
 from agent.runs.run_limit import RunLimit
 from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
@@ -198,14 +199,18 @@ class Runs:
         *,
         timeout: float,
         limit: RunLimit | None = None,
+        places: RunPlaces | None = None,
         traced: bool = False,
         measures: RunMeasures | None = None,
     ) -> None:
-        """`traced` sends the runs to LangSmith. `measures` counts them."""
+        """`places` limits a caller's runs over all processes. `traced` sends the runs to LangSmith.
+        `measures` counts them.
+        """
         self._graph = graph
         self._traced = traced
         self._timeout = timeout
         self._limit = limit or RunLimit()
+        self._places = places
         self._measures = measures
         self._running: dict[TrackedRun, VerifiedAccessToken] = {}
         self._ended_by: Callable[[], AgentError] | None = None
@@ -226,14 +231,18 @@ class Runs:
     ) -> Run:
         """`streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
 
-        A run that takes longer than the limit raises `RunTimeoutError`.
+        A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
+        all processes raises `LimitError` in place of its first event.
 
-        Raises `LimitError` or `UnavailableError` if there are too many.
+        Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
         context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
         run = Run(
-            self._events(messages, context), self._timeout, traced=self._traced, measures=self._measures
+            self._events(messages, context, caller),
+            self._timeout,
+            traced=self._traced,
+            measures=self._measures,
         )
         self.track(run, caller)
         return run
@@ -264,9 +273,18 @@ class Runs:
             run.cancel()
         await asyncio.gather(*(run.task for run in running), return_exceptions=True)
 
+    async def take_place(self, caller: Principal) -> None:
+        """For the task of a run, before it works: takes one of the caller's places over all processes, until
+        the task is done. Raises `LimitError` if there is none.
+        """
+        task = asyncio.current_task()
+        if self._places is not None and task is not None:
+            await self._places.take(caller, task)
+
     async def _events(
-        self, messages: Sequence[AnyMessage], context: AgentContext
+        self, messages: Sequence[AnyMessage], context: AgentContext, caller: VerifiedAccessToken
     ) -> AsyncGenerator[RunEvent]:
+        await self.take_place(caller.principal)
         messages_of_model = ModelMessages()
         stream = self._graph.astream(
             {"messages": list(messages)},

@@ -9,6 +9,7 @@ import pytest
 
 from tests.postgres_process import PostgresProcess
 from tests.postgres_server import stored_in
+from tests.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, WEATHER, RunningAgent
 from tests.security.canaries import leaks, secrets_of
 from tests.security.test_canaries import AT_ONCE, ENDS_WELL, OUTCOMES
@@ -58,6 +59,15 @@ async def talk(agent: RunningAgent, token: str, *, ends_well: bool) -> None:
     await say(agent, APPLY, token)
 
 
+async def in_redis(agent: RunningAgent, redis: RedisProcess) -> str:
+    """All keys and values, after the latest events were written."""
+    conversations = agent.composed.conversations
+    assert conversations is not None
+    assert conversations._relay is not None
+    await conversations._relay.writer.write()
+    return redis.contents()
+
+
 async def started(start, sandbox, outcome: str, **parts: Any):
     """An agent whose surroundings behave as `outcome` of the other canaries has it."""
     agent = await OUTCOMES[outcome](start, sandbox, "Human", **parts)
@@ -66,20 +76,24 @@ async def started(start, sandbox, outcome: str, **parts: Any):
 
 
 @pytest.mark.parametrize("outcome", STORED)
-async def test_no_secret_is_in_the_file(start_agent, sandbox, serve, tmp_path, outcome) -> None:
+async def test_no_secret_is_in_the_file_or_in_redis(
+    start_agent, sandbox, serve, tmp_path, redis: RedisProcess, outcome
+) -> None:
     token = sandbox.access_token()
     canaries = secrets_of(sandbox, token)
 
     async def start(identity, **variables):
         url = f"sqlite:///{tmp_path}/conversations.db"
-        return await start_agent(identity, CONVERSATIONS_URL=url, MAX_TOOL_ROUNDS="2", **variables)
+        given = {"CONVERSATIONS_URL": url, "REDIS_URL": redis.url, "MAX_TOOL_ROUNDS": "2"}
+        return await start_agent(identity, **given, **variables)
 
     agent = await started(start, sandbox, outcome, serve=serve, tmp_path=tmp_path)
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
     await talk(agent, token, ends_well=outcome in ENDS_WELL)
-    stored = files(tmp_path)
+    stored, shared = files(tmp_path), await in_redis(agent, redis)
     assert ENTERPRISE in stored
-    assert leaks(canaries, [("the file", stored)]) == []
+    assert '"step_started"' in shared
+    assert leaks(canaries, [("the file", stored), ("Redis", shared)]) == []
 
 
 @pytest.mark.parametrize(
@@ -108,16 +122,15 @@ async def test_no_secret_is_in_the_tables(
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_no_text_of_conversations_is_stored_in_clear_under_a_key(
-    start_agent, sandbox, tmp_path, request, database
+    start_agent, sandbox, tmp_path, request, redis: RedisProcess, database
 ) -> None:
     (tmp_path / "keys").write_text(KEY)
     url = f"sqlite:///{tmp_path}/conversations.db"
     if database == "postgresql":
         postgres = request.getfixturevalue("postgres")
         url = postgres.url
-    agent = await start_agent(
-        "Human", CONVERSATIONS_URL=url, CONVERSATIONS_KEY_FILE=str(tmp_path / "keys"), MAX_TOOL_ROUNDS="2"
-    )
+    shared = {"CONVERSATIONS_KEY_FILE": str(tmp_path / "keys"), "REDIS_URL": redis.url}
+    agent = await start_agent("Human", CONVERSATIONS_URL=url, MAX_TOOL_ROUNDS="2", **shared)
     token = sandbox.access_token()
     await talk(agent, token, ends_well=True)
     response = await agent.http.get(f"{agent.origin}/threads", headers={"Authorization": f"Bearer {token}"})
@@ -126,6 +139,8 @@ async def test_no_text_of_conversations_is_stored_in_clear_under_a_key(
     assert {thread["status"] for thread in threads} == {"idle", "paused"}
     stored = files(tmp_path) if database == "sqlite" else stored_in(postgres)
     assert "paused" in stored
+    stored += await in_redis(agent, redis)
+    assert ":events:" in stored
     for text in (
         ENTERPRISE,
         APPLY,

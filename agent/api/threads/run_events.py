@@ -19,12 +19,13 @@ from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_reader import LiveReader
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.remote_run import RemoteReader
+from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.store.thread import Thread, owner_of
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import AgentError, UnavailableError
+from identity.errors import AgentError, LimitError, UnavailableError
 
 _SNAPSHOT: Final = 50
 """Messages of a snapshot: the newest. The page keeps those before them; AG-UI's clients do not."""
@@ -48,17 +49,30 @@ class RunEvents:
         """
         owner = owner_of(caller.principal)
         thread = await self._conversations.threads.get(owner, thread_id)
-        live = self._conversations.live.latest(owner, thread_id)
-        if live is not None and (live.outcome is None or _is_state_of(thread, live)):
-            position = _position(live, last_event_id)
-            if live.outcome is not None and 0 < position == live.replay.newest:
+        run = self._latest(owner, thread) or await self._relayed(owner, thread)
+        if run is not None:
+            position = _position(run, last_event_id)
+            if run.outcome is not None and 0 < position == run.replay.newest:
                 return None
-            reader = live.events(max(position, live.replay.oldest - 1))
-            return self._stream(reader, caller, self._live(live, reader, position))
+            reader = run.events(max(position, run.replay.oldest - 1))
+            return self._stream(reader, caller, self._live(run, reader, position, caller))
         if thread.status == "running":
             remote = RemoteReader(self._conversations.threads, owner, thread_id)
             return self._stream(remote, caller, self._remote(remote, caller, thread))
         return None
+
+    def _latest(self, owner: str, thread: Thread) -> LiveRun | None:
+        """The run that this process executes, or has executed a moment ago."""
+        run = self._conversations.live.latest(owner, thread.id)
+        return run if run is not None and _is_state_of(thread, run) else None
+
+    async def _relayed(self, owner: str, thread: Thread) -> RelayedRun | None:
+        """The same of another process, if its events are shared."""
+        run = await self._conversations.relayed(owner, thread)
+        if run is None or not _is_state_of(thread, run):
+            return None
+        self._conversations.follow(run)
+        return run
 
     def _stream(
         self, reader: LiveReader | RemoteReader, caller: VerifiedAccessToken, texts: AsyncIterator[str]
@@ -72,7 +86,9 @@ class RunEvents:
 
         return EventStream(texts, leave)
 
-    async def _live(self, live: LiveRun, reader: LiveReader, position: int) -> AsyncIterator[str]:
+    async def _live(
+        self, live: LiveRun | RelayedRun, reader: LiveReader, position: int, caller: VerifiedAccessToken
+    ) -> AsyncIterator[str]:
         encoder = self._encoder(live.thread_id, live.id, live.announced)
         if not position:
             yield server_sent(encoder.started())
@@ -84,6 +100,8 @@ class RunEvents:
         try:
             async for number, event in reader:
                 ended = isinstance(event, Finished | Paused)
+                if isinstance(event, Paused) and not event.pending:
+                    event = await self._waiting(caller, live.thread_id, event)
                 if events := _encoded(encoder, event):
                     yield server_sent(events[:-1]) + f"id: {live.key}-{number}\n" + server_sent(events[-1:])
         except AgentError as error:
@@ -91,6 +109,15 @@ class RunEvents:
             return
         if not ended and live.outcome is not None:
             yield server_sent(encoder.cancelled())
+
+    async def _waiting(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:
+        """The end of a run of another process, which does not share what the run waits for. Raises
+        `LimitError` if it waits no more.
+        """
+        whole = await self._conversations.paused(caller, thread_id, end.usage)
+        if whole is None:
+            raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
+        return whole
 
     async def _remote(
         self, reader: RemoteReader, caller: VerifiedAccessToken, thread: Thread
@@ -134,7 +161,7 @@ def _encoded(encoder: RunEncoder, event: RunEvent) -> list[Event]:
     return encoder.event(event)
 
 
-def _position(live: LiveRun, last_event_id: str | None) -> int:
+def _position(live: LiveRun | RelayedRun, last_event_id: str | None) -> int:
     """The position after which a client that has received `last_event_id` continues; 0 for another run's."""
     key, _, number = (last_event_id or "").rpartition("-")
     if key != live.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
@@ -142,11 +169,13 @@ def _position(live: LiveRun, last_event_id: str | None) -> int:
     return min(int(number), live.replay.newest)
 
 
-def _is_state_of(thread: Thread, live: LiveRun) -> bool:
-    """Whether the thread still is as an ended run has left it: else another process has gone on with it."""
-    match live.outcome:
+def _is_state_of(thread: Thread, run: LiveRun | RelayedRun) -> bool:
+    """Whether `run` is that of the thread. After an ended one, another process may have gone on with it."""
+    match run.outcome:
+        case None:
+            return thread.run_id == run.id or not isinstance(run, RelayedRun)
         case Paused():
-            return thread.status == "paused" and thread.run_id == live.id
+            return thread.status == "paused" and thread.run_id == run.id
         case AgentError():
-            return thread.status in ("failed", "interrupted") and thread.run_id == live.id
+            return thread.status in ("failed", "interrupted") and thread.run_id == run.id
     return thread.status == "idle"

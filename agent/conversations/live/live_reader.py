@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import RunEvent, opening
 from identity.errors import AgentError, LimitError
@@ -12,10 +13,32 @@ if TYPE_CHECKING:
     from agent.conversations.live.live_run import LiveRun
 
 
+class FollowedRun(Protocol):
+    """What readers follow: a run of this process, or one that another process executes."""
+
+    @property
+    def replay(self) -> ReplayBuffer:
+        """Its events so far."""
+        ...
+
+    @property
+    def outcome(self) -> Any:  # noqa: ANN401 - `agent.conversations.live.live_run.Outcome`
+        """How it ended, and `None` until then."""
+        ...
+
+    async def changed(self) -> None:
+        """Waits until there is an event, or the end."""
+        ...
+
+    def wake(self) -> None:
+        """Wakes all readers."""
+        ...
+
+
 class LiveReader:
     """An async iterator of positions and events; see `LiveRun.events`."""
 
-    def __init__(self, run: "LiveRun", after: int) -> None:
+    def __init__(self, run: FollowedRun, after: int) -> None:
         self._run = run
         self._position = after
         self._error: AgentError | None = None

@@ -62,9 +62,12 @@ class LiveRun:
         traced: bool = False,
         measures: RunMeasures | None = None,
         on_begin: Callable[["LiveRun"], None] = lambda _: None,
+        on_change: Callable[["LiveRun"], None] = lambda _: None,
         events: ReplayBuffer | None = None,
     ) -> None:
-        """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins."""
+        """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
+        `on_change` for each event and at the end.
+        """
         self.id: Final = id
         self.key: Final = secrets.token_hex(4)
         """Distinguishes the parts of one run, which pauses between them."""
@@ -81,6 +84,7 @@ class LiveRun:
         self._measures = measures or RunMeasures()
         self._measure: RunMeasure | None = None
         self._on_begin = on_begin
+        self._on_change = on_change
         self._decided = asyncio.Event()
         self._has_begun = False
         self._changed = asyncio.Event()
@@ -144,6 +148,7 @@ class LiveRun:
 
     def wake(self) -> None:
         """For readers: there is an event, or an end."""
+        self._on_change(self)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

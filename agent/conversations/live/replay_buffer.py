@@ -32,9 +32,15 @@ class ReplayBuffer:
     def add(self, event: RunEvent) -> None:
         """Appends `event`."""
         self._events.append(event)
-        self.characters += _size(event)
+        self.characters += size_of(event)
         if len(self._events) > self._most_events or self.characters > self._most_characters:
             self._drop()
+
+    def skip(self, position: int) -> None:
+        """Drops all events: the next one that is added has `position`, which is later than theirs."""
+        self._events.clear()
+        self.characters = 0
+        self.oldest = position
 
     def at(self, position: int) -> RunEvent:
         """The event at `position`, which is kept."""
@@ -42,12 +48,12 @@ class ReplayBuffer:
 
     def _drop(self) -> None:
         dropped = (len(self._events) + 1) // 2
-        self.characters -= sum(map(_size, self._events[:dropped]))
+        self.characters -= sum(map(size_of, self._events[:dropped]))
         self.oldest += dropped
         del self._events[:dropped]
 
 
-def _size(event: RunEvent) -> int:
+def size_of(event: RunEvent) -> int:
     """Characters of the long members of an event."""
     if isinstance(event, Finished | Paused):
         return 0

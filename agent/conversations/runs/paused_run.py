@@ -1,7 +1,8 @@
 """What a paused thread waits for, read from the checkpoint of its run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage
 
@@ -9,10 +10,11 @@ from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import Thread
 from graph.approvals.answer import edited_arguments, parse_answer
-from graph.approvals.record import PendingApproval
+from graph.approvals.record import ApprovalStatus, PendingApproval
 from graph.approvals.request import pending_of
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
+from identity.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,17 @@ def _latest_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         if isinstance(messages[position], AIMessage):
             return list(messages[position:])
     return []
+
+
+async def check_open(parts: RunParts, principal: Principal, approval_ids: Iterable[str]) -> None:
+    """Raises `ApprovalError` with the reason why one of the approvals cannot be answered."""
+    for approval_id in approval_ids:
+        state = await parts.approvals.get(approval_id, principal)
+        status = None if state is None else state.status_at(parts.clock())
+        if status is not ApprovalStatus.OPEN:
+            code = _CODES.get(status, GraphCode.APPROVAL_USED) if status else GraphCode.APPROVAL_INVALID
+            raise ApprovalError(code, f"approval {approval_id} is {status or 'not known'}")
+
+
+_CODES: Final = {ApprovalStatus.EXPIRED: GraphCode.APPROVAL_EXPIRED}
+"""By status. In every other one that is not open, the approval was answered before."""

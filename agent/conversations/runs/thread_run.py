@@ -20,6 +20,7 @@ from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.node_error import MODEL
+from identity.principal import Principal
 
 INTERRUPT: Final = "__interrupt__"
 """In LangGraph's stream, the key of the interrupts of a step, in place of a node's name."""
@@ -31,11 +32,20 @@ class ThreadRun:
     The transcript is complete however the run ends: every call has a result.
     """
 
-    def __init__(self, parts: RunParts, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> None:
-        """`begin` begins the run in the store of threads; if it raises, the run has not begun."""
+    def __init__(
+        self,
+        parts: RunParts,
+        run: RunOf,
+        begin: Callable[[], Awaitable[Begun]],
+        take_place: Callable[[Principal], Awaitable[None]],
+    ) -> None:
+        """`take_place` and `begin`, which begins the run in the store of threads, are called in this order by
+        the run's task; if one raises, the run has not begun.
+        """
         self._parts = parts
         self._run = run
         self._begin = begin
+        self._take_place = take_place
         self._begun: Begun | None = None
         self._checkpoint = RunCheckpoint(run.run_id, parts.saver)
         self._transcript = RunTranscript()
@@ -44,6 +54,7 @@ class ThreadRun:
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
+        await self._take_place(self._run.caller.principal)
         begun = await self._beginning()
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
         of_model = ModelMessages()

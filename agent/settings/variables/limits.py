@@ -22,8 +22,8 @@ class LimitVariables(VariableGroup):
     max_concurrent_runs: int = Field(
         10,
         ge=0,
-        description="How many runs one user may have at once in each process."
-        " Beyond them: 429. `0`: no limit.",
+        description="How many runs one user may have at once: in each process, and with `REDIS_URL` over all"
+        " processes. Beyond them: 429. `0`: no limit.",
     )
     max_runs: int = Field(
         1000,

@@ -45,9 +45,10 @@ class RevocationVariables(VariableGroup):
 
     redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = Field(
         None,
-        description="A Redis for what several processes share, such as `rediss://user:password@host:6379`:"
-        ' counts of requests and revocations. Needs `pip install "idaas-agent[redis]"`. Without it, and while'
-        " it is unreachable, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+        description="A Redis for what several processes share (`docs/replicas.md`), such as"
+        " `rediss://user:password@host:6379`: counts of requests and runs, revocations, and for ten minutes"
+        ' the events of runs of conversations. Needs `pip install "idaas-agent[redis]"`. Without it, and'
+        " while it is away, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
     )
     revocations_file: Path = Field(
         Path(".idaas-agent/revocations.jsonl"),

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from redis.asyncio import Redis
 
 from agent.errors.error_codes import AgentCode
 from agent.middleware.rate_limit import RequestRate
+from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
@@ -58,7 +58,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.WARNING, "idaas_agent.rate_limit")
+    caplog.set_level(logging.WARNING, "idaas_agent.redis")
     return caplog
 
 
@@ -87,23 +87,22 @@ async def test_agents_with_one_redis_share_a_users_limit(sandbox: Sandbox, redis
 
 
 async def test_audiences_are_counted_separately_and_redis_receives_no_names(redis: RedisServer) -> None:
-    url = Secret(f"redis://127.0.0.1:{redis.port}")
-    one, other = (RequestRate(2, audience=audience, redis_url=url) for audience in ("one", "other"))
+    shared = SharedRedis(Secret(f"redis://127.0.0.1:{redis.port}"), audience="agent")
+    one, other = (RequestRate(2, audience=audience, redis=shared) for audience in ("one", "other"))
     await spent(one, ALICE, within=2)
     await other.count(ALICE)
-    assert one._redis is not None
-    keys = await Redis(connection_pool=one._redis).keys()
+    keys = await shared.use(lambda redis: redis.keys())
     assert len(keys) >= 2
     assert not [key for key in keys if b"alice" in key or b"example" in key]
-    await one.aclose()
-    await other.aclose()
+    await shared.aclose()
 
 
 async def test_without_redis_requests_are_admitted_and_limited_locally(
     redis: RedisServer, log: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    rate = RequestRate(3, audience="agent", redis_url=Secret(url_of(redis.port)), monotonic=clock)
+    shared = SharedRedis(Secret(url_of(redis.port)), audience="agent", monotonic=clock)
+    rate = RequestRate(3, audience="agent", redis=shared, monotonic=clock)
     await rate.count(ALICE)
     assert not log.records
     redis.leave()
@@ -118,23 +117,28 @@ async def test_without_redis_requests_are_admitted_and_limited_locally(
         with contextlib.suppress(LimitError):
             await rate.count(BOB)
         assert len(log.records) == lines
-    await rate.aclose()
+    await shared.aclose()
+
+
+async def fails(_: object) -> None:
+    raise ConnectionError
 
 
 async def test_redis_is_used_again_after_it_recovers() -> None:
     clock = Clock()
     with redis_server() as redis:
         async with asyncio.timeout(20):
-            rate = RequestRate(
-                1, audience="agent", redis_url=Secret(f"redis://127.0.0.1:{redis.port}"), monotonic=clock
-            )
-            rate._redis_failed(ConnectionError())
+            url = Secret(f"redis://127.0.0.1:{redis.port}")
+            shared = SharedRedis(url, audience="agent", monotonic=clock)
+            rate = RequestRate(1, audience="agent", redis=shared, monotonic=clock)
+            with pytest.raises(RedisAwayError):
+                await shared.use(fails)
             await rate.count(ALICE)
             assert redis.connections == 0
             clock.now += 6
             assert (await spent(rate, ALICE, within=1)).retry_after
             assert redis.connections == 1
-        await rate.aclose()
+        await shared.aclose()
 
 
 async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixture) -> None:
@@ -147,8 +151,9 @@ async def test_hanging_redis_delays_one_request_only(log: pytest.LogCaptureFixtu
 
     server = await asyncio.start_server(never, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    rate = RequestRate(2, audience="agent", redis_url=Secret(url_of(port)), monotonic=Clock())
+    shared = SharedRedis(Secret(url_of(port)), audience="agent", monotonic=Clock())
+    rate = RequestRate(2, audience="agent", redis=shared, monotonic=Clock())
     await spent(rate, ALICE, within=2)
     assert len(connections) == len(log.records) == 1
-    await rate.aclose()
+    await shared.aclose()
     server.close()

@@ -1,0 +1,189 @@
+"""Two agents behind one address share a database and a Redis: any of them shows and ends the other's runs."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from agent.errors.error_codes import AgentCode
+from graph.error_codes import GraphCode
+from identity.errors import ServiceError
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.agent.api.threads.test_run_routes import (
+    TALE,
+    Events,
+    followed,
+    run_that_waits,
+    text_of,
+)
+from tests.graph.conftest import DONE, calls
+from tests.redis_process import RedisProcess
+
+APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
+KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+
+
+async def two(threads: ThreadsOf, redis: RedisProcess, turns: Any, **more: Any) -> tuple[Threads, Threads]:
+    """Replica A, whose model has `turns`, and replica B."""
+    shared = {"REDIS_URL": redis.url}
+    return await threads(turns, **shared, **more), await threads(**shared)
+
+
+async def whole(served: Threads, **headers: str) -> tuple[list[str], list[dict[str, Any]]]:
+    async with followed(served, **headers) as reader:
+        events = await reader.rest()
+        return reader.ids, events
+
+
+async def test_stream_is_continued_at_another_replica_where_it_was_cut(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a):
+        async with followed(a) as cut:
+            first = [await cut.next(), await cut.until("TEXT_MESSAGE_CONTENT")]
+            last = cut.ids[-1]
+        async with followed(b, **{"Last-Event-ID": last}) as reader:
+            a.model.go_on.set()
+            rest = await reader.rest()
+            ids = reader.ids
+    assert first[-1]["delta"] == "Once "  # type: ignore[index]
+    assert text_of(rest) == "upon a time "
+    assert rest[-1]["type"] == "RUN_FINISHED"
+    at_a, at_b = await whole(a), await whole(b)
+    assert at_a == at_b
+    assert at_b[0][-len(ids) :] == ids
+
+
+async def test_last_event_at_another_replica_leaves_nothing_to_follow(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [DONE])
+    await a.say("hello")
+    ids, events = await whole(b)
+    assert events[-1]["type"] == "RUN_FINISHED"
+    async with followed(b, **{"Last-Event-ID": ids[-1]}) as nothing:
+        assert nothing.response.status_code == 204
+
+
+async def test_failure_arrives_at_another_replica_with_its_code(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [ServiceError(GraphCode.MODEL_CALL_FAILED, "test")])
+    await a.say("hello")
+    _, events = await whole(b)
+    assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", GraphCode.MODEL_CALL_FAILED)
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_pause_arrives_at_another_replica_whose_answer_continues_the_run(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [APPLY], ACCESS_IDENTITY="Human")
+    await a.say("Apply for leave")
+    _, events = await whole(b)
+    at_a = await whole(a)
+    [interrupt] = events[-1]["outcome"]["interrupts"]
+    assert [event["type"] for event in events] == [event["type"] for event in at_a[1]]
+    stored = redis.contents()
+    assert "2026-12-07" not in stored  # what waits is read from the store of conversations
+    body = {"decision": "approve"}
+    answered = await b.ask("POST", f"/threads/thread-1/approvals/{interrupt['id']}", body=body)
+    assert answered.status_code == 202
+    async with followed(a) as reader:
+        assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
+
+
+async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, redis: RedisProcess) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a), followed(a) as reader:
+        await reader.until("TEXT_MESSAGE_CONTENT")
+        assert (await b.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
+        assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
+    read = (await b.ask("GET", "/threads/thread-1")).json()
+    assert read["status"] == "idle"
+    assert [message["content"] for message in read["messages"]] == ["A tale", "Once"]  # stored by its replica
+
+
+async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a), followed(a) as reader:
+        await reader.next()
+        assert (await b.ask("DELETE", "/threads")).json() == {"deleted": 1}
+        assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
+
+
+async def test_ag_ui_shows_a_run_of_another_replica(threads: ThreadsOf, redis: RedisProcess) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a):
+        asked = (await a.ask("GET", "/threads/thread-1")).json()["messages"]
+        body = {"threadId": "thread-1", "runId": "r", "messages": asked, "tools": [], "context": []}
+        async with b.stream("POST", "/ag-ui/agent", "alice", body) as response:
+            reader = Events(response)
+            await reader.until("TEXT_MESSAGE_CONTENT")
+            a.model.go_on.set()
+            assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
+
+
+@pytest.mark.promise("threads-are-private")
+async def test_run_of_another_replica_is_absent_for_another_user(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a):
+        for method, path in (("GET", "/threads/thread-1/events"), ("POST", "/threads/thread-1/cancel")):
+            refused = await b.ask(method, path, "bob")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "thread_not_found")
+        await b.say("hello", "thread-1", "bob", stream=True)
+        async with followed(b, "bob") as reader:
+            assert text_of(await reader.rest()).strip() == "done"
+        assert (await b.ask("GET", "/threads/thread-1")).json()["status"] == "running"
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_events_are_encrypted_under_the_key_and_end_ten_minutes_after_the_run(
+    threads: ThreadsOf, redis: RedisProcess, tmp_path: Path
+) -> None:
+    file = tmp_path / "conversations.key"
+    file.write_text(KEY)
+    a, b = await two(threads, redis, [TALE], CONVERSATIONS_KEY_FILE=str(file))
+    await a.say("A tale", stream=True)
+    b = await threads(REDIS_URL=redis.url, CONVERSATIONS_KEY_FILE=str(file))
+    _, events = await whole(b)
+    assert text_of(events) == "Once upon a time "
+    found = redis.contents()
+    assert "upon" not in found
+    with Redis(port=redis.port) as client:
+        kept = {key: client.ttl(key) for key in client.keys("*:events:*") + client.keys("*:latest-run:*")}
+    assert len(kept) == 2
+    assert all(0 < seconds <= 600 for seconds in kept.values())
+
+
+@pytest.mark.promise("bounded")
+async def test_users_runs_are_limited_over_all_replicas(threads: ThreadsOf, redis: RedisProcess) -> None:
+    a = await threads([TALE], waits=True, REDIS_URL=redis.url, MAX_CONCURRENT_RUNS="1")
+    b = await threads(REDIS_URL=redis.url, MAX_CONCURRENT_RUNS="1")
+    chat = {"messages": [{"role": "user", "content": "hello"}]}
+    async with run_that_waits(a):
+        for path, body in (
+            ("/openai/v1/chat/completions", chat),
+            ("/openai/v1/chat/completions", chat | {"stream": True}),
+            ("/openai/v1/chat/completions", chat | {"metadata": {"thread_id": "thread-2"}}),
+            ("/agent/invoke", {"input": chat}),
+            ("/agent/stream", {"input": chat}),
+        ):
+            refused = await b.ask("POST", path, body=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_runs"), path
+            assert int(refused.headers["Retry-After"]) >= 1
+        assert (await b.say("hello", "thread-2", "bob")).status_code == 200
+        a.model.go_on.set()
+        async with followed(a) as reader:
+            await reader.rest()
+    places = a.agent.run_places
+    assert places is not None
+    await places.give_back()
+    assert (await b.say("hello", "thread-2")).status_code == 200

@@ -1,0 +1,101 @@
+"""What processes share in a Redis, and how its absence is noticed and ends."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.replicas.shared_redis import RedisAwayError, SharedRedis
+from identity.errors import UnreachableError
+from identity.secrets.secret import Secret
+from tests.redis_process import RedisProcess, redis_process
+
+PASSWORD = "redis-password-never-shown"
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path) as server:
+        yield server
+
+
+def shared_redis(redis: RedisProcess, clock: Clock | None = None, audience: str = "agent") -> SharedRedis:
+    url = f"redis://default:{PASSWORD}@127.0.0.1:{redis.port}"
+    return SharedRedis(Secret(url), audience=audience, monotonic=clock or Clock())
+
+
+def ping(redis: Any) -> Any:
+    return redis.ping()
+
+
+async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
+    redis: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "idaas_agent.redis")
+    clock = Clock()
+    shared = shared_redis(redis, clock)
+    assert await shared.check() == "Redis responds"
+    redis.stop()
+    with pytest.raises(UnreachableError, match="redis_unavailable"):
+        await shared.check()
+    redis.start()
+    with pytest.raises(RedisAwayError):  # not asked for five seconds
+        await shared.use(ping)
+    clock.now += 5
+    assert await shared.use(ping)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert PASSWORD not in caplog.text
+    assert shared.failures == 1
+    await shared.aclose()
+
+
+async def test_restart_between_two_uses_is_not_noticed(redis: RedisProcess) -> None:
+    shared = shared_redis(redis)
+    await shared.use(ping)
+    redis.stop()
+    redis.start()
+    assert await shared.use(ping)
+    await shared.aclose()
+
+
+async def test_failure_is_logged_once_in_a_minute(
+    redis: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.stop()
+    clock = Clock()
+    shared = shared_redis(redis, clock)
+    for seconds, lines in ((0, 1), (10, 1), (30, 1), (61, 2)):
+        clock.now = 1000 + seconds
+        with pytest.raises(RedisAwayError):
+            await shared.use(ping)
+        assert len(caplog.records) == lines
+    await shared.aclose()
+
+
+async def test_messages_arrive_at_every_listener_of_their_channel(redis: RedisProcess) -> None:
+    one, other = shared_redis(redis), shared_redis(redis)
+    channel = one.name("channel")
+    assert other.name("channel") == channel
+    assert shared_redis(redis, audience="another").name("channel") != channel
+    messages = one.messages(channel)
+    assert await anext(messages) is None
+    assert await other.use(lambda client: client.publish(channel, "text")) == 1
+    async with asyncio.timeout(10):
+        assert await anext(messages) == b"text"
+    redis.stop()
+    with pytest.raises(RedisAwayError):
+        await anext(messages)
+    for shared in (one, other):
+        await shared.aclose()
