@@ -1,5 +1,8 @@
 """The agent card: what a client reads before it has an access token. Public, so it contains no secret.
 
+Clients of version 0.3 read other members than those of 1.0: `url`, `preferredTransport`, `protocolVersion`,
+`security` and the scheme's `type`.
+
 Of the services it names those of the vendor's tutorial and the example, which everybody can know. Services of
 `SERVICES_FILE` and of installed packages are an operator's own, and lists of tools need a credential.
 """
@@ -7,7 +10,7 @@ Of the services it names those of the vendor's tutorial and the example, which e
 from importlib.metadata import version
 from typing import Final
 
-from agent.api.a2a.wire import JSON, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
+from agent.api.a2a.wire import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 
@@ -49,16 +52,14 @@ def agent_card(settings: Settings, base_url: str) -> Members:
     scope = f"{settings.agent_audience}|{settings.agent_scope}"
     discovery = f"{settings.idaas.issuer.rstrip('/')}/.well-known/openid-configuration"
     declared = [service.name for service in declared_services(settings)]
+    url = base_url.rstrip("/") + RPC_PATH
     return {
         "name": "idaas-agent",
         "description": "An agent that never acts without a known identity.",
         "version": version("idaas-agent"),
         "supportedInterfaces": [
-            {
-                "url": base_url.rstrip("/") + RPC_PATH,
-                "protocolBinding": "JSONRPC",
-                "protocolVersion": PROTOCOL_VERSION,
-            }
+            {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": each}
+            for each in (PROTOCOL_VERSION, OLDER_VERSION)
         ],
         "capabilities": {"streaming": True, "pushNotifications": False, "extendedAgentCard": False},
         "securitySchemes": {
@@ -66,7 +67,9 @@ def agent_card(settings: Settings, base_url: str) -> Members:
                 "openIdConnectSecurityScheme": {
                     "description": "An access token of IDaaS for this agent, as a bearer token.",
                     "openIdConnectUrl": discovery,
-                }
+                },
+                "type": "openIdConnect",
+                "openIdConnectUrl": discovery,
             }
         },
         "securityRequirements": [{"schemes": {SCHEME: {"list": [scope]}}}],
@@ -76,4 +79,8 @@ def agent_card(settings: Settings, base_url: str) -> Members:
             _CONVERSATION,
             *({"id": name, **skill} for name, skill in _SKILLS.items() if name in declared),
         ],
+        "url": url,
+        "preferredTransport": "JSONRPC",
+        "protocolVersion": f"{OLDER_VERSION}.0",
+        "security": [{SCHEME: [scope]}],
     }

@@ -1,14 +1,13 @@
 """A2A's methods: what each takes, and its response."""
 
-from collections.abc import AsyncIterator
 from typing import Final
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive
 
+from agent.api.a2a.reply import Reply
 from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import (
-    RequestId,
     RpcRequest,
     SendConfiguration,
     SendParams,
@@ -18,9 +17,9 @@ from agent.api.a2a.rpc_request import (
 from agent.api.a2a.task import with_history
 from agent.api.a2a.task_run import TaskRun, Tasks
 from agent.api.a2a.user_message import check_configuration
-from agent.api.a2a.wire import Members, rpc_result, server_sent
+from agent.api.a2a.version import Version
+from agent.api.a2a.wire import Members
 from agent.api.disconnect import while_connected
-from agent.api.event_stream import EventStream
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 METHODS: Final = ("SendMessage", "SendStreamingMessage", "GetTask", "CancelTask", "SubscribeToTask")
@@ -34,28 +33,32 @@ class Methods:
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
 
-    async def response(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Response:
-        """`receive` is that of the HTTP request, whose body was read."""
+    async def response(
+        self, given: RpcRequest, version: Version, caller: VerifiedAccessToken, receive: Receive
+    ) -> Response:
+        """The response in the form of `version`. `receive` is that of the request, whose body was read."""
+        request = version.request(given)
+        reply = Reply(request.id, version)
         match request.method:
             case "SendMessage":
-                return await self._send(request, caller, receive)
+                return reply.of(await self._send(request, caller, receive))
             case "SendStreamingMessage":
-                given, configuration = _sent(request)
-                run = await self._tasks.send(given.message, caller)
-                return _streamed(request.id, run, configuration.history_length)
+                sent, configuration = _sent(request)
+                run = await self._tasks.send(sent.message, caller)
+                return reply.stream_of(run, configuration.history_length)
             case "SubscribeToTask":
                 named = read_params(TaskParams, request.params)
-                return _streamed(request.id, await self._tasks.follow(named.id, caller), None)
+                return reply.stream_of(await self._tasks.follow(named.id, caller))
             case "GetTask":
                 named = read_params(TaskParams, request.params)
                 found = await self._tasks.get(named.id, caller)
-                return _result(request.id, with_history(found, named.history_length))
+                return reply.of(with_history(found, named.history_length), one_kind=True)
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
-                return _result(request.id, await self._tasks.cancel(named.id, caller))
+                return reply.of(await self._tasks.cancel(named.id, caller), one_kind=True)
         raise _refused(request.method)
 
-    async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Response:
+    async def _send(self, request: RpcRequest, caller: VerifiedAccessToken, receive: Receive) -> Members:
         """The task when it has ended, or waits; at once if the client wishes that."""
         given, configuration = _sent(request)
         at_once = bool(configuration.return_immediately)
@@ -69,7 +72,7 @@ class Methods:
                 task = run.encoder.task() if at_once else await while_connected(run, run.ended(), receive)
             finally:
                 run.cancel()
-        return _result(request.id, {"task": with_history(task, configuration.history_length)})
+        return with_history(task, configuration.history_length)
 
 
 def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:
@@ -77,28 +80,6 @@ def _sent(request: RpcRequest) -> tuple[SendParams, SendConfiguration]:
     configuration = given.configuration or SendConfiguration()
     check_configuration(configuration)
     return given, configuration
-
-
-def _result(request_id: RequestId, result: Members) -> Response:
-    return JSONResponse(rpc_result(request_id, result))
-
-
-def _streamed(request_id: RequestId, run: TaskRun | Members, history_length: int | None) -> Response:
-    """Each update as a response of its own. The first is the task."""
-
-    async def texts() -> AsyncIterator[str]:
-        if not isinstance(run, TaskRun):
-            yield text([{"task": run}])
-            return
-        async for updates in run.updates():
-            yield text(updates)
-
-    def text(updates: list[Members]) -> str:
-        if task := updates[0].get("task"):
-            updates = [{"task": with_history(task, history_length)}]
-        return server_sent(rpc_result(request_id, update) for update in updates)
-
-    return EventStream(texts(), run.cancel if isinstance(run, TaskRun) else lambda: None)
 
 
 def _refused(method: str) -> RpcError:

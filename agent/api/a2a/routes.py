@@ -1,4 +1,4 @@
-"""`GET /.well-known/agent-card.json` and `POST /a2a`: A2A 1.0 over JSON-RPC."""
+"""`GET /.well-known/agent-card.json` and `POST /a2a`: A2A over JSON-RPC."""
 
 from typing import Any, Final
 
@@ -8,8 +8,9 @@ from starlette.responses import JSONResponse, Response
 from agent.api.a2a.agent_card import agent_card
 from agent.api.a2a.methods import METHODS, Methods
 from agent.api.a2a.rpc_error import WITH_STATUS, RpcError, rpc_error_of, rpc_error_response
-from agent.api.a2a.rpc_request import RequestId, check_version, parsed, request_id_of, rpc_request
+from agent.api.a2a.rpc_request import RequestId, parsed, request_id_of, rpc_request
 from agent.api.a2a.task_run import Tasks
+from agent.api.a2a.version import version_of
 from agent.api.a2a.wire import RPC_PATH, VERSION_HEADER
 from agent.api.openapi_document import EVENTS
 from agent.middleware.authentication import AGENT_CARD_PATH, caller_of
@@ -22,7 +23,7 @@ _REQUEST: Final = {
     "properties": {
         "jsonrpc": {"const": "2.0"},
         "id": _ID,
-        "method": {"enum": list(METHODS)},
+        "method": {"enum": list(METHODS)},  # in requests of version 1.0
         "params": {"type": "object"},
     },
     "required": ["jsonrpc", "id", "method", "params"],
@@ -81,8 +82,8 @@ def a2a_routes(settings: Settings, tasks: Tasks) -> APIRouter:
             given = parsed(await request.body())
             request_id = request_id_of(given)
             called = rpc_request(given)
-            check_version(request.headers.get(VERSION_HEADER))
-            return await methods.response(called, caller_of(request.scope), request.receive)
+            version = version_of(request.headers.get(VERSION_HEADER))
+            return await methods.response(called, version, caller_of(request.scope), request.receive)
         except RpcError as error:
             refused = error
         except AgentError as error:

@@ -12,7 +12,6 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from agent.api.a2a.wire import PROTOCOL_VERSION
 from agent.api.validation_fault import openai_fault
 
 RequestId = str | int | None
@@ -103,14 +102,6 @@ def rpc_request(given: Any) -> RpcRequest:  # noqa: ANN401 - any JSON value
         ):
             return RpcRequest(request_id_of(given), method, given.get("params", {}))
     raise RpcError(RpcCode.INVALID_REQUEST, "The body must be one request of JSON-RPC 2.0")
-
-
-def check_version(header: str | None) -> None:
-    """Raises `RpcError` unless `A2A-Version` is 1.x. A client that sends none has version 0.3."""
-    major, _, minor = (header or "0.3").strip().partition(".")
-    if major != "1" or not (minor.isascii() and minor.replace(".", "").isdigit()):
-        text = f"The protocol's version must be {PROTOCOL_VERSION}, in the header A2A-Version"
-        raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
 
 
 def read_params(model: type[P], params: Any) -> P:  # noqa: ANN401 - any JSON value

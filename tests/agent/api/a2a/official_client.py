@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from a2a.client import Client, ClientCallContext, ClientConfig, ClientFactory
+from a2a.client import A2ACardResolver, Client, ClientCallContext, ClientConfig, ClientFactory
 from a2a.client.auth import AuthInterceptor, InMemoryContextCredentialStore
 from a2a.types import a2a_pb2 as a2a
 from google.protobuf.json_format import MessageToDict, ParseDict
@@ -67,12 +67,16 @@ class OfficialClient:
 
 @asynccontextmanager
 async def official_client(
-    origin: str, token: str | None, *, streaming: bool = True
+    origin: str, token: str | None, *, streaming: bool = True, version: str = "1.0"
 ) -> AsyncIterator[OfficialClient]:
-    """A client that has read the agent's card."""
+    """A client that has read the agent's card, of which it knows the interface of `version`."""
     credentials = InMemoryContextCredentialStore()
     if token is not None:
         await credentials.set_credentials("session", SCHEME, token)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         factory = ClientFactory(ClientConfig(streaming=streaming, httpx_client=http))
-        yield OfficialClient(await factory.create_from_url(origin, [AuthInterceptor(credentials)]))
+        card = await A2ACardResolver(http, origin).get_agent_card()
+        known = [each for each in card.supported_interfaces if each.protocol_version == version]
+        del card.supported_interfaces[:]
+        card.supported_interfaces.extend(known)
+        yield OfficialClient(factory.create(card, [AuthInterceptor(credentials)]))

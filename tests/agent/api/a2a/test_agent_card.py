@@ -30,19 +30,26 @@ def settings(sandbox: Sandbox) -> Settings:
 
 
 def test_card_is_one_of_the_official_models(settings: Settings) -> None:
-    card = ParseDict(agent_card(settings, BASE), a2a.AgentCard())  # refuses unknown members
+    card = parse_agent_card(agent_card(settings, BASE))
 
     assert card.capabilities.streaming
     assert not card.capabilities.push_notifications
     assert not card.capabilities.extended_agent_card
-    [interface] = card.supported_interfaces
-    assert (interface.url, interface.protocol_binding, interface.protocol_version) == (
-        "https://agent.example.com/base/a2a",
-        "JSONRPC",
-        "1.0",
-    )
+    assert [each.protocol_version for each in card.supported_interfaces] == ["1.0", "0.3"]
+    assert {(each.url, each.protocol_binding) for each in card.supported_interfaces} == {
+        ("https://agent.example.com/base/a2a", "JSONRPC")
+    }
     assert card.version
-    assert parse_agent_card(agent_card(settings, BASE)) == card
+    assert card.security_schemes[SCHEME].open_id_connect_security_scheme.open_id_connect_url
+
+
+def test_members_of_the_card_are_those_of_1_0_and_0_3(settings: Settings) -> None:
+    card = agent_card(settings, BASE)
+    for name in ("url", "preferredTransport", "protocolVersion", "security"):
+        del card[name]
+    for name in ("type", "openIdConnectUrl"):
+        del card["securitySchemes"][SCHEME][name]
+    ParseDict(card, a2a.AgentCard())  # refuses unknown members
 
 
 def test_scheme_is_the_issuer_and_the_scope_of_access_tokens(settings: Settings) -> None:

@@ -39,7 +39,8 @@ async def test_methods_that_the_agent_does_not_have_are_refused(threads: Threads
         method = name.format("TaskPushNotificationConfig")
         assert await reason(served, method) == "PUSH_NOTIFICATION_NOT_SUPPORTED"
     assert await reason(served, "Nonsense") == "METHOD_NOT_FOUND"
-    assert await reason(served, "message/send", **{"A2A-Version": "0.3"}) == "VERSION_NOT_SUPPORTED"
+    assert await reason(served, "SendMessage", **{"A2A-Version": "0.2"}) == "VERSION_NOT_SUPPORTED"
+    assert await reason(served, "SendMessage", **{"A2A-Version": "0.3"}) == "VERSION_NOT_SUPPORTED"
 
 
 async def test_body_that_is_no_request_is_refused_without_an_id(threads: ThreadsOf) -> None:

@@ -9,7 +9,6 @@ from agent.api.a2a.rpc_error import RpcCode, RpcError
 from agent.api.a2a.rpc_request import (
     SendParams,
     TaskParams,
-    check_version,
     parsed,
     read_params,
     request_id_of,
@@ -62,16 +61,6 @@ def test_only_ids_that_json_rpc_allows_are_repeated() -> None:
         None,
         "a",
     ]
-
-
-@pytest.mark.parametrize("header", ["1.0", "1.0.1", " 1.7 "])
-def test_versions_of_1_are_served(header: str) -> None:
-    check_version(header)
-
-
-@pytest.mark.parametrize("header", [None, "", "0.3", "2.0", "1", "1.x", "one", "1.0, 0.3"])
-def test_other_versions_are_refused_and_none_is_0_3(header: str | None) -> None:
-    assert code_of(check_version, header) is RpcCode.VERSION_NOT_SUPPORTED
 
 
 def test_names_have_both_forms_of_protocol_buffers() -> None:
