@@ -1,8 +1,10 @@
 """The official client of A2A against the served agent: tasks that end, wait, are cancelled and are read."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.agent.api.a2a.official_client import OfficialClient, official_client
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.conftest import DONE, calls
 
+DOCUMENTATION = Path(__file__).parents[4] / "docs/a2a.md"
 TALE = AIMessage("Once upon a time")
 APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}), text="I apply.")
 
@@ -89,6 +92,22 @@ async def test_stream_is_the_task_pieces_of_the_response_and_the_end(
     task = updates[0]["task"]
     assert task["contextId"] == "context-1"
     assert [(each["role"], each["messageId"]) for each in task["history"]] == [("ROLE_USER", "m-1")]
+
+
+async def test_example_of_the_documentation_works(
+    threads: ThreadsOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = await threads([TALE])
+    [example] = re.findall(r"```python\n(.+?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    before, main = example.split("async def main")
+    here = re.sub(r"(?m)^(command|access_token) = .*$", "", before)
+    token = served.headers()["Authorization"].removeprefix("Bearer ")
+    names: dict[str, Any] = {"access_token": token}
+    code = f"{here}async def main{main}".replace("http://localhost:9002", served.origin)
+    exec(code.replace("asyncio.run(main())", ""), names)  # noqa: S102 - the example
+    await names["main"]()
+
+    assert "TASK_STATE_COMPLETED" in capsys.readouterr().out
 
 
 async def test_message_is_answered_by_the_task_at_its_end(threads: ThreadsOf, client: ClientOf) -> None:
