@@ -51,7 +51,7 @@ def test_every_promise_that_a_test_names_is_in_security_md():
 
 
 def test_every_security_test_names_a_promise():
-    files = sorted((ROOT / "tests" / "security").glob("test_*.py"))
+    files = sorted((ROOT / "tests" / "security").rglob("test_*.py"))
     assert files
     assert {file.name: names for file in files if (names := without_promise(file))} == {}
 

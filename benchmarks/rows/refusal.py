@@ -1,4 +1,4 @@
-"""The cost of refusing a bad token: the slowest of `tests/security/tokens/`, compared with a good token."""
+"""The cost of refusing a bad token: the slowest of `callers/tokens`, compared with a good token."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from benchmarks.issuer import AUDIENCE, ISSUER, Issuer
 from benchmarks.measurement import Figure, Series, at_most, interleave
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
-from tests.security.forge import Forge
+from tests.security.callers.forge import Forge
 
 _TOKENS: Final = Path(__file__).resolve().parents[2] / "tests" / "security" / "tokens"
 _ATTEMPTS: Final = 20

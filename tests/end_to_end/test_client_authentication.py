@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from tests.running_agent import ENTERPRISE, WEATHER
-from tests.security.canaries import Canaries, leaks, secrets_of
+from tests.security.secrecy.canaries import Canaries, leaks, secrets_of
 
 IDENTITIES = ("Machine", "Human")
 CASES = [

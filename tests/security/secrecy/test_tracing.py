@@ -15,12 +15,12 @@ import pytest
 
 from tests.agent.langgraph_server.langgraph_process import langgraph_dev
 from tests.running_agent import ENTERPRISE, WEATHER
-from tests.security.canaries import leaks, secrets_of
-from tests.security.langsmith_collector import Collector, variables_of
+from tests.security.secrecy.canaries import leaks, secrets_of
+from tests.security.secrecy.langsmith_collector import Collector, variables_of
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ASKED_FOR = [
     # Each of these alone starts a trace, so that together they show all of them.
     {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_V2": "true"},
@@ -60,7 +60,7 @@ async def served(sandbox, collector_origin: str, folder: Path, variables: dict[s
         **variables,
     }
     address = folder / "address"
-    command = [sys.executable, "-m", "tests.security.watched_agent", str(address)]
+    command = [sys.executable, "-m", "tests.security.secrecy.watched_agent", str(address)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
             command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log

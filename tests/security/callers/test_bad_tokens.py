@@ -13,7 +13,7 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.signing_keys.signing_key import SigningKey, signing_key
 from sandbox.state.directory import AGENT_AUDIENCE
-from tests.security.forge import Forge, public_jwk
+from tests.security.callers.forge import Forge, public_jwk
 
 pytestmark = [pytest.mark.promise("verified-caller"), pytest.mark.promise("cheap-refusal")]
 

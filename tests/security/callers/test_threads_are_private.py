@@ -15,7 +15,7 @@ pytestmark = pytest.mark.promise("threads-are-private")
 
 ROUTES = [
     route.split(" ")
-    for route in json.loads(Path(__file__).with_name("routes.json").read_text())["agent"]["protected"]
+    for route in json.loads((Path(__file__).parents[1] / "routes.json").read_text())["agent"]["protected"]
     if "{thread_id}" in route
 ]
 APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tests.recorder import Recorder
-from tests.security.test_hostile_server import HostileServer, tool
+from tests.security.hostile.test_hostile_server import HostileServer, tool
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 

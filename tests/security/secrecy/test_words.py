@@ -20,8 +20,15 @@ from sandbox.faults.faults import Fault
 from sandbox.state.directory import AGENT, PAGE
 from tests.conftest import Sandbox
 from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
-from tests.security.operator_names import AUDIENCES, IDENTIFIERS, NAMES, PERMISSIONS, names_by_place, names_in
-from tests.security.test_canaries import SURFACES
+from tests.security.secrecy.operator_names import (
+    AUDIENCES,
+    IDENTIFIERS,
+    NAMES,
+    PERMISSIONS,
+    names_by_place,
+    names_in,
+)
+from tests.security.secrecy.test_canaries import SURFACES
 
 pytestmark = pytest.mark.promise("no-internals-shown")
 

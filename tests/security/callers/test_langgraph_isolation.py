@@ -18,7 +18,7 @@ from tests.conftest import Sandbox
 pytestmark = pytest.mark.promise("users-never-cross")
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
-REGISTER = json.loads(Path(__file__).with_name("routes.json").read_text())
+REGISTER = json.loads((Path(__file__).parents[1] / "routes.json").read_text())
 REFUSED = (403, 404, 409)
 """409: a copy would need a thread that bob may read."""
 ALICE, BOB = "user_alice01", "user_bob01"

@@ -19,8 +19,8 @@ from identity.transport.retry import RetryPolicy
 from sandbox.faults.faults import Fault
 from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, WEATHER
-from tests.security.canaries import leaks, secrets_of, with_locals
-from tests.security.mirrors import malformed_token, mirror, oauth_error, openai_error, spoken
+from tests.security.secrecy.canaries import leaks, secrets_of, with_locals
+from tests.security.secrecy.mirrors import malformed_token, mirror, oauth_error, openai_error, spoken
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

@@ -8,7 +8,7 @@ import pytest
 from identity.secrets.secret import Secret
 from tests.conftest import Sandbox
 from tests.running_agent import ENTERPRISE, WEATHER
-from tests.security.canaries import Canaries, leaks, secrets_of
+from tests.security.secrecy.canaries import Canaries, leaks, secrets_of
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

@@ -11,8 +11,8 @@ from tests.postgres_process import PostgresProcess
 from tests.postgres_server import stored_in
 from tests.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, WEATHER, RunningAgent
-from tests.security.canaries import leaks, secrets_of
-from tests.security.test_canaries import AT_ONCE, ENDS_WELL, OUTCOMES
+from tests.security.secrecy.canaries import leaks, secrets_of
+from tests.security.secrecy.test_canaries import AT_ONCE, ENDS_WELL, OUTCOMES
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

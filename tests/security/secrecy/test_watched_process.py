@@ -14,12 +14,12 @@ import pytest
 
 from sandbox.faults.faults import Fault
 from tests.running_agent import ENTERPRISE, WEATHER
-from tests.security.canaries import leaks, secrets_of
-from tests.security.langsmith_collector import Collector, variables_of
+from tests.security.secrecy.canaries import leaks, secrets_of
+from tests.security.secrecy.langsmith_collector import Collector, variables_of
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CORE = ("agent.", "graph.", "identity.", "tools.", "httpx", "openai", "langchain", "langgraph", "mcp.")
 
 
@@ -51,7 +51,7 @@ async def test_observers_of_the_process_see_no_secret(sandbox, serve, tmp_path):
         "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
     }
     token, address_file = sandbox.access_token(), tmp_path / "address"
-    command = [sys.executable, "-m", "tests.security.watched_agent", str(address_file)]
+    command = [sys.executable, "-m", "tests.security.secrecy.watched_agent", str(address_file)]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command; it starts in the background
             command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err
