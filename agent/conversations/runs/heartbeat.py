@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from agent.conversations.live.live_runs import LiveRuns
@@ -11,13 +11,21 @@ from agent.conversations.runs.run_parts import RunParts
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
-BEAT_SECONDS: Final = 10.0
-SILENT_SECONDS: Final = 45.0
-"""Without a heartbeat for so long, a process is considered stopped. Its runs can then be continued."""
+BEAT_SECONDS: Final = 3.0
+SILENT_SECONDS: Final = 9.0
+"""A process whose heartbeat another one has not seen for so long is considered stopped. Its runs can then be
+continued."""
+OLD_SECONDS: Final = 45.0
+"""The same at the first heartbeat of a process, which has observed no other one yet: by their clocks."""
 
 
 class Heartbeat:
-    """Begins with the first use of conversations: before that, the database is not opened."""
+    """Begins with the first use of conversations: before that, the database is not opened.
+
+    Silence is measured by the clock of the process that observes it, so that clocks may differ. After a gap
+    in its own heartbeats, such as a time without the database, a process begins to observe anew: the others
+    may have had the same gap.
+    """
 
     def __init__(
         self,
@@ -32,6 +40,10 @@ class Heartbeat:
         self._ended_runs = ended_runs
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
+        self._last = float("-inf")
+        """When the last heartbeat was."""
+        self._observed: dict[str, tuple[float | None, float]] = {}
+        """Of other processes: when they were seen last, by their clock; since when that is known, by ours."""
 
     def start(self) -> None:
         """Starts it, once."""
@@ -53,9 +65,25 @@ class Heartbeat:
         stopped = await threads.heartbeat(process_id, executed)
         if executed and (ended := executed - await threads.runs_of(process_id)):
             self._live.cancel(ended)
-        stopped += await threads.interrupted(now - SILENT_SECONDS)
+        if self._last == float("-inf"):
+            stopped += await threads.interrupted(now - OLD_SECONDS)
+        for silent, seen_at in self._silent(now, await threads.executing(process_id)):
+            stopped += await threads.interrupted_of(silent, seen_at)
         for run in stopped:
             await self._ended_runs.complete_stopped(run)
+
+    def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+        """Those of `seen` that have been silent for too long, with the time at which they were seen last."""
+        if abs(now - self._last) > 2 * BEAT_SECONDS + 1:
+            self._observed.clear()
+        self._last = now
+        before, self._observed = self._observed, {}
+        for process_id, seen_at in seen.items():
+            known = before.get(process_id)
+            same = known is not None and known[0] == seen_at
+            self._observed[process_id] = known if known is not None and same else (seen_at, now)
+        observed = self._observed.items()
+        return [(each, at) for each, (at, since) in observed if now - since >= SILENT_SECONDS]
 
     async def _beats(self) -> None:
         while True:

@@ -130,6 +130,29 @@ def runs_of(process_id: str) -> Transaction[set[str]]:
     return {run_id for (run_id,) in rows}
 
 
+def executing(process_id: str) -> Transaction[dict[str, float | None]]:
+    """The other processes whose runs are going on, and when each was seen last; `None`: never."""
+    rows = yield from query(
+        "SELECT DISTINCT threads.process_id, processes.seen_at FROM threads"
+        " LEFT JOIN processes ON processes.id = threads.process_id"
+        " WHERE threads.status = 'running' AND threads.process_id <> ?",
+        process_id,
+    )
+    return dict(rows)
+
+
+def interrupt_of(process_id: str, seen_at: float | None) -> Transaction[list[StoppedRun]]:
+    """The runs of the process are `interrupted`, unless it was seen since `seen_at`."""
+    rows = yield from query(
+        "UPDATE threads SET status = 'interrupted', process_id = NULL"
+        " WHERE status = 'running' AND process_id = ? AND NOT EXISTS"
+        " (SELECT 1 FROM processes WHERE processes.id = ? AND processes.seen_at > ?)"
+        " RETURNING owner, id, run_id",
+        *(process_id, process_id, float("-1e9") if seen_at is None else seen_at),
+    )
+    return [StoppedRun(*row) for row in rows]
+
+
 def interrupt(before: float) -> Transaction[list[StoppedRun]]:
     """Runs of processes without a heartbeat since `before` are `interrupted`."""
     rows = yield from query(

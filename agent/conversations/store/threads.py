@@ -240,6 +240,14 @@ class ThreadStore:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
         return await self._database.write(lambda: run_state.interrupt(before))
 
+    async def executing(self, process_id: str) -> dict[str, float | None]:
+        """The other processes whose runs are going on, and when each was seen last; `None`: never."""
+        return await self._database.read(lambda: run_state.executing(process_id))
+
+    async def interrupted_of(self, process_id: str, seen_at: float | None) -> StoppedRuns:
+        """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
+        return await self._database.write(lambda: run_state.interrupt_of(process_id, seen_at))
+
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
     ) -> Thread:

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agent.conversations.live.live_run import LiveRun
+from agent.conversations.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import RunEvent
@@ -146,11 +147,9 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
     await dead.conversations.heartbeat.beat()
     await dead.conversations.heartbeat.aclose()
     other = process([DONE], name="process-2")
-    dead.now[0] += 30
-    await other.conversations.heartbeat.beat()
+    await beats(other, SILENT_SECONDS - 1)
     assert await other.status() == "running"
-    dead.now[0] += 30
-    await other.conversations.heartbeat.beat()
+    await beats(other, BEAT_SECONDS)
     assert await other.status() == "interrupted"
     assert in_brief(await other.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
     await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
@@ -160,6 +159,57 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
         await read(run)
     assert in_brief(await other.transcript())[-1] == ("ai", "done")
     assert await other.status() == "idle"
+
+
+async def beats(process: Process, seconds: float) -> None:
+    """The heartbeats of `seconds`."""
+    until = process.now[0] + seconds
+    while True:
+        await process.conversations.heartbeat.beat()
+        if process.now[0] >= until:
+            return
+        process.now[0] = min(until, process.now[0] + BEAT_SECONDS)
+
+
+async def test_clock_of_another_process_does_not_make_it_silent(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(one, slow)
+    other = process([DONE], name="process-2")
+    for _ in range(5):
+        one.now[0] -= 40  # what this clock shows; the other one is ahead
+        await one.conversations.heartbeat.beat()
+        one.now[0] += 40
+        await beats(other, BEAT_SECONDS)
+    assert await other.status() == "running"
+
+
+async def test_time_without_the_database_interrupts_no_run(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(one, slow)
+    await one.conversations.heartbeat.beat()
+    other = process([DONE], name="process-2")
+    await beats(other, BEAT_SECONDS)
+    one.now[0] += 600  # no process can write meanwhile
+    await beats(other, BEAT_SECONDS)
+    await one.conversations.heartbeat.beat()
+    await beats(other, SILENT_SECONDS - 1)
+    assert await other.status() == "running"
+
+
+async def test_run_whose_process_stopped_long_ago_is_interrupted_at_the_first_heartbeat(
+    process: ProcessOf,
+) -> None:
+    slow = HangingService(weather="sunny")
+    dead = process([calls(("weather", {})), DONE], slow)
+    await begun_and_waiting(dead, slow)
+    await dead.conversations.heartbeat.beat()
+    await dead.conversations.heartbeat.aclose()
+    dead.now[0] += OLD_SECONDS + 1
+    other = process([DONE], name="process-2")
+    await other.conversations.heartbeat.beat()
+    assert await other.status() == "interrupted"
 
 
 async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> None:
