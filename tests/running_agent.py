@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from agent.telemetry.traces.traces_of_settings import tracer
 from identity.tracing.trace import SpanSink

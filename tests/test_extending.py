@@ -13,7 +13,7 @@ from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.cli import app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError

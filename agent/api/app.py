@@ -32,7 +32,7 @@ from agent.api.threads.run_events import RunEvents
 from agent.api.threads.run_routes import only_manages_threads, run_routes
 from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
 from agent.middleware.authentication import Authentication, Challenge
 from agent.middleware.body_limit import BodyLimit

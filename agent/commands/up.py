@@ -31,7 +31,7 @@ from identity.access_identity import AccessIdentity
 from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from agent.composition import Agent
+    from agent.composition.agent import Agent
     from sandbox.server.server import RunningSandbox
 
 _AGENT_PORT = 9002

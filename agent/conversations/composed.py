@@ -12,7 +12,7 @@ from agent.replicas.shared_redis import SharedRedis
 from agent.runs.run import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
-from agent.tracing import Tracing
+from agent.telemetry.traces.langsmith import Tracing
 from graph.approvals.consent_urls import ConsentUrls
 
 

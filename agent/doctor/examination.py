@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.doctor.audit_check import check_syslog, check_writable
 from agent.doctor.connectivity import obstacle
 from agent.doctor.explanation import explanation

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ServiceError
 from identity.telemetry.fault_place import place_of

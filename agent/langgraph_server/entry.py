@@ -17,7 +17,7 @@ from langgraph.pregel import Pregel
 from langgraph.stream import StreamTransformer
 from langgraph_sdk import Auth
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, retry_after, status_of
 from agent.errors.error_table import for_operators
 from agent.langgraph_server.admission.run_admission import admit_run

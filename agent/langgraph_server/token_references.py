@@ -21,10 +21,10 @@ from weakref import WeakKeyDictionary
 from cachetools import TLRUCache
 from langgraph.runtime import Runtime
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
-from agent.tracing import Tracing, trace_by_default
+from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret

@@ -4,7 +4,7 @@ The graph runs in its own task. An ASGI server may cancel the reader of its even
 disconnects; the run is cancelled once and closes its upstream connections in order. The context of the task
 contains only what names the request, and no callbacks, so that the libraries of a surface, such as
 LangServe's event recorder, cannot observe a run. LangSmith traces it only if the setting enables that
-(`agent.tracing`).
+(`agent.telemetry.traces.langsmith`).
 """
 
 import asyncio

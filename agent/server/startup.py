@@ -25,7 +25,7 @@ from agent.settings.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from agent.composition import Agent
+    from agent.composition.agent import Agent
     from agent.telemetry.metrics.export.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
@@ -108,7 +108,7 @@ def compose_agent(settings: Settings) -> "tuple[Agent, FastAPI]":
     """Imports and makes the agent and its application, outside of garbage collection."""
     with frozen_startup_objects():
         from agent.api.app import create_app
-        from agent.composition import Agent
+        from agent.composition.agent import Agent
 
         agent = Agent(settings)
         return agent, create_app(settings, agent)

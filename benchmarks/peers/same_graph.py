@@ -13,9 +13,9 @@ from langgraph.runtime import Runtime
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent import composition
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition import agent as composition
+from agent.composition.agent import Agent
 from agent.middleware.authentication import CALLER, Authentication
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.settings import Settings, read_settings

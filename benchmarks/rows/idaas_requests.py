@@ -7,7 +7,7 @@ from typing import Final
 
 from langchain_core.messages import HumanMessage
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from benchmarks.bench import Bench
 from benchmarks.measurement import Figure, at_most, series

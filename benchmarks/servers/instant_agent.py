@@ -5,7 +5,7 @@ import os
 from fastapi import FastAPI
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.settings import read_settings
 from agent.telemetry.logs.log_setup import set_up_logging

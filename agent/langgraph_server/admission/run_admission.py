@@ -8,7 +8,7 @@ import time
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError
 from agent.langgraph_server.admission.run_configuration import reserved_members
 from agent.langgraph_server.admission.run_input import checked_input, without_tool_results

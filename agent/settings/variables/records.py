@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import TRUE, VariableGroup, holds
 from agent.syslog_address import SyslogAddress
-from agent.tracing import Tracing
+from agent.telemetry.traces.langsmith import Tracing
 from identity.secrets.secret import Secret
 from identity.secrets.secret_file import parse_secret_lines
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from tests.conftest import Sandbox
 

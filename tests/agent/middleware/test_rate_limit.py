@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import read_settings
 from tests.agent.middleware.limited_client import MODELS, client_of, signed_in, until_refused

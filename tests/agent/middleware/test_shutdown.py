@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.server.web_server import listen, web_server
 from agent.settings.settings import read_settings

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from agent.services import services
+from agent.composition.services import services
 from agent.settings.declared_services import declared_services
 from agent.settings.services_file.services_file import HTTPDeclaration, MCPDeclaration
 from agent.settings.settings import read_settings

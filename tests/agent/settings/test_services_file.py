@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.services import ENTRY_POINTS, services
+from agent.composition.services import ENTRY_POINTS, services
 from agent.settings.services_file.services_file import read_services_file
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity

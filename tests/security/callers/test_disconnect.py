@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from langchain_core.messages import HumanMessage
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.runs.run_end import Finished
 from agent.settings.settings import read_settings
 

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 
 from agent.api.app import create_app
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.conftest import Sandbox

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from agent.composition import Agent
+from agent.composition.agent import Agent
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError
 from agent.langgraph_server.admission.run_admission import admit_run

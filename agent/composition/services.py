@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from agent.code_reference import failure_of, load_function
+from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file.services_file import HTTPDeclaration

@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from agent.code_reference import failure_of, load_function
+from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import Settings
 from agent.settings.variables.model import LlmProvider

@@ -9,14 +9,15 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.audit.configured import audit_log, audit_trail
-from agent.code_reference import load_both
+from agent.composition.code_reference import load_both
+from agent.composition.model_provider import model_provider
+from agent.composition.services import services
 from agent.conversations.composed import composed_conversations
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.storage import ConversationStorage
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
-from agent.model_provider import model_provider
 from agent.readiness import Check, Readiness
 from agent.replicas.configured import shared_redis
 from agent.replicas.run_places import RunPlaces
@@ -25,12 +26,11 @@ from agent.revocation.configured import events_jwks, revocation_store, user_even
 from agent.revocation.enforcement import Enforcement
 from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
-from agent.services import services
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.agent_measures import AgentMeasures, pools_of
+from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
-from agent.tracing import Tracing, trace_by_default
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
 from graph.build import build_graph
