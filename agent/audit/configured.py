@@ -4,12 +4,12 @@ import ssl
 import time
 from collections.abc import Callable
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
+from agent.audit.destinations.standard_output import StandardOutput
+from agent.audit.destinations.syslog import Syslog
 from agent.audit.key import AuditKey
 from agent.audit.log import AuditLog
 from agent.audit.several_logs import SeveralLogs
-from agent.audit.standard_output import StandardOutput
-from agent.audit.syslog import Syslog
 from agent.settings.settings import Settings
 from agent.settings.variables.records import STANDARD_OUTPUT
 from agent.syslog_address import SyslogAddress

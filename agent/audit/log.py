@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from agent.audit.destination import Destination
+from agent.audit.destinations.destination import Destination
 from agent.audit.key import AuditKey
 from agent.audit.record import audit_record, resumed_record
 from agent.audit.writer import ChainWriter

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from agent.audit.chain import Chain, Head
-from agent.audit.destination import Destination
+from agent.audit.destinations.destination import Destination
 from agent.audit.key import AuditKey
 from agent.audit.record import ended_record, started_record
 

@@ -5,7 +5,7 @@ import shutil
 import ssl
 from pathlib import Path
 
-from agent.audit.syslog import Syslog
+from agent.audit.destinations.syslog import Syslog
 from agent.errors.error_codes import AgentCode
 from agent.settings.variables.records import STANDARD_OUTPUT
 from agent.syslog_address import SyslogAddress

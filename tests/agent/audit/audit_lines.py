@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from agent.audit.key import AuditKey
 from agent.audit.log import AuditLog
 from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from agent.audit.log import AuditLog
 from agent.audit.verification.verify import verify
 from agent.errors.error_codes import AgentCode

@@ -19,7 +19,7 @@ from agent.langgraph_server.token_references import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
-from tests.agent.audit.syslog_server import DatagramServer
+from tests.agent.audit.destinations.syslog_server import DatagramServer
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agent.audit.chain import Chain
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from agent.audit.key import AuditKey
 from agent.audit.line import Line, latest_heads, split
 from agent.audit.log import AuditLog

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from agent.audit.log import AuditLog
 from agent.cli import app
 from identity.access_identity import AccessIdentity

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.audit.chain import Head, line_hash
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from agent.audit.log import AuditLog
 from agent.audit.verification.finding import FindingKind, Place
 from agent.audit.verification.verify import Verification, verify

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from agent.audit.chain import Head
-from agent.audit.syslog_message import syslog_message
+from agent.audit.destinations.syslog_message import syslog_message
 from agent.syslog_address import SyslogAddress
 
 _SECONDS: Final = 5.0

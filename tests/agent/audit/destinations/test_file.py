@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
 from tests.agent.audit.audit_lines import limited
 
 pytestmark = pytest.mark.promise("on-record")

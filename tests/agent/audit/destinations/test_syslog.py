@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit.file import AuditFile
+from agent.audit.destinations.file import AuditFile
+from agent.audit.destinations.syslog import Syslog
+from agent.audit.destinations.syslog_message import syslog_message
 from agent.audit.log import AuditLog
 from agent.audit.several_logs import SeveralLogs
-from agent.audit.syslog import Syslog
-from agent.audit.syslog_message import syslog_message
 from agent.audit.verification.verify import verify
 from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError
 from sandbox.server.certificates import kept_certificates
 from tests.agent.audit.audit_lines import event, put_lines, records_of
-from tests.agent.audit.syslog_server import DatagramServer, StreamServer
+from tests.agent.audit.destinations.syslog_server import DatagramServer, StreamServer
 
 pytestmark = pytest.mark.promise("on-record")
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from agent.audit.destinations.standard_output import StandardOutput
 from agent.audit.log import AuditLog
-from agent.audit.standard_output import StandardOutput
 from agent.audit.verification.verify import verify
 from tests.agent.audit.audit_lines import event
 
