@@ -11,13 +11,14 @@ from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_reader import LiveReader
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.remote_run import RemoteReader
+from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.store.thread import owner_of
 from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 
-def running_task(
+async def running_task(
     conversations: Conversations, stored: StoredTask, caller: VerifiedAccessToken
 ) -> TaskRun | None:
     """The run of a task from now on, in whichever process it is; `None` if it is in progress in none.
@@ -25,12 +26,18 @@ def running_task(
     What was before is in its first update. Raises `LimitError` if the caller follows too many runs.
     """
     reader: LiveReader | RemoteReader
-    if live := stored.running:
+    live: LiveRun | RelayedRun | None = stored.running
+    owner, elsewhere = owner_of(caller.principal), stored.thread.run_id == stored.id.run_id
+    if live is None and elsewhere and stored.thread.status == "running":
+        live = await conversations.relayed(owner, stored.thread)
+    if live is not None:
+        if isinstance(live, RelayedRun):
+            conversations.follow(live)
         encoder, reader = _so_far(stored, live), live.events(live.replay.newest)
-        events = _without_positions(reader)
-    elif stored.thread.status == "running" and stored.thread.run_id == stored.id.run_id:
+        events = _without_positions(reader, conversations, stored, caller)
+    elif elsewhere and stored.thread.status == "running":
         encoder = _encoder(stored, text_of(stored.messages))
-        reader = RemoteReader(conversations.threads, owner_of(caller.principal), stored.thread.id)
+        reader = RemoteReader(conversations.threads, owner, stored.thread.id)
         events = remote_events(reader, conversations, stored, caller)
     else:
         return None
@@ -43,7 +50,7 @@ def running_task(
     return TaskRun(encoder, events, leave)
 
 
-def _so_far(stored: StoredTask, live: LiveRun) -> TaskEncoder:
+def _so_far(stored: StoredTask, live: LiveRun | RelayedRun) -> TaskEncoder:
     """An encoder as the events of the run have left it."""
     events = [live.replay.at(position) for position in range(live.replay.oldest, live.replay.newest + 1)]
     again = {name for event in events if (name := _response(event)) is not None}
@@ -66,6 +73,11 @@ def _response(event: RunEvent) -> str | None:
     return event["message_id"]
 
 
-async def _without_positions(reader: LiveReader) -> AsyncIterator[RunEvent]:
+async def _without_positions(
+    reader: LiveReader, conversations: Conversations, stored: StoredTask, caller: VerifiedAccessToken
+) -> AsyncIterator[RunEvent]:
     async for _, event in reader:
-        yield event
+        if isinstance(event, Paused) and not event.pending:  # another process does not share what waits
+            yield Paused(tuple(await conversations.pending(caller, stored.thread.id)), event.usage)
+        else:
+            yield event

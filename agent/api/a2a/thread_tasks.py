@@ -46,7 +46,7 @@ class ThreadTasks:
         asked, context_id = question(message), context_of(message)
         if message.context_id and (task_id := await self._known(message, caller)):
             stored = await StoredTask.read(self._conversations, task_id, caller)
-            running = running_task(self._conversations, stored, caller)
+            running = await running_task(self._conversations, stored, caller)
             return running or await stored.members(self._conversations, caller)
         try:
             live = await self._conversations.start(caller, context_id, [asked], streaming=True)
@@ -71,7 +71,7 @@ class ThreadTasks:
     async def follow(self, task_id: str, caller: VerifiedAccessToken) -> TaskRun | Members:
         """See `Tasks`. Raises `RpcError` if it has ended."""
         stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
-        if following := running_task(self._conversations, stored, caller):
+        if following := await running_task(self._conversations, stored, caller):
             return following
         members = await stored.members(self._conversations, caller)
         if _state(members).ended:

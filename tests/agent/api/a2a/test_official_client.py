@@ -25,6 +25,7 @@ from identity.errors import ServiceError
 from tests.agent.api.a2a.official_client import OfficialClient, official_client
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.conftest import DONE, calls
+from tests.redis_process import RedisProcess
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs/a2a.md"
 TALE = AIMessage("Once upon a time")
@@ -194,6 +195,24 @@ async def test_task_of_another_process_is_followed_by_what_it_stores(
     assert first["task"]["status"]["state"] == "TASK_STATE_WORKING"
     assert text_of(rest).strip() == "Once upon a time"
     assert states(rest) == ["COMPLETED"]
+
+
+async def test_task_of_another_replica_is_followed_event_for_event_and_cancelled_there(
+    threads: ThreadsOf, client: ClientOf, redis: RedisProcess
+) -> None:
+    served = await threads([TALE], waits=True, REDIS_URL=redis.url)
+    elsewhere = await client(await threads(REDIS_URL=redis.url))
+    [sent] = await (await client(served, streaming=False)).send(
+        "A tale", configuration={"returnImmediately": True}
+    )
+    await served.model.waiting.wait()
+    following = elsewhere.follow(sent["task"]["id"])
+    first = await anext(following)
+    await elsewhere.cancel(sent["task"]["id"])
+    rest = [update async for update in following]
+
+    assert texts_of(first["task"]) == ["Once"]
+    assert states(rest) == ["CANCELED"]
 
 
 async def test_client_that_leaves_does_not_end_its_task(threads: ThreadsOf, client: ClientOf) -> None:

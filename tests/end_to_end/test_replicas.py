@@ -1,0 +1,154 @@
+"""Replicas as real processes, on a real PostgreSQL and a real Redis that stop and return."""
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.faults.faults import Fault
+from tests.agent.api.threads.test_run_routes import Events
+from tests.command import Command, running
+from tests.conftest import Sandbox
+from tests.postgres_process import PostgresProcess
+from tests.redis_process import RedisProcess
+from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
+
+AGENT = str(Path(sys.executable).with_name("idaas-agent"))
+CHAT = "/openai/v1/chat/completions"
+
+
+def chat(question: str, **metadata: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": question}], "stream": True, "metadata": metadata}
+
+
+def http_of(command: Command) -> httpx.AsyncClient:
+    (port,) = re.findall(r"listening on 127.0.0.1, port (\d+)", command.printed)
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_one(
+    sandbox: Sandbox, postgres: PostgresProcess, redis: RedisProcess, tmp_path: Path
+) -> None:
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Human",
+        "AGENT_PORT": "0",
+        "AUDIT_LOG_FILE": str(tmp_path / "audit.jsonl"),
+        "CONVERSATIONS_URL": postgres.url,
+        "REDIS_URL": redis.url,
+    }
+    alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
+    fresh = {"Authorization": f"Bearer {sandbox.access_token(lifetime=77)}"}
+    async with (
+        running(AGENT, "serve", folder=tmp_path, **variables) as killed,
+        running(AGENT, "serve", folder=tmp_path, **variables) as living,
+    ):
+        await asyncio.gather(killed.says("startup complete"), living.says("startup complete"))
+        async with http_of(killed) as a, http_of(living) as b:
+            sandbox.cloud.faults.set("function_compute", Fault(hang=True))
+            asked = chat(ENTERPRISE, thread_id="t", on_disconnect="continue")
+            async with a.stream("POST", CHAT, json=asked, headers=alice) as response:
+                async for line in response.aiter_lines():
+                    if "tool_started" in line:
+                        break
+            async with b.stream("GET", "/threads/t/events", headers=alice) as following:
+                events = Events(following)
+                assert (await events.until("TOOL_CALL_START"))["toolCallName"]
+                killed.process.kill()
+                assert (await events.rest())[-1]["code"] == "run_interrupted"
+            thread = (await b.get("/threads/t", headers=fresh)).json()
+            assert thread["status"] == "interrupted"
+            assert "may already have taken effect" in thread["messages"][-1]["content"]
+            sandbox.cloud.faults.clear()
+            assert (await b.post("/threads/t/continue", headers=fresh)).status_code == 202
+            async with b.stream("GET", "/threads/t/events", headers=fresh) as following:
+                assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
+        living.process.terminate()
+        assert await living.ends() == 0
+    records = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert next(each["outcome"] for each in records if each["event"] == "tool_call") == "started"
+
+
+async def status_of(agent: RunningAgent) -> tuple[int, str, set[str]]:
+    """The status of `/ready`, and the codes of the parts that fail."""
+    agent.composed.readiness.forget()
+    response = await agent.ready()
+    body = response.json()
+    codes = {check["code"] for check in body["checks"].values() if not check["ok"]}
+    return response.status_code, body["status"], codes
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_what_needs_no_missing_part_goes_on_and_the_rest_returns_without_a_restart(
+    sandbox: Sandbox, start_agent: StartAgent, postgres: PostgresProcess, redis: RedisProcess
+) -> None:
+    token = sandbox.access_token()
+    alice = {"Authorization": f"Bearer {token}"}
+    agent = await start_agent("Machine", CONVERSATIONS_URL=postgres.url, REDIS_URL=redis.url)
+    shared = agent.composed.redis
+    assert shared is not None
+    await agent.warm()
+
+    async def said(thread: str) -> httpx.Response:
+        body = chat(GREETING, thread_id=thread) | {"stream": False}
+        return await agent.http.post(agent.origin + CHAT, json=body, headers=alice)
+
+    assert (await said("before")).status_code == 200
+    assert await status_of(agent) == (200, "ready", set())
+    redis.stop()
+    try:
+        assert (await agent.ask(GREETING, token)).status == 200
+        assert (await said("without-redis")).status_code == 200
+        status, word, codes = await status_of(agent)
+        assert (status, word) == (200, "degraded")
+        assert codes == {"redis_unavailable"}
+        postgres.stop()
+        try:
+            assert (await agent.ask(GREETING, token)).status == 200
+            for refused in (
+                await said("without-both"),
+                await agent.http.get(f"{agent.origin}/threads", headers=alice),
+                await agent.http.get(f"{agent.origin}/threads/before/events", headers=alice),
+                await agent.http.post(f"{agent.origin}/threads/before/cancel", headers=alice),
+            ):
+                code = refused.json()["error"]["code"]
+                assert (refused.status_code, code) == (503, "conversations_unavailable")
+            status, word, codes = await status_of(agent)
+            assert (status, word) == (200, "degraded")
+            assert codes == {"redis_unavailable", "conversations_unavailable"}
+        finally:
+            postgres.start()
+    finally:
+        redis.start()
+    assert (await said("after")).status_code == 200
+    listed = (await agent.http.get(f"{agent.origin}/threads", headers=alice)).json()["threads"]
+    assert {each["id"] for each in listed} == {"before", "without-redis", "after"}
+    shared._away_until = float("-inf")  # the five seconds are over
+    async with asyncio.timeout(20):  # the revocations are read again every two seconds
+        while await status_of(agent) != (200, "ready", set()):
+            pass
+
+
+async def test_replicas_that_start_at_once_request_no_more_than_each_alone(
+    sandbox: Sandbox, start_agent: StartAgent, redis: RedisProcess
+) -> None:
+    def requests() -> dict[str, int]:
+        found: dict[str, int] = sandbox.cloud.counters.snapshot()
+        return {name: number for name, number in found.items() if name.startswith(("idaas", "developer"))}
+
+    first = await start_agent("Machine", REDIS_URL=redis.url)
+    await first.warm()
+    alone = requests()
+    assert alone
+    replicas = await asyncio.gather(*(start_agent("Machine", REDIS_URL=redis.url) for _ in range(4)))
+    await asyncio.gather(*(replica.warm() for replica in replicas))
+    assert requests() == {name: number * 5 for name, number in alone.items()}
+    sandbox.cloud.counters.reset()
+    people = await asyncio.gather(*(start_agent("Human", REDIS_URL=redis.url) for _ in range(4)))
+    await asyncio.gather(*(replica.warm() for replica in people))
+    assert set(requests()) == {"idaas:jwks"}  # users' credentials wait for their users
