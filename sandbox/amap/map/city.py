@@ -51,24 +51,6 @@ class CityIndex:
         key = _normal(name)
         return self._by_key.get(key) or self._by_key.get(re.sub(r"(city|市)$", "", key))
 
-    def find_in(self, text: str) -> City | None:
-        """The city whose name stands earliest in `text`, such as an address."""
-        found = [
-            (place, city)
-            for city in set(self._by_key.values())
-            for name in (city.short_name, city.english)
-            if (place := _position(name, text)) >= 0
-        ]
-        return min(found, key=lambda pair: (pair[0], -len(pair[1].english)))[1] if found else None
-
 
 def _normal(name: str) -> str:
     return re.sub(r"[\s'’\-]", "", name).lower()
-
-
-def _position(name: str, text: str) -> int:
-    if not name.isascii():
-        return text.find(name)
-    letters = name.replace("'", "['’]?")  # Xi'an, Xi’an, Xian
-    found = re.search(rf"(?<![A-Za-z]){letters}(?![A-Za-z])", text, re.IGNORECASE)
-    return found.start() if found else -1

@@ -8,6 +8,7 @@ from sandbox.amap.map.cities import CITIES, CITY_INDEX
 from sandbox.amap.map.city import City, District
 from sandbox.amap.map.coordinates import Coordinates, parse_coordinates
 from sandbox.amap.map.failure import INVALID, NOT_FOUND, ToolError
+from sandbox.amap.map.names import names
 from sandbox.amap.map.places import EVERYDAY_WORDS, LANDMARKS, Place, everyday_places
 
 _LIMIT = 20
@@ -18,11 +19,11 @@ def geocode(address: str, city: str | None = None) -> dict[str, Any]:
     """`maps_geo`. A landmark, a district or a city named in the address; `city` only breaks ties."""
     home = CITY_INDEX.find(city) if city else None
     town = CITY_INDEX.find(address)
-    place = None if town else _landmark_in(address, home or CITY_INDEX.find_in(address))
+    place = None if town else _landmark_in(address, home or _city_in(address))
     if place:
         found = _geocoded(place.city, place.district, place.location, "兴趣点", place.address)
         return {"results": [found]}
-    named = town or CITY_INDEX.find_in(address)
+    named = town or _city_in(address)
     town = named or home
     district = next((d for d in town.districts if d.name in address), None) if town else None
     if town is None or (named is None and district is None):
@@ -65,7 +66,7 @@ def locate_ip(ip: str) -> dict[str, Any]:
 
 def text_search(keywords: str, city: str | None = None, citylimit: bool = False) -> dict[str, Any]:
     """`maps_text_search`. Landmarks of the city first, elsewhere only without `citylimit`."""
-    home = CITY_INDEX.find(city) if city else CITY_INDEX.find_in(keywords)
+    home = CITY_INDEX.find(city) if city else _city_in(keywords)
     landmarks = [place for place in LANDMARKS if _matches(place, keywords)]
     found = [place for place in landmarks if home is None or place.city is home]
     if home is not None:
@@ -101,6 +102,11 @@ def detail(identifier: str) -> dict[str, Any]:
                 if place.id == identifier:
                     return _detailed(place)
     raise ToolError("get poi detail failed: Cannot read properties of undefined (reading 'id')")
+
+
+def _city_in(text: str) -> City | None:
+    """The city that is named first."""
+    return next((CITY_INDEX.find(city) for name, city in names(text) if name == city), None)
 
 
 def nearest_city(point: Coordinates) -> City | None:

@@ -9,6 +9,10 @@ from sandbox.amap.map.city import City
 CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 _DAYS = 4
 _WINDS = ("北", "东北", "东", "东南", "南", "西南", "西", "西北")
+_PAIRS = """晴 sunny, 多云 cloudy, 阴 overcast, 小雨 light rain, 阵雨 showers, 中雨 rain, 小雪 light snow,
+中雪 snow, 雨夹雪 sleet, 北 N, 东北 NE, 东 E, 东南 SE, 南 S, 西南 SW, 西 W, 西北 NW"""
+ENGLISH = dict(pair.split(maxsplit=1) for pair in _PAIRS.split(","))
+"""The forecast's words for sky and wind."""
 
 
 def today(now: float) -> date:

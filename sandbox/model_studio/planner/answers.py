@@ -8,17 +8,17 @@ from datetime import date
 from typing import Any, TypeGuard
 
 from sandbox.amap.map.cities import CITY_INDEX
-from sandbox.model_studio.planner.conversation import Call, Outcome, Tool
+from sandbox.amap.map.weather import ENGLISH
+from sandbox.model_studio.planner.conversation import Outcome, Tool
 from sandbox.model_studio.planner.filling import Plan
-from sandbox.model_studio.planner.language import LANGUAGE, chinese, found, stem, terms, words_of
+from sandbox.model_studio.planner.language import LANGUAGE, chinese, found, stems, terms, words_of
 from sandbox.model_studio.planner.reading import Reading
 
-STAND_IN, STAND_IN_CHINESE = LANGUAGE["texts"]["signature"]
+STAND_IN, STAND_IN_CHINESE = LANGUAGE["texts"]["signature"].splitlines()
 _ERROR_KEYS = ("error", "error_code", "errorCode", "error_msg", "error_description")
 _REASON_KEYS = ("symptom", "message", "cause", "error_description", "error_msg", "error", "code")
 _SPOKEN = ("greeting", "summary", "answer")
 _TITLES = ("name", "title", "instruction")
-_ENGLISH = dict(pair.split(maxsplit=1) for pair in LANGUAGE["map_words"].split(","))
 _FEW, _MAX_ROWS, _MAX_DEPTH = 5, 10, 6
 
 
@@ -45,17 +45,16 @@ class Speaker:
         kind = small_talk(self._question) or "unknown"
         # Last ones first: an agent's own tools usually come after those of an MCP server.
         some = ", ".join(f"`{tool.name}`" for tool in list(reversed(tools))[:_FEW])
-        text = f"{self._say(kind)} {self._say('some_tools', count=len(tools), some=some)}"
-        if not tools:
-            text = f"{self._say(kind)} {self._say('no_tools')}"
-        elif kind == "help":
-            sentences = [re.split(r"(?<=[.。])\s|\n", tool.description.strip())[0][:160] for tool in tools]
-            listed = [f"- `{tool.name}`: {text}" for tool, text in zip(tools, sentences, strict=True)]
-            text = "\n".join([self._say("all_tools"), "", *listed])
-        return f"{text.strip()}\n\n{self._say('signature')}"
+        able = self._say("some_tools" if tools else "no_tools", count=len(tools), some=some)
+        text = able if kind == "help" else f"{self._say(kind)} {able}"
+        if kind == "help" and tools:
+            sentences = [re.split(r"(?<=[.。])\s", tool.description.strip())[0][:160] for tool in tools]
+            lines = [f"- `{tool.name}`: {text}" for tool, text in zip(tools, sentences, strict=True)]
+            text = "\n".join([self._say("all_tools"), "", *lines])
+        return f"{text}\n\n{self._say('signature')}"
 
     def _say(self, key: str, /, **values: object) -> str:
-        text = str(LANGUAGE["texts"][key][self._chinese]).format_map(defaultdict(lambda: "?", values))
+        text = LANGUAGE["texts"][key].splitlines()[self._chinese].format_map(defaultdict(lambda: "?", values))
         return re.sub(r"\b1 days\b", "1 day", text)
 
     def _outcome(self, outcome: Outcome) -> str:
@@ -76,17 +75,16 @@ class Speaker:
             return self._say(content["status"], **content)
         # Texts that are meant to be read come first, then what the question's words name, then the rest.
         asked = terms(self._question)
-        named = {key: len(asked.intersection(map(stem, words_of(key)))) for key in content}
         spoken = [content[key] for key in _SPOKEN if isinstance(content.get(key), str)]
-        rest = {key: content[key] for key in sorted(named, key=named.__getitem__, reverse=True)}
-        lines = _items({key: value for key, value in rest.items() if value not in spoken})
+        keys = sorted(content, key=lambda key: -len(asked.intersection(stems(key))))
+        lines = _items({key: content[key] for key in keys if content[key] not in spoken})
         if not (spoken or lines):
             return self._say("none_found")
         return "\n".join([*(spoken or [self._say("result")]), *(["", *lines] if lines else [])])
 
     def _forecast(self, city: str, days: Sequence[Mapping[str, Any]]) -> str:
         """The asked day in a sentence, then all days as a table."""
-        english = {} if self._chinese else _ENGLISH
+        english = {} if self._chinese else ENGLISH
         known = None if self._chinese else CITY_INDEX.find(city)
         rows = [{key: english.get(str(value), value) for key, value in day.items()} for day in days]
         asked = next((row for row in rows if row.get("date") in self._days), rows[0])
@@ -100,12 +98,10 @@ def small_talk(question: str) -> str | None:
     return next((kind for kind in ("help", "thanks", "greeting") if found(kind, question)), None)
 
 
-def thinking(question: str, tools: Sequence[Tool], pending: Sequence[Call], count: int) -> str:
+def thinking(question: str, tools: Sequence[Tool], count: int) -> str:
     """The planner's reasons."""
     names = ", ".join(dict.fromkeys(f"`{tool.name}`" for tool in tools)) or "none"
-    calls = "; ".join(f"{call.tool}({json.dumps(call.arguments, ensure_ascii=False)})" for call in pending)
-    step = f"Next I call {calls}." if calls else "Now I can answer."
-    return f'The user asks: "{" ".join(question.split())[:120]}". Of {count} tools, {names} fits. {step}'
+    return f'The user asks: "{" ".join(question.split())[:120]}". Of {count} tools, {names} fits.'
 
 
 def _failure(content: object, text: str) -> str | None:

@@ -1,23 +1,26 @@
 """A tool's arguments: what kind of value each takes, by its schema, its name or its description."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio.planner.conversation import Tool
-from sandbox.model_studio.planner.language import LANGUAGE, found, words_of
+from sandbox.model_studio.planner.conversation import Call, Tool
+from sandbox.model_studio.planner.language import LANGUAGE, found, rows, words_of
 
 _POINTS = ("longitude", "latitude", "point")
 _PLACES = (*_POINTS, "address", "city", "other")
-_FORMS = {"number": r"^-?\d+(?:\.\d+)?$", "code": r"\d", "keywords": ".", "message": ".", "other": "."}
+_VAGUE = ("number", "code", "keywords")
+FORMS = {"number": r"^-?\d+(?:\.\d+)?$", "code": r"\d", "keywords": ".", "message": ".", "other": "."}
+"""The kinds of value that a text may call by the argument's name, and what they look like."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place whose coordinates an argument takes, before it is located."""
+    """A place whose coordinates an argument takes, and the call that locates it."""
 
     name: str
+    lookup: Call
     argument: "Argument"
 
 
@@ -32,40 +35,27 @@ class Argument:
     end: str
     is_list: bool
 
-    @classmethod
-    def read(cls, name: str, schema: Mapping[str, Any], *, required: bool) -> "Argument":
-        """By the schema; an array of texts or numbers by that of its items."""
-        items = schema.get("items")
-        is_list = isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number")
-        if isinstance(items, Mapping) and is_list:
-            schema = {"description": schema.get("description", ""), **items}
-        words, description = " ".join(words_of(name)), str(schema.get("description", ""))
-        form = f"{words}: {'enum' if schema.get('enum') else schema.get('type')}: {description}"
-        kind = _first("formats", form) or _first("names", words, description) or "other"
-        return cls(name, schema, required, kind, _first("ends", words, description), is_list)
-
     @property
-    def sources(self) -> tuple[str, ...]:
+    def sources(self) -> Sequence[str]:
         """Where in a text its values are (`Reading.values`), the best source first."""
         if self.end and self.kind in _PLACES:
-            return (f"{self.end}_city" if self.kind == "city" else self.end,)
-        source = "point" if self.kind in _POINTS else self.kind
-        if not self.required or not (self.kind in _PLACES or source in ("code", "keywords")):
-            return (source,) if self.required or source not in ("number", "code") else ()
-        return ("quoted", source, "rest") if source in ("address", "city", "other") else ("quoted", source)
+            return [f"{self.end}_city" if self.kind == "city" else self.end]
+        if not self.required and self.kind != "message":
+            return [] if self.kind in _VAGUE else [self.kind]
+        quoted = ["quoted"] if self.kind in (*_PLACES, "code", "keywords", "message") else []
+        return [*quoted, self.kind, *(["rest"] if self.kind in ("address", "city", "other") else [])]
 
-    @property
-    def form(self) -> str:
-        """What a value looks like that a text calls by the argument's name; empty if it calls none so."""
-        named = not self.is_list and self.sources[:1] != (self.end,)
-        return _FORMS.get(self.kind, "") if named else ""
-
-    def typed(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """The value in the type of the schema; a place if coordinates are wanted."""
+    def typed(self, value: Any, geocoder: Tool | None = None) -> Any:  # noqa: ANN401 - any JSON value
+        """The value in the type of the schema; of coordinates, a place that the `geocoder` locates."""
         if self.kind in _POINTS:
             if not found("point", value):
-                return Place(value, self)
-            value = (*value.split(","), value)[_POINTS.index(self.kind)]
+                lookup = geocoder and Call(geocoder.name, {geocoder.required[0]: value})
+                return lookup and Place(value, lookup, self)
+            point = re.sub(r"\s*[,，]\s*", ",", value)
+            value = (*point.split(","), point)[_POINTS.index(self.kind)]
+        if self.kind == "length":
+            number, unit = re.findall(r"[\d.]+|[^\d.\s]+", value)
+            value = str(round(float(number) * (1000 if unit.lower()[0] in "k公千" else 1)))
         if self.schema.get("type") == "integer":
             return int(float(value))
         return float(value) if self.schema.get("type") == "number" else value
@@ -73,9 +63,26 @@ class Argument:
 
 def arguments_of(tool: Tool) -> list[Argument]:
     """All arguments of a tool, in its order."""
-    return [Argument.read(name, s, required=name in tool.required) for name, s in tool.properties.items()]
+    return [_argument(name, schema, name in tool.required) for name, schema in tool.properties.items()]
 
 
-def _first(table: str, *texts: str) -> str:
-    """The first row of patterns that is in the first possible text, or nothing."""
-    return next((k for t in texts for k, p in LANGUAGE[table].items() if re.search(p, t, re.IGNORECASE)), "")
+def _argument(name: str, schema: Mapping[str, Any], required: bool) -> Argument:
+    """By the schema; an array of texts or numbers by that of its items."""
+    items = schema.get("items")
+    is_list = isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number")
+    if isinstance(items, Mapping) and is_list:
+        schema = {"description": schema.get("description", ""), **items}
+    words, description = " ".join(words_of(name)), str(schema.get("description", ""))
+    type_ = str(schema.get("type")).replace("integer", "number")
+    by_name, by_description = rows("kinds", words), rows("kinds", description)
+    kinds = [
+        *(["enum"] if schema.get("enum") else []),
+        *[kind for kind in by_name if kind in _POINTS],
+        *[kind for kind in ("boolean", "number", "object", "array") if kind == type_],
+        *[kind for kind in by_description[:1] if kind in ("point", "iso_month")],
+        *by_name,
+        *by_description,
+        "other",
+    ]
+    ends = [e for text in (words, description) for e, p in LANGUAGE["ends"].items() if re.search(p, text)]
+    return Argument(name, schema, required, kinds[0], next(iter(ends), ""), is_list)

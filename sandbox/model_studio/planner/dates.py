@@ -21,14 +21,15 @@ _WRITTEN = re.compile(
 def resolved(text: str, today: date) -> str:
     """The text with all days and months as ISO 8601. What is no day, such as February 30, stays."""
     text = _WRITTEN.sub(lambda match: _iso(match, today), text)
-    ahead = {pattern: today + timedelta(days) for pattern, days in LANGUAGE["days_ahead"].items()}
+    days = re.split(r",\s*", LANGUAGE["days"])
+    ahead = {pattern: today + timedelta(i - 2) for i, pattern in enumerate(days)}
     for weekday, name in enumerate(calendar.day_name):
         pattern = rf"\b{name}\b|(?:周|星期){'一二三四五六日'[weekday]}"
         ahead[pattern] = today + timedelta((weekday - today.weekday() - 1) % 7 + 1)
     for pattern, day in ahead.items():
         text = re.sub(pattern, day.isoformat(), text, flags=re.IGNORECASE)
-    for pattern, months in LANGUAGE["months_ahead"].items():
-        year, month = divmod(today.year * 12 + today.month - 1 + months, 12)
+    for i, pattern in enumerate(LANGUAGE["months"].split(", ")):
+        year, month = divmod(today.year * 12 + today.month + i - 2, 12)
         text = re.sub(pattern, f"{year}-{month + 1:02}", text, flags=re.IGNORECASE)
     return text
 

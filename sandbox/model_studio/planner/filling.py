@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio.planner.arguments import Argument, Place, arguments_of
+from sandbox.model_studio.planner.arguments import FORMS, Argument, Place, arguments_of
 from sandbox.model_studio.planner.conversation import Call, Tool
 from sandbox.model_studio.planner.reading import Reading
 
@@ -20,35 +20,33 @@ class Plan:
     missing: tuple[str, ...]
 
     @property
-    def places(self) -> list[str]:
-        """What is to be located first."""
-        values = [value for arguments in self.arguments for value in arguments.values()]
-        return list(dict.fromkeys(value.name for value in values if isinstance(value, Place)))
+    def places(self) -> list[Place]:
+        """What is to be located first; nothing as long as something is missing."""
+        values = [] if self.missing else [v for each in self.arguments for v in each.values()]
+        return [value for value in values if isinstance(value, Place)]
 
     def calls(self, points: Mapping[str, str]) -> list[Call]:
-        """The calls with points for the places, by their names; a place without one is left out."""
-        calls = []
-        for arguments in self.arguments:
-            known = {n: v for n, v in arguments.items() if not isinstance(v, Place) or v.name in points}
-            located = {n: v.argument.typed(points[v.name]) for n, v in known.items() if isinstance(v, Place)}
-            calls.append(Call(self.tool.name, known | located))
-        return calls
+        """The calls with points for the places, by their names."""
+        calls = [
+            {n: v.argument.typed(points[v.name]) if isinstance(v, Place) else v for n, v in each.items()}
+            for each in self.arguments
+        ]
+        return [Call(self.tool.name, arguments) for arguments in calls]
 
 
-def fill(tool: Tool, texts: Sequence[Reading], *, locates: bool) -> Plan:
+def fill(tool: Tool, texts: Sequence[Reading], geocoder: Tool | None) -> Plan:
     """Required arguments from any text, optional ones from those that are about the tool.
 
-    `locates`: places can become points. A tool that takes one city is called for each city of a text.
+    The `geocoder` locates places. A tool that takes one city is called for each city of a text.
     """
     taken: Counter[str] = Counter()
     every: list[dict[str, Any]] = [{}]
-    missing = []
+    missing: list[str] = []
     for argument in arguments_of(tool):
-        found = (
-            _values(argument, text, tool.words, taken) for text in texts if text.own or argument.required
-        )
-        values = [argument.typed(value) for value in next(filter(None, found), ())]
-        values = [value for value in values if locates or not isinstance(value, Place)]
+        relevant = [text for text in texts if text.own or argument.required]
+        found = filter(None, (_values(argument, text, tool.words, taken) for text in relevant))
+        values = [argument.typed(value, geocoder) for value in next(found, ())]
+        values = [value for value in values if value is not None]
         values = [values] if argument.is_list and values else values
         if not values and argument.required:
             default = texts[0].text.strip() if argument.kind == "message" else argument.schema.get("default")
@@ -61,19 +59,20 @@ def fill(tool: Tool, texts: Sequence[Reading], *, locates: bool) -> Plan:
 
 def _values(argument: Argument, text: Reading, about: str, taken: Counter[str]) -> Sequence[Any]:
     """What one text says for an argument, after the values that are taken."""
-    if argument.kind == "choice":
+    form = FORMS.get(argument.kind, "")
+    if argument.kind == "enum":
         return text.choices(argument.schema["enum"])[:1]
-    if argument.kind == "flag":
+    if argument.kind == "boolean":
         return text.flags(argument.name)[:1]
-    if argument.form and (named := text.named(argument.name, argument.form)):
+    if form and not argument.is_list and (named := text.named(argument.name, form)):
         return named[:1]
     for source in argument.sources:
-        if text.own or source not in ("quoted", "rest"):
-            key = f"{source} {argument.kind}"
-            values = [v for v in text.values(source, about) if re.search(argument.form, v)][taken[key] :]
-            if values:
-                taken[key] += 1
-                several = argument.is_list or (source == "city" and argument.required)
-                is_last = argument.end == "to" and taken[key] == 1
-                return values if several else values[-1:] if is_last else values[:1]
+        is_any = source in ("quoted", "rest")
+        key = source if is_any else f"{source} {argument.kind}"
+        found = text.values(source, about) if text.own or not is_any else ()
+        if values := [value for value in found if re.search(form, value)][taken[key] :]:
+            taken[key] += 1
+            several = argument.is_list or (source == "city" and argument.required)
+            is_last = argument.end == "to" and taken[key] == 1
+            return values if several else values[-1:] if is_last else values[:1]
     return ()

@@ -17,7 +17,7 @@ _TOKEN = re.compile(rf"{_NAME}|{_CHINESE}|[^\W_](?:[\w'’.@-]*\w)?|\S")
 
 def found(part: str, text: str) -> list[str]:
     """All parts of a text that a pattern finds: its first group that is not empty, or all of it."""
-    matches = _PATTERNS[part].finditer(text)
+    matches = _PATTERNS[part].finditer(text) if part in _PATTERNS else ()
     return [next(filter(None, match.groups()), match[0]).strip() for match in matches]
 
 
@@ -39,15 +39,24 @@ def stem(word: str) -> str:
     return re.sub(r"^(\w{3,}?)(?:ing|ed|es|s|e)$(?<!ss)", r"\1", word)
 
 
+def stems(text: str) -> list[str]:
+    """The stems of its Latin words."""
+    return [stem(word) for word in words_of(text) if word.isascii() and word.isalpha()]
+
+
+def rows(table: str, text: str) -> list[str]:
+    """The rows of a table of entries that a text mentions, by their first entries."""
+    searched = f" {' '.join(stems(text))} {text}"
+    return [name for name, pattern in _ROWS[table].items() if pattern.search(searched)]
+
+
 @lru_cache(maxsize=1024)
 def terms(text: str) -> frozenset[str]:
     """What it is about: stems of Latin words, pairs of Chinese characters, and concepts, as `@weather`."""
-    latin = [word for word in words_of(text) if word.isascii() and word.isalpha()]
     runs = re.findall(_CHINESE, _FILLERS.sub(" ", text))
     pairs = {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
-    stems = f" {' '.join(map(stem, latin))} {text}"
-    concepts = {f"@{name}" for name, pattern in _CONCEPTS.items() if pattern.search(stems)}
-    return frozenset({stem(w) for w in latin if len(w) > 1} - _STOP_WORDS | pairs | concepts)
+    words = {word for word in stems(text) if len(word) > 1} - _STOP_WORDS
+    return frozenset(words | pairs | {f"@{concept}" for concept in rows("concepts", text)})
 
 
 def remainder(text: str, about: str = "") -> list[str]:
@@ -74,21 +83,23 @@ def chinese(text: str) -> bool:
 @lru_cache(maxsize=256)
 def _known(about: str) -> tuple[frozenset[str], re.Pattern[str]]:
     """The stems and the Chinese phrases that words about a tool explain, with those of its concepts."""
-    concepts = [_ENTRIES[term[1:]].partition(" > ")[0] for term in terms(about) if term[0] == "@"]
+    concepts = [_ENTRIES["concepts"][name].partition(" > ")[0] for name in rows("concepts", about)]
     entries = sorted("|".join(concepts).split("|"), key=len, reverse=True)
-    stems = map(stem, words_of(" ".join([about, *filter(str.isascii, entries)])))
     phrases = [entry for entry in entries if not entry.isascii()]
-    return _STOP_WORDS.union(stems), re.compile("|".join([*phrases, _FILLERS.pattern]))
+    known = _STOP_WORDS.union(stems(" ".join([about, *filter(str.isascii, entries)])))
+    return known, re.compile("|".join([*phrases, _FILLERS.pattern]))
 
 
-def _concept(entries: str) -> re.Pattern[str]:
+def _compiled(entries: str) -> re.Pattern[str]:
     """Latin entries as whole stems between blanks, Chinese ones as they are."""
-    written = [f" {' '.join(map(stem, e.split()))} " if e.isascii() else e for e in entries.split("|")]
-    return re.compile("|".join(written))
+    split = entries.replace(" > ", "|").split("|")
+    return re.compile("|".join(f" {' '.join(map(stem, e.split()))} " if e.isascii() else e for e in split))
 
 
-_STOP_WORDS = frozenset(map(stem, LANGUAGE["stop_words"].split()))
+_STOP_WORDS = frozenset(stems(LANGUAGE["stop_words"]))
 _FILLERS = re.compile(LANGUAGE["fillers"].strip())
-_OTHERS = re.split(r";\s*", LANGUAGE["other_concepts"].strip())
-_ENTRIES: dict[str, str] = LANGUAGE["concepts"] | {text.split("|")[0]: text for text in _OTHERS}
-_CONCEPTS = {name: _concept(entries.replace(" > ", "|")) for name, entries in _ENTRIES.items()}
+_ENTRIES = {
+    table: {row.split("|")[0]: row for row in re.split(r"\s*;\s*", LANGUAGE[table].strip())}
+    for table in ("concepts", "kinds")
+}
+_ROWS = {table: {name: _compiled(row) for name, row in rows.items()} for table, rows in _ENTRIES.items()}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from sandbox.model_studio.planner.answers import Speaker, thinking
+from sandbox.model_studio.planner.arguments import Place
 from sandbox.model_studio.planner.conversation import Call, Conversation, Decision, Outcome, Rules, Tool
 from sandbox.model_studio.planner.filling import Plan
 from sandbox.model_studio.planner.language import found
@@ -20,16 +21,14 @@ def decide(
     rules = rules or Rules()
     toolbox = Toolbox(tools, today)
     plans = _plans(conversation, toolbox, rules)
-    results = _Results(conversation.outcomes)
-    steps = [results.after(plan, toolbox.geocoder) for plan in plans]
-    pending = [call for calls, _ in steps for call in calls]
-    pending = [call for i, call in enumerate(pending) if call not in pending[:i]]
-    if (rules.must_call or rules.forced) and plans:
-        pending = pending or plans[0].calls({})
-    reasons = thinking(conversation.question, [plan.tool for plan in plans], pending, len(tools))
+    pending, outcomes = _progress(plans, conversation.outcomes)
+    if (rules.must_call or rules.forced) and plans and not pending:
+        known = {n: v for n, v in plans[0].arguments[0].items() if not isinstance(v, Place)}
+        pending = [Call(plans[0].tool.name, known)]
+    reasons = thinking(conversation.question, [plan.tool for plan in plans], len(tools))
     if pending:
         return Decision(reasons, calls=tuple(pending if rules.parallel else pending[:1]))
-    outcomes = [outcome for _, made in steps for outcome in made] if plans else conversation.outcomes
+    outcomes = outcomes if plans else list(conversation.outcomes)
     speaker = Speaker(conversation.question, today)
     return Decision(reasons, speaker.answer(outcomes, plans) if outcomes or plans else speaker.talk(tools))
 
@@ -39,49 +38,41 @@ def _plans(conversation: Conversation, toolbox: Toolbox, rules: Rules) -> list[P
     question, earlier = conversation.question, conversation.earlier
     if rules.forced:
         forced = [tool for tool in toolbox.tools if tool.name == rules.forced]
-        return [toolbox.plan(tool, question, *earlier) for tool in forced]
-    close = [tool for _, tool in toolbox.nearest(question)]
+        return [toolbox.plan(tool, [question], earlier) for tool in forced]
+    close = toolbox.nearest(question)
     plans = toolbox.continued(question, earlier) if found("opening", question) or not close else []
-    if close and not any(plan.tool in close for plan in plans):
+    if close and not any(plan.tool == tool for plan in plans for _, tool in close):
         plans = toolbox.plans(question, *earlier[:1])
     if not plans and rules.must_call and toolbox.tools:
-        return [toolbox.plan(toolbox.nearest(question, 0)[0][1], question, *earlier[:1])]
+        return [toolbox.plan(toolbox.nearest(question, 0)[0][1], [question], earlier[:1])]
     return plans
 
 
-class _Results:
-    """The outcomes of calls. One that a person changed counts for another planned call of its tool."""
+def _progress(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> tuple[list[Call], list[Outcome]]:
+    """The calls that come next, and the outcomes so far. Places are located before what needs them."""
+    left, pending, made = list(outcomes), list[Call](), list[Outcome]()
+    known: list[tuple[Call, Outcome]] = []
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        self._left = list(outcomes)
-        self._known: list[tuple[Call, Outcome]] = []
-
-    def after(self, plan: Plan, geocoder: Tool | None) -> tuple[list[Call], list[Outcome]]:
-        """The calls of a plan that come next, and the outcomes so far. Places are located first."""
-        if plan.missing:
-            return [], []
-        points = {}
-        if geocoder and plan.places:
-            calls = [Call(geocoder.name, {geocoder.required[0]: name}) for name in plan.places]
-            pending, located = self._split(calls)
-            matches = [_LOCATION.search(outcome.text) for outcome in located]
-            failed = [outcome for outcome, match in zip(located, matches, strict=True) if not match]
-            if pending or failed:
-                return pending, failed
-            points = {name: match[0] for name, match in zip(plan.places, matches, strict=True) if match}
-        return self._split(plan.calls(points))
-
-    def _split(self, calls: Sequence[Call]) -> tuple[list[Call], list[Outcome]]:
-        """Those without an outcome, and the outcomes of the others."""
-        outcomes = [(call, self._outcome(call)) for call in calls]
-        return [call for call, outcome in outcomes if not outcome], [o for _, o in outcomes if o]
-
-    def _outcome(self, call: Call) -> Outcome | None:
-        if known := next((outcome for planned, outcome in self._known if planned == call), None):
-            return known
-        same_tool = [outcome for outcome in self._left if outcome.call.tool == call.tool]
-        outcome = next((o for o in same_tool if o.call == call), next(iter(same_tool), None))
-        if outcome:
-            self._left.remove(outcome)
-            self._known.append((call, outcome))
+    def outcome_of(call: Call) -> Outcome | None:
+        """Its own, or one of its tool that no plan has: a person changed the call."""
+        if own := [outcome for planned, outcome in known if planned == call]:
+            return own[0]
+        of_tool = [outcome for outcome in left if outcome.call.tool == call.tool]
+        if not of_tool:
+            pending.extend([] if call in pending else [call])
+            return None
+        outcome = min(of_tool, key=lambda outcome: outcome.call != call)
+        left.remove(outcome)
+        known.append((call, outcome))
         return outcome
+
+    for plan in plans:
+        points: dict[str, str] = {}
+        for place in plan.places:
+            if outcome := outcome_of(place.lookup):
+                point = _LOCATION.search(outcome.text)
+                points |= {place.name: point[0]} if point else {}
+                made += [] if point else [outcome]
+        if not plan.missing and all(place.name in points for place in plan.places):
+            made += filter(None, map(outcome_of, plan.calls(points)))
+    return pending, made

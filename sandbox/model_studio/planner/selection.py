@@ -4,18 +4,19 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+from sandbox.amap.map.names import without_names
 from sandbox.model_studio.planner.answers import small_talk
 from sandbox.model_studio.planner.conversation import Tool
 from sandbox.model_studio.planner.filling import Plan, fill
 from sandbox.model_studio.planner.language import LANGUAGE, terms, without
-from sandbox.model_studio.planner.reading import Reading, without_places
+from sandbox.model_studio.planner.reading import Reading
 
 _THRESHOLD = 1.2
 """Below it a tool is not meant: one word that also stands in a description is not enough."""
 _CLOSE = 0.75
 """Tools whose score is within this share of the best are distinguished by their arguments."""
 _TRAVEL = {"@driving", "@walking", "@cycling", "@transit", "@taxi", "@navigation", "@distance"}
-_SEPARATOR = re.compile(f"({LANGUAGE['separator']})", re.IGNORECASE | re.VERBOSE)
+_SEPARATOR = re.compile(f"({LANGUAGE['patterns']['separator']})", re.IGNORECASE | re.VERBOSE)
 _HEAD_FINAL = {"和", "与", "跟", "以及", "、"}
 
 
@@ -26,23 +27,19 @@ class Toolbox:
         self.tools = tools
         self._today = today
         self._weights = [_weights(tool) for tool in tools]
+        about = [weights.keys() & {"@geocode", "@regeocode"} for weights in self._weights]
+        coders = [tool for tool, found in zip(tools, about, strict=True) if found == {"@geocode"}]
+        self._geocoder = next((tool for tool in coders if len(tool.required) == 1), None)
 
-    @property
-    def geocoder(self) -> Tool | None:
-        """The first tool that turns an address, its only required argument, into coordinates."""
-        for tool, found in zip(self.tools, self._weights, strict=True):
-            if found.keys() & {"@geocode", "@regeocode"} == {"@geocode"} and len(tool.required) == 1:
-                return tool
-        return None
-
-    def plan(self, tool: Tool, question: str, *others: str) -> Plan:
-        """The calls of a tool for a question; `others` may have values that it does not name."""
-        texts = [Reading(text, self._today, own=False) for text in others]
-        return self._fill(tool, Reading(question, self._today), *texts)
+    def plan(self, tool: Tool, own: Sequence[str], others: Sequence[str]) -> Plan:
+        """The calls of a tool for its `own` texts; `others` may have values that these do not name."""
+        texts = [Reading(text, self._today) for text in own]
+        texts += [Reading(text, self._today, own=False) for text in others]
+        return fill(tool, texts, self._geocoder)
 
     def plans(self, question: str, *before: str) -> list[Plan]:
-        """The wanted tools in the order of the question; `before` may have values that it does not name."""
-        return [self.plan(tool, clause, question, *before) for tool, clause in self._goals(question)]
+        """The wanted tools in the order of the question; values may also come from `before`."""
+        return [self.plan(tool, [clause], [question, *before]) for tool, clause in self._goals(question)]
 
     def continued(self, question: str, earlier: Sequence[str]) -> list[Plan]:
         """What the last question with a tool asked for, with the values of this one: `And in Beijing?`.
@@ -50,28 +47,27 @@ class Toolbox:
         If that question asked for several things, those whose calls change are asked for again.
         """
         now = Reading(question, self._today)
-        between: list[Reading] = []
+        between: list[str] = []
         for before in () if small_talk(question) else earlier:
             changed = []
             goals = self._goals(before)
             for tool, clause in goals:
-                texts = [*between, Reading(clause, self._today), Reading(before, self._today, own=False)]
-                was, plan = self._fill(tool, *texts), self._fill(tool, now, *texts)
-                goes_on = now.continues or (was.missing and now.is_value)
-                if goes_on and (plan != was or (now.is_dated and len(goals) == 1)):
+                was = self.plan(tool, [*between, clause], [before])
+                plan = self.plan(tool, [question, *between, clause], [before])
+                is_new = plan != was or (now.is_dated and len(goals) == 1)
+                if is_new and (now.continues or (was.missing and now.is_value)):
                     changed.append(plan)
             if goals:
                 return changed
-            reading = Reading(before, self._today)
-            between += [reading] if reading.continues else []
+            between += [before] if Reading(before, self._today).continues else []
         return []
 
     def nearest(self, text: str, at_least: float = _THRESHOLD) -> list[tuple[float, Tool]]:
         """The tools that may be meant, the best first; equal ones in the order of the request."""
-        asked = terms(without_places(without(text, "quoted")))
+        asked = terms(without_names(without(text, "quoted")))
         if "@route" in asked and not asked & _TRAVEL:
             asked |= {"@driving"}
-        scores = [sum(found[term] for term in asked & found.keys()) for found in self._weights]
+        scores = [sum(weights[term] for term in asked & weights.keys()) for weights in self._weights]
         least = max(_CLOSE * max(scores, default=0), at_least)
         close = [pair for pair in zip(scores, self.tools, strict=True) if pair[0] >= least]
         return sorted(close, key=lambda pair: -pair[0])
@@ -81,7 +77,7 @@ class Toolbox:
         close = self.nearest(text)
 
         def preference(pair: tuple[float, Tool]) -> tuple[bool, bool, bool]:
-            plan = self.plan(pair[1], text)
+            plan = self.plan(pair[1], [text], [])
             return bool(plan.missing), pair[0] < close[0][0] * 0.999, bool(plan.places)
 
         return min(close, key=preference)[1] if close else None
@@ -108,12 +104,9 @@ class Toolbox:
                 waiting = clause
         return goals
 
-    def _fill(self, tool: Tool, *texts: Reading) -> Plan:
-        return fill(tool, texts, locates=self.geocoder is not None)
-
 
 def _weights(tool: Tool) -> dict[str, float]:
-    """The terms of a tool. A concept counts for more than a word, and a name for more than a description."""
+    """The terms of a tool. A concept counts for more than a word, a name for more than a description."""
     parts = {0.5: " ".join(tool.properties), 1.0: tool.description, 2.0: tool.name}
     weights = {term: weight for weight, part in parts.items() for term in terms(part)}
     return weights | {term: 3.0 for term in terms(f"{tool.name} {tool.description}") if term[0] == "@"}
