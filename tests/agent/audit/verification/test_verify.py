@@ -9,45 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit.chain import Head, line_hash
 from agent.audit.destinations.file import AuditFile
 from agent.audit.log import AuditLog
-from agent.audit.verification.finding import FindingKind, Place
-from agent.audit.verification.verify import Verification, verify
-from tests.agent.audit.audit_lines import (
-    FORMER_KEY,
-    KEY,
-    event,
-    lines_of,
-    put_lines,
-    records_of,
-    write_log,
-)
+from agent.audit.verification.finding import Place
+from agent.audit.verification.verify import verify
+from tests.agent.audit.audit_lines import event, lines_of, put_lines, records_of, write_log
+from tests.agent.audit.verification.findings import CALLS, KINDS, chained_anew, forged, found
 
 pytestmark = pytest.mark.promise("on-record")
-
-CALLS = ("call_1", "call_2", "call_3", "call_4")
-KINDS = FindingKind
-
-
-@pytest.fixture
-async def file(tmp_path: Path) -> Path:
-    """A log of one process: `audit_started`, four calls, `audit_ended`."""
-    path = tmp_path / "audit.jsonl"
-    await write_log(path, *CALLS)
-    return path
-
-
-def found(result: Verification) -> list[tuple[int, FindingKind]]:
-    return [(finding.place.line, finding.kind) for finding in result.findings]
-
-
-def forged(line: str, **members: object) -> str:
-    """`line` with other members, and the hash of its new content, as by someone who knows the format."""
-    record = json.loads(line) | members
-    record.pop("hash")
-    body = json.dumps(record, separators=(",", ":"))[:-1]
-    return f'{body},"hash":"{line_hash(body.encode(), None)}"}}'
 
 
 def test_untouched_log_is_in_order(file):
@@ -149,96 +118,6 @@ def test_changed_line_with_a_new_hash_is_found_at_the_next_line(file):
     [finding] = verify([file]).findings
     assert (finding.place.line, finding.kind) == (4, KINDS.CHANGED)
     assert f"number 3 ({file}:3)" in finding.problem
-
-
-def chained_anew(lines: list[str], **members: object) -> list[str]:
-    """All lines with new hashes, from the second on changed by `members`."""
-    previous, anew = None, []
-    for number, line in enumerate(lines):
-        anew.append(forged(line, previous=previous, **(members if number == 2 else {})))
-        previous = json.loads(anew[-1])["hash"]
-    return anew
-
-
-def test_log_that_was_computed_anew_is_found_by_its_key_or_by_one_known_hash(file):
-    known = records_of(file)[3]["hash"]
-    put_lines(file, chained_anew(lines_of(file), call_id="never"))
-    assert found(verify([file])) == [], "without a key, hashes alone cannot show it"
-    assert found(verify([file], [KEY])) == [(1, KINDS.KEY)]
-    [finding] = verify([file], expected=[(4, known)]).findings
-    assert (finding.place, finding.kind) == (Place("--expect", 0), KINDS.CUT_OFF)
-
-
-async def test_signed_log_is_in_order_only_with_its_key(tmp_path):
-    file = tmp_path / "audit.jsonl"
-    await write_log(file, *CALLS, key=KEY)
-    assert verify([file], [KEY]).findings == []
-    assert verify([file], [FORMER_KEY, KEY]).findings == []
-    assert found(verify([file])) == found(verify([file], [FORMER_KEY])) == [(1, KINDS.KEY)]
-
-
-async def test_signed_line_that_is_changed_is_found_with_or_without_its_new_plain_hash(tmp_path):
-    file = tmp_path / "audit.jsonl"
-    await write_log(file, *CALLS, key=KEY)
-    lines = lines_of(file)
-    for line in (lines[-1].replace("audit_ended", "audit_resumed"), forged(lines[-1], event="tool_call")):
-        put_lines(file, [*lines[:-1], line])
-        assert found(verify([file], [KEY])) == [(6, KINDS.CHANGED)]
-    put_lines(file, [*lines[:-1], forged(lines[-1], key=None)])
-    assert found(verify([file], [KEY])) == [(6, KINDS.KEY)]
-
-
-async def test_keys_can_be_rotated(tmp_path):
-    file = tmp_path / "audit.jsonl"
-    await write_log(file, "call_1", key=FORMER_KEY)
-    await write_log(file, "call_2", key=KEY)
-    assert verify([file], [KEY, FORMER_KEY]).findings == []
-
-
-@pytest.mark.parametrize("left", range(1, 6))
-def test_lines_cut_off_at_the_end_are_found_by_an_expected_line(file, left):
-    records = records_of(file)
-    put_lines(file, lines_of(file)[:left])
-    result = verify([file])
-    assert result.findings == [], "the lines themselves cannot show it"
-    assert [chain.ended for chain in result.chains] == [False]
-    last = (records[-1]["seq"], records[-1]["hash"])
-    assert found(verify([file], expected=[last])) == [(0, KINDS.CUT_OFF)]
-    kept = (records[left - 1]["seq"], records[left - 1]["hash"])
-    assert verify([file], expected=[kept]).findings == []
-
-
-@pytest.mark.parametrize("left", range(6))
-async def test_lines_cut_off_before_a_restart_are_found_by_the_beginning_of_the_next_process(file, left):
-    whole = len(lines_of(file))
-    await write_log(file, "call_5")
-    lines = lines_of(file)
-    put_lines(file, [*lines[:left], *lines[whole:]])
-    assert found(verify([file])) == [(left + 1, KINDS.CUT_OFF)]
-
-
-async def test_lines_cut_off_while_the_process_runs_are_found_by_its_next_line(tmp_path):
-
-    file = tmp_path / "audit.jsonl"
-    log = AuditLog(AuditFile(file), required=True)
-    for call in CALLS:
-        await log.record(event(call))
-    put_lines(file, lines_of(file)[:3])
-    await log.record(event("call_5"))
-    await log.aclose()
-    assert found(verify([file])) == [(4, KINDS.REMOVED)]
-
-
-def test_heads_of_an_earlier_verification_must_be_there(file):
-    place = Place("heads", 1)
-    [chain] = verify([file]).chains
-    assert verify([file], heads=[(chain.head, place)]).findings == []
-    put_lines(file, lines_of(file)[:-1])
-    [finding] = verify([file], heads=[(chain.head, place)]).findings
-    assert (finding.place, finding.kind) == (place, KINDS.CUT_OFF)
-    other = (Head("ab" * 8, 3, "0" * 64), place)
-    assert [each.kind for each in verify([file], heads=[other]).findings] == [KINDS.CUT_OFF]
-    assert verify([file], heads=[other], partial=True).findings == []
 
 
 async def test_rotated_files_are_verified_together_in_any_order_and_with_a_clock_that_was_set_back(tmp_path):
