@@ -1,36 +1,22 @@
 """SERVICES_FILE: its declarations, and its faults, all at once, by place and without values."""
 
 import json
-import ssl
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from agent.composition.services import ENTRY_POINTS, services
+from agent.composition.services import ENTRY_POINTS
 from agent.settings.services_file.services_file import read_services_file
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity
 from identity.credentials.http_auth.placement import Placement
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ConfigurationError
 from tests.tools.conftest import KeyRing
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 
-SCHEMA = Path(__file__).parents[3] / "docs" / "services.schema.json"
-PAYROLL = '''
-def service(payroll, settings):
-    @payroll.tool
-    async def payslip(http, month: str) -> str:
-        """Gets a payslip."""
-        return settings["currency"]
-'''
+SCHEMA = Path(__file__).parents[4] / "docs" / "services.schema.json"
 FILE = """
 [services.payroll]
 type = "http"
@@ -48,102 +34,6 @@ api_key = "rates_api_key"
 placement = { header = "X-API-Key" }
 tools = ["rate"]
 """
-
-
-@pytest.fixture
-def made(sandbox, tmp_path):
-    """Makes the services of a file, without those of the variables."""
-
-    def make(text: str, installed=()):
-        (tmp_path / "services.toml").write_text(text)
-        (tmp_path / "payroll.py").write_text(PAYROLL)
-        file = str(tmp_path / "services.toml")
-        settings = read_settings(sandbox.environment | {"SERVICES_FILE": file})
-        return services(settings, ssl.create_default_context(), installed)[3:]
-
-    return make
-
-
-async def test_issued_jwt_is_declared_with_its_provider_audience_and_claims(made):
-    (reports,) = made("""
-[services.reports]
-type = "http"
-url = "https://reports.example"
-issued_jwt = { provider = "service_jwt", audience = "https://reports.example", claims = { tier = "gold" } }
-placement = { header = "X-Token" }
-python = "payroll.py:service"
-""")
-    assert reports.credential == IssuedJwtRequirement(
-        "service_jwt", "https://reports.example", (("tier", "gold"),)
-    )
-    assert reports.credential.placement == Placement("X-Token")
-    await reports.aclose()
-
-
-async def test_cloud_role_is_declared_with_its_arn_and_duration(made):
-    role = 'cloud_role = { role = "acs:ram::1:role/reader", seconds = 900 }'
-    (reports,) = made(
-        f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{role}\npython = "payroll.py:service"'
-    )
-    assert reports.credential == CloudRoleRequirement("acs:ram::1:role/reader", 900)
-    await reports.aclose()
-
-
-async def test_oauth_token_is_declared_with_its_provider_scopes_and_parameters(made):
-    token = (
-        'oauth_token = { provider = "calendar", scopes = ["calendar.read"], '
-        'parameters = { access_type = "offline" } }\npython = "payroll.py:service"'
-    )
-    (reports,) = made(f'[services.reports]\ntype = "http"\nurl = "https://x.example"\n{token}')
-    assert reports.credential == OAuthTokenRequirement(
-        "calendar", ("calendar.read",), (("access_type", "offline"),)
-    )
-    await reports.aclose()
-
-
-def test_cloud_role_has_bounds_no_placement_and_no_mcp_server(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
-[services.a]
-type = "mcp"
-url = "https://x.example"
-cloud_role = { role = "acs:ram::1:role/reader" }
-[services.b]
-type = "http"
-url = "https://x.example"
-python = "a:b"
-cloud_role = { role = "reader", seconds = 60 }
-[services.c]
-type = "http"
-url = "https://x.example"
-python = "a:b"
-cloud_role = { role = "acs:ram::1:role/reader" }
-placement = { header = "X-Key" }
-""")
-    _, faults = read_services_file(file)
-    places = (
-        "a.cloud_role is unknown",
-        "b.cloud_role.role",
-        "b.cloud_role.seconds",
-        "c must have no placement",
-    )
-    assert [place for place in places if not any(f"services.{place}" in fault for fault in faults)] == []
-
-
-def test_audience_of_idaas_and_claims_of_the_issuer_are_faults(tmp_path):
-    file = tmp_path / "services.toml"
-    file.write_text("""
-[services.a]
-type = "mcp"
-url = "https://x.example"
-issued_jwt = { provider = "p", audience = "urn:cloud:idaas:pam" }
-[services.b]
-type = "mcp"
-url = "https://x.example"
-issued_jwt = { provider = "p", audience = "a", claims = { sub = "bob" } }
-""")
-    _, faults = read_services_file(file)
-    assert ["audience" in faults[0], 'claim "sub"' in faults[1], len(faults)] == [True, True, 2]
 
 
 async def test_declared_services_have_their_credentials_and_placements(made):

@@ -1,0 +1,30 @@
+"""Makes the services that a file declares."""
+
+import ssl
+
+import pytest
+
+from agent.composition.services import services
+from agent.settings.settings import read_settings
+
+PAYROLL = '''
+def service(payroll, settings):
+    @payroll.tool
+    async def payslip(http, month: str) -> str:
+        """Gets a payslip."""
+        return settings["currency"]
+'''
+
+
+@pytest.fixture
+def made(sandbox, tmp_path):
+    """Makes the services of a file, without those of the variables."""
+
+    def make(text: str, installed=()):
+        (tmp_path / "services.toml").write_text(text)
+        (tmp_path / "payroll.py").write_text(PAYROLL)
+        file = str(tmp_path / "services.toml")
+        settings = read_settings(sandbox.environment | {"SERVICES_FILE": file})
+        return services(settings, ssl.create_default_context(), installed)[3:]
+
+    return make
