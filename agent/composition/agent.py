@@ -27,7 +27,7 @@ from agent.revocation.enforcement import Enforcement
 from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
 from agent.settings.settings import Settings
-from agent.telemetry.metrics.measures.agent_measures import AgentMeasures, pools_of
+from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
@@ -123,7 +123,6 @@ class Agent:
         self.services, self.model = load_both(
             lambda: services(settings, tls), lambda: model_provider(settings, tls) if model is None else model
         )
-        self.measures.pools.update(pools_of(self.model, self.services))
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE
         )
@@ -156,6 +155,8 @@ class Agent:
         self.graph: Final = build(approvals=self.approvals, resume_values=resume_values)
         self.redis: Final = shared_redis(settings)
         """What the processes share; `None`: each works for itself."""
+        self.measures.redis = self.redis
+        self.measures.add_pools(self.services, model=self.model, postgresql=storage, redis=self.redis)
         self.request_rate: Final = RequestRate(
             settings.max_requests_per_minute, audience=settings.agent_audience, redis=self.redis
         )
@@ -242,10 +243,9 @@ class Agent:
             await self.events_jwks.aclose()
         await self.http.aclose()
         await self.model.aclose()
-        if self.run_places is not None:
-            await self.run_places.aclose()
-        if self.redis is not None:
-            await self.redis.aclose()
+        for part in (self.run_places, self.redis):
+            if part is not None:
+                await part.aclose()
         await self.audit_log.aclose()
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)

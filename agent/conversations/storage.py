@@ -17,6 +17,7 @@ from agent.conversations.store.retention import Retention
 from agent.conversations.store.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
+from identity.transport.pool import PoolUse
 
 
 class ConversationStorage:
@@ -29,9 +30,12 @@ class ConversationStorage:
         *,
         days: float,
         clock: Callable[[], float],
+        pool_use: PoolUse | None = None,
     ) -> None:
         """`days` is how long a conversation is kept after its last change."""
         self._database = database
+        self.pool_use: Final = pool_use
+        """The connections to a PostgreSQL; `None` for a file."""
         self.encryption: Final = encryption
         serde = checkpoint_serializer(encryption)
         self.threads: Final = ThreadStore(database, encryption, clock=clock)
@@ -53,13 +57,15 @@ class ConversationStorage:
         encryption = Encryption(settings.conversations_key_file)
         enter = KeyRegister(encryption).enter
         database: ConversationDatabase
+        pool_use = None
         if isinstance(settings.conversations_url, SqliteFile):
             database = SqliteDatabase(settings.conversations_url.path, enter)
         else:
             cafile = str(settings.ssl_cert_file) if settings.ssl_cert_file else None
             address = conninfo(settings.conversations_url.url, cafile)
-            database = PostgresDatabase(PostgresConnections(address), enter)
-        return cls(database, encryption, days=settings.conversation_days, clock=clock)
+            connections = PostgresConnections(address)
+            database, pool_use = PostgresDatabase(connections, enter), connections.pool_use
+        return cls(database, encryption, days=settings.conversation_days, clock=clock, pool_use=pool_use)
 
     def start(self) -> None:
         """Starts what is done regularly."""

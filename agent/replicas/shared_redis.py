@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from agent.errors.error_codes import AgentCode
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
+from identity.transport.pool import PoolUse
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool, Redis
@@ -58,6 +59,8 @@ class SharedRedis:
         self._failure: str | None = None
         self.failures = 0
         """How often Redis failed, for metrics."""
+        self.pool_use: Final = PoolUse()
+        self.pool_use.limit = _CONNECTIONS
 
     def name(self, *parts: str) -> str:
         """The name of a key or a channel."""
@@ -67,11 +70,14 @@ class SharedRedis:
         """The result of `operation`, within `seconds`. Raises `RedisAwayError`, whatever went wrong."""
         if self._monotonic() < self._away_until:
             raise RedisAwayError(self._failure)
+        self.pool_use.in_use += 1
         try:
             async with asyncio.timeout(seconds):
                 result = await operation(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
             raise self._failed(type(error).__name__) from None
+        finally:
+            self.pool_use.in_use -= 1
         self._recovered()
         return result
 

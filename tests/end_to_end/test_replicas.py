@@ -94,16 +94,16 @@ async def test_what_needs_no_missing_part_goes_on_and_the_rest_returns_without_a
     assert shared is not None
     await agent.warm()
 
-    async def said(thread: str) -> httpx.Response:
+    async def sent(thread: str) -> httpx.Response:
         body = chat(GREETING, thread_id=thread) | {"stream": False}
         return await agent.http.post(agent.origin + CHAT, json=body, headers=alice)
 
-    assert (await said("before")).status_code == 200
+    assert (await sent("before")).status_code == 200
     assert await status_of(agent) == (200, "ready", set())
     redis.stop()
     try:
         assert (await agent.ask(GREETING, token)).status == 200
-        assert (await said("without-redis")).status_code == 200
+        assert (await sent("without-redis")).status_code == 200
         status, word, codes = await status_of(agent)
         assert (status, word) == (200, "degraded")
         assert codes == {"redis_unavailable"}
@@ -111,7 +111,7 @@ async def test_what_needs_no_missing_part_goes_on_and_the_rest_returns_without_a
         try:
             assert (await agent.ask(GREETING, token)).status == 200
             for refused in (
-                await said("without-both"),
+                await sent("without-both"),
                 await agent.http.get(f"{agent.origin}/threads", headers=alice),
                 await agent.http.get(f"{agent.origin}/threads/before/events", headers=alice),
                 await agent.http.post(f"{agent.origin}/threads/before/cancel", headers=alice),
@@ -125,7 +125,7 @@ async def test_what_needs_no_missing_part_goes_on_and_the_rest_returns_without_a
             postgres.start()
     finally:
         redis.start()
-    assert (await said("after")).status_code == 200
+    assert (await sent("after")).status_code == 200
     listed = (await agent.http.get(f"{agent.origin}/threads", headers=alice)).json()["threads"]
     assert {each["id"] for each in listed} == {"before", "without-redis", "after"}
     shared._away_until = float("-inf")  # the five seconds are over

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from identity.secrets.secret import Secret
+from identity.transport.pool import PoolUse
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -58,6 +59,8 @@ class PostgresConnections:
         self._conninfo = conninfo
         self._free = asyncio.Semaphore(most)
         self._idle: deque[Connection] = deque()
+        self.pool_use: Final = PoolUse()
+        self.pool_use.limit = most
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator["Connection"]:
@@ -67,12 +70,14 @@ class PostgresConnections:
         async with self._free:
             connection = await self._kept() or await self._opened()
             failed = False
+            self.pool_use.in_use += 1
             try:
                 yield connection
             except Exception as error:
                 failed = _is_of_database(error)
                 raise
             finally:
+                self.pool_use.in_use -= 1
                 if not failed and _is_idle(connection):
                     self._idle.append(connection)
                 else:

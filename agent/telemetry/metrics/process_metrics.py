@@ -19,7 +19,7 @@ PROCESS_METRICS: Final = (
         name="idaas_agent.connection_pool.in_use",
         kind=Kind.GAUGE,
         unit="{request}",
-        description="Requests in flight, by the client: idaas, model, or the service",
+        description="Requests in flight, by the client: idaas, model, postgresql, redis, or the service",
         labels=("idaas_agent.connection_pool.name",),
         read=lambda measures: _pools(measures, "in_use"),
     ),
@@ -30,6 +30,13 @@ PROCESS_METRICS: Final = (
         description="Connections that a client may have",
         labels=("idaas_agent.connection_pool.name",),
         read=lambda measures: _pools(measures, "limit"),
+    ),
+    Metric(
+        name="idaas_agent.redis.failures",
+        kind=Kind.COUNTER,
+        unit="{failure}",
+        description="Failures of the Redis that processes share; after each it is not used for five seconds",
+        read=number(lambda measures: measures.redis.failures if measures.redis else 0),
     ),
     Metric(
         name="idaas_agent.event_loop.lag",

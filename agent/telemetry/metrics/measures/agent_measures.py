@@ -31,6 +31,15 @@ class AuditCounts(Protocol):
         ...
 
 
+class FailureCount(Protocol):
+    """What counts its own failures."""
+
+    @property
+    def failures(self) -> int:
+        """How often it failed."""
+        ...
+
+
 class AgentMeasures:
     """The measures of one agent. `model` is the name of its model."""
 
@@ -46,12 +55,21 @@ class AgentMeasures:
         self.export_failures: Final = Tally()
         """Of telemetry over OTLP, by signal."""
         self.pools: Final[dict[str, PoolUse]] = {}
-        """By the name of the client: `idaas`, `model`, or the service's."""
+        """By the name of the client: `idaas`, `model`, `postgresql`, `redis`, or the service's."""
+        self.redis: FailureCount | None = None
+        """The Redis that processes share."""
         self.audit: AuditCounts | None = None
         self.count_approvals: Callable[[], Awaitable[int]] | None = None
         """Counts the approvals that wait for a person, over all processes; `None` if none are stored."""
         self.approvals_waiting: int | None = None
         """How many there were at the last count; `None` if they could not be counted."""
+
+    def add_pools(self, services: Iterable[Service], **parts: object) -> None:
+        """The pools of the services' clients and of `parts`, of those that show theirs."""
+        for name, part in {**parts, **{service.name: service for service in services}}.items():
+            use = getattr(part, "pool_use", None)
+            if isinstance(use, PoolUse):
+                self.pools[name] = use
 
     def spans_not_exported(self) -> None:
         """An export of spans failed."""
@@ -60,10 +78,3 @@ class AgentMeasures:
     def metrics_not_exported(self) -> None:
         """An export of metrics failed."""
         self.export_failures.add("metrics")
-
-
-def pools_of(model: object, services: Iterable[Service]) -> dict[str, PoolUse]:
-    """The pools of the model's client and of the services' clients, of those that show theirs."""
-    named = {"model": model, **{service.name: service for service in services}}
-    found = {name: getattr(part, "pool_use", None) for name, part in named.items()}
-    return {name: use for name, use in found.items() if isinstance(use, PoolUse)}
