@@ -79,10 +79,10 @@ class ModelNode:
         if refusals:
             secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
             calls = {call["id"]: call for call in response.tool_calls}
-            for message in refusals:
+            for place, message in enumerate(refusals):
                 call = calls[message.tool_call_id]
                 service = offered.services.get(call["name"])
-                await self._refused_calls.report(
+                refusals[place] = await self._refused_calls.report(
                     call, message.text, service, caller, runtime.stream_writer, secrets
                 )
         refused = {message.tool_call_id for message in refusals}

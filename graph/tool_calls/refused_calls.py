@@ -77,7 +77,10 @@ class RefusedCalls:
         )
         shown = events.started(call["args"])
         events.finished(ToolResult(reason, ok=False, called=False), None)
-        result = refusal(call, reason)
+        about = {"service": service, "access_identity": acts_as and acts_as.value, "called": False}
+        result = refusal(call, reason).model_copy(
+            update={"artifact": about | declared_credential(credential) | {"duration_ms": 0, "error": None}}
+        )
         async with tool_callbacks(tool, call_id, shown) as finished:
             await finished(refusal(call, Redactor(secrets).redact(reason)))
         return result

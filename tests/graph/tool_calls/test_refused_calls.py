@@ -61,6 +61,17 @@ async def test_refused_call_has_both_events_and_was_not_called(bench: BenchOf, c
     assert b.services[0].calls == []
 
 
+@pytest.mark.parametrize("case", REFUSED)
+async def test_result_of_a_refused_call_records_that_nothing_was_called(bench: BenchOf, case: str) -> None:
+    response, _, service, _, _ = REFUSED[case]
+    b = bench([response, DONE], EchoService("amap", AMAP_KEY, weather="sunny"))
+    _, result, _ = await b.ask()
+    about = {"service": service, "access_identity": None, "called": False, "duration_ms": 0, "error": None}
+    if service:
+        about |= {"access_identity": "Machine", "credential": "amap_api_key"}
+    assert result.artifact == about
+
+
 async def test_call_past_the_limit_of_a_response_has_both_events(bench: BenchOf) -> None:
     b = bench([calls(*[("weather", {})] * 2), DONE], EchoService("amap", weather="sunny"), limits=LIMITS)
     events = tool_events(await b.events())
