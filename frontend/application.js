@@ -5,6 +5,7 @@
  */
 
 import { suggestionsIn } from './appearance.js';
+import { ChangeWatch } from './chat/change-watch.js';
 import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
@@ -19,13 +20,14 @@ import { SilentRenewal } from './sign-in/silent-renewal.js';
 import { beginSignIn, completeSignIn, logoutUrl } from './sign-in/sign-in.js';
 
 const SIGNED_OUT = 'signed-out';
+const CHANGED = 'conversations-changed';
+/** Refusals of a decision that was made elsewhere, such as in another tab. */
+const DECIDED = ['approval_used', 'approval_invalid'];
 const DRAFT = 'idaas-agent.draft';
 const THREAD = 'idaas-agent.thread';
 
 export class Application extends EventTarget {
-  #seen;
   #resumed;
-  #changedHere = false;
   signInError;
   signingIn = false;
   expired = false;
@@ -59,12 +61,17 @@ export class Application extends EventTarget {
       decide: (thread, approval, decision) => this.threads.decide(thread, approval, decision),
       cancel: (thread) => this.threads.cancel(thread),
       goOn: (thread) => this.threads.goOn(thread),
+      messages: (thread, before) => this.threads.messages(thread, before),
     });
     this.chat.addEventListener('turns', () => this.#keep());
     this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
-    this.chat.addEventListener('answer', () => { if (!this.chat.busy && this.conversations.available) this.#refresh(); });
-    this.conversations.addEventListener('change', () => this.#follow());
-    otherTabs.addEventListener('message', ({ data }) => { if (data === SIGNED_OUT) this.#forget(); });
+    this.chat.addEventListener('changed', () => this.#conversationChanged());
+    this.watch = new ChangeWatch(this.chat, this.conversations, (id) => this.openConversation(id).catch(() => {}));
+    this.conversations.addEventListener('changed', () => otherTabs.postMessage(CHANGED));
+    otherTabs.addEventListener('message', ({ data }) => {
+      if (data === SIGNED_OUT) this.#forget();
+      if (data === CHANGED && this.conversations.available) this.conversations.refresh();
+    });
   }
 
   get session() {
@@ -166,7 +173,7 @@ export class Application extends EventTarget {
     const kept = await this.threads.read(id).catch((error) => { if (error.status !== 404) throw error; });
     if (this.session !== session) return;
     if (!kept) this.newConversation();
-    else this.chat.open(kept);
+    else this.#show(kept);
   }
 
   /** Deletes one of the user's conversations; it can be restored from the list. */
@@ -175,9 +182,14 @@ export class Application extends EventTarget {
     await this.conversations.remove(id);
   }
 
-  /** Answers an approval that the conversation waits for. */
-  decide(approval, decision) {
-    return this.chat.decide(approval, decision);
+  /** Answers an approval that the conversation waits for. One that was answered elsewhere is closed. */
+  async decide(approval, decision) {
+    const { chat, session } = this;
+    const { thread } = chat;
+    await chat.decide(approval, decision);
+    if (chat.thread !== thread || !DECIDED.includes(chat.turns.at(-1)?.answer.failure?.code)) return;
+    const kept = await this.threads.read(thread).catch(() => undefined);
+    if (kept && this.session === session && chat.thread === thread && !kept.approvals.some(({ id }) => id === approval.id)) this.#show(kept);
   }
 
   chooseLanguage(code) {
@@ -193,6 +205,11 @@ export class Application extends EventTarget {
       // A response that this tab did not request has no effect on a signed-in user.
       if (!this.session) this.#fail(error);
     }
+  }
+
+  #show(kept) {
+    this.watch.seen(kept);
+    this.chat.open(kept);
   }
 
   async #resume() {
@@ -233,20 +250,11 @@ export class Application extends EventTarget {
     return last?.person === person && person !== undefined ? last.thread : undefined;
   }
 
-  #refresh() {
-    this.#changedHere = true;
+  #conversationChanged() {
+    if (!this.conversations.available) return;
+    this.watch.changedHere();
+    this.otherTabs.postMessage(CHANGED);
     this.conversations.refresh();
-  }
-
-  /** Shows what another tab or device has added to the conversation that is shown here. */
-  #follow() {
-    const { chat, conversations } = this;
-    const shown = conversations.shown.find(({ id }) => id === chat.thread);
-    const changed = shown && this.#seen?.id === shown.id && this.#seen.updated_at !== shown.updated_at;
-    const changedHere = chat.busy || this.#changedHere;
-    this.#seen = shown;
-    this.#changedHere = chat.busy;
-    if (changed && !changedHere && !chat.editing) this.openConversation(shown.id).catch(() => {});
   }
 
   async #forget() {

@@ -1,5 +1,7 @@
 """Pictures of the page, with the sandbox, the agent and Chromium: `python frontend/screenshots.py FOLDER`.
 
+Chinese text needs a font that has it, such as Debian's `fonts-wqy-microhei`.
+
 Look at them after a change of the page. Into `docs/images` go `chat.png` (the README's picture), `dark.png`,
 `phone.png`, `error.png`, and `welcome.png` as `sign-in.png`.
 """
@@ -133,11 +135,57 @@ class Photographer:
                 await self.shoot(page, f"{name}-chain")
 
         await self.take_states()
+        await self.take_conversations()
 
         page = await self.page()
         await page.goto("about:blank")
         await page.goto(f"{self.page_url}#access_token=x&state=forged")
         await self.shoot(page, "forged")
+
+    async def take_conversations(self) -> None:
+        """The list of conversations and the card of an approval, by device and language."""
+        phone = {"viewport": PHONE, "device_scale_factor": 1.5, "is_mobile": True, "has_touch": True}
+        for name, look in {
+            "": {},
+            "-dark": {"color_scheme": "dark"},
+            "-zh": {"locale": "zh-CN"},
+            "-phone": phone,
+            "-phone-zh-dark": phone | {"locale": "zh-CN", "color_scheme": "dark"},
+            "-tablet": {"viewport": {"width": 900, "height": 700}},
+        }.items():
+            page = await self.page(look)
+            await self.sign_in(page)
+            folded = "viewport" in look
+            if folded:
+                await page.locator(".conversations > summary").click()
+            await self.shoot(page, f"list{name}")
+            if folded:
+                await page.keyboard.press("Escape")
+            chinese = look.get("locale") == "zh-CN"
+            await page.locator("#question").fill("从周一开始请三天年假" if chinese else APPLY)
+            await page.keyboard.press("Enter")
+            await page.locator(".approval").wait_for()
+            await self.shoot(page, f"card{name}")
+            await page.locator("[data-name=edit]").click()
+            await page.locator(".fields textarea").first.fill("three")
+            await page.locator("[data-name=approve_edited]").click()
+            await self.shoot(page, f"card-edit{name}")
+            await page.locator("[data-name=back]").click()
+            await page.locator("[data-name=decline]").click()
+            await self.shoot(page, f"card-decline{name}")
+            await page.locator("[data-name=decline_now]").click()
+            await page.locator(".turn:last-child .actions").last.wait_for()
+            if folded:
+                await page.locator(".conversations > summary").click()
+            await page.locator(".conversations .change button").nth(-2).click()
+            await self.shoot(page, f"list-rename{name}")
+            await page.keyboard.press("Escape")
+            await page.locator(".conversations .change button").last.click()
+            await page.locator(".conversations .notice button").wait_for()
+            await self.shoot(page, f"list-deleted{name}")
+            await page.locator(".conversations input").fill("zzz")
+            await page.locator(".conversations li.note").wait_for()
+            await self.shoot(page, f"list-search{name}")
 
     async def take_states(self) -> None:
         """Less common states: a refused call, waiting, an unreachable agent, undo, another appearance."""
@@ -203,6 +251,7 @@ async def main(folder: Path) -> None:
             | {
                 "ACCESS_IDENTITY": "Machine",
                 "CORS_ALLOWED_ORIGINS": page_url.rstrip("/"),
+                "MAX_REQUESTS_PER_MINUTE": "0",
                 "CONVERSATIONS_URL": f"sqlite:///{Path(tempfile.mkdtemp()) / 'conversations.db'}",
             }
         )

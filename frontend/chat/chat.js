@@ -1,11 +1,12 @@
 /** The chat of this tab: sends questions and decisions to the agent, and notifies observers of changes. */
 
 import { AgentFailure } from './agent-failure.js';
-import { addEvent, chatMessages, endAnswer, newTurn, turnsOf } from './conversation.js';
+import { addEvent, chatMessages, endAnswer, newTurn, toolCalls } from './conversation.js';
+import { History } from './history.js';
 
 /**
- * Events: `turns` (a turn was added or removed, or its editing began or ended) and `answer` (the last answer grew or
- * ended).
+ * Events: `turns` (a turn was added or removed, or its editing began or ended), `answer` (the last answer grew or
+ * ended), and `changed` (this tab has changed the conversation that the agent keeps: a run has begun or ended).
  *
  * With a thread, the agent keeps the conversation: a question is added to it, and a run goes on without this tab. Without
  * one, the conversation is this tab's: its history is sent with each question, an edited question replaces the last one,
@@ -13,9 +14,13 @@ import { addEvent, chatMessages, endAnswer, newTurn, turnsOf } from './conversat
  */
 export class Chat extends EventTarget {
   #running;
+  #history;
 
   /** The agent's id of the conversation. @type {string | undefined} */
   thread;
+
+  /** Whether the agent has not yet confirmed that it has ended the run. */
+  stopping = false;
 
   /** Whether the last question is being edited. */
   editing = false;
@@ -30,6 +35,7 @@ export class Chat extends EventTarget {
    * @param {(thread: string, approval: string, decision: object) => Promise<unknown>} agent.decide
    * @param {(thread: string) => Promise<unknown>} agent.cancel
    * @param {(thread: string) => Promise<unknown>} agent.goOn after a run that failed or was interrupted
+   * @param {(thread: string, before: number) => Promise<object>} agent.messages a page of earlier messages
    */
   constructor(agent) {
     super();
@@ -41,9 +47,15 @@ export class Chat extends EventTarget {
     return this.#running !== undefined;
   }
 
-  /** The approvals that the conversation waits for. */
+  /** The approvals that the conversation waits for, and that can still be given. */
   get approvals() {
-    return this.turns.at(-1)?.answer.approvals ?? [];
+    const approvals = this.turns.at(-1)?.answer.approvals ?? [];
+    return approvals.filter(({ expires_at: end }) => !(Date.parse(end) <= Date.now()));
+  }
+
+  /** Whether the conversation has turns before those that are shown. */
+  get hasEarlier() {
+    return this.#history?.more ?? false;
   }
 
   /** The last question of a thread, if the agent refused it: it is not part of the conversation that the agent keeps. */
@@ -67,6 +79,7 @@ export class Chat extends EventTarget {
     this.undoable = replaces ? { turns: this.turns, by: 'replaced' } : undefined;
     if (replaces) this.turns = this.turns.slice(0, -1);
     this.editing = false;
+    if (this.turns.length > 0) expire(this.turns.at(-1).answer);
     const turn = newTurn(question);
     this.turns.push(turn);
     const messages = chatMessages(thread === undefined ? this.turns : [turn]);
@@ -88,10 +101,27 @@ export class Chat extends EventTarget {
     });
   }
 
+  /** Shows earlier turns of the conversation, and resolves to their number. Raises `AgentFailure`. */
+  async showEarlier() {
+    const history = this.#history;
+    const earlier = await history.earlier();
+    if (this.#history !== history || this.turns.includes(earlier[0])) return 0;
+    this.turns = [...earlier, ...this.turns];
+    this.#notify('turns');
+    return earlier.length;
+  }
+
   /** Ends the agent's run. The partial answer stays. */
   stop() {
-    if (this.busy && this.thread !== undefined) this.agent.cancel(this.thread).catch(() => {});
+    if (this.busy && this.thread !== undefined) this.#cancel(this.thread);
     this.#running?.abort();
+  }
+
+  async #cancel(thread) {
+    this.stopping = true;
+    await this.agent.cancel(thread).catch(() => {});
+    this.stopping = false;
+    this.#notify('changed');
   }
 
   /**
@@ -132,24 +162,31 @@ export class Chat extends EventTarget {
     if (this.turns.length > 0 && this.thread === undefined) this.undoable = { turns: this.turns, by: 'cleared' };
     this.thread = thread;
     this.turns = [];
+    this.#history = undefined;
     this.#notify('turns');
   }
 
   /**
-   * Shows a conversation that the agent keeps, and follows the run that goes on in it.
+   * Shows a conversation that the agent keeps, and follows the run that goes on in it. If it is shown already, its earlier
+   * turns stay.
    *
-   * @param {{id: string, status: string, messages: object[], approvals: object[], run: object | null}} kept
+   * @param {{id: string, status: string, messages: object[], next: number | null, approvals: object[], run: object | null}} kept
    */
-  async open({ id, status, messages, approvals, run }) {
+  async open(kept) {
+    const { id, status, run } = kept;
+    const shown = this.thread === id ? this.turns : [];
     this.#leave();
     this.undoable = undefined;
     this.thread = id;
-    this.turns = turnsOf(messages, approvals);
-    const turn = this.turns.at(-1);
+    const history = new History(kept, (before) => this.agent.messages(id, before));
+    const turn = history.turns.at(-1);
     if (turn && (status === 'interrupted' || status === 'failed')) endAnswer(turn.answer, 'failed', { code: 'run_interrupted' });
+    if (turn && status === 'paused' && !turn.answer.approvals) neverCalled(turn.answer);
+    const earlier = shown.findIndex((each) => each.id === history.turns[0]?.id);
+    this.turns = [...shown.slice(0, Math.max(earlier, 0)), ...history.turns];
+    if (earlier <= 0) this.#history = history;
     this.#notify('turns');
-    if (!run || !turn) return;
-    await this.#read(turn, (signal) => this.agent.follow({ thread: id, signal }));
+    if (run && turn) await this.#read(this.turns.at(-1), (signal) => this.agent.follow({ thread: id, signal }), { here: false });
   }
 
   /** Shows turns that this tab or browser has stored. */
@@ -172,15 +209,18 @@ export class Chat extends EventTarget {
   forget() {
     this.#leave();
     this.thread = undefined;
+    this.#history = undefined;
     this.turns = [];
     this.undoable = undefined;
     this.#notify('turns');
   }
 
-  async #read(turn, events) {
+  /** `here`: whether this tab has begun the run. */
+  async #read(turn, events, { here = this.thread !== undefined } = {}) {
     const running = new AbortController();
     this.#running = running;
     const { answer } = turn;
+    let begun = false;
     if (!answer.approvals) answer.status = 'streaming';
     this.#notify('turns');
     try {
@@ -188,6 +228,8 @@ export class Chat extends EventTarget {
         if (event.type === 'decided') Object.assign(answer, { status: 'streaming', approvals: undefined, failure: undefined });
         else addEvent(answer, event);
         this.#notify('answer');
+        if (here && !begun) this.#notify('changed');
+        begun = true;
       }
       endAnswer(answer, 'done');
     } catch (error) {
@@ -198,6 +240,7 @@ export class Chat extends EventTarget {
       if (this.#running === running) this.#running = undefined;
     }
     this.#notify('answer');
+    if (here && begun && !running.signal.aborted) this.#notify('changed');
   }
 
   #leave() {
@@ -209,6 +252,18 @@ export class Chat extends EventTarget {
   #notify(type) {
     this.dispatchEvent(new Event(type));
   }
+}
+
+/** The time to approve the calls of a paused run has passed: they were not made. */
+function neverCalled(answer) {
+  for (const call of toolCalls(answer)) if (['waiting', 'unknown'].includes(call.outcome)) call.outcome = 'not_called';
+}
+
+/** A new question follows an answer that waited. */
+function expire(answer) {
+  if (answer.status !== 'waiting') return;
+  Object.assign(answer, { status: 'done', approvals: undefined, failure: undefined });
+  neverCalled(answer);
 }
 
 /** Plain members, so that a failed turn can be stored for a reload. */

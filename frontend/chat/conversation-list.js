@@ -1,16 +1,22 @@
 /**
- * The list of the user's conversations. A `change` event follows each change; `available` is false for an agent that keeps
- * no conversations, and until the first answer.
+ * The list of the user's conversations, the last changed first: a page, and more on demand. A `change` event follows each
+ * change of the list, and `changed` a change that this tab made; `available` is false for an agent that keeps no
+ * conversations, and until the first answer.
  */
 
 const REFRESH_MS = 10_000;
+const PAGE = 50;
+/** The agent's limit. */
+const LONGEST_PAGE = 200;
 
 export class ConversationList extends EventTarget {
   available = false;
   search = '';
   /** What `undo` restores. @type {{id: string, title: string | null} | undefined} */
   deleted;
-  #timer;
+  #next;
+  #watching = new AbortController();
+  #readings = 0;
 
   /** @param {import('./threads.js').Threads} threads */
   constructor(threads) {
@@ -25,46 +31,75 @@ export class ConversationList extends EventTarget {
     return [...this.shown.filter(waits), ...this.shown.filter((each) => !waits(each))];
   }
 
-  /** Reads the list now and again while the page is visible. */
-  watch() {
-    clearInterval(this.#timer);
-    this.#timer = setInterval(() => { if (document.visibilityState === 'visible') this.refresh(); }, REFRESH_MS);
+  /** Whether there are conversations after those that are shown. */
+  get more() {
+    return this.#next !== undefined;
+  }
+
+  /** Reads the list now, again and again while the page is visible, and when it becomes visible. */
+  watch(page = globalThis.document) {
+    this.#watching.abort();
+    this.#watching = new AbortController();
+    const { signal } = this.#watching;
+    const refresh = () => { if (page.visibilityState === 'visible') this.refresh(); };
+    const timer = setInterval(refresh, REFRESH_MS);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    page?.addEventListener('visibilitychange', refresh, { signal });
     return this.refresh();
   }
 
   leave() {
-    clearInterval(this.#timer);
+    this.#watching.abort();
     Object.assign(this, { available: false, shown: [], search: '', deleted: undefined });
-    this.#changed();
+    this.#next = undefined;
+    this.#notify('change');
   }
 
-  /** Reads the list again. A failure leaves it as it is: the next question shows what is wrong. */
+  /**
+   * Reads the list again. A failure leaves it as it is: the next question shows what is wrong. A response has no effect if
+   * another reading has begun meanwhile, because it may be outdated.
+   */
   async refresh() {
+    const reading = this.#readings += 1;
+    const limit = Math.min(Math.max(this.shown.length, PAGE), LONGEST_PAGE);
+    await this.#read({ limit }, () => reading === this.#readings, (found) => this.#replaceFirst(found));
+  }
+
+  /** Adds the next page. */
+  async showMore() {
     const { search } = this;
-    try {
-      const found = await this.threads.list(search);
-      if (search !== this.search) return;
-      this.available = found !== undefined;
-      this.shown = found ?? [];
-      this.#changed();
-    } catch { /* as described */ }
+    const before = this.#next;
+    await this.#read({ limit: PAGE, before }, () => search === this.search && before === this.#next, ({ threads, next }) => {
+      const known = new Set(this.shown.map(({ id }) => id));
+      this.shown = [...this.shown, ...threads.filter(({ id }) => !known.has(id))];
+      this.#next = next ?? undefined;
+    });
   }
 
-  find(text) {
+  /** Searches all conversations, shown or not, by their titles. */
+  async find(text) {
     this.search = text;
-    return this.refresh();
+    const reading = this.#readings += 1;
+    await this.#read({ limit: PAGE }, () => reading === this.#readings, ({ threads, next }) => {
+      this.shown = threads;
+      this.#next = next ?? undefined;
+    });
   }
 
+  /** The new title is shown at once. If it is refused, `refresh` shows the former one. */
   async rename(id, title) {
-    if (title.trim() !== '') await this.threads.rename(id, title.trim());
-    await this.refresh();
+    this.shown = this.shown.map((each) => (each.id === id ? { ...each, title } : each));
+    this.#notify('change');
+    await this.threads.rename(id, title);
+    await this.#changeMade();
   }
 
   async remove(id) {
     const { title } = this.shown.find((each) => each.id === id) ?? { title: null };
     await this.threads.remove(id);
     this.deleted = { id, title };
-    await this.refresh();
+    this.shown = this.shown.filter((each) => each.id !== id);
+    await this.#changeMade();
   }
 
   /** Restores the conversation that was deleted last, and returns its id. */
@@ -72,11 +107,36 @@ export class ConversationList extends EventTarget {
     const { id } = this.deleted;
     await this.threads.restore(id);
     this.deleted = undefined;
-    await this.refresh();
+    await this.#changeMade();
     return id;
   }
 
-  #changed() {
-    this.dispatchEvent(new Event('change'));
+  async #read(page, isCurrent, take) {
+    const { signal } = this.#watching;
+    try {
+      const found = await this.threads.list({ search: this.search, ...page });
+      if (signal.aborted || !isCurrent()) return;
+      this.available = found !== undefined;
+      take(found ?? { threads: [], next: null });
+      this.#notify('change');
+    } catch { /* as `refresh` describes */ }
+  }
+
+  /** The first conversations anew. Those after them stay. */
+  #replaceFirst({ threads, next }) {
+    const found = new Set(threads.map(({ id }) => id));
+    const last = threads.at(-1)?.updated_at;
+    const after = next === null ? [] : this.shown.filter(({ id, updated_at: changed }) => !found.has(id) && changed < last);
+    this.shown = [...threads, ...after];
+    if (after.length === 0) this.#next = next ?? undefined;
+  }
+
+  #changeMade() {
+    this.#notify('changed');
+    return this.refresh();
+  }
+
+  #notify(type) {
+    this.dispatchEvent(new Event(type));
   }
 }

@@ -32,7 +32,9 @@ export function addEvent(answer, event) {
   } else if (event.type === 'begins') {
     for (const part of parts) if (part.id === event.id) part.text = '';
   } else if (event.type === 'messages') {
-    answer.parts = turnsOf(event.messages).at(-1)?.answer.parts ?? parts;
+    const turn = turnsOf(event.messages).at(-1);
+    if (turn) answer.parts = turn.answer.parts;
+    else for (const message of event.messages) addMessage(answer, message); // the end of a long answer
   } else if (event.type === 'accepted') {
     answer.accepted = true;
   } else if (event.type === 'tool_started') {
@@ -52,7 +54,7 @@ export function addEvent(answer, event) {
 }
 
 /**
- * The turns of a stored conversation.
+ * The turns of a stored conversation. Messages before the first question are left out (`History` keeps them).
  *
  * @param {object[]} messages in AG-UI's form, the oldest first
  * @param {object[]} approvals what the conversation waits for
@@ -71,6 +73,7 @@ export function turnsOf(messages, approvals = []) {
 
 function addMessage(answer, message) {
   const { id: messageId, content, role } = message;
+  addEvent(answer, { type: 'begins', id: messageId }); // a message may be stored again, in its last form
   if (role === 'reasoning') addEvent(answer, { type: 'reasoning', id: messageId, text: content });
   if (role === 'assistant' && content) addEvent(answer, { type: 'text', id: messageId, text: content });
   for (const { id, function: call } of message.toolCalls ?? []) {

@@ -15,20 +15,39 @@ export class Threads {
     Object.assign(this, { agentUrl, accessToken, fetch });
   }
 
-  /** A page of conversations, the last changed first. `undefined` if the agent keeps no conversations. */
-  async list(search = '') {
+  /**
+   * A page of conversations, the last changed first, and the cursor of the next one. `undefined` if the agent keeps no
+   * conversations.
+   *
+   * @param {{search?: string, limit?: number, before?: string}} page
+   * @returns {Promise<{threads: object[], next: string | null} | undefined>}
+   */
+  async list({ search = '', limit, before } = {}) {
+    const query = new URLSearchParams();
+    if (search !== '') query.set('search', search);
+    if (limit !== undefined) query.set('limit', limit);
+    if (before !== undefined) query.set('before', before);
     try {
-      const query = search === '' ? '' : `?search=${encodeURIComponent(search)}`;
-      return (await this.#call('GET', query, undefined, AbortSignal.timeout(LIST_MS))).threads;
+      return await this.#call('GET', query.size > 0 ? `?${query}` : '', undefined, AbortSignal.timeout(LIST_MS));
     } catch (error) {
       if (error.status === 404) return undefined;
       throw error;
     }
   }
 
-  /** A conversation with its messages, its open approvals, and whether a run goes on. */
-  read(id) {
-    return this.#call('GET', `/${id}`);
+  /** A conversation with its newest messages (those of the last turn at least), its open approvals, and its run. */
+  async read(id) {
+    const kept = await this.#call('GET', `/${id}`);
+    while (kept.next && !kept.messages.some(({ role }) => role === 'user')) {
+      const { messages, next } = await this.messages(id, kept.next);
+      Object.assign(kept, { messages: [...messages, ...kept.messages], next });
+    }
+    return kept;
+  }
+
+  /** The page of messages before a cursor, and the cursor of the page before it. */
+  messages(id, before) {
+    return this.#call('GET', `/${id}/messages?before=${before}`);
   }
 
   rename(id, title) {

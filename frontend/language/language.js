@@ -39,6 +39,14 @@ export class Language {
     return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);
   }
 
+  /** A moment: its time if it is of today, otherwise its date. */
+  moment(milliseconds, now = Date.now()) {
+    const day = (time) => new Date(time).toDateString();
+    if (day(milliseconds) === day(now)) return this.time(milliseconds);
+    const year = new Date(milliseconds).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric';
+    return new Intl.DateTimeFormat(this.code, { day: 'numeric', month: 'short', year }).format(milliseconds);
+  }
+
   /** A time to wait: "45 seconds", "12 minutes". */
   wait(seconds) {
     const [value, unit] = seconds <= 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];

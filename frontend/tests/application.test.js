@@ -15,7 +15,7 @@ function application(responses) {
   globalThis.fetch = async (url, options) => responses[new URL(url).pathname](options);
   const configuration = { agentUrl: 'https://agent.example', tokenStorage: 'session', conversationStorage: 'session' };
   return new Application({
-    configuration, language: new Language('en'), tabStorage, location: {}, otherTabs: new EventTarget(),
+    configuration, language: new Language('en'), tabStorage, location: {}, otherTabs: Object.assign(new EventTarget(), { postMessage() {} }),
   });
 }
 

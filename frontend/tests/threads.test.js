@@ -63,7 +63,7 @@ test('a failure keeps the list as it is', async () => {
 test('the search is sent to the agent', async () => {
   const { threads, requests } = agentWith([200, { threads: [], next: null }]);
   await new ConversationList(threads).find('leave & more');
-  assert.deepEqual(requests, [['GET', '/threads?search=leave%20%26%20more', undefined]]);
+  assert.deepEqual(requests, [['GET', '/threads?search=leave+%26+more&limit=50', undefined]]);
 });
 
 test('a deleted conversation can be restored', async () => {
@@ -76,4 +76,89 @@ test('a deleted conversation can be restored', async () => {
   assert.equal(await list.undo(), 'a');
   assert.deepEqual([list.shown.length, list.deleted], [1, undefined]);
   assert.deepEqual(requests.at(-2), ['POST', '/threads/a/restore', undefined]);
+});
+
+/** An agent with `count` conversations, of which `t0` was changed last; pages as the agent's. */
+function manyThreads(count) {
+  const all = Array.from({ length: count }, (_, n) => ({ ...thread(`t${n}`), updated_at: new Date(1e12 - n * 1000).toISOString() }));
+  const list = async ({ search = '', limit, before }) => {
+    const found = all.filter(({ title }) => title.includes(search));
+    const begin = before === undefined ? 0 : Number(before);
+    return { threads: found.slice(begin, begin + limit), next: begin + limit < found.length ? String(begin + limit) : null };
+  };
+  return { all, threads: { list } };
+}
+const ids = ({ shown }) => shown.map(({ id }) => id);
+
+test('more conversations are shown on demand, until there are no more', async () => {
+  const { all, threads } = manyThreads(120);
+  const list = new ConversationList(threads);
+  await list.refresh();
+  assert.deepEqual([list.shown.length, list.more], [50, true]);
+  await list.showMore();
+  await list.showMore();
+  assert.deepEqual([ids(list), list.more], [all.map(({ id }) => id), false]);
+});
+
+test('a refresh keeps the conversations that were loaded, in order, and drops those that are gone', async () => {
+  const { all, threads } = manyThreads(300);
+  const list = new ConversationList(threads);
+  await list.refresh();
+  for (let page = 0; page < 5; page += 1) await list.showMore();
+  assert.deepEqual([list.shown.length, list.more], [300, false]);
+  const [moved] = all.splice(250, 1);
+  all.unshift({ ...moved, updated_at: new Date(1e12 + 1000).toISOString() });
+  all.splice(100, 1);
+  await list.refresh();
+  assert.deepEqual(ids(list), all.map(({ id }) => id));
+});
+
+test('two readings at once show each conversation once', async () => {
+  const { threads } = manyThreads(120);
+  const list = new ConversationList(threads);
+  await list.refresh();
+  await Promise.all([list.showMore(), list.showMore(), list.refresh()]);
+  assert.deepEqual([list.shown.length, new Set(ids(list)).size], [100, 100]);
+});
+
+test('a search is about all conversations, and ends with the first page again', async () => {
+  const { threads } = manyThreads(120);
+  const list = new ConversationList(threads);
+  await list.refresh();
+  await list.find('of t11');
+  assert.deepEqual([ids(list), list.more], [['t11', 't110', 't111', 't112', 't113', 't114', 't115', 't116', 't117', 't118', 't119'], false]);
+  await list.find('');
+  assert.deepEqual([list.shown.length, list.more], [50, true]);
+});
+
+test('an outdated response has no effect', async () => {
+  const waiting = [];
+  const list = new ConversationList({ list: () => new Promise((resolve) => { waiting.push(resolve); }) });
+  const readings = [list.refresh(), list.refresh()];
+  waiting[1]({ threads: [thread('new')], next: null });
+  await readings[1];
+  waiting[0]({ threads: [thread('old')], next: null });
+  await readings[0];
+  assert.deepEqual(ids(list), ['new']);
+});
+
+test('a new title is shown at once, and the former one if it is refused', async () => {
+  const { threads } = agentWith([200, { threads: [thread('a')], next: null }], [503, {}], [200, { threads: [thread('a')], next: null }]);
+  const list = new ConversationList(threads);
+  await list.refresh();
+  const renamed = list.rename('a', 'new');
+  assert.equal(list.shown[0].title, 'new');
+  await assert.rejects(renamed);
+  await list.refresh();
+  assert.equal(list.shown[0].title, 'title of a');
+});
+
+test('a conversation is read to the question of its last turn', async () => {
+  const { threads, requests } = agentWith(
+    [200, { id: 't', messages: [{ id: 'a', role: 'assistant', content: 'A' }], next: 7, approvals: [], run: null }],
+    [200, { messages: [{ id: 'u', role: 'user', content: 'Q' }], next: 3 }],
+  );
+  const { messages, next } = await threads.read('t');
+  assert.deepEqual([messages.map(({ id }) => id), next], [['u', 'a'], 3]);
+  assert.deepEqual(requests.map(([, path]) => path), ['/threads/t', '/threads/t/messages?before=7']);
 });

@@ -43,17 +43,25 @@ export class TurnView {
     this.parts = element('div', { class: 'parts' });
     this.approvals = element('div', { class: 'approvals' });
     this.end = element('div', { class: 'end' });
-    this.element = element('li', { class: 'turn' },
-      element('article', { 'class': 'question', 'aria-label': language.text('chat.you') }, turn.question),
+    this.question = element('article', { 'class': 'question', 'aria-label': language.text('chat.you'), 'tabindex': -1 }, turn.question);
+    this.element = element('li', { class: 'turn' }, this.question,
       element('article', { 'class': 'answer', 'aria-label': language.text('chat.agent') }, this.parts, this.waiting, this.approvals, this.end));
-    this.update(false);
+    this.update(turn, false);
+  }
+
+  /** Puts the focus on the question. */
+  focus() {
+    this.question.focus({ preventScroll: true });
   }
 
   /**
+   * @param {import('../chat/conversation.js').Turn} turn the same one, perhaps as it was read again
    * @param {boolean} last whether this is the last turn, whose question can be asked again
    * @param {boolean} editing whether its question is being edited
    */
-  update(last, editing = false) {
+  update(turn, last, editing = false) {
+    if (turn !== this.turn) this.#ended = '';
+    this.turn = turn;
     const { parts, status, approvals = [], failure } = this.turn.answer;
     this.#updateApprovals(approvals, failure);
     while (this.#parts.length > parts.length) this.#parts.pop().element.remove();

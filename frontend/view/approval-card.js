@@ -3,45 +3,73 @@
  * approves, changes the arguments, or declines with words of their own.
  */
 
+import { ArgumentField } from './argument-field.js';
 import { element } from './element.js';
 import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 import { identityBadge, identityKind, serviceName } from './identity.js';
 
 const LONGEST_SHOWN = 200;
+/** Seconds before the end, at which screen readers are reminded once. */
+const SOON = 60;
 
 export class ApprovalCard {
+  #refusal;
+  #announced = 2 * SOON;
+
   /**
    * @param {object} approval in the agent's form (`Approval` of its API)
-   * @param {{decide: (approval: object, decision: object) => void, signIn: () => void}} actions
+   * @param {{decide: (approval: object, decision: object) => void, signIn: () => void, announce: (text: string) => void}} actions
    */
   constructor(language, approval, actions) {
     Object.assign(this, { language, approval, actions });
+    this.title = language.text(`approval.title_${approval.kind}`, this.#names());
     this.countdown = element('p', { class: 'note', role: 'timer' });
     this.failure = element('p', { class: 'symptom', role: 'alert', hidden: true });
     this.buttons = element('div', { class: 'actions' });
-    this.fields = element('div', {});
-    const heading = element('h3', {}, icon('question'), language.text(`approval.title_${approval.kind}`, this.#names()));
-    this.element = element('section', { 'class': 'card approval', 'aria-label': language.text('approval.label') },
-      heading, ...this.#particulars(), this.fields, this.failure, this.countdown, this.buttons);
+    this.fields = element('div', { class: 'fields' });
+    this.particulars = element('div', { class: 'what' }, ...this.#particulars());
+    const label = `${language.text('approval.label')}: ${this.title}`;
+    this.element = element('section', { 'class': 'card approval', 'aria-label': label, 'tabindex': -1 },
+      element('h3', {}, icon('question'), this.title), this.particulars, this.fields, this.failure, this.countdown, this.buttons);
+    this.element.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.#back(); });
     this.#showChoice();
     this.tick();
   }
 
+  /** Puts the focus on the card, not on a button of it: a key that is pressed by chance decides nothing. */
+  focus() {
+    this.element.focus({ preventScroll: true });
+  }
+
   /** @param {object | undefined} failure why the last decision was refused */
   refused(failure) {
+    if (failure === this.#refusal) return;
+    this.#refusal = failure;
     this.failure.hidden = failure === undefined;
     if (failure) this.failure.textContent = this.language.sentence(failureWords(this.language, failure).symptom);
   }
 
-  /** Once a second: the time that is left. */
+  /** Once a second: the time that is left. Screen readers are reminded a minute before the end, and at the end. */
   tick(now = Date.now()) {
+    const { language } = this;
     const seconds = Math.ceil((Date.parse(this.approval.expires_at) - now) / 1000);
-    const expired = seconds <= 0;
-    this.countdown.textContent = expired
-      ? this.language.text('approval.expired')
-      : this.language.text('approval.expires', { wait: this.language.wait(seconds) });
-    for (const button of this.buttons.querySelectorAll('.primary')) button.disabled = expired;
+    const wait = language.wait(Math.max(seconds, 0));
+    const over = language.text('approval.expired');
+    this.countdown.textContent = seconds <= 0 ? over : language.text('approval.expires', { wait });
+    if (seconds <= 0 && this.#announced > 0) this.#expire(over);
+    else if (seconds > 0 && seconds <= SOON && this.#announced > SOON) this.actions.announce(language.text('approval.soon', { wait }));
+    this.#announced = Math.min(this.#announced, seconds);
+  }
+
+  /** Nothing can be decided any more. */
+  #expire(text) {
+    const focused = this.element.contains(document.activeElement);
+    this.fields.replaceChildren();
+    this.buttons.replaceChildren();
+    this.element.classList.add('expired');
+    if (focused) this.focus();
+    this.actions.announce(text);
   }
 
   #names() {
@@ -67,10 +95,20 @@ export class ApprovalCard {
     ];
   }
 
+  /** From the fields to the choice, with the focus on the button that showed them. */
+  #back() {
+    if (!this.opener) return;
+    const { opener } = this;
+    this.#showChoice();
+    this.buttons.querySelector(`[data-name=${opener}]`)?.focus();
+  }
+
   #showChoice() {
     const { approval, actions } = this;
     const decide = (decision) => actions.decide(approval, decision);
+    this.opener = undefined;
     this.fields.replaceChildren();
+    this.element.classList.remove('in-edit');
     if (approval.kind === 'tool_call') {
       this.#show([
         this.#button('approve', 'primary', () => decide({ decision: 'approve' })),
@@ -90,64 +128,47 @@ export class ApprovalCard {
   }
 
   #showFields() {
-    const fields = Object.entries(this.approval.arguments).map(([name, value]) => new Field(name, value));
-    this.fields.replaceChildren(...fields.map(({ element: shownField }) => shownField));
+    const fields = Object.entries(this.approval.arguments).map(([name, value]) => new ArgumentField(this.language, name, value));
+    this.opener = 'edit';
+    this.element.classList.add('in-edit');
+    this.fields.replaceChildren(...fields.map((field) => field.element));
     this.#show([
       this.#button('approve_edited', 'primary', () => {
         const values = fields.map((field) => [field.name, field.read()]);
-        if (values.every(([, value]) => value !== undefined)) {
-          this.actions.decide(this.approval, { decision: 'edit', arguments: Object.fromEntries(values) });
-        }
+        const wrong = fields.find(({ invalid }) => invalid);
+        if (wrong) wrong.input.focus();
+        else this.actions.decide(this.approval, { decision: 'edit', arguments: Object.fromEntries(values) });
       }),
-      this.#button('back', 'quiet', () => this.#showChoice()),
+      this.#button('back', 'quiet', () => this.#back()),
     ]);
-    fields[0]?.input.focus();
+    this.#enter(fields[0]?.input);
   }
 
   #showWords() {
-    const words = element('textarea', { 'rows': 2, 'maxlength': 1000, 'aria-label': this.language.text('approval.words') });
+    const words = element('textarea', { rows: 2, maxlength: 1000 });
+    this.opener = 'decline';
     this.fields.replaceChildren(element('label', {}, this.language.text('approval.words'), words));
     this.#show([
       this.#button('decline_now', 'primary', () => {
         const message = words.value.trim();
         this.actions.decide(this.approval, message ? { decision: 'reject', message } : { decision: 'reject' });
       }),
-      this.#button('back', 'quiet', () => this.#showChoice()),
+      this.#button('back', 'quiet', () => this.#back()),
     ]);
-    words.focus();
+    this.#enter(words);
+  }
+
+  #enter(field) {
+    field?.focus();
+    this.buttons.scrollIntoView({ block: 'nearest' });
   }
 
   #show(buttons) {
     this.buttons.replaceChildren(...buttons);
-    this.tick();
   }
 
   #button(name, kind, onclick) {
-    return element('button', { type: 'button', class: kind, onclick }, this.language.text(`approval.${name}`));
-  }
-}
-
-/** One argument of a call, to be changed: as text, or as JSON if it is neither a text nor a number. */
-class Field {
-  constructor(name, value) {
-    this.name = name;
-    this.isText = typeof value === 'string';
-    this.input = element('textarea', { rows: 1 });
-    this.input.value = this.isText ? value : JSON.stringify(value);
-    this.element = element('label', {}, name, this.input);
-  }
-
-  /** The value; `undefined` if it is no JSON, which the field then shows. */
-  read() {
-    if (this.isText) return this.input.value;
-    try {
-      this.input.removeAttribute('aria-invalid');
-      return JSON.parse(this.input.value);
-    } catch {
-      this.input.setAttribute('aria-invalid', 'true');
-      this.input.focus();
-      return undefined;
-    }
+    return element('button', { 'type': 'button', 'class': kind, 'data-name': name, onclick }, this.language.text(`approval.${name}`));
   }
 }
 

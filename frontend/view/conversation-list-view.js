@@ -1,11 +1,19 @@
-/** The list of conversations: those that wait for the user first. Search, rename, delete and undo. */
+/** The list of conversations: those that wait for the user first. Search, more on demand, rename, delete and undo. */
 
-import { element } from './element.js';
+import { ConversationItem } from './conversation-item.js';
+import { arrange, element } from './element.js';
+import { failureWords } from './failure.js';
 import { icon } from './icon.js';
 
+/** A pause in typing, after which the search is sent. */
+const PAUSE_MS = 200;
+const wide = () => matchMedia('(min-width: 70rem)');
+
 export class ConversationListView {
-  #renaming;
   #shown = '';
+  #items = new Map();
+  #typing;
+  #announced = '';
 
   /**
    * @param {import('../application.js').Application} app
@@ -16,13 +24,22 @@ export class ConversationListView {
     Object.assign(this, { app, language });
     this.search = element('input', {
       'type': 'search', 'placeholder': language.text('list.search'), 'aria-label': language.text('list.search'),
-      'oninput': () => conversations.find(this.search.value.trim()),
+      'value': conversations.search, 'oninput': () => this.#find(),
     });
-    this.list = element('ul', {});
+    this.list = element('ul', { 'aria-label': language.text('list.title') });
+    this.empty = element('li', { class: 'note' });
+    this.moreButton = element('button', { type: 'button', class: 'quiet', onclick: () => this.#showMore() }, icon('down'), language.text('list.more'));
+    this.more = element('li', { class: 'more' }, this.moreButton);
     this.undo = element('div', { class: 'card notice', role: 'status', hidden: true });
-    this.element = element('details', { class: 'conversations', open: matchMedia('(min-width: 70rem)').matches, hidden: true },
-      element('summary', {}, icon('list'), language.text('list.title'), this.count = element('span', { class: 'count' })),
-      element('div', { class: 'panel' }, this.search, this.list, this.undo));
+    this.status = element('p', { class: 'visually-hidden', role: 'status' });
+    this.failure = element('p', { class: 'problem', role: 'alert' });
+    this.summary = element('summary', {}, icon('list'), language.text('list.title'), this.count = element('span', { class: 'count' }));
+    this.element = element('details', { class: 'conversations', open: wide().matches, hidden: true },
+      this.summary, element('div', { class: 'panel' }, this.search, this.list, this.failure, this.undo, this.status));
+    this.#loadAtEnd(signal);
+    this.list.addEventListener('keydown', (event) => this.#move(event));
+    this.element.addEventListener('keydown', ({ key, defaultPrevented }) => { if (key === 'Escape' && !defaultPrevented) this.#fold(); });
+    wide().addEventListener('change', ({ matches }) => { this.element.open = matches; }, { signal });
     conversations.addEventListener('change', () => this.update(), { signal });
     app.chat.addEventListener('turns', () => this.update(), { signal });
     this.update();
@@ -30,69 +47,120 @@ export class ConversationListView {
 
   update() {
     const { conversations, chat } = this.app;
-    const { inOrder, available, deleted } = conversations;
-    const state = JSON.stringify([inOrder, available, deleted, chat.thread, this.#renaming]);
+    const { inOrder, available, deleted, more, search } = conversations;
+    const state = JSON.stringify([inOrder, available, deleted, more, search, chat.thread]);
     if (state === this.#shown) return;
     this.#shown = state;
     this.element.hidden = !available;
     const waiting = inOrder.reduce((sum, { pending_approvals: count }) => sum + count, 0);
     this.count.textContent = waiting > 0 ? this.language.text('list.waiting', { count: waiting }) : '';
-    this.list.replaceChildren(...inOrder.map((each) => this.#item(each)));
-    if (inOrder.length === 0) this.list.append(element('li', { class: 'note' }, this.language.text('list.empty')));
+    this.#items = new Map(inOrder.map(({ id }) => [id, this.#items.get(id) ?? this.#newItem()]));
+    for (const thread of inOrder) this.#items.get(thread.id).update(thread, thread.id === chat.thread);
+    this.empty.textContent = this.language.text(search === '' ? 'list.empty' : 'list.none_found');
+    arrange(this.list, [...[...this.#items.values()].map((item) => item.element), inOrder.length === 0 && this.empty, more && this.more].filter(Boolean));
+    this.#showUndo(deleted);
+    this.#announce(search, inOrder.length, more);
+  }
+
+  #newItem() {
+    const { conversations } = this.app;
+    return new ConversationItem(this.language, {
+      open: (id) => this.#open(id),
+      rename: (id, title) => this.#try(conversations.rename(id, title)),
+      remove: (id) => this.#remove(id),
+    });
+  }
+
+  #find() {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => this.app.conversations.find(this.search.value.trim()), PAUSE_MS);
+  }
+
+  /** Puts the focus on the first of the conversations that were added. */
+  async #showMore() {
+    const before = new Set(this.#items.keys());
+    await this.app.conversations.showMore();
+    const added = [...this.#items.keys()].find((id) => !before.has(id));
+    if (added !== undefined) this.#items.get(added).focus();
+  }
+
+  /** The end of the list loads more when it is scrolled to. With the focus on it, the button does. */
+  #loadAtEnd(signal) {
+    const observer = new IntersectionObserver(([{ isIntersecting: seen }]) => {
+      if (seen && document.activeElement !== this.moreButton) this.app.conversations.showMore();
+    }, { root: this.list, rootMargin: '200px' });
+    observer.observe(this.more);
+    signal.addEventListener('abort', () => observer.disconnect());
+  }
+
+  /** The focus goes to the next conversation. */
+  async #remove(id) {
+    const ids = [...this.#items.keys()];
+    const at = ids.indexOf(id);
+    await this.#try(this.app.removeConversation(id));
+    const next = this.#items.get(ids[at + 1]) ?? this.#items.get(ids[at - 1]);
+    if (this.#items.has(id) || !document.activeElement?.matches('body')) return;
+    (next ?? this.search).focus();
+  }
+
+  async #undo() {
+    const id = await this.app.conversations.undo();
+    await this.#open(id);
+    this.#items.get(id)?.focus();
+  }
+
+  #showUndo(deleted) {
+    const state = JSON.stringify(deleted ?? null);
+    if (this.undo.dataset.shown === state) return;
+    this.undo.dataset.shown = state;
     this.undo.hidden = !deleted;
-    if (deleted) {
-      this.undo.replaceChildren(element('span', {}, this.language.text('list.deleted', { title: this.#title(deleted) })),
-        this.#button('chat.undo', async () => this.#open(await conversations.undo())));
+    if (!deleted) return;
+    const title = deleted.title || this.language.text('list.untitled');
+    this.undo.replaceChildren(element('span', {}, this.language.text('list.deleted', { title })),
+      element('button', { type: 'button', class: 'quiet', onclick: () => this.#try(this.#undo()) }, this.language.text('chat.undo')));
+  }
+
+  /** Shows why an action failed. The list then is as it was. */
+  async #try(action) {
+    this.failure.textContent = '';
+    try {
+      await action;
+    } catch (error) {
+      const { symptom, remedy } = failureWords(this.language, error);
+      this.failure.textContent = `${this.language.sentence(symptom)} ${this.language.sentence(remedy)}`;
+      this.#shown = '';
+      this.app.conversations.refresh();
     }
-    this.list.querySelector('input')?.focus();
   }
 
-  #item(thread) {
-    const { id, status, pending_approvals: waiting } = thread;
-    if (id === this.#renaming) return this.#renameItem(thread);
-    const { language, app } = this;
-    const title = this.#title(thread);
-    const current = id === app.chat.thread;
-    return element('li', { class: current && 'current' },
-      element('button', { 'type': 'button', 'class': 'open', 'aria-current': current && 'true', 'onclick': () => this.#open(id) },
-        element('span', { class: 'title' }, title),
-        waiting > 0 && element('span', { class: 'badge badge-waiting' }, language.text('list.waits')),
-        status === 'running' && element('span', { class: 'spinner', title: language.text('list.running') })),
-      this.#iconButton('edit', 'list.rename', title, () => this.#rename(id)),
-      this.#iconButton('trash', 'list.delete', title, () => app.removeConversation(id).catch(() => {})));
+  #announce(search, count, more) {
+    if (search === this.#announced) return;
+    this.#announced = search;
+    this.status.textContent = search === '' ? '' : this.language.text(more ? 'list.found_more' : 'list.found', { count });
   }
 
-  #renameItem({ id, title }) {
-    const input = element('input', { 'type': 'text', 'maxlength': 200, 'value': title ?? '', 'aria-label': this.language.text('list.new_title') });
-    const end = (event) => {
-      event.preventDefault();
-      this.#renaming = undefined;
-      this.app.conversations.rename(id, input.value).catch(() => this.update());
-    };
-    input.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#rename(undefined); });
-    return element('li', {}, element('form', { onsubmit: end }, input, element('button', { type: 'submit', class: 'quiet' }, this.language.text('list.save'))));
+  /** The arrow keys move the focus between conversations. */
+  #move(event) {
+    const entries = [...this.list.querySelectorAll('.open')];
+    const at = entries.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    entries[to]?.focus();
   }
 
-  #rename(id) {
-    this.#renaming = id;
-    this.update();
+  /** Where the panel covers the conversation, Esc folds it. */
+  #fold() {
+    if (wide().matches || !this.element.open) return;
+    this.element.open = false;
+    this.summary.focus();
   }
 
   #open(id) {
-    if (!matchMedia('(min-width: 70rem)').matches) this.element.open = false;
-    return this.app.openConversation(id).catch(() => {});
-  }
-
-  #title({ title }) {
-    return title || this.language.text('list.untitled');
-  }
-
-  #button(label, onclick) {
-    return element('button', { type: 'button', class: 'quiet', onclick }, this.language.text(label));
-  }
-
-  #iconButton(name, label, title, onclick) {
-    const text = this.language.text(label, { title });
-    return element('button', { 'type': 'button', 'class': 'quiet small', 'title': text, 'aria-label': text, onclick }, icon(name));
+    if (!wide().matches && this.element.open) {
+      this.element.open = false;
+      this.summary.focus(); // the focus would be lost with the list
+    }
+    return this.#try(this.app.openConversation(id));
   }
 }

@@ -4,7 +4,8 @@ import { answerText } from '../chat/conversation.js';
 import { ChainView } from './chain.js';
 import { Composer } from './composer.js';
 import { ConversationListView } from './conversation-list-view.js';
-import { element } from './element.js';
+import { EarlierMessages } from './earlier-messages.js';
+import { arrange, element } from './element.js';
 import { TurnView } from './answer.js';
 import { failureWords } from './failure.js';
 import { firstQuestions } from './first-questions.js';
@@ -19,7 +20,9 @@ export class ConversationView {
   #turns = [];
   #observing = new AbortController();
   #frame;
-  #lastStatus;
+  #announced = {};
+  #shown = {};
+  #card;
   #draftBeforeEdit = '';
 
   /** @param {import('../application.js').Application} app */
@@ -33,6 +36,7 @@ export class ConversationView {
     this.chain = new ChainView(language, session, app.name, this.#observing.signal);
     this.first = firstQuestions(language, app.suggestions, send);
     this.list = element('ol', { class: 'turns' });
+    this.earlier = new EarlierMessages(language, chat, (count) => this.#earlierShown(count));
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
     this.expiry = element('div', { class: 'card expiry', role: 'status', hidden: true });
     this.latest = element('button', { type: 'button', class: 'latest', hidden: true, onclick: () => this.#scrollToEnd() },
@@ -41,12 +45,13 @@ export class ConversationView {
     this.element = element('main', { class: 'chat' },
       this.conversations.element,
       this.chain.element,
-      element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label') }, this.first, this.list),
+      this.section = element('section', { 'class': 'conversation', 'aria-label': language.text('chat.label'), 'tabindex': -1 },
+        this.earlier.element, this.first, this.list),
       element('div', { class: 'foot' }, this.latest, this.expiry, this.notice.element, this.composer.element),
       this.status);
 
     const { signal } = this.#observing;
-    chat.addEventListener('turns', () => this.#update({ follow: true }), { signal });
+    chat.addEventListener('turns', () => this.#update({ follow: this.#isNews() || this.#atEnd() }), { signal });
     chat.addEventListener('answer', () => this.#scheduleUpdate(), { signal });
     addEventListener('scroll', () => this.#showLatest(), { signal, passive: true });
     this.#update({ follow: true });
@@ -67,6 +72,7 @@ export class ConversationView {
   tick(seconds) {
     this.#turns.at(-1)?.tick();
     this.#updateExpiry(seconds);
+    this.#updateComposer();
   }
 
   #updateExpiry(seconds) {
@@ -96,20 +102,28 @@ export class ConversationView {
     });
   }
 
+  /** Whether another conversation is shown than before, or another last turn. */
+  #isNews() {
+    const { thread, turns } = this.app.chat;
+    const last = turns.at(-1)?.id;
+    const news = thread !== this.#shown.thread || last !== this.#shown.last;
+    this.#shown = { thread, last };
+    return news;
+  }
+
   #update({ follow }) {
     const { turns, editing, busy } = this.app.chat;
-    while (this.#turns.length > 0 && this.#turns.at(-1).turn !== turns[this.#turns.length - 1]) {
-      this.#turns.pop().element.remove();
-    }
-    for (const turn of turns.slice(this.#turns.length)) {
-      const view = new TurnView(this.language, turn, {
-        signIn: () => this.app.signIn(), decide: (approval, decision) => this.app.decide(approval, decision), askAgain: () => this.app.askAgain(), edit: () => this.#edit(),
-        announce: (text) => { this.status.textContent = text; },
-      });
-      this.#turns.push(view);
-      this.list.append(view.element);
-    }
-    this.#turns.forEach((view, index) => view.update(index === turns.length - 1, editing && !busy && index === turns.length - 1));
+    const inCard = this.#card?.element.contains(document.activeElement);
+    const fromEnd = document.documentElement.scrollHeight - document.documentElement.scrollTop;
+    const grown = this.#turns.length > 0 && turns.findIndex(({ id }) => id === this.#turns[0].turn.id) > 0;
+    const views = new Map(this.#turns.map((view) => [view.turn.id, view]));
+    this.#turns = turns.map((turn) => views.get(turn.id) ?? this.#newTurn(turn));
+    arrange(this.list, this.#turns.map((view) => view.element));
+    this.#turns.forEach((view, index) => {
+      const last = index === turns.length - 1;
+      view.update(turns[index], last, last && editing && !busy);
+    });
+    this.earlier.update();
     this.first.hidden = turns.length > 0;
     this.list.hidden = turns.length === 0;
     this.chain.update(turns.at(-1));
@@ -117,7 +131,46 @@ export class ConversationView {
     this.#updateComposer();
     this.#announce(turns.at(-1));
     if (follow && turns.length > 0) this.#scrollToEnd();
+    else if (grown) document.documentElement.scrollTop = document.documentElement.scrollHeight - fromEnd;
+    this.#moveFocus(inCard);
     this.#showLatest();
+  }
+
+  #newTurn(turn) {
+    const { app } = this;
+    return new TurnView(this.language, turn, {
+      signIn: () => app.signIn(),
+      decide: (approval, decision) => app.decide(approval, decision),
+      askAgain: () => app.askAgain(),
+      edit: () => this.#edit(),
+      announce: (text) => { this.status.textContent = text; },
+    });
+  }
+
+  /** The focus goes to a card when it appears, and from a card that was decided into the composer. */
+  #moveFocus(wasInCard) {
+    const [card] = this.#turns.at(-1)?.cards ?? [];
+    if (card === this.#card) return;
+    this.#card = card;
+    if (card && (wasInCard || this.#mayMoveFocus())) card.focus();
+    else if (wasInCard) this.#settle();
+  }
+
+  /** Not while the user writes, or reads elsewhere. */
+  #mayMoveFocus() {
+    const at = document.activeElement;
+    return at === document.body || (at === this.composer.input && this.composer.draft === '') || at.matches('.open, .conversations summary, .conversation, .question');
+  }
+
+  /** Into the composer; on a touch screen, where that opens the keyboard, onto the conversation. */
+  #settle() {
+    if (matchMedia('(pointer: coarse)').matches) this.section.focus({ preventScroll: true });
+    else this.focus();
+  }
+
+  #earlierShown(count) {
+    this.status.textContent = this.language.text('chat.earlier_shown', { count });
+    if (!this.app.chat.hasEarlier) this.#turns[0].focus(); // the button, which had the focus, is hidden
   }
 
   #updateComposer() {
@@ -145,13 +198,15 @@ export class ConversationView {
 
   /** Announces to screen readers the beginning of an answer and the complete answer, not each piece. */
   #announce(turn) {
-    const status = turn?.answer.status;
-    if (status === this.#lastStatus) return;
-    const before = this.#lastStatus;
-    this.#lastStatus = status;
+    const { thread } = this.app.chat;
+    const { status, approvals = [] } = turn?.answer ?? {};
+    const waits = approvals.map(({ id }) => id).join();
+    const before = this.#announced;
+    if (thread === before.thread && status === before.status && waits === before.waits) return;
+    this.#announced = { thread, status, waits };
     if (status === 'streaming') this.status.textContent = this.language.text('chat.status_asking');
-    else if (status === 'waiting') this.status.textContent = this.language.text('approval.announced');
-    else if (before === 'streaming') this.status.textContent = this.#ended(turn.answer);
+    else if (status === 'waiting') this.status.textContent = this.language.text('approval.announced', { title: this.#turns.at(-1).cards[0].title });
+    else if (before.status === 'streaming' && before.thread === thread) this.status.textContent = this.#ended(turn.answer);
   }
 
   #ended(answer) {

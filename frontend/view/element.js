@@ -19,3 +19,14 @@ export function element(name, attributes = {}, ...children) {
   node.append(...children.filter((child) => child !== undefined && child !== false));
   return node;
 }
+
+/** Makes `children` the children of `parent`, in this order. Those in their place are not moved, and the focus stays. */
+export function arrange(parent, children) {
+  const focused = document.activeElement;
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+  if (document.activeElement !== focused && parent.contains(focused)) focused.focus({ preventScroll: true });
+}

@@ -21,6 +21,7 @@ const PATHS = {
   trash: 'M4.5 6h11M8 6V4.2h4V6m2.2 0-.6 10H6.4L5.8 6',
   clock: 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM10 6v4l2.6 1.8',
   down: 'M10 4v12m-5-5 5 5 5-5',
+  up: 'M10 16V4M5 9l5-5 5 5',
   chevron: 'M7.5 5l5 5-5 5',
 };
 const SVG = 'http://www.w3.org/2000/svg';

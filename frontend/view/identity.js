@@ -33,8 +33,9 @@ export function identityBadge(language, kind) {
     element('span', { class: 'badge-text' }, language.text(`identity.${kind}`)));
 }
 
-/** The display name of a service. */
+/** The display name of a service; of one that is not known, a description. */
 export function serviceName(language, service) {
+  if (service === undefined || service === null) return language.text('service.unnamed');
   const key = `service.${service}`;
   return language.has(key) ? language.text(key) : String(service);
 }

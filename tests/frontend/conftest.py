@@ -12,15 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 from starlette.middleware.cors import CORSMiddleware
 
+from agent.api.app import create_app
+from agent.composition.agent import Agent
+from agent.settings.settings import read_settings
+from graph.models.provider import ChatModelProvider
+from tests.agent.api.threads.served_threads import WaitingModel
 from tests.frontend.chat_page import PAGE
+from tests.frontend.lasting_agent import LastingAgent
 from tests.frontend.page_switch import PageSwitch
 from tests.frontend.sandbox_sign_in import fill_form
 from tests.frontend.scripted_agent import ScriptedAgent
+from tests.graph.conftest import DONE
 
 PAGE_ORIGIN = "http://localhost:9001"
 CHROMIUM_ARGUMENTS = (
@@ -144,6 +152,57 @@ async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted
     await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', '{session}')")
     await page.goto(PAGE)
     return page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other_device(browser: Browser, browser_context: Watched) -> AsyncIterator[Page]:
+    """A page in a browser of its own: nothing is shared with the first."""
+    context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    yield await Watched(context, browser_context.faults).new_page()
+    await context.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def served_lasting_agent(
+    serving: Serving, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, WaitingModel, httpx.AsyncClient]]:
+    """Tests use `lasting_agent`."""
+    running, clock = running_sandbox
+    variables = {
+        "ACCESS_IDENTITY": "Human",
+        "CORS_ALLOWED_ORIGINS": PAGE_ORIGIN,
+        "CONVERSATIONS_URL": f"sqlite:///{tmp_path_factory.mktemp('lasting') / 'conversations.db'}",
+        "MAX_REQUESTS_PER_MINUTE": "0",
+    }
+    settings = read_settings(running.environment | variables)
+    model = WaitingModel(turns=[])
+    agent = Agent(settings, clock=clock, model=ChatModelProvider(model))
+    async with (
+        serving(create_app(settings, agent)) as origin,
+        httpx.AsyncClient(timeout=30, trust_env=False) as http,
+    ):
+        yield origin, model, http
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def lasting_agent(
+    served_lasting_agent: Any, sandbox: Any, page_switch: Any, browser_context: Watched
+) -> LastingAgent:
+    """An agent that keeps conversations, of which there are none yet, and the page configured for it."""
+    agent = LastingAgent(*served_lasting_agent, sandbox)
+    agent.will_say(DONE)
+    for user in ("alice", "bob"):
+        await agent.ask("DELETE", "/threads", user=user)
+    page_switch[0].configure(
+        {
+            "API_URL": agent.origin,
+            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
+            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
+            "CLIENT_ID": "app_client01",
+            "SCOPE": "https://agent.sandbox.example|agent.access",
+        }
+    )
+    return agent
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""An agent that keeps conversations, with a model that follows a script, and the page of a signed-in user."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from playwright.async_api import Page
+
+from tests.agent.api.threads.served_threads import WaitingModel
+from tests.conftest import Sandbox
+from tests.frontend.chat_page import PAGE
+from tests.graph.conftest import calls
+
+APPLY = "Apply for three days of leave from Monday"
+LEAVE_CALL = calls(("leave_apply", {"days": 3, "first_day": "2026-11-30"}))
+"""A response of the model that waits for an approval."""
+
+
+@dataclass
+class LastingAgent:
+    """The agent, its model and its users."""
+
+    origin: str
+    model: WaitingModel
+    http: httpx.AsyncClient
+    sandbox: Sandbox
+
+    def will_say(self, *turns: Any, waits: bool = False) -> None:
+        """The model's responses. With `waits`, each stops after its first piece until `model.go_on`."""
+        self.model.turns = list(turns)
+        self.model.waits = waits
+        self.model.go_on.clear()
+        self.model.waiting.clear()
+
+    async def ask(self, method: str, path: str, body: Any = None, user: str = "alice") -> httpx.Response:
+        """One request of `user`, as of another device."""
+        headers = {"Authorization": f"Bearer {self.sandbox.access_token(user)}"}
+        response = await self.http.request(method, self.origin + path, json=body, headers=headers)
+        return response.raise_for_status()
+
+    async def open_page(self, page: Page, user: str = "alice") -> Page:
+        """The page with a session of `user` in its tab, as after a sign-in."""
+        person = json.dumps([self.sandbox.issuer, user])
+        session = {
+            "accessToken": self.sandbox.access_token(user),
+            "subject": user,
+            "person": person,
+            "name": user.title(),
+        }
+        text = json.dumps(json.dumps(session))
+        await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', {text})")
+        await page.goto(PAGE)
+        await page.locator(".conversations").wait_for()
+        return page
+
+
+def card(page: Page) -> Any:
+    """The approval that the conversation waits for."""
+    return page.get_by_role("region", name="Approval")
+
+
+def listed(page: Page) -> Any:
+    """The conversations in the list."""
+    return page.locator(".conversations .open")
+
+
+def prose(page: Page) -> Any:
+    """The text of the last answer."""
+    return page.get_by_role("article", name="Agent").last.locator(".prose")

@@ -1,0 +1,152 @@
+"""Approvals and the list of conversations by keyboard and screen reader: focus, keys, announcements."""
+
+import re
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, expect
+
+from tests.frontend.chat_page import ask, question
+from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+
+
+def focused(page: Page) -> Any:
+    return page.locator(":focus")
+
+
+async def status(page: Page, text: str) -> None:
+    """Waits until a live region has the text."""
+    await expect(page.get_by_role("status").filter(has_text=text)).not_to_have_count(0)
+
+
+async def test_approval_is_decided_by_keyboard(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await expect(card(page)).to_be_focused()
+    await status(page, "The agent waits for your approval. The agent wants to call the leave service")
+    order = []
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+        order.append(await focused(page).evaluate("(at) => at.innerText || at.id"))
+    assert order == ["Approve", "Change", "Decline", "question"]
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(card(page).get_by_label("days")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(card(page).get_by_role("button", name="Change")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(card(page).get_by_label("What should the agent know?")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(card(page).get_by_role("button", name="Decline")).to_be_focused()
+    await card(page).get_by_role("button", name="Approve").press("Enter")
+    await expect(prose(page)).to_have_text("Applied.")
+    await expect(question(page)).to_be_focused()
+    await status(page, "Answer complete: Applied.")
+
+
+async def test_card_does_not_take_the_focus_from_a_user_who_writes(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL.model_copy(update={"content": "One moment."}), waits=True)
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await expect(prose(page)).to_have_text("One")
+    await question(page).press_sequentially("Not")
+    lasting_agent.model.go_on.set()
+    await status(page, "The agent waits for your approval.")
+    await expect(question(page)).to_be_focused()
+    await expect(question(page)).to_have_value("Not")
+
+
+async def test_countdown_is_announced_near_its_end_only(
+    browser_context: Any, other_device: Page, lasting_agent: LastingAgent
+) -> None:
+    page = other_device  # its clock is that of no other test
+    lasting_agent.will_say(LEAVE_CALL)
+    await page.clock.install()
+    await lasting_agent.open_page(page)
+    await page.evaluate(
+        """() => {
+          window.announced = [];
+          const live = '[role=status], [role=alert], [aria-live]:not([aria-live=off])';
+          new MutationObserver((changes) => {
+            for (const { target } of changes) {
+              const region = target.parentElement?.closest(live) ?? (target.matches?.(live) && target);
+              if (region && region.textContent) window.announced.push(region.textContent);
+            }
+          }).observe(document.body, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await expect(card(page).get_by_role("timer")).to_contain_text("10 minutes")
+    await page.evaluate("window.announced.length = 0")
+    await page.clock.run_for(530_000)
+    await expect(card(page).get_by_role("timer")).to_contain_text("seconds")
+    await page.clock.run_for(80_000)
+    await expect(card(page)).to_contain_text("The time to decide is over. Nothing was called.")
+    await expect(card(page).get_by_role("button")).to_have_count(0)
+    announced = await page.evaluate("window.announced")
+    assert len(announced) == 2, announced
+    assert re.fullmatch(r"The agent waits for your approval for another \d+ seconds\.", announced[0])
+    assert announced[1] == "The time to decide is over. Nothing was called."
+
+
+async def test_list_is_used_by_keyboard(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    for place, title in (("1", "three"), ("2", "two"), ("3", "one")):
+        await lasting_agent.ask("POST", "/threads", {"id": place, "title": title})
+    await lasting_agent.open_page(page)
+    await expect(listed(page)).to_have_count(3)
+    await page.get_by_label("Search conversations").focus()
+    await page.keyboard.press("Tab")
+    await expect(focused(page)).to_have_attribute("title", "one")
+    await page.keyboard.press("ArrowDown")
+    await expect(focused(page)).to_have_attribute("title", "two")
+
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("New title")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Rename “two”")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("second")
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Rename “second”")).to_be_focused()
+
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await status(page, "“second” was deleted.")
+    await expect(focused(page)).to_have_attribute("title", "three")
+    await page.get_by_role("button", name="Undo").press("Enter")
+    await expect(focused(page)).to_have_attribute("title", "second")
+    await expect(listed(page)).to_have_count(3)
+
+    await page.get_by_label("Search conversations").fill("th")
+    await status(page, "Conversations found: 1.")
+
+
+async def test_escape_folds_the_list_on_a_phone(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    await lasting_agent.ask("POST", "/threads", {"title": "one"})
+    await page.set_viewport_size({"width": 375, "height": 667})
+    await lasting_agent.open_page(page)
+    summary = page.locator(".conversations > summary")
+    await summary.press("Enter")
+    await listed(page).focus()
+    await page.keyboard.press("Escape")
+    await expect(summary).to_be_focused()
+    await expect(listed(page)).to_be_hidden()
+    await summary.press("Enter")
+    await listed(page).press("Enter")
+    await expect(listed(page)).to_be_hidden()
+    await expect(page.locator(".conversations .current")).to_have_count(1)
+    await expect(summary).to_be_focused()

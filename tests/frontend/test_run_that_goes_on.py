@@ -1,0 +1,136 @@
+"""A run that goes on while the page is reloaded, in two tabs, and on two devices."""
+
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, expect
+
+from tests.frontend.chat_page import ask, question
+from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
+from tests.graph.conftest import calls
+
+WORDS = "Monday Tuesday Wednesday Thursday Friday"
+
+
+async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    balance = calls(("leave_balance", {}), text="First the balance.")
+    lasting_agent.will_say(balance, AIMessage(WORDS))
+    lasting_agent.model.waits = False
+    await lasting_agent.open_page(page)
+
+    def second(_: Any) -> AIMessage:
+        lasting_agent.model.waits = True
+        return AIMessage(WORDS)
+
+    lasting_agent.model.turns[1] = second
+    await ask(page, "When?")
+    await expect(prose(page).last).to_have_text("Monday")
+    for _ in range(2):
+        await page.reload()
+        await expect(prose(page)).to_have_text(["First the balance.", "Monday"])
+        await expect(page.locator("details.tool-ok")).to_have_count(1)
+        await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    lasting_agent.model.go_on.set()
+    await expect(prose(page)).to_have_text(["First the balance.", WORDS])
+    await page.get_by_role("button", name="Ask again").wait_for()
+    await page.reload()
+    await expect(prose(page)).to_have_text(["First the balance.", WORDS])
+    await expect(page.get_by_role("article", name="You")).to_have_text(["When?"])
+
+
+async def test_stop_after_a_reload_ends_the_run(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(AIMessage(WORDS), waits=True)
+    await lasting_agent.open_page(page)
+    await ask(page, "When?")
+    await expect(prose(page)).to_have_text("Monday")
+    await page.reload()
+    await expect(prose(page)).to_have_text("Monday")
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator(".stopped")).to_contain_text("Stopped")
+    await expect(listed(page).locator(".running")).to_have_count(0)
+    [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
+    assert thread["status"] == "idle"
+
+
+async def test_second_tab_shows_the_run_that_the_first_began(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(AIMessage("Hello."), AIMessage(WORDS))
+    await lasting_agent.open_page(page)
+    await ask(page, "one")
+    await page.get_by_role("button", name="Ask again").wait_for()
+    second = await lasting_agent.open_page(await browser_context.new_page())
+    await listed(second).click()
+    await expect(prose(second)).to_have_text("Hello.")
+
+    lasting_agent.model.waits = True
+    await ask(page, "two")
+    for tab in (page, second):
+        await expect(tab.get_by_role("article", name="You")).to_have_text(["one", "two"])
+        await expect(prose(tab)).to_have_text("Monday")
+        await expect(listed(tab)).to_contain_text("The agent is answering")
+    lasting_agent.model.go_on.set()
+    for tab in (page, second):
+        await expect(prose(tab)).to_have_text(WORDS)
+        await tab.get_by_role("button", name="Ask again").wait_for()
+
+
+async def test_approval_answered_in_one_tab_closes_in_the_other(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
+    second = await lasting_agent.open_page(await browser_context.new_page())
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await expect(listed(second)).to_contain_text("waits for you")
+    await listed(second).click()
+    await card(second).get_by_role("button", name="Approve").click()
+    for tab in (page, second):
+        await expect(prose(tab)).to_have_text("Applied.")
+        await expect(card(tab)).to_have_count(0)
+        await expect(tab.locator("details.tool-ok")).to_have_count(1)
+        await expect(listed(tab).locator(".badge")).to_have_count(0)
+
+
+async def test_two_devices_agree(
+    browser_context: Any, page: Page, other_device: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
+    await other_device.clock.install()
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await lasting_agent.open_page(other_device)
+    await listed(other_device).click()
+    await card(other_device).wait_for()
+    await question(page).fill("Not this week")
+    await page.keyboard.press("Enter")
+    await expect(prose(page)).to_have_text("You declined.")
+    await other_device.clock.run_for(10_000)  # it has no news of the other device but by the list
+    await expect(prose(other_device)).to_have_text("You declined.")
+    await expect(card(other_device)).to_have_count(0)
+    await expect(other_device.locator("details.tool-not_called")).to_contain_text(
+        "Did not call the leave service"
+    )
+
+
+async def test_decision_that_comes_second_shows_the_first(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("You declined."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await card(page).wait_for()
+    await page.route("**/threads?*", lambda route: route.abort())  # it has no news but by its own decision
+    [thread] = (await lasting_agent.ask("GET", "/threads")).json()["threads"]
+    [approval] = (await lasting_agent.ask("GET", f"/threads/{thread['id']}")).json()["approvals"]
+    path = f"/threads/{thread['id']}/approvals/{approval['id']}"
+    await lasting_agent.ask("POST", path, {"decision": "reject"})
+    await card(page).get_by_role("button", name="Approve").click()
+    await expect(prose(page)).to_have_text("You declined.")
+    await expect(card(page)).to_have_count(0)
