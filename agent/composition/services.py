@@ -12,7 +12,7 @@ from typing import Final
 from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
-from agent.settings.services_file.services_file import HTTPDeclaration
+from agent.settings.services_file.declarations import HTTPDeclaration
 from agent.settings.settings import Settings
 from identity.credentials.http_auth.placement import BEARER
 from identity.credentials.requirement import (

@@ -8,7 +8,7 @@ failures.
 from dataclasses import dataclass
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.services_file.services_file import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
+from agent.settings.services_file.declarations import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
 from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode

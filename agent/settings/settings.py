@@ -15,7 +15,8 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
-from agent.settings.services_file.services_file import ServiceDeclaration, read_services_file
+from agent.settings.services_file.declarations import ServiceDeclaration
+from agent.settings.services_file.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds
 from agent.settings.variables.callers import CallerVariables
 from agent.settings.variables.client import ClientVariables

@@ -1,5 +1,5 @@
 """What may an operator declare in SERVICES_FILE?
 
 May import `identity` and `tools.approval_policy`.
-Begin at `services_file`, which reads the file; `docs/extending.md` describes it.
+Begin at `declarations`, or at `services_file`, which reads the file; `docs/extending.md` describes it.
 """

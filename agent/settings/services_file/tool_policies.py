@@ -16,7 +16,7 @@ from pydantic import (
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 
 
-class _Rule(BaseModel):
+class RuleDeclaration(BaseModel):
     """`{ argument = "amount", operator = ">", value = 500, policy = "ask" }`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +34,7 @@ class _Rule(BaseModel):
         return self
 
     def rule(self) -> ArgumentRule:
+        """The rule. Raises `ValueError` if it cannot be evaluated."""
         return ArgumentRule(self.argument, self.operator, self.value, ApprovalMode(self.policy))
 
 
@@ -44,10 +45,9 @@ class PolicyDeclaration(BaseModel):
 
     effect: Effect = Field(description="What a call changes: nothing, the service's data, or more.")
     policy: ApprovalMode | None = Field(
-        None,
-        description="Default: `read` allow; `write` and `external` ask under Human identity, else deny.",
+        None, description="Default: `read` allow; `write` and `external` ask under Human identity, else deny."
     )
-    rules: tuple[_Rule, ...] = Field((), description="A rule restricts the calls that it matches.")
+    rules: tuple[RuleDeclaration, ...] = Field((), description="A rule restricts the calls that it matches.")
 
     def value(self) -> ToolPolicy:
         """The policy."""
