@@ -15,7 +15,8 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
-from tests.graph.conftest import BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 

@@ -11,7 +11,9 @@ from graph.limits import Limits
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 from tools.error_codes import ToolCode
 
 

@@ -12,7 +12,8 @@ from graph.models.model_studio import model_studio
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import BenchOf, CallTools, EchoService, Serve
+from tests.graph.conftest import BenchOf, CallTools, Serve
+from tests.graph.echo_service import EchoService
 from tests.graph.models.wire_model import WireModel
 from tools.error_codes import ToolCode
 from tools.service import ToolResult

@@ -10,7 +10,9 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, CredentialError, ServiceError, UnreachableError
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 
 
 async def test_without_the_models_key_the_run_fails_with_the_reason(

@@ -9,7 +9,9 @@ from graph.context import AgentContext
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import Bench, BenchOf, CallTools, EchoService
+from tests.graph.bench import Bench
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
 from tools.error_codes import ToolCode
 
 DONE = AIMessage("all is done")

@@ -22,7 +22,8 @@ from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.graph.conftest import Bench, EchoService
+from tests.graph.bench import Bench
+from tests.graph.echo_service import EchoService
 
 THREAD = "thread-1"
 

@@ -11,7 +11,8 @@ from identity.errors import (
     ThreadNotFoundError,
 )
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, HangingService, ProcessOf, human, in_brief
-from tests.graph.conftest import DONE, EchoService, calls
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 
 
 async def test_transcript_has_the_question_the_calls_and_the_answer(process: ProcessOf) -> None:

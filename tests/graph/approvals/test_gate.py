@@ -14,7 +14,8 @@ from graph.credentials.service_credentials import requirements
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
 from tests.graph.approvals.conftest import ALICE, NOW
-from tests.graph.conftest import LLM, EchoService
+from tests.graph.bench import LLM
+from tests.graph.echo_service import EchoService
 from tests.graph.interrupts.bank import SCOPE
 from tools.approval_policy import ApprovalMode, ToolPolicy
 

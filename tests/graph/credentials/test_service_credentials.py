@@ -11,7 +11,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.graph.conftest import EchoService
+from tests.graph.echo_service import EchoService
 
 REQUIRED = ApiKeyRequirement("key")
 HUMAN, MACHINE = AccessIdentity.HUMAN, AccessIdentity.MACHINE

@@ -18,7 +18,9 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import NOW
-from tests.graph.conftest import DONE, Bench, EchoService, calls
+from tests.graph.bench import Bench
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 
 SCOPE = AccessTokenRequirement("https://bank.example|pay")

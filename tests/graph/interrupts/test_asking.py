@@ -15,8 +15,8 @@ from identity.access_identity import AccessIdentity
 from identity.errors import AuditError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.conftest import DONE, calls
 from tests.graph.interrupts.bank import PAY, Bank, result_of
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")

@@ -12,8 +12,8 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError, UnreachableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.conftest import DONE, calls
 from tests.graph.interrupts.bank import SCOPE, Bank, result_of
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
 

@@ -11,8 +11,8 @@ from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import AccessTokenError, ApprovalError
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.conftest import DONE, calls
 from tests.graph.interrupts.bank import PAY, Bank, result_of
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
 

@@ -10,8 +10,8 @@ from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
 from tests.graph.approvals.conftest import ALICE, NOW
-from tests.graph.conftest import DONE, calls
 from tests.graph.interrupts.bank import Bank
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
 

@@ -10,8 +10,8 @@ from langgraph.types import Command, Send
 
 from graph.approvals.digest import arguments_digest
 from tests.graph.approvals.conftest import ALICE
-from tests.graph.conftest import DONE, calls
 from tests.graph.interrupts.bank import PAY, Bank, forged, result_of
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
 from identity.errors import ServiceError
-from tests.graph.conftest import BenchOf, EchoService, Serve
+from tests.graph.conftest import BenchOf, Serve
+from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.graph.models.wire_model import WireModel
 

@@ -7,9 +7,11 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.call_arguments import are_valid_arguments
 from graph.models.model_studio import model_studio
-from tests.graph.conftest import DONE, BenchOf, EchoService, Serve
+from tests.graph.conftest import BenchOf, Serve
+from tests.graph.echo_service import EchoService
 from tests.graph.models.qwen_wire import answer, chunk
 from tests.graph.models.wire_model import WireModel
+from tests.graph.scripted_model import DONE
 from tests.responsive import responsive
 
 pytestmark = pytest.mark.promise("model-cannot-steer")

@@ -5,7 +5,10 @@ import pytest
 from graph.context import AgentContext
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import DONE, Bench, BenchOf, EchoService, calls
+from tests.graph.bench import Bench
+from tests.graph.conftest import BenchOf
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 
 
 async def updates(b: Bench) -> list[tuple[str, dict]]:

@@ -13,7 +13,9 @@ from identity.error_codes import IdentityCode
 from identity.errors import CredentialError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 
 pytestmark = pytest.mark.promise("fetched-once")
 

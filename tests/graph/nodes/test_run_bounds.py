@@ -10,7 +10,9 @@ from langgraph.types import Command, Send
 from graph.context import AgentContext
 from graph.limits import Limits
 from identity.secrets.secret import Secret
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 
 pytestmark = pytest.mark.promise("model-cannot-steer")
 

@@ -8,7 +8,9 @@ from langchain_core.messages import AIMessage, ToolMessage
 from graph.limits import Limits
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import CredentialError, ServiceError
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 

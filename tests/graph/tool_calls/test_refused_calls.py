@@ -13,7 +13,9 @@ from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
-from tests.graph.conftest import DONE, BenchOf, EchoService, calls
+from tests.graph.conftest import BenchOf
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 
 AMAP_KEY = ApiKeyRequirement("amap_api_key")
 LIMITS = Limits(tool_calls=1)

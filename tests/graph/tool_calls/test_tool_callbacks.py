@@ -10,7 +10,9 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
 from identity.secrets.secret import Secret
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 from tools.error_codes import ToolCode
 
 

@@ -13,7 +13,9 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import CredentialError, ServiceError, UnreachableError
-from tests.graph.conftest import DONE, BenchOf, CallTools, EchoService
+from tests.graph.conftest import BenchOf, CallTools
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE
 from tools.error_codes import ToolCode
 from tools.service import ToolResult
 

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
-from tests.graph.conftest import DONE, calls
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("threads-are-private")
 

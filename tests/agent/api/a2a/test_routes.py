@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 
 from agent.middleware.authentication import AGENT_CARD_PATH
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.conftest import DONE, calls
+from tests.graph.scripted_model import DONE, calls
 
 MESSAGE = {"messageId": "m-1", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
 VERSION = {"A2A-Version": "1.0"}

@@ -16,7 +16,7 @@ from tests.agent.api.a2a.official_client import official_client
 from tests.agent.api.a2a.test_encoder import FINISHED, STARTED, content, encoder, response
 from tests.agent.api.a2a.test_official_client import APPLY, approval_of, states, task_id_of, text_of, texts_of
 from tests.agent.api.threads.served_threads import ThreadsOf
-from tests.graph.conftest import DONE
+from tests.graph.scripted_model import DONE
 
 MESSAGE = {
     "kind": "message",

@@ -17,7 +17,7 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.conftest import Sandbox
-from tests.graph.conftest import DONE, ScriptedModel
+from tests.graph.scripted_model import DONE, ScriptedModel
 
 CHAT = "/openai/v1/chat/completions"
 

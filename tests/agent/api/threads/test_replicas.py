@@ -18,7 +18,7 @@ from tests.agent.api.threads.test_run_routes import (
     run_that_waits,
     text_of,
 )
-from tests.graph.conftest import DONE, calls
+from tests.graph.scripted_model import DONE, calls
 from tests.redis_process import RedisProcess
 
 APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))

@@ -15,7 +15,7 @@ from agent.revocation.enforcement import revoked_error
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.threads.served_threads import CHAT, Threads, ThreadsOf
-from tests.graph.conftest import DONE
+from tests.graph.scripted_model import DONE
 
 TALE = AIMessage("Once upon a time")
 

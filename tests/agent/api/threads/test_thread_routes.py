@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.conversations.store.title import MAX_TITLE
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.conftest import DONE, calls
+from tests.graph.scripted_model import DONE, calls
 
 LONG = "x" * 2001
 WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))

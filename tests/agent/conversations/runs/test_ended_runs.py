@@ -30,7 +30,8 @@ from tests.agent.conversations.processes import (
     human,
     in_brief,
 )
-from tests.graph.conftest import DONE, EchoService, calls
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 
 
 async def begun_and_waiting(one: Process, slow: HangingService) -> Any:

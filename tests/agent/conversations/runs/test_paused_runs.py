@@ -12,7 +12,8 @@ from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
-from tests.graph.conftest import DONE, EchoService, calls
+from tests.graph.echo_service import EchoService
+from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")

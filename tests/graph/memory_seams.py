@@ -1,0 +1,76 @@
+"""The verifier and the source of credentials of a graph, in memory."""
+
+import asyncio
+import hashlib
+import time
+
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.credentials.credential import Credential
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.error_code import ErrorCode
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError, AgentError
+from identity.principal import Principal
+from identity.secrets.secret import Secret
+
+
+class Tokens:
+    """Verifies every token `<subject>-…` as that subject's."""
+
+    def __init__(self) -> None:
+        self.verified: list[str] = []
+        self.refused: set[str] = set()
+        self.codes: dict[str, ErrorCode] = {}
+        """With which tokens are refused that are not simply invalid."""
+        self.expires_at: dict[str, float] = {}
+
+    async def verify(self, token: Secret) -> VerifiedAccessToken:
+        value = token.reveal()
+        self.verified.append(value)
+        if value in self.refused:
+            code = self.codes.get(value, IdentityCode.ACCESS_TOKEN_INVALID)
+            raise AccessTokenError(code, 'claim "exp": the token has expired')
+        return assume_verified(
+            principal=Principal("https://idaas.example", value.partition("-")[0]),
+            audience=("agent",),
+            scopes=frozenset({"agent.access"}),
+            expires_at=self.expires_at.get(value, time.time() + 1200),
+            fingerprint=hashlib.sha256(value.encode()).hexdigest(),
+            token=token,
+        )
+
+
+class Vault:
+    """A credential source: `<name>-of-<owner>-<n>`, where the owner is the caller under Human identity."""
+
+    def __init__(self) -> None:
+        self.obtained: list[tuple[str, str]] = []
+        self.invalidated: list[Credential] = []
+        self.failures: dict[str, AgentError] = {}
+        self.lifetime = 600.0
+        self.hang: set[str] = set()
+        self.kept: dict[tuple[CredentialRequirement, str], Credential] = {}
+        """Credentials that need no request, by requirement and user."""
+
+    def cached(
+        self, requirement: CredentialRequirement, _access_identity: AccessIdentity, caller
+    ) -> Credential | None:
+        return self.kept.get((requirement, caller.principal.subject))
+
+    async def obtain(
+        self, requirement: CredentialRequirement, access_identity: AccessIdentity, caller
+    ) -> Credential:
+        name = requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
+        owner = "machine" if access_identity is AccessIdentity.MACHINE else caller.principal.subject
+        self.obtained.append((name, owner))
+        if name in self.hang:
+            await asyncio.Event().wait()
+        if name in self.failures:
+            raise self.failures[name]
+        secret = Secret(f"{name}-of-{owner}-{len(self.invalidated)}")
+        holder = None if access_identity is AccessIdentity.MACHINE else caller.principal
+        return Credential(requirement, access_identity, secret, time.time() + self.lifetime, holder)
+
+    def invalidate(self, credential: Credential, _caller) -> None:
+        self.invalidated.append(credential)
