@@ -8,6 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command
 
+from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
@@ -28,7 +29,11 @@ POLICIES = {
     "pay": ToolPolicy(Effect.WRITE),
     "transfer": ToolPolicy(Effect.EXTERNAL, rules=(ArgumentRule("amount", ">", 100, ApprovalMode.DENY),)),
 }
-PAY = calls(("pay", {"amount": 5, "to": "ann"}))
+ARGUMENTS = {"amount": 5, "to": "ann"}
+DIGEST = arguments_digest(ARGUMENTS)
+PAY = calls(("pay", ARGUMENTS))
+YES = {"approved": True}
+"""An answer in the agent's own form."""
 
 
 class Records:

@@ -5,28 +5,15 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import AccessTokenError, ApprovalError
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.interrupts.bank import PAY, Bank, result_of
+from tests.graph.interrupts.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
-
-YES = {"approved": True}
-ARGUMENTS = {"amount": 5, "to": "ann"}
-DIGEST = arguments_digest(ARGUMENTS)
-
-
-@pytest.fixture
-async def bank() -> Bank:
-    """Alice is asked about one payment."""
-    paused = Bank()
-    await paused.ask()
-    return paused
 
 
 async def test_another_user_can_neither_answer_nor_continue(bank: Bank) -> None:

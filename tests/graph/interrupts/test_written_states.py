@@ -8,25 +8,12 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.types import Command, Send
 
-from graph.approvals.digest import arguments_digest
 from tests.graph.approvals.conftest import ALICE
-from tests.graph.interrupts.bank import PAY, Bank, forged, result_of
+from tests.graph.interrupts.bank import ARGUMENTS, DIGEST, PAY, YES, Bank, forged, result_of
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")
-
-YES = {"approved": True}
-ARGUMENTS = {"amount": 5, "to": "ann"}
-DIGEST = arguments_digest(ARGUMENTS)
-
-
-@pytest.fixture
-async def bank() -> Bank:
-    """Alice is asked about one payment."""
-    paused = Bank()
-    await paused.ask()
-    return paused
 
 
 @pytest.mark.parametrize("when", ["before the answer", "with the answer"])
