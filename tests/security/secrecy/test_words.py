@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -16,10 +14,9 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConfigurationError, LimitError, ServiceError, UnreachableError
 from identity.transport.retry import RetryPolicy
-from sandbox.faults.faults import Fault
 from sandbox.state.directory import AGENT, PAGE
 from tests.conftest import Sandbox
-from tests.running_agent import ENTERPRISE, GREETING, LEAVE, WEATHER
+from tests.running_agent import GREETING, LEAVE
 from tests.security.secrecy.operator_names import (
     AUDIENCES,
     IDENTIFIERS,
@@ -28,6 +25,7 @@ from tests.security.secrecy.operator_names import (
     names_by_place,
     names_in,
 )
+from tests.security.secrecy.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
 from tests.security.secrecy.test_canaries import SURFACES
 
 pytestmark = pytest.mark.promise("no-internals-shown")
@@ -68,84 +66,6 @@ def test_one_failure_of_several_services_names_each() -> None:
     assert "the leave service" in str(leave)
     assert "the enterprise service" in str(enterprise)
     assert (shared.service, leave.detail) == (None, shared.detail)
-
-
-async def _unchanged(sandbox: Sandbox) -> None:
-    """Only the variables or the token differ."""
-
-
-def _fault(service: str, **members: Any) -> Callable[[Sandbox], Any]:
-    async def change(sandbox: Sandbox) -> None:
-        sandbox.cloud.faults.set(service, Fault(**members))
-
-    return change
-
-
-async def _exchange_not_allowed(sandbox: Sandbox) -> None:
-    applications = sandbox.cloud.directory.applications
-    left = applications[AGENT].grant_types - {"token_exchange"}
-    applications[AGENT] = replace(applications[AGENT], grant_types=left)
-
-
-async def _user_disabled(sandbox: Sandbox) -> None:
-    sandbox.cloud.directory.disabled.add("user_alice01")
-
-
-async def _exchanged_too_often(sandbox: Sandbox) -> None:
-    sandbox.cloud.settings.exchange_depth = 0
-
-
-async def _trigger_with_an_old_jwks(sandbox: Sandbox) -> None:
-    sandbox.cloud.keys.rotate(overlap=False)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A provoked failure, its code, and the service that it is about."""
-
-    code: str
-    question: str = GREETING
-    identity: str = "Machine"
-    user: str = "alice"
-    service: str | None = None
-    variables: dict[str, str] = field(default_factory=dict)
-    change: Callable[[Sandbox], Any] = _unchanged
-    token: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.service or ''} {self.user}".strip().replace(" ", "-")
-
-
-UNKNOWN = "canary_identifier"
-FAILURES = [
-    Failure("access_token_invalid", token={"lifetime": -60}),
-    Failure("access_token_invalid", token={"audience": "https://enterprise.sandbox.example"}),
-    Failure("insufficient_scope", token={"permissions": ("leave.read",)}),
-    Failure("jwks_unavailable", change=_fault("idaas.jwks", status=500)),
-    Failure("client_authentication_failed", variables={"IDAAS_CLIENT_SECRET": "x"}, service="model"),
-    Failure("llm_api_key_unavailable", variables={"LLM_API_KEY_IDENTIFIER": UNKNOWN}, service="model"),
-    Failure("token_exchange_failed", identity="Human", change=_user_disabled, service="model"),
-    Failure("user_token_refused", identity="Human", change=_exchanged_too_often, service="model"),
-    Failure("agent_exchange_refused", identity="Human", change=_exchange_not_allowed, service="model"),
-    Failure("idaas_unreachable", identity="Human", change=_fault("idaas.token", status=500), service="model"),
-    Failure("idaas_unreachable", identity="Human", change=_fault("developer_api", drop=True),
-            service="model"),
-    Failure("model_call_failed", change=_fault("model_studio", status=429), service="model"),
-    Failure("model_call_failed", change=_fault("model_studio.stream", drop=True), service="model"),
-    Failure("run_timed_out", variables={"RUN_TIMEOUT_SECONDS": "0.25"},
-            change=_fault("model_studio", hang=True)),
-    Failure("rate_limited", variables={"MAX_REQUESTS_PER_MINUTE": "1"}),
-    Failure("audit_unavailable", ENTERPRISE,
-            variables={"AUDIT_LOG_FILE": "/dev/full", "AUDIT_REQUIRED": "true"}),
-    Failure("token_exchange_failed", LEAVE, user="bob", service="leave"),
-    Failure("external_api_key_unavailable", WEATHER, service="amap",
-            variables={"EXTERNAL_SERVER_API_KEY_IDENTIFIER": UNKNOWN}),
-    Failure("machine_token_failed", ENTERPRISE, service="enterprise",
-            variables={"ENTERPRISE_SERVICE_SCOPE": "https://leave.sandbox.example|leave.read"}),
-    Failure("enterprise_service_failed", ENTERPRISE, service="enterprise",
-            change=_fault("function_compute", status=500)),
-    Failure("enterprise_jwt_rejected", ENTERPRISE, service="enterprise", change=_trigger_with_an_old_jwks),
-]  # fmt: skip
 
 
 def _errors(body: str) -> list[dict[str, Any]]:
@@ -266,8 +186,8 @@ MODES = ["values", "updates", "messages-tuple", "custom", "debug", "events"]
 @pytest.mark.parametrize(
     ("user", "question", "change", "code"),
     [
-        ("alice", GREETING, _user_disabled, "token_exchange_failed"),
-        ("bob", LEAVE, _unchanged, "token_exchange_failed"),
+        ("alice", GREETING, user_disabled, "token_exchange_failed"),
+        ("bob", LEAVE, unchanged, "token_exchange_failed"),
     ],
 )
 async def test_langgraph_server_shows_the_users_text_and_logs_the_operators(
