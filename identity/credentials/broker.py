@@ -8,15 +8,14 @@ from typing import Any
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.trail import AuditTrail, issue_action
-from identity.credentials.cache.cached_credential import CachedCredential, cached_credential
+from identity.audit.trail import AuditTrail
+from identity.credentials.cache.cached_credential import CachedCredential
 from identity.credentials.cache.credential_cache import CredentialCache
 from identity.credentials.cache.credential_key import CredentialKey, credential_key, required_caller
 from identity.credentials.cache.dependents import Dependents
-from identity.credentials.cache.freshness import api_key_freshness, token_freshness
 from identity.credentials.cache.refusal_cache import RefusalCache
 from identity.credentials.credential import Credential
-from identity.credentials.credential_span import show_requirement
+from identity.credentials.credential_requests import CredentialRequests
 from identity.credentials.issue_measure import IssueMeasure
 from identity.credentials.issuer import CredentialIssuer
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
@@ -30,7 +29,6 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.principal import Principal
-from identity.secrets.secret import Secret
 from identity.single_flight import SingleFlight
 from identity.telemetry.measures import CacheUse
 from identity.tracing.carried_context import CarriedContext, carried_context
@@ -86,17 +84,20 @@ class CredentialBroker:
         """
         self._issuer = issuer
         self._clock = clock
-        self._jitter = jitter
-        self._api_key_max_age = api_key_max_age
-        self._api_key_max_stale = api_key_max_stale
         self._renewal_seconds = renewal_seconds
         self._cache = CredentialCache(capacity)
         self._refusals = RefusalCache(refusal_seconds, _MAX_REFUSALS)
-        self._audit = audit or AuditTrail(clock=clock)
         self._use = use or CacheUse()
-        self._requests = requests or IssueMeasure()
+        self._requests = CredentialRequests(
+            issuer,
+            audit or AuditTrail(clock=clock),
+            requests or IssueMeasure(),
+            clock=clock,
+            jitter=jitter,
+            api_key_max_age=api_key_max_age,
+            api_key_max_stale=api_key_max_stale,
+        )
         self._flights = SingleFlight[Credential](_closed_error)
-        self._shared_keys: dict[CredentialRequirement, Secret] = {}
         self._dependents = Dependents(issuer, self._cache)
 
     def cached(
@@ -221,44 +222,15 @@ class CredentialBroker:
     ) -> CachedCredential:
         prerequisite = self._issuer.prerequisite(requirement)
         if prerequisite is None:
-            return await self._request(requirement, access_identity, caller, None)
+            return await self._requests.send(requirement, access_identity, caller, None)
         self._dependents.add_prerequisite(prerequisite)
         first = await self.obtain(prerequisite, access_identity, caller)
         try:
-            return await self._request(requirement, access_identity, caller, first.secret)
+            return await self._requests.send(requirement, access_identity, caller, first.secret)
         except PrerequisiteRefusedError:
             self._remove(credential_key(prerequisite, access_identity, caller), first)
         second = await self.obtain(prerequisite, access_identity, caller)
-        return await self._request(requirement, access_identity, caller, second.secret)
-
-    async def _request(
-        self,
-        requirement: CredentialRequirement,
-        access_identity: AccessIdentity,
-        caller: VerifiedAccessToken | None,
-        prerequisite: Secret | None,
-    ) -> CachedCredential:
-        """Requests the credential once, and records the request before the credential is used."""
-        requested_at = self._clock()
-        user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
-        step = self._audit.issue(requirement, access_identity, user)
-        with self._requests.of(issue_action(requirement, access_identity).value) as span:
-            show_requirement(span, requirement, access_identity)
-            issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
-        secret = issued.secret
-        if issued.expires_at is not None:
-            freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
-        else:
-            # The issuer decides for each user whether they may read a key, but most read the same key: they
-            # share one object.
-            known = self._shared_keys.get(requirement)
-            secret = self._shared_keys[requirement] = (
-                known if known == secret and known is not None else secret
-            )
-            freshness = api_key_freshness(
-                requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
-            )
-        return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
+        return await self._requests.send(requirement, access_identity, caller, second.secret)
 
     def _record_failure(self, key: CredentialKey, error: AgentError) -> None:
         holder, requirement = key

@@ -1,0 +1,74 @@
+"""Requests to the issuer: each is measured, and recorded before its credential is used."""
+
+from collections.abc import Callable
+
+from identity.access_identity import AccessIdentity
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.trail import AuditTrail, issue_action
+from identity.credentials.cache.cached_credential import CachedCredential, cached_credential
+from identity.credentials.cache.credential_key import required_caller
+from identity.credentials.cache.freshness import api_key_freshness, token_freshness
+from identity.credentials.credential_span import show_requirement
+from identity.credentials.issue_measure import IssueMeasure
+from identity.credentials.issuer import CredentialIssuer, IssuedCredential
+from identity.credentials.requirement import CredentialRequirement
+from identity.secrets.secret import Secret
+
+
+class CredentialRequests:
+    """Requests single credentials, and decides until when each is used. Caches and retries nothing."""
+
+    def __init__(
+        self,
+        issuer: CredentialIssuer,
+        audit: AuditTrail,
+        measure: IssueMeasure,
+        *,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+        api_key_max_age: float,
+        api_key_max_stale: float,
+    ) -> None:
+        """See `CredentialBroker` for the times of API keys, in seconds, and for `jitter`."""
+        self._issuer = issuer
+        self._audit = audit
+        self._measure = measure
+        self._clock = clock
+        self._jitter = jitter
+        self._api_key_max_age = api_key_max_age
+        self._api_key_max_stale = api_key_max_stale
+        self._shared_keys: dict[CredentialRequirement, Secret] = {}
+
+    async def send(
+        self,
+        requirement: CredentialRequirement,
+        access_identity: AccessIdentity,
+        caller: VerifiedAccessToken | None,
+        prerequisite: Secret | None,
+    ) -> CachedCredential:
+        """The credential of one request. Raises what the issuer raises, and `AuditError`."""
+        requested_at = self._clock()
+        user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
+        step = self._audit.issue(requirement, access_identity, user)
+        with self._measure.of(issue_action(requirement, access_identity).value) as span:
+            show_requirement(span, requirement, access_identity)
+            issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
+        if issued.expires_at is not None:
+            secret = issued.secret
+            freshness = token_freshness(requested_at, issued.expires_at, self._jitter())
+        else:
+            secret = self._shared(requirement, issued)
+            freshness = api_key_freshness(
+                requested_at, self._api_key_max_age, self._api_key_max_stale, self._jitter()
+            )
+        return cached_credential(requirement, access_identity, caller, secret, freshness, self._clock())
+
+    def _shared(self, requirement: CredentialRequirement, issued: IssuedCredential) -> Secret:
+        """The key as one object for all users who read the same one.
+
+        The issuer decides for each user whether they may read a key, but most read the same key.
+        """
+        known = self._shared_keys.get(requirement)
+        if known is None or known != issued.secret:
+            known = self._shared_keys[requirement] = issued.secret
+        return known
