@@ -3,12 +3,15 @@
 A token is parsed once, here, so that the claims are read from the bytes whose signature is verified.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from identity.base64url import decode_base64url
 from identity.strict_json import read_object
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +35,21 @@ def parse_compact_jws(token: str) -> CompactJws:
     if len(parts) != 3:
         raise ValueError("it must have 3 parts")
     header, payload, signature = (
-        _decode(part, name) for part, name in zip(parts, ("header", "payload", "signature"), strict=True)
+        _read(decode_base64url, part, name)
+        for part, name in zip(parts, ("header", "payload", "signature"), strict=True)
     )
     return CompactJws(
-        header=_object(header, "header"),
-        payload=_object(payload, "payload"),
+        header=_read(read_object, header, "header"),
+        payload=_read(read_object, payload, "payload"),
         signing_input=token[: token.rindex(".")].encode("ascii"),
         signature=signature,
     )
 
 
-def _decode(part: str, name: str) -> bytes:
+def _read(read: Callable[[_A], _B], part: _A, name: str) -> _B:
+    """`read(part)`; its `ValueError` begins with the `name` of the part."""
     try:
-        return decode_base64url(part)
-    except ValueError as error:
-        message = f"the {name} {error}"
-        raise ValueError(message) from None
-
-
-def _object(text: bytes, name: str) -> dict[str, Any]:
-    try:
-        return read_object(text)
+        return read(part)
     except ValueError as error:
         message = f"the {name} {error}"
         raise ValueError(message) from None
