@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
-from agent.runs.run import Runs
+from agent.runs.runs import Runs
 from agent.server.garbage_collection import frozen_startup_objects
 from benchmarks.instant import InstantIssuer, instant_graph
 from benchmarks.issuer import Issuer

@@ -17,7 +17,7 @@ from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
 if TYPE_CHECKING:
-    from agent.runs.run import AgentGraph
+    from agent.runs.runs import AgentGraph
     from graph.nodes.caller import Verifier
 
 LLM: Final = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Left(Protocol):
-    """What a client reads, and leaves when it disconnects; such as `agent.runs.run.RunReader`."""
+    """What a client reads, and leaves when it disconnects; such as `agent.runs.run_reader.RunReader`."""
 
     def cancel(self) -> None:
         """The client leaves. Does not wait; further calls do nothing."""

@@ -24,8 +24,8 @@ from agent.replicas.run_places import RunPlaces
 from agent.replicas.shared_redis import SharedRedis
 from agent.revocation.configured import events_jwks, revocation_store, user_event_reader
 from agent.revocation.enforcement import Enforcement
-from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
+from agent.runs.runs import Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default

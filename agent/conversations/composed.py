@@ -9,7 +9,7 @@ from agent.conversations.relay.relay import Relay
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.storage import ConversationStorage
 from agent.replicas.shared_redis import SharedRedis
-from agent.runs.run import AgentGraph, Runs
+from agent.runs.runs import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from agent.telemetry.traces.langsmith import Tracing

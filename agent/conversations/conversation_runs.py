@@ -21,8 +21,8 @@ from agent.conversations.runs.thread_run import ThreadRun
 from agent.conversations.store.thread import Thread, owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import Runs
 from agent.runs.run_end import Paused, Usage
+from agent.runs.runs import Runs
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode

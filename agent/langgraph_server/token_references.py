@@ -97,7 +97,7 @@ def _make_agent() -> Agent:
     for warning in misspelt_variables(os.environ):
         _LOG.warning("%s", warning)
     agent = Agent(read_settings(os.environ), caller=token_of_user, resume_values=True)
-    # The server runs the graph itself, without `agent.runs.run`.
+    # The server runs the graph itself, without `agent.runs`.
     trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
     return agent
 

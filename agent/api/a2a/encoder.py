@@ -14,8 +14,8 @@ from agent.api.a2a.task_id import TaskId
 from agent.api.a2a.wire import Members, TaskState, about
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from graph.events import ToolFinished, ToolStarted
 from identity.errors import AgentError
 

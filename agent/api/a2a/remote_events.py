@@ -9,8 +9,8 @@ from agent.api.a2a.wire import TaskState
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.remote_run import RemoteReader
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import UnavailableError
 

@@ -12,7 +12,7 @@ from agent.api.a2a.task_id import TaskId
 from agent.api.a2a.task_run import TaskRun
 from agent.api.a2a.user_message import context_of, question
 from agent.api.a2a.wire import Members
-from agent.runs.run import Runs
+from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 

@@ -7,8 +7,8 @@ from typing import Protocol
 from agent.api.a2a.encoder import TaskEncoder
 from agent.api.a2a.rpc_request import Message
 from agent.api.a2a.wire import Members
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 

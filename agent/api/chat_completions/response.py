@@ -15,8 +15,8 @@ from agent.api.approval_members import approval_of
 from agent.api.event_stream import SILENCE_SECONDS, EventStream
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import RequestError, error_body, reported_body
-from agent.runs.run import RunEvent, RunReader
 from agent.runs.run_end import Finished, Paused, Usage
+from agent.runs.run_reader import RunEvent, RunReader
 from graph.approvals.record import ApprovalKind, PendingApproval
 from identity.errors import AgentError
 

@@ -19,7 +19,8 @@ from agent.api.response_models import Completion, ModelEntry, ModelList, documen
 from agent.conversations.conversation_runs import Conversations
 from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
-from agent.runs.run import RunReader, Runs, end_of
+from agent.runs.run_reader import RunReader, end_of
+from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 _BODY: Final = {"schema": chat_request_schema()}

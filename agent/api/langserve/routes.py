@@ -19,7 +19,7 @@ from agent.api.langserve.runnable import REQUEST_RUNS, AgentMessage, AgentRunnab
 from agent.api.langserve.stream import LangServeRoute
 from agent.middleware.authentication import caller_of
 from agent.middleware.rate_limit import counted_request
-from agent.runs.run import Runs
+from agent.runs.runs import Runs
 
 
 def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -> APIRouter:

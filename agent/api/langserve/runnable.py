@@ -1,4 +1,4 @@
-"""The runnable that LangServe serves: it starts runs (`agent.runs.run`) and yields only their text.
+"""The runnable that LangServe serves: it starts runs (`agent.runs`) and yields only their text.
 
 LangServe records and sends what its runnable does; so no step or credential of a run is in it.
 """
@@ -16,8 +16,9 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict
 
 from agent.api.disconnect import ClientDisconnectedError
-from agent.runs.run import Run, Runs
+from agent.runs.run import Run
 from agent.runs.run_end import Finished, Paused
+from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
 

@@ -22,8 +22,8 @@ from agent.conversations.live.remote_run import RemoteReader
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.store.thread import Thread, owner_of
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError, UnavailableError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent, opening
+from agent.runs.run_reader import RunEvent, opening
 from identity.errors import AgentError, LimitError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class LiveReader:
 
 
 class AttachedReader:
-    """A reader of all events of a live run in the form of the surfaces (`agent.runs.run.RunReader`)."""
+    """Reads all events of a live run, for the surfaces (`agent.runs.run_reader.RunReader`)."""
 
     def __init__(self, run: "LiveRun", *, keep: bool) -> None:
         """When the reader leaves, the run is cancelled unless `keep`."""

@@ -12,8 +12,8 @@ from langsmith import tracing_context
 from agent.conversations.live.live_reader import AttachedReader, LiveReader
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused, run_error
+from agent.runs.run_reader import RunEvent
 from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
 from identity.errors import AgentError, UnavailableError
 from identity.tracing.carried_context import carried_context

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 
 MAX_EVENTS: Final = 20_000
 MAX_CHARACTERS: Final = 1_000_000

@@ -8,7 +8,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.conversations.store.threads import ThreadStore
-from agent.runs.run import AgentGraph
+from agent.runs.runs import AgentGraph
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval
 from graph.approvals.store import ApprovalStore

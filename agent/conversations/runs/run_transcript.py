@@ -7,8 +7,8 @@ from typing import Final
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.graph.message import add_messages
 
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
 NOT_RUN: Final = "not run: the run ended before this call"

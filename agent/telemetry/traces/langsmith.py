@@ -25,7 +25,7 @@ _FATAL: Final = ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER")
 def trace_by_default(traced: bool) -> None:
     """Sets, in place of the environment, whether LangChain traces the runs of this process.
 
-    It does not affect the runs of `agent.runs.run`, which set tracing for each run.
+    It does not affect the runs of `agent.runs`, which set tracing for each run.
     """
     for name in _FATAL:
         os.environ.pop(name, None)

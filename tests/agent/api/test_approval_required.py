@@ -9,8 +9,9 @@ import pytest
 from starlette.types import Message
 
 from agent.api.chat_completions.response import CompletionStream, completion
-from agent.runs.run import Run, RunEvent
+from agent.runs.run import Run
 from agent.runs.run_end import Paused, Usage
+from agent.runs.run_reader import RunEvent
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal

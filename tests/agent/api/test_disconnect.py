@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import Run, RunEvent
+from agent.runs.run import Run
+from agent.runs.run_reader import RunEvent
 from graph.events import TextEvent
 from identity.errors import UnavailableError
 from tests.agent.api.endless_model import MESSAGES, EndlessModel, endless_model, happens

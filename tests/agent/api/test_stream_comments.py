@@ -9,8 +9,9 @@ from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.chat_completions.response import CompletionStream
-from agent.runs.run import Run, RunEvent
+from agent.runs.run import Run
 from agent.runs.run_end import Finished
+from agent.runs.run_reader import RunEvent
 from graph.events import TextEvent
 
 

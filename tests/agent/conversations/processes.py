@@ -16,8 +16,8 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
-from agent.runs.run import Runs
 from agent.runs.run_limit import RunLimit
+from agent.runs.runs import Runs
 from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal

@@ -7,7 +7,7 @@ import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response, internal_error_body
-from agent.runs.run import AgentGraph, Runs
+from agent.runs.runs import AgentGraph, Runs
 from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError
 from identity.principal import Principal

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import AgentGraph, Run, Runs
+from agent.runs.run import Run
 from agent.runs.run_limit import RunLimit
+from agent.runs.runs import AgentGraph, Runs
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError

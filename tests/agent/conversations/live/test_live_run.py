@@ -9,8 +9,8 @@ import pytest
 from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
 from agent.conversations.live.replay_buffer import ReplayBuffer
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from identity.errors import AgentError, InternalError, LimitError, RunTimeoutError, UnavailableError
 

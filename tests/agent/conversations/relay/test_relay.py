@@ -16,8 +16,8 @@ from agent.conversations.store.thread import Thread, ThreadStatus, not_found
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished
+from agent.runs.run_reader import RunEvent
 from identity.errors import AgentError, LimitError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.agent.conversations.live.test_live_run import Script, live_run, piece

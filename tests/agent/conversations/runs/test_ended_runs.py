@@ -11,8 +11,8 @@ from agent.conversations.live.live_run import LiveRun
 from agent.conversations.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
 from agent.errors.error_codes import AgentCode
-from agent.runs.run import RunEvent
 from agent.runs.run_end import Finished, Paused
+from agent.runs.run_reader import RunEvent
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import (

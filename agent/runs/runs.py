@@ -1,0 +1,153 @@
+"""Starts runs of one graph, counts them against their limits, and ends them: one caller's, or all."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol, TypeAlias, cast
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.replicas.run_places import RunPlaces
+from agent.runs.run import Run
+from agent.runs.run_end import ModelMessages
+from agent.runs.run_limit import RunLimit
+from agent.runs.run_reader import RunEvent
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
+from graph.context import AgentContext
+from graph.events import AgentEvent
+from graph.node_error import MODEL
+from graph.state import AgentInput, AgentOutput, AgentState
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError
+from identity.principal import Principal
+
+AgentGraph: TypeAlias = CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]
+
+
+class TrackedRun(Protocol):
+    """A run that `Runs` counts and may end."""
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """The task of the run, which ends with it."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancels the run. Does not wait; further calls do nothing."""
+        ...
+
+    def end(self, error: AgentError) -> None:
+        """Cancels the run; its readers receive the events so far, and then `error`."""
+        ...
+
+
+class Runs:
+    """Starts runs of one graph, and keeps them until they end."""
+
+    def __init__(
+        self,
+        graph: AgentGraph,
+        *,
+        timeout: float,
+        limit: RunLimit | None = None,
+        places: RunPlaces | None = None,
+        traced: bool = False,
+        measures: RunMeasures | None = None,
+    ) -> None:
+        """`places` limits a caller's runs over all processes. `traced` sends the runs to LangSmith.
+        `measures` counts them.
+        """
+        self._graph = graph
+        self._traced = traced
+        self._timeout = timeout
+        self._limit = limit or RunLimit()
+        self._places = places
+        self._measures = measures
+        self._running: dict[TrackedRun, VerifiedAccessToken] = {}
+        self._ended_by: Callable[[], AgentError] | None = None
+
+    def check(self, caller: Principal) -> None:
+        """Raises what `start` would raise now, so that a request can be refused before its body is read."""
+        if self._ended_by is not None:
+            raise self._ended_by()
+        self._limit.check(caller)
+
+    def start(
+        self,
+        messages: Sequence[AnyMessage],
+        caller: VerifiedAccessToken,
+        *,
+        streaming: bool,
+        steps: bool = False,
+    ) -> Run:
+        """`streaming` requests the model's response as a stream, `steps` the events of nodes and messages.
+
+        A run that takes longer than the limit raises `RunTimeoutError`; one for which no place is left over
+        all processes raises `LimitError` in place of its first event.
+
+        Raises `LimitError` or `UnavailableError` if there are too many in this process.
+        """
+        self.check(caller.principal)
+        context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
+        run = Run(
+            self._events(messages, context, caller),
+            self._timeout,
+            traced=self._traced,
+            measures=self._measures,
+        )
+        self.track(run, caller)
+        return run
+
+    def track(self, run: TrackedRun, caller: VerifiedAccessToken) -> None:
+        """Counts `run`, which was created after `check`, until its task is done; `end` and others end it."""
+        self._limit.count(caller.principal, run.task)
+        self._running[run] = caller
+        run.task.add_done_callback(lambda _: self._running.pop(run, None))
+
+    def end(self, reason: Callable[[], AgentError]) -> None:
+        """Ends all runs with the error `reason()`, which later calls of `start` raise. Does not wait."""
+        self._ended_by = reason
+        for run in list(self._running):
+            run.end(reason())
+
+    def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
+        """Ends the runs of callers of whom `callers` is true, as `end` does; how many. Others may start."""
+        ended = [run for run, caller in self._running.items() if callers(caller)]
+        for run in ended:
+            run.end(reason())
+        return len(ended)
+
+    async def aclose(self) -> None:
+        """Cancels all runs, and waits until they have ended."""
+        running = list(self._running)
+        for run in running:
+            run.cancel()
+        await asyncio.gather(*(run.task for run in running), return_exceptions=True)
+
+    async def take_place(self, caller: Principal) -> None:
+        """For the task of a run, before it works: takes one of the caller's places over all processes, until
+        the task is done. Raises `LimitError` if there is none.
+        """
+        task = asyncio.current_task()
+        if self._places is not None and task is not None:
+            await self._places.take(caller, task)
+
+    async def _events(
+        self, messages: Sequence[AnyMessage], context: AgentContext, caller: VerifiedAccessToken
+    ) -> AsyncGenerator[RunEvent]:
+        await self.take_place(caller.principal)
+        messages_of_model = ModelMessages()
+        stream = self._graph.astream(
+            {"messages": list(messages)},
+            {"callbacks": []},
+            context=context,
+            stream_mode=["custom", "updates"],
+        )
+        async with aclosing(cast(AsyncGenerator[tuple[str, Any]], stream)) as parts:
+            async for mode, part in parts:
+                if mode == "custom":
+                    yield cast(AgentEvent, part)
+                else:
+                    messages_of_model.add((part.get(MODEL) or {}).get("messages", ()))
+        yield messages_of_model.finished()
