@@ -52,7 +52,7 @@ from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
 from identity.signing_keys.jwks import Jwks
 from identity.transport.client import http_client
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 _HTTP_SECONDS: Final = 10.0
 

@@ -10,7 +10,8 @@ import httpx2
 from identity.transport.body import limit_body, truncate_body
 from identity.transport.client import remove_location
 from identity.transport.media_type import media_type
-from identity.transport.pool import PoolUse, sharded_transport
+from identity.transport.pool import pooled_transport
+from identity.transport.pool_use import PoolUse
 from identity.transport.retry_after import retry_after
 
 MAX_BYTES: Final = 2 * 1024 * 1024
@@ -49,7 +50,7 @@ def model_client(
             truncate_body(response, MAX_ERROR_BYTES)
 
     return httpx2.AsyncClient(
-        **sharded_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS, use=use),
+        **pooled_transport(httpx2, ssl_context, connections=_MOST_CONNECTIONS, use=use),
         timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # shared by all callers
         headers={"Accept-Encoding": "identity"},

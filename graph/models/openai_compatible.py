@@ -7,7 +7,7 @@ from typing import Any
 from graph.models.chat_model import NO_KEY, ChatModel
 from graph.models.client import model_client
 from graph.models.provider import ChatModelProvider
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 
 def openai_compatible(

@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, BaseMessageChunk
 
 from identity.secrets.secret import Secret
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 
 class ModelProvider(Protocol):

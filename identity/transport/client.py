@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import httpx
 
-from identity.transport.pool import PoolUse, sharded_transport
+from identity.transport.pool import pooled_transport
+from identity.transport.pool_use import PoolUse
 from identity.transport.secure_url import is_secure_url
 
 _MAX_CONNECTIONS: Final = 200
@@ -22,7 +23,7 @@ def http_client(
     needs a deadline of its own. `use` shows the use of its connections.
     """
     return httpx.AsyncClient(
-        **sharded_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS, use=use),
+        **pooled_transport(httpx, ssl_context, connections=_MAX_CONNECTIONS, use=use),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"Accept-Encoding": "identity"},

@@ -13,7 +13,7 @@ from identity.credentials.http_auth.placement import BEARER
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient

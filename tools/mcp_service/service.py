@@ -20,7 +20,7 @@ from identity.error_code import ErrorCode
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError

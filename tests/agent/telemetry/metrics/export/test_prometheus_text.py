@@ -8,7 +8,7 @@ from agent.telemetry.metrics.catalog import METRICS, read_metrics
 from agent.telemetry.metrics.export.prometheus_text import prometheus_text
 from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.metrics.metric import Kind
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -1,0 +1,194 @@
+"""One connection to a server, for one request at a time."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable
+from typing import Final, cast
+
+from identity.transport.http1.response_parser import MalformedResponseError, ResponseHead, ResponseParser
+from identity.transport.http1.tls import Tls
+
+_HIGH_WATER: Final = 65_536
+"""Reading from the network pauses while so many bytes of a body wait for their reader."""
+
+
+class Connection(asyncio.Protocol):
+    """Send one request, read `head`, then `chunk` until it returns nothing; then it may be sent another.
+
+    Times are seconds; `None` is no limit. Raises `TimeoutError`, `ConnectionError` if the connection is lost,
+    `ssl.SSLError`, and `MalformedResponseError`; it cannot be used after any of them, and is to be aborted.
+    """
+
+    def __init__(self, tls: Tls | None = None) -> None:
+        self.loop: Final = asyncio.get_running_loop()
+        self.idle_since = 0.0
+        """For its owner."""
+        self._tls = tls
+        self._transport: asyncio.Transport
+        self._response: ResponseParser | None = None
+        self._fault: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._reading = True
+        self._writable = True
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can be sent: the last response was read to its end, and nothing failed."""
+        if self._fault is not None or self._transport.is_closing():
+            return False
+        response = self._response
+        return response is None or (
+            response.complete
+            and response.reusable
+            and not response.buffered
+            and not self._transport.get_write_buffer_size()
+        )
+
+    def rest(self) -> None:
+        """Frees the last response. Data that arrives before the next request closes the connection."""
+        self._response = None
+
+    async def secured(self) -> None:
+        """Waits until the handshake of TLS is complete, if there is one."""
+        while self._tls is not None and not self._tls.ready:
+            await self._changed(None)
+
+    async def send(
+        self, head: bytes, body: AsyncIterable[bytes], seconds: float | None, *, chunked: bool, answer: bool
+    ) -> None:
+        """Sends a request, `chunked` as a transfer coding. `answer` says whether its response has a body.
+
+        Returns early if the connection is lost; the response may have arrived.
+        """
+        self._response = ResponseParser(body=answer)
+        waiting = head
+        async for part in body:
+            if part:
+                waiting += b"%x\r\n%b\r\n" % (len(part), part) if chunked else part
+                self._write(waiting)
+                waiting = b""
+                await self._drained(seconds)
+                if self._fault is not None:
+                    return
+        if chunked:
+            waiting += b"0\r\n\r\n"
+        if waiting:
+            self._write(waiting)
+            await self._drained(seconds)
+
+    async def head(self, seconds: float | None) -> ResponseHead:
+        """The head of the response, when it has arrived."""
+        response = self._current()
+        while response.head is None:
+            await self._changed(seconds)
+        return response.head
+
+    async def chunk(self, seconds: float | None) -> bytes:
+        """All of the body that has arrived meanwhile, at least a byte; nothing after its end."""
+        response = self._current()
+        while not response.buffered:
+            if response.complete:
+                return b""
+            await self._changed(seconds)
+        chunk = response.read()
+        if not self._reading and self._fault is None:
+            self._reading = True
+            self._transport.resume_reading()
+        return chunk
+
+    def abort(self) -> None:
+        """Closes the connection at once; the server notices. Further calls do nothing."""
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins the handshake of TLS."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        if self._tls is not None:
+            self._tls.begin()
+            self._transport.write(self._tls.pending())
+
+    def data_received(self, data: bytes) -> None:
+        """Passes data on to the response; data without a request ends the connection."""
+        try:
+            received = data if self._tls is None else self._decrypted(self._tls, data)
+            if not received:
+                return
+            response = self._current()
+            response.feed(received)
+        except (MalformedResponseError, ssl.SSLError) as error:
+            self._fail(error)
+            self.abort()
+            return
+        if self._reading and response.buffered > _HIGH_WATER:
+            self._reading = False
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the response; if it is not complete, its reader receives the error."""
+        try:
+            if self._response is not None and self._fault is None:
+                self._response.end()
+            fault: Exception = exc if isinstance(exc, OSError) else ConnectionResetError("connection closed")
+        except MalformedResponseError as error:
+            fault = exc if isinstance(exc, OSError) else error
+        self._fail(fault)
+
+    def pause_writing(self) -> None:
+        """For the event loop: the server reads too slowly."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """For the event loop: the server reads again."""
+        self._writable = True
+        self._wake()
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data if self._tls is None else self._tls.encrypt(data))
+
+    def _current(self) -> ResponseParser:
+        """The response to the last request. Between two, there is none."""
+        if self._response is None:
+            raise MalformedResponseError("there is no request")
+        return self._response
+
+    def _decrypted(self, tls: Tls, data: bytes) -> bytes:
+        was_ready = tls.ready
+        try:
+            return tls.receive(data)
+        finally:
+            if pending := tls.pending():
+                self._transport.write(pending)
+            if tls.ready and not was_ready:
+                self._wake()
+
+    async def _drained(self, seconds: float | None) -> None:
+        while not self._writable and self._fault is None:
+            await self._changed(seconds)
+
+    async def _changed(self, seconds: float | None) -> None:
+        """Waits for the next event of the connection. Raises its fault."""
+        if self._fault is not None:
+            raise self._fault
+        self._waiter = waiter = self.loop.create_future()
+        timer = None if seconds is None else self.loop.call_later(seconds, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _fail(self, fault: Exception) -> None:
+        if self._fault is None:
+            self._fault = fault
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

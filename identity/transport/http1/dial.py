@@ -1,0 +1,92 @@
+"""Connects to a host: to the first of its addresses that accepts, of which several are tried at once.
+
+An address that does not respond costs a quarter of a second, not the whole time limit (RFC 8305).
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from identity.transport.http1.connection import Connection
+from identity.transport.http1.tls import Tls
+
+STAGGER_SECONDS: Final = 0.25
+"""How long the next address waits for the one before it."""
+
+_Address: TypeAlias = tuple[socket.AddressFamily, Any]
+
+
+async def dial(host: str, port: int, ssl_context: ssl.SSLContext | None) -> Connection:
+    """A connection to `host`, with TLS if `ssl_context` is given. Its caller bounds the time.
+
+    Raises `OSError`, of which `ssl.SSLError` is one.
+    """
+    connected = await _first_connected(await _addresses(host, port))
+    try:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(None if ssl_context is None else Tls(ssl_context, host)), sock=connected
+        )
+    except BaseException:
+        connected.close()
+        raise
+    try:
+        await connection.secured()
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+async def _addresses(host: str, port: int) -> Sequence[_Address]:
+    """Those of the name; an address is used as it is, because a look-up needs a thread."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return [(family, (host, port))]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, *_, address in found]
+
+
+async def _first_connected(addresses: Sequence[_Address]) -> socket.socket:
+    if len(addresses) == 1:
+        return await _connected(*addresses[0])
+    waiting, attempts = deque(addresses), set[asyncio.Task[socket.socket]]()
+    failure: OSError = OSError("the host has no address")
+    try:
+        while waiting or attempts:
+            if waiting:
+                attempts.add(asyncio.ensure_future(_connected(*waiting.popleft())))
+            seconds = STAGGER_SECONDS if waiting else None
+            done, _ = await asyncio.wait(attempts, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                attempts.discard(attempt)
+                try:
+                    return attempt.result()
+                except OSError as error:
+                    failure = error
+    finally:
+        for attempt in attempts:
+            attempt.add_done_callback(_close)
+            attempt.cancel()
+    raise failure
+
+
+def _close(attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
+
+
+async def _connected(family: socket.AddressFamily, address: Any) -> socket.socket:  # noqa: ANN401 - by family
+    # An event loop sends small requests at once (TCP_NODELAY) only on sockets that name their protocol.
+    connecting = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        connecting.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connecting, address)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting

@@ -1,0 +1,54 @@
+"""TLS without input and output: bytes of the network in, bytes of the application out, and back.
+
+One connection takes about 37 KiB, nearly all of it OpenSSL's own (`docs/performance.md`). An event loop's TLS
+keeps a buffer besides.
+"""
+
+import ssl
+from typing import Final
+
+_READ_BYTES: Final = 262_144
+
+
+class Tls:
+    """The client's side of one connection. `host` is the name that the certificate must have."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object: Final = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self.ready = False
+        """Whether the handshake is complete and the certificate verified."""
+
+    def begin(self) -> None:
+        """Makes the first message of the handshake."""
+        self._handshake()
+
+    def receive(self, data: bytes) -> bytes:
+        """What `data` contains for the application. Raises `ssl.SSLError`, also for a refused certificate."""
+        self._incoming.write(data)
+        if not self.ready and not self._handshake():
+            return b""
+        received = []
+        try:
+            while part := self._object.read(_READ_BYTES):
+                received.append(part)
+        except ssl.SSLWantReadError:
+            pass
+        return received[0] if len(received) == 1 else b"".join(received)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Bytes for the network. The handshake must be complete."""
+        self._object.write(data)
+        return self._outgoing.read()
+
+    def pending(self) -> bytes:
+        """What TLS itself has to send: messages of the handshake, updates of keys, alerts."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def _handshake(self) -> bool:
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self.ready = True
+        return True

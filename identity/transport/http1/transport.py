@@ -1,0 +1,171 @@
+"""A transport for the `AsyncClient` of `httpx` or `httpx2`, which have the same interface.
+
+The libraries' own transports take three times the processor time and, of each open response, 25 KiB more
+([decision 12](../../../docs/decisions/0012-http1-transport.md)).
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Final, TypeAlias
+
+from identity.transport.http1.connection import Connection
+from identity.transport.http1.dial import dial
+from identity.transport.http1.idle_connections import IdleConnections, Origin
+from identity.transport.http1.response_parser import MalformedResponseError
+from identity.transport.pool_use import PoolUse
+
+_PORTS: Final = {"http": 80, "https": 443}
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_TARGET: Final = re.compile(rb"[\x21-\x7e]+")
+
+_LATE: Final = "the server did not respond in time"
+_Library: TypeAlias = ModuleType
+
+
+class Http1Transport:
+    """Keeps connections open for further requests, the latest used first.
+
+    Raises the library's own errors. Not supported: proxies, HTTP/2, upgrades. A response that is closed
+    before its end closes its connection, so that the server stops working on it.
+    """
+
+    def __init__(
+        self, library: _Library, ssl_context: ssl.SSLContext, *, connections: int, use: PoolUse
+    ) -> None:
+        """At most `connections` requests are in flight; further ones wait. `use` shows how many are."""
+        ssl_context.set_alpn_protocols(["http/1.1"])
+        self._library = library
+        self._ssl_context = ssl_context
+        self._free = asyncio.Semaphore(connections)
+        self._idle = IdleConnections(connections)
+        self._use = use
+        self._body_type = type("Http1Body", (_Body, library.AsyncByteStream), {})
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
+        """Sends the request. It counts as in flight until its response is closed."""
+        head, chunked = self._head(request)
+        timeouts = request.extensions.get("timeout", {})
+        with self._as_library("Pool"):
+            async with asyncio.timeout(timeouts.get("pool")):
+                await self._free.acquire()
+        self._use.in_use += 1
+        connection: Connection | None = None
+        try:
+            origin = self._origin(request.url)
+            connection = self._idle.take(origin) or await self._connect(origin, timeouts.get("connect"))
+            with self._as_library("Write"):
+                await connection.send(
+                    head,
+                    request.stream,
+                    timeouts.get("write"),
+                    chunked=chunked,
+                    answer=request.method != "HEAD",
+                )
+            with self._as_library("Read"):
+                status, reason, headers = await connection.head(timeouts.get("read"))
+        except BaseException:
+            if connection is not None:
+                connection.abort()
+            self._end()
+            raise
+        return self._library.Response(
+            status,
+            headers=headers,
+            stream=self._body_type(self, connection, origin, timeouts.get("read")),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reason},
+        )
+
+    async def aclose(self) -> None:
+        """Closes the idle connections."""
+        self._idle.close()
+
+    async def __aenter__(self) -> "Http1Transport":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def read(self, connection: Connection, seconds: float | None) -> bytes:
+        """For the bodies: the next part."""
+        with self._as_library("Read"):
+            return await connection.chunk(seconds)
+
+    def release(self, connection: Connection, origin: Origin) -> None:
+        """For the bodies: the response is closed."""
+        if connection.reusable:
+            self._idle.keep(connection, origin)
+        else:
+            connection.abort()
+        self._end()
+
+    def _end(self) -> None:
+        self._use.in_use -= 1
+        self._free.release()
+
+    async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
+        secure, host, port = origin
+        with self._as_library("Connect"):
+            async with asyncio.timeout(seconds):
+                return await dial(host, port, self._ssl_context if secure else None)
+
+    def _origin(self, url: Any) -> Origin:  # noqa: ANN401 - of either library
+        if url.scheme not in _PORTS:
+            raise self._library.UnsupportedProtocol("the scheme is neither http nor https")
+        return url.scheme == "https", url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+
+    def _head(self, request: Any) -> tuple[bytes, bool]:  # noqa: ANN401 - of either library
+        """The request line and the headers, and whether the body is sent in chunks.
+
+        Raises `LocalProtocolError` for characters that would begin another line.
+        """
+        target = request.extensions.get("target", request.url.raw_path)
+        method, chunked = request.method.encode("ascii"), False
+        if not _TARGET.fullmatch(target) or not _NAME.fullmatch(method):
+            raise self._library.LocalProtocolError("the request line has an illegal character")
+        lines = [b"%b %b HTTP/1.1" % (method, target)]
+        for name, value in request.headers.raw:
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise self._library.LocalProtocolError("a header has an illegal character")
+            lines.append(b"%b: %b" % (name, value))
+            chunked = chunked or name.lower() == b"transfer-encoding"
+        return b"\r\n".join([*lines, b"", b""]), chunked
+
+    @contextmanager
+    def _as_library(self, phase: str) -> Iterator[None]:
+        """Raises the library's errors of `phase` in place of those of the connection."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise getattr(self._library, f"{phase}Timeout")(_LATE) from error
+        except MalformedResponseError as error:
+            raise self._library.RemoteProtocolError(str(error)) from error
+        except OSError as error:
+            raise getattr(self._library, f"{phase}Error")(str(error)) from error
+
+
+class _Body:
+    """The body of a response, which frees its connection when it is closed."""
+
+    def __init__(
+        self, transport: Http1Transport, connection: Connection, origin: Origin, seconds: float | None
+    ) -> None:
+        self._transport = transport
+        self._connection: Connection | None = connection
+        self._origin = origin
+        self._seconds = seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._connection is not None and (
+            chunk := await self._transport.read(self._connection, self._seconds)
+        ):
+            yield chunk
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._transport.release(connection, self._origin)
