@@ -22,7 +22,7 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 """Of an error's body."""
 _MAX_WAIT: Final = 5.0
 _MAX_RETRY_AFTER: Final = 86_400
-_MOST_CONNECTIONS: Final = 1000
+_MOST_CONNECTIONS: Final = 10_000
 
 
 def model_client(

@@ -1,7 +1,7 @@
 """A transport for the `AsyncClient` of `httpx` or `httpx2`, which have the same interface.
 
-The libraries' own transports take three times the processor time and, of each open response, 25 KiB more
-([decision 12](../../../docs/decisions/0012-http1-transport.md)).
+It takes a fifth of the processor time of the libraries' own
+([decision 12](../../../docs/decisions/0012-http1-connections.md)).
 """
 
 import asyncio
