@@ -86,8 +86,10 @@ def serve_on(listener: socket.socket, link: Connection | None = None) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket, outlets: "Sequence[MetricsOutlet]") -> None:
+    from agent.server.open_files import raise_open_files_limit
     from agent.server.startup import run_agent
 
+    raise_open_files_limit()
     try:
         run_agent(settings, listener, outlets=outlets)
     except ConfigurationError as error:
