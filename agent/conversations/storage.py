@@ -17,7 +17,7 @@ from agent.conversations.store.retention import Retention
 from agent.conversations.store.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 
 class ConversationStorage:

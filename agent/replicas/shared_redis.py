@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from agent.errors.error_codes import AgentCode
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool, Redis

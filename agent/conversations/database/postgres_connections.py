@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from identity.secrets.secret import Secret
-from identity.transport.pool import PoolUse
+from identity.transport.pool_use import PoolUse
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
