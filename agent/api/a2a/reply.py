@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from starlette.responses import JSONResponse, Response
 
+from agent.api.a2a.rpc_error import RpcError, rpc_error_response
 from agent.api.a2a.rpc_request import RequestId
 from agent.api.a2a.task import with_history
 from agent.api.a2a.task_run import TaskRun
@@ -33,10 +34,13 @@ class Reply:
         yield self._text([{"task": task}])
 
     async def _updates(self, run: TaskRun, history_length: int | None) -> AsyncIterator[str]:
-        async for updates in run.updates():
-            if task := updates[0].get("task"):
-                updates = [{"task": with_history(task, history_length)}]
-            yield self._text(updates)
+        try:
+            async for updates in run.updates():
+                if task := updates[0].get("task"):
+                    updates = [{"task": with_history(task, history_length)}]
+                yield self._text(updates)
+        except RpcError as error:
+            yield server_sent([rpc_error_response(self._id, error)])
 
     def _text(self, updates: Iterable[Members]) -> str:
         return server_sent(rpc_result(self._id, self._version.result(update)) for update in updates)

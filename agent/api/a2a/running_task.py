@@ -13,9 +13,11 @@ from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.remote_run import RemoteReader
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.store.thread import owner_of
+from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import LimitError
 
 
 async def running_task(
@@ -26,18 +28,13 @@ async def running_task(
     What was before is in its first update. Raises `LimitError` if the caller follows too many runs.
     """
     reader: LiveReader | RemoteReader
-    live: LiveRun | RelayedRun | None = stored.running
-    owner, elsewhere = owner_of(caller.principal), stored.thread.run_id == stored.id.run_id
-    if live is None and elsewhere and stored.thread.status == "running":
-        live = await conversations.relayed(owner, stored.thread)
-    if live is not None:
-        if isinstance(live, RelayedRun):
-            conversations.follow(live)
-        encoder, reader = _so_far(stored, live), live.events(live.replay.newest)
-        events = _without_positions(reader, conversations, stored, caller)
-    elif elsewhere and stored.thread.status == "running":
+    run = stored.running or await _relayed(conversations, stored, owner_of(caller.principal))
+    if run is not None:
+        encoder, reader = _so_far(stored, run), run.events(run.replay.newest)
+        events = _events(reader, conversations, stored, caller)
+    elif stored.thread.status == "running" and stored.thread.run_id == stored.id.run_id:
         encoder = _encoder(stored, text_of(stored.messages))
-        reader = RemoteReader(conversations.threads, owner, stored.thread.id)
+        reader = RemoteReader(conversations.threads, owner_of(caller.principal), stored.thread.id)
         events = remote_events(reader, conversations, stored, caller)
     else:
         return None
@@ -50,9 +47,20 @@ async def running_task(
     return TaskRun(encoder, events, leave)
 
 
-def _so_far(stored: StoredTask, live: LiveRun | RelayedRun) -> TaskEncoder:
+async def _relayed(conversations: Conversations, stored: StoredTask, owner: str) -> RelayedRun | None:
+    """The run of another process, if its events are shared."""
+    if stored.thread.run_id != stored.id.run_id:
+        return None
+    run = await conversations.relayed(owner, stored.thread)
+    if run is None or run.id != stored.id.run_id or run.outcome is not None:
+        return None
+    conversations.follow(run)
+    return run
+
+
+def _so_far(stored: StoredTask, run: LiveRun | RelayedRun) -> TaskEncoder:
     """An encoder as the events of the run have left it."""
-    events = [live.replay.at(position) for position in range(live.replay.oldest, live.replay.newest + 1)]
+    events = [run.replay.at(position) for position in range(run.replay.oldest, run.replay.newest + 1)]
     again = {name for event in events if (name := _response(event)) is not None}
     encoder = _encoder(
         stored, {name: text for name, text in text_of(stored.messages).items() if name not in again}
@@ -73,11 +81,17 @@ def _response(event: RunEvent) -> str | None:
     return event["message_id"]
 
 
-async def _without_positions(
+async def _events(
     reader: LiveReader, conversations: Conversations, stored: StoredTask, caller: VerifiedAccessToken
 ) -> AsyncIterator[RunEvent]:
+    """The events without their positions. Of another process's run, what it waits for is read from the
+    store. Raises `LimitError` if it waits no more.
+    """
     async for _, event in reader:
-        if isinstance(event, Paused) and not event.pending:  # another process does not share what waits
-            yield Paused(tuple(await conversations.pending(caller, stored.thread.id)), event.usage)
+        if isinstance(event, Paused) and not event.pending:
+            end = await conversations.paused(caller, stored.thread.id, event.usage)
+            if end is None:
+                raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
+            yield end
         else:
             yield event

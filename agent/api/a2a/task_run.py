@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.api.a2a.encoder import TaskEncoder
+from agent.api.a2a.rpc_error import rpc_error_of
 from agent.api.a2a.rpc_request import Message
 from agent.api.a2a.wire import Members
+from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -22,7 +24,10 @@ class TaskRun:
     cancel: Callable[[], None]
 
     async def updates(self) -> AsyncIterator[list[Members]]:
-        """The task, then what changes of it: one list for each event that a client sees."""
+        """The task, then what changes of it: one list for each event that a client sees.
+
+        Raises `RpcError` if the client is too slow to read all of them: the run may go on.
+        """
         yield [{"task": self.encoder.task()}]
         ended = False
         try:
@@ -31,6 +36,8 @@ class TaskRun:
                 if updates := self.encoder.event(event):
                     yield updates
         except AgentError as error:
+            if error.code is AgentCode.EVENTS_LOST:
+                raise rpc_error_of(error) from None
             yield self.encoder.failed(error)
             return
         if not ended:

@@ -354,6 +354,42 @@ class TestApprovals:
         with pytest.raises(UnsupportedOperationError):
             await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
 
+    async def test_task_that_comes_to_wait_in_another_replica_shows_what_it_asks(
+        self, threads: ThreadsOf, client: ClientOf, redis: RedisProcess
+    ) -> None:
+        shared = {"ACCESS_IDENTITY": "Human", "REDIS_URL": redis.url}
+        served = await threads([APPLY], waits=True, **shared)
+        [sent] = await (await client(served, streaming=False)).send(
+            "Apply for leave", configuration={"returnImmediately": True}
+        )
+        await served.model.waiting.wait()
+        following = (await client(await threads(**shared))).follow(sent["task"]["id"])
+        await anext(following)
+        served.model.go_on.set()
+        rest = [update async for update in following]
+
+        assert states(rest) == ["INPUT_REQUIRED"]
+        assert approval_of(rest[-1])["arguments"]["days"] == 3
+
+    async def test_task_whose_token_expires_waits_for_a_sign_in_and_goes_on_with_a_fresh_one(
+        self, threads: ThreadsOf, client: ClientOf
+    ) -> None:
+        balance = calls(("leave_balance", {}), text="One moment.")
+        served = await threads([balance, DONE], waits=True, ACCESS_IDENTITY="Human")
+        updates = (await client(served)).updates("How many days?")
+        task_id = task_id_of([await anext(updates)])
+        await served.model.waiting.wait()
+        served.sandbox.clock.advance(1300)
+        served.model.go_on.set()
+        waiting = [update async for update in updates][-1]
+        served.tokens.clear()
+        decision = {"approval": approval_of(waiting)["id"], "decision": "approve"}
+        ended = await (await client(served)).send(decision, taskId=task_id)
+
+        assert states([waiting]) == ["AUTH_REQUIRED"]
+        assert approval_of(waiting)["kind"] == "sign_in_required"
+        assert states(ended)[-1] == "COMPLETED"
+
     async def test_edited_arguments_are_those_of_the_call(self, served: Threads, client: ClientOf) -> None:
         alice = await client(served)
         task_id, approval_id = await self.waiting(alice)

@@ -1,0 +1,84 @@
+"""Responses to one request: one, or a stream of them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from agent.api.a2a.reply import Reply
+from agent.api.a2a.rpc_error import RpcCode, RpcError
+from agent.api.a2a.task_run import TaskRun
+from agent.api.a2a.version import Version10
+from agent.errors.error_codes import AgentCode
+from agent.runs.run_end import Finished
+from agent.runs.run_reader import RunEvent
+from identity.errors import AgentError, LimitError, UnavailableError
+from tests.agent.api.a2a.test_encoder import content, encoder, response
+
+
+async def events(*given: Any) -> AsyncIterator[RunEvent]:
+    for event in given:
+        if isinstance(event, AgentError):
+            raise event
+        yield event
+
+
+def run(*given: Any, left: list[bool] | None = None) -> TaskRun:
+    known: list[bool] = [] if left is None else left
+    return TaskRun(encoder(), events(*given), lambda: known.append(True))
+
+
+async def sent(*given: Any, left: list[bool] | None = None) -> list[dict[str, Any]]:
+    """The responses of a stream."""
+    bodies: list[str] = []
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Message) -> None:
+        bodies.append(message.get("body", b"").decode())
+
+    await Reply("r-1", Version10()).stream_of(run(*given, left=left))({}, receive, send)
+    return [json.loads(line[6:]) for line in "".join(bodies).splitlines() if line.startswith("data: ")]
+
+
+def state(answer: dict[str, Any]) -> str:
+    found: str = answer["result"]["statusUpdate"]["status"]["state"]
+    return found
+
+
+async def test_each_update_is_a_response_to_the_request_and_the_reader_leaves_at_the_end() -> None:
+    left: list[bool] = []
+    answers = await sent(response("m1"), content("a"), Finished(), left=left)
+
+    assert {answer["id"] for answer in answers} == {"r-1"}
+    assert [next(iter(answer["result"])) for answer in answers] == [
+        "task",
+        "artifactUpdate",
+        "artifactUpdate",
+        "statusUpdate",
+    ]
+    assert state(answers[-1]) == "TASK_STATE_COMPLETED"
+    assert left
+
+
+async def test_failure_of_the_run_is_the_last_status() -> None:
+    answers = await sent(content("a"), UnavailableError(AgentCode.SHUTTING_DOWN, "stopping"))
+    assert state(answers[-1]) == "TASK_STATE_FAILED"
+
+
+async def test_run_without_an_end_was_cancelled() -> None:
+    assert state((await sent(content("a")))[-1]) == "TASK_STATE_CANCELED"
+
+
+async def test_client_that_is_too_slow_receives_an_error_because_the_task_goes_on() -> None:
+    lost = LimitError(AgentCode.EVENTS_LOST, "event 1 is not kept any more")
+    last = (await sent(content("a"), lost))[-1]
+    assert (last["id"], last["error"]["data"][0]["metadata"]["code"]) == ("r-1", "events_lost")
+    with pytest.raises(RpcError) as error:
+        await run(lost).ended()
+    assert error.value.code is RpcCode.INTERNAL_ERROR
