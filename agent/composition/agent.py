@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.audit.configured import audit_log, audit_trail
+from agent.composition.checks import list_tools, optional_checks, required_checks
 from agent.composition.code_reference import load_both
 from agent.composition.model_provider import model_provider
 from agent.composition.services import services
@@ -18,10 +19,9 @@ from agent.conversations.storage import ConversationStorage
 from agent.middleware.admission import Admission
 from agent.middleware.rate_limit import RequestRate
 from agent.middleware.shutdown import Shutdown, shutting_down
-from agent.readiness import Check, Readiness
+from agent.readiness import Readiness
 from agent.replicas.configured import shared_redis
 from agent.replicas.run_places import RunPlaces
-from agent.replicas.shared_redis import SharedRedis
 from agent.revocation.configured import events_jwks, revocation_store, user_event_reader
 from agent.revocation.enforcement import Enforcement
 from agent.runs.run_limit import RunLimit
@@ -40,7 +40,6 @@ from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
-from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
@@ -198,13 +197,7 @@ class Agent:
         )
         self.events_jwks: Final = events_jwks(settings, self.http, clock)
         self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)
-        self.readiness: Final = Readiness(
-            self._checks(),
-            optional={
-                **({"conversations": storage.check} if storage else {}),
-                **({"redis": partial(self._check_redis, self.redis)} if self.redis else {}),
-            },
-        )
+        self.readiness: Final = Readiness(required_checks(self), optional=optional_checks(self))
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
             end_runs=lambda: self.runs.end(shutting_down),
@@ -216,7 +209,7 @@ class Agent:
         await self.revocation.start()
         if self.conversation_storage is not None:
             self.conversation_storage.start()
-        self._warm_up = asyncio.create_task(self.readiness.warm_up(self._list_tools), name="warm-up")
+        self._warm_up = asyncio.create_task(self.readiness.warm_up(partial(list_tools, self)), name="warm-up")
         return self
 
     async def __aexit__(
@@ -271,29 +264,3 @@ class Agent:
         if self.conversations is not None:
             self.conversations.readers.end_of(callers, reason)
         return self.runs.end_of(callers, reason)
-
-    def _checks(self) -> dict[str, Check]:
-        """The checks of readiness: the audit log, the signing keys, and every credential of the machine."""
-        checks: dict[str, Check] = {
-            "audit_log": self.audit_log.check,
-            "revocations": self.revocation.check if self.redis is None else self.revocation.check_read,
-            "signing_keys": self.jwks.load,
-        }
-        for name, required in self.requirements.items():
-            if required.access_identity is AccessIdentity.MACHINE:
-                checks[name] = partial(
-                    self.broker.obtain, required.credential, required.access_identity, None
-                )
-        return checks
-
-    async def _check_redis(self, redis: SharedRedis) -> None:
-        """Without Redis, requests are served by what this process knows and counts."""
-        await redis.check()
-        await self.revocation.check()
-
-    async def _list_tools(self) -> None:
-        """Opens sessions and lists tools of services with Machine identity; others wait for a user."""
-        for service in self.services:
-            identity = service.access_identity or self.settings.access_identity
-            if identity is AccessIdentity.MACHINE:
-                await service.tools(self.access(service.name, None))

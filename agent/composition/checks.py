@@ -1,0 +1,50 @@
+"""What an agent checks before it serves, for `GET /ready`, and what it does ahead of the first request."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent.readiness import Check
+from agent.replicas.shared_redis import SharedRedis
+from agent.revocation.enforcement import Enforcement
+from identity.access_identity import AccessIdentity
+
+if TYPE_CHECKING:
+    from agent.composition.agent import Agent
+
+
+def required_checks(agent: "Agent") -> dict[str, Check]:
+    """The audit log, the revocations, the signing keys, and every credential of the machine."""
+    revocation = agent.revocation
+    checks: dict[str, Check] = {
+        "audit_log": agent.audit_log.check,
+        "revocations": revocation.check if agent.redis is None else revocation.check_read,
+        "signing_keys": agent.jwks.load,
+    }
+    for name, required in agent.requirements.items():
+        if required.access_identity is AccessIdentity.MACHINE:
+            checks[name] = partial(agent.broker.obtain, required.credential, required.access_identity, None)
+    return checks
+
+
+def optional_checks(agent: "Agent") -> dict[str, Check]:
+    """The store of conversations, and what the processes share: most requests can be served without them."""
+    checks: dict[str, Check] = {}
+    if agent.conversation_storage is not None:
+        checks["conversations"] = agent.conversation_storage.check
+    if agent.redis is not None:
+        checks["redis"] = partial(_check_redis, agent.redis, agent.revocation)
+    return checks
+
+
+async def _check_redis(redis: SharedRedis, revocation: Enforcement) -> None:
+    """Without Redis, requests are served by what this process knows and counts."""
+    await redis.check()
+    await revocation.check()
+
+
+async def list_tools(agent: "Agent") -> None:
+    """Opens sessions and lists tools of services with Machine identity; others wait for a user."""
+    for service in agent.services:
+        identity = service.access_identity or agent.settings.access_identity
+        if identity is AccessIdentity.MACHINE:
+            await service.tools(agent.access(service.name, None))
