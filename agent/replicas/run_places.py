@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 LEASE_SECONDS: Final = 30.0
 _RENEW_SECONDS: Final = 10.0
 _BACKGROUND_SECONDS: Final = 2.0
+_ENDED_SECONDS: Final = 0.05
+"""How long the places of ended runs are gathered, to be given back at once."""
+_ATTEMPTS: Final = 3
 _AT_ONCE: Final = 500
 """Renewals in one exchange with Redis."""
 
 _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for number = 4, #ARGV do
+  redis.call('ZREM', KEYS[1], ARGV[number])
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then
   return 0
@@ -38,7 +44,9 @@ redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
-"""Takes the place ARGV[1] if fewer than ARGV[2] are taken, for ARGV[3] milliseconds."""
+"""Gives back the places from ARGV[4] on; takes the place ARGV[1] if fewer than ARGV[2] are taken, for ARGV[3]
+milliseconds.
+"""
 
 _RENEW: Final = """
 local clock = redis.call('TIME')
@@ -76,21 +84,36 @@ class RunPlaces:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def take(self, caller: Principal, run: asyncio.Task[Any]) -> None:
-        """Takes a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left."""
+        """Takes a place until `run` is done: one exchange with Redis. Raises `LimitError` if none is left.
+
+        Of a caller who has as many runs as allowed, one may have ended this moment in another process: this
+        is tried again for a tenth of a second.
+        """
         if not self._per_caller:
             return
         self._start()
         key, name = self._key(caller), f"{self._process}.{next(self._numbers)}"
-        try:
-            arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000)]
-            taken = await self._redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
-        except RedisAwayError:
-            taken = 1
-        if not taken:
-            text = f"at most {self._per_caller} for one caller, over all processes"
-            raise LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=RETRY_AFTER_SECONDS)
+        for remaining in range(_ATTEMPTS - 1, -1, -1):
+            if await self._taken_now(key, name):
+                break
+            if not remaining:
+                text = f"at most {self._per_caller} for one caller, over all processes"
+                raise LimitError(AgentCode.TOO_MANY_RUNS, text, retry_after=RETRY_AFTER_SECONDS)
+            await self._sleep(_ENDED_SECONDS)
         self._taken[name] = key
         run.add_done_callback(lambda _: self._leave(name))
+
+    async def _taken_now(self, key: str, name: str) -> bool:
+        """Whether the place is taken, or Redis is away."""
+        left = [each for each, its_key in self._left.items() if its_key == key][:_AT_ONCE]
+        arguments = [name, self._per_caller, round(LEASE_SECONDS * 1000), *left]
+        try:
+            taken = await self._redis.use(lambda redis: _script(redis, _TAKE, key, arguments))
+        except RedisAwayError:
+            return True
+        for each in left:
+            self._left.pop(each, None)
+        return bool(taken)
 
     async def renew(self) -> None:
         """Renews the leases of all runs that are in progress."""
@@ -138,6 +161,7 @@ class RunPlaces:
     async def _removals(self) -> None:
         while True:
             await self._ended.wait()
+            await self._sleep(_ENDED_SECONDS)
             self._ended.clear()
             try:
                 await self.give_back()

@@ -124,6 +124,12 @@ async def test_what_happens_between_two_exchanges_is_one_entry(pair: Pair, redis
     assert shown(await pair.opened("idle")) == shown(run)
 
 
+async def test_many_runs_are_written_less_often(pair: Pair) -> None:
+    assert pair.writer.pause == 0.1
+    pair.writer._written = 500
+    assert pair.writer.pause == 0.25
+
+
 async def entries(pair: Pair) -> int:
     keys = await pair.redis.use(lambda client: client.keys("*:events:*"))
     return int(await pair.redis.use(lambda client: client.xlen(keys[0])))
