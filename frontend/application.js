@@ -10,6 +10,7 @@ import { Chat } from './chat/chat.js';
 import { ConversationDatabase } from './chat/conversation-database.js';
 import { ConversationList } from './chat/conversation-list.js';
 import { KeptConversation } from './chat/kept-conversation.js';
+import { LastThread } from './chat/last-thread.js';
 import { followRun, startRun } from './chat/run-stream.js';
 import { Threads } from './chat/threads.js';
 import { chooseLanguage } from './language/language.js';
@@ -24,10 +25,10 @@ const CHANGED = 'conversations-changed';
 /** Refusals of a decision that was made elsewhere, such as in another tab. */
 const DECIDED = ['approval_used', 'approval_invalid'];
 const DRAFT = 'idaas-agent.draft';
-const THREAD = 'idaas-agent.thread';
 
 export class Application extends EventTarget {
   #resumed;
+  #withoutAgent = false;
   signInError;
   signingIn = false;
   expired = false;
@@ -53,6 +54,7 @@ export class Application extends EventTarget {
     const inBrowser = configuration.conversationStorage === 'indexeddb' && indexedDB;
     this.kept = new KeptConversation(
       configuration.conversationStorage === 'memory' ? undefined : tabStorage, inBrowser ? new ConversationDatabase(indexedDB) : undefined);
+    this.lastThread = new LastThread(tabStorage);
     this.threads = new Threads({ agentUrl: configuration.agentUrl, accessToken: () => this.session?.accessToken });
     this.conversations = new ConversationList(this.threads);
     this.chat = new Chat({
@@ -67,6 +69,7 @@ export class Application extends EventTarget {
     this.chat.addEventListener('answer', () => { if (!this.chat.busy) this.#keep(); });
     this.chat.addEventListener('changed', () => this.#conversationChanged());
     this.watch = new ChangeWatch(this.chat, this.conversations, (id) => this.openConversation(id).catch(() => {}));
+    this.conversations.addEventListener('change', () => this.#arrive());
     this.conversations.addEventListener('changed', () => otherTabs.postMessage(CHANGED));
     otherTabs.addEventListener('message', ({ data }) => {
       if (data === SIGNED_OUT) this.#forget();
@@ -207,6 +210,20 @@ export class Application extends EventTarget {
     }
   }
 
+  async #openLast({ person }) {
+    const thread = this.lastThread.of(person);
+    this.newConversation();
+    if (thread) await this.openConversation(thread).catch(() => {});
+  }
+
+  /** The agent could not be reached when the page was loaded. */
+  #arrive() {
+    const { chat, session, conversations } = this;
+    if (!this.#withoutAgent || !conversations.available || !session || chat.busy || chat.turns.length > 0) return;
+    this.#withoutAgent = false;
+    this.#openLast(session);
+  }
+
   #show(kept) {
     this.watch.seen(kept);
     this.chat.open(kept);
@@ -217,11 +234,10 @@ export class Application extends EventTarget {
     await this.conversations.watch();
     if (this.session !== session) return; // signed out in another tab meanwhile
     if (this.conversations.available) {
-      const thread = this.#lastThread(session.person);
-      this.newConversation();
-      if (thread) await this.openConversation(thread).catch(() => {});
+      await this.#openLast(session);
       return;
     }
+    this.#withoutAgent = true;
     const turns = await this.kept.restore(session.person);
     if (this.session !== session) return; // signed out in another tab meanwhile
     this.chat.restore(turns);
@@ -241,13 +257,7 @@ export class Application extends EventTarget {
     const { session, chat } = this;
     if (!session) return;
     if (chat.thread === undefined) this.kept.keep(session.person, chat.turns);
-    else this.tabStorage.setItem(THREAD, JSON.stringify({ person: session.person, thread: chat.thread }));
-  }
-
-  /** The conversation that this tab showed to `person` before a reload. */
-  #lastThread(person) {
-    const last = JSON.parse(this.tabStorage.getItem(THREAD) ?? 'null');
-    return last?.person === person && person !== undefined ? last.thread : undefined;
+    else this.lastThread.keep(session.person, chat.thread);
   }
 
   #conversationChanged() {
@@ -262,7 +272,7 @@ export class Application extends EventTarget {
     this.sessions.clear();
     this.chat.forget();
     this.conversations.leave();
-    this.tabStorage.removeItem(THREAD);
+    this.lastThread.forget();
     this.tabStorage.removeItem(DRAFT);
     this.draft = '';
     this.expired = false;

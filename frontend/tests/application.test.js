@@ -40,3 +40,19 @@ test('a question that is asked while the conversation is restored belongs to it'
   assert.deepEqual(sent.map(({ threadId, messages }) => [threadId, messages.map(({ content }) => content)]), [['t', ['two']]]);
   assert.deepEqual(app.chat.turns.map(({ question }) => question), ['one', 'two']);
 });
+
+test('an agent that could not be reached at first shows the last conversation when it can', async (context) => {
+  let down = true;
+  const app = application({
+    '/threads': async () => { if (down) throw new TypeError('refused'); return Response.json({ threads: [THREAD], next: null }); },
+    '/threads/t': async () => Response.json(KEPT),
+  });
+  context.after(() => app.conversations.leave());
+  await app.start(undefined);
+  assert.deepEqual([app.chat.thread, app.chat.turns.length], [undefined, 0]);
+  down = false;
+  const opened = new Promise((resolve) => { app.chat.addEventListener('turns', () => { if (app.chat.turns.length > 0) resolve(); }); });
+  await app.conversations.refresh();
+  await opened;
+  assert.deepEqual([app.chat.thread, app.chat.turns.map(({ question }) => question)], ['t', ['one']]);
+});

@@ -33,7 +33,8 @@ export class ConversationListView {
     this.undo = element('div', { class: 'card notice', role: 'status', hidden: true });
     this.status = element('p', { class: 'visually-hidden', role: 'status' });
     this.failure = element('p', { class: 'problem', role: 'alert' });
-    this.summary = element('summary', {}, icon('list'), language.text('list.title'), this.count = element('span', { class: 'count' }));
+    this.count = element('span', { class: 'count' });
+    this.summary = element('summary', {}, icon('list'), element('span', { class: 'label' }, language.text('list.title')), this.count);
     this.element = element('details', { class: 'conversations', open: wide().matches, hidden: true },
       this.summary, element('div', { class: 'panel' }, this.search, this.list, this.failure, this.undo, this.status));
     this.#loadAtEnd(signal);

@@ -137,15 +137,7 @@ async def scripted_agent(serving: Serving) -> AsyncIterator[ScriptedAgent]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def signed_in(browser_context: Any, page: Page, page_switch: Any, scripted_agent: Any) -> Page:
     """The page with a session in its tab, as after a sign-in."""
-    page_switch[0].configure(
-        {
-            "API_URL": scripted_agent.origin,
-            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
-            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
-            "CLIENT_ID": "app_client01",
-            "SCOPE": "https://agent.sandbox.example|agent.access",
-        }
-    )
+    page_switch[0].configure_for(scripted_agent.origin)
     session = (
         '{"accessToken": "an-access-token", "subject": "user_alice01", "person": "p", "name": "user_alice01"}'
     )
@@ -193,15 +185,7 @@ async def lasting_agent(
     agent.will_say(DONE)
     for user in ("alice", "bob"):
         await agent.ask("DELETE", "/threads", user=user)
-    page_switch[0].configure(
-        {
-            "API_URL": agent.origin,
-            "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
-            "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
-            "CLIENT_ID": "app_client01",
-            "SCOPE": "https://agent.sandbox.example|agent.access",
-        }
-    )
+    page_switch[0].configure_for(agent.origin)
     return agent
 
 

@@ -40,19 +40,23 @@ class LastingAgent:
         return response.raise_for_status()
 
     async def open_page(self, page: Page, user: str = "alice") -> Page:
-        """The page with a session of `user` in its tab, as after a sign-in."""
-        person = json.dumps([self.sandbox.issuer, user])
-        session = {
-            "accessToken": self.sandbox.access_token(user),
-            "subject": user,
-            "person": person,
-            "name": user.title(),
-        }
-        text = json.dumps(json.dumps(session))
-        await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', {text})")
-        await page.goto(PAGE)
-        await page.locator(".conversations").wait_for()
-        return page
+        """The page of `user`."""
+        return await open_page(page, self.sandbox, user)
+
+
+async def open_page(page: Page, sandbox: Sandbox, user: str = "alice") -> Page:
+    """The page with a session of `user` in its tab, as after a sign-in."""
+    session = {
+        "accessToken": sandbox.access_token(user),
+        "subject": user,
+        "person": json.dumps([sandbox.issuer, user]),
+        "name": user.title(),
+    }
+    text = json.dumps(json.dumps(session))
+    await page.add_init_script(f"sessionStorage.setItem('idaas-agent.session', {text})")
+    await page.goto(PAGE)
+    await page.locator(".conversations").wait_for()
+    return page
 
 
 def card(page: Page) -> Any:

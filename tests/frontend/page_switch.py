@@ -20,6 +20,19 @@ class PageSwitch:
     def configure(self, app_config: Mapping[str, str]) -> None:
         self.application = page_application(FRONTEND, app_config)
 
+    def configure_for(self, agent: str, **more: str) -> None:
+        """The page for an agent's URL, with the five keys that are required and `more`."""
+        self.configure(
+            {
+                "API_URL": agent,
+                "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
+                "IDAAS_LOGOUT_ENDPOINT": "http://localhost:9400/logout",
+                "CLIENT_ID": "app_client01",
+                "SCOPE": "https://agent.sandbox.example|agent.access",
+            }
+            | more
+        )
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the browser keep the files that are the same in every test."""
 

@@ -2,19 +2,18 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from langchain_core.messages import AIMessage
+from playwright.async_api import Page, expect
 
 from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
 from tests.agent.conftest import running_agent
 from tests.frontend.chat_page import PAGE, ask
+from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
 from tests.frontend.sandbox_sign_in import fill_form
-
-APPLY = "Apply for three days of leave from Monday"
 
 
 @pytest.fixture
@@ -38,29 +37,11 @@ def agent(sandbox: Any, page_switch: Any, tmp_path: Any) -> Iterator[Any]:
         yield server
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def other_device(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a browser of its own: nothing is shared with the first."""
-    context = await browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
-    page = await context.new_page()
-    page.set_default_timeout(15_000)
-    yield page
-    await context.close()
-
-
 async def sign_in(page: Page, sandbox: Any, user: str = "alice") -> None:
     await page.goto(PAGE)
     await page.get_by_role("button", name="Sign in with IDaaS").click()
     await fill_form(page, user, getattr(sandbox.cloud.secrets, f"{user}_password"))
     await page.get_by_label("Your question").wait_for()
-
-
-def card(page: Page) -> Any:
-    return page.get_by_role("region", name="Approval")
-
-
-def listed(page: Page) -> Any:
-    return page.locator(".conversations li .open")
 
 
 async def test_approval_begun_on_one_device_is_decided_on_another(
@@ -98,54 +79,57 @@ async def test_another_user_of_the_same_browser_sees_none_of_it(
     await expect(page.get_by_role("article", name="You")).to_have_count(0)
 
 
-async def test_declining_words_reach_the_agent_and_nothing_is_called(
-    browser_context: Any, page: Page, sandbox: Any, agent: Any
+async def test_declining_words_reach_the_model_and_nothing_is_called(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    await sign_in(page, sandbox)
+    lasting_agent.will_say(LEAVE_CALL, lambda messages: AIMessage(messages[-1].text))
+    await lasting_agent.open_page(page)
     await ask(page, APPLY)
     await card(page).wait_for()
     await ask(page, "Not this week")
-    answer = page.get_by_role("article", name="Agent").last
-    await expect(answer).to_contain_text("You declined")
-    await expect(answer.locator("details.tool-not_called")).to_have_count(1)
-    assert sandbox.cloud.counters.snapshot().get("function_compute:leave", 0) == 0
+    await expect(prose(page)).to_contain_text("Not this week")
+    await expect(page.locator("details.tool-not_called")).to_have_count(1)
+    assert lasting_agent.sandbox.cloud.counters.snapshot().get("function_compute:leave", 0) == 0
 
 
 async def test_changed_arguments_are_what_is_called(
-    browser_context: Any, page: Page, sandbox: Any, agent: Any
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    await sign_in(page, sandbox)
+    lasting_agent.will_say(LEAVE_CALL, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
     await ask(page, APPLY)
     await card(page).get_by_role("button", name="Change").click()
     await card(page).get_by_label("days", exact=True).fill("2")
     await card(page).get_by_role("button", name="Approve as changed").click()
-    await expect(page.get_by_role("article", name="Agent").last).to_contain_text("Applied for 2 days")
-
-
-async def test_reload_finds_the_conversation_and_its_approval_again(
-    browser_context: Any, page: Page, sandbox: Any, agent: Any
-) -> None:
-    await sign_in(page, sandbox)
-    await ask(page, APPLY)
-    await card(page).wait_for()
-    await page.reload()
-    await expect(card(page)).to_contain_text("The agent wants to call the leave service")
-    await expect(page.get_by_role("article", name="You")).to_contain_text(APPLY)
+    await expect(page.locator("details.tool-ok")).to_contain_text('"days":2')
 
 
 async def test_conversations_are_renamed_deleted_and_restored(
-    browser_context: Any, page: Page, sandbox: Any, agent: Any
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
-    await sign_in(page, sandbox)
+    await lasting_agent.open_page(page)
     await ask(page, "Call my enterprise service")
     await page.get_by_role("button", name="Ask again").wait_for()
     row = page.locator(".conversations li").first
     await row.get_by_role("button", name=re.compile("^Rename")).click()
     await page.get_by_label("New title").fill("My service")
-    await page.get_by_role("button", name="Save").click()
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.get_by_role("button", name="Save").click()
     await expect(listed(page).first).to_contain_text("My service")
     await row.get_by_role("button", name=re.compile("^Delete")).click()
     await expect(page.locator(".conversations")).to_contain_text("“My service” was deleted.")
+    await expect(page.get_by_role("article", name="You")).to_have_count(0)
     await page.locator(".conversations").get_by_role("button", name="Undo").click()
     await expect(listed(page).first).to_contain_text("My service")
     await expect(page.get_by_role("article", name="You")).to_contain_text("Call my enterprise service")
+
+
+async def test_refused_deletion_is_shown_and_keeps_the_conversation(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    await lasting_agent.ask("POST", "/threads", {"title": "stays"})
+    await lasting_agent.open_page(page)
+    await page.route("**/threads/*", lambda route: route.abort())
+    await page.get_by_role("button", name="Delete “stays”").click()
+    await expect(page.locator(".conversations").get_by_role("alert")).to_contain_text("could not be reached")
+    await expect(listed(page)).to_have_count(1)
