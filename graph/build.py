@@ -16,6 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.store import ApprovalStore
+from graph.begun_calls import BegunCalls
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.credentials.run_credentials import in_state
 from graph.credentials.service_credentials import ServiceCredentials, requirements
@@ -71,6 +72,7 @@ def build_graph(
     approval_seconds: float = 600.0,
     resume_values: bool = False,
     consent_urls: ConsentUrls | None = None,
+    begun_calls: BegunCalls | None = None,
 ) -> CompiledStateGraph[AgentState, AgentContext, AgentInput, AgentOutput]:
     """The agent as a compiled LangGraph graph.
 
@@ -91,6 +93,7 @@ def build_graph(
     context, and which lets only the user who began a run resume it. Otherwise such a call is refused.
     With `approvals`, only its user continues a run, and it pauses if their access token expires. With
     `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
+    With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
     Raises `ValueError` if two services have one name, or a name that the graph itself uses.
     """
     limits = limits or Limits()
@@ -155,6 +158,7 @@ def build_graph(
             gate,
             calls,
             asks_for_consent=consents is not None,
+            begun_calls=begun_calls,
         )
         add_node(service.name, node)
         graph.add_edge(service.name, MODEL)

@@ -4,7 +4,7 @@ Both enter by LangGraph's `Runtime.context`, which is never written to a checkpo
 an answer counts in the run in which its caller gave it, and in no later run of another caller.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -36,8 +36,9 @@ class AgentContext:
     not made. Events may be lost then."""
 
 
-TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | None]
-"""Finds the access token of a run's caller. A server whose runs have no context supplies its own."""
+TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | Awaitable[Secret | None] | None]
+"""Finds the access token of a run's caller. A server whose runs have no context supplies its own, which may
+raise `AccessTokenError`: with `sign_in_required`, the run pauses until its owner has signed in."""
 
 
 def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:

@@ -1,6 +1,7 @@
 """The caller of a run: verified before each visit of a node, and recorded in the state."""
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias
 
 from langgraph.runtime import Runtime
@@ -30,7 +31,8 @@ class Callers:
 
     async def of(self, runtime: Runtime[AgentContext]) -> VerifiedAccessToken:
         """The caller of this run. Raises `AccessTokenError`."""
-        token = self._token_of(runtime)
+        found = self._token_of(runtime)
+        token = await found if isawaitable(found) else found
         if token is None:
             raise AccessTokenError(
                 GraphCode.ACCESS_TOKEN_MISSING, "the run has no access token of its caller"

@@ -7,6 +7,7 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
+from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
 from graph.context import AgentContext, begun_calls, conversation_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
@@ -19,6 +20,7 @@ from graph.tool_calls.requested_calls import accepted_calls
 from graph.tool_calls.tool_call_runner import ToolCallRunner
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.trail import AuditTrail
+from tools.approval_policy import Effect
 from tools.service import Service
 
 
@@ -41,13 +43,16 @@ class ServiceNode:
         calls: ObservedCalls,
         *,
         asks_for_consent: bool = False,
+        begun_calls: BegunCalls | None = None,
     ) -> None:
-        """`seconds` bounds the time of each call.
+        """`seconds` bounds the time of each call. With `begun_calls`, calls that change something begin once.
 
         With `asks_for_consent`, runs that are kept ask for it by themselves: their results, which are saved,
         contain no URL for it.
         """
         self._name = service.name
+        self._service = service
+        self._begun_calls = begun_calls
         self._service_credentials = service_credentials
         self._budget = budget
         self._refused_calls = refused_calls
@@ -70,6 +75,8 @@ class ServiceNode:
             verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))
             if isinstance(verdict, Refused):
                 return await refuse(call, verdict)
+            if not await self._begin(state, call, caller, runtime):
+                return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval))
             begun.add(str(call["id"]))
             return await self._runner.run(call, caller, credential, writer, secrets, verdict.approval)
 
@@ -91,3 +98,12 @@ class ServiceNode:
         if credential.renewed:
             update["credentials"] = RunCredentials({self._name: credential.renewed})
         return update
+
+    async def _begin(
+        self, state: AgentState, call: ToolCall, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
+    ) -> bool:
+        """False for a call that was begun before and may have changed something."""
+        if self._begun_calls is None or self._service.policy(call["name"]).effect is Effect.READ:
+            return True
+        name = call_name(state, call, caller.principal, runtime)
+        return name is None or await self._begun_calls.begin(name)
