@@ -8,13 +8,13 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # A process without tests takes half of the longest queue.
 PARALLEL := -n $(JOBS) --dist worksteal
 # Without bytecode every process compiles every test again.
-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
+test aegra-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean
+.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 17
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
 
 up: $(VENV)/.runtime frontend/node_modules/.installed ## install, then run sandbox, agent and page; Ctrl-C stops all
 	@exec $(BIN)/idaas-agent up
@@ -31,6 +31,17 @@ doctor: $(VENV)/.runtime ## check configuration and every dependency, step by st
 studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured cloud
 # With reloading it would watch the folder in which it keeps threads, and log a change every ten seconds.
 	@exec $(BIN)/langgraph dev --no-browser --no-reload
+
+aegra: $(VENV)/.dev .venv-aegra/.installed ## LangGraph's API on Aegra against the sandbox: server, worker, PostgreSQL, Redis
+	@scripts/ensure-redis
+	@scripts/ensure-postgresql
+	@exec $(BIN)/python scripts/aegra.py
+
+aegra-test: $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed ## the tests on Aegra, and those of LangGraph Server's clients against it
+	@scripts/ensure-chromium
+	@scripts/ensure-redis
+	@scripts/ensure-postgresql
+	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py
 
 test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed ## install what tests need and run all of them
 	@scripts/ensure-chromium
@@ -70,6 +81,7 @@ format: $(VENV)/.dev ## put the code into its format
 lock: $(VENV)/.dev ## resolve the dependencies anew; no registry address is written
 	$(BIN)/uv pip compile pyproject.toml --upgrade --group build $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group test --group bench --group check -c requirements.lock $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --upgrade --group build --group aegra -c requirements.lock $(subst 3.11,3.12,$(LOCK_OPTIONS)) -o requirements-aegra.lock
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet
 
 sbom: $(VENV)/.dev ## the bill of materials (CycloneDX) of the lock files: make sbom OUT=file
@@ -83,7 +95,7 @@ vulnerabilities: $(VENV)/.dev ## look the lock files up in a file or folder in t
 	@$(BIN)/python -m scripts.supply_chain.vulnerabilities $(DATABASE)
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .venv-unit .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-unit .venv-aegra .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
 
@@ -100,6 +112,18 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo 'Installing what tests and checks need …'
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Aegra needs Python 3.12 or newer: make aegra AEGRA_PYTHON=python3.13
+AEGRA_PYTHON ?= $(shell for p in python3.13 python3.12 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$p && break; done)
+
+.venv-aegra/.installed: requirements-aegra.lock pyproject.toml | $(VENV)/.dev
+	@test -n '$(AEGRA_PYTHON)' || { echo 'Aegra needs Python 3.12 or newer. Name one: make aegra AEGRA_PYTHON=/path/of/python3.12'; exit 1; }
+	@echo 'Installing Aegra (about 220 MB, once) …'
+	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(AEGRA_PYTHON) .venv-aegra
+	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-aegra.lock
+	@$(BIN)/pip --python .venv-aegra/bin/python install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json %/package.json

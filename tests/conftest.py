@@ -21,6 +21,7 @@ from sandbox.state.directory import AGENT_AUDIENCE
 
 pytest_plugins = [
     "tests.agent.langgraph_server.langgraph_process",
+    "tests.aegra.aegra_fixtures",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
     "tests.postgres_server",

@@ -33,6 +33,7 @@ from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
+from graph.begun_calls import BegunCalls
 from graph.build import build_graph
 from graph.context import TokenLookup, token_in_context
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, requirements
@@ -68,6 +69,7 @@ class Agent:
         *,
         caller: TokenLookup = token_in_context,
         resume_values: bool = False,
+        begun_calls: BegunCalls | None = None,
         clock: Callable[[], float] = time.time,
         model: ModelProvider | None = None,
         tracer: Tracer | None = None,
@@ -76,6 +78,7 @@ class Agent:
 
         `caller` finds the access token of a run. With `resume_values` the runs of `graph` are a server's,
         which keeps their state: they pause for approvals, and LangGraph's resume values are the answers.
+        `begun_calls` outlives the process, for a server that executes runs again.
         `tracer` replaces that of the settings.
         """
         trace_by_default(False)
@@ -151,7 +154,9 @@ class Agent:
             calls=self.measures.calls,
             approval_seconds=settings.approval_seconds,
         )
-        self.graph: Final = build(approvals=self.approvals, resume_values=resume_values)
+        self.graph: Final = build(
+            approvals=self.approvals, resume_values=resume_values, begun_calls=begun_calls
+        )
         self.redis: Final = shared_redis(settings)
         """What the processes share; `None`: each works for itself."""
         self.measures.redis = self.redis

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.langgraph_server.token_references import agent_of_this_loop
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from identity.errors import ConfigurationError
 
 STUDIO: Final = ("https://smith.langchain.com", "https://eu.smith.langchain.com")

@@ -1,9 +1,9 @@
 """The route guard of LangGraph Server: an allow-list of routes, each public or for verified callers.
 
-The server authenticates its threads, runs and assistants (`agent.langgraph_server.entry`), but not its own
-service routes. `langgraph dev` has some that empty its memory, show any thread, and start a deployment.
-Therefore every route that is not listed here is closed. `langgraph.json` names `app` as `http.app`: its
-middleware runs before every route of the server.
+The server authenticates its threads, runs and assistants (`agent.langgraph_server.authorization`), but not
+its own service routes. `langgraph dev` has some that empty its memory, show any thread, and start a
+deployment. Therefore every route that is not listed here is closed. `langgraph.json` names `app` as
+`http.app`: its middleware runs before every route of the server.
 
 The guard verifies the token itself and passes the result on, because the server's own refusal has no
 challenge, uses the last of several `Authorization` headers, and turns an outage of IDaaS into a 500. The
@@ -11,6 +11,7 @@ token does not reach the server.
 """
 
 import secrets
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -27,7 +28,8 @@ from agent.langgraph_server.access_token_headers import presented_tokens, withou
 from agent.langgraph_server.admission.thread_runs import ThreadRuns
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
-from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.langgraph_server.server_agent import agent_of_this_loop
+from agent.langgraph_server.token_references import VERIFIED
 from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
@@ -51,8 +53,17 @@ _DISCARDED: Final = 16 * 1024 * 1024
 class RouteGuard:
     """A pure ASGI middleware: 401 or 403 without a valid token, 404 for closed routes with one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        public: Collection[str] = (PUBLIC,),
+        allows: Callable[[Scope], bool] | None = None,
+    ) -> None:
+        """`allows`: whether a verified caller's request reaches the server. By default the routes above."""
         self._app = app
+        self._public = public
+        self._allows = allows or _left_to_the_server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes allowed requests to the application and refuses the others."""
@@ -74,7 +85,7 @@ class RouteGuard:
             await send(message)
 
         reads = scope["method"] in ("GET", "HEAD")
-        if scope["path"] == PUBLIC and reads:
+        if scope["path"] in self._public and reads:
             await self._app(without_tokens(scope), receive, marked)
             return
         try:
@@ -87,7 +98,7 @@ class RouteGuard:
         if (role := agent.settings.header_role) is not None:
             scope = take_role_headers(scope, role, verified=True)
         scope = without_tokens(scope)
-        if _left_to_the_server(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
+        if self._allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
             bounded = BodyLimit(self._app, max_bytes=limit, discarded=_DISCARDED)
             stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, scope[VERIFIED].token))

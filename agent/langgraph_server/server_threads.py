@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 
 class ServerThreads:
-    """Requests to `app`, the server inside of the route guard."""
+    """Requests to `app`, `langgraph dev` or LangGraph Server, inside of the route guard."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,22 +20,25 @@ class ServerThreads:
         `None` for a thread of another user, one that does not exist, and an id that no thread can have.
         """
         search = {"ids": [thread_id], "limit": 1, "select": ["thread_id", "status", "interrupts"]}
-        status, found = await self._post(scope, "/threads/search", search)
+        status, found = await self._request(scope, "POST", "/threads/search", search)
         return found[0] if status == 200 and isinstance(found, list) and found else None
 
     async def create(self, scope: Scope, thread_id: str) -> bool:
         """Creates a thread for the caller of `scope`. False if the id is used, by any user, or invalid."""
-        status, _ = await self._post(scope, "/threads", {"thread_id": thread_id, "if_exists": "raise"})
+        wanted = {"thread_id": thread_id, "if_exists": "raise"}
+        status, _ = await self._request(scope, "POST", "/threads", wanted)
         return status == 200
 
-    async def _post(self, scope: Scope, path: str, content: Mapping[str, Any]) -> tuple[int, Any]:
+    async def _request(
+        self, scope: Scope, method: str, path: str, content: Mapping[str, Any] | None = None
+    ) -> tuple[int, Any]:
         """The status of the response, and its JSON."""
-        body = json.dumps(content).encode()
+        body = b"" if content is None else json.dumps(content).encode()
         host = [header for header in scope["headers"] if header[0] == b"host"]
         headers = [*host, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         request = {
             **scope,
-            "method": "POST",
+            "method": method,
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",

@@ -1,4 +1,4 @@
-"""The in-memory state of the LangGraph Server entry: the callers' access tokens, and the agent.
+"""The callers' access tokens on `langgraph dev`, in memory.
 
 The server stores the result of its auth handler, also on disk. Therefore the handler returns a reference, and
 the token stays here until it expires. A reference is valid in this process only; after a restart a caller
@@ -8,28 +8,18 @@ The server loads `agent/langgraph_server/entry.py` twice, for the graph and for 
 this module, which is loaded once.
 """
 
-import asyncio
 import hmac
-import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from cachetools import TLRUCache
 from langgraph.runtime import Runtime
 
-from agent.composition.agent import Agent
-from agent.settings.settings import read_settings
-from agent.settings.variable_names import misspelt_variables
-from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
-
-_LOG: Final = logging.getLogger("idaas_agent.settings")
 
 REFERENCE: Final = "access_token_reference"
 
@@ -69,38 +59,6 @@ def identity_of(token: VerifiedAccessToken) -> str:
 
 token_references: Final = TokenReferences()
 
-_agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]]] = WeakKeyDictionary()
-
-
-async def agent_of_this_loop() -> Agent:
-    """The agent, configured by the environment of the process: created at first use, one per event loop.
-
-    Raises `ConfigurationError`.
-    """
-    loop = asyncio.get_running_loop()
-    starting = _agents.get(loop)
-    if starting is None or (starting.done() and (starting.cancelled() or starting.exception() is not None)):
-        # In a thread, because files are read: the configuration, and the authorities to trust.
-        starting = _agents[loop] = loop.create_task(_start_agent())
-    return await asyncio.shield(starting)
-
-
-async def _start_agent() -> Agent:
-    agent = await asyncio.to_thread(_make_agent)
-    await agent.revocation.start()
-    if agent.conversation_storage is not None:
-        agent.conversation_storage.start()
-    return agent
-
-
-def _make_agent() -> Agent:
-    for warning in misspelt_variables(os.environ):
-        _LOG.warning("%s", warning)
-    agent = Agent(read_settings(os.environ), caller=token_of_user, resume_values=True)
-    # The server runs the graph itself, without `agent.runs`.
-    trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
-    return agent
-
 
 def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
     """The access token of the user that the auth handler authenticated (`graph.context.TokenLookup`).
@@ -112,5 +70,5 @@ def token_of_user(runtime: Runtime[AgentContext]) -> Secret | None:
         return None
     try:
         return token_references.find(user[REFERENCE], user.identity)
-    except (KeyError, AttributeError):
+    except (KeyError, AttributeError, TypeError):  # Aegra has another user, without it
         return None

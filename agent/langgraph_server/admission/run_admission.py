@@ -1,7 +1,7 @@
 """Admits the runs that clients create on LangGraph Server, whichever of its routes they use.
 
-The server asks the auth handler (`agent.langgraph_server.entry`) before it creates a run, and continues with
-the same dictionary, which is changed here: to what a client may give to a run.
+The server asks the auth handler (`agent.langgraph_server.authorization`) before it creates a run, and
+continues with the same dictionary, which is changed here: to what a client may give to a run.
 """
 
 import time

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.errors.error_response import error_response
 from agent.langgraph_server.admission.run_admission import open_approvals
 from agent.langgraph_server.admission.run_input import named_interrupt
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from agent.langgraph_server.server_threads import ServerThreads
-from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.langgraph_server.token_references import VERIFIED
 from graph.error_codes import GraphCode
 from identity.errors import AgentError, ApprovalError
 

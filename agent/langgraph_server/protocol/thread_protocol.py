@@ -16,8 +16,10 @@ from agent.errors.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.admission.run_admission import open_approvals
 from agent.langgraph_server.protocol.protocol_approvals import approval_refusal
 from agent.langgraph_server.protocol.protocol_command import CommandRefusal, command_refusal
+from agent.langgraph_server.replaced_body import with_body
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from agent.langgraph_server.server_threads import ServerThreads
-from agent.langgraph_server.token_references import VERIFIED, agent_of_this_loop
+from agent.langgraph_server.token_references import VERIFIED
 from identity.errors import AgentError
 
 _ROUTE: Final = re.compile(r"/threads/([^/]+)/(commands|stream/events)")
@@ -26,9 +28,10 @@ _ROUTE: Final = re.compile(r"/threads/([^/]+)/(commands|stream/events)")
 class ThreadProtocol:
     """A pure ASGI middleware, inside of the route guard, which reads bodies whole."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, threads: ServerThreads | None = None) -> None:
+        """`threads` are those of another server than `langgraph dev`."""
         self._app = app
-        self._threads = ServerThreads(app)
+        self._threads = threads or ServerThreads(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what is not of the protocol, and what its caller may do."""
@@ -63,7 +66,7 @@ class ThreadProtocol:
         elif found is None and not await self._threads.create(scope, thread_id):
             await _refuse(_NO_SUCH_THREAD, scope, receive, send)
         else:
-            await self._app(*_with_body(scope, receive, command), send)
+            await self._app(*with_body(scope, receive, command), send)
 
     async def _refusal(
         self, scope: Scope, thread: Mapping[str, Any] | None, command: dict[str, Any]
@@ -99,17 +102,3 @@ def _command(message: Message) -> dict[str, Any] | None:
 def _params(command: dict[str, Any]) -> dict[str, Any]:
     params = command.get("params")
     return params if isinstance(params, dict) else {}
-
-
-def _with_body(scope: Scope, receive: Receive, content: dict[str, Any]) -> tuple[Scope, Receive]:
-    """The request with `content` as its body: the server reads what was checked, and not a body that it may
-    parse differently.
-    """
-    body = json.dumps(content).encode()
-    headers = [header for header in scope["headers"] if header[0] != b"content-length"]
-    sent: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_body() -> Message:
-        return sent.pop() if sent else await receive()
-
-    return {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}, receive_body

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf
 
 from agent.settings.values import Url, VariableGroup, Word, secret_in_file
+from agent.settings.variables.conversations import KeysFile
 from identity.idaas.user_events.user_event import SubjectMember
 from identity.idaas.user_events.user_event_reader import encryption_key
 from identity.secrets.secret import Secret
@@ -49,6 +50,13 @@ class RevocationVariables(VariableGroup):
         " `rediss://user:password@host:6379`: counts of requests and runs, revocations, and for ten minutes"
         ' the events of runs of conversations. Needs `pip install "idaas-agent[redis]"`. Without it, and'
         " while it is away, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+    )
+    seal_key_file: KeysFile | None = Field(
+        None,
+        repr=False,
+        description="A file with the key that seals callers for runs that another process executes later"
+        " (`docs/aegra.md`): base64url of 32 random bytes on one line, and during a rotation the former key"
+        " on a second line. The same for all processes. Read at start. Only Aegra needs it.",
     )
     revocations_file: Path = Field(
         Path(".idaas-agent/revocations.jsonl"),

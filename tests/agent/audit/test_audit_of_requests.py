@@ -14,8 +14,8 @@ from agent.audit.key import AuditKey
 from agent.audit.record import LogEvent
 from agent.audit.verification.verify import verify
 from agent.errors.error_codes import AgentCode
-from agent.langgraph_server.entry import authenticate
-from agent.langgraph_server.token_references import agent_of_this_loop
+from agent.langgraph_server.authorization import authenticate
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault

@@ -90,9 +90,19 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
     assert "shutdown failed" not in (folder / "log").read_text(errors="replace")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "the server that `langgraph_server` is: `langgraph dev`, or Aegra"
+    parser.addoption("--langgraph-server", choices=["dev", "aegra"], default="dev", help=words)
+
+
 @pytest.fixture(scope="session")
-def langgraph_server(running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One `langgraph dev` for all tests of a session."""
+def langgraph_server(
+    request: pytest.FixtureRequest, running_sandbox: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """One `langgraph dev` for all tests of a session; with `--langgraph-server aegra`, one Aegra."""
+    if request.config.getoption("--langgraph-server") == "aegra":
+        yield request.getfixturevalue("aegra_server")
+        return
     running, _ = running_sandbox
     with langgraph_dev(running, tmp_path_factory.mktemp("langgraph")) as server:
         yield server

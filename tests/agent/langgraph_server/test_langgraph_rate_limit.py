@@ -7,8 +7,8 @@ import pytest
 from langgraph_sdk import Auth
 
 from agent.errors.error_codes import AgentCode
-from agent.langgraph_server import entry as langgraph_server
-from agent.langgraph_server.token_references import agent_of_this_loop
+from agent.langgraph_server import authorization as langgraph_server
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")

@@ -10,10 +10,10 @@ from langgraph_sdk import Auth
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from agent.langgraph_server.authorization import authenticate
 from agent.langgraph_server.cross_origin import CrossOrigin
-from agent.langgraph_server.entry import authenticate
 from agent.langgraph_server.route_guard import RouteGuard
-from agent.langgraph_server.token_references import agent_of_this_loop
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from sandbox.faults.faults import Fault
 from tests.conftest import Sandbox
 

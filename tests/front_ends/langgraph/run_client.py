@@ -68,6 +68,9 @@ class RunClient:
     async def interrupts(self, thread: str) -> list[dict[str, Any]]:
         """The interrupts of a thread's row, from which Agent Inbox lists them."""
         row = (await self.http.get(f"/threads/{thread}")).json()
+        if "interrupts" not in row:  # Aegra has them in the state
+            state = (await self.http.get(f"/threads/{thread}/state")).json()
+            return [interrupt for task in state["tasks"] for interrupt in task["interrupts"]]
         return [interrupt for of_task in row["interrupts"].values() for interrupt in of_task]
 
     async def join(self, thread: str) -> None:

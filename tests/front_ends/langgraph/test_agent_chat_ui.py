@@ -165,6 +165,6 @@ async def test_run_without_a_conversation_is_refused_what_needs_an_approval(
 
 async def test_deleted_conversation_has_no_approval_left(alice: RunClient, leave: Leave) -> None:
     thread = await ask(alice, leave)
-    assert (await alice.http.delete(f"/threads/{thread}")).status_code == 204
+    assert (await alice.http.delete(f"/threads/{thread}")).status_code in (200, 204)
     await alice.http.post("/threads", json={"thread_id": thread})
     assert (await alice.say(thread, "How many days off do I have left?")).status_code == 200

@@ -5,6 +5,7 @@ called with, and alice may what bob may not, so that an answer shows whose right
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ def requests(langgraph_server: Server, sandbox: Sandbox) -> Callable[[str], http
         return httpx.AsyncClient(base_url=langgraph_server.url, headers=headers, timeout=30)
 
     return as_user
+
+
+@pytest.fixture
+def closed(langgraph_server: Any) -> int:
+    """The status of a route that no client may use. The guard of Aegra closes more of them by itself."""
+    return 403 if isinstance(langgraph_server, Server) else 404
 
 
 def forged(sandbox: Sandbox) -> dict[str, Any]:
@@ -68,7 +75,8 @@ async def test_no_input_of_a_run_changes_its_user(requests, sandbox) -> None:
         refused = await bob.post(
             "/runs/wait", json={"assistant_id": "agent", "input": ASK, "context": claims, "config": claims}
         )
-        assert "AccessTokenError" in refused.text  # LangGraph Server then forgets whose run it is
+        # LangGraph Server then forgets whose run it is; for Aegra the configuration is reduced before.
+        assert "AccessTokenError" in refused.text or BOB in refused.text
         assert ALICE not in refused.text
 
 
@@ -95,7 +103,7 @@ COMMANDS = [
 
 @pytest.mark.promise("model-cannot-steer")
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_command_is_refused_before_the_run(requests, sandbox, command) -> None:
+async def test_a_command_is_refused_before_the_run(requests, sandbox, closed, command) -> None:
     async with requests("alice") as alice:
         thread = (await alice.post("/threads", json={})).json()["thread_id"]
         sandbox.cloud.counters.reset()
@@ -111,7 +119,7 @@ async def test_a_command_is_refused_before_the_run(requests, sandbox, command) -
             ("/runs/crons", run | {"schedule": "0 0 * * *"}),
         ]:
             answer = await alice.post(path, json=body)
-            assert answer.status_code in (400, 403, 409, 413), (path, answer.text)
+            assert answer.status_code in (400, 403, 409, 413, closed), (path, answer.text)
         assert (await alice.get(f"/threads/{thread}/runs")).json() == []
     asked = {name for name in sandbox.cloud.counters.snapshot() if "function_compute" in name}
     assert asked == set()
@@ -127,31 +135,33 @@ async def test_a_command_is_refused_before_the_run(requests, sandbox, command) -
         {"context": {"__pregel_resume_map": {}}},
     ],
 )
-async def test_reserved_members_of_a_configuration_are_refused_before_the_run(requests, given) -> None:
+async def test_reserved_members_of_a_configuration_are_refused_before_the_run(
+    requests, closed, given
+) -> None:
     async with requests("alice") as alice:
         thread = (await alice.post("/threads", json={})).json()["thread_id"]
         run = {"assistant_id": "agent", "input": ASK} | given
         for path in (f"/threads/{thread}/runs", f"/threads/{thread}/runs/stream", "/runs", "/runs/wait"):
             answer = await alice.post(path, json=run)
             assert answer.status_code in (403, 422), (path, answer.text)
-        assert (await alice.post("/runs/batch", json=[run, run])).status_code in (403, 422)
+        assert (await alice.post("/runs/batch", json=[run, run])).status_code in (403, 422, closed)
         assert (await alice.get(f"/threads/{thread}/runs")).json() == []
 
 
 @pytest.mark.promise("model-cannot-steer")
-async def test_a_state_cannot_be_written(requests, sandbox) -> None:
+async def test_a_state_cannot_be_written(requests, sandbox, closed) -> None:
     async with requests("alice") as alice:
         thread = (await alice.post("/threads", json={"metadata": {"graph_id": "agent"}})).json()["thread_id"]
         for node in ("authenticate", "credentials", "model", "enterprise", "__end__"):
             body = {"values": CRAFTED | forged(sandbox), "as_node": node}
             answer = await alice.post(f"/threads/{thread}/state", json=body)
-            assert answer.status_code == 403, node
+            assert answer.status_code == closed, node
         steps = [{"updates": [{"values": CRAFTED, "as_node": "model"}]}]
         made = {"metadata": {"graph_id": "agent"}, "supersteps": steps}
-        # The server makes the thread, and says in its answer that its state could not be written.
+        # The server makes the thread, and says that its state could not be written. Aegra does not.
         written = (await alice.post("/threads", json=made)).text
-        assert "the state of a thread cannot be written" in written
-        made_thread = written.split("Thread ", 1)[1].split(" ", 1)[0]
+        assert closed == 404 or "the state of a thread cannot be written" in written
+        made_thread = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", written)[0]
         for each in (thread, made_thread):
             assert not (await alice.get(f"/threads/{each}/state")).json()["values"]
         assert (await alice.patch(f"/threads/{thread}", json={"metadata": {"title": "x"}})).status_code == 200
@@ -199,7 +209,7 @@ async def test_each_route_of_a_thread_is_closed_to_all_but_its_owner(requests) -
         assert (await alice.get(f"/threads/{thread}/state")).text == state
 
 
-async def test_assistants_and_schedules_cannot_be_changed(requests) -> None:
+async def test_assistants_and_schedules_cannot_be_changed(requests, closed) -> None:
     async with requests("alice") as alice:
         [assistant] = (await alice.post("/assistants/search", json={})).json()
         one = f"/assistants/{assistant['assistant_id']}"
@@ -212,4 +222,4 @@ async def test_assistants_and_schedules_cannot_be_changed(requests) -> None:
             ("POST", "/runs/crons/search", {}),
         ]:
             answer = await alice.request(method, path, json=body)
-            assert answer.status_code == 403, (method, path, answer.text)
+            assert answer.status_code == closed, (method, path, answer.text)

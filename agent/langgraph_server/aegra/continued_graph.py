@@ -1,0 +1,50 @@
+"""The graph on Aegra: a run that a worker began is continued by the next worker, not begun again.
+
+Aegra executes a run whose worker has gone once more, with the same input or the same answer. The input would
+be a second message of the person, and an answer could be read by the next question. So the latest checkpoint
+decides: if this run wrote it, the run continues from there.
+"""
+
+from collections.abc import AsyncIterator
+from copy import copy
+from typing import Any, Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+
+from agent.langgraph_server.protocol.event_channels import EventChannels
+
+
+class ContinuedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+    """A compiled graph. Aegra gives it a checkpointer, and each run its id in `configurable`."""
+
+    @classmethod
+    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
+        """`graph`, whose runs are continued."""
+        made = copy(graph)
+        made.__class__ = cls
+        made.stream_transformers = (EventChannels,)  # which Aegra does not look for
+        assert isinstance(made, cls)  # noqa: S101 - as assigned
+        return made
+
+    async def astream(
+        self,
+        input: Any,  # noqa: A002, ANN401 - the name of the base
+        config: RunnableConfig | None = None,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> AsyncIterator[Any]:
+        """As the base does. Every other method that Aegra calls goes through this one."""
+        if await self._was_begun(config):
+            input = None  # noqa: A001 - as above
+        async for part in super().astream(input, config, **options):
+            yield part
+
+    async def _was_begun(self, config: RunnableConfig | None) -> bool:
+        configurable = (config or {}).get("configurable", {})
+        run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
+        if not run_id or not thread_id or self.checkpointer is None or isinstance(self.checkpointer, bool):
+            return False
+        latest = await self.checkpointer.aget_tuple(
+            {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+        )
+        return latest is not None and latest.metadata.get("run_id") == run_id

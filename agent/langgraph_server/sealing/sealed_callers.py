@@ -1,0 +1,69 @@
+"""The caller of a run on Aegra: an envelope that the auth handler sealed, opened inside of a node.
+
+The envelope is in the row of the run, where only the server writes. It belongs to one principal and thread,
+and to the run that opens it first, in whichever process that is executed.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cachetools import LRUCache
+from langgraph.config import get_config
+from langgraph.runtime import Runtime
+
+from graph.context import AgentContext
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError
+from identity.principal import Principal
+from identity.sealing.sealed_caller import CallerSeal, SealedCaller
+from identity.secrets.secret import Secret
+
+SEALED: Final = "sealed_callers"
+"""The member of the server's user that contains the envelope, by the thread of the run."""
+
+_USER: Final = "langgraph_auth_user"
+_RUNS: Final = 10_000
+
+
+class SealedCallers:
+    """Seals callers into the server's user, and finds the caller of a run (`graph.context.TokenLookup`)."""
+
+    def __init__(self, seal: CallerSeal, issuer: str, clock: Callable[[], float] = time.time) -> None:
+        """`issuer` is that of all callers."""
+        self._seal = seal
+        self._issuer = issuer
+        self._clock = clock
+        self._opened: LRUCache[tuple[str, str, str], SealedCaller] = LRUCache(_RUNS)
+
+    def add(self, user: object, caller: VerifiedAccessToken, thread_id: str) -> None:
+        """Adds the envelope of `caller` to `user`, which the server stores with the run of `thread_id`."""
+        _member(user, SEALED)[thread_id] = self._seal.seal(caller, thread_id)
+
+    async def find(self, runtime: Runtime[AgentContext]) -> Secret | None:
+        """The access token of the run's caller; `None` outside of the server.
+
+        Raises `AccessTokenError` (`sign_in_required`) if there is no envelope or it cannot be opened, and
+        `UnavailableError`. Of the client's `configurable` and `context`, nothing is read: the server sets the
+        user, and an envelope is valid for that user only.
+        """
+        configurable: Mapping[str, Any] = get_config().get("configurable", {})
+        if (user := configurable.get(_USER)) is None:
+            return None
+        thread_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
+        run_id = configurable.get("run_id")
+        envelopes = _member(user, SEALED)
+        envelope = envelopes.get(thread_id) if isinstance(envelopes, Mapping) else None
+        if thread_id is None or not isinstance(run_id, str) or not isinstance(envelope, str):
+            raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the run has no sealed caller")
+        key = (envelope, thread_id, run_id)
+        opened = self._opened.get(key)
+        if opened is None or opened.expires_at <= self._clock():
+            principal = Principal(self._issuer, str(_member(user, "identity")))
+            opened = self._opened[key] = await self._seal.open(envelope, principal, thread_id, run_id)
+        return opened.access_token
+
+
+def _member(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping
+    return user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)

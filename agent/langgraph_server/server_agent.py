@@ -1,0 +1,78 @@
+"""The agent of a LangGraph server: one for each event loop, configured by the environment of the process."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from langgraph.runtime import Runtime
+
+from agent.composition.agent import Agent
+from agent.langgraph_server.sealing.redis_marks import RedisMarks
+from agent.langgraph_server.sealing.sealed_callers import SealedCallers
+from agent.langgraph_server.token_references import token_of_user
+from agent.replicas.configured import shared_redis
+from agent.settings.settings import read_settings
+from agent.settings.variable_names import misspelt_variables
+from agent.telemetry.traces.langsmith import Tracing, trace_by_default
+from graph.context import AgentContext
+from identity.sealing.sealed_caller import CallerSeal
+from identity.secrets.secret import Secret
+
+_LOG: Final = logging.getLogger("idaas_agent.settings")
+
+
+class ServerAgent(NamedTuple):
+    """The agent and its seal, which is `None` without `SEAL_KEY_FILE` and `REDIS_URL`."""
+
+    agent: Agent
+    sealed_callers: SealedCallers | None
+
+
+_agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[ServerAgent]]] = WeakKeyDictionary()
+
+
+async def agent_of_this_loop() -> Agent:
+    """The agent, created at first use. Raises `ConfigurationError`."""
+    return (await server_agent()).agent
+
+
+async def server_agent() -> ServerAgent:
+    """The agent and its seal, created at first use. Raises `ConfigurationError`."""
+    loop = asyncio.get_running_loop()
+    starting = _agents.get(loop)
+    if starting is None or (starting.done() and (starting.cancelled() or starting.exception() is not None)):
+        # In a thread, because files are read: the configuration, and the authorities to trust.
+        starting = _agents[loop] = loop.create_task(_start())
+    return await asyncio.shield(starting)
+
+
+async def _start() -> ServerAgent:
+    made = await asyncio.to_thread(_make)
+    await made.agent.revocation.start()
+    if made.agent.conversation_storage is not None:
+        made.agent.conversation_storage.start()
+    return made
+
+
+def _make() -> ServerAgent:
+    for warning in misspelt_variables(os.environ):
+        _LOG.warning("%s", warning)
+    settings = read_settings(os.environ)
+    redis = shared_redis(settings)
+    marks = None if redis is None else RedisMarks(redis)
+    sealed = None
+    if marks is not None and settings.seal_key_file is not None:
+        seal = CallerSeal(settings.seal_key_file, audience=settings.agent_audience, claims=marks)
+        sealed = SealedCallers(seal, settings.idaas.issuer)
+
+    def caller(runtime: Runtime[AgentContext]) -> Secret | Awaitable[Secret | None] | None:
+        referred = token_of_user(runtime)
+        return sealed.find(runtime) if referred is None and sealed is not None else referred
+
+    agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
+    # The server runs the graph itself, without `agent.runs`.
+    trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
+    return ServerAgent(agent, sealed)

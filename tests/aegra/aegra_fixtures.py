@@ -1,0 +1,36 @@
+"""One Aegra for all tests of a process: a server, a worker, PostgreSQL and Redis. See `make aegra-test`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.aegra.aegra_process import Aegra, aegra
+from tests.postgres_process import PostgresProcess, postgres_process
+from tests.redis_process import RedisProcess, redis_process
+
+
+@pytest.fixture(scope="session")
+def aegra_postgres() -> Iterator[PostgresProcess]:
+    with postgres_process(password="postgres-password") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aegra_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    with redis_process(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aegra_server(
+    running_sandbox: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    aegra_postgres: PostgresProcess,
+    aegra_redis: RedisProcess,
+) -> Iterator[Aegra]:
+    running, _ = running_sandbox
+    folder = tmp_path_factory.mktemp("aegra")
+    with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:
+        started.start(workers=1)
+        yield started

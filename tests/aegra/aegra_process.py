@@ -1,0 +1,174 @@
+"""Aegra in processes of its own: a server without workers, and workers, over a real PostgreSQL and Redis."""
+
+import base64
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.postgres_process import PostgresProcess
+from tests.redis_process import RedisProcess
+
+if TYPE_CHECKING:
+    from langgraph_sdk.client import LangGraphClient
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-aegra" / "bin" / "python"
+_FAST = {"LEASE_DURATION_SECONDS": "3", "HEARTBEAT_INTERVAL_SECONDS": "1", "REAPER_INTERVAL_SECONDS": "1"}
+"""So that a run whose worker was killed is taken over in seconds."""
+
+
+@dataclass
+class AegraProcess:
+    """One process. `kill` ends it at once."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / f"log-{self.port}").read_text(errors="replace")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Aegra:
+    """A server, and the workers that execute its runs."""
+
+    folder: Path
+    postgres: PostgresProcess
+    redis: RedisProcess
+    database_name: str
+    environment: dict[str, str]
+    processes: list[AegraProcess] = field(default_factory=list)
+
+    @property
+    def server(self) -> AegraProcess:
+        return self.processes[0]
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def database(self) -> str:
+        return self.postgres.url_of(self.database_name)
+
+    @property
+    def seal_key(self) -> Path:
+        return Path(self.environment["SEAL_KEY_FILE"])
+
+    def client(self, token: str) -> "LangGraphClient":
+        """The SDK's client, with `token`."""
+        from langgraph_sdk import get_client
+
+        return get_client(url=self.url, headers={"Authorization": f"Bearer {token}"}, api_key=None)
+
+    def start(self, *, workers: int = 0, wait: bool = True, **variables: str) -> AegraProcess:
+        """Another process, with `workers`."""
+        port = _free_port()
+        given = self.environment | {"WORKER_COUNT": str(workers), "PORT": str(port)} | variables
+        command = [str(PYTHON), "-m", "uvicorn", "aegra_api.main:app", "--host", "127.0.0.1"]
+        with (self.folder / f"log-{port}").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, "--port", str(port)], cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT
+            )
+        started = AegraProcess(self.folder, port, process)
+        self.processes.append(started)
+        deadline = time.monotonic() + 60
+        while wait and not _answers(started.url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(started.log[-4000:])
+            time.sleep(0.1)  # another process: there is no event to wait for
+        return started
+
+    def stop(self) -> None:
+        for each in self.processes:
+            if each.process.poll() is None:
+                each.process.terminate()
+        for each in self.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                each.process.wait(10)
+            if each.process.poll() is None:
+                each.kill()
+
+
+def seal_key(folder: Path, name: str = "seal-key") -> Path:
+    """A file with a new key."""
+    file = folder / name
+    file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return file
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/ok", timeout=5).status_code == 200
+    return False
+
+
+@contextlib.contextmanager
+def aegra(
+    sandbox: Any, folder: Path, postgres: PostgresProcess, redis: RedisProcess, variables: Mapping[str, str]
+) -> Iterator[Aegra]:
+    """A server without workers, under Human identity, with files in `folder`."""
+    if not PYTHON.exists():
+        pytest.skip("Aegra is not installed: make aegra-test installs it")
+    name = f"aegra_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_", "PYTHON", "OTEL_"))
+    }
+    environment |= sandbox.environment | {
+        "ACCESS_IDENTITY": "Human",
+        "AEGRA_CONFIG": str(ROOT / "aegra.json"),
+        "AUDIT_LOG_FILE": str(folder / "audit.log"),
+        "CONVERSATIONS_URL": postgres.url,
+        "CRON_ENABLED": "false",
+        "DATABASE_URL": postgres.url_of(name),
+        "LANGGRAPH_STRICT_MSGPACK": "true",
+        "MAX_REQUESTS_PER_MINUTE": "10000",
+        "REDIS_BROKER_ENABLED": "true",
+        "REDIS_URL": redis.url,
+        "REDIS_CHANNEL_PREFIX": f"{name}:run:",
+        "SEAL_KEY_FILE": str(seal_key(folder)),
+        "SQLALCHEMY_POOL_SIZE": "3",
+        "LANGGRAPH_MIN_POOL_SIZE": "1",
+        "LANGGRAPH_MAX_POOL_SIZE": "5",
+        "WORKER_QUEUE_KEY": f"{name}:jobs",
+        **_FAST,
+        **variables,
+    }
+    running = Aegra(folder, postgres, redis, name, environment)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
