@@ -1,4 +1,4 @@
-"""The text of an answer, from tool results, or as a question or small talk; in the question's language."""
+"""The text of an answer: results, what is missing, small talk; in the question's language."""
 
 import json
 import re
@@ -34,10 +34,10 @@ class Speaker:
         """The result of each tool, then the missing arguments."""
         parts = [self._outcome(outcome) for outcome in outcomes]
         for plan in plans:
-            properties = plan.tool.properties
-            needed = [(name, properties[name].get("description")) for name in plan.missing]
-            shown = "; ".join(f"**{name}** ({text})" if text else f"**{name}**" for name, text in needed)
-            parts += [self._say("missing", tool=plan.tool.name, needed=shown)] if needed else []
+            texts = {name: plan.tool.properties[name].get("description") for name in plan.missing}
+            needed = [f"**{name}** ({text})" if text else f"**{name}**" for name, text in texts.items()]
+            if needed:
+                parts.append(self._say("missing", tool=plan.tool.name, needed="; ".join(needed)))
         return "\n\n".join([*dict.fromkeys(parts), self._say("signature")])
 
     def talk(self, tools: Sequence[Tool]) -> str:
@@ -48,14 +48,14 @@ class Speaker:
         able = self._say("some_tools" if tools else "no_tools", count=len(tools), some=some)
         text = able if kind == "help" else f"{self._say(kind)} {able}"
         if kind == "help" and tools:
-            sentences = [re.split(r"(?<=[.。])\s", tool.description.strip())[0][:160] for tool in tools]
-            lines = [f"- `{tool.name}`: {text}" for tool, text in zip(tools, sentences, strict=True)]
+            sentences = {t.name: re.split(r"(?<=[.。])\s", t.description.strip())[0] for t in tools}
+            lines = [f"- `{name}`: {sentence[:160]}" for name, sentence in sentences.items()]
             text = "\n".join([self._say("all_tools"), "", *lines])
         return f"{text}\n\n{self._say('signature')}"
 
     def _say(self, key: str, /, **values: object) -> str:
-        text = LANGUAGE["texts"][key].splitlines()[self._chinese].format_map(defaultdict(lambda: "?", values))
-        return re.sub(r"\b1 days\b", "1 day", text)
+        text: str = LANGUAGE["texts"][key].splitlines()[self._chinese]
+        return text.format_map(defaultdict(lambda: "?", values)).replace(" 1 days ", " 1 day ")
 
     def _outcome(self, outcome: Outcome) -> str:
         text, tool = outcome.text.strip(), outcome.call.tool
@@ -73,7 +73,7 @@ class Speaker:
             return self._forecast(str(content.get("city", "")), days)
         if content.get("status") in ("applied", "cancelled"):
             return self._say(content["status"], **content)
-        # Texts that are meant to be read come first, then what the question's words name, then the rest.
+        # What is meant to be read comes first, then what the question names, then the rest.
         asked = terms(self._question)
         spoken = [content[key] for key in _SPOKEN if isinstance(content.get(key), str)]
         keys = sorted(content, key=lambda key: -len(asked.intersection(stems(key))))
@@ -110,11 +110,12 @@ def _failure(content: object, text: str) -> str | None:
         return text if content == text and found("failure", text) else None
     if content.get("ok") is not False and not any(content.get(key) for key in _ERROR_KEYS):
         return None
-    return "; ".join(dict.fromkeys(_scalar(content[key]) for key in _REASON_KEYS if content.get(key))) or text
+    reasons = [_scalar(content[key]) for key in _REASON_KEYS if content.get(key)]
+    return "; ".join(dict.fromkeys(reasons)) or text
 
 
 def _items(value: object, depth: int = 0) -> list[str]:
-    """Members of an object, or objects of a list, as list items; what is empty or too deep is left out."""
+    """Members of an object or objects of a list as items, without what is empty or too deep."""
     lines: list[str] = []
     indent = "  " * depth + "- "
     if depth > _MAX_DEPTH:
@@ -133,7 +134,7 @@ def _items(value: object, depth: int = 0) -> list[str]:
 
 def _is_rows(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
     """Whether `value` is a list of objects, and not empty."""
-    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+    return isinstance(value, list) and value != [] and all(isinstance(v, Mapping) for v in value)
 
 
 def _label(key: str) -> str:
@@ -147,8 +148,9 @@ def _scalar(value: object) -> str:
 
 
 def _shown(key: str, value: object) -> str:
-    """A plain member; metres and seconds in a readable unit. Empty for an empty one, an object and rows."""
-    text = "" if value in (None, [], {}) or isinstance(value, Mapping) or _is_rows(value) else _scalar(value)
+    """A member in words, metres and seconds in a readable unit; nothing for objects and rows."""
+    is_plain = value not in (None, []) and not isinstance(value, Mapping) and not _is_rows(value)
+    text = _scalar(value) if is_plain else ""
     if key not in ("distance", "duration") or not text.replace(".", "", 1).isdecimal():
         return text
     if key == "distance":

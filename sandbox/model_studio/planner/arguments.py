@@ -5,28 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio.planner.conversation import Call, Tool
+from sandbox.model_studio.planner.conversation import Tool
 from sandbox.model_studio.planner.language import LANGUAGE, found, rows, words_of
 
 _POINTS = ("longitude", "latitude", "point")
 _PLACES = (*_POINTS, "address", "city", "other")
 _VAGUE = ("number", "code", "keywords")
-FORMS = {"number": r"^-?\d+(?:\.\d+)?$", "code": r"\d", "keywords": ".", "message": ".", "other": "."}
+FORMS = {"number": r"^-?\d+(\.\d+)?$", "code": r"\d", "keywords": ".", "message": ".", "other": "."}
 """The kinds of value that a text may call by the argument's name, and what they look like."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place whose coordinates an argument takes, and the call that locates it."""
-
-    name: str
-    lookup: Call
-    argument: "Argument"
-
-
-@dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument, or the items of one that `is_list`. `end` is the end of a way or a time that it names."""
+    """An argument, or the items of one that `is_list`; `end` of a way or a time that it names."""
 
     name: str
     schema: Mapping[str, Any]
@@ -43,14 +34,16 @@ class Argument:
         if not self.required and self.kind != "message":
             return [] if self.kind in _VAGUE else [self.kind]
         quoted = ["quoted"] if self.kind in (*_PLACES, "code", "keywords", "message") else []
-        return [*quoted, self.kind, *(["rest"] if self.kind in ("address", "city", "other") else [])]
+        rest = ["rest"] if self.kind in ("address", "city", "other") else []
+        return [*quoted, self.kind, *rest]
 
-    def typed(self, value: Any, geocoder: Tool | None = None) -> Any:  # noqa: ANN401 - any JSON value
-        """The value in the type of the schema; of coordinates, a place that the `geocoder` locates."""
+    def is_place(self, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+        """Whether coordinates are wanted, and the value is a place that is to be located."""
+        return self.kind in _POINTS and not found("point", value)
+
+    def typed(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """The value in the type of the schema; of coordinates the half that is wanted."""
         if self.kind in _POINTS:
-            if not found("point", value):
-                lookup = geocoder and Call(geocoder.name, {geocoder.required[0]: value})
-                return lookup and Place(value, lookup, self)
             point = re.sub(r"\s*[,，]\s*", ",", value)
             value = (*point.split(","), point)[_POINTS.index(self.kind)]
         if self.kind == "length":
@@ -63,7 +56,7 @@ class Argument:
 
 def arguments_of(tool: Tool) -> list[Argument]:
     """All arguments of a tool, in its order."""
-    return [_argument(name, schema, name in tool.required) for name, schema in tool.properties.items()]
+    return [_argument(n, schema, n in tool.required) for n, schema in tool.properties.items()]
 
 
 def _argument(name: str, schema: Mapping[str, Any], required: bool) -> Argument:
@@ -84,5 +77,6 @@ def _argument(name: str, schema: Mapping[str, Any], required: bool) -> Argument:
         *by_description,
         "other",
     ]
-    ends = [e for text in (words, description) for e, p in LANGUAGE["ends"].items() if re.search(p, text)]
+    patterns = LANGUAGE["ends"].items()
+    ends = [end for text in (words, description) for end, p in patterns if re.search(p, text)]
     return Argument(name, schema, required, kinds[0], next(iter(ends), ""), is_list)

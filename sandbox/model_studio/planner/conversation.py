@@ -16,23 +16,24 @@ class Tool:
     @property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
         """The arguments' schemas, unions and references resolved; what is malformed is left out."""
-        members = _mapping(self.parameters.get("properties")).items()
-        return {name: self._resolved(schema) for name, schema in members if isinstance(schema, Mapping)}
+        found = _mapping(self.parameters.get("properties"))
+        return {name: self._resolved(s) for name, s in found.items() if isinstance(s, Mapping)}
 
     @property
     def required(self) -> tuple[str, ...]:
         """The required ones of `properties`."""
         found = self.parameters.get("required")
-        return tuple(n for n in found if n in self.properties) if isinstance(found, list | tuple) else ()
+        names = found if isinstance(found, list | tuple) else ()
+        return tuple(name for name in names if name in self.properties)
 
     @property
     def words(self) -> str:
         """Its name, its description, and the names and choices of its arguments."""
-        choices = [str(choice) for schema in self.properties.values() for choice in schema.get("enum", ())]
+        choices = [str(c) for schema in self.properties.values() for c in schema.get("enum", ())]
         return " ".join([self.name, self.description, *self.properties, *choices])
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`Optional[X]` and `Enum` as pydantic writes them: the first member that is not null, the target."""
+        """`Optional[X]` and `Enum` of pydantic: the first member that is not null, the target."""
         union = schema.get("anyOf")
         members = [_mapping(member) for member in union] if isinstance(union, list) else []
         schema = {**next((m for m in members if m.get("type") != "null"), {}), **schema}
@@ -58,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The question now, the `earlier` questions (newest first), the tools' results since the last."""
+    """The question, the `earlier` ones (newest first), the results of tools since the last."""
 
     question: str
     earlier: tuple[str, ...] = ()
@@ -67,7 +68,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the request demands: `must_call` any tool, or the tool `forced`; several calls at once or not."""
+    """What the request demands: `must_call` any tool or the `forced` one; `parallel` calls."""
 
     must_call: bool = False
     forced: str | None = None

@@ -3,58 +3,54 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.model_studio.planner.arguments import FORMS, Argument, Place, arguments_of
+from sandbox.model_studio.planner.arguments import FORMS, Argument, arguments_of
 from sandbox.model_studio.planner.conversation import Call, Tool
 from sandbox.model_studio.planner.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A wanted tool: the arguments of its calls, which may be places, and those without a value."""
+    """A wanted tool: its calls, places in them that are not located, arguments without a value."""
 
     tool: Tool
-    arguments: tuple[Mapping[str, Any], ...]
+    calls: tuple[Call, ...]
+    places: tuple[str, ...]
     missing: tuple[str, ...]
-
-    @property
-    def places(self) -> list[Place]:
-        """What is to be located first; nothing as long as something is missing."""
-        values = [] if self.missing else [v for each in self.arguments for v in each.values()]
-        return [value for value in values if isinstance(value, Place)]
-
-    def calls(self, points: Mapping[str, str]) -> list[Call]:
-        """The calls with points for the places, by their names."""
-        calls = [
-            {n: v.argument.typed(points[v.name]) if isinstance(v, Place) else v for n, v in each.items()}
-            for each in self.arguments
-        ]
-        return [Call(self.tool.name, arguments) for arguments in calls]
+    texts: Sequence[Reading] = field(compare=False)
 
 
-def fill(tool: Tool, texts: Sequence[Reading], geocoder: Tool | None) -> Plan:
+def fill(tool: Tool, texts: Sequence[Reading], points: Mapping[str, str] | None) -> Plan:
     """Required arguments from any text, optional ones from those that are about the tool.
 
-    The `geocoder` locates places. A tool that takes one city is called for each city of a text.
+    `points` are the coordinates of places; without it none can be located. A tool that takes one
+    city is called for each city of a text.
     """
     taken: Counter[str] = Counter()
     every: list[dict[str, Any]] = [{}]
     missing: list[str] = []
+    places: list[str] = []
     for argument in arguments_of(tool):
         relevant = [text for text in texts if text.own or argument.required]
         found = filter(None, (_values(argument, text, tool.words, taken) for text in relevant))
-        values = [argument.typed(value, geocoder) for value in next(found, ())]
-        values = [value for value in values if value is not None]
+        values = next(found, ())
+        values = [(points or {}).get(v, v) if argument.is_place(v) else v for v in values]
+        unknown = [value for value in values if argument.is_place(value)]
+        values = [value if value in unknown else argument.typed(value) for value in values]
+        values = [] if unknown and points is None else values
         values = [values] if argument.is_list and values else values
         if not values and argument.required:
-            default = texts[0].text.strip() if argument.kind == "message" else argument.schema.get("default")
+            whole = texts[0].text.strip() if argument.kind == "message" else None
+            default = argument.schema.get("default", whole)
             values = [] if default is None else [default]
             missing += [] if values else [argument.name]
         if values:
             every = [{**arguments, argument.name: value} for value in values for arguments in every]
-    return Plan(tool, tuple(every), tuple(missing))
+            places += unknown
+    calls = tuple(Call(tool.name, arguments) for arguments in every)
+    return Plan(tool, calls, () if missing else tuple(dict.fromkeys(places)), tuple(missing), texts)
 
 
 def _values(argument: Argument, text: Reading, about: str, taken: Counter[str]) -> Sequence[Any]:

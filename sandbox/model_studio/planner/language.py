@@ -1,4 +1,4 @@
-"""The words and patterns of `language.toml`: what a text contains, what it is about, what is left of it."""
+"""The words and patterns of `language.toml`: what a text has, is about, and what is left of it."""
 
 import re
 import tomllib
@@ -7,11 +7,10 @@ from itertools import groupby
 from pathlib import Path
 
 LANGUAGE = tomllib.loads(Path(__file__).with_name("language.toml").read_text(encoding="utf-8"))
-_PATTERNS = {
-    name: re.compile(pattern, re.IGNORECASE | re.VERBOSE) for name, pattern in LANGUAGE["patterns"].items()
-}
+_FLAGS = re.IGNORECASE | re.VERBOSE
+_PATTERNS = {name: re.compile(pattern, _FLAGS) for name, pattern in LANGUAGE["patterns"].items()}
 _CHINESE = r"[\u3400-\u9fff]+"
-_NAME = r"(?<!^)(?<![.?!]\s)[A-Z][\w'’-]+(?:\s+[A-Z\d][\w'’-]*)+"  # not at the beginning of a sentence
+_NAME = r"(?<!^)(?<![.?!]\s)[A-Z][\w'’-]+(?:\s+[A-Z\d][\w'’-]*)+"  # not as a sentence begins
 _TOKEN = re.compile(rf"{_NAME}|{_CHINESE}|[^\W_](?:[\w'’.@-]*\w)?|\S")
 
 
@@ -52,7 +51,7 @@ def rows(table: str, text: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def terms(text: str) -> frozenset[str]:
-    """What it is about: stems of Latin words, pairs of Chinese characters, and concepts, as `@weather`."""
+    """What it is about: stems, pairs of Chinese characters, and concepts, as `@weather`."""
     runs = re.findall(_CHINESE, _FILLERS.sub(" ", text))
     pairs = {run[i : i + 2] for run in runs for i in range(len(run) - 1)}
     words = {word for word in stems(text) if len(word) > 1} - _STOP_WORDS
@@ -82,7 +81,7 @@ def chinese(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _known(about: str) -> tuple[frozenset[str], re.Pattern[str]]:
-    """The stems and the Chinese phrases that words about a tool explain, with those of its concepts."""
+    """Stems and Chinese phrases that are about a tool, with those of its concepts."""
     concepts = [_ENTRIES["concepts"][name].partition(" > ")[0] for name in rows("concepts", about)]
     entries = sorted("|".join(concepts).split("|"), key=len, reverse=True)
     phrases = [entry for entry in entries if not entry.isascii()]
@@ -93,7 +92,8 @@ def _known(about: str) -> tuple[frozenset[str], re.Pattern[str]]:
 def _compiled(entries: str) -> re.Pattern[str]:
     """Latin entries as whole stems between blanks, Chinese ones as they are."""
     split = entries.replace(" > ", "|").split("|")
-    return re.compile("|".join(f" {' '.join(map(stem, e.split()))} " if e.isascii() else e for e in split))
+    whole = [f" {' '.join(map(stem, e.split()))} " if e.isascii() else e for e in split]
+    return re.compile("|".join(whole))
 
 
 _STOP_WORDS = frozenset(stems(LANGUAGE["stop_words"]))
@@ -102,4 +102,4 @@ _ENTRIES = {
     table: {row.split("|")[0]: row for row in re.split(r"\s*;\s*", LANGUAGE[table].strip())}
     for table in ("concepts", "kinds")
 }
-_ROWS = {table: {name: _compiled(row) for name, row in rows.items()} for table, rows in _ENTRIES.items()}
+_ROWS = {table: {n: _compiled(row) for n, row in rows.items()} for table, rows in _ENTRIES.items()}

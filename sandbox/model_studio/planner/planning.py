@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from sandbox.model_studio.planner.answers import Speaker, thinking
-from sandbox.model_studio.planner.arguments import Place
 from sandbox.model_studio.planner.conversation import Call, Conversation, Decision, Outcome, Rules, Tool
-from sandbox.model_studio.planner.filling import Plan
+from sandbox.model_studio.planner.filling import Plan, fill
 from sandbox.model_studio.planner.language import found
 from sandbox.model_studio.planner.selection import Toolbox
 
@@ -19,37 +18,36 @@ def decide(
 ) -> Decision:
     """The next step. `today` is the date that "tomorrow" counts from."""
     rules = rules or Rules()
-    toolbox = Toolbox(tools, today)
-    plans = _plans(conversation, toolbox, rules)
-    pending, outcomes = _progress(plans, conversation.outcomes)
-    if (rules.must_call or rules.forced) and plans and not pending:
-        known = {n: v for n, v in plans[0].arguments[0].items() if not isinstance(v, Place)}
-        pending = [Call(plans[0].tool.name, known)]
+    toolbox = Toolbox([tool for tool in tools if rules.forced in (None, tool.name)], today)
+    must_call = rules.must_call or rules.forced is not None
+    plans = _plans(conversation, toolbox, must_call=must_call)
+    pending, outcomes = _progress(plans, toolbox, conversation.outcomes)
+    if must_call and plans:
+        pending = pending or list(plans[0].calls)
     reasons = thinking(conversation.question, [plan.tool for plan in plans], len(tools))
     if pending:
         return Decision(reasons, calls=tuple(pending if rules.parallel else pending[:1]))
     outcomes = outcomes if plans else list(conversation.outcomes)
     speaker = Speaker(conversation.question, today)
-    return Decision(reasons, speaker.answer(outcomes, plans) if outcomes or plans else speaker.talk(tools))
+    talks = not outcomes and not plans
+    return Decision(reasons, speaker.talk(tools) if talks else speaker.answer(outcomes, plans))
 
 
-def _plans(conversation: Conversation, toolbox: Toolbox, rules: Rules) -> list[Plan]:
-    """What the question asks for, or the one that it continues, or what the rules demand."""
+def _plans(conversation: Conversation, toolbox: Toolbox, *, must_call: bool) -> list[Plan]:
+    """What the question asks for, or the one that it continues; else, if demanded, the nearest."""
     question, earlier = conversation.question, conversation.earlier
-    if rules.forced:
-        forced = [tool for tool in toolbox.tools if tool.name == rules.forced]
-        return [toolbox.plan(tool, [question], earlier) for tool in forced]
     close = toolbox.nearest(question)
     plans = toolbox.continued(question, earlier) if found("opening", question) or not close else []
     if close and not any(plan.tool == tool for plan in plans for _, tool in close):
         plans = toolbox.plans(question, *earlier[:1])
-    if not plans and rules.must_call and toolbox.tools:
-        return [toolbox.plan(toolbox.nearest(question, 0)[0][1], [question], earlier[:1])]
-    return plans
+    nearest = toolbox.nearest(question, 0)[:1] if must_call and not plans else []
+    return plans or [toolbox.plan(tool, [question], earlier[:1]) for _, tool in nearest]
 
 
-def _progress(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> tuple[list[Call], list[Outcome]]:
-    """The calls that come next, and the outcomes so far. Places are located before what needs them."""
+def _progress(
+    plans: Sequence[Plan], toolbox: Toolbox, outcomes: Sequence[Outcome]
+) -> tuple[list[Call], list[Outcome]]:
+    """The calls that come next, and the outcomes so far. Places are located first."""
     left, pending, made = list(outcomes), list[Call](), list[Outcome]()
     known: list[tuple[Call, Outcome]] = []
 
@@ -68,11 +66,11 @@ def _progress(plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> tuple[list[
 
     for plan in plans:
         points: dict[str, str] = {}
-        for place in plan.places:
-            if outcome := outcome_of(place.lookup):
+        for place, lookup in zip(plan.places, toolbox.lookups(plan.places), strict=True):
+            if outcome := outcome_of(lookup):
                 point = _LOCATION.search(outcome.text)
-                points |= {place.name: point[0]} if point else {}
+                points |= {place: point[0]} if point else {}
                 made += [] if point else [outcome]
-        if not plan.missing and all(place.name in points for place in plan.places):
-            made += filter(None, map(outcome_of, plan.calls(points)))
+        if not plan.missing and len(points) == len(plan.places):
+            made += filter(None, map(outcome_of, fill(plan.tool, plan.texts, points).calls))
     return pending, made

@@ -8,11 +8,11 @@ from sandbox.amap.map.names import names, without_names
 from sandbox.model_studio.planner import dates
 from sandbox.model_studio.planner.language import LANGUAGE, found, remainder, without, words_of
 
-_NUMBERS = {word: str(i) for i, row in enumerate(LANGUAGE["numbers"].split(",")) for word in row.split()}
+_NUMBERS = {w: str(i) for i, row in enumerate(LANGUAGE["numbers"].split(",")) for w in row.split()}
 
 
 class Reading:
-    """`today` is what "tomorrow" counts from; `own`: the text is about the tool that takes the values."""
+    """`today` is what "tomorrow" counts from; `own`: the text is about the tool to be called."""
 
     def __init__(self, text: str, today: date, *, own: bool = True) -> None:
         self.text = text
@@ -24,8 +24,9 @@ class Reading:
 
     @property
     def continues(self) -> bool:
-        """Whether it goes on with an earlier question: `And …`, `tomorrow`, a place, an identifier."""
-        return bool(found("opening", self.text) or self.is_dated or names(self.text) or self.values("code"))
+        """Whether it goes on with an earlier question: `And …`, `tomorrow`, a place, a code."""
+        has_value = self.is_dated or names(self.text) or self.values("code")
+        return bool(has_value or found("opening", self.text))
 
     @property
     def is_value(self) -> bool:
@@ -35,25 +36,27 @@ class Reading:
     def values(self, source: str, about: str = "") -> Sequence[str]:
         """What a source has, in the order of the text.
 
-        The `rest` is what neither the other sources nor the words `about` the tool explain, names first.
+        The `rest` is what nothing else and no word `about` the tool explains, names first.
         """
         if source in ("from", "to"):
             return self._end(source, about)
         if source in ("from_city", "to_city"):
             ends = [next((city for _, city in names(e)), e) for e in self._end(source[:-5], about)]
             return ends or self.values("city")[:1]
-        if source in ("rest", "keywords"):
-            text = without(self._plain, "opening", "quoted")
-            runs = remainder(text if source == "rest" else without_names(text), about)
-            last = [run for run in runs if run == run.lower() or text.startswith(run)]
-            return runs if source == "keywords" else [run for run in runs if run not in last] + last
+        text = without(self._plain, "opening", "quoted")
+        if source == "keywords":
+            return remainder(without_names(text), about)
+        if source == "rest":
+            runs = remainder(text, about)
+            return sorted(runs, key=lambda run: run == run.lower() or text.startswith(run))
         if source in ("address", "city"):
             return list(dict.fromkeys(place[source == "city"] for place in names(self.text)))
         if source in ("longitude", "latitude", "point"):
             return found("point", self.text) or self.values("address")
         if source == "month":
             return found("month", self.text) or found("iso_month", self._dated)
-        texts = {"date": self._dated, "iso_month": self._dated, "number": self._digits, "code": self._digits}
+        dated, digits = self._dated, self._digits
+        texts = {"date": dated, "iso_month": dated, "number": digits, "code": digits}
         return found(source, texts.get(source, self.text))
 
     def named(self, name: str, form: str) -> list[str]:
@@ -76,8 +79,11 @@ class Reading:
         """The place at one end of a way."""
         text = without(self._plain, "opening")
         known = self.values("point")
-        others = known[:-1][:1] if end == "from" else [] if found("from", text) else [*known[1:2], text]
-        return [place for part in (*found(end, text), *others) if (place := _place(part, about))][:1]
+        others = known[:1] if len(known) > 1 else []
+        if end == "to":
+            others = [] if found("from", text) else [*known[1:2], text]
+        places = [_place(part, about) for part in (*found(end, text), *others)]
+        return [place for place in places if place][:1]
 
 
 def _place(text: str, about: str) -> str:

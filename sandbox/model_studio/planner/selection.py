@@ -6,7 +6,7 @@ from datetime import date
 
 from sandbox.amap.map.names import without_names
 from sandbox.model_studio.planner.answers import small_talk
-from sandbox.model_studio.planner.conversation import Tool
+from sandbox.model_studio.planner.conversation import Call, Tool
 from sandbox.model_studio.planner.filling import Plan, fill
 from sandbox.model_studio.planner.language import LANGUAGE, terms, without
 from sandbox.model_studio.planner.reading import Reading
@@ -29,20 +29,25 @@ class Toolbox:
         self._weights = [_weights(tool) for tool in tools]
         about = [weights.keys() & {"@geocode", "@regeocode"} for weights in self._weights]
         coders = [tool for tool, found in zip(tools, about, strict=True) if found == {"@geocode"}]
-        self._geocoder = next((tool for tool in coders if len(tool.required) == 1), None)
+        self._geocoders = [tool for tool in coders if len(tool.required) == 1]
+
+    def lookups(self, places: Sequence[str]) -> list[Call]:
+        """The calls that locate places: of the first tool that turns an address into a point."""
+        return [Call(t.name, {t.required[0]: p}) for t in self._geocoders[:1] for p in places]
 
     def plan(self, tool: Tool, own: Sequence[str], others: Sequence[str]) -> Plan:
-        """The calls of a tool for its `own` texts; `others` may have values that these do not name."""
+        """The calls of a tool for its `own` texts; `others` may have values that these have not."""
         texts = [Reading(text, self._today) for text in own]
         texts += [Reading(text, self._today, own=False) for text in others]
-        return fill(tool, texts, self._geocoder)
+        return fill(tool, texts, {} if self._geocoders else None)
 
     def plans(self, question: str, *before: str) -> list[Plan]:
         """The wanted tools in the order of the question; values may also come from `before`."""
-        return [self.plan(tool, [clause], [question, *before]) for tool, clause in self._goals(question)]
+        goals = self._goals(question)
+        return [self.plan(tool, [clause], [question, *before]) for tool, clause in goals]
 
     def continued(self, question: str, earlier: Sequence[str]) -> list[Plan]:
-        """What the last question with a tool asked for, with the values of this one: `And in Beijing?`.
+        """What the last question with a tool asked for, with this one's values: `And in Beijing?`.
 
         If that question asked for several things, those whose calls change are asked for again.
         """
@@ -67,13 +72,13 @@ class Toolbox:
         asked = terms(without_names(without(text, "quoted")))
         if "@route" in asked and not asked & _TRAVEL:
             asked |= {"@driving"}
-        scores = [sum(weights[term] for term in asked & weights.keys()) for weights in self._weights]
+        scores = [sum(found[term] for term in asked & found.keys()) for found in self._weights]
         least = max(_CLOSE * max(scores, default=0), at_least)
         close = [pair for pair in zip(scores, self.tools, strict=True) if pair[0] >= least]
         return sorted(close, key=lambda pair: -pair[0])
 
     def _best(self, text: str) -> Tool | None:
-        """The tool that is meant: of close ones that whose arguments the text names; `None` if none is."""
+        """The tool that is meant: of close ones that whose arguments the text has; or none."""
         close = self.nearest(text)
 
         def preference(pair: tuple[float, Tool]) -> tuple[bool, bool, bool]:
@@ -106,7 +111,7 @@ class Toolbox:
 
 
 def _weights(tool: Tool) -> dict[str, float]:
-    """The terms of a tool. A concept counts for more than a word, a name for more than a description."""
+    """The terms of a tool: a concept counts for more than a word, a name for more than the rest."""
     parts = {0.5: " ".join(tool.properties), 1.0: tool.description, 2.0: tool.name}
     weights = {term: weight for weight, part in parts.items() for term in terms(part)}
-    return weights | {term: 3.0 for term in terms(f"{tool.name} {tool.description}") if term[0] == "@"}
+    return weights | {t: 3.0 for t in terms(f"{tool.name} {tool.description}") if t[0] == "@"}
