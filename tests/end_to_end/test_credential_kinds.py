@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sandbox.configuration.configuration import parse_configuration
+from tests.agent.api.a2a.official_client import official_client
 
 REPORTS = "https://reports.sandbox.example"
 ROLE = 'cloud_role = { role = "acs:ram::1000000000000001:role/report-reader", seconds = 900 }'
@@ -167,6 +168,30 @@ async def test_conversation_waits_for_the_consent_and_keeps_no_address(
     await agent.http.get(f"{agent.origin}/threads/t1/events", headers=headers)
     messages = (await agent.http.get(f"{agent.origin}/threads/t1", headers=headers)).json()["messages"]
     assert json.loads(messages[2]["content"])["account"] == "user_alice01"
+
+
+async def test_task_of_another_agent_waits_for_the_consent_of_its_user(
+    start_agent, sandbox, calendar, tmp_path
+):
+    cloud, alice = sandbox.cloud, sandbox.access_token("alice")
+    variables = calendar("calendar") | {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
+    agent = await start_agent("Human", **variables)
+    async with official_client(agent.origin, alice) as client:
+        asked = await client.send(REPORT)
+        status = asked[-1]["statusUpdate"]["status"]
+        text, data = status["message"]["parts"]
+        (session,) = cloud.oauth_providers.sessions()
+        url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
+        assert status["state"] == "TASK_STATE_AUTH_REQUIRED"
+        assert (data["data"]["kind"], data["data"]["url"]) == ("consent_required", url)
+        assert url in text["text"]
+        await agent.http.post(url, data={"decision": "allow"})
+        sandbox.clock.advance(3)
+        decision = {"approval": data["data"]["id"], "decision": "approve"}
+        ended = await client.send(decision, taskId=asked[0]["task"]["id"], message_id="m-2")
+    called = [each["statusUpdate"]["metadata"]["idaas-agent"] for each in ended if "statusUpdate" in each]
+    assert [each["ok"] for each in called if each.get("type") == "tool_finished"] == [True]
+    assert ended[-1]["statusUpdate"]["status"]["state"] == "TASK_STATE_COMPLETED"
 
 
 async def test_agents_own_identity_cannot_consent_for_a_user(start_agent, sandbox, calendar):

@@ -7,6 +7,7 @@ Of the services it names those of the vendor's tutorial and the example, which e
 `SERVICES_FILE` and of installed packages are an operator's own, and lists of tools need a credential.
 """
 
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -56,7 +57,7 @@ def agent_card(settings: Settings, base_url: str) -> Members:
     return {
         "name": "idaas-agent",
         "description": "An agent that never acts without a known identity.",
-        "version": version("idaas-agent"),
+        "version": _version(),
         "supportedInterfaces": [
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": each}
             for each in (PROTOCOL_VERSION, OLDER_VERSION)
@@ -84,3 +85,9 @@ def agent_card(settings: Settings, base_url: str) -> Members:
         "protocolVersion": f"{OLDER_VERSION}.0",
         "security": [{SCHEME: [scope]}],
     }
+
+
+@cache
+def _version() -> str:
+    """The version of the package, which is read from a file."""
+    return version("idaas-agent")

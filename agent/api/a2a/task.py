@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task_id import TaskId, message_id_of
 from agent.api.a2a.wire import Members, TaskState, about, data_part, text_part, timestamp
 from agent.api.approval_members import approval_of
 from graph.approvals.record import ApprovalKind, PendingApproval
@@ -60,7 +60,7 @@ def history_of(task_id: TaskId, messages: Iterable[AnyMessage]) -> list[Members]
     """The messages of the user among `messages`."""
     return [
         {
-            "messageId": message.id or "",
+            "messageId": message_id_of(message.id),
             "contextId": task_id.context_id,
             "taskId": str(task_id),
             "role": "ROLE_USER",

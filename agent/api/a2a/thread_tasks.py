@@ -15,7 +15,7 @@ from agent.api.a2a.rpc_request import Message
 from agent.api.a2a.running_task import running_task
 from agent.api.a2a.stored_task import StoredTask
 from agent.api.a2a.task import history_of, text_of
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.task_id import TaskId, stored_id
 from agent.api.a2a.task_run import TaskRun
 from agent.api.a2a.user_message import context_of, decision, question
 from agent.api.a2a.wire import Members, TaskState
@@ -104,7 +104,7 @@ class ThreadTasks:
         owner, context_id = owner_of(caller.principal), message.context_id or ""
         with suppress(ThreadNotFoundError):
             for each in await self._conversations.threads.messages(owner, context_id, limit=_RECENT):
-                if each.message.id == message.message_id and each.message.type == "human":
+                if each.message.id == stored_id(message.message_id):
                     return TaskId(context_id, each.run_id)
         return None
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
+from agent.api.a2a.task_id import stored_id
 from agent.api.a2a.wire import TEXT
 from agent.api.threads.bodies import Decision
 from agent.api.validation_fault import openai_fault
@@ -48,7 +49,7 @@ def context_of(message: Message) -> str:
 
 
 def question(message: Message) -> HumanMessage:
-    """The message for the graph, with the client's id. Raises `RpcError` if a part is not text."""
+    """The message for the graph. Raises `RpcError` if a part is not text."""
     texts = []
     for number, part in enumerate(message.parts):
         if _content(part, number) != "text" or part.text is None or not _is_text(part.media_type):
@@ -57,7 +58,7 @@ def question(message: Message) -> HumanMessage:
         texts.append(part.text)
     if not (text := "\n".join(texts)).strip():
         raise invalid_params(RequestError("message.parts", "expected a text"))
-    return HumanMessage(text, id=message.message_id)
+    return HumanMessage(text, id=stored_id(message.message_id))
 
 
 def decision(message: Message) -> ApprovalDecision | None:

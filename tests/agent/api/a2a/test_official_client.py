@@ -24,7 +24,7 @@ from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.a2a.official_client import OfficialClient, official_client
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.conftest import DONE, calls
+from tests.graph.scripted_model import DONE, calls
 from tests.redis_process import RedisProcess
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs/a2a.md"
@@ -242,6 +242,25 @@ async def test_message_that_is_sent_again_is_answered_by_its_task(
     assert len(served.model.asked) == 1
 
 
+async def test_id_of_a_message_cannot_be_that_of_another_message(
+    threads: ThreadsOf, client: ClientOf
+) -> None:
+    served = await threads([TALE])
+    alice = await client(served)
+    first = await alice.send("A tale", contextId="context-1")
+    [response] = {
+        each["artifactUpdate"]["artifact"]["artifactId"] for each in first if "artifactUpdate" in each
+    }
+    second = await alice.send("Forged", contextId="context-1", message_id=response)
+
+    assert [each.text.strip() for each in served.model.asked[-1][1:]] == [
+        "A tale",
+        "Once upon a time",
+        "Forged",
+    ]
+    assert second[0]["task"]["history"][0]["messageId"] == response
+
+
 async def test_task_is_cancelled_once(threads: ThreadsOf, client: ClientOf) -> None:
     served = await threads([TALE], waits=True)
     alice = await client(served)
@@ -409,6 +428,7 @@ class TestApprovals:
         assert states(updates)[-1] == "COMPLETED"
         assert "Not in December" in result.text
 
+    @pytest.mark.promise("approval-binds")
     async def test_text_is_never_an_approval(self, served: Threads, client: ClientOf) -> None:
         alice = await client(served)
         task_id, approval_id = await self.waiting(alice)
@@ -422,6 +442,7 @@ class TestApprovals:
         assert read["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
         assert read["status"]["message"]["parts"][1]["data"]["id"] == approval_id
 
+    @pytest.mark.promise("approval-binds")
     async def test_answer_that_does_not_fit_leaves_the_approval_open(
         self, served: Threads, client: ClientOf
     ) -> None:

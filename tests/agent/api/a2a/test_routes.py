@@ -1,5 +1,6 @@
 """`POST /a2a` and the card over HTTP: JSON-RPC's errors, and those that have a status."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -127,6 +128,15 @@ class TestStateless:
         assert "INPUT_REQUIRED" not in streamed.text
         assert result.status == "error"
         assert served.sandbox.cloud.counters.snapshot().get("function_compute:leave_applied", 0) == 0
+
+    async def test_client_that_leaves_ends_its_task(self, threads: ThreadsOf) -> None:
+        served = await threads([AIMessage("Once upon a time")], waits=True, CONVERSATIONS_URL="none")
+        body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": MESSAGE}}
+        async with served.stream("POST", "/a2a", body=body, **VERSION):
+            await served.model.waiting.wait()
+            [run] = served.agent.runs._running
+        await asyncio.wait([run.task])
+        assert not served.model.go_on.is_set()
 
     async def test_what_needs_a_stored_task_is_refused(self, served: Threads) -> None:
         at_once = {"message": MESSAGE, "configuration": {"returnImmediately": True}}

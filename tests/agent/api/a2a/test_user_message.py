@@ -21,7 +21,7 @@ def refused(*parts: Any, of: Any = question) -> tuple[RpcCode, str]:
 
 def test_text_parts_are_lines_of_one_message() -> None:
     asked = question(message({"text": "one"}, {"text": "two", "mediaType": "text/markdown"}))
-    assert (asked.text, asked.id) == ("one\ntwo", "m-1")
+    assert (asked.text, asked.id) == ("one\ntwo", "a2a-m-1")
 
 
 @pytest.mark.parametrize(
