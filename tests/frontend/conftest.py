@@ -28,7 +28,7 @@ from tests.frontend.lasting_agent import LastingAgent
 from tests.frontend.page_switch import PageSwitch
 from tests.frontend.sandbox_sign_in import fill_form
 from tests.frontend.scripted_agent import ScriptedAgent
-from tests.graph.conftest import DONE
+from tests.graph.scripted_model import DONE
 
 PAGE_ORIGIN = "http://localhost:9001"
 CHROMIUM_ARGUMENTS = (

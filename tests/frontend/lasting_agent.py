@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.agent.api.threads.served_threads import WaitingModel
 from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE
-from tests.graph.conftest import calls
+from tests.graph.scripted_model import calls
 
 APPLY = "Apply for three days of leave from Monday"
 LEAVE_CALL = calls(("leave_apply", {"days": 3, "first_day": "2026-11-30"}))

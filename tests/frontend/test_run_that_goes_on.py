@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import ask, question
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
-from tests.graph.conftest import calls
+from tests.graph.scripted_model import calls
 
 WORDS = "Monday Tuesday Wednesday Thursday Friday"
 
