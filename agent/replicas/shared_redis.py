@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from agent.errors.error_codes import AgentCode
@@ -26,6 +27,7 @@ _QUIET_SECONDS: Final = 60.0
 """Between two warnings."""
 _PING_SECONDS: Final = 5.0
 _CONNECTIONS: Final = 32
+_GRACE_SECONDS: Final = 0.05
 
 
 class RedisAwayError(Exception):
@@ -72,7 +74,7 @@ class SharedRedis:
             raise RedisAwayError(self._failure)
         self.pool_use.in_use += 1
         try:
-            async with asyncio.timeout(seconds):
+            async with _time_limit(seconds):
                 result = await operation(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
             raise self._failed(type(error).__name__) from None
@@ -90,7 +92,7 @@ class SharedRedis:
 
         async def done(command: object, seconds: float) -> Any:  # noqa: ANN401 - what Redis sends
             try:
-                async with asyncio.timeout(seconds):
+                async with _time_limit(seconds):
                     return await cast(Awaitable[Any], command)
             except Exception as error:  # noqa: BLE001 - as above
                 raise self._failed(type(error).__name__) from None
@@ -137,6 +139,20 @@ class SharedRedis:
             _LOG.info("REDIS_URL: Redis responds again")
 
 
+@asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncGenerator[None]:
+    """Raises `TimeoutError` after `seconds`. If the event loop was late by then, a response that has arrived
+    meanwhile is read first: a busy process does not take Redis for away.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
 def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":
     """Opens no connection yet. The import is here because it takes time and most agents use no Redis."""
     from redis.asyncio import BlockingConnectionPool
@@ -147,7 +163,6 @@ def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":
         address,
         max_connections=_CONNECTIONS,
         timeout=SECONDS,
-        socket_connect_timeout=SECONDS,
         # One retry on a new connection: the pooled one may be from before a restart of the server.
         retry=Retry(NoBackoff(), 1),
         **({"ssl_ca_certs": cafile} if cafile and address.startswith("rediss:") else {}),

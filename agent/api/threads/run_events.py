@@ -49,7 +49,8 @@ class RunEvents:
         """
         owner = owner_of(caller.principal)
         thread = await self._conversations.threads.get(owner, thread_id)
-        run = self._latest(owner, thread) or await self._relayed(owner, thread)
+        live = self._latest(owner, thread)
+        run = live if live is not None and live.outcome is None else await self._relayed(owner, thread, live)
         if run is not None:
             position = _position(run, last_event_id)
             if run.outcome is not None and 0 < position == run.replay.newest:
@@ -66,11 +67,15 @@ class RunEvents:
         run = self._conversations.live.latest(owner, thread.id)
         return run if run is not None and _is_state_of(thread, run) else None
 
-    async def _relayed(self, owner: str, thread: Thread) -> RelayedRun | None:
-        """The same of another process, if its events are shared."""
+    async def _relayed(
+        self, owner: str, thread: Thread, ended: LiveRun | None
+    ) -> LiveRun | RelayedRun | None:
+        """The same of another process, if its events are shared; else `ended`, a run of this process. After
+        that one, the other process may have executed a further run.
+        """
         run = await self._conversations.relayed(owner, thread)
-        if run is None or not _is_state_of(thread, run):
-            return None
+        if run is None or not _is_state_of(thread, run) or (ended is not None and run.key == ended.key):
+            return ended
         self._conversations.follow(run)
         return run
 

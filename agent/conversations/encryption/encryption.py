@@ -50,6 +50,12 @@ class Encryption:
             return stored[:1] == _CLEAR
         return stored.startswith(_AES_GCM + bytes.fromhex(self._keys.sealing))
 
+    def open_sealed(self, stored: bytes, place: str) -> bytes:
+        """As `open`; raises also for a value in clear, if there are keys: it may have been put there."""
+        if self._keys is not None and stored[:1] == _CLEAR:
+            raise unreadable("a value is not encrypted by this agent")
+        return self.open(stored, place)
+
     def open(self, stored: bytes, place: str) -> bytes:
         """The value that was stored at `place`. Raises `ConfigurationError`, which names a missing key."""
         if stored[:1] == _CLEAR:

@@ -172,7 +172,7 @@ class RelayedRuns:
             run.last_entry = entry_id.decode()
             first = int(run.last_entry.partition("-")[0])
             try:
-                text = self._encryption.open(fields[ENTRY.encode()], keys.place(run.part, first))
+                text = self._encryption.open_sealed(fields[ENTRY.encode()], keys.place(run.part, first))
                 entry = EventEntry.from_json(text)
             except (AgentError, ValueError, KeyError) as error:
                 _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,18 @@ async def test_failure_is_logged_once_in_a_minute(
         with pytest.raises(RedisAwayError):
             await shared.use(ping)
         assert len(caplog.records) == lines
+    await shared.aclose()
+
+
+async def test_event_loop_that_was_late_does_not_make_redis_away(redis: RedisProcess) -> None:
+    shared = shared_redis(redis)
+
+    async def slow(client: Any) -> Any:
+        asyncio.get_running_loop().call_soon(time.sleep, 0.1)
+        return await client.ping()
+
+    await shared.use(ping)
+    assert await shared.use(slow, seconds=0.05)
     await shared.aclose()
 
 

@@ -96,6 +96,45 @@ async def test_pause_arrives_at_another_replica_whose_answer_continues_the_run(
         assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
 
 
+async def test_latest_run_is_shown_at_a_replica_that_has_executed_an_earlier_one(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [DONE])
+    await a.say("hello", stream=True)
+    b.model.turns[:] = [TALE]
+    await b.say("A tale", stream=True)
+    assert b.agent.conversations is not None
+    assert b.agent.conversations._relay is not None
+    await b.agent.conversations._relay.writer.write()
+    assert text_of((await whole(a))[1]) == "Once upon a time "
+    assert (await whole(a)) == (await whole(b))
+
+
+async def test_replica_that_is_stopped_reports_it_to_readers_at_another_one(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a), followed(b) as reader:
+        await reader.until("TEXT_MESSAGE_CONTENT")
+        a.agent.shutdown.end()
+        assert (await reader.rest())[-1]["code"] == AgentCode.SHUTTING_DOWN
+    assert (await b.ask("GET", "/threads/thread-1")).json()["status"] == "interrupted"
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_without_redis_a_run_of_another_replica_is_followed_by_what_it_stores_and_cancelled(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    assert b.agent.redis is not None
+    b.agent.redis._away_until = float("inf")
+    async with run_that_waits(a), followed(b) as reader:
+        snapshot = await reader.until("MESSAGES_SNAPSHOT")
+        assert [message["content"] for message in snapshot["messages"]] == ["A tale"]
+        assert (await b.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
+        assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
+
+
 async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, redis: RedisProcess) -> None:
     a, b = await two(threads, redis, [TALE], waits=True)
     async with run_that_waits(a), followed(a) as reader:

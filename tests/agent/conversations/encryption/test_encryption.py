@@ -42,6 +42,14 @@ def test_one_value_is_never_sealed_to_the_same_twice() -> None:
     assert encryption(PRESENT).seal(b"x", "here") != encryption(PRESENT).seal(b"x", "here")
 
 
+def test_value_in_clear_is_refused_where_only_the_agent_may_have_written() -> None:
+    clear, sealed = Encryption().seal(b"salary", "here"), encryption(PRESENT).seal(b"salary", "here")
+    assert Encryption().open_sealed(clear, "here") == b"salary"
+    assert encryption(PRESENT).open_sealed(sealed, "here") == b"salary"
+    with pytest.raises(ConfigurationError):
+        encryption(PRESENT).open_sealed(clear, "here")
+
+
 def test_second_key_opens_and_the_first_seals() -> None:
     sealed = encryption(FORMER).seal(b"salary", "here")
     both = encryption(PRESENT, FORMER)

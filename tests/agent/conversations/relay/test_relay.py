@@ -1,6 +1,7 @@
 """The events of a run go to a Redis and arrive at readers in another process, also after failures."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,6 +10,7 @@ import pytest
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_run import LiveRun
+from agent.conversations.relay.event_entry import EventEntry
 from agent.conversations.relay.event_writer import EventWriter
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.relay.relayed_runs import SILENT_ROUNDS, RelayedRuns
@@ -19,6 +21,7 @@ from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent
 from identity.errors import AgentError, LimitError, UnavailableError
+from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 from tests.agent.conversations.live.test_live_run import Script, live_run, piece
 from tests.redis_process import RedisProcess
@@ -249,4 +252,21 @@ async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     await pair.redis.use(lambda client: client.xadd(key, {"e": b"\0{}"}, id="2-0"))
     await pair.redis.use(lambda client: client.xadd(key, {"other": b"x"}, id="3-0"))
+    assert shown(await pair.opened()) == [(1, piece("Once"))]
+
+
+async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown(
+    redis: RedisProcess, pair: Pair
+) -> None:
+    encryption = Encryption(SealingKeys.of(base64.urlsafe_b64encode(bytes(range(32))).decode()))
+    pair.writer._encryption = encryption
+    pair.reading._encryption = encryption
+    run = pair.begin()
+    await pair.emits(run, "Once")
+    await pair.writer.write()
+    [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
+    [(_, fields)] = await pair.redis.use(lambda client: client.xrange(key))
+    forged = b"\0" + EventEntry("run-1", [], 2, [piece("forged")]).to_json()  # type: ignore[list-item]
+    await pair.redis.use(lambda client: client.xadd(key, {"e": forged}, id="2-0"))
+    await pair.redis.use(lambda client: client.xadd(key, fields, id="3-0"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]
