@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 test aegra-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises soak bench check format lock sbom licences vulnerabilities clean
+.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster soak bench check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -64,6 +64,12 @@ promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their r
 bench: $(VENV)/.dev ## measure all rows against a floor or peer (ten minutes); writes docs/benchmarks.md
 	@scripts/ensure-wrk
 	@$(BIN)/python -m benchmarks
+
+cluster: $(VENV)/.dev frontend/node_modules/.installed ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat
+	@scripts/ensure-redis
+	@scripts/ensure-postgresql
+	@exec $(BIN)/python -m cluster $(CLUSTER)
+CLUSTER ?=
 
 soak: $(VENV)/.dev ## check that memory stays flat over 100,000 requests of 12,000 users (15 minutes)
 	@$(BIN)/python -m benchmarks.soak

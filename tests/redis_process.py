@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-_READ: dict[bytes, Callable[[Redis, bytes], bytes]] = {
+_READ: dict[bytes, Callable[[Any, bytes], bytes]] = {
     b"string": lambda client, key: client.get(key),
     b"hash": lambda client, key: b"\n".join(b"\n".join(pair) for pair in client.hgetall(key).items()),
     b"zset": lambda client, key: b"\n".join(client.zrange(key, 0, -1)),
