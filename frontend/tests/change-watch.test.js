@@ -36,7 +36,7 @@ test('a change of this tab is no news', () => {
   assert.equal(list(listed({ updated_at: '4' })), 1);
 });
 
-test('a run or an approval that this tab does not show is news, whoever began it', () => {
+test('a run or an approval that this tab does not show is news, also if another device began it', () => {
   for (const state of [{ status: 'running' }, { status: 'paused', pending_approvals: 1 }]) {
     const { watch, list } = watched();
     watch.changedHere();
