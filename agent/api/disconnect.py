@@ -10,7 +10,7 @@ from starlette.types import Receive
 T = TypeVar("T")
 
 
-class Left(Protocol):
+class Cancellable(Protocol):
     """What a client reads, and leaves when it disconnects; such as `agent.runs.run_reader.RunReader`."""
 
     def cancel(self) -> None:
@@ -28,7 +28,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def while_connected(run: Left, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def while_connected(run: Cancellable, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
     """The result of `waiting`.
 
     If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.

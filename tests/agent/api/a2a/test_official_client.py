@@ -159,6 +159,17 @@ async def test_task_that_fails_ends_with_the_text_for_the_user(threads: ThreadsO
     assert read["status"]["message"]["metadata"]["idaas-agent"]["code"] == "model_call_failed"
 
 
+async def test_task_that_failed_is_cancelled_once_the_conversation_goes_on(
+    threads: ThreadsOf, client: ClientOf
+) -> None:
+    alice = await client(await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "down"), DONE]))
+    failed = await alice.send("A tale", contextId="context-1")
+    ended = await alice.send("Again", contextId="context-1", message_id="m-2")
+
+    assert (states(failed)[-1], states(ended)[-1]) == ("FAILED", "COMPLETED")
+    assert (await alice.get(task_id_of(failed)))["status"]["state"] == "TASK_STATE_CANCELED"
+
+
 async def test_task_can_be_returned_at_once_and_followed(threads: ThreadsOf, client: ClientOf) -> None:
     served = await threads([TALE], waits=True)
     polling = await client(served, streaming=False)
