@@ -99,7 +99,7 @@ class _AgentWithoutIdentity(Agent):
 
     def __init__(self, settings: Settings) -> None:
         for module, name, other in (
-            (composition, "AuditTrail", lambda *_, clock, **__: AuditTrail(clock=clock)),
+            (composition, "audit_trail", lambda _, __, clock: AuditTrail(clock=clock)),
             (build, "Callers", _Callers),
             (build, "ServiceCredentials", _ServiceCredentials),
             (build, "AuthenticateNode", _node({"rounds": 0, "accepted": {}})),
