@@ -6,21 +6,20 @@ A full run of all rows also replaces `docs/benchmarks.md`, if every row could be
 import argparse
 import importlib
 import json
-import pkgutil
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import rows
 from benchmarks.bench import Bench
-from benchmarks.machine import machine
-from benchmarks.measurement import FULL, QUICK, Figure
+from benchmarks.report.machine import machine
+from benchmarks.report.measurement import FULL, QUICK, Figure
+from benchmarks.report.table import HEADER, as_json, markdown, row_lines
+from benchmarks.rows import MODULES
 from benchmarks.servers.process import ROOT
-from benchmarks.table import HEADER, as_json, markdown, row_lines
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+NAMES = list(MODULES)
 DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -57,7 +56,7 @@ def replaces_documented_table(selected: Sequence[str], *, quick: bool) -> bool:
 
 def _measure(name: str, bench: Bench) -> Sequence[Figure] | str:
     try:
-        return list(importlib.import_module(f"benchmarks.rows.{name}").measure(bench))
+        return list(importlib.import_module(MODULES[name]).measure(bench))
     except Exception as error:  # noqa: BLE001 - the other rows can still be measured
         traceback.print_exc()
         return f"{type(error).__name__}: {error}".splitlines()[0]

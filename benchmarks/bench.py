@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from benchmarks.measurement import Plan
+from benchmarks.report.measurement import Plan
 from benchmarks.servers.fork_server import ForkServer
 from benchmarks.servers.process import ROOT, ServerProcess, free_port, start_process
 

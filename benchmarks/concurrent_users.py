@@ -14,8 +14,8 @@ from langchain_core.messages import HumanMessage
 
 from agent.runs.runs import Runs
 from agent.server.garbage_collection import frozen_startup_objects
-from benchmarks.instant import InstantIssuer, instant_graph
-from benchmarks.issuer import Issuer
+from benchmarks.in_process.instant import InstantIssuer, instant_graph
+from benchmarks.in_process.issuer import Issuer
 from identity.credentials.broker import CredentialBroker
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.chat import PATH, Endpoint, chat
-from benchmarks.measurement import Plan
+from benchmarks.load.chat import PATH, Endpoint, chat
+from benchmarks.report.measurement import Plan
 from benchmarks.servers.process import ROOT, ServerProcess
 
 _CHATS: Final = {

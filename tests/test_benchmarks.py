@@ -1,7 +1,6 @@
 """Every row of the benchmarks runs and gives figures; the values are not checked."""
 
 import json
-import pkgutil
 import re
 import subprocess
 import sys
@@ -9,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import rows
 from benchmarks.__main__ import replaces_documented_table
 from benchmarks.bench import Bench
-from benchmarks.load import load
-from benchmarks.measurement import QUICK, Figure, Series, at_least, at_most, interleave, series
-from benchmarks.table import HEADER
+from benchmarks.load.wrk import load
+from benchmarks.report.measurement import QUICK, Figure, Series, at_least, at_most, interleave, series
+from benchmarks.report.table import HEADER
+from benchmarks.rows import MODULES
 
 ROOT = Path(__file__).parents[1]
 
 
-ROWS = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+ROWS = list(MODULES)
 ALONE = {
     "broker",
     "cold_start",

@@ -1,0 +1,15 @@
+"""A chat with one call of the enterprise service, compared with an agent with one persistent HTTP client."""
+
+from collections.abc import Iterable
+
+from benchmarks.bench import Bench
+from benchmarks.load.chat import PATH, Endpoint, chat, compare
+from benchmarks.report.measurement import Figure, at_least
+
+
+def measure(bench: Bench) -> Iterable[Figure]:
+    """Requests/s, not streamed: two completions with one call between them."""
+    body = chat("Call my enterprise service.")
+    endpoint = Endpoint(bench.agent("Machine"), PATH, body, [bench.access_token()])
+    peer = Endpoint(bench.peer("bare"), "/enterprise/chat/completions", body)
+    yield from compare(bench.plan, endpoint, peer, name="bare, one client", target=at_least(1.2))

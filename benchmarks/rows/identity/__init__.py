@@ -1,0 +1,1 @@
+"""What identity costs: verification, credentials, refusals, revocation, and requests to IDaaS."""

@@ -1,0 +1,220 @@
+"""Human identity with ten thousand users: memory a user, and the rate of first requests.
+
+`python -m benchmarks.rows.identity.human_users` measures the memory of its own process; `--traced` by
+tracemalloc.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psutil
+
+from benchmarks.bench import Bench
+from benchmarks.in_process.issuer import ISSUER, Issuer
+from benchmarks.report.measurement import Figure, Series, at_least, at_most, interleave, series
+from benchmarks.servers.instant_idaas import response_body
+from benchmarks.servers.row_server import row_server
+from identity.access_identity import AccessIdentity
+from identity.access_token.verifier import AccessTokenVerifier
+from identity.credentials.broker import CredentialBroker
+from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement, CredentialRequirement
+from identity.idaas.client import IDaaSClient
+from identity.idaas.client_authentication.methods.client_secret_post import ClientSecretPost
+from identity.idaas.configuration import SdkConfiguration
+from identity.idaas.issuer import PAM_TOKEN, IDaaSIssuer
+from identity.secrets.secret import Secret
+from identity.secrets.secret_source import FixedSecret
+from identity.transport.client import http_client
+
+FirstRequest = Callable[[Secret], Awaitable[object]]
+"""Handles the first request of the user of an access token."""
+
+_KEYS: Final = (ApiKeyRequirement("llm_api_key"), ApiKeyRequirement("amap_api_key"))
+_ENTERPRISE: Final = AccessTokenRequirement("https://enterprise.benchmark.example|service.invoke")
+_NEEDS: Final[tuple[CredentialRequirement, ...]] = (*_KEYS, _ENTERPRISE)
+_CREDENTIALS: Final = 4
+"""Credentials of a user, one request each: PAM token, two API keys, enterprise service token."""
+_USERS: Final = 10_000
+"""The capacity of the verifier and, counted in users, of the broker."""
+_TIMEOUT_SECONDS: Final = 30.0
+_CONCURRENT_USERS: Final = 8
+"""Concurrent users of the client alone, at which it is fastest."""
+
+_ROOT: Final = Path(__file__).resolve().parents[3]
+
+
+def measure(bench: Bench) -> Sequence[Figure]:
+    """Measures memory in separate processes, one of which has the full number of users."""
+    users, traced = (200, 100) if bench.plan.quick else (_USERS, _USERS // 10)
+    resident, allocated = _memory_of(["--users", str(users)], ["--users", str(traced), "--traced"])
+    first, alone = _rates(bench)
+    return [
+        Figure(
+            f"memory of each of {users:,} users, resident", "B", series(resident[0]), target=at_most(4096)
+        ),
+        Figure(
+            f"memory of each of {traced:,} users, tracemalloc",
+            "B",
+            series(allocated[0]),
+            "their tokens and keys as text",
+            series(allocated[2]),
+        ),
+        Figure("growth for each user past the bound, resident", "B", series(resident[1]), target=at_most(64)),
+        Figure("growth for each user past the bound, tracemalloc", "B", series(allocated[1])),
+        Figure("requests to IDaaS of first requests", "/s", first, "the client alone", alone, at_least(0.8)),
+    ]
+
+
+class _Identity:
+    """Verifier and broker as the agent creates them, with capacity for `users`."""
+
+    def __init__(self, issuer: Issuer, client: IDaaSClient, users: int) -> None:
+        self._verifier: AccessTokenVerifier = issuer.verifier(cache_size=users)
+        self._broker = CredentialBroker(IDaaSIssuer(client), capacity=users * _CREDENTIALS)
+
+    async def first_request(self, token: Secret) -> int:
+        """Does the identity work of a new caller's first run; returns the length of its tokens and keys."""
+        caller = await self._verifier.verify(token)
+        needs = (PAM_TOKEN, *_NEEDS)
+        obtained = (self._broker.obtain(requirement, AccessIdentity.HUMAN, caller) for requirement in needs)
+        credentials = await asyncio.gather(*obtained)
+        return len(token.reveal()) + sum(len(credential.secret.reveal()) for credential in credentials)
+
+
+def _client(origin: str, http: httpx.AsyncClient) -> IDaaSClient:
+    configuration = SdkConfiguration(
+        instance_id="idaas_benchmark",
+        client_id="app_agent",
+        issuer=ISSUER,
+        token_endpoint=f"{origin}/api/v2/iauths_system/oauth2/token",
+        developer_api_endpoint=origin,
+        scope="urn:cloud:idaas:pam|.all",
+        client_authentication=ClientSecretPost("app_agent", FixedSecret(Secret("benchmark"))),
+        connect_timeout=_TIMEOUT_SECONDS,
+        read_timeout=_TIMEOUT_SECONDS,
+    )
+    return IDaaSClient(configuration, http)
+
+
+# --- the rate of first requests ----------------------------------------------------------------------------
+
+
+def _rates(bench: Bench) -> tuple[Series, Series]:
+    """The rate with all users at once, and the best rate of the client alone."""
+    plan = bench.plan
+    users = 20 if plan.quick else 200
+    issuer = Issuer()
+    tokens = [Secret(issuer.access_token(f"user_{number}")) for number in range(users)]
+
+    with row_server("instant_idaas") as idaas:
+
+        def rate(of: Callable[[IDaaSClient], FirstRequest]) -> float:
+            return asyncio.run(_rate(idaas.url, tokens, of))
+
+        results = interleave(
+            min(plan.rounds, 2),
+            {
+                "first": lambda: rate(lambda client: _Identity(issuer, client, users).first_request),
+                "alone": lambda: rate(_client_alone),
+            },
+        )
+    return Series(tuple(results["first"])), Series(tuple(results["alone"]))
+
+
+async def _rate(
+    origin: str,
+    tokens: Sequence[Secret],
+    of: Callable[[IDaaSClient], FirstRequest],
+) -> float:
+    async with http_client(None, _TIMEOUT_SECONDS) as http:
+        work = of(_client(origin, http))
+        began = time.perf_counter()
+        await asyncio.gather(*(work(token) for token in tokens))
+        return len(tokens) * _CREDENTIALS / (time.perf_counter() - began)
+
+
+def _client_alone(client: IDaaSClient) -> FirstRequest:
+    """The same requests in the same order, without verification, cache or sharing."""
+    turn = asyncio.Semaphore(_CONCURRENT_USERS)
+
+    async def keys(token: Secret) -> None:
+        pam_token = await client.exchange(token, PAM_TOKEN.scope)
+        await asyncio.gather(*(client.obtain_api_key(pam_token.token, requirement) for requirement in _KEYS))
+
+    async def work(token: Secret) -> None:
+        async with turn:
+            await asyncio.gather(keys(token), client.exchange(token, _ENTERPRISE.scope))
+
+    return work
+
+
+# --- memory ------------------------------------------------------------------------------------------------
+
+
+def _memory_of(*options: list[str]) -> list[tuple[float, float, float]]:
+    """Runs `main` with each of `options`, in parallel processes."""
+    command = [sys.executable, "-m", __name__]
+    processes = [
+        subprocess.Popen([*command, *each], cwd=_ROOT, stdout=subprocess.PIPE, text=True) for each in options
+    ]
+    return [tuple(json.loads(process.communicate()[0])) for process in processes]
+
+
+async def _memory(used: Callable[[], int], users: int) -> tuple[float, float, float]:
+    """Returns bytes a user up to the capacity, beyond it, and of their tokens and keys as text."""
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=response_body(request.url.path, request.url.query.decode()))
+
+    issuer = Issuer()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:
+        identity = _Identity(issuer, _client("http://127.0.0.1", http), users)
+        text = 0
+
+        async def measure_users(first: int, last: int) -> float:
+            nonlocal text
+            before = used()
+            for number in range(first, last):
+                text = await identity.first_request(Secret(issuer.access_token(f"user_{number}")))
+            return (used() - before) / (last - first)
+
+        await measure_users(0, users // 20)  # the first users also create what all share
+        below = await measure_users(users // 20, users)
+        await measure_users(users, users * 3 // 2)  # full dictionaries are resized once more
+        return below, await measure_users(users * 3 // 2, users * 7 // 4), text
+
+
+def _resident() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def main() -> None:
+    """Prints the result of `_memory` in this process as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--users", type=int, default=_USERS)
+    parser.add_argument("--traced", action="store_true")
+    options = parser.parse_args()
+    if options.traced:
+        tracemalloc.start()
+    used = _traced if options.traced else _resident
+    print(json.dumps(asyncio.run(_memory(used, options.users))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the process costs: its start, its memory, its growth under load, its workers and its telemetry."""
