@@ -15,6 +15,7 @@ from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError
+from tests.audit_records import AuditRecords
 from tests.graph.conftest import BenchOf, CallTools
 from tests.graph.echo_service import EchoService
 from tools.error_codes import ToolCode
@@ -24,39 +25,22 @@ pytestmark = pytest.mark.promise("on-record")
 
 DONE = AIMessage("done")
 UNAVAILABLE = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
-
-
-class Memory:
-    """A sink that keeps the events of `action`, and breaks at the one of number `breaks_at`."""
-
-    def __init__(
-        self, breaks_at: int | None = None, *, action: AuditedAction = AuditedAction.TOOL_CALL
-    ) -> None:
-        self.events = []
-        self.breaks_at = breaks_at
-        self.action = action
-
-    async def record(self, event):
-        if event.action is not self.action:
-            return
-        if len(self.events) == self.breaks_at:
-            raise UNAVAILABLE
-        self.events.append(event)
+TOOL_CALLS, MODEL_CALLS = {AuditedAction.TOOL_CALL}, {AuditedAction.MODEL_CALL}
 
 
 async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_content(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools, enterprise_scope: AccessTokenRequirement
 ) -> None:
-    memory = Memory()
+    records = AuditRecords(TOOL_CALLS)
     b = bench(
         [call_tools(("hours", {"week": "canary"})), DONE],
         echo("enterprise", enterprise_scope, hours="canary"),
         access_identity=AccessIdentity.HUMAN,
-        audit=AuditTrail(memory),
+        audit=AuditTrail(records),
     )
     await b.ask()
-    begun, ended = memory.events
-    for event in memory.events:
+    begun, ended = records.events
+    for event in records.events:
         assert event.principal.subject == "alice"
         assert (event.service, event.tool, event.call_id) == ("enterprise", "hours", "call_1")
         assert event.access_identity is AccessIdentity.HUMAN
@@ -65,8 +49,8 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
     assert (begun.outcome, begun.duration) == (AuditOutcome.STARTED, None)
     assert ended.outcome is AuditOutcome.SUCCEEDED
     assert ended.duration > 0
-    assert "canary" not in repr(memory.events)
-    assert "alice-at" not in repr(memory.events)
+    assert "canary" not in repr(records.events)
+    assert "alice-at" not in repr(records.events)
 
 
 @pytest.mark.parametrize(
@@ -89,34 +73,36 @@ async def test_record_of_a_call_names_caller_tool_service_and_credential_and_no_
 async def test_record_has_the_outcome_and_the_error_code_of_a_call(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools, answer: Any, outcome: Any, error: Any
 ) -> None:
-    memory = Memory()
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(memory))
+    records = AuditRecords(TOOL_CALLS)
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=answer), audit=AuditTrail(records))
     await b.ask()
-    assert (memory.events[-1].outcome, memory.events[-1].error) == (outcome, error)
+    assert (records.events[-1].outcome, records.events[-1].error) == (outcome, error)
 
 
 async def test_cancelled_call_is_recorded(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools
 ) -> None:
-    memory, called = Memory(), asyncio.Event()
+    records, called = AuditRecords(TOOL_CALLS), asyncio.Event()
 
     async def hang():
         called.set()
         await asyncio.Event().wait()
 
-    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=hang), audit=AuditTrail(memory))
+    b = bench([call_tools(("weather", {})), DONE], echo("amap", weather=hang), audit=AuditTrail(records))
     run = asyncio.create_task(b.ask())
     await called.wait()
     run.cancel()
     await asyncio.wait([run])
-    assert [event.outcome for event in memory.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
+    assert [event.outcome for event in records.events] == [AuditOutcome.STARTED, AuditOutcome.CANCELLED]
 
 
 async def test_call_that_cannot_be_recorded_is_not_made_and_ends_the_run(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
 ) -> None:
     service = echo("amap", amap_key, weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(Memory(breaks_at=0)))
+    b = bench(
+        [call_tools(("weather", {})), DONE], service, audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=0))
+    )
     with pytest.raises(AuditError):
         await b.ask()
     assert service.calls == []
@@ -129,7 +115,7 @@ async def test_call_whose_end_cannot_be_recorded_ends_the_run(
     b = bench(
         [call_tools(("weather", {})), DONE],
         echo("amap", weather="sunny"),
-        audit=AuditTrail(Memory(breaks_at=1)),
+        audit=AuditTrail(AuditRecords(TOOL_CALLS, breaks_at=1)),
     )
     with pytest.raises(AuditError):
         await b.ask()
@@ -150,41 +136,41 @@ async def test_credential_that_cannot_be_recorded_ends_the_run_and_is_no_result_
 async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools, amap_key: ApiKeyRequirement
 ) -> None:
-    memory = Memory(action=AuditedAction.MODEL_CALL)
+    records = AuditRecords(MODEL_CALLS)
     counted = AIMessage("canary", usage_metadata={"input_tokens": 12, "output_tokens": 3, "total_tokens": 15})
     b = bench(
         [call_tools(("weather", {})), counted],
         echo("amap", amap_key, weather="sunny"),
-        audit=AuditTrail(memory),
+        audit=AuditTrail(records),
         model_name="qwen-plus",
     )
     await b.ask("canary")
-    uncounted, last = memory.events
-    for event in memory.events:
+    uncounted, last = records.events
+    for event in records.events:
         assert (event.outcome, event.model) == (AuditOutcome.SUCCEEDED, "qwen-plus")
         assert event.principal.subject == "alice"
         assert (event.credential, event.access_identity) == ("llm_api_key", AccessIdentity.MACHINE)
         assert event.duration > 0
     assert (uncounted.input_tokens, uncounted.output_tokens) == (None, None)
     assert (last.input_tokens, last.output_tokens) == (12, 3)
-    assert "canary" not in repr(memory.events)
+    assert "canary" not in repr(records.events)
 
 
 async def test_failed_call_of_the_model_is_recorded_with_its_code(bench: BenchOf) -> None:
-    memory = Memory(action=AuditedAction.MODEL_CALL)
+    records = AuditRecords(MODEL_CALLS)
     failure = ServiceError(GraphCode.MODEL_CALL_FAILED, "down", status=500)
     with pytest.raises(ServiceError):
-        await bench([failure], audit=AuditTrail(memory)).ask()
-    [event] = memory.events
+        await bench([failure], audit=AuditTrail(records)).ask()
+    [event] = records.events
     assert (event.outcome, event.error) == (AuditOutcome.FAILED, GraphCode.MODEL_CALL_FAILED)
 
 
 async def test_response_that_cannot_be_recorded_ends_the_run(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools
 ) -> None:
-    memory = Memory(breaks_at=0, action=AuditedAction.MODEL_CALL)
+    records = AuditRecords(MODEL_CALLS, breaks_at=0)
     service = echo("amap", weather="sunny")
-    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(memory))
+    b = bench([call_tools(("weather", {})), DONE], service, audit=AuditTrail(records))
     with pytest.raises(AuditError):
         await b.ask()
     assert (len(b.model.asked), service.calls) == (1, [])

@@ -14,10 +14,10 @@ from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
-from identity.audit.event import AuditEvent
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.secrets.secret import Secret
+from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.approvals.conftest import NOW
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
@@ -36,24 +36,6 @@ YES = {"approved": True}
 """An answer in the agent's own form."""
 
 
-class Records:
-    """An audit sink in memory, without calls of the model. Events of the action `broken_at` fail."""
-
-    def __init__(self) -> None:
-        self.events: list[AuditEvent] = []
-        self.error: Exception | None = None
-        self.broken_at: str | None = None
-
-    async def record(self, event: AuditEvent) -> None:
-        if self.error is not None and event.action == self.broken_at:
-            raise self.error
-        if event.action != "model_call":
-            self.events.append(event)
-
-    def lines(self) -> list[tuple[str, str]]:
-        return [(event.action.value, event.outcome.value) for event in self.events]
-
-
 @dataclass
 class Bank:
     """`ask` begins a run, `resume` continues it; both return the messages of the state."""
@@ -69,7 +51,7 @@ class Bank:
     thread: str = "run1"
 
     def __post_init__(self) -> None:
-        self.records = Records()
+        self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.service = EchoService("bank", SCOPE, pay="paid", transfer="sent", balance="12")
         self.service.policies = dict(POLICIES)
         self.bench = Bench(

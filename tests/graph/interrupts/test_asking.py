@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.errors.error_codes import AgentCode
 from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
+from identity.audit.event import AuditedAction
 from identity.errors import AuditError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
@@ -27,7 +27,7 @@ async def test_run_pauses_before_the_credential_is_resolved_and_the_call_is_reco
     messages = await bank.ask()
     assert messages[-1].tool_calls[0]["name"] == "pay"
     assert bank.bench.vault.obtained == [("llm_api_key", "alice")]
-    assert bank.records.lines() == [("approval_requested", "succeeded")]
+    assert bank.records.outcomes == [("approval_requested", "succeeded")]
     assert bank.service.calls == []
 
 
@@ -58,7 +58,7 @@ async def test_every_line_of_the_audit_log_about_the_call_has_the_id_of_its_appr
     await bank.ask()
     approval_id = (await bank.waiting()).request.id
     await bank.approve()
-    assert bank.records.lines() == [
+    assert bank.records.outcomes == [
         ("approval_requested", "succeeded"),
         ("approval_decided", "succeeded"),
         ("tool_call", "started"),
@@ -82,7 +82,7 @@ async def test_rejection_goes_to_the_model_as_the_words_of_the_user() -> None:
     assert result.text == 'The user declined this call. Their own words: "Not \\"Ann\\""'
     assert bank.bench.model.asked[-1][-1].text == result.text
     assert bank.service.calls == []
-    assert bank.records.lines()[1:] == [("approval_decided", "refused"), ("tool_call", "refused")]
+    assert bank.records.outcomes[1:] == [("approval_decided", "refused"), ("tool_call", "refused")]
     assert {event.approval for event in bank.records.events} == {request.id}
     assert "Ann" not in repr(bank.records.events)
 
@@ -133,7 +133,7 @@ async def test_continuing_without_an_answer_asks_the_same_again() -> None:
         bank.now += 1
         await bank.resume()
     assert await bank.waiting() == asked
-    assert bank.records.lines() == [("approval_requested", "succeeded")]
+    assert bank.records.outcomes == [("approval_requested", "succeeded")]
 
 
 async def test_new_call_of_the_model_needs_a_new_approval() -> None:
@@ -169,7 +169,7 @@ async def test_write_under_machine_identity_is_refused_and_the_model_reads_why()
     assert "with its own rights" in result_of(messages).text
     assert (bank.service.calls, messages[-1].text) == ([], "done")
     assert bank.bench.vault.obtained == [("llm_api_key", "machine")]
-    assert bank.records.lines() == [("tool_call", "refused")]
+    assert bank.records.outcomes == [("tool_call", "refused")]
 
 
 async def test_denied_call_is_refused_beside_one_that_is_asked_about() -> None:
@@ -178,7 +178,7 @@ async def test_denied_call_is_refused_beside_one_that_is_asked_about() -> None:
     messages = await bank.approve()
     assert "policy" in result_of(messages).text
     assert result_of(messages, "call_2").text == "paid"
-    assert bank.records.lines().count(("tool_call", "refused")) == 1
+    assert bank.records.outcomes.count(("tool_call", "refused")) == 1
 
 
 async def test_call_that_asks_is_refused_without_a_store_of_approvals() -> None:
@@ -205,23 +205,21 @@ async def test_call_may_ask_under_machine_identity_if_its_policy_says_so() -> No
 async def test_decision_that_cannot_be_recorded_does_not_count() -> None:
     bank = Bank()
     await bank.ask()
-    bank.records.error = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
-    bank.records.broken_at = "approval_decided"
+    bank.records.broken = {AuditedAction.APPROVAL_DECIDED}
     request = (await bank.waiting()).request
     with pytest.raises(AuditError):
         await bank.approve()
     state = await bank.store.get(request.id, ALICE)
     assert state is not None
     assert state.status is ApprovalStatus.WITHDRAWN
-    bank.records.error = None
+    bank.records.broken = ()
     assert "withdrawn" in result_of(await bank.resume()).text
     assert bank.service.calls == []
 
 
 async def test_question_that_cannot_be_recorded_is_not_asked() -> None:
     bank = Bank()
-    bank.records.error = AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
-    bank.records.broken_at = "approval_requested"
+    bank.records.broken = {AuditedAction.APPROVAL_REQUESTED}
     with pytest.raises(AuditError):
         await bank.ask()
     assert await bank.store.pending(ALICE) == []

@@ -5,31 +5,20 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from agent.errors.error_codes import AgentCode
 from graph.limits import Limits
 from graph.tool_calls.requested_calls import MAX_CALLS
 from identity.access_identity import AccessIdentity
-from identity.audit.event import AuditedAction, AuditEvent, AuditOutcome
+from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AuditError
+from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.conftest import BenchOf
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 
 AMAP_KEY = ApiKeyRequirement("amap_api_key")
 LIMITS = Limits(tool_calls=1)
-
-
-class Records:
-    """An audit sink in memory."""
-
-    def __init__(self) -> None:
-        self.events: list[AuditEvent] = []
-
-    async def record(self, event: AuditEvent) -> None:
-        if event.action is not AuditedAction.MODEL_CALL:
-            self.events.append(event)
 
 
 def broken(name: str, call_id: str) -> AIMessage:
@@ -86,7 +75,7 @@ async def test_call_past_the_limit_of_a_response_has_both_events(bench: BenchOf)
 
 
 async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
-    records = Records()
+    records = AuditRecords(WITHOUT_MODEL_CALLS)
     b = bench(
         [calls(("teleport", {}), ("weather", {})), DONE],
         EchoService("amap", AMAP_KEY, weather="sunny"),
@@ -106,19 +95,16 @@ async def test_refused_calls_have_one_audit_record_each(bench: BenchOf) -> None:
 
 
 async def test_refusal_that_cannot_be_recorded_ends_the_run(bench: BenchOf) -> None:
-    class Broken(Records):
-        async def record(self, event: AuditEvent) -> None:
-            if event.action is AuditedAction.TOOL_CALL:
-                raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
-
-    b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(Broken()))
+    records = AuditRecords()
+    records.broken = {AuditedAction.TOOL_CALL}
+    b = bench([calls(("teleport", {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(records))
     with pytest.raises(AuditError):
         await b.ask()
 
 
 @pytest.mark.promise("no-secret-leaves")
 async def test_events_and_records_of_a_refused_call_contain_no_secret(bench: BenchOf) -> None:
-    records = Records()
+    records = AuditRecords(WITHOUT_MODEL_CALLS)
     secrets = ("alice-at", "llm_api_key-of-machine-0")
     b = bench(
         [calls(*[(secret, {"q": secret}) for secret in secrets]), DONE],
@@ -132,7 +118,7 @@ async def test_events_and_records_of_a_refused_call_contain_no_secret(bench: Ben
 
 
 async def test_name_of_an_unknown_tool_is_cut(bench: BenchOf) -> None:
-    records = Records()
+    records = AuditRecords(WITHOUT_MODEL_CALLS)
     b = bench([calls(("t" * 100_000, {})), DONE], EchoService("amap", weather="x"), audit=AuditTrail(records))
     started, _ = tool_events(await b.events())
     assert started["tool"] == records.events[0].tool == "t" * 64

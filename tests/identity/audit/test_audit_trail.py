@@ -5,7 +5,6 @@ import hashlib
 
 import pytest
 
-from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import assume_verified
@@ -27,6 +26,7 @@ from identity.idaas.token_response import IssuedToken
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.telemetry.request_id import REQUEST_ID
+from tests.audit_records import AuditRecords
 from tests.identity.conftest import FakeClock
 
 pytestmark = pytest.mark.promise("on-record")
@@ -37,23 +37,6 @@ KEY = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 ALICE = Principal("https://idaas.example", "user_alice01")
 REFUSED = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "refused")
 DOWN = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
-
-
-class Memory:
-    """A sink that stores events, and raises `AuditError` while `broken` is set."""
-
-    def __init__(self):
-        self.events = []
-        self.broken = False
-
-    async def record(self, event):
-        if self.broken:
-            raise AuditError(AgentCode.AUDIT_UNAVAILABLE, "broken")
-        self.events.append(event)
-
-    @property
-    def recorded(self):
-        return [(event.action.value, event.outcome.value) for event in self.events]
 
 
 class Issuer:
@@ -87,8 +70,8 @@ def clock():
 
 
 @pytest.fixture
-def memory():
-    return Memory()
+def records():
+    return AuditRecords()
 
 
 @pytest.fixture
@@ -97,8 +80,8 @@ def issuer(clock):
 
 
 @pytest.fixture
-async def broker(issuer, memory, clock):
-    trail = AuditTrail(memory, client="app_agent01", clock=clock)
+async def broker(issuer, records, clock):
+    trail = AuditTrail(records, client="app_agent01", clock=clock)
     broker = CredentialBroker(IDaaSIssuer(issuer), clock=clock, audit=trail)
     yield broker
     await broker.aclose()
@@ -115,9 +98,9 @@ def caller(clock, token="canary-at"):
     )
 
 
-async def test_exchange_event_names_user_agent_audience_and_scope(broker, memory, clock):
+async def test_exchange_event_names_user_agent_audience_and_scope(broker, records, clock):
     await broker.obtain(TOKEN, HUMAN, caller(clock))
-    [event] = memory.events
+    [event] = records.events
     assert event.action is AuditedAction.TOKEN_EXCHANGE
     assert event.outcome is AuditOutcome.SUCCEEDED
     assert event.principal == ALICE
@@ -128,50 +111,50 @@ async def test_exchange_event_names_user_agent_audience_and_scope(broker, memory
     assert event.duration >= 0
 
 
-async def test_machine_credential_event_names_no_caller(broker, memory, clock):
+async def test_machine_credential_event_names_no_caller(broker, records, clock):
     await broker.obtain(KEY, MACHINE, caller(clock))
-    assert memory.recorded == [("machine_token", "succeeded"), ("api_key_issue", "succeeded")]
-    assert {(event.principal, event.token_hash) for event in memory.events} == {(None, None)}
-    assert memory.events[1].credential == "llm_api_key"
+    assert records.outcomes == [("machine_token", "succeeded"), ("api_key_issue", "succeeded")]
+    assert {(event.principal, event.token_hash) for event in records.events} == {(None, None)}
+    assert records.events[1].credential == "llm_api_key"
 
 
 @pytest.mark.parametrize(("error", "outcome"), [(REFUSED, AuditOutcome.REFUSED), (DOWN, AuditOutcome.FAILED)])
 async def test_failure_event_has_its_code_and_distinguishes_refusal_from_outage(
-    broker, issuer, memory, clock, error, outcome
+    broker, issuer, records, clock, error, outcome
 ):
     issuer.errors = [error]
     with pytest.raises(type(error)):
         await broker.obtain(TOKEN, HUMAN, caller(clock))
-    [event] = memory.events
+    [event] = records.events
     assert (event.outcome, event.error) == (outcome, error.code)
 
 
-async def test_refused_key_is_recorded(broker, issuer, memory, clock):
+async def test_refused_key_is_recorded(broker, issuer, records, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), HUMAN, caller(clock))
     issuer.errors = [RequirementRefusedError(KEY.error_code, "refused")]
     with pytest.raises(RequirementRefusedError):
         await broker.obtain(KEY, HUMAN, caller(clock))
-    assert memory.recorded[1:] == [("api_key_issue", "refused")]
+    assert records.outcomes[1:] == [("api_key_issue", "refused")]
 
 
-async def test_each_attempt_to_obtain_a_key_is_recorded(broker, issuer, memory, clock):
+async def test_each_attempt_to_obtain_a_key_is_recorded(broker, issuer, records, clock):
     await broker.obtain(AccessTokenRequirement("urn:cloud:idaas:pam|.all"), MACHINE, None)
     issuer.errors = [PrerequisiteRefusedError(KEY.error_code, "token refused")]
     await broker.obtain(KEY, MACHINE, None)
-    assert memory.recorded[1:] == [
+    assert records.outcomes[1:] == [
         ("api_key_issue", "refused"),
         ("machine_token", "succeeded"),
         ("api_key_issue", "succeeded"),
     ]
 
 
-async def test_cached_credential_is_not_requested_or_recorded_again(broker, memory, clock):
+async def test_cached_credential_is_not_requested_or_recorded_again(broker, records, clock):
     for _ in range(3):
         await broker.obtain(TOKEN, MACHINE, None)
-    assert memory.recorded == [("machine_token", "succeeded")]
+    assert records.outcomes == [("machine_token", "succeeded")]
 
 
-async def test_event_has_the_id_of_the_first_request(broker, issuer, memory, clock):
+async def test_event_has_the_id_of_the_first_request(broker, issuer, records, clock):
     issuer.gate = asyncio.Event()
 
     async def request(name):
@@ -182,21 +165,21 @@ async def test_event_has_the_id_of_the_first_request(broker, issuer, memory, clo
     await asyncio.sleep(0)
     issuer.gate.set()
     await asyncio.gather(*requests)
-    assert [event.request_id for event in memory.events] == ["first", "first"]
+    assert [event.request_id for event in records.events] == ["first", "first"]
     assert REQUEST_ID.get() is None
 
 
-async def test_credential_that_cannot_be_recorded_is_not_returned(broker, memory, clock):
-    memory.broken = True
+async def test_credential_that_cannot_be_recorded_is_not_returned(broker, records, clock):
+    records.broken = tuple(AuditedAction)
     for identity in (MACHINE, HUMAN):
         with pytest.raises(AuditError):
             await broker.obtain(TOKEN, identity, caller(clock))
         assert broker.cached(TOKEN, identity, caller(clock)) is None
-    memory.broken = False
+    records.broken = ()
     await broker.obtain(TOKEN, HUMAN, caller(clock))
 
 
-async def test_cancelled_credential_request_is_recorded(broker, issuer, memory, clock):
+async def test_cancelled_credential_request_is_recorded(broker, issuer, records, clock):
     issuer.gate = asyncio.Event()
     waiting = asyncio.create_task(broker.obtain(TOKEN, HUMAN, caller(clock)))
     await asyncio.sleep(0)
@@ -204,36 +187,36 @@ async def test_cancelled_credential_request_is_recorded(broker, issuer, memory, 
     await broker.aclose()
     with pytest.raises(UnreachableError):
         await waiting
-    assert memory.recorded == [("token_exchange", "cancelled")]
+    assert records.outcomes == [("token_exchange", "cancelled")]
 
 
-async def test_token_hashes_are_equal_only_for_one_token_in_one_process(memory, clock):
-    trails = [AuditTrail(memory, clock=clock) for _ in range(2)]
+async def test_token_hashes_are_equal_only_for_one_token_in_one_process(records, clock):
+    trails = [AuditTrail(records, clock=clock) for _ in range(2)]
     for trail, token in ((trails[0], "a"), (trails[0], "b"), (trails[1], "a")):
         await trail.tool_call("s", "t", "c", TOKEN, HUMAN, caller(clock, token)).started()
     await trails[0].authentication(Secret("a"), "audience", "scope").started()
-    first, other_token, other_process, presented = (event.token_hash for event in memory.events)
+    first, other_token, other_process, presented = (event.token_hash for event in records.events)
     assert first == presented
     assert len({first, other_token, other_process}) == 3
     assert caller(clock, "a").fingerprint[:32] not in {first, other_process}
 
 
-async def test_token_hashes_are_equal_in_all_processes_with_one_key(memory, clock):
+async def test_token_hashes_are_equal_in_all_processes_with_one_key(records, clock):
     for key in (b"k" * 32, b"k" * 32, b"f" * 32):
-        trail = AuditTrail(memory, key=key, clock=clock)
+        trail = AuditTrail(records, key=key, clock=clock)
         await trail.authentication(Secret("a"), "audience", "scope").started()
-    one, same_key, other_key = (event.token_hash for event in memory.events)
+    one, same_key, other_key = (event.token_hash for event in records.events)
     assert one == same_key != other_key
 
 
-async def test_events_contain_no_secret(broker, memory, clock):
+async def test_events_contain_no_secret(broker, records, clock):
     await broker.obtain(KEY, HUMAN, caller(clock))
     await broker.obtain(KEY, MACHINE, None)
-    assert "canary" not in repr(memory.events)
-    assert caller(clock).fingerprint not in repr(memory.events)
+    assert "canary" not in repr(records.events)
+    assert caller(clock).fingerprint not in repr(records.events)
 
 
-class Slow(Memory):
+class Slow(AuditRecords):
     """Accepts events at once, and has written the start only when `safe` is set."""
 
     def __init__(self):
@@ -256,4 +239,4 @@ async def test_step_cancelled_before_its_start_is_written_has_an_end_event(clock
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert slow.recorded == [("tool_call", "started"), ("tool_call", "cancelled")]
+    assert slow.outcomes == [("tool_call", "started"), ("tool_call", "cancelled")]
