@@ -15,21 +15,9 @@ from identity.access_token.verifier import AccessTokenVerifier
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.signing_keys.signing_key import SigningKey, signing_key
+from tests.clock import Clock
 
 NOW = 1_795_526_961.0
-
-
-class FakeClock:
-    """Unix seconds that only a test moves."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @dataclass
@@ -68,7 +56,7 @@ class Issuer:
     rsa_key: rsa.RSAPrivateKey
     other_rsa_key: rsa.RSAPrivateKey
     ec_key: ec.EllipticCurvePrivateKey
-    clock: FakeClock
+    clock: Clock
     url: str = "https://idaas.example/api/v2/iauths_system/oauth2"
     audience: str = "https://agent.example"
 
@@ -147,8 +135,8 @@ def jwk_of() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> Clock:
+    return Clock(NOW)
 
 
 @pytest.fixture
@@ -156,13 +144,13 @@ def issuer(
     rsa_key: rsa.RSAPrivateKey,
     other_rsa_key: rsa.RSAPrivateKey,
     ec_key: ec.EllipticCurvePrivateKey,
-    clock: FakeClock,
+    clock: Clock,
 ) -> Issuer:
     return Issuer(rsa_key, other_rsa_key, ec_key, clock)
 
 
 @pytest.fixture
-def caller(clock: FakeClock) -> Callable[..., VerifiedAccessToken]:
+def caller(clock: Clock) -> Callable[..., VerifiedAccessToken]:
     """Creates the verified access token of a user, like the verifier."""
 
     def make(name: str = "alice", lifetime: float = 1200.0) -> VerifiedAccessToken:

@@ -6,17 +6,9 @@ from agent.langgraph_server.token_references import TokenReferences
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.principal import Principal
 from identity.secrets.secret import Secret
+from tests.clock import Clock
 
 pytestmark = pytest.mark.promise("users-never-cross")
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def token(name: str, *, expires_at: float = 2000.0) -> VerifiedAccessToken:

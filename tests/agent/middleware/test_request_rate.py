@@ -16,6 +16,7 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tests.agent.middleware.limited_client import MODELS, client_of, signed_in, until_refused
 from tests.agent.middleware.redis_server import RedisServer, redis_server
+from tests.clock import Clock
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("bounded")
@@ -64,15 +65,6 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 def url_of(port: int) -> str:
     return f"redis://default:{PASSWORD}@127.0.0.1:{port}"
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_agents_with_one_redis_share_a_users_limit(sandbox: Sandbox, redis: RedisServer) -> None:

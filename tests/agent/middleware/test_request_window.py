@@ -10,19 +10,11 @@ from redis.asyncio import Redis
 
 from agent.middleware.request_window import LocalWindow, RedisWindow, Window
 from tests.agent.middleware.redis_server import redis_server
+from tests.clock import Clock
 
 pytestmark = pytest.mark.promise("bounded")
 
 LIMIT = 5
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -12,18 +12,10 @@ import pytest
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
+from tests.clock import Clock
 from tests.redis_process import RedisProcess, redis_process
 
 PASSWORD = "redis-password-never-shown"
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

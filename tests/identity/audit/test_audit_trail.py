@@ -27,7 +27,8 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.telemetry.request_id import REQUEST_ID
 from tests.audit_records import AuditRecords
-from tests.identity.conftest import FakeClock
+from tests.clock import Clock
+from tests.identity.conftest import NOW
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -66,7 +67,7 @@ class Issuer:
 
 @pytest.fixture
 def clock():
-    return FakeClock()
+    return Clock(NOW)
 
 
 @pytest.fixture

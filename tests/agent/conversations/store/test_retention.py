@@ -15,22 +15,16 @@ from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.retention import Retention
 from agent.conversations.store.thread import owner_of
 from identity.errors import ThreadNotFoundError
+from tests.clock import Clock
 from tests.graph.approvals.conftest import ALICE, RequestOf, request_of  # noqa: F401
 
 OWNER = owner_of(ALICE)
 DAY = 86_400.0
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture
@@ -138,7 +132,9 @@ async def test_rounds_create_no_database(tmp_path: Path) -> None:
             raise LookupError  # ends the task
 
     checkpoints = Checkpoints(lambda: database.saver(None), database.failure)
-    retention = Retention(database, checkpoints, days=1, clock=Clock(), also=database.check, sleep=slept)
+    retention = Retention(
+        database, checkpoints, days=1, clock=Clock(1_000_000.0), also=database.check, sleep=slept
+    )
     retention.start()
     with pytest.raises(LookupError):
         await retention._task
