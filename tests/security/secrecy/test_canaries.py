@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import uuid
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,50 +20,11 @@ from tests.recorded_spans import Spans
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of, with_locals
 from tests.security.secrecy.mirrors import malformed_token, mirror, oauth_error, openai_error, spoken
+from tests.security.surfaces import SURFACES
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 
 AT_ONCE = RetryPolicy(sleep=lambda _: asyncio.sleep(0))
-
-
-async def chat(agent, question, headers, *, stream=False):
-    body = {"messages": [{"role": "user", "content": question}], "stream": stream}
-    return await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=headers)
-
-
-async def stream(agent, question, headers):
-    return await chat(agent, question, headers, stream=True)
-
-
-def langserve(route):
-    async def ask(agent, question, headers):
-        given = {"messages": [{"role": "user", "content": question}]}
-        body = {"inputs": [given, given]} if route == "batch" else {"input": given}
-        return await agent.http.post(f"{agent.origin}/agent/{route}", json=body, headers=headers)
-
-    ask.__name__ = route
-    return ask
-
-
-async def ag_ui(agent, question, headers):
-    messages = [{"id": "u", "role": "user", "content": question}]
-    body = {"threadId": uuid.uuid4().hex, "runId": "r", "messages": messages}
-    return await agent.http.post(f"{agent.origin}/ag-ui/agent", json=body, headers=headers)
-
-
-async def a2a(agent, question, headers):
-    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": question}]}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
-    return await agent.http.post(f"{agent.origin}/a2a", json=body, headers=headers | {"A2A-Version": "1.0"})
-
-
-SURFACES = [
-    chat,
-    stream,
-    ag_ui,
-    a2a,
-    *(langserve(route) for route in ("invoke", "batch", "stream", "stream_log", "stream_events")),
-]
 
 
 class Heard(BaseCallbackHandler):

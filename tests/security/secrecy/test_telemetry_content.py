@@ -16,7 +16,7 @@ from agent.telemetry.metrics.catalog import read_metrics
 from agent.telemetry.metrics.export.prometheus_text import prometheus_text
 from tests.recorded_spans import Spans
 from tests.recorder import Recorder
-from tests.security.secrecy.test_canaries import SURFACES
+from tests.security.surfaces import SURFACES
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
 

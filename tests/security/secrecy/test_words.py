@@ -26,7 +26,7 @@ from tests.security.secrecy.operator_names import (
     names_in,
 )
 from tests.security.secrecy.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
-from tests.security.secrecy.test_canaries import SURFACES
+from tests.security.surfaces import SURFACES
 
 pytestmark = pytest.mark.promise("no-internals-shown")
 
