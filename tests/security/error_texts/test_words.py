@@ -17,7 +17,7 @@ from identity.transport.retry import RetryPolicy
 from sandbox.state.directory import AGENT, PAGE
 from tests.conftest import Sandbox
 from tests.running_agent import GREETING, LEAVE
-from tests.security.secrecy.operator_names import (
+from tests.security.error_texts.operator_names import (
     AUDIENCES,
     IDENTIFIERS,
     NAMES,
@@ -25,7 +25,7 @@ from tests.security.secrecy.operator_names import (
     names_by_place,
     names_in,
 )
-from tests.security.secrecy.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
+from tests.security.error_texts.provoked_failures import FAILURES, UNKNOWN, Failure, unchanged, user_disabled
 from tests.security.surfaces import SURFACES
 
 pytestmark = pytest.mark.promise("no-internals-shown")
