@@ -11,7 +11,9 @@ from tests.redis_process import RedisProcess, redis_process
 
 
 @pytest.fixture(scope="session")
-def aegra_postgres() -> Iterator[PostgresProcess]:
+def aegra_postgres(request: pytest.FixtureRequest) -> Iterator[PostgresProcess]:
+    if request.config.getoption("--langgraph-server") != "aegra":
+        pytest.skip("minutes of processes of Aegra: make aegra-test runs them")
     with postgres_process(password="postgres-password") as server:
         yield server
 
@@ -29,6 +31,7 @@ def aegra_server(
     aegra_postgres: PostgresProcess,
     aegra_redis: RedisProcess,
 ) -> Iterator[Aegra]:
+    """A server, and one worker."""
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("aegra")
     with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:

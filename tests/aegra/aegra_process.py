@@ -136,8 +136,7 @@ def aegra(
     sandbox: Any, folder: Path, postgres: PostgresProcess, redis: RedisProcess, variables: Mapping[str, str]
 ) -> Iterator[Aegra]:
     """A server without workers, under Human identity, with files in `folder`."""
-    if not PYTHON.exists():
-        pytest.skip("Aegra is not installed: make aegra-test installs it")
+    assert PYTHON.exists(), "Aegra is not installed: make aegra-test installs it"
     name = f"aegra_{secrets.token_hex(4)}"
     with psycopg.connect(postgres.url_of("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

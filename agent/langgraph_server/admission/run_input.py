@@ -45,7 +45,7 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
     resume = command["resume"]
     if opened is not None:
         return _answer(resume, opened)
-    if _is_input(resume):  # the server takes an input for an answer, if an approval on the thread has expired
+    if is_input(resume):  # the server takes an input for an answer, if an approval on the thread has expired
         return RunInput(input=resume)
     code = GraphCode.APPROVAL_EXPIRED if approvals else GraphCode.APPROVAL_INVALID
     raise ApprovalError(code, "no approval is open that could be answered")
@@ -63,7 +63,7 @@ def _answer(resume: object, opened: ApprovalState) -> RunInput:
     if named is not None and isinstance(resume, Mapping):
         answer = resume[named]
     if parse_answer(answer, approval) is None:
-        is_message = isinstance(answer, str) or _is_input(answer)
+        is_message = isinstance(answer, str) or is_input(answer)
         code = GraphCode.APPROVAL_OPEN if is_message else GraphCode.APPROVAL_INVALID
         raise ApprovalError(code, "what was sent is no answer to an approval")
     return RunInput(resume=answer if named in (None, approval) else {named: answer})
@@ -77,7 +77,8 @@ def named_interrupt(resume: object) -> str | None:
     return key if isinstance(key, str) and _INTERRUPT_ID.fullmatch(key) else None
 
 
-def _is_input(value: object) -> bool:
+def is_input(value: object) -> bool:
+    """Whether a resume value is an input: the message of a person, which is no answer."""
     return isinstance(value, Mapping) and "messages" in value
 
 

@@ -3,6 +3,9 @@
 Aegra executes a run whose worker has gone once more, with the same input or the same answer. The input would
 be a second message of the person, and an answer could be read by the next question. So the latest checkpoint
 decides: if this run wrote it, the run continues from there.
+
+In the event-streaming protocol Aegra takes a message for the answer to the question on which the thread
+waits. Here it is a message.
 """
 
 from collections.abc import AsyncIterator
@@ -11,7 +14,9 @@ from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
 
+from agent.langgraph_server.admission.run_input import is_input
 from agent.langgraph_server.protocol.event_channels import EventChannels
 
 
@@ -36,6 +41,9 @@ class ContinuedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """As the base does. Every other method that Aegra calls goes through this one."""
         if await self._was_begun(config):
             input = None  # noqa: A001 - as above
+        elif isinstance(input, Command) and is_input(input.resume):
+            # Of an approval that has expired: for one that is open, it was refused before the run.
+            input = input.resume  # noqa: A001 - as above
         async for part in super().astream(input, config, **options):
             yield part
 

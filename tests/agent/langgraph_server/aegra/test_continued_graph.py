@@ -11,7 +11,8 @@ from langgraph.types import Command, interrupt
 from agent.langgraph_server.aegra.continued_graph import ContinuedGraph
 
 
-class Steps(TypedDict):
+class Steps(TypedDict, total=False):
+    messages: list[str]
     steps: Annotated[list[str], lambda left, right: left + right]
 
 
@@ -83,6 +84,16 @@ async def test_next_run_of_the_thread_takes_its_input(fails: Fails) -> None:
     await execute(graph, {"steps": ["a"]}, "run-1")
     values = await execute(graph, {"steps": ["b"]}, "run-2")
     assert values["steps"] == ["a", "first", "second", "b", "first", "second"]
+
+
+async def test_message_is_no_answer_to_the_question_on_which_the_thread_waits(fails: Fails) -> None:
+    fails.asks = True
+    graph = with_saver(fails.graph())
+    await execute(graph, {"steps": []}, "run-1")
+    await execute(graph, Command(resume={"messages": ["hello"]}), "run-2")
+    state = await graph.aget_state(run("run-2"))
+    assert state.values == {"steps": [], "messages": ["hello"]}
+    assert [each.value for each in state.interrupts] == ["?"]
 
 
 async def test_answer_is_not_read_by_the_next_question(fails: Fails) -> None:
