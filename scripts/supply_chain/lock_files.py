@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT: Final = Path(__file__).parents[2]
 RUNTIME: Final = (
     "requirements.lock",
+    "requirements-aegra.lock",
     "deploy/enterprise-service/requirements.lock",
     "frontend/package-lock.json",
 )
