@@ -138,15 +138,19 @@ class Conversations:
 
         return await self._started(run, begin)
 
-    async def cancel(self, principal: Principal, thread_id: str) -> bool:
-        """Ends the run of the thread, also one that waits for an approval; false if there is none.
+    async def cancel(self, principal: Principal, thread_id: str, run_id: str | None = None) -> bool:
+        """Ends the run of the thread, also one that waits for an approval; false if there is none, or if it
+        is another one than `run_id`.
 
         When this returns, the run has ended, in the process that executes it too. If that process cannot be
         reached, the run ends there within a few seconds, and can write nothing into the thread from now on.
         """
         owner = owner_of(principal)
         thread = await self.threads.get(owner, thread_id)
-        if live := self.live.running(owner, thread_id):
+        live = self.live.running(owner, thread_id)
+        if run_id not in (None, live.id if live else thread.run_id):
+            return False
+        if live:
             live.cancel()
             await asyncio.wait([live.task])
             return True
@@ -154,7 +158,7 @@ class Conversations:
             if await self._relay.cancel(owner, thread):
                 return True
             thread = await self.threads.get(owner, thread_id)
-        if thread.status in ("paused", "running"):
+        if thread.status in ("paused", "running") and run_id in (None, thread.run_id):
             return await self._ended_runs.end(owner, principal, thread, WITHDRAWN)
         return False
 

@@ -62,7 +62,8 @@ class ThreadTasks:
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """See `Tasks`. Raises `RpcError` if it has ended before."""
         if not _state(await self.get(task_id, caller)).ended:
-            await self._conversations.cancel(caller.principal, TaskId.read(task_id).context_id)
+            named = TaskId.read(task_id)
+            await self._conversations.cancel(caller.principal, named.context_id, named.run_id)
             members = await self.get(task_id, caller)
             if _state(members) is TaskState.CANCELED:
                 return members

@@ -78,6 +78,17 @@ async def test_cancelled_run_leaves_a_result_for_each_call_and_the_thread_goes_o
     assert ("tool", "rain") in asked
 
 
+async def test_another_run_than_the_named_one_is_not_cancelled(process: ProcessOf) -> None:
+    slow = HangingService(weather="sunny")
+    one = process([calls(("weather", {})), DONE], slow)
+    run = await begun_and_waiting(one, slow)
+    for each in (one, process([DONE], name="process-2")):
+        assert not await each.conversations.cancel(ALICE.principal, THREAD, "0" * 32)
+        assert await one.status() == "running"
+    assert await one.conversations.cancel(ALICE.principal, THREAD, run.id)
+    assert await one.status() == "idle"
+
+
 async def test_call_that_had_not_begun_is_reported_as_not_run(process: ProcessOf) -> None:
     one = process(
         [calls(("weather", {})), DONE], EchoService("amap", ApiKeyRequirement("slow_key"), weather="sunny")
