@@ -103,9 +103,9 @@ class ResponseParser:
         if lower == b"content-length":
             self._ends_with_connection = False
         elif lower == b"transfer-encoding":
-            self._ends_with_connection = False
-            if value.strip().lower() != b"chunked":
+            if not self._ends_with_connection or value.strip().lower() != b"chunked":
                 raise MalformedResponseError
+            self._ends_with_connection = False
 
     def on_headers_complete(self) -> None:
         """For the parser: the headers are complete."""

@@ -95,6 +95,7 @@ def test_data_after_the_response_makes_the_connection_not_reusable(later):
         SIZED.replace(b"\r\n\r\n", b"\r\nContent-Length: 12\r\n\r\n"),
         CHUNKED.replace(b"\r\n\r\n5", b"\r\nContent-Length: 3\r\n\r\n5"),
         CHUNKED.replace(b"chunked", b"gzip, chunked"),
+        CHUNKED.replace(b"chunked", b"chunked\r\nTransfer-Encoding: chunked"),
         CHUNKED.replace(b"\r\n5\r\n", b"\r\nzz\r\n"),
         b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nName: a\0b\r\n\r\n",
