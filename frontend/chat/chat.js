@@ -6,7 +6,7 @@ import { History } from './history.js';
 
 /**
  * Events: `turns` (a turn was added or removed, or its editing began or ended), `answer` (the last answer grew or
- * ended), and `changed` (this tab has changed the conversation that the agent keeps: a run has begun or ended).
+ * ended), and `changed` (the conversation that the agent keeps has changed: a run has begun here, or ended).
  *
  * With a thread, the agent keeps the conversation: a question is added to it, and a run goes on without this tab. Without
  * one, the conversation is this tab's: its history is sent with each question, an edited question replaces the last one,
@@ -240,7 +240,7 @@ export class Chat extends EventTarget {
       if (this.#running === running) this.#running = undefined;
     }
     this.#notify('answer');
-    if (here && begun && !running.signal.aborted) this.#notify('changed');
+    if (begun && this.thread !== undefined && !running.signal.aborted) this.#notify('changed');
   }
 
   #leave() {

@@ -43,7 +43,7 @@ export function addEvent(answer, event) {
     Object.assign(part, toolMembers(event), { outcome: 'running' });
     if (typeof event.arguments === 'object' && event.arguments !== null) part.arguments = shortened(JSON.stringify(event.arguments, null, 2));
   } else if (event.type === 'tool_finished') {
-    let part = parts.find((candidate) => isCallOf(candidate, event));
+    let part = callOf(parts, event);
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
     Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
     if (typeof event.error === 'string') part.error = event.error;
@@ -135,9 +135,11 @@ function shortened(text) {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }
 
-function isCallOf(part, event) {
-  if (part.type !== 'tool' || !['running', 'waiting'].includes(part.outcome)) return false;
-  return event.call_id === undefined ? part.tool === event.tool : part.callId === event.call_id;
+/** The call that has ended: one that goes on, or, if its result is sent again, the one that has it. */
+function callOf(parts, { call_id: id, tool }) {
+  const calls = parts.filter((part) => part.type === 'tool' && (id === undefined ? part.tool === tool : part.callId === id));
+  const open = calls.find(({ outcome: is }) => ['running', 'waiting'].includes(is));
+  return open ?? (id === undefined ? undefined : calls.at(-1));
 }
 
 function toolMembers(event) {

@@ -114,3 +114,12 @@ test('a snapshot of the messages replaces the answer', () => {
   addEvent(answer, { type: 'messages', messages: MESSAGES.slice(0, 5) });
   assert.deepEqual(answer.parts.map(({ type }) => type), ['reasoning', 'text', 'tool', 'text']);
 });
+
+test('a result that is sent again, or after the conversation was read, belongs to the call that is shown', () => {
+  const result = { type: 'tool_finished', call_id: 'c2', tool: 'leave_apply', service: 'leave', access_identity: 'Human', ok: true, duration_ms: 5 };
+  const [, { answer }] = turnsOf(MESSAGES); // the call has no result yet
+  for (let times = 0; times < 2; times += 1) {
+    addEvent(answer, result);
+    assert.deepEqual(toolCalls(answer).map(({ outcome }) => outcome), ['ok']);
+  }
+});

@@ -16,25 +16,27 @@ async def test_reload_in_the_middle_of_a_run_shows_each_word_once(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
 ) -> None:
     balance = calls(("leave_balance", {}), text="First the balance.")
-    lasting_agent.will_say(balance, AIMessage(WORDS))
-    lasting_agent.model.waits = False
-    await lasting_agent.open_page(page)
+    balance.additional_kwargs["reasoning_content"] = "It may matter."
 
     def second(_: Any) -> AIMessage:
         lasting_agent.model.waits = True
         return AIMessage(WORDS)
 
-    lasting_agent.model.turns[1] = second
+    lasting_agent.will_say(balance, second)
+    await lasting_agent.open_page(page)
     await ask(page, "When?")
     await expect(prose(page).last).to_have_text("Monday")
     for _ in range(2):
         await page.reload()
         await expect(prose(page)).to_have_text(["First the balance.", "Monday"])
+        await expect(page.locator(".reasoning-text")).to_have_text(["It may matter."])
+        await expect(page.locator("details.tool")).to_have_count(1)
         await expect(page.locator("details.tool-ok")).to_have_count(1)
         await expect(page.get_by_role("button", name="Stop")).to_be_visible()
     lasting_agent.model.go_on.set()
     await expect(prose(page)).to_have_text(["First the balance.", WORDS])
     await page.get_by_role("button", name="Ask again").wait_for()
+    await expect(listed(page).locator(".running")).to_have_count(0)
     await page.reload()
     await expect(prose(page)).to_have_text(["First the balance.", WORDS])
     await expect(page.get_by_role("article", name="You")).to_have_text(["When?"])
@@ -93,6 +95,7 @@ async def test_approval_answered_in_one_tab_closes_in_the_other(
     for tab in (page, second):
         await expect(prose(tab)).to_have_text("Applied.")
         await expect(card(tab)).to_have_count(0)
+        await expect(tab.locator("details.tool")).to_have_count(1)
         await expect(tab.locator("details.tool-ok")).to_have_count(1)
         await expect(listed(tab).locator(".badge")).to_have_count(0)
 
