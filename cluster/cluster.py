@@ -18,8 +18,8 @@ from cluster.balancer import Balancer
 from cluster.replica import Replica
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.directory import AGENT_AUDIENCE
-from tests.postgres_process import PostgresProcess, postgres_process
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.postgres_process import PostgresProcess, postgres_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 _FRONTEND: Final = Path(__file__).resolve().parents[1] / "frontend"
 

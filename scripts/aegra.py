@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT))
 
 from sandbox.server.installation import SandboxOptions  # noqa: E402
 from sandbox.server.server import start_sandbox  # noqa: E402
-from tests.postgres_process import postgres_process  # noqa: E402
-from tests.redis_process import redis_process  # noqa: E402
+from tests.databases.postgres_process import postgres_process  # noqa: E402
+from tests.databases.redis_process import redis_process  # noqa: E402
 
 PYTHON = ROOT / ".venv-aegra" / "bin" / "python"
 PORT = int(os.environ.get("AEGRA_PORT", "2026"))

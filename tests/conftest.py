@@ -24,8 +24,8 @@ pytest_plugins = [
     "tests.aegra.aegra_fixtures",
     "tests.running_agent",
     "tests.agent.api.threads.served_threads",
-    "tests.postgres_server",
-    "tests.shared_redis",
+    "tests.databases.postgres_server",
+    "tests.databases.shared_redis",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 

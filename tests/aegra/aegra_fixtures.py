@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.aegra.aegra_process import Aegra, aegra
-from tests.postgres_process import PostgresProcess, postgres_process
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.postgres_process import PostgresProcess, postgres_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 
 @pytest.fixture(scope="session")

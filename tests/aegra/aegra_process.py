@@ -17,8 +17,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.postgres_process import PostgresProcess
-from tests.redis_process import RedisProcess
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient

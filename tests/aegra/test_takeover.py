@@ -10,9 +10,9 @@ from sandbox.faults.faults import Fault
 from tests.aegra.aegra_process import Aegra, AegraProcess, aegra, seal_key
 from tests.aegra.stored import Commands, stored
 from tests.conftest import Sandbox
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
 from tests.front_ends.langgraph.leave import Leave
-from tests.postgres_process import PostgresProcess
-from tests.redis_process import RedisProcess
 from tests.security.secrecy.canaries import leaks, secrets_of
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}

@@ -14,8 +14,8 @@ from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.command import Command, running
 from tests.conftest import Sandbox
-from tests.postgres_process import PostgresProcess
-from tests.redis_process import RedisProcess
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
 
 AGENT = str(Path(sys.executable).with_name("idaas-agent"))

@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, Series, at_least, at_most, series
 from benchmarks.servers.process import ServerProcess
-from tests.postgres_process import postgres_process
+from tests.databases.postgres_process import postgres_process
 
 _THREADS: Final = 128
 """Conversations of a round of load. Each gets its next message when the others have got theirs."""

@@ -1,4 +1,4 @@
-"""The cost of refusing a bad token: the slowest of `callers/tokens`, compared with a good token."""
+"""The cost of refusing the slowest token of `tests/security/callers/tokens/`, beside that of a good one."""
 
 import asyncio
 import contextlib

@@ -14,7 +14,7 @@ from agent.replicas.shared_redis import SharedRedis
 from identity.errors import LimitError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 pytestmark = pytest.mark.promise("bounded")
 

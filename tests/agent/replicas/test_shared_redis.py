@@ -13,7 +13,7 @@ from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.clock import Clock
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 PASSWORD = "redis-password-never-shown"
 

@@ -10,7 +10,7 @@ from agent.revocation.redis_store import RedisStore
 from agent.revocation.store import StoreError
 from identity.revocation.revocation import Origin, Revocation, Target
 from identity.secrets.secret import Secret
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 
 def revocation(name: str, until: float | None = 100.0, changed_at: float = 100.0) -> Revocation:

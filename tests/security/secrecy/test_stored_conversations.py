@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.postgres_process import PostgresProcess
-from tests.postgres_server import stored_in
-from tests.redis_process import RedisProcess
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.postgres_server import stored_in
+from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, WEATHER, RunningAgent
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.security.secrecy.test_canaries import AT_ONCE, ENDS_WELL, OUTCOMES

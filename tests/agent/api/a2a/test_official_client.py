@@ -24,8 +24,8 @@ from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.a2a.official_client import OfficialClient, official_client
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
-from tests.redis_process import RedisProcess
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs/a2a.md"
 TALE = AIMessage("Once upon a time")

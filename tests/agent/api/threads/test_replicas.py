@@ -18,8 +18,8 @@ from tests.agent.api.threads.test_run_routes import (
     run_that_waits,
     text_of,
 )
+from tests.databases.redis_process import RedisProcess
 from tests.graph.scripted_model import DONE, calls
-from tests.redis_process import RedisProcess
 
 APPLY = calls(("leave_apply", {"days": 3, "first_day": "2026-12-07"}))
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()

@@ -15,8 +15,8 @@ from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.secrets.secret import Secret
-from tests.postgres_process import PostgresProcess
-from tests.postgres_server import PASSWORD
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.postgres_server import PASSWORD
 
 DatabaseOf = Callable[..., PostgresDatabase]
 

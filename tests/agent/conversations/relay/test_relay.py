@@ -24,7 +24,7 @@ from identity.errors import AgentError, LimitError, UnavailableError
 from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 from tests.agent.conversations.live.test_live_run import Script, live_run, piece
-from tests.redis_process import RedisProcess
+from tests.databases.redis_process import RedisProcess
 
 
 @dataclass

@@ -13,7 +13,7 @@ from agent.langgraph_server.sealing.redis_marks import RedisMarks
 from agent.replicas.shared_redis import SharedRedis
 from identity.errors import UnavailableError
 from identity.secrets.secret import Secret
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 AUDIENCE = "https://agent.example"
 

@@ -15,7 +15,7 @@ from benchmarks.report.measurement import QUICK, Figure, Series, at_least, at_mo
 from benchmarks.report.table import HEADER
 from benchmarks.rows import MODULES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 ROWS = list(MODULES)

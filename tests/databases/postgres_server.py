@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from agent.conversations.database.postgres_connections import SCHEMA
-from tests.postgres_process import PostgresProcess, postgres_process
+from tests.databases.postgres_process import PostgresProcess, postgres_process
 
 PASSWORD = "postgres-password"
 

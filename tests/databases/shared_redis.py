@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_process import RedisProcess, redis_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 
 @pytest.fixture(scope="session")

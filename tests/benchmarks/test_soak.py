@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.soak import Sample, faults
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def samples(rss_mib=lambda _: 300.0, descriptors=lambda _: 80, tasks=lambda _: 9) -> list[Sample]:
