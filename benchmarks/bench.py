@@ -16,6 +16,7 @@ import httpx
 from benchmarks.report.measurement import Plan
 from benchmarks.servers.fork_server import ForkServer
 from benchmarks.servers.process import ROOT, ServerProcess, free_port, start_process
+from benchmarks.servers.slow_model_control import SlowModel
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
@@ -68,16 +69,31 @@ class Bench:
             httpx.get(f"{server.url}/openapi.json", trust_env=False, timeout=30)
         return server
 
-    def peer(self, name: str) -> ServerProcess:
-        """`benchmarks/peers/<name>.py`, with the agent's variables and a static key."""
-        return self.application(f"benchmarks.peers.{name}")
+    @cached_property
+    def tls_model(self) -> SlowModel:
+        """The slow model over TLS, with the cloud's certificate."""
+        assert self.cloud
+        tls_port = free_port()
+        files = [str(self._folder / "cloud" / name) for name in ("localhost.pem", "localhost-key.pem")]
+        command = [sys.executable, "-m", "benchmarks.servers.slow_model"]
+        server = self._server(
+            "slow model", lambda port: [*command, str(port), str(tls_port), *files], {}, path="/waiting"
+        )
+        model = SlowModel(server, tls_port)
+        self._stack.callback(model.close)
+        return model
 
-    def application(self, module: str) -> ServerProcess:
+    def peer(self, name: str, **variables: str) -> ServerProcess:
+        """`benchmarks/peers/<name>.py`, with the agent's variables and a static key."""
+        return self.application(f"benchmarks.peers.{name}", **variables)
+
+    def application(self, module: str, **variables: str) -> ServerProcess:
         """The `app()` of a module, run by uvicorn."""
         command = [sys.executable, "-m", "uvicorn", f"{module}:app", "--factory"]
         command += ["--no-access-log", "--log-level", "warning", "--port"]
         environment = self.agent_environment | {"LLM_API_KEY": "static", "ACCESS_IDENTITY": "Machine"}
-        return self._server(module, lambda port: [*command, str(port)], environment)
+        name = " ".join([module, *variables.values()])
+        return self._server(name, lambda port: [*command, str(port)], environment | variables)
 
     def stop(self, server: ServerProcess) -> None:
         """Stops a server before the end of the run; the next use starts it again."""
@@ -136,19 +152,6 @@ class Bench:
         finally:
             self.control("DELETE", "faults")
             self._delay(first_token=0.0, token=0.0, mcp=0.0)
-
-    def waiting_streams(self) -> int:
-        """Streams of the model that wait for their first token."""
-        return int(self._http.get(f"{self.stand_ins.url}/waiting").raise_for_status().text)
-
-    @contextmanager
-    def slow_model(self, seconds: float) -> Iterator[None]:
-        """Within the block the model takes `seconds` to begin."""
-        self._delay(first_token=seconds)
-        try:
-            yield
-        finally:
-            self._delay(first_token=0.0)
 
     def _delay(self, **seconds: float) -> None:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()

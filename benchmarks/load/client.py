@@ -59,6 +59,30 @@ class Connection:
             raise RuntimeError(fault)
         return ResponseTimes(first, time.perf_counter() - began)
 
+    async def complete(self, seconds: float) -> float:
+        """Reads the response of `begin` to its end; returns the time (`perf_counter`) of its first content.
+
+        Raises `RuntimeError` for a status other than 200 or a response without content.
+        """
+        received, first = bytearray(), 0.0
+        async with asyncio.timeout(seconds):
+            while not received.endswith(b"\r\n0\r\n\r\n"):
+                piece = await self._reader.read(65536)
+                received += piece
+                if not first and _CONTENT.search(received):
+                    first = time.perf_counter()
+                if not piece:
+                    break
+        if not received.startswith(b"HTTP/1.1 200") or not first:
+            fault = f"unexpected response {bytes(received[:300])!r}"
+            raise RuntimeError(fault)
+        return first
+
+    async def get(self, path: str) -> None:
+        """Reads the head of a response to GET."""
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await self._reader.readuntil(b"\r\n\r\n")
+
     def begin(self, path: str, body: dict[str, Any], token: str, *, thread: str | None = None) -> None:
         """Sends a request, and reads nothing."""
         content = json.dumps(body).encode()

@@ -29,6 +29,7 @@ _MODULES: Final = (
     "benchmarks.peers.demo",
     "benchmarks.peers.same_graph",
     "benchmarks.servers.instant_agent",
+    "benchmarks.servers.slow_model",
     "sandbox.amap",
     "sandbox.control",
     "sandbox.developer_api",

@@ -11,6 +11,7 @@ the tool failed, the model responds 400, so that a failed chat is not measured a
 
 import asyncio
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
@@ -126,6 +127,8 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._transport: asyncio.Transport
         self._later: asyncio.TimerHandle | None = None
+        self._due: Callable[[], None] | None = None
+        """What `_later` does next in a stream."""
         self._waits = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -194,6 +197,7 @@ class Connection(asyncio.Protocol):
             if position + 1 < len(pieces):
                 self._stream(pieces, position + 1, self._delays.token)
 
+        self._due = due
         self._later = asyncio.get_running_loop().call_later(delay, due)
 
     def _send(self, status: bytes, kind: bytes, body: bytes, delay: float = 0.0) -> None:
