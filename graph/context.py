@@ -6,9 +6,10 @@ an answer counts in the run in which its caller gave it, and in no later run of 
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from langgraph.runtime import Runtime
+from langgraph.types import StreamWriter
 
 from identity.secrets.secret import Secret
 
@@ -34,6 +35,15 @@ class AgentContext:
     begun_calls: set[str] = field(default_factory=set)
     """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
     not made. Events may be lost then."""
+    writer: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
+    """Receives the run's events at once; `None`: LangGraph's stream mode `custom`, at the price of two turns
+    of the event loop for each."""
+
+
+def writer_of(runtime: Runtime[AgentContext]) -> StreamWriter:
+    """Where the nodes of a run write its events."""
+    context = runtime.context
+    return (context.writer if isinstance(context, AgentContext) else None) or runtime.stream_writer
 
 
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | Awaitable[Secret | None] | None]

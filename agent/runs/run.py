@@ -13,22 +13,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, Self
 
-import anyio
 from langsmith import tracing_context
 
+from agent.runs.event_channel import EventChannel
 from agent.runs.run_end import Finished, run_error
 from agent.runs.run_reader import RunEvent, opening
-from agent.telemetry.metrics.measures.run_measures import RunMeasure, RunMeasures
+from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from identity.errors import AgentError
 from identity.tracing.carried_context import carried_context
-
-_BUFFERED_EVENTS: Final = 64
-"""How many events a reader may lag behind before the run waits for it."""
 
 
 class Run:
     """Iterate it for its events; `Finished` is the last. An error is raised in place of the next event.
 
+    The events are those of `events` and those that nodes put into `channel`. Between the steps of the graph
+    the run waits for a reader that lags behind.
     Raises `AgentError`; for a fault of the agent `InternalError` with its type and place.
     """
 
@@ -37,6 +36,7 @@ class Run:
         events: AsyncGenerator[RunEvent],
         seconds: float,
         *,
+        channel: EventChannel | None = None,
         traced: bool = False,
         measures: RunMeasures | None = None,
     ) -> None:
@@ -44,7 +44,7 @@ class Run:
         self._seconds = seconds
         self._traced = traced
         self._measures = measures or RunMeasures()
-        self._send, self._receive = anyio.create_memory_object_stream[RunEvent](_BUFFERED_EVENTS)
+        self._channel = channel or EventChannel()
         self._error: Exception | None = None
         self._ahead: deque[RunEvent] = deque()
         self._cancelled = False
@@ -52,7 +52,7 @@ class Run:
         loop = asyncio.get_running_loop()
         self.task: Final = loop.create_task(self._work(), name="run", context=context)
         # Ends the reader however the task ends, also if it never began.
-        self.task.add_done_callback(lambda _: self._send.close())
+        self.task.add_done_callback(lambda _: self._channel.close())
 
     async def first(self) -> None:
         """See `RunReader`."""
@@ -85,23 +85,20 @@ class Run:
     async def __anext__(self) -> RunEvent:
         if self._ahead:
             return self._ahead.popleft()
-        try:
-            return await self._receive.receive()
-        except anyio.EndOfStream:
-            self._receive.close()
-            if self._error is not None:
-                raise self._error from None
-            raise StopAsyncIteration from None
-        except anyio.ClosedResourceError:
-            raise StopAsyncIteration from None
+        event = await self._channel.get()
+        if event is None:
+            error, self._error = self._error, None
+            raise error or StopAsyncIteration
+        return event
 
     async def _work(self) -> None:
         with self._measures.run() as measure:
-            await self._run(measure)
+            self._channel.observed = measure.saw
+            await self._run()
             if self._error is not None:
                 measure.failed(self._error)
 
-    async def _run(self, measure: RunMeasure) -> None:
+    async def _run(self) -> None:
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
@@ -109,7 +106,7 @@ class Run:
                     # Closed here and not by the garbage collector: it may be cancelled while its reader lags.
                     async with aclosing(self._events) as events:
                         async for event in events:
-                            measure.saw(event)
-                            await self._send.send(event)
+                            self._channel.put(event)
+                            await self._channel.room()
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             self._error = run_error(error, limit, self._seconds)

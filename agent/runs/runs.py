@@ -9,13 +9,13 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.replicas.run_places import RunPlaces
+from agent.runs.event_channel import EventChannel
 from agent.runs.run import Run
 from agent.runs.run_end import ModelMessages
 from agent.runs.run_limit import RunLimit
 from agent.runs.run_reader import RunEvent
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from graph.context import AgentContext
-from graph.events import AgentEvent
 from graph.node_error import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -89,10 +89,14 @@ class Runs:
         Raises `LimitError` or `UnavailableError` if there are too many in this process.
         """
         self.check(caller.principal)
-        context = AgentContext(access_token=caller.token, streaming=streaming, steps=steps)
+        channel = EventChannel()
+        context = AgentContext(
+            access_token=caller.token, streaming=streaming, steps=steps, writer=channel.put
+        )
         run = Run(
-            self._events(messages, context, caller),
+            self._events(messages, context, caller, channel),
             self._timeout,
+            channel=channel,
             traced=self._traced,
             measures=self._measures,
         )
@@ -134,7 +138,11 @@ class Runs:
             await self._places.take(caller, task)
 
     async def _events(
-        self, messages: Sequence[AnyMessage], context: AgentContext, caller: VerifiedAccessToken
+        self,
+        messages: Sequence[AnyMessage],
+        context: AgentContext,
+        caller: VerifiedAccessToken,
+        channel: EventChannel,
     ) -> AsyncGenerator[RunEvent]:
         await self.take_place(caller.principal)
         messages_of_model = ModelMessages()
@@ -142,12 +150,10 @@ class Runs:
             {"messages": list(messages)},
             {"callbacks": []},
             context=context,
-            stream_mode=["custom", "updates"],
+            stream_mode="updates",
         )
-        async with aclosing(cast(AsyncGenerator[tuple[str, Any]], stream)) as parts:
-            async for mode, part in parts:
-                if mode == "custom":
-                    yield cast(AgentEvent, part)
-                else:
-                    messages_of_model.add((part.get(MODEL) or {}).get("messages", ()))
+        async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
+            async for update in updates:
+                messages_of_model.add((update.get(MODEL) or {}).get("messages", ()))
+                await channel.room()
         yield messages_of_model.finished()

@@ -20,7 +20,7 @@ from graph.approvals.digest import arguments_digest
 from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PendingApproval
-from graph.context import AgentContext
+from graph.context import AgentContext, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.interrupts.pending_call import pending_call
 from graph.interrupts.questions import Questions, given_answer
@@ -112,7 +112,7 @@ class ApprovalsNode:
             refused.reason,
             pending.service,
             caller,
-            runtime.stream_writer,
+            writer_of(runtime),
             secrets_of(state, caller),
             approval=refused.approval,
         )

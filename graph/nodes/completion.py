@@ -21,6 +21,7 @@ from graph.observed_calls import InferenceCall
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 
+_PIECES_PER_TURN: Final = 8
 _JOIN_ERRORS: Final = (
     ArithmeticError,
     AttributeError,
@@ -66,7 +67,8 @@ async def request_completion(
                             writer(ResponseStarted(type="response_started", message_id=chunk.id))
                         _write(chunk, writer)
                         pieces.append(chunk)
-                        await asyncio.sleep(0)  # a burst of pieces must not delay other tasks
+                        if len(pieces) % _PIECES_PER_TURN == 1:
+                            await asyncio.sleep(0)  # a burst of pieces must not delay other tasks
         # Joined once: adding each piece to the response so far would copy it for every piece.
         if pieces:
             response = message_chunk_to_message(pieces[0] + pieces[1:])

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import StreamWriter
 
-from graph.context import AgentContext
+from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.limits import Limits
@@ -83,7 +83,7 @@ class ModelNode:
                 call = calls[message.tool_call_id]
                 service = offered.services.get(call["name"])
                 refusals[place] = await self._refused_calls.report(
-                    call, message.text, service, caller, runtime.stream_writer, secrets
+                    call, message.text, service, caller, writer_of(runtime), secrets
                 )
         refused = {message.tool_call_id for message in refusals}
         accepted = {
@@ -163,4 +163,4 @@ def _is_refused(response: AIMessage | ServiceError) -> bool:
 def _writer(runtime: Runtime[AgentContext]) -> StreamWriter | None:
     """Receives pieces of the response, if the surface of the run reads them."""
     context = runtime.context
-    return runtime.stream_writer if isinstance(context, AgentContext) and context.streaming else None
+    return writer_of(runtime) if isinstance(context, AgentContext) and context.streaming else None

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
-from graph.context import AgentContext, begun_calls, conversation_of
+from graph.context import AgentContext, begun_calls, conversation_of, writer_of
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.interrupts.pending_call import pending_call
@@ -69,7 +69,7 @@ class ServiceNode:
         taken = self._budget.take(runtime, len(waiting))
         shows_url = not self._asks_for_consent or conversation_of(runtime) is None
         credential = self._service_credentials.of(caller, self._name, state, shows_consent_url=shows_url)
-        secrets, writer, begun = secrets_of(state, caller), runtime.stream_writer, begun_calls(runtime)
+        secrets, writer, begun = secrets_of(state, caller), writer_of(runtime), begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:
             verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext
+from graph.context import AgentContext, writer_of
 from graph.events import StepEvent
 from graph.nodes.caller import Node
 from graph.state import AgentState
@@ -22,9 +22,10 @@ def as_step(name: str, node: Node) -> Node:
     async def visited(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         if not reports_steps(runtime):
             return await node(state, runtime=runtime)
-        runtime.stream_writer(StepEvent(type="step_started", step=name))
+        write = writer_of(runtime)
+        write(StepEvent(type="step_started", step=name))
         update = await node(state, runtime=runtime)
-        runtime.stream_writer(StepEvent(type="step_finished", step=name))
+        write(StepEvent(type="step_finished", step=name))
         return update
 
     return visited

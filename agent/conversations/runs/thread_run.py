@@ -59,14 +59,9 @@ class ThreadRun:
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
         of_model = ModelMessages()
         interrupts: Sequence[Interrupt] = ()
-        async with aclosing(self._stream(begun)) as parts:
-            async for mode, part in parts:
-                if mode == "custom":
-                    event = cast(AgentEvent, part)
-                    self._transcript.note(event)
-                    live.emit(event)
-                    continue
-                for node, update in part.items():
+        async with aclosing(self._stream(begun, live)) as updates:
+            async for updated in updates:
+                for node, update in updated.items():
                     if node == INTERRUPT:
                         interrupts = update
                     elif messages := (update or {}).get("messages"):
@@ -121,8 +116,13 @@ class ThreadRun:
         run = self._run
         await self._parts.threads.append(run.owner, run.thread_id, run.run_id, messages)
 
-    def _stream(self, begun: Begun) -> AsyncGenerator[tuple[str, Any]]:
+    def _stream(self, begun: Begun, live: LiveRun) -> AsyncGenerator[dict[str, Any]]:
         run = self._run
+
+        def write(event: AgentEvent) -> None:
+            self._transcript.note(event)
+            live.emit(event)
+
         graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
         graph.checkpointer = self._checkpoint
         context = AgentContext(
@@ -132,15 +132,16 @@ class ThreadRun:
             thread_id=run.thread_id,
             answers=begun.answers,
             begun_calls=self._transcript.begun_calls,
+            writer=write,
         )
         stream = graph.astream(
             begun.input,
             {"callbacks": [], **self._checkpoint.config},
             context=context,
-            stream_mode=["custom", "updates"],
+            stream_mode="updates",
             durability="exit",
         )
-        return cast(AsyncGenerator[tuple[str, Any]], stream)
+        return cast(AsyncGenerator[dict[str, Any]], stream)
 
 
 def _status(outcome: Outcome) -> ThreadStatus:

@@ -8,6 +8,7 @@ import pytest
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import error_response, internal_error_body
 from agent.runs.runs import AgentGraph, Runs
+from graph.context import AgentContext
 from identity.access_token.verified_access_token import assume_verified
 from identity.errors import InternalError
 from identity.principal import Principal
@@ -26,8 +27,10 @@ CALLER = assume_verified(
 class BrokenGraph:
     """A graph with a fault whose text contains a secret."""
 
-    async def astream(self, *_: Any, **__: Any) -> AsyncIterator[tuple[str, Any]]:
-        yield "custom", {"type": "content", "text": "Once"}
+    async def astream(self, *_: Any, context: AgentContext, **__: Any) -> AsyncIterator[dict[str, Any]]:
+        assert context.writer is not None
+        context.writer({"type": "content", "text": "Once"})
+        yield {}
         raise ZeroDivisionError("canary")
 
 

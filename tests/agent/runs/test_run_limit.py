@@ -11,6 +11,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run import Run
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import AgentGraph, Runs
+from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import LimitError, RunTimeoutError, ServiceError, UnavailableError
@@ -47,9 +48,11 @@ class Graph:
         self._endless = endless
         self._pieces = pieces
 
-    async def astream(self, *_: Any, **__: Any) -> AsyncIterator[tuple[str, Any]]:
+    async def astream(self, *_: Any, context: AgentContext, **__: Any) -> AsyncIterator[dict[str, Any]]:
+        assert context.writer is not None
         for _ in range(self._pieces):
-            yield "custom", {"type": "content", "text": "Once"}
+            context.writer({"type": "content", "text": "Once"})
+            yield {}
         if self._endless:
             await asyncio.Event().wait()
         if self._end is not None:
@@ -176,7 +179,7 @@ async def test_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: A
     await runs.aclose()
 
 
-async def test_slow_reader_receives_the_timeout_after_the_buffered_events() -> None:
+async def test_slow_reader_receives_the_timeout_after_the_events_of_few_steps() -> None:
     run = start(runs_of(Graph(pieces=10_000), seconds=0.05))
     await asyncio.wait([run.task])
     read: list[object] = []
