@@ -85,8 +85,13 @@ class RevocationVariables(VariableGroup):
 
 def revocation_faults(given: Mapping[str, str]) -> list[str]:
     """Faults of variables that must be set together, by the given variables in lower case."""
+    faults = []
     if ("idaas_events_application_id" in given) != ("idaas_events_jwks_endpoint" in given):
-        return [
+        faults.append(
             "IDAAS_EVENTS_APPLICATION_ID and IDAAS_EVENTS_JWKS_ENDPOINT must be set together, or not at all"
-        ]
-    return []
+        )
+    if "seal_key_file" in given and "redis_url" not in given:
+        faults.append(
+            "SEAL_KEY_FILE needs REDIS_URL: the processes agree there to which run a caller belongs"
+        )
+    return faults

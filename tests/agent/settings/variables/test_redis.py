@@ -1,6 +1,8 @@
 """The URL of Redis, which contains a password."""
 
+import base64
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +56,28 @@ def test_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
     assert misspelt_variables({"RATE_LIMIT_URL": former}) == [
         "RATE_LIMIT_URL is now REDIS_URL; the former name still works"
     ]
+
+
+def key_file(folder: Path, *keys: bytes) -> str:
+    file = folder / "seal-key"
+    file.write_text("\n".join(base64.urlsafe_b64encode(key).decode() for key in keys))
+    return str(file)
+
+
+def test_keys_that_seal_callers_are_read_and_not_shown(environment: dict[str, str], tmp_path: Path) -> None:
+    file = key_file(tmp_path, b"n" * 32, b"f" * 32)
+    settings = read_settings(environment | {"SEAL_KEY_FILE": file, "REDIS_URL": "redis://localhost:6379"})
+    assert settings.seal_key_file is not None
+    assert len(settings.seal_key_file.by_name) == 2
+    for shown in (repr(settings), str(settings.seal_key_file)):
+        assert base64.urlsafe_b64encode(b"n" * 32).decode()[:40] not in shown
+
+
+@pytest.mark.parametrize(("keys", "redis"), [((b"n" * 31,), True), ((), True), ((b"n" * 32,), False)])
+def test_unusable_key_that_seals_callers_is_refused(
+    environment: dict[str, str], tmp_path: Path, keys: tuple[bytes, ...], redis: bool
+) -> None:
+    given = {"SEAL_KEY_FILE": key_file(tmp_path, *keys)}
+    given |= {"REDIS_URL": "redis://localhost:6379"} if redis else {}
+    [fault] = faults(environment | given).faults
+    assert fault.startswith("SEAL_KEY_FILE ")
