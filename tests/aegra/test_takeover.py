@@ -1,6 +1,7 @@
 """A worker that is killed in the middle of a run, and the workers after it."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,3 +168,23 @@ async def test_worker_without_the_key_pauses_the_run_until_its_owner_signs_in(
         assert types(values) == ["human", "ai", "tool", "ai"]
     finally:
         third.kill()
+
+
+async def test_run_that_waits_longer_than_its_token_is_continued_with_a_fresh_one(
+    own_aegra: Aegra, sandbox: Sandbox
+) -> None:
+    client = own_aegra.client(sandbox.access_token("alice", lifetime=5))
+    ends = time.time() + 6
+    thread = (await client.threads.create())["thread_id"]
+    run = await client.runs.create(thread, "agent", input=ASK)
+    while time.time() < ends:  # noqa: ASYNC110 - other processes measure the time
+        await asyncio.sleep(0.1)
+    worker = own_aegra.start(workers=1)
+    try:
+        fresh = own_aegra.client(sandbox.access_token("alice"))
+        ended: Any = await fresh.runs.join(thread, run["run_id"])
+        assert "sign_in_required" in ended["__error__"]["message"]
+        values: Any = await fresh.runs.wait(thread, "agent")
+        assert types(values) == ["human", "ai", "tool", "ai"]
+    finally:
+        worker.kill()

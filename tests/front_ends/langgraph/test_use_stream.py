@@ -101,7 +101,7 @@ async def test_message_while_an_approval_waits_is_no_answer(open_page: OpenPage,
     await send(page, leave.question)
     await expect(page.get_by_label("Approval")).to_be_visible()
     await send(page, "yes, I approve")
-    await expect(page.get_by_role("alert")).to_contain_text("approval_open")
+    await expect(page.get_by_role("alert")).to_contain_text("approval_open", timeout=20_000)
     assert await leave.days() == []
     thread = await page.get_by_role("main").get_attribute("data-thread")
     again = await open_page("alice", thread)
