@@ -7,8 +7,8 @@ from pathlib import Path
 from sandbox.addresses import INSTANCE, SYNCHRONIZED_APPLICATION
 from sandbox.agent_files.agent_credentials import authn_configuration, authn_variables
 from sandbox.authn_method import AuthnMethod, RoleCredentials
+from sandbox.certificates import Certificates
 from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
-from sandbox.server.certificates import Certificates
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sandbox.server.certificates import certificate_builder, key_usage
+from sandbox.certificates import certificate_builder, key_usage
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from sandbox.certificates import RENEW_BEFORE
 from sandbox.federation.authority import CertifiedKey, issue, new_root, private_pem
 from sandbox.generated_secrets import write_private
-from sandbox.server.certificates import RENEW_BEFORE
 
 FILE = "federation.json"
 AGENT_CERTIFICATE_NAME = "agent.sandbox.example"

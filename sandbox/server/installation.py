@@ -10,11 +10,11 @@ from sandbox.addresses import Addresses
 from sandbox.agent_files.agent_environment import agent_environment, write_agent_files
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
+from sandbox.certificates import Certificates, kept_certificates
 from sandbox.configuration.configuration import Configuration
 from sandbox.configuration.configuration_file import SandboxFile, with_secrets
 from sandbox.federation.keys import kept_federation_keys
 from sandbox.generated_secrets import kept_secrets, kept_user_events_key
-from sandbox.server.certificates import Certificates, kept_certificates
 from sandbox.server.listener import bind
 from sandbox.state.cloud import Cloud
 

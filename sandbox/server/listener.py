@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sandbox.certificates import Certificates
 from sandbox.faults.failing_service import DROP_EXTENSION
-from sandbox.server.certificates import Certificates
 
 
 class PortInUseError(OSError):

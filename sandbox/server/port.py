@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Literal
 
-from sandbox.server.certificates import Certificates
+from sandbox.certificates import Certificates
 from sandbox.server.listener import WebServer, bind
 
 PortState = Literal["open", "shut", "expired"]

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from cryptography import x509
 
+from sandbox.certificates import LIFETIME, kept_certificates
 from sandbox.generated_secrets import kept_secrets
-from sandbox.server.certificates import LIFETIME, kept_certificates
 from sandbox.server.listener import PortInUseError
 from sandbox.server.server import SandboxOptions, serve, start_sandbox
 from sandbox.state.cloud import Cloud

@@ -16,7 +16,7 @@ from agent.audit.several_logs import SeveralLogs
 from agent.audit.verification.verify import verify
 from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError
-from sandbox.server.certificates import kept_certificates
+from sandbox.certificates import kept_certificates
 from tests.agent.audit.audit_lines import event, put_lines, records_of
 from tests.agent.audit.destinations.syslog_server import DatagramServer, StreamServer
 

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from identity.transport.http1.dial import STAGGER_SECONDS, dial
-from sandbox.server.certificates import kept_certificates
+from sandbox.certificates import kept_certificates
 from tests.identity.transport.http1.raw_server import RawServer
 
 REFUSED = ("127.0.0.1", 1)
