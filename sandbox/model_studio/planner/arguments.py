@@ -43,6 +43,8 @@ class Argument:
 
     def typed(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """The value in the type of the schema; of coordinates the half that is wanted."""
+        if self.is_place(value):
+            return value
         if self.kind in _POINTS:
             point = re.sub(r"\s*[,，]\s*", ",", value)
             value = (*point.split(","), point)[_POINTS.index(self.kind)]

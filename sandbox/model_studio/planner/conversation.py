@@ -24,7 +24,7 @@ class Tool:
         """The required ones of `properties`."""
         found = self.parameters.get("required")
         names = found if isinstance(found, list | tuple) else ()
-        return tuple(name for name in names if name in self.properties)
+        return tuple(name for name in self.properties if name in names)
 
     @property
     def words(self) -> str:
@@ -34,11 +34,14 @@ class Tool:
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """`Optional[X]` and `Enum` of pydantic: the first member that is not null, the target."""
-        union = schema.get("anyOf")
+        union, types = schema.get("anyOf"), schema.get("type")
         members = [_mapping(member) for member in union] if isinstance(union, list) else []
         schema = {**next((m for m in members if m.get("type") != "null"), {}), **schema}
         name = str(schema.get("$ref", "")).rpartition("/")[2]
-        return {**_mapping(_mapping(self.parameters.get("$defs")).get(name)), **schema}
+        schema = {**_mapping(_mapping(self.parameters.get("$defs")).get(name)), **schema}
+        if isinstance(types, list):
+            schema["type"] = next((type_ for type_ in types if type_ != "null"), None)
+        return {k: v for k, v in schema.items() if k != "enum" or isinstance(v, list)}
 
 
 @dataclass(frozen=True, slots=True)

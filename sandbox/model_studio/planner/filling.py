@@ -37,18 +37,17 @@ def fill(tool: Tool, texts: Sequence[Reading], points: Mapping[str, str] | None)
         found = filter(None, (_values(argument, text, tool.words, taken) for text in relevant))
         values = next(found, ())
         values = [(points or {}).get(v, v) if argument.is_place(v) else v for v in values]
-        unknown = [value for value in values if argument.is_place(value)]
-        values = [value if value in unknown else argument.typed(value) for value in values]
-        values = [] if unknown and points is None else values
+        values = [v for v in values if points is not None or not argument.is_place(v)]
+        places += filter(argument.is_place, values)
+        values = list(map(argument.typed, values))
         values = [values] if argument.is_list and values else values
         if not values and argument.required:
             whole = texts[0].text.strip() if argument.kind == "message" else None
-            default = argument.schema.get("default", whole)
+            default = whole or argument.schema.get("default")
             values = [] if default is None else [default]
             missing += [] if values else [argument.name]
         if values:
             every = [{**arguments, argument.name: value} for value in values for arguments in every]
-            places += unknown
     calls = tuple(Call(tool.name, arguments) for arguments in every)
     return Plan(tool, calls, () if missing else tuple(dict.fromkeys(places)), tuple(missing), texts)
 

@@ -72,5 +72,6 @@ def _progress(
                 points |= {place: point[0]} if point else {}
                 made += [] if point else [outcome]
         if not plan.missing and len(points) == len(plan.places):
-            made += filter(None, map(outcome_of, fill(plan.tool, plan.texts, points).calls))
+            located = fill(plan.tool, plan.texts, points) if points else plan
+            made += filter(None, map(outcome_of, located.calls))
     return pending, made
