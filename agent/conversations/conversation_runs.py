@@ -222,7 +222,10 @@ class Conversations:
             self.live.forget(owner, live.thread_id)
         for state in await self._parts.approvals.pending(principal):
             await self._parts.approvals.withdraw(principal, state.request.thread_id, self._parts.clock())
-        return await self.threads.delete_all(owner)
+        deleted = await self.threads.delete_all(owner)
+        if self._relay is not None:
+            await self._relay.forget(owner)
+        return deleted
 
     async def aclose(self) -> None:
         """Stops the heartbeat. The runs have been ended before, by `Runs`."""

@@ -16,6 +16,7 @@ from redis.retry import Retry
 _READ: dict[bytes, Callable[[Any, bytes], bytes]] = {
     b"string": lambda client, key: client.get(key),
     b"hash": lambda client, key: b"\n".join(b"\n".join(pair) for pair in client.hgetall(key).items()),
+    b"set": lambda client, key: b"\n".join(client.smembers(key)),
     b"zset": lambda client, key: b"\n".join(client.zrange(key, 0, -1)),
     b"stream": lambda client, key: b"\n".join(
         value for _, fields in client.xrange(key) for value in fields.values()

@@ -38,6 +38,13 @@ class EventEntry:
     events: Sequence[AgentEvent]
     end: Outcome | None = None
 
+    @property
+    def id(self) -> str:
+        """The id in the stream: that of an entry that begins at the same position and has more is later. Such
+        a one is written if it is not known whether the first one was.
+        """
+        return f"{self.first}-{2 * len(self.events) + (self.end is not None)}"
+
     def to_json(self) -> bytes:
         """JSON in UTF-8."""
         end = None if self.end is None else _end_to_json(self.end)

@@ -184,19 +184,21 @@ class _Stream:
         return EventEntry(run.id, sorted(run.announced), first, events, end)
 
     def add_commands(self, pipeline: Any, entry: EventEntry, encryption: Encryption, most: int) -> None:  # noqa: ANN401 - a pipeline of Redis
-        """The commands that write `entry`: idempotent, because its position is its id."""
+        """The commands that write `entry`: idempotent, because its position and length are its id."""
         key, place = self._keys.events(self._part), self._keys.place(self._part, entry.first)
         body = encryption.seal(entry.to_json(), place)
         sizes = [*self._sizes, len(body)]
         if sum(sizes) > most:
             sizes = sizes[len(sizes) // 2 :]
         self._next_sizes = sizes
-        pipeline.xadd(key, {ENTRY: body}, id=f"{entry.first}-0", maxlen=len(sizes), approximate=False)
+        pipeline.xadd(key, {ENTRY: body}, id=entry.id, maxlen=len(sizes), approximate=False)
         now = asyncio.get_running_loop().time()
         if entry.end is not None or now > self._renewed_at + _RENEWED_SECONDS:
             self._renewed_at = now
             pipeline.expire(key, KEPT_SECONDS)
             pipeline.set(self._keys.latest, self._part, ex=KEPT_SECONDS)
+            pipeline.sadd(self._keys.threads, self._keys.thread_id)
+            pipeline.expire(self._keys.threads, KEPT_SECONDS)
 
     def not_written(self) -> None:
         """Redis failed, and may have lost what it had."""

@@ -1,9 +1,11 @@
 """What the processes of one agent share of runs: events, and cancellations."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_runs import LiveRuns
@@ -16,8 +18,12 @@ from agent.conversations.store.threads import ThreadStore
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.errors import ThreadNotFoundError
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 _ATTEMPTS: Final = 40
 _PAUSE_SECONDS: Final = 0.05
+_LAST_EVENTS_SECONDS: Final = 2.0
 
 
 class Relay:
@@ -39,6 +45,7 @@ class Relay:
         self._threads = threads
         self._live = live
         self._sleep = sleep
+        self._removals: set[asyncio.Task[None]] = set()
         self.writer: Final = EventWriter(redis, encryption, sleep=sleep)
         self.runs: Final = RelayedRuns(redis, encryption, threads, clock=clock, sleep=sleep)
         self.cancellations: Final = Cancellations(redis, self._cancel, sleep=sleep)
@@ -66,19 +73,36 @@ class Relay:
         """Ends all runs of `owner` in other processes; does not wait for their end."""
         await self.cancellations.send(Cancellation(owner))
 
-    async def forget(self, owner: str, thread_id: str) -> None:
-        """Removes the events of the thread's latest run. While Redis is away, they end by themselves."""
-        keys = StreamKeys(self._redis, owner, thread_id)
-        try:
-            part = await self._redis.use(lambda redis: redis.get(keys.latest))
-            if part is not None:
-                events = keys.events(part.decode() if isinstance(part, bytes) else part)
-                await self._redis.use(lambda redis: redis.delete(keys.latest, events))
-        except RedisAwayError:
-            return
+    async def forget(self, owner: str, thread_id: str | None = None) -> None:
+        """Removes the events of the thread's latest run; with `None`, of all the owner's threads.
+
+        A run that has just been ended may write its last ones after that: they are removed two seconds later.
+        While Redis is away, events end by themselves.
+        """
+        await self._forget(owner, thread_id)
+        task = asyncio.create_task(self._forget_again(owner, thread_id), name="removal of events")
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+    async def _forget_again(self, owner: str, thread_id: str | None) -> None:
+        await self._sleep(_LAST_EVENTS_SECONDS)
+        await self._forget(owner, thread_id)
+
+    async def _forget(self, owner: str, thread_id: str | None) -> None:
+        with contextlib.suppress(RedisAwayError):
+            named = [thread_id] if thread_id is not None else await self._threads_of(owner)
+            for each in named:
+                await self._redis.use(partial(_remove, StreamKeys(self._redis, owner, each)))
+
+    async def _threads_of(self, owner: str) -> list[str]:
+        key = StreamKeys(self._redis, owner, "").threads
+        found = await self._redis.use(lambda redis: cast(Awaitable[set[bytes]], redis.smembers(key)))
+        return [str(each, "ascii") for each in found]
 
     async def aclose(self) -> None:
         """Writes what is left. All runs have ended before."""
+        for task in list(self._removals):
+            task.cancel()
         await self.cancellations.aclose()
         await self.writer.aclose()
         await self.runs.aclose()
@@ -87,3 +111,10 @@ class Relay:
         for run in self._live.of_owner(cancellation.owner):
             if cancellation.thread_id in (None, run.thread_id) and cancellation.run_id in (None, run.id):
                 run.cancel()
+
+
+async def _remove(keys: StreamKeys, redis: "Redis") -> None:
+    part = await redis.get(keys.latest)
+    if part is not None:
+        name = part.decode() if isinstance(part, bytes) else part
+        await redis.delete(keys.latest, keys.events(name))

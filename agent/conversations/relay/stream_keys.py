@@ -22,6 +22,11 @@ class StreamKeys:
         """The key whose value names the stream of the thread's latest run: `{run}-{part}`."""
         return self.redis.name("latest-run", self.owner, self.thread_id)
 
+    @property
+    def threads(self) -> str:
+        """The key of the set of the owner's threads that have events here."""
+        return self.redis.name("threads", self.owner)
+
     def events(self, part: str) -> str:
         """The key of the stream of one run; of a run that paused, one for each of its parts."""
         return self.redis.name("events", self.owner, self.thread_id, part)

@@ -1,5 +1,6 @@
 """What is stored of conversations contains no secret, and under a key no text: read from file and tables."""
 
+import asyncio
 import base64
 import uuid
 from pathlib import Path
@@ -64,7 +65,9 @@ async def in_redis(agent: RunningAgent, redis: RedisProcess) -> str:
     conversations = agent.composed.conversations
     assert conversations is not None
     assert conversations._relay is not None
-    await conversations._relay.writer.write()
+    writer = conversations._relay.writer
+    while writer._streams:
+        await asyncio.gather(writer.write(), asyncio.sleep(0))
     return redis.contents()
 
 

@@ -1,5 +1,6 @@
 """Two agents behind one address share a database and a Redis: any of them shows and ends the other's runs."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from agent.conversations.relay.relay import Relay
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
@@ -103,9 +105,7 @@ async def test_latest_run_is_shown_at_a_replica_that_has_executed_an_earlier_one
     await a.say("hello", stream=True)
     b.model.turns[:] = [TALE]
     await b.say("A tale", stream=True)
-    assert b.agent.conversations is not None
-    assert b.agent.conversations._relay is not None
-    await b.agent.conversations._relay.writer.write()
+    await written(b)
     assert text_of((await whole(a))[1]) == "Once upon a time "
     assert (await whole(a)) == (await whole(b))
 
@@ -146,14 +146,35 @@ async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, r
     assert [message["content"] for message in read["messages"]] == ["A tale", "Once"]  # stored by its replica
 
 
+@pytest.mark.parametrize("path", ["/threads/thread-1", "/threads"])
 async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
-    threads: ThreadsOf, redis: RedisProcess
+    threads: ThreadsOf, redis: RedisProcess, path: str
 ) -> None:
     a, b = await two(threads, redis, [TALE], waits=True)
     async with run_that_waits(a), followed(a) as reader:
         await reader.next()
-        assert (await b.ask("DELETE", "/threads")).json() == {"deleted": 1}
+        await written(a, ended=False)
+        assert ":events:" in redis.contents()
+        assert (await b.ask("DELETE", path)).is_success
         assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
+    await written(a)
+    [removal] = relay_of(b)._removals
+    await removal
+    assert ":events:" not in redis.contents()
+
+
+async def written(served: Threads, *, ended: bool = True) -> None:
+    """Waits until the events of all runs are in Redis, with their ends if they have `ended`."""
+    writer = relay_of(served).writer
+    while writer._streams if ended else not all(each._position for each in writer._streams.values()):
+        await asyncio.gather(writer.write(), asyncio.sleep(0))
+
+
+def relay_of(served: Threads) -> Relay:
+    conversations = served.agent.conversations
+    assert conversations is not None
+    assert conversations._relay is not None
+    return conversations._relay
 
 
 async def test_ag_ui_shows_a_run_of_another_replica(threads: ThreadsOf, redis: RedisProcess) -> None:

@@ -178,6 +178,28 @@ async def test_redis_that_has_lost_its_data_costs_a_late_reader_the_earlier_even
     assert shown(await pair.opened()) == [(2, piece("upon"))]
 
 
+async def test_entry_that_may_have_been_written_is_written_again_without_loss(pair: Pair) -> None:
+    run = pair.begin()
+    await pair.emits(run, "Once")
+    await pair.writer.write()
+    early = await pair.opened()
+    early.events()
+    pair.writer._streams[run]._position = 0  # Redis has written it, and its response was lost
+    pair.writer.note(run)
+    await pair.writer.write()
+    await pair.emits(run, "upon")
+    pair.writer._streams[run]._position = 0
+    await pair.writer.write()
+    pair.writer._streams[run]._position = 0
+    await pair.finishes(run)
+    await pair.writer.write()
+    await pair.reading.round()
+    assert shown(early) == shown(run)
+    assert early.outcome == Finished("all")
+    pair.reading.left(early)
+    assert shown(await pair.opened("idle")) == shown(run)
+
+
 async def test_stream_is_bounded_and_a_late_reader_begins_with_what_is_kept(pair: Pair) -> None:
     run = pair.begin()
     for number in range(60):
@@ -250,8 +272,8 @@ async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
     await pair.emits(run, "Once")
     await pair.writer.write()
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
-    await pair.redis.use(lambda client: client.xadd(key, {"e": b"\0{}"}, id="2-0"))
-    await pair.redis.use(lambda client: client.xadd(key, {"other": b"x"}, id="3-0"))
+    await pair.redis.use(lambda client: client.xadd(key, {"e": b"\0{}"}, id="2-9"))
+    await pair.redis.use(lambda client: client.xadd(key, {"other": b"x"}, id="3-9"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
@@ -267,6 +289,6 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     [(_, fields)] = await pair.redis.use(lambda client: client.xrange(key))
     forged = b"\0" + EventEntry("run-1", [], 2, [piece("forged")]).to_json()  # type: ignore[list-item]
-    await pair.redis.use(lambda client: client.xadd(key, {"e": forged}, id="2-0"))
-    await pair.redis.use(lambda client: client.xadd(key, fields, id="3-0"))
+    await pair.redis.use(lambda client: client.xadd(key, {"e": forged}, id="2-9"))
+    await pair.redis.use(lambda client: client.xadd(key, fields, id="3-9"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]
