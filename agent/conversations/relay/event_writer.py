@@ -195,10 +195,12 @@ class _Stream:
         now = asyncio.get_running_loop().time()
         if entry.end is not None or now > self._renewed_at + _RENEWED_SECONDS:
             self._renewed_at = now
-            pipeline.expire(key, KEPT_SECONDS)
-            pipeline.set(self._keys.latest, self._part, ex=KEPT_SECONDS)
-            pipeline.sadd(self._keys.threads, self._keys.thread_id)
-            pipeline.expire(self._keys.threads, KEPT_SECONDS)
+            latest, is_first = self._keys.latest(None), self._position == 0
+            pipeline.set(latest, self._part, ex=KEPT_SECONDS, nx=not is_first)
+            pipeline.set(self._keys.latest(self._run.id), self._part, ex=KEPT_SECONDS)
+            pipeline.sadd(self._keys.streams, f"{self._keys.thread_id} {self._part}")
+            for kept in (key, latest, self._keys.streams):
+                pipeline.expire(kept, KEPT_SECONDS)
 
     def not_written(self) -> None:
         """Redis failed, and may have lost what it had."""

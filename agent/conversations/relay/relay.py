@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from agent.conversations.encryption.encryption import Encryption
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 40
 _PAUSE_SECONDS: Final = 0.05
 _LAST_EVENTS_SECONDS: Final = 2.0
+_SECONDS: Final = 2.0
 
 
 class Relay:
@@ -74,7 +74,7 @@ class Relay:
         await self.cancellations.send(Cancellation(owner))
 
     async def forget(self, owner: str, thread_id: str | None = None) -> None:
-        """Removes the events of the thread's latest run; with `None`, of all the owner's threads.
+        """Removes the events of the thread; with `None`, of all the owner's threads.
 
         A run that has just been ended may write its last ones after that: they are removed two seconds later.
         While Redis is away, events end by themselves.
@@ -90,14 +90,17 @@ class Relay:
 
     async def _forget(self, owner: str, thread_id: str | None) -> None:
         with contextlib.suppress(RedisAwayError):
-            named = [thread_id] if thread_id is not None else await self._threads_of(owner)
-            for each in named:
-                await self._redis.use(partial(_remove, StreamKeys(self._redis, owner, each)))
+            await self._redis.use(lambda redis: self._removed(redis, owner, thread_id), _SECONDS)
 
-    async def _threads_of(self, owner: str) -> list[str]:
-        key = StreamKeys(self._redis, owner, "").threads
-        found = await self._redis.use(lambda redis: cast(Awaitable[set[bytes]], redis.smembers(key)))
-        return [str(each, "ascii") for each in found]
+    async def _removed(self, redis: "Redis", owner: str, thread_id: str | None) -> None:
+        streams = StreamKeys(self._redis, owner, "").streams
+        found = await cast(Awaitable[set[bytes]], redis.smembers(streams))
+        for stream in found:
+            named, _, part = str(stream, "ascii").partition(" ")
+            if thread_id in (None, named):
+                keys = StreamKeys(self._redis, owner, named)
+                await redis.delete(*keys.of_stream(part))
+                await redis.srem(streams, stream)
 
     async def aclose(self) -> None:
         """Writes what is left. All runs have ended before."""
@@ -111,10 +114,3 @@ class Relay:
         for run in self._live.of_owner(cancellation.owner):
             if cancellation.thread_id in (None, run.thread_id) and cancellation.run_id in (None, run.id):
                 run.cancel()
-
-
-async def _remove(keys: StreamKeys, redis: "Redis") -> None:
-    part = await redis.get(keys.latest)
-    if part is not None:
-        name = part.decode() if isinstance(part, bytes) else part
-        await redis.delete(keys.latest, keys.events(name))

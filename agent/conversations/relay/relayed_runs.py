@@ -62,11 +62,10 @@ class RelayedRuns:
         recent = running or self._clock() - thread.updated_at < _RECENT_SECONDS
         for remaining in range(_ROUNDS if recent else 0, -1, -1):
             try:
-                run = await self._redis.use(lambda redis: self._latest(redis, owner, thread.id), _SECONDS)
+                run = await self._redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
             except RedisAwayError:
                 return None
-            same = run is not None and run.id == (thread.run_id or run.id)
-            if run is not None and same and (run.outcome is None) is running:
+            if run is not None and (run.outcome is None) is running:
                 return run
             if remaining:
                 await self._sleep(PAUSE_SECONDS)
@@ -148,17 +147,17 @@ class RelayedRuns:
             return UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {thread.status}")
         return LimitError(AgentCode.EVENTS_LOST, "the end of the run was not relayed")
 
-    async def _latest(self, redis: Any, owner: str, thread_id: str) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
-        keys = StreamKeys(self._redis, owner, thread_id)
-        part = await redis.get(keys.latest)
+    async def _latest(self, redis: Any, owner: str, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
+        keys = StreamKeys(self._redis, owner, thread.id)
+        part = await redis.get(keys.latest(thread.run_id))
         if part is None:
             return None
         name = str(part, "ascii", "replace")
-        if (known := self._known(owner, thread_id, name)) is not None:
+        if (known := self._known(owner, thread.id, name)) is not None:
             return known
-        run = RelayedRun(owner, thread_id, name, self.left)
+        run = RelayedRun(owner, thread.id, name, self.left)
         self._add(run, await redis.xrange(keys.events(name)))
-        if (known := self._known(owner, thread_id, name)) is not None:  # opened meanwhile
+        if (known := self._known(owner, thread.id, name)) is not None:  # opened meanwhile
             return known
         return run if run.replay.newest or run.outcome is not None else None
 

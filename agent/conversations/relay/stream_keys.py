@@ -17,15 +17,20 @@ class StreamKeys:
     owner: str
     thread_id: str
 
-    @property
-    def latest(self) -> str:
-        """The key whose value names the stream of the thread's latest run: `{run}-{part}`."""
-        return self.redis.name("latest-run", self.owner, self.thread_id)
+    def latest(self, run_id: str | None) -> str:
+        """The key whose value names the stream of a run, or of its latest part: `{run}-{part}`. With `None`,
+        the run of the thread that began last: of runs that follow each other within moments, either.
+        """
+        return self.redis.name("latest-run", self.owner, self.thread_id, *([run_id] if run_id else []))
 
     @property
-    def threads(self) -> str:
-        """The key of the set of the owner's threads that have events here."""
-        return self.redis.name("threads", self.owner)
+    def streams(self) -> str:
+        """The key of the set of all streams of the owner: `{thread} {run}-{part}`."""
+        return self.redis.name("streams", self.owner)
+
+    def of_stream(self, part: str) -> list[str]:
+        """The keys of one run, or of one of its parts."""
+        return [self.latest(None), self.latest(part.rpartition("-")[0]), self.events(part)]
 
     def events(self, part: str) -> str:
         """The key of the stream of one run; of a run that paused, one for each of its parts."""
