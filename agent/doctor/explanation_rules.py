@@ -35,6 +35,18 @@ _CLOSED: Final[Rule] = (
     "look for a proxy or a firewall in between; try again later",
 )  # fmt: skip
 
+
+def _too_slow(remedy: str) -> Rule:
+    return (
+        r"in time|within", "too_slow", "the server accepts the connection, but does not respond in time",
+        f"try again later; {remedy}",
+    )  # fmt: skip
+
+
+def _idaas_down(pattern: str) -> Rule:
+    return pattern, "service_down", "IDaaS has a fault, or limits requests", "try again later"
+
+
 _SERVICE: Final[tuple[Rule, ...]] = (
     (r"redirects|status 3\d\d", "redirected", "the address redirects, and redirects are not followed",
      "set {url_setting} to the final address"),
@@ -42,8 +54,7 @@ _SERVICE: Final[tuple[Rule, ...]] = (
      "correct the path in {url_setting}"),
     (r"status 429", "limited", "the service limits requests", "try again later, or raise the quota"),
     (r"status 5\d\d", "service_down", "the service itself has a fault", "try again later; see its logs"),
-    (r"in time|within", "too_slow", "the server accepts the connection, but does not respond in time",
-     "try again later; check {url_setting}"),
+    _too_slow("check {url_setting}"),
     _CLOSED,
 )  # fmt: skip
 
@@ -92,21 +103,19 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
     IdentityCode.JWKS_UNAVAILABLE: (
         (r"found (404|3\d\d)", "no_such_address", "there is no JWKS at the address",
          "set JWKS_ENDPOINT to the jwks_uri of the issuer"),
-        (r"found (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
+        _idaas_down(r"found (429|5\d\d)"),
         (r"the (answer|response)", "no_jwks", "the response of the address is not a JWKS",
          "set JWKS_ENDPOINT to the jwks_uri of the issuer; look for a proxy in between"),
-        (r"in time|within", "too_slow", "the server accepts the connection, but does not respond in time",
-         "try again later; check JWKS_ENDPOINT and the network"),
+        _too_slow("check JWKS_ENDPOINT and the network"),
         _CLOSED,
     ),
     IdentityCode.IDAAS_UNREACHABLE: (
         (r"is the clock right", "clock", "the clock of this machine is ahead of that of IDaaS",
          "set the clock of this machine (NTP)"),
-        (r"status (429|5\d\d)", "service_down", "IDaaS has a fault, or limits requests", "try again later"),
+        _idaas_down(r"status (429|5\d\d)"),
         (r"the (answer|response)|found status", "not_idaas", "the response is not one of IDaaS",
          "check {url_setting} in the SDK configuration; look for a proxy in between"),
-        (r"in time|within", "too_slow", "the server accepts the connection, but does not respond in time",
-         "try again later; check {url_setting} in the SDK configuration and the network"),
+        _too_slow("check {url_setting} in the SDK configuration and the network"),
         _CLOSED,
     ),
     IdentityCode.CLIENT_CREDENTIAL_UNAVAILABLE: CREDENTIAL_UNAVAILABLE,
