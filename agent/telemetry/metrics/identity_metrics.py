@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
 from identity.revocation.revocation import Target
 from identity.telemetry.measures import SECONDS
+from identity.tracing.attribute import Attribute
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
@@ -37,7 +38,7 @@ IDENTITY_METRICS: Final = (
         kind=Kind.HISTOGRAM,
         unit="s",
         description="Requests to IDaaS with all their attempts, by what they request and the error's code",
-        labels=("idaas_agent.idaas.operation", "error.type"),
+        labels=(Attribute.ISSUE, Attribute.ERROR_TYPE),
         bounds=SECONDS,
         read=lambda measures: measures.issue.seconds.series,
     ),

@@ -5,6 +5,7 @@ from typing import Final
 from agent.errors.error_table import ERROR_CODES
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
 from identity.telemetry.measures import RESPONSE_SECONDS
+from identity.tracing.attribute import Attribute
 
 _FAULTS: Final[Values] = {(code.value,): 0 for code in ERROR_CODES if not code.row.caused_by_callers}
 """Errors that no caller can cause are 0 from the start, so that an alert sees the first one."""
@@ -15,7 +16,7 @@ REQUEST_METRICS: Final = (
         kind=Kind.HISTOGRAM,
         unit="s",
         description="HTTP requests: from the request's headers to the end of the response, streams included",
-        labels=("http.request.method", "http.route", "http.response.status_code"),
+        labels=(Attribute.HTTP_METHOD, Attribute.HTTP_ROUTE, Attribute.HTTP_STATUS),
         bounds=RESPONSE_SECONDS,
         read=lambda measures: measures.requests.seconds.series,
     ),
@@ -31,7 +32,7 @@ REQUEST_METRICS: Final = (
         kind=Kind.COUNTER,
         unit="{error}",
         description="Requests that were refused or failed, also in mid-stream, by the code of docs/errors.md",
-        labels=("error.type",),
+        labels=(Attribute.ERROR_TYPE,),
         read=lambda measures: {**_FAULTS, **measures.requests.errors.counts},
     ),
 )

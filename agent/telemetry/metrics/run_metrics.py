@@ -1,15 +1,17 @@
 """The metrics of runs, and of their calls of the model and of tools, by the GenAI conventions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agent.telemetry.metrics.metric import Kind, Metric, Values, number
-from identity.telemetry.measures import LONG_SECONDS, Labels
+from identity.telemetry.measures import LONG_SECONDS, Labels, Tally
+from identity.tracing.attribute import Attribute
 
 if TYPE_CHECKING:
     from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
+    from graph.observed_calls import ObservedCalls
 
-_MODEL: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
+_MODEL: Final = (Attribute.OPERATION, Attribute.PROVIDER, Attribute.MODEL)
 _CHAT: Final = ("chat", "openai")
 """OpenAI is the provider by the convention's rule: the format, not the vendor."""
 
@@ -20,6 +22,17 @@ def _of_chat(values: Mapping[Labels, float]) -> Values:
 
 def _tools(measures: "AgentMeasures") -> Values:
     return {("execute_tool", *labels): value for labels, value in measures.calls.tools.series.items()}
+
+
+def _tokens(name: str, counted: str, tally: "Callable[[ObservedCalls], Tally]") -> Metric:
+    return Metric(
+        name=f"gen_ai.client.inference.usage.{name}",
+        kind=Kind.COUNTER,
+        unit="{token}",
+        description=f"{counted}, as the model service reports them",
+        labels=_MODEL,
+        read=lambda measures: _of_chat(tally(measures.calls).counts),
+    )
 
 
 RUN_METRICS: Final = (
@@ -35,7 +48,7 @@ RUN_METRICS: Final = (
         kind=Kind.HISTOGRAM,
         unit="s",
         description="Runs, from their start to their end, by the code of their error",
-        labels=("error.type",),
+        labels=(Attribute.ERROR_TYPE,),
         bounds=LONG_SECONDS,
         read=lambda measures: measures.runs.seconds.series,
     ),
@@ -52,7 +65,7 @@ RUN_METRICS: Final = (
         kind=Kind.HISTOGRAM,
         unit="s",
         description="Calls of the model",
-        labels=(*_MODEL, "error.type"),
+        labels=(*_MODEL, Attribute.ERROR_TYPE),
         bounds=LONG_SECONDS,
         read=lambda measures: _of_chat(measures.calls.inference.series),  # type: ignore[arg-type]
     ),
@@ -65,36 +78,15 @@ RUN_METRICS: Final = (
         bounds=LONG_SECONDS,
         read=lambda measures: _of_chat(measures.calls.first_chunk.series),  # type: ignore[arg-type]
     ),
-    Metric(
-        name="gen_ai.client.inference.usage.input_tokens",
-        kind=Kind.COUNTER,
-        unit="{token}",
-        description="Tokens of prompts, as the model service reports them",
-        labels=_MODEL,
-        read=lambda measures: _of_chat(measures.calls.input_tokens.counts),
-    ),
-    Metric(
-        name="gen_ai.client.inference.usage.output_tokens",
-        kind=Kind.COUNTER,
-        unit="{token}",
-        description="Tokens of responses, thinking included, as the model service reports them",
-        labels=_MODEL,
-        read=lambda measures: _of_chat(measures.calls.output_tokens.counts),
-    ),
-    Metric(
-        name="gen_ai.client.inference.usage.reasoning.output_tokens",
-        kind=Kind.COUNTER,
-        unit="{token}",
-        description="Tokens of thinking, as the model service reports them",
-        labels=_MODEL,
-        read=lambda measures: _of_chat(measures.calls.reasoning_tokens.counts),
-    ),
+    _tokens("input_tokens", "Tokens of prompts", lambda calls: calls.input_tokens),
+    _tokens("output_tokens", "Tokens of responses, thinking included", lambda calls: calls.output_tokens),
+    _tokens("reasoning.output_tokens", "Tokens of thinking", lambda calls: calls.reasoning_tokens),
     Metric(
         name="gen_ai.execute_tool.duration",
         kind=Kind.HISTOGRAM,
         unit="s",
         description="Calls of tools, with the renewal of a refused credential",
-        labels=("gen_ai.operation.name", "gen_ai.tool.name", "idaas_agent.service", "error.type"),
+        labels=(Attribute.OPERATION, Attribute.TOOL, Attribute.SERVICE, Attribute.ERROR_TYPE),
         bounds=LONG_SECONDS,
         read=_tools,
     ),

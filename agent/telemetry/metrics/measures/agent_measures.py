@@ -12,7 +12,16 @@ from identity.transport.pool_use import PoolUse
 from tools.service import Service
 
 
-class AuditCounts(Protocol):
+class FailureCount(Protocol):
+    """What counts its own failures."""
+
+    @property
+    def failures(self) -> int:
+        """How often it failed."""
+        ...
+
+
+class AuditCounts(FailureCount, Protocol):
     """What the audit log counts of itself."""
 
     @property
@@ -21,22 +30,8 @@ class AuditCounts(Protocol):
         ...
 
     @property
-    def failures(self) -> int:
-        """Failed attempts to write."""
-        ...
-
-    @property
     def lost(self) -> int:
         """Lost records."""
-        ...
-
-
-class FailureCount(Protocol):
-    """What counts its own failures."""
-
-    @property
-    def failures(self) -> int:
-        """How often it failed."""
         ...
 
 
