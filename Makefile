@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 test aegra-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster soak bench bench-scale check format lock sbom licences vulnerabilities clean
+.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -70,6 +70,12 @@ cluster: $(VENV)/.dev frontend/node_modules/.installed ## two replicas, PostgreS
 	@scripts/ensure-postgresql
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
+
+chaos: $(VENV)/.dev ## 200 chats while replicas, PostgreSQL and Redis are killed: nothing is lost, doubled or leaked (15 minutes)
+	@scripts/ensure-redis
+	@scripts/ensure-postgresql
+	@$(BIN)/python -m cluster.chaos $(CHAOS)
+CHAOS ?=
 
 bench-scale: $(VENV)/.dev ## measure 5,000 open streams of a slow model beside the bare agent (four minutes)
 	@$(BIN)/python -m benchmarks.scale

@@ -4,8 +4,9 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 import httpx
@@ -14,7 +15,20 @@ _PAUSE: Final = 0.2
 """Seconds between two attempts."""
 
 
-@dataclass
+class Step(StrEnum):
+    """Where a chat is, as its client sees it."""
+
+    NOT_BEGUN = "not begun"
+    THINKING = "credentials, model"
+    CALLING = "calling a tool"
+    ANSWERING = "answering"
+    WAITING = "waiting for approval"
+    APPROVING = "approved call"
+    """From the approval to the result of the call."""
+    ENDED = "ended"
+
+
+@dataclass(eq=False)
 class Person:
     """Speaks AG-UI, over a new connection for each request, and with a fresh access token.
 
@@ -30,25 +44,34 @@ class Person:
     thread_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seen: list[str] = field(default_factory=list)
     """What happened, in order: seconds since the request, and words."""
+    step: Step = Step.NOT_BEGUN
+    approvals: int = 0
+    """How many this person has given. One that is sent again is the same."""
+    tokens: list[str] = field(default_factory=list, repr=False)
+    """The access tokens that this person has sent."""
     replicas: list[str] = field(default_factory=list)
     """Who responded, in order."""
     interrupt: dict[str, Any] | None = None
     """The question with which the run waits."""
     words: int = 0
     begun: float = 0.0
+    status: str = ""
+    """Of the conversation, by the latest event that has it."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """The first event has arrived."""
 
     async def ask(self, text: str) -> None:
         """Returns when the run has ended, or waits for an approval."""
         message = {"id": uuid.uuid4().hex, "role": "user", "content": text}
+        self.step = Step.THINKING
         await self._until_ended({"messages": [message]})
 
     async def approve(self) -> None:
         """Approves what the run waits for. Returns as `ask` does."""
         assert self.interrupt is not None  # noqa: S101 - the run waits
         answer = {"interruptId": self.interrupt["id"], "status": "resolved", "payload": {"approved": True}}
-        self.interrupt = None
+        self.interrupt, self.step = None, Step.APPROVING
+        self.approvals += 1
         await self._until_ended({"messages": [], "resume": [answer]})
 
     async def stored(self) -> dict[str, Any]:
@@ -68,7 +91,7 @@ class Person:
             if over:
                 self._saw(over)
                 return
-            if "resume" in given and not await self._still_waits():
+            if "resume" in given and not await self._still_waits(given["resume"][0]["interruptId"]):
                 given = {"messages": []}
             await asyncio.sleep(_PAUSE)
 
@@ -99,22 +122,43 @@ class Person:
         """How the run has ended, if this event ends it."""
         match event["type"]:
             case "RUN_STARTED":
-                self.words = 0
+                self.words, self.status = 0, ""
+            case "STATE_SNAPSHOT":
+                self.status = event["snapshot"]["status"]
+            case "TOOL_CALL_START":
+                self.step = Step.CALLING
+            case "TOOL_CALL_RESULT":
+                self.step = Step.THINKING
             case "TEXT_MESSAGE_CONTENT":
+                self.step = Step.ANSWERING
                 self.words += len(event["delta"].split())
             case "RUN_FINISHED":
-                interrupts = (event.get("outcome") or {}).get("interrupts") or ()
-                self.interrupt = next(iter(interrupts), None)
-                return "asked for approval" if self.interrupt else "answered"
+                return await self._finished((event.get("outcome") or {}).get("interrupts") or ())
             case "RUN_ERROR":
                 self._saw(event["code"])
-                path = f"/threads/{self.thread_id}/continue"
-                await self.http.post(path, headers=self._headers())
+                await self._continue()
         return ""
 
-    async def _still_waits(self) -> bool:
+    async def _finished(self, interrupts: Sequence[dict[str, Any]]) -> str:
+        """As `_read`. The events of a conversation whose run was cut off end in this way, too."""
+        self.interrupt = next(iter(interrupts), None)
+        if self.interrupt is not None:
+            self.step = Step.WAITING
+            return "asked for approval"
+        if self.status in ("failed", "interrupted"):
+            self._saw(self.status)
+            await self._continue()
+        if self.status in ("failed", "interrupted", "running"):
+            return ""
+        self.step = Step.ENDED
+        return "answered"
+
+    async def _continue(self) -> None:
+        await self.http.post(f"/threads/{self.thread_id}/continue", headers=self._headers())
+
+    async def _still_waits(self, approval: str) -> bool:
         try:
-            return bool((await self.stored())["approvals"])
+            return any(each["id"] == approval for each in (await self.stored())["approvals"])
         except httpx.HTTPError:
             return True
 
@@ -122,7 +166,8 @@ class Person:
         self.seen.append(f"{time.monotonic() - self.begun:.1f} s {what}")
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token()}"}
+        self.tokens.append(self.token())
+        return {"Authorization": f"Bearer {self.tokens[-1]}"}
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

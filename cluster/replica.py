@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 _COMMAND: Final = str(Path(sys.executable).with_name("idaas-agent"))
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 120.0
 
 
 class Replica:
@@ -38,7 +38,7 @@ class Replica:
             )
 
     async def ready(self) -> None:
-        """Waits for at most a minute. Raises `RuntimeError` with the end of its log if it is not ready."""
+        """Waits for at most two minutes. Raises `RuntimeError` with the end of its log if it is not ready."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(trust_env=False) as http:
                 while self.running:

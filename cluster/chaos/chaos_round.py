@@ -1,0 +1,139 @@
+"""One round: people begin to chat one after the other, and a part of the cluster is struck meanwhile."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Final
+
+import httpx
+
+from cluster.chaos.audit_records import AuditRecords
+from cluster.chaos.chaos_run import ChaosRound, ChaosRun
+from cluster.chaos.disturbance import Disturbance, strike
+from cluster.cluster import Cluster
+from cluster.demonstration import QUESTIONS, faults_of, people
+from cluster.person import Person, Step
+
+_BEGIN_SECONDS: Final = 3.0
+"""Within so many seconds everybody begins."""
+_DECIDE_SECONDS: Final = 1.5
+"""Within so many seconds a person answers an approval."""
+_MOST_SECONDS: Final = 120.0
+_APPROVERS: Final = 2
+_FIRST_LEAVE: Final = 77
+"""Days from today; no sandbox user has leave of their own from there on."""
+_COUNTED: Final = {
+    "amap": "amap:tools/call",
+    "enterprise": "function_compute:enterprise",
+    "leave": "function_compute:leave_applied",
+}
+"""By service, the counter of the sandbox for calls of its tools."""
+
+
+class ChaosRounds:
+    """Plays rounds on one cluster, one at a time. All chance is the seed's, but not all time."""
+
+    def __init__(self, cluster: Cluster, names: Sequence[str], seed: int, today: date) -> None:
+        """`names` have days of leave left: two of them apply for one in each round."""
+        self._cluster = cluster
+        self._names = names
+        self._seed = seed
+        self._today = today
+        self._records = AuditRecords(cluster.audit_logs())
+        self.tokens: list[str] = []
+        """The access tokens that were sent."""
+
+    async def play(self, number: int, disturbance: Disturbance | None, width: float) -> ChaosRound:
+        """The strike is within `width` seconds of the beginning. Returns when everybody has an answer."""
+        seed = self._seed * 1_000 + number
+        chance = random.Random(seed)  # noqa: S311 - it is to be the same again
+        counters = self._cluster.sandbox.cloud.counters
+        self._records.calls_begun()
+        counters.reset()
+        after = chance.uniform(0.2, width)
+        async with people(self._cluster, _rotated(self._names, number)) as everybody:
+            asked = _questions(everybody, _leave(number, self._today))
+            begun = time.monotonic()
+            chats = [
+                asyncio.create_task(
+                    _chat(person, text, begun, chance.uniform(0, _BEGIN_SECONDS), chance.random())
+                )
+                for person, text in asked.items()
+            ]
+            steps, struck = dict.fromkeys(everybody, Step.ENDED), begun
+            if disturbance is not None:
+                await asyncio.sleep(begun + after - time.monotonic())
+                steps, struck = {person: person.step for person in everybody}, time.monotonic()
+                await strike(self._cluster, disturbance, chance.choice(self._cluster.replicas))
+            ended = dict(zip(everybody, await asyncio.gather(*chats), strict=True))
+            findings = await self._findings()
+            runs = [
+                ChaosRun(
+                    person.name,
+                    asked[person],
+                    steps[person],
+                    None if (at := ended[person]) is None else max(at - struck, 0.0),
+                    person.approvals,
+                    tuple(person.seen),
+                    await _faults(person),
+                )
+                for person in everybody
+            ]
+            self.tokens += [token for person in everybody for token in person.tokens]
+        counted = counters.snapshot()
+        requests = {service: counted.get(name, 0) for service, name in _COUNTED.items()}
+        return ChaosRound(
+            number, seed, disturbance, after, runs, requests, self._records.calls_begun(),
+            counted.get("function_compute:leave_applied", 0), findings,
+        )  # fmt: skip
+
+    async def _findings(self) -> list[str]:
+        """Of the replicas, which must all respond, and of their audit logs."""
+        found = []
+        for replica in self._cluster.replicas:
+            try:
+                await replica.ready()
+            except RuntimeError as error:
+                found.append(str(error))
+        return found + await asyncio.to_thread(self._records.findings)
+
+
+async def _chat(person: Person, text: str, begun: float, later: float, hesitation: float) -> float | None:
+    """When the person had the answer; `None` if that took too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_MOST_SECONDS):
+            await asyncio.sleep(begun + later - time.monotonic())
+            await person.ask(text)
+            while person.interrupt is not None:
+                await asyncio.sleep(hesitation * _DECIDE_SECONDS)
+                await person.approve()
+            return time.monotonic()
+    return None
+
+
+async def _faults(person: Person) -> Sequence[str]:
+    try:
+        return faults_of(await person.stored())
+    except httpx.HTTPError as error:
+        return [f"the conversation cannot be read ({type(error).__name__})"]
+
+
+def _rotated(names: Sequence[str], number: int) -> Sequence[str]:
+    first = number * _APPROVERS % len(names)
+    return [*names[first:], *names[:first]]
+
+
+def _questions(everybody: Sequence[Person], leave: str) -> Mapping[Person, str]:
+    others = everybody[_APPROVERS:]
+    asked = dict.fromkeys(everybody[:_APPROVERS], leave)
+    return asked | {person: QUESTIONS[n % len(QUESTIONS)] for n, person in enumerate(others)}
+
+
+def _leave(number: int, today: date) -> str:
+    """Asks for a working day that is another one in each round."""
+    weeks, day = divmod(number, 5)
+    monday = today + timedelta(_FIRST_LEAVE - today.weekday())
+    return f"Apply for one day of leave on {monday + timedelta(weeks=weeks, days=day)}"

@@ -1,0 +1,55 @@
+"""The table of docs/faults.md: what people saw, by the step of their chat and by what was done."""
+
+from collections.abc import Iterable, Iterator
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+from cluster.chaos.chaos_run import ChaosRound, ChaosRun
+from cluster.chaos.disturbance import Disturbance
+from cluster.person import Step
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+BEGIN: Final = "<!-- made by `make chaos`: -->\n"
+END: Final = "<!-- end of `make chaos` -->\n"
+
+
+def step_table(rounds: Iterable[ChaosRound]) -> str:
+    """Markdown: a row for each step at the strike, a column for each disturbance."""
+    cells: dict[tuple[Step, Disturbance], list[ChaosRun]] = {}
+    for played in rounds:
+        for run in played.runs:
+            if played.disturbance is not None:
+                cells.setdefault((run.step, played.disturbance), []).append(run)
+    return "\n".join([*_rows(cells), ""])
+
+
+def written(page: str, table: str) -> str:
+    """`page` with `table` between its marks, and nothing else changed. Raises `ValueError` without marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the page lacks the marks of the table")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def _rows(cells: dict[tuple[Step, Disturbance], list[ChaosRun]]) -> Iterator[str]:
+    yield _row("the chat was at", *Disturbance)
+    yield _row(*["---"] * (len(Disturbance) + 1)).replace(" ", "")
+    for step in Step:
+        yield _row(step, *(_cell(step, cells.get((step, each), [])) for each in Disturbance))
+
+
+def _cell(step: Step, runs: list[ChaosRun]) -> str:
+    if not runs:
+        return ""
+    number = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    if step is Step.ENDED:
+        return number
+    if lost := sum(run.seconds is None for run in runs):
+        return f"{number}, {lost} not answered"
+    return f"{number}, ≤ {ceil(max(run.seconds or 0 for run in runs))} s"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
