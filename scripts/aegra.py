@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sandbox.server.installation import SandboxOptions  # noqa: E402
+from sandbox.server.listener import PortInUseError  # noqa: E402
 from sandbox.server.server import start_sandbox  # noqa: E402
 from tests.databases.postgres_process import postgres_process  # noqa: E402
 from tests.databases.redis_process import redis_process  # noqa: E402
@@ -112,7 +113,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idaas-agent-aegra-")))
-        sandbox = stack.enter_context(start_sandbox(SandboxOptions(folder=ROOT / ".sandbox")))
+        try:
+            sandbox = stack.enter_context(start_sandbox(SandboxOptions(folder=ROOT / ".sandbox")))
+        except PortInUseError as error:
+            raise SystemExit(error.strerror) from None
         postgres = stack.enter_context(postgres_process(password=secrets.token_urlsafe()))
         (folder / "redis").mkdir()
         redis = stack.enter_context(redis_process(folder / "redis"))
