@@ -1,10 +1,10 @@
 """What load rows share: a chat request, and the comparison of the rates at which two servers handle it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.load.wrk import Load, load, send_few
+from benchmarks.load.wrk import CONNECTIONS, Load, load, send_few
 from benchmarks.report.measurement import Figure, Plan, Target, interleave, series_of
 from benchmarks.servers.process import ServerProcess
 
@@ -26,9 +26,10 @@ class Endpoint:
     tokens: Sequence[str] = ("static",)
     threads: int = 0
     """On how many stored conversations; 0: without."""
+    connections: int = CONNECTIONS
 
     def run_load(self, plan: Plan) -> Load:
-        """One round of load, from the default number of connections."""
+        """One round of load."""
         if plan.quick:
             return send_few(self.server, self.path, self.body, self.tokens, threads=self.threads)
         return load(
@@ -38,7 +39,17 @@ class Endpoint:
             seconds=plan.seconds,
             tokens=self.tokens,
             threads=self.threads,
+            connections=self.connections,
         )
+
+
+def compare_at_loads(
+    plan: Plan, agent: Endpoint, peer: Endpoint, *, name: str, target: Target
+) -> Iterator[Figure]:
+    """`compare` with few and with many connections."""
+    for number in (16,) if plan.quick else (16, 64):
+        endpoints = replace(agent, connections=number), replace(peer, connections=number)
+        yield from compare(plan, *endpoints, name=name, target=target, label=f"{number} connections, ")
 
 
 def compare(
