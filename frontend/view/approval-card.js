@@ -67,6 +67,7 @@ export class ApprovalCard {
     const focused = this.element.contains(document.activeElement);
     this.fields.replaceChildren();
     this.buttons.replaceChildren();
+    this.element.classList.remove('in-edit');
     this.element.classList.add('expired');
     if (focused) this.focus();
     this.actions.announce(text);

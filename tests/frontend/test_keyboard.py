@@ -96,6 +96,13 @@ async def test_countdown_is_announced_near_its_end_only(
     assert re.fullmatch(r"The agent waits for your approval for another \d+ seconds\.", announced[0])
     assert announced[1] == "The time to decide is over. Nothing was called."
 
+    lasting_agent.sandbox.clock.advance(610)  # for the agent, too
+    lasting_agent.will_say(AIMessage("Hello."))
+    await ask(page, "And now?")  # a new question, which declines nothing
+    await expect(prose(page)).to_have_text("Hello.")
+    await expect(page.get_by_role("article", name="You")).to_have_text([APPLY, "And now?"])
+    await expect(page.locator("details.tool-not_called")).to_have_count(1)
+
 
 async def test_list_is_used_by_keyboard(
     browser_context: Any, page: Page, lasting_agent: LastingAgent
