@@ -2,9 +2,16 @@
 
 from typing import Any
 
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.frontend.chat_page import PAGE, answered, ask
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(other_device: Page) -> Page:
+    """A page of a browser context of its own, because a clock that was moved stays so in its context."""
+    return other_device
 
 
 async def test_a_429_counts_down_and_then_the_question_can_be_asked_again(
