@@ -51,6 +51,7 @@ NOT_MET: Mapping[str, str] = {
     "approval_unavailable": "of the database of conversations, when an approval needs it",
     "thread_not_found": "of a caller's conversation; doctor opens none",
     "thread_busy": "of a caller's conversation; doctor opens none",
+    "redis_unavailable": "of processes that share Redis; doctor reports REDIS_URL as a setting",
     "access_revoked": "of a user's token; the revocation tests have it",
 }
 """Codes that `doctor` cannot report, with the reason."""
