@@ -11,7 +11,7 @@ import pytest
 
 from agent.server.page_server import PACKAGE_FILES, PageIncompleteError, page_application, servable_file
 
-FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
+FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 CONFIG = {
     "API_URL": "http://localhost:9002/openai/v1/chat/completions",
     "IDAAS_AUTHORIZE_ENDPOINT": "http://localhost:9400/authorize",
