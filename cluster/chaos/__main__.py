@@ -36,18 +36,19 @@ def main() -> int:
         "--rounds", type=int, default=_WHOLE, help=f"with {len(_NAMES)} chats each [{_WHOLE}]"
     )
     parser.add_argument("--seed", type=int, default=1, help="of all chance [1]")
+    parser.add_argument("--verbose", action="store_true", help="print what each person saw")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    return asyncio.run(_run(options.rounds, options.seed))
+    return asyncio.run(_run(options.rounds, options.seed, verbose=options.verbose))
 
 
-async def _run(number: int, seed: int) -> int:
+async def _run(number: int, seed: int, *, verbose: bool) -> int:
     _OUT.print("starting the sandbox, PostgreSQL, Redis and two replicas …")
     # Conversations in clear, so that the search for leaks can read them.
     async with cluster(variables={"CONVERSATIONS_KEY_FILE": ""}) as running:
         _slow_down(running)
         rounds = ChaosRounds(running, _NAMES, seed, datetime.now(UTC).date())
-        played, found = await _play(rounds, number)
+        played, found = await _play(rounds, number, verbose=verbose)
         asked = played[0].runs[0].asked if played else ""
         at_the_end = await asyncio.to_thread(found_leaks, running, rounds.tokens, asked)
         if left := await asyncio.to_thread(running_runs, running.postgres):
@@ -64,7 +65,7 @@ async def _run(number: int, seed: int) -> int:
     return 1 if found else 0
 
 
-async def _play(rounds: ChaosRounds, number: int) -> tuple[Sequence[ChaosRound], int]:
+async def _play(rounds: ChaosRounds, number: int, *, verbose: bool) -> tuple[Sequence[ChaosRound], int]:
     """The rounds, and the number of violations. An undisturbed one is first, and shows how long one takes."""
     played, found, width = [], 0, 1.0
     disturbances = cycle(Disturbance)
@@ -79,6 +80,8 @@ async def _play(rounds: ChaosRounds, number: int) -> tuple[Sequence[ChaosRound],
         wrong = violations(result)
         found += len(wrong)
         _OUT.print(_line(result, took), markup=False)
+        for run in result.runs if verbose else ():
+            _OUT.print(f"  {run.person}: {'; '.join(run.seen)}", markup=False)
         for violation in wrong:
             _OUT.print(f"  seed {result.seed}: {violation}", markup=False)
     return played, found
