@@ -76,6 +76,8 @@ class LiveRun:
         self.replay: Final = ReplayBuffer() if events is None else events
         self.outcome: Outcome | None = None
         """How it ended, and `None` until then."""
+        self.unstored = False
+        """It has ended, but the end could not be stored: the thread still shows it as running."""
         self.announced: frozenset[str] = frozenset()
         """The ids of the calls with which a resumed run continues: its readers know them already."""
         self._work = work
@@ -169,6 +171,7 @@ class LiveRun:
                 await self._work.close(outcome)
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             failure = run_error(error, limit, _CLOSE_SECONDS)
+            self.unstored = True
             _LOG.error("the end of a run could not be stored: %s: %s", failure.code, failure.detail)
             outcome = outcome if isinstance(outcome, AgentError) else failure
         if isinstance(outcome, Finished | Paused):

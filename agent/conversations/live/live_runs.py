@@ -44,6 +44,10 @@ class LiveRuns:
         """The ids of the runs that have not ended yet."""
         return {run.id for run in self._latest.values() if run.outcome is None}
 
+    def unstored(self) -> set[str]:
+        """The ids of the runs that ended less than a minute ago without storing it."""
+        return {run.id for run in self._latest.values() if run.unstored and run.outcome is not None}
+
     def cancel(self, ids: Collection[str]) -> None:
         """Cancels those of the runs."""
         for run in self._latest.values():

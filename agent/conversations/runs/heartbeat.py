@@ -58,11 +58,11 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Records that this process lives, cancels its runs that another process has ended, and completes the
-        transcripts of runs whose process stopped.
+        transcripts of runs whose process stopped, and of its own whose end could not be stored.
         """
         threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
         executed = self._live.ids()
-        stopped = await threads.heartbeat(process_id, executed)
+        stopped = await threads.heartbeat(process_id, executed, self._live.unstored())
         if executed and (ended := executed - await threads.runs_of(process_id)):
             self._live.cancel(ended)
         if self._last == float("-inf"):

@@ -99,25 +99,30 @@ def end(change: Change, status: ThreadStatus) -> Statement:
     )
 
 
-def heartbeat(process_id: str, run_ids: Collection[str], now: float) -> Transaction[list[StoppedRun]]:
-    """Records that a process lives; its runs that are not among `run_ids` are `interrupted`."""
+def heartbeat(
+    process_id: str, run_ids: Collection[str], now: float, ended: Collection[str] = ()
+) -> Transaction[list[StoppedRun]]:
+    """Records that a process lives; its runs that are not among `run_ids` are `interrupted`.
+
+    A run that it began a moment ago is not, unless it is among `ended`.
+    """
     yield from query(
         "INSERT INTO processes (id, seen_at) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET seen_at = ?",
         *(process_id, now, now),
     )
     rows = yield from query(
-        "SELECT key, run_id FROM threads WHERE status = 'running' AND process_id = ? AND begun_at < ?",
+        "SELECT run_id FROM threads WHERE status = 'running' AND process_id = ? AND begun_at < ?",
         *(process_id, now - _GRACE_SECONDS),
     )
+    unknown = {run_id for (run_id,) in rows} - set(run_ids)
     stopped = []
-    for key, run_id in rows:
-        if run_id not in run_ids:
-            found = yield from query(
-                "UPDATE threads SET status = 'interrupted', process_id = NULL"
-                " WHERE key = ? AND run_id = ? AND status = 'running' RETURNING owner, id, run_id",
-                *(key, run_id),
-            )
-            stopped += [StoppedRun(*row) for row in found]
+    for run_id in sorted(unknown.union(ended)):
+        found = yield from query(
+            "UPDATE threads SET status = 'interrupted', process_id = NULL"
+            " WHERE run_id = ? AND process_id = ? AND status = 'running' RETURNING owner, id, run_id",
+            *(run_id, process_id),
+        )
+        stopped += [StoppedRun(*row) for row in found]
     return stopped
 
 

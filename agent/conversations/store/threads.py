@@ -224,13 +224,16 @@ class ThreadStore:
 
         return await self._database.batches(work)
 
-    async def heartbeat(self, process_id: str, run_ids: Collection[str]) -> StoppedRuns:
-        """Records that the process lives and executes `run_ids`; its other runs are `interrupted`.
+    async def heartbeat(
+        self, process_id: str, run_ids: Collection[str], ended: Collection[str] = ()
+    ) -> StoppedRuns:
+        """Records that the process lives and executes `run_ids`; its other runs are `interrupted`: those of
+        `ended` now, others when they have been unknown for half a minute.
 
         One row is written, whatever the number of runs.
         """
         now = self._clock()
-        return await self._database.write(lambda: run_state.heartbeat(process_id, run_ids, now))
+        return await self._database.write(lambda: run_state.heartbeat(process_id, run_ids, now, ended))
 
     async def runs_of(self, process_id: str) -> set[str]:
         """The ids of the process's runs. One that it executes, and that is missing, was ended by another."""

@@ -95,7 +95,7 @@ class SharedDatabase:
         def clock() -> float:
             return self.now[0]
 
-        database = SqliteDatabase(self.path)
+        database = options.get("database") or SqliteDatabase(self.path)
         self.opened.append(database)
         bench = Bench(turns, list(services), options={"clock": clock, "approvals": self.approvals})
         threads = ThreadStore(database, clock=clock)
