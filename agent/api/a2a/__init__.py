@@ -1,5 +1,5 @@
-"""A2A, the protocol between agents: the agent card, its JSON-RPC route, and the wire form of tasks.
+"""A2A, the protocol between agents: the agent card, its JSON-RPC route, and the methods of that route.
 
-May import the modules at the top of `agent.api`, and the decisions of `agent.api.threads`.
-Begin at `routes`; `thread_tasks` maps tasks to runs, `encoder` writes the events of a run.
+May import the modules at the top of `agent.api`; its rooms are `tasks` and `wire`.
+Begin at `routes`; `methods` names what a client can call, `reply` responds.
 """

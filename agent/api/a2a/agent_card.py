@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-from agent.api.a2a.wire import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
+from agent.api.a2a.wire.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.api.a2a.task_id import TaskId, message_id_of
-from agent.api.a2a.wire import Members, TaskState, about, data_part, text_part, timestamp
+from agent.api.a2a.tasks.task_id import TaskId, message_id_of
+from agent.api.a2a.wire.members import Members, TaskState, about, data_part, text_part, timestamp
 from agent.api.approval_members import approval_of
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.rpc_error import rpc_error_of
-from agent.api.a2a.rpc_request import Message
-from agent.api.a2a.wire import Members
+from agent.api.a2a.tasks.encoder import TaskEncoder
+from agent.api.a2a.wire.members import Members
+from agent.api.a2a.wire.rpc_error import rpc_error_of
+from agent.api.a2a.wire.rpc_request import Message
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent

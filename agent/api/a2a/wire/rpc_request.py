@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.validation_fault import openai_fault
 
 RequestId = str | int | None

@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from agent.api.a2a.task import artifact, ended_by, status_of, task, waiting
-from agent.api.a2a.task_id import TaskId
-from agent.api.a2a.wire import Members, TaskState, about
+from agent.api.a2a.tasks.task import artifact, ended_by, status_of, task, waiting
+from agent.api.a2a.tasks.task_id import TaskId
+from agent.api.a2a.wire.members import Members, TaskState, about
 from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run_end import Finished, Paused

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import Message, SendConfiguration, read_params
-from agent.api.a2a.user_message import check_configuration, context_of, decision, question
+from agent.api.a2a.tasks.user_message import check_configuration, context_of, decision, question
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
+from agent.api.a2a.wire.rpc_request import Message, SendConfiguration, read_params
 
 
 def message(*parts: Any, **members: Any) -> Message:

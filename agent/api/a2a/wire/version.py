@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import RpcRequest
-from agent.api.a2a.version_0_3 import Version03
-from agent.api.a2a.wire import OLDER_VERSION, PROTOCOL_VERSION, Members
+from agent.api.a2a.wire.members import OLDER_VERSION, PROTOCOL_VERSION, Members
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
+from agent.api.a2a.wire.rpc_request import RpcRequest
+from agent.api.a2a.wire.version_0_3 import Version03
 
 
 class Version(Protocol):

@@ -4,14 +4,14 @@ import uuid
 
 from langchain_core.messages import AnyMessage
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import Message
-from agent.api.a2a.task import history_of
-from agent.api.a2a.task_id import TaskId
-from agent.api.a2a.task_run import TaskRun
-from agent.api.a2a.user_message import context_of, question
-from agent.api.a2a.wire import Members
+from agent.api.a2a.tasks.encoder import TaskEncoder
+from agent.api.a2a.tasks.task import history_of
+from agent.api.a2a.tasks.task_id import TaskId
+from agent.api.a2a.tasks.task_run import TaskRun
+from agent.api.a2a.tasks.user_message import context_of, question
+from agent.api.a2a.wire.members import Members
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
+from agent.api.a2a.wire.rpc_request import Message
 from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 

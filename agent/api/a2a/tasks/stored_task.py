@@ -6,10 +6,10 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.api.a2a.rpc_error import task_not_found
-from agent.api.a2a.task import artifacts_of, ended_by, history_of, status_of, task, waiting
-from agent.api.a2a.task_id import TaskId
-from agent.api.a2a.wire import Members, TaskState
+from agent.api.a2a.tasks.task import artifacts_of, ended_by, history_of, status_of, task, waiting
+from agent.api.a2a.tasks.task_id import TaskId
+from agent.api.a2a.wire.members import Members, TaskState
+from agent.api.a2a.wire.rpc_error import task_not_found
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.runs.run_transcript import UNFINISHED

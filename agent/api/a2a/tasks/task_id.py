@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agent.api.a2a.rpc_error import task_not_found
+from agent.api.a2a.wire.rpc_error import task_not_found
 from agent.conversations.store.thread import is_thread_id
 
 _RUN_ID: Final = re.compile(r"[0-9a-f]{32}")

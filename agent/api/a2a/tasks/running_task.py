@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.remote_events import remote_events
-from agent.api.a2a.stored_task import StoredTask
-from agent.api.a2a.task import history_of, text_of
-from agent.api.a2a.task_run import TaskRun
+from agent.api.a2a.tasks.encoder import TaskEncoder
+from agent.api.a2a.tasks.remote_events import remote_events
+from agent.api.a2a.tasks.stored_task import StoredTask
+from agent.api.a2a.tasks.task import history_of, text_of
+from agent.api.a2a.tasks.task_run import TaskRun
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_reader import LiveReader
 from agent.conversations.live.live_run import LiveRun

@@ -6,9 +6,9 @@
 
 from typing import Any, Final
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import RpcRequest
-from agent.api.a2a.wire import PROTOCOL_VERSION, Members, TaskState
+from agent.api.a2a.wire.members import PROTOCOL_VERSION, Members, TaskState
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
+from agent.api.a2a.wire.rpc_request import RpcRequest
 
 _METHODS: Final = {
     "message/send": "SendMessage",

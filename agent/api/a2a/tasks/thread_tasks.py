@@ -9,16 +9,16 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
-from agent.api.a2a.rpc_request import Message
-from agent.api.a2a.running_task import running_task
-from agent.api.a2a.stored_task import StoredTask
-from agent.api.a2a.task import history_of, text_of
-from agent.api.a2a.task_id import TaskId, stored_id
-from agent.api.a2a.task_run import TaskRun
-from agent.api.a2a.user_message import context_of, decision, question
-from agent.api.a2a.wire import Members, TaskState
+from agent.api.a2a.tasks.encoder import TaskEncoder
+from agent.api.a2a.tasks.running_task import running_task
+from agent.api.a2a.tasks.stored_task import StoredTask
+from agent.api.a2a.tasks.task import history_of, text_of
+from agent.api.a2a.tasks.task_id import TaskId, stored_id
+from agent.api.a2a.tasks.task_run import TaskRun
+from agent.api.a2a.tasks.user_message import context_of, decision, question
+from agent.api.a2a.wire.members import Members, TaskState
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
+from agent.api.a2a.wire.rpc_request import Message
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.store.thread import owner_of

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Collection, Iterator
 
 from langchain_core.messages import AIMessage
 
-from agent.api.a2a.stored_task import StoredTask
-from agent.api.a2a.wire import TaskState
+from agent.api.a2a.tasks.stored_task import StoredTask
+from agent.api.a2a.wire.members import TaskState
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.remote_run import RemoteReader
 from agent.errors.error_codes import AgentCode

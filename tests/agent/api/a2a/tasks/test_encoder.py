@@ -8,8 +8,8 @@ from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.api.a2a.encoder import TaskEncoder
-from agent.api.a2a.task_id import TaskId
+from agent.api.a2a.tasks.encoder import TaskEncoder
+from agent.api.a2a.tasks.task_id import TaskId
 from agent.runs.run_end import Finished, Paused, Usage
 from graph.approvals.record import ApprovalKind
 from graph.error_codes import GraphCode

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from langchain_core.messages import HumanMessage
 from pydantic import Field, ValidationError
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError, invalid_params
-from agent.api.a2a.rpc_request import Message, Part, SendConfiguration
-from agent.api.a2a.task_id import stored_id
-from agent.api.a2a.wire import TEXT
+from agent.api.a2a.tasks.task_id import stored_id
+from agent.api.a2a.wire.members import TEXT
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params
+from agent.api.a2a.wire.rpc_request import Message, Part, SendConfiguration
 from agent.api.threads.bodies import Decision
 from agent.api.validation_fault import openai_fault
 from agent.conversations.store.thread import is_thread_id

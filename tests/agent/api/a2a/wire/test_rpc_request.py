@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.api.a2a.rpc_error import RpcCode, RpcError
-from agent.api.a2a.rpc_request import (
+from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
+from agent.api.a2a.wire.rpc_request import (
     SendParams,
     TaskParams,
     parsed,
@@ -14,7 +14,6 @@ from agent.api.a2a.rpc_request import (
     request_id_of,
     rpc_request,
 )
-from agent.api.a2a.task_id import TaskId
 
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": "1", "method": "GetTask", "params": {"id": "t"}}
 
@@ -94,17 +93,3 @@ def test_fault_of_the_parameters_names_the_member(change: dict[str, Any], field:
 )
 def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
     assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
-
-
-def test_task_id_names_context_and_run() -> None:
-    task_id = TaskId("c-1_x", "0123456789abcdef" * 2)
-    assert TaskId.read(str(task_id)) == task_id
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ".", "c", "c.", "." + "0" * 32, "c." + "0" * 31, "c." + "0" * 33, "c." + "g" * 32, "a/b." + "0" * 32,
-     "c." + "A" * 32, "c.d." + "0" * 32, "c." + "0" * 32 + "\n", "c" * 65 + "." + "0" * 32],
-)  # fmt: skip
-def test_text_that_is_no_task_id_is_no_task(text: str) -> None:
-    assert code_of(TaskId.read, text) is RpcCode.TASK_NOT_FOUND
