@@ -1,5 +1,5 @@
 """The ASGI middleware that every request passes before its route, one file each.
 
-May import `agent.settings` and the modules at the top of `agent`.
+May import `agent.errors`, `agent.replicas` and `agent.telemetry`, and no route.
 Begin at `authentication`; their order is in `agent.api.app`.
 """

@@ -1,5 +1,5 @@
 """The process: listening sockets, connection limits, worker processes, start, stop and memory.
 
-May import `agent.settings` and the modules at the top of `agent`.
+May import the whole agent but its commands and its doctor.
 Begin at `web_server`.
 """

@@ -1,5 +1,5 @@
 """Verifies audit logs: that no line was removed, changed, moved, inserted or duplicated.
 
-May import `agent.audit` and the modules at the top of `agent`.
+May import `agent.audit`.
 Begin at `verify`; `docs/audit-log.md` describes what can be found, and what cannot.
 """

@@ -1,6 +1,6 @@
 """Traces: which requests are recorded, and their export by OpenTelemetry's SDK, an optional package.
 
-May import `agent.settings` and the modules at the top of `agent`. Only `span_export` and `otlp_spans`
+May import `agent.settings`. Only `span_export` and `otlp_spans`
 import the SDK, and only while traces are on.
 Begin at `tracer`; spans themselves are in `identity.tracing`.
 """
