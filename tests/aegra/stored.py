@@ -76,17 +76,26 @@ class Commands(threading.Thread):
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
-        self._client: Any = Redis.from_url(url)
+        self._client: Any = Redis.from_url(url, socket_timeout=None)  # minutes may pass without a command
+        self._begun = threading.Event()
+        self._ended = False
         self.received: list[str] = []
 
     def run(self) -> None:
-        with contextlib.suppress(Exception), self._client.monitor() as monitor:
-            for command in monitor.listen():
-                self.received.append(str(command["command"]))
+        try:
+            with self._client.monitor() as monitor:
+                self._begun.set()
+                for command in monitor.listen():
+                    self.received.append(str(command["command"]))
+        except Exception:
+            if not self._ended:
+                raise
 
     def __enter__(self) -> "Commands":
         self.start()
+        assert self._begun.wait(30)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended = True
         self._client.connection_pool.disconnect()
