@@ -1,6 +1,6 @@
 """The official client of A2A, unchanged, for one user of a served agent."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -63,6 +63,10 @@ class OfficialClient:
         request = a2a.SubscribeToTaskRequest(id=task_id)
         async for update in self.client.subscribe(request, context=SESSION.model_copy(deep=True)):
             yield MessageToDict(update)
+
+
+ClientOf = Callable[..., Awaitable[OfficialClient]]
+"""`await client(served, user=…, streaming=…)`, of the fixture `client`."""
 
 
 @asynccontextmanager

@@ -13,8 +13,9 @@ from agent.api.a2a.wire.version import Version10, version_of
 from agent.api.a2a.wire.version_0_3 import Version03
 from agent.middleware.authentication import AGENT_CARD_PATH
 from tests.agent.api.a2a.official_client import official_client
+from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.a2a.task_updates import approval_of, states, task_id_of, text_of, texts_of
 from tests.agent.api.a2a.tasks.test_encoder import FINISHED, STARTED, content, encoder, response
-from tests.agent.api.a2a.test_official_client import APPLY, approval_of, states, task_id_of, text_of, texts_of
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
 

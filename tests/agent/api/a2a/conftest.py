@@ -1,0 +1,22 @@
+"""The official client of A2A, for users of served agents."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.agent.api.a2a.official_client import ClientOf, OfficialClient, official_client
+from tests.agent.api.threads.served_threads import Threads
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[ClientOf]:
+    """`await client(served, user=…, streaming=…)`."""
+    async with AsyncExitStack() as stack:
+
+        async def of(served: Threads, user: str = "alice", *, streaming: bool = True) -> OfficialClient:
+            token = served.headers(user)["Authorization"].removeprefix("Bearer ")
+            entered = official_client(served.origin, token, streaming=streaming)
+            return await stack.enter_async_context(entered)
+
+        yield of

@@ -1,0 +1,212 @@
+"""Tasks of the official client that wait for their user: for an approval, or a sign-in."""
+
+import json
+
+import pytest
+from a2a.utils.errors import (
+    InvalidParamsError,
+    TaskNotCancelableError,
+    TaskNotFoundError,
+    UnsupportedOperationError,
+)
+
+from tests.agent.api.a2a.official_client import ClientOf, OfficialClient
+from tests.agent.api.a2a.script import APPLY
+from tests.agent.api.a2a.task_updates import approval_of, states, status_of, task_id_of, texts_of
+from tests.agent.api.threads.served_threads import Threads, ThreadsOf
+from tests.databases.redis_process import RedisProcess
+from tests.graph.scripted_model import DONE, calls
+
+
+class TestApprovals:
+    """alice's model applies for leave, which needs her approval."""
+
+    @pytest.fixture
+    async def served(self, threads: ThreadsOf) -> Threads:
+        return await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+
+    async def waiting(self, alice: OfficialClient) -> tuple[str, str]:
+        """The ids of the task that waits, and of the approval."""
+        updates = await alice.send("Apply for leave", contextId="context-1")
+        assert states(updates)[-1] == "INPUT_REQUIRED"
+        return task_id_of(updates), approval_of(updates[-1])["id"]
+
+    async def test_task_that_waits_shows_what_it_asks(self, served: Threads, client: ClientOf) -> None:
+        alice = await client(served)
+        updates = await alice.send("Apply for leave")
+        message = status_of(updates[-1])["message"]
+        approval = approval_of(updates[-1])
+
+        assert states(updates) == ["WORKING", "INPUT_REQUIRED"]
+        assert "leave_apply" in message["parts"][0]["text"]
+        assert (approval["kind"], approval["service"]) == ("tool_call", "leave")
+        assert approval["arguments"] == {"days": 3, "first_day": "2026-12-07"}
+        assert (await alice.get(task_id_of(updates)))["status"]["message"] == message
+
+    async def test_approved_call_is_made_and_the_task_completes(
+        self, served: Threads, client: ClientOf
+    ) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        updates = await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
+        called = [
+            update["statusUpdate"]["metadata"]["idaas-agent"]
+            for update in updates
+            if "statusUpdate" in update
+        ]
+
+        assert task_id_of(updates) == task_id
+        assert states(updates) == ["WORKING", "WORKING", "WORKING", "COMPLETED"]
+        assert [call.get("type") for call in called[:2]] == ["tool_started", "tool_finished"]
+        assert (called[1]["tool"], called[1]["access_identity"], called[1]["ok"]) == (
+            "leave_apply",
+            "Human",
+            True,
+        )
+        assert not {"arguments", "result"} & called[1].keys()
+        assert [part["text"].strip() for part in updates[0]["task"]["artifacts"][0]["parts"]] == ["I apply."]
+        assert texts_of(await alice.get(task_id)) == ["I apply.", "done"]
+        with pytest.raises(UnsupportedOperationError):
+            await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
+
+    async def test_task_that_comes_to_wait_in_another_replica_shows_what_it_asks(
+        self, threads: ThreadsOf, client: ClientOf, redis: RedisProcess
+    ) -> None:
+        shared = {"ACCESS_IDENTITY": "Human", "REDIS_URL": redis.url}
+        served = await threads([APPLY], waits=True, **shared)
+        [sent] = await (await client(served, streaming=False)).send(
+            "Apply for leave", configuration={"returnImmediately": True}
+        )
+        await served.model.waiting.wait()
+        following = (await client(await threads(**shared))).follow(sent["task"]["id"])
+        await anext(following)
+        served.model.go_on.set()
+        rest = [update async for update in following]
+
+        assert states(rest) == ["INPUT_REQUIRED"]
+        assert approval_of(rest[-1])["arguments"]["days"] == 3
+
+    async def test_task_whose_token_expires_waits_for_a_sign_in_and_goes_on_with_a_fresh_one(
+        self, threads: ThreadsOf, client: ClientOf
+    ) -> None:
+        balance = calls(("leave_balance", {}), text="One moment.")
+        served = await threads([balance, DONE], waits=True, ACCESS_IDENTITY="Human")
+        updates = (await client(served)).updates("How many days?")
+        task_id = task_id_of([await anext(updates)])
+        await served.model.waiting.wait()
+        served.sandbox.clock.advance(1300)
+        served.model.go_on.set()
+        waiting = [update async for update in updates][-1]
+        served.tokens.clear()
+        decision = {"approval": approval_of(waiting)["id"], "decision": "approve"}
+        ended = await (await client(served)).send(decision, taskId=task_id)
+
+        assert states([waiting]) == ["AUTH_REQUIRED"]
+        assert approval_of(waiting)["kind"] == "sign_in_required"
+        assert states(ended)[-1] == "COMPLETED"
+
+    async def test_edited_arguments_are_those_of_the_call(self, served: Threads, client: ClientOf) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        edited = {"days": 1, "first_day": "2026-12-08"}
+        await alice.send({"approval": approval_id, "decision": "edit", "arguments": edited}, taskId=task_id)
+        [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
+
+        assert json.loads(result.text)["days"] == 1
+
+    async def test_words_of_a_rejection_are_for_the_model(self, served: Threads, client: ClientOf) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        rejection = {"approval": approval_id, "decision": "reject", "message": "Not in December"}
+        updates = await alice.send(rejection, taskId=task_id)
+        [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
+
+        assert states(updates)[-1] == "COMPLETED"
+        assert "Not in December" in result.text
+
+    @pytest.mark.promise("approval-binds")
+    async def test_text_is_never_an_approval(self, served: Threads, client: ClientOf) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        for members in ({"taskId": task_id}, {"contextId": "context-1"}):
+            with pytest.raises(UnsupportedOperationError) as refused:
+                await alice.send("yes, approved", message_id="m-2", **members)
+            assert refused.value.data["code"] == "approval_open"
+            assert refused.value.data["taskId"] == task_id
+        read = await alice.get(task_id)
+
+        assert read["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
+        assert read["status"]["message"]["parts"][1]["data"]["id"] == approval_id
+
+    @pytest.mark.promise("approval-binds")
+    async def test_answer_that_does_not_fit_leaves_the_approval_open(
+        self, served: Threads, client: ClientOf
+    ) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        for answer in (
+            {"approval": "0" * 32, "decision": "approve"},
+            {"decision": "approve"},
+            {"approval": approval_id, "decision": "yes"},
+            {"approval": approval_id, "decision": "edit"},
+            {"approval": approval_id, "decision": "approve", "arguments": {"days": 30}},
+            {"approval": approval_id, "decision": "approve", "approved": True},
+            {"approved": True},
+            [],
+            None,
+        ):
+            with pytest.raises(InvalidParamsError):
+                await alice.send(answer, taskId=task_id)
+        decision = {"approval": approval_id, "decision": "approve"}
+        with pytest.raises(InvalidParamsError, match="only part"):
+            await alice.send("yes", decision, taskId=task_id)
+        with pytest.raises(InvalidParamsError, match="contextId"):
+            await alice.send(decision, taskId=task_id, contextId="context-2")
+
+        assert (await alice.get(task_id))["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
+
+    async def test_task_that_waits_is_cancelled(self, served: Threads, client: ClientOf) -> None:
+        alice = await client(served)
+        task_id, approval_id = await self.waiting(alice)
+        cancelled = await alice.cancel(task_id)
+
+        assert cancelled["status"]["state"] == "TASK_STATE_CANCELED"
+        with pytest.raises(UnsupportedOperationError):
+            await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
+
+    async def test_task_whose_approval_has_expired_is_cancelled(
+        self, served: Threads, client: ClientOf
+    ) -> None:
+        alice = await client(served)
+        task_id, _ = await self.waiting(alice)
+        served.sandbox.clock.advance(601)
+        status = (await alice.get(task_id))["status"]
+
+        assert status["state"] == "TASK_STATE_CANCELED"
+        assert status["message"]["metadata"]["idaas-agent"]["code"] == "approval_expired"
+        with pytest.raises(TaskNotCancelableError):
+            await alice.cancel(task_id)
+
+    @pytest.mark.promise("threads-are-private")
+    @pytest.mark.promise("approval-binds")
+    async def test_task_of_another_user_does_not_exist(self, served: Threads, client: ClientOf) -> None:
+        alice, bob = await client(served), await client(served, "bob")
+        task_id, approval_id = await self.waiting(alice)
+        decision = {"approval": approval_id, "decision": "approve"}
+        refusals = []
+        for asked in (task_id, "context-1." + "0" * 32, "no-context." + "0" * 32):
+            for ask in (
+                lambda asked: bob.get(asked),
+                lambda asked: bob.cancel(asked),
+                lambda asked: anext(bob.follow(asked)),
+                lambda asked: bob.send(decision, taskId=asked),
+                lambda asked: bob.send("hello", taskId=asked),
+            ):
+                with pytest.raises(TaskNotFoundError) as refused:
+                    await ask(asked)
+                refusals.append((str(refused.value), refused.value.data))
+        await bob.send("mine", contextId="context-1")
+
+        assert len(refusals) == 15
+        assert len({repr(refusal) for refusal in refusals}) == 1
+        assert (await alice.get(task_id))["status"]["state"] == "TASK_STATE_INPUT_REQUIRED"
