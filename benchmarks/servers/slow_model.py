@@ -3,17 +3,21 @@
     python -m benchmarks.servers.slow_model PORT TLS_PORT CERTIFICATE KEY
 
 The model is on `TLS_PORT`. On `PORT` are `PUT /delays` and `GET /waiting` as there, and `PUT /release`: the
-streams that wait begin now. A question that contains "Respond at once" does not wait.
+streams that wait begin within ten seconds, one after another. A question that contains "Respond at once" does
+not wait.
 """
 
 import asyncio
 import ssl
 import sys
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
 from benchmarks.servers.stand_ins import Connection, Delays
+
+_SPREAD_SECONDS: Final = 10.0
+"""From the first stream to the last one: people do not ask all at once."""
 
 
 class ReleasedConnection(Connection):
@@ -25,8 +29,9 @@ class ReleasedConnection(Connection):
 
     def _respond(self, method: bytes, path: bytes, body: bytes) -> None:
         if path == b"/release":
-            for connection in list(self._held):
-                connection.release()
+            total = max(len(self._held), 200)
+            for number, connection in enumerate(list(self._held)):
+                connection.release(_SPREAD_SECONDS * number / total)
             self._send(b"200 OK", b"application/json", b"{}")
         elif b"Respond at once" in body:
             delays, self._delays = self._delays, Delays()
@@ -39,11 +44,11 @@ class ReleasedConnection(Connection):
         super()._begin(waits)
         (self._held.add if waits else self._held.discard)(self)
 
-    def release(self) -> None:
-        """The first token of the stream is due."""
+    def release(self, seconds: float) -> None:
+        """The first token of the stream is due in so many seconds."""
         if self._later is not None and self._due is not None:
             self._later.cancel()
-            self._due()
+            self._later = asyncio.get_running_loop().call_later(seconds, self._due)
 
 
 async def serve(port: int, tls_port: int, certificate: str, key: str) -> None:

@@ -23,7 +23,7 @@ class SlowModel:
         self._http.put("/delays", json={"first_token": first_token}).raise_for_status()
 
     def release(self) -> None:
-        """The streams that wait begin now."""
+        """The streams that wait begin within ten seconds, one after another."""
         self._http.put("/release").raise_for_status()
 
     def close(self) -> None:
