@@ -163,7 +163,8 @@ class Person:
             return True
 
     def _saw(self, what: str) -> None:
-        self.seen.append(f"{time.monotonic() - self.begun:.1f} s {what}")
+        if not (self.seen and self.seen[-1].endswith(f" s {what}")):  # once, however often it is repeated
+            self.seen.append(f"{time.monotonic() - self.begun:.1f} s {what}")
 
     def _headers(self) -> dict[str, str]:
         self.tokens.append(self.token())

@@ -16,15 +16,17 @@ from cluster.chaos.chaos_round import ChaosRounds
 from cluster.chaos.chaos_run import ChaosRound
 from cluster.chaos.disturbance import Disturbance
 from cluster.chaos.invariants import violations
-from cluster.chaos.leaks import found_leaks, running_runs
+from cluster.chaos.leaks import found_leaks, left_over
 from cluster.chaos.step_table import PAGE, step_table, written
 from cluster.cluster import PEOPLE, Cluster, cluster
 from sandbox.faults.faults import Fault
 
 _OUT: Final = Console(highlight=False, soft_wrap=True)
 _NAMES: Final = PEOPLE[2:]
-_SLOW: Final = Fault(latency=0.3)
-_SLOW_SERVICES: Final = ("idaas.token", "developer_api", "amap", "function_compute")
+_SLOW: Final = {"idaas.token": 0.3, "developer_api": 0.3, "amap": 0.6, "function_compute": 0.8}
+"""Seconds that a service takes for each request."""
+_STRUCK: Final = 0.8
+"""The part of a round in which the strike may be; afterwards most chats have ended."""
 _WHOLE: Final = 25
 """Rounds from which the table of the documentation is made."""
 
@@ -51,8 +53,7 @@ async def _run(number: int, seed: int, *, verbose: bool) -> int:
         played, found = await _play(rounds, number, verbose=verbose)
         asked = played[0].runs[0].asked if played else ""
         at_the_end = await asyncio.to_thread(found_leaks, running, rounds.tokens, asked)
-        if left := await asyncio.to_thread(running_runs, running.postgres):
-            at_the_end.append(f"{left} runs are still running in the database")
+        at_the_end += await asyncio.to_thread(left_over, running.postgres)
         for each in at_the_end:
             _OUT.print(each, markup=False)
         found += len(at_the_end)
@@ -76,7 +77,7 @@ async def _play(rounds: ChaosRounds, number: int, *, verbose: bool) -> tuple[Seq
         if each:
             played.append(result)
         else:
-            width = took
+            width = took * _STRUCK
         wrong = violations(result)
         found += len(wrong)
         _OUT.print(_line(result, took), markup=False)
@@ -97,9 +98,9 @@ def _line(result: ChaosRound, took: float) -> str:
 def _slow_down(running: Cluster) -> None:
     """Gives each step of a run a width."""
     cloud = running.sandbox.cloud
-    cloud.settings.model_first_token_delay, cloud.settings.model_token_delay = 0.3, 0.02
-    for service in _SLOW_SERVICES:
-        cloud.faults.set(service, _SLOW)
+    cloud.settings.model_first_token_delay, cloud.settings.model_token_delay = 0.4, 0.015
+    for service, seconds in _SLOW.items():
+        cloud.faults.set(service, Fault(latency=seconds))
 
 
 if __name__ == "__main__":

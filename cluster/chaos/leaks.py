@@ -12,7 +12,10 @@ from tests.databases.postgres_process import PostgresProcess, programs
 from tests.security.secrecy.canaries import leaks, secrets_of
 
 _BYTES: Final = re.compile(r"\\\\x([0-9a-f]+)")
-_RUNNING: Final = "SELECT count(*) FROM idaas_agent.threads WHERE status = 'running'"
+_LEFT: Final = {
+    "runs are running": "SELECT count(*) FROM idaas_agent.threads WHERE status = 'running'",
+    "approvals are open": "SELECT count(*) FROM idaas_agent.approvals WHERE status = 'open'",
+}
 
 
 def found_leaks(cluster: Cluster, tokens: Iterable[str], known: str) -> list[str]:
@@ -28,11 +31,11 @@ def found_leaks(cluster: Cluster, tokens: Iterable[str], known: str) -> list[str
     return found
 
 
-def running_runs(postgres: PostgresProcess) -> int:
-    """How many runs the database still shows as running."""
+def left_over(postgres: PostgresProcess) -> list[str]:
+    """What the database shows as going on, although everybody has their answer."""
     with psycopg.connect(postgres.url) as connection:
-        row = connection.execute(_RUNNING).fetchone()
-    return int(row[0]) if row else 0
+        counted = {what: connection.execute(query).fetchone() for what, query in _LEFT.items()}
+    return [f"{row[0]} {what} in the database" for what, row in counted.items() if row and row[0]]
 
 
 def _places(cluster: Cluster) -> Iterator[tuple[str, str]]:
