@@ -133,6 +133,8 @@ class Conversations:
                 await self._end_expired_pause(run)
             elif thread.status not in ("interrupted", "failed", "running"):
                 raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
+            elif thread.status != "running":  # it may have been cut off when it had asked
+                await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
             window = await self._begin_run(run)
             return Begun(input={"messages": without_unfinished(window)})
 

@@ -6,18 +6,25 @@ from typing import Any
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT
 from agent.errors.error_codes import AgentCode
+from agent.runs.run_end import Paused
 from identity.errors import UnavailableError
 from tests.agent.conversations.processes import ALICE, THREAD, HangingService, ProcessOf, human, in_brief
+from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+
+PAY = calls(("pay", {"amount": 5}))
 
 
 class DatabaseThatGoesAway(SqliteDatabase):
-    """While it is `away`, no run can store anything."""
+    """While it is `away`, or after `most` times, no run can store anything."""
 
     away = False
+    most = 100
 
     async def batches(self, work: Any) -> Any:
-        if self.away:
+        self.most -= 1
+        if self.away or self.most < 0:
             raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
         return await super().batches(work)
 
@@ -41,3 +48,24 @@ async def test_run_whose_end_could_not_be_stored_can_be_continued_at_the_next_he
     assert in_brief(await one.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
     await (await one.conversations.continue_(ALICE, THREAD, streaming=True)).task
     assert in_brief(await one.transcript())[-1] == ("ai", "done")
+
+
+async def test_approval_of_a_run_whose_pause_could_not_be_stored_is_withdrawn_when_it_is_continued(
+    process: ProcessOf, tmp_path: Path
+) -> None:
+    bank = EchoService("bank", pay="paid")
+    bank.policies = {"pay": ToolPolicy(Effect.WRITE, ApprovalMode.ASK)}
+    database = DatabaseThatGoesAway(tmp_path / "conversations.db")
+    database.most = 2  # the beginning, and the message that calls the tool
+    one = process([PAY, PAY, DONE], bank, database=database)
+    run = await one.conversations.start(ALICE, THREAD, [human("pay ann")], streaming=True)
+    await run.task
+    [lost] = await one.conversations.open_approvals(ALICE.principal)
+    database.most = 100
+    await one.conversations.heartbeat.beat()
+    again = await one.conversations.continue_(ALICE, THREAD, streaming=True)
+    await again.task
+    assert isinstance(again.outcome, Paused)
+    [asked] = again.outcome.pending
+    [opened] = await one.conversations.open_approvals(ALICE.principal)
+    assert opened.request.id == asked.request.id != lost.request.id
