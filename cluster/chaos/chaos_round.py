@@ -19,7 +19,7 @@ from cluster.person import Person, Step
 
 _BEGIN_SECONDS: Final = 3.0
 """Within so many seconds everybody begins."""
-_DECIDE_SECONDS: Final = 1.5
+_DECIDE_SECONDS: Final = 3.0
 """Within so many seconds a person answers an approval."""
 _MOST_SECONDS: Final = 120.0
 _APPROVERS: Final = 2
