@@ -25,6 +25,10 @@ _OUT: Final = Console(highlight=False, soft_wrap=True)
 _NAMES: Final = PEOPLE[2:]
 _SLOW: Final = {"idaas.token": 0.3, "developer_api": 0.3, "amap": 0.6, "function_compute": 0.8}
 """Seconds that a service takes for each request."""
+_VARIABLES: Final = {
+    "AUDIT_REQUIRED": "true",  # else a killed process loses the records of its last moment
+    "CONVERSATIONS_KEY_FILE": "",  # in clear, so that the search for leaks can read them
+}
 _STRUCK: Final = 0.8
 """The part of a round in which the strike may be; afterwards most chats have ended."""
 _WHOLE: Final = 25
@@ -46,8 +50,7 @@ def main() -> int:
 
 async def _run(number: int, seed: int, *, verbose: bool) -> int:
     _OUT.print("starting the sandbox, PostgreSQL, Redis and two replicas …")
-    # Conversations in clear, so that the search for leaks can read them.
-    async with cluster(variables={"CONVERSATIONS_KEY_FILE": ""}) as running:
+    async with cluster(variables=_VARIABLES) as running:
         _slow_down(running)
         rounds = ChaosRounds(running, _NAMES, seed, datetime.now(UTC).date())
         played, found = await _play(rounds, number, verbose=verbose)
