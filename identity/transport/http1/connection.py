@@ -111,18 +111,14 @@ class Connection(asyncio.Protocol):
         """Passes data on to the response; data without a request ends the connection."""
         try:
             received = data if self._tls is None else self._decrypted(self._tls, data)
-            if not received:
-                return
-            response = self._current()
-            response.feed(received)
+            if received:
+                self._feed(self._current(), received)
         except (MalformedResponseError, ssl.SSLError) as error:
             self._fail(error)
             self.abort()
             return
-        if self._reading and response.buffered > _HIGH_WATER:
-            self._reading = False
-            self._transport.pause_reading()
-        self._wake()
+        if self._tls is not None and self._tls.ended:
+            self._transport.close()  # a server that ends TLS may wait for the client to close
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the response; if it is not complete, its reader receives the error."""
@@ -141,6 +137,13 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """For the event loop: the server reads again."""
         self._writable = True
+        self._wake()
+
+    def _feed(self, response: ResponseParser, data: bytes) -> None:
+        response.feed(data)
+        if self._reading and response.buffered > _HIGH_WATER:
+            self._reading = False
+            self._transport.pause_reading()
         self._wake()
 
     def _write(self, data: bytes) -> None:

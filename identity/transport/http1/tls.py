@@ -18,6 +18,8 @@ class Tls:
         self._object: Final = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self.ready = False
         """Whether the handshake is complete and the certificate verified."""
+        self.ended = False
+        """Whether the server has ended TLS (close_notify): nothing follows."""
 
     def begin(self) -> None:
         """Makes the first message of the handshake."""
@@ -32,6 +34,7 @@ class Tls:
         try:
             while part := self._object.read(_READ_BYTES):
                 received.append(part)
+            self.ended = True
         except ssl.SSLWantReadError:
             pass
         return received[0] if len(received) == 1 else b"".join(received)
