@@ -34,7 +34,7 @@ class IdentityCode(ErrorCode):
             cause="the run was continued later, by another process or after the access token of its owner "
             "had expired, and has no access token that can be used",
             remedy="let the owner of the run sign in and continue it; if it repeats, check that all "
-            "processes have the same SEAL_KEY_FILE",
+            "processes have the same keys for sealed callers",
             person="The agent needs you to sign in again before it can go on. Sign in, and continue",
         ),
     )

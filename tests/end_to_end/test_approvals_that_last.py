@@ -63,8 +63,10 @@ def applied(sandbox: Sandbox) -> int:
 
 
 @pytest.mark.promise("threads-are-private")
-async def test_leave_is_applied_for_after_alice_approves_on_another_device(start_agent, sandbox) -> None:
-    agent = await start_agent("Human")
+async def test_leave_is_applied_for_after_alice_approves_on_another_device(
+    start_agent, sandbox, tmp_path: Path
+) -> None:
+    agent = await start_agent("Human", CONVERSATIONS_URL=f"sqlite:///{tmp_path}/conversations.db")
     phone, laptop = (
         Device(agent.http, agent.origin, sandbox.access_token("alice", jti=device)) for device in ("1", "2")
     )

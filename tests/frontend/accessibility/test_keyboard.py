@@ -97,6 +97,7 @@ async def test_countdown_is_announced_near_its_end_only(
     assert announced[1] == "The time to decide is over. Nothing was called."
 
     lasting_agent.sandbox.clock.advance(610)  # for the agent, too
+    await page.clock.resume()
     lasting_agent.will_say(AIMessage("Hello."))
     await ask(page, "And now?")  # a new question, which declines nothing
     await expect(prose(page)).to_have_text("Hello.")

@@ -17,7 +17,7 @@ MOMENTS = 60
 
 def in_flight(client) -> int:
     """The requests for which `client` takes a connection to be in use."""
-    return sum(pool.in_flight for pool in client._transport._pools)
+    return client._transport._use.in_use
 
 
 async def outcomes(agent, caller, question) -> list[bool]:
