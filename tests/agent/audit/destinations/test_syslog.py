@@ -18,7 +18,7 @@ from agent.syslog_address import SyslogAddress
 from identity.errors import AuditError
 from sandbox.certificates import kept_certificates
 from tests.agent.audit.audit_lines import event, put_lines, records_of
-from tests.agent.audit.destinations.syslog_server import DatagramServer, StreamServer
+from tests.agent.audit.destinations.syslog_server import DatagramServer, StreamServer, refusing_port
 
 pytestmark = pytest.mark.promise("on-record")
 
@@ -119,12 +119,11 @@ def test_connection_that_the_server_closed_is_replaced_before_a_line_is_sent():
 
 @pytest.mark.parametrize("scheme", ["tcp", "unix"])
 def test_server_that_is_away_is_a_failure_that_names_the_address(tmp_path, scheme):
-    with StreamServer() as server:
-        port = server.port
-    target = syslog(f"tcp://127.0.0.1:{port}" if scheme == "tcp" else f"unix://{tmp_path}/log")
-    with pytest.raises(OSError, match=r"syslog (tcp://127\.0\.0\.1:|unix:)") as caught:
-        target.append([])
-    assert caught.value.errno in (errno.ECONNREFUSED, errno.ENOENT)
+    with refusing_port() as port:
+        target = syslog(f"tcp://127.0.0.1:{port}" if scheme == "tcp" else f"unix://{tmp_path}/log")
+        with pytest.raises(OSError, match=r"syslog (tcp://127\.0\.0\.1:|unix:)") as caught:
+            target.append([])
+        assert caught.value.errno in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def test_udp_server_that_is_away_is_noticed_when_the_system_reports_it():
@@ -150,49 +149,46 @@ async def until(log: AuditLog, *, works: bool) -> None:
 
 
 async def test_log_survives_an_absent_server_and_its_chain_is_whole(tmp_path):
-    with StreamServer() as server:
-        port = server.port
-    log = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, capacity=2, retry_seconds=0.001)
-    await until(log, works=False)
-    for number in range(5):
-        await log.record(event(f"call_{number}"))
-    with StreamServer(port=port) as server:
-        received = server.receive(5)
-        await until(log, works=True)
-        await log.aclose()
-        collected = tmp_path / "collected.jsonl"
-        put_lines(collected, [text.strip() for text in texts(received.result())])
-    records = records_of(collected)
-    assert [record["event"] for record in records] == [
-        "audit_started",
-        "tool_call",
-        "tool_call",
-        "audit_resumed",
-        "audit_ended",
-    ]
-    assert records[3]["lost"] == 3
-    assert verify([collected]).findings == []
+    with refusing_port() as port:
+        log = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, capacity=2, retry_seconds=0.001)
+        await until(log, works=False)
+        for number in range(5):
+            await log.record(event(f"call_{number}"))
+        with StreamServer(port=port) as server:
+            received = server.receive(5)
+            await until(log, works=True)
+            await log.aclose()
+            collected = tmp_path / "collected.jsonl"
+            put_lines(collected, [text.strip() for text in texts(received.result())])
+        records = records_of(collected)
+        assert [record["event"] for record in records] == [
+            "audit_started",
+            "tool_call",
+            "tool_call",
+            "audit_resumed",
+            "audit_ended",
+        ]
+        assert records[3]["lost"] == 3
+        assert verify([collected]).findings == []
 
 
 async def test_absent_server_delays_no_other_log(tmp_path, caplog):
-
-    with StreamServer() as server:
-        port = server.port
-    file = tmp_path / "audit.jsonl"
-    absent = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, retry_seconds=60)
-    logs = SeveralLogs(AuditLog(AuditFile(file), required=True), [absent])
-    for number in range(3):
-        await logs.record(event(f"call_{number}"))
-    await until(absent, works=False)
-    with pytest.raises(AuditError):
-        await logs.check()
-    await logs.aclose()
-    assert len(records_of(file)) == 5
-    assert "the audit log ends without 3 records" in caplog.text
-    assert (logs.records, logs.failures > 0, logs.lost) == (3, True, 0)
-    assert [record.levelno for record in caplog.records if "cannot be written" in record.message] == [
-        logging.ERROR
-    ]
+    with refusing_port() as port:
+        file = tmp_path / "audit.jsonl"
+        absent = AuditLog(syslog(f"tcp://127.0.0.1:{port}"), logged=False, retry_seconds=60)
+        logs = SeveralLogs(AuditLog(AuditFile(file), required=True), [absent])
+        for number in range(3):
+            await logs.record(event(f"call_{number}"))
+        await until(absent, works=False)
+        with pytest.raises(AuditError):
+            await logs.check()
+        await logs.aclose()
+        assert len(records_of(file)) == 5
+        assert "the audit log ends without 3 records" in caplog.text
+        assert (logs.records, logs.failures > 0, logs.lost) == (3, True, 0)
+        assert [record.levelno for record in caplog.records if "cannot be written" in record.message] == [
+            logging.ERROR
+        ]
 
 
 async def test_record_that_the_required_log_refuses_is_in_no_log(tmp_path):
