@@ -1,4 +1,4 @@
-"""Threads: kept by owner, one run at a time, listed by one indexed query."""
+"""Threads: kept by owner, one run at a time."""
 
 import asyncio
 import json
@@ -7,45 +7,14 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.store.thread import Thread, owner_of
+from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 from tests.agent.conversations.conftest import NewDatabase
-
-ALICE = owner_of(Principal("https://idaas.example", "user_alice"))
-BOB = owner_of(Principal("https://idaas.example", "user_bob"))
-
-
-class Clock:
-    """Advances by a second at each look."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def threads(database: Database, clock: Clock) -> ThreadStore:
-    return ThreadStore(database, clock=clock)
-
-
-async def asked(threads: ThreadStore, thread_id: str, *texts: str, owner: str = ALICE) -> None:
-    """A thread with one finished run for each question."""
-    for number, text in enumerate(texts):
-        run = f"run-{thread_id}-{number}"
-        await threads.begin_run(owner, thread_id, run, "process", messages=[HumanMessage(text)])
-        await threads.end_run(owner, thread_id, run, "idle", [AIMessage(f"Answer to {text}")])
+from tests.agent.conversations.store.stored_threads import ALICE, BOB, Clock, asked
 
 
 def texts(messages: list) -> list[str]:
@@ -235,40 +204,6 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     assert texts(await threads.window(ALICE, "t", 1000)) == ["One", "Answer to One"]
     with pytest.raises(ThreadNotFoundError):
         await threads.restore(ALICE, "t")
-
-
-async def test_list_has_pages_in_the_order_of_the_last_change(threads: ThreadStore) -> None:
-    for number in range(7):
-        await asked(threads, f"t{number}", f"Question {number}")
-    await asked(threads, "t2", "Again")
-    found: list[Thread] = []
-    cursor = None
-    while True:
-        page, cursor = await threads.list(ALICE, limit=3, before=cursor)
-        found += page
-        if cursor is None:
-            break
-    assert [thread.id for thread in found] == ["t2", "t6", "t5", "t4", "t3", "t1", "t0"]
-    assert await threads.list(ALICE, limit=7) == (found, None)
-
-
-async def test_search_finds_titles_in_whatever_case_and_over_pages(threads: ThreadStore) -> None:
-    for number, title in enumerate(["Leave", "Salary", "my LEAVE plan", "Straße", "请假"]):
-        await threads.open(ALICE, f"t{number}", title)
-    page, cursor = await threads.list(ALICE, limit=1, search="leave")
-    assert [thread.title for thread in page] == ["my LEAVE plan"]
-    rest, end = await threads.list(ALICE, limit=1, search="leave", before=cursor)
-    assert ([thread.title for thread in rest], end) == (["Leave"], None)
-    for text, title in (("STRASSE", "Straße"), ("假", "请假")):
-        [found] = (await threads.list(ALICE, limit=5, search=text))[0]
-        assert found.title == title
-    assert await threads.list(ALICE, limit=5, search="100%_") == ([], None)
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "MS4wL2E_", "bmFuLyE", "ä", "1/a"])
-async def test_cursor_that_is_none_is_a_value_error(threads: ThreadStore, cursor: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - of several causes
-        await threads.list(ALICE, limit=5, before=cursor)
 
 
 async def test_all_threads_of_one_owner_are_deleted(threads: ThreadStore) -> None:
