@@ -5,7 +5,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 import pytest
 
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.redis_process import RedisProcess
+from tests.loopback import answers, free_port
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
@@ -85,7 +84,7 @@ class Aegra:
 
     def start(self, *, workers: int = 0, wait: bool = True, **variables: str) -> AegraProcess:
         """Another process, with `workers`."""
-        port = _free_port()
+        port = free_port()
         given = self.environment | {"WORKER_COUNT": str(workers), "PORT": str(port)} | variables
         command = [str(PYTHON), "-m", "uvicorn", "aegra_api.main:app", "--host", "127.0.0.1"]
         with (self.folder / f"log-{port}").open("wb") as log:
@@ -95,7 +94,7 @@ class Aegra:
         started = AegraProcess(self.folder, port, process)
         self.processes.append(started)
         deadline = time.monotonic() + 60
-        while wait and not _answers(started.url):
+        while wait and not answers(started.url):
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(started.log[-4000:])
             time.sleep(0.1)  # another process: there is no event to wait for
@@ -117,18 +116,6 @@ def seal_key(folder: Path, name: str = "seal-key") -> Path:
     file = folder / name
     file.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     return file
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/ok", timeout=5).status_code == 200
-    return False
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
+
+from tests.loopback import answers, free_port
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
@@ -41,22 +41,10 @@ class Server:
         return routes
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/ok", timeout=5).status_code == 200
-    return False
-
-
 @contextlib.contextmanager
 def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Server]:
     """`langgraph dev` with the project's `langgraph.json`, under Human identity, in `folder`."""
-    port = _free_port()
+    port = free_port()
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -74,7 +62,7 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         try:
             url = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + 60
-            while not _answers(url):
+            while not answers(url):
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail((folder / "log").read_text(errors="replace")[-4000:])
                 time.sleep(0.1)  # another process: there is no event to wait for
