@@ -7,6 +7,8 @@ class RawServer:
     def __init__(self):
         self.connections = asyncio.Queue()
         self.port = 0
+        # Python 3.13 closes the connection of a writer that no test refers to any more.
+        self._writers = []
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -15,12 +17,15 @@ class RawServer:
 
     async def __aexit__(self, *_):
         self._server.close()
+        for writer in self._writers:
+            writer.close()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}/"
 
     async def _accept(self, reader, writer):
+        self._writers.append(writer)
         self.connections.put_nowait((reader, writer))
 
     async def request(self):
