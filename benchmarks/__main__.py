@@ -17,7 +17,7 @@ from benchmarks.report.machine import machine
 from benchmarks.report.measurement import FULL, QUICK, Figure
 from benchmarks.report.table import HEADER, as_json, markdown, row_lines
 from benchmarks.rows import MODULES
-from benchmarks.servers.process import ROOT
+from benchmarks.servers.processes.process import ROOT
 
 NAMES = list(MODULES)
 DOCUMENTED_TABLE = ROOT / "docs" / "benchmarks.md"

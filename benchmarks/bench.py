@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 import httpx
 
 from benchmarks.report.measurement import Plan
-from benchmarks.servers.fork_server import ForkServer
-from benchmarks.servers.process import ROOT, ServerProcess, free_port, start_process
-from benchmarks.servers.slow_model_control import SlowModel
+from benchmarks.servers.processes.fork_server import ForkServer
+from benchmarks.servers.processes.process import ROOT, ServerProcess, free_port, start_process
+from benchmarks.servers.stand_ins.slow_model_control import SlowModel
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
@@ -43,15 +43,17 @@ class Bench:
 
     @property
     def stand_ins(self) -> ServerProcess:
-        """The stand-ins for the model, the MCP server and the enterprise service (`servers.stand_ins`)."""
+        """The model, the MCP server and the enterprise service (`servers.stand_ins.services`)."""
         return self._server(
-            "stand-ins", lambda port: [sys.executable, "-m", "benchmarks.servers.stand_ins", str(port)], {}
+            "stand-ins",
+            lambda port: [sys.executable, "-m", "benchmarks.servers.stand_ins.services", str(port)],
+            {},
         )
 
     @property
     def cloud(self) -> ServerProcess:
-        """IDaaS (`servers.cloud`); its URL is the plain-HTTP port, which has the control endpoint."""
-        arguments = [sys.executable, "-m", "benchmarks.servers.cloud", str(self._folder / "cloud")]
+        """IDaaS (`servers.stand_ins.cloud`); its URL is plain HTTP and has the control endpoint."""
+        arguments = [sys.executable, "-m", "benchmarks.servers.stand_ins.cloud", str(self._folder / "cloud")]
         return self._server(
             "cloud", lambda port: [*arguments, str(port), str(USERS)], {}, path="/__sandbox__/counters"
         )
@@ -75,7 +77,7 @@ class Bench:
         assert self.cloud
         tls_port = free_port()
         files = [str(self._folder / "cloud" / name) for name in ("localhost.pem", "localhost-key.pem")]
-        command = [sys.executable, "-m", "benchmarks.servers.slow_model"]
+        command = [sys.executable, "-m", "benchmarks.servers.stand_ins.slow_model"]
         server = self._server(
             "slow model", lambda port: [*command, str(port), str(tls_port), *files], {}, path="/waiting"
         )

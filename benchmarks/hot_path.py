@@ -19,7 +19,7 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, Endpoint, chat
 from benchmarks.report.measurement import Plan
-from benchmarks.servers.process import ROOT, ServerProcess
+from benchmarks.servers.processes.process import ROOT, ServerProcess
 
 _CHATS: Final = {
     "chat": chat(),

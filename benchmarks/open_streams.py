@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.load.client import Connection
 from benchmarks.report.measurement import Figure, Target, at_most, series
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 MODEL_SECONDS: Final = 20.0
 """To the first token of requests that reach the model only when it has begun to respond to the others."""

@@ -31,7 +31,7 @@ from typing import Final
 import httpx
 import psutil
 
-from benchmarks.servers.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess, free_port
 from benchmarks.soak_client import SoakClient, SoakRequest
 
 CONNECTIONS: Final = 24
@@ -116,8 +116,8 @@ def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
             return server
 
         try:
-            outside = start("stand_ins", "PORT").url
-            cloud = start("cloud", str(folder), "PORT", str(users), path="/__sandbox__/counters")
+            outside = start("stand_ins.services", "PORT").url
+            cloud = start("stand_ins.cloud", str(folder), "PORT", str(users), path="/__sandbox__/counters")
             environment = json.loads((folder / "environment.json").read_text())
             variables = {key: value for key, value in environment.items() if not key.startswith("LEAVE_")} | {
                 "ACCESS_IDENTITY": "Human",
@@ -127,7 +127,7 @@ def agent_and_tokens(users: int) -> Iterator[tuple[MonitoredAgent, list[str]]]:
                 "AUDIT_LOG_FILE": str(folder / "audit.log"),
             }
             file = folder / "agent.json"
-            agent = start("monitored_agent", str(file), "PORT", path="/ready", **variables)
+            agent = start("agents.monitored_agent", str(file), "PORT", path="/ready", **variables)
             tokens = access_tokens(cloud, users)
             yield MonitoredAgent(agent, file), tokens
         finally:

@@ -13,7 +13,7 @@ from typing import Final
 from agent.commands.sandbox.page_config import PageGrant, sandbox_page_config
 from agent.server.page_server import page_application
 from agent.server.web_server import listen, web_server
-from benchmarks.servers.process import free_port
+from benchmarks.servers.processes.process import free_port
 from cluster.balancer import Balancer
 from cluster.replica import Replica
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.load.wrk import CONNECTIONS, Load, load, send_few
 from benchmarks.report.measurement import Figure, Plan, Target, interleave, series_of
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 PATH = "/openai/v1/chat/completions"
 

@@ -20,7 +20,7 @@ from agent.middleware.authentication import CALLER, Authentication
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.settings import Settings, read_settings
 from agent.telemetry.logs.log_setup import set_up_logging
-from benchmarks.servers.instant_model import InstantModel
+from benchmarks.servers.stand_ins.instant_model import InstantModel
 from graph import build
 from graph.context import AgentContext
 from graph.models.provider import ChatModelProvider

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from benchmarks.servers.process import free_port
+from benchmarks.servers.processes.process import free_port
 from cluster.balancer import Balancer
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -11,7 +11,7 @@ import httpx
 from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, Series, at_least, at_most, series
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 from tests.databases.postgres_process import postgres_process
 
 _THREADS: Final = 128

@@ -11,7 +11,7 @@ import uvloop
 from benchmarks.bench import Bench
 from benchmarks.in_process.micro import Timed, timed_async
 from benchmarks.report.measurement import Figure, Series, at_most, interleave, series
-from benchmarks.servers.row_server import row_server
+from benchmarks.servers.processes.row_server import row_server
 from identity.access_identity import AccessIdentity
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement

@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.load.client import send_sequentially
 from benchmarks.report.measurement import Figure, Series, at_most, interleave
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 _BODY = chat("Say little: tokens=3", stream=True)
 _REQUESTS = 3

@@ -10,7 +10,7 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.load.client import send_concurrently
 from benchmarks.report.measurement import Figure, Series, at_most, interleave
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 _REQUESTS = 200
 _EXCHANGES = "idaas:token.token_exchange"

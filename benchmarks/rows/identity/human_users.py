@@ -22,8 +22,8 @@ import psutil
 from benchmarks.bench import Bench
 from benchmarks.in_process.issuer import ISSUER, Issuer
 from benchmarks.report.measurement import Figure, Series, at_least, at_most, interleave, series
-from benchmarks.servers.instant_idaas import response_body
-from benchmarks.servers.row_server import row_server
+from benchmarks.servers.processes.row_server import row_server
+from benchmarks.servers.stand_ins.instant_idaas import response_body
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker

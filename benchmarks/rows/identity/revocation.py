@@ -20,7 +20,7 @@ from benchmarks.bench import Bench
 from benchmarks.in_process.issuer import Issuer
 from benchmarks.in_process.micro import Cases, Timed, micro, timed_async
 from benchmarks.report.measurement import Figure, at_most, series
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 from identity.revocation.revocation import Origin, Revocation, Target
 from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret

@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.load.wrk import Load, load, send_few
 from benchmarks.report.measurement import Figure, at_most, interleave, series_of
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 _CONNECTIONS = 4
 _LIFETIME = 2

@@ -10,7 +10,7 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.report.measurement import Figure, at_most, interleave, series_of
-from benchmarks.servers.timed_start import timed_start
+from benchmarks.servers.processes.timed_start import timed_start
 
 _IMPORTS: Final = "import fastapi, langgraph.graph; print(flush=True)"
 _BARE: Final = ["-m", "uvicorn", "benchmarks.peers.bare:app", "--factory", "--log-level", "warning", "--port"]

@@ -14,8 +14,8 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, chat
 from benchmarks.report.measurement import Figure, Plan, Series, at_most, interleave, series
 from benchmarks.report.plot import Points, exponent, growth_chart
-from benchmarks.servers.process import ROOT, ServerProcess
-from benchmarks.servers.row_server import row_server
+from benchmarks.servers.processes.process import ROOT, ServerProcess
+from benchmarks.servers.processes.row_server import row_server
 
 _IMAGES: Final = ROOT / "docs" / "images"
 _MESSAGES: Final = (1, 10, 100, 300, 1000)

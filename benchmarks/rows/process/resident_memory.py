@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.report.measurement import Figure, Series, at_most, interleave
-from benchmarks.servers.timed_start import timed_start
+from benchmarks.servers.processes.timed_start import timed_start
 
 _AGENT: Final = ["-c", "from agent.cli import main; main()", "serve", "--port"]
 _OWN_PACKAGES: Final = frozenset({"agent", "graph", "identity", "tools"})

@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 import psutil
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
 """`idaas-agent serve`, in a process that reports on itself: SIGUSR1 makes it write its task count to a file.
 
-python -m benchmarks.servers.monitored_agent FILE PORT
+python -m benchmarks.servers.agents.monitored_agent FILE PORT
 """
 
 import asyncio

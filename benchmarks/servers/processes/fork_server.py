@@ -1,6 +1,6 @@
 """For the quick mode: servers are forked from one process that has imported all modules.
 
-    python -m benchmarks.servers.fork_server
+    python -m benchmarks.servers.processes.fork_server
 
 reads a line of JSON for each server, `{"command", "environment", "log"}`, and prints its process id. A forked
 server behaves as usual but starts faster, so it is not used for measurements.
@@ -28,8 +28,8 @@ _MODULES: Final = (
     "benchmarks.peers.bare_langserve",
     "benchmarks.peers.demo",
     "benchmarks.peers.same_graph",
-    "benchmarks.servers.instant_agent",
-    "benchmarks.servers.slow_model",
+    "benchmarks.servers.agents.instant_agent",
+    "benchmarks.servers.stand_ins.slow_model",
     "sandbox.amap",
     "sandbox.control",
     "sandbox.developer_api",
@@ -47,7 +47,7 @@ class ForkServer:
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers.fork_server"],
+            [sys.executable, "-m", "benchmarks.servers.processes.fork_server"],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

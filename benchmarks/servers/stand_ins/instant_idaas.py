@@ -1,8 +1,8 @@
 """The token endpoint and Developer API of IDaaS without delay, as a minimal HTTP protocol on loopback.
 
-`python -m benchmarks.servers.instant_idaas PORT` serves it. Each token is different and about as long as
-those of IDaaS. Not checked: credentials and permissions. Every path but the token endpoint returns an API
-key.
+`python -m benchmarks.servers.stand_ins.instant_idaas PORT` serves it. Each token is different and about as
+long as those of IDaaS. Not checked: credentials and permissions. Every path but the token endpoint returns an
+API key.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.servers.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess, free_port
 
 _RETRY_SECONDS: Final = 0.002
 _MAX_SECONDS: Final = 60.0

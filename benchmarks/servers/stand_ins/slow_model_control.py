@@ -1,10 +1,10 @@
-"""Controls the slow model (`servers.slow_model`)."""
+"""Controls the slow model (`servers.stand_ins.slow_model`)."""
 
 from typing import Final
 
 import httpx
 
-from benchmarks.servers.process import ServerProcess
+from benchmarks.servers.processes.process import ServerProcess
 
 
 class SlowModel:

@@ -1,6 +1,6 @@
 """An MCP server that counts its requests; the number of its tools is in the URL.
 
-    python -m benchmarks.servers.many_tools PORT
+    python -m benchmarks.servers.stand_ins.many_tools PORT
 
 `/mcp/<number>` has that many tools. `GET /requests` returns the number of requests since the last `GET`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from benchmarks.servers.stand_ins import TOOL, Connection, Delays, mcp_response
+from benchmarks.servers.stand_ins.services import TOOL, Connection, Delays, mcp_response
 
 
 class CountingConnection(Connection):

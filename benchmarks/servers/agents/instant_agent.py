@@ -9,7 +9,7 @@ from agent.composition.agent import Agent
 from agent.server.garbage_collection import frozen_startup_objects
 from agent.settings.settings import read_settings
 from agent.telemetry.logs.log_setup import set_up_logging
-from benchmarks.servers.instant_model import InstantModel
+from benchmarks.servers.stand_ins.instant_model import InstantModel
 from graph.models.provider import ChatModelProvider
 
 

@@ -1,6 +1,6 @@
-"""The model of `stand_ins` over TLS, whose streams wait until they are released.
+"""The model of `services` over TLS, whose streams wait until they are released.
 
-    python -m benchmarks.servers.slow_model PORT TLS_PORT CERTIFICATE KEY
+    python -m benchmarks.servers.stand_ins.slow_model PORT TLS_PORT CERTIFICATE KEY
 
 The model is on `TLS_PORT`. On `PORT` are `PUT /delays` and `GET /waiting` as there, and `PUT /release`: the
 streams that wait begin within ten seconds, one after another. A question that contains "Respond at once" does
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks.servers.stand_ins import Connection, Delays
+from benchmarks.servers.stand_ins.services import Connection, Delays
 
 _SPREAD_SECONDS: Final = 10.0
 """From the first stream to the last one: people do not ask all at once."""

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.servers.process import ServerProcess, free_port
+from benchmarks.servers.processes.process import ServerProcess, free_port
 
 
 @contextmanager
 def row_server(name: str) -> Iterator[ServerProcess]:
-    """Runs `python -m benchmarks.servers.<name> PORT` until the block ends."""
+    """Runs `python -m benchmarks.servers.stand_ins.<name> PORT` until the block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", f"benchmarks.servers.{name}", str(port)]
+        command = [sys.executable, "-m", f"benchmarks.servers.stand_ins.{name}", str(port)]
         environment = {"PATH": os.environ.get("PATH", "")}
         server = ServerProcess(command, environment, port, Path(folder) / f"{name}.log")
         try:

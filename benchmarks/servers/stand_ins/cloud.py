@@ -1,6 +1,6 @@
 """IDaaS: the unchanged sandbox with many additional users.
 
-    python -m benchmarks.servers.cloud FOLDER PLAIN_PORT USERS
+    python -m benchmarks.servers.stand_ins.cloud FOLDER PLAIN_PORT USERS
 
 The users are `user0`, `user1`, …, with bob's rights. `environment.json` in the folder has the variables of an
 agent.

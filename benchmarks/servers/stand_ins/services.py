@@ -1,6 +1,6 @@
 """The model, an MCP server and the enterprise service as minimal protocols, which cost little processor time.
 
-    python -m benchmarks.servers.stand_ins PORT
+    python -m benchmarks.servers.stand_ins.services PORT
 
 `/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They respond immediately
 unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. `GET /waiting` is the number of the model's
