@@ -143,14 +143,22 @@ class SharedRedis:
 async def _time_limit(seconds: float) -> AsyncGenerator[None]:
     """Raises `TimeoutError` after `seconds`. If the event loop was late by then, a response that has arrived
     meanwhile is read first: a busy process does not take Redis for away.
+
+    A task that was cancelled meanwhile stays cancelled: at some steps the library loses the cancellation.
     """
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
-        try:
-            yield
-        finally:
-            timer.cancel()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - only a coroutine uses this
+    cancellations = task.cancelling()
+    try:
+        async with asyncio.timeout(None) as limit:
+            timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
+            try:
+                yield
+            finally:
+                timer.cancel()
+    finally:
+        if task.cancelling() > cancellations:
+            raise asyncio.CancelledError
 
 
 def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":

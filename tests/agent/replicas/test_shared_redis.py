@@ -54,6 +54,24 @@ async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
     await shared.aclose()
 
 
+async def test_cancelled_use_is_cancelled_at_every_step(redis: RedisProcess) -> None:
+    async def removed(client: Any) -> Any:
+        return await client.pipeline(transaction=False).zrem("set", "member").execute()
+
+    shared = shared_redis(redis)
+    cancelled = 0
+    for turns in range(40):
+        using = asyncio.create_task(shared.use(removed, 60.0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if using.cancel():
+            cancelled += 1
+            with pytest.raises(asyncio.CancelledError):
+                await using
+    assert cancelled
+    await shared.aclose()
+
+
 async def test_restart_between_two_uses_is_not_noticed(redis: RedisProcess) -> None:
     shared = shared_redis(redis)
     await shared.use(ping)
