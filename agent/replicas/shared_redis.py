@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from agent.errors.error_codes import AgentCode
+from agent.replicas.cancellation import kept_cancellation
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from identity.transport.pool_use import PoolUse
@@ -143,22 +144,15 @@ class SharedRedis:
 async def _time_limit(seconds: float) -> AsyncGenerator[None]:
     """Raises `TimeoutError` after `seconds`. If the event loop was late by then, a response that has arrived
     meanwhile is read first: a busy process does not take Redis for away.
-
-    A task that was cancelled meanwhile stays cancelled: at some steps the library loses the cancellation.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None  # noqa: S101 - only a coroutine uses this
-    cancellations = task.cancelling()
-    try:
+    loop = asyncio.get_running_loop()
+    with kept_cancellation():
         async with asyncio.timeout(None) as limit:
             timer = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + _GRACE_SECONDS))
             try:
                 yield
             finally:
                 timer.cancel()
-    finally:
-        if task.cancelling() > cancellations:
-            raise asyncio.CancelledError
 
 
 def _pool(address: str, cafile: str | None) -> "BlockingConnectionPool":

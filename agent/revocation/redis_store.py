@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from agent.replicas.cancellation import kept_cancellation
 from agent.revocation.store import StoreError
 from identity.revocation.revocation import Revocation, from_json, to_json
 from identity.secrets.secret import Secret
@@ -96,8 +97,9 @@ class RedisStore:
 
 async def _done(command: object, seconds: float = _SECONDS) -> Any:  # noqa: ANN401 - what Redis returns
     try:
-        async with asyncio.timeout(seconds):
-            return await cast(Awaitable[Any], command)
+        with kept_cancellation():
+            async with asyncio.timeout(seconds):
+                return await cast(Awaitable[Any], command)
     except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
         message = f"Redis failed ({type(error).__name__})"
         raise StoreError(message) from None

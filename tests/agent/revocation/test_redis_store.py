@@ -32,6 +32,25 @@ async def received(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocat
         return set(await anext(changes))
 
 
+async def test_cancelled_reading_is_cancelled_at_every_step(redis: RedisProcess) -> None:
+    async def read(reader: RedisStore) -> None:
+        async for _ in reader.changes():
+            pass
+
+    cancelled = 0
+    for turns in range(60):
+        reader = store(redis)
+        reading = asyncio.create_task(read(reader))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        done, _ = await asyncio.wait([reading], timeout=10)
+        assert done, f"cancelled after {turns} turns of the event loop"
+        cancelled += reading.cancelled()
+        await reader.aclose()
+    assert cancelled == 60
+
+
 async def test_revocations_are_stored_and_sent_to_agents_of_one_audience(
     redis: RedisProcess,
 ) -> None:
