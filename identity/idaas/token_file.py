@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from identity.secrets.bounded_file import read_bounded_file
 from identity.secrets.secret import Secret
 
 _MAX_BYTES = 16_384
@@ -12,14 +13,8 @@ def read_token_file(path: Path) -> Secret:
 
     Raises `ValueError`, without the token, if there is no usable one.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        detail = f"cannot be read: {reason}"
-        raise ValueError(detail) from None
+    content = read_bounded_file(path, _MAX_BYTES)
     token = content.decode("ascii", "replace").strip()
-    if len(content) > _MAX_BYTES or not token or not token.isascii() or not token.isprintable():
+    if not token or not token.isascii() or not token.isprintable():
         raise ValueError("contains no token")
     return Secret(token)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from identity.secrets.bounded_file import read_bounded_file
+
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("idaas_agent.secret_file")
@@ -86,16 +88,7 @@ def parse_secret_lines(text: str) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        detail = f"cannot be read: {reason}"
-        raise ValueError(detail) from None
-    if len(content) > _MAX_BYTES:
-        detail = f"is larger than {_MAX_BYTES} bytes"
-        raise ValueError(detail)
+    content = read_bounded_file(path, _MAX_BYTES)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

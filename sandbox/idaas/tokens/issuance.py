@@ -1,7 +1,7 @@
-"""Turning a granted request into a token answer, and writing down what was decided."""
+"""Turning a granted request into a token answer, and recording what was decided."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from joserfc import jwt
 
@@ -60,55 +60,39 @@ class Attempt:
 def record_issued(cloud: Cloud, attempt: Attempt, minted: Minted) -> None:
     """A token was issued."""
     issued = minted.issued
-    cloud.events.add(
-        Event(
-            time=cloud.clock(),
-            event=attempt.event,
-            result="success",
-            client=issued.client_id,
-            authentication=attempt.authentication,
-            subject=issued.subject,
-            audience=issued.audience,
-            permissions=issued.permissions,
-            jti=issued.jti,
-            subject_jti=attempt.subject_jti,
-            request_id=attempt.request_id,
-        )
+    event = replace(
+        _event(cloud, attempt, "success"),
+        client=issued.client_id,
+        subject=issued.subject,
+        audience=issued.audience,
+        permissions=issued.permissions,
+        jti=issued.jti,
     )
+    cloud.events.add(event)
 
 
 def record_signed_in(cloud: Cloud, attempt: Attempt, permissions: tuple[str, ...]) -> None:
-    """A code or ID token was handed out, no access token yet."""
-    cloud.events.add(
-        Event(
-            time=cloud.clock(),
-            event=attempt.event,
-            result="success",
-            client=attempt.client_id,
-            subject=attempt.subject,
-            audience=attempt.audience,
-            permissions=permissions,
-            request_id=attempt.request_id,
-        )
-    )
+    """A code or ID token was issued, no access token yet."""
+    cloud.events.add(replace(_event(cloud, attempt, "success"), permissions=permissions))
 
 
 def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError, *, service: str = "idaas") -> None:
     """A request to `service` was refused. An expired credential is counted."""
     if refusal.expired:
         cloud.counters.expired_credential(service)
-    cloud.events.add(
-        Event(
-            time=cloud.clock(),
-            event=attempt.event,
-            result="failed",
-            client=attempt.client_id,
-            authentication=attempt.authentication,
-            subject=attempt.subject,
-            audience=attempt.audience,
-            subject_jti=attempt.subject_jti,
-            error=refusal.error,
-            reason=refusal.reason,
-            request_id=attempt.request_id,
-        )
+    event = _event(cloud, attempt, "failed")
+    cloud.events.add(replace(event, error=refusal.error, reason=refusal.reason))
+
+
+def _event(cloud: Cloud, attempt: Attempt, result: Literal["success", "failed"]) -> Event:
+    return Event(
+        time=cloud.clock(),
+        event=attempt.event,
+        result=result,
+        client=attempt.client_id,
+        authentication=attempt.authentication,
+        subject=attempt.subject,
+        audience=attempt.audience,
+        subject_jti=attempt.subject_jti,
+        request_id=attempt.request_id,
     )

@@ -1,10 +1,5 @@
 """The operations on JWTs of PAM, by the wire and by the vendor's SDK unchanged."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from sandbox.addresses import INSTANCE
@@ -92,18 +87,9 @@ def test_both_authorizations_are_required(sandbox, generate, machine) -> None:
     assert generate().json()["error"] == "access_denied"
 
 
-def test_the_sdk_generates_validates_revokes_and_lists(sandbox, pam) -> None:
+def test_the_sdk_generates_validates_revokes_and_lists(sandbox, sdk, pam) -> None:
     arguments = [sandbox.cloud.addresses.developer_api, INSTANCE, pam, SERVICE]
-    done = subprocess.run(  # noqa: S603  # our own script
-        [sys.executable, "-c", SDK_SESSION, *arguments],
-        env={**os.environ, "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = sdk(SDK_SESSION, *arguments)
     claims = sandbox.cloud.jwt_providers.claims(result["value"], "service_jwt", SERVICE)
     assert (claims["tier"], claims["exp"] - claims["iat"]) == ("gold", 60)
     assert (result["active"], result["same"]) == ([True, False, True], [True, True])

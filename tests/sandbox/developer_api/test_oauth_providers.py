@@ -1,10 +1,5 @@
 """OAuth tokens of PAM, with the user's consent, by the vendor's SDK unchanged and by the wire."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from sandbox.addresses import INSTANCE
@@ -52,18 +47,9 @@ def post(sandbox, client):
     return send
 
 
-def test_the_sdk_fetches_tokens_after_the_users_consent(sandbox, tokens) -> None:
+def test_the_sdk_fetches_tokens_after_the_users_consent(sandbox, sdk, tokens) -> None:
     arguments = [sandbox.cloud.addresses.developer_api, INSTANCE, *tokens]
-    done = subprocess.run(  # noqa: S603  # our own script
-        [sys.executable, "-c", SDK_SESSION, *arguments],
-        env={**os.environ, "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result, find = json.loads(done.stdout), sandbox.cloud.oauth_providers.by_value
+    result, find = sdk(SDK_SESSION, *arguments), sandbox.cloud.oauth_providers.by_value
     assert result["statuses"] == ["pending", "completed"]
     assert find(result["rooms"]).consumer == "app_agent01"
     assert find(result["calendar"]).consumer == "user_alice01"
