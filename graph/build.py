@@ -42,7 +42,7 @@ from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, called_services
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
 from identity.credentials.source import CredentialSource
 from identity.secrets.secret import Secret
 from tools.approval_policy import ApprovalMode
@@ -103,6 +103,7 @@ def build_graph(
         raise ValueError(fault)
     static_key = llm_api_key if isinstance(llm_api_key, Secret) else None
     required = requirements(services, access_identity, llm_api_key)
+    of_users = {name for name, each in required.items() if isinstance(each.credential, OAuthTokenRequirement)}
     callers = Callers(verifier, caller)
     service_credentials = ServiceCredentials(required, credentials, clock)
     audit = audit or AuditTrail(clock=clock)
@@ -111,11 +112,13 @@ def build_graph(
     gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
     questions = Questions(gate, audit)
     first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
-    following, consents = first, None
+    following: CallerOf = first
+    consents: Consents | None = None
     if approvals is not None:
         run_callers = RunCallers(callers, gate, questions, clock)
         first, following = run_callers.first, run_callers.next
-        consents = Consents(gate, questions, consent_urls) if consent_urls is not None else None
+        if consent_urls is not None:
+            consents = Consents(gate, questions, consent_urls, of_users if resume_values else ())
 
     def add_node(name: str, node: CallerNode, caller_of: CallerOf = following) -> None:
         graph.add_node(name, as_step(name, as_verified_caller(caller_of, node)))
@@ -145,7 +148,7 @@ def build_graph(
     )
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
-    graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, *names])
+    graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, "credentials", *names])
     budget = CallBudget(limits.run_calls)
     for service in services:
         node = ServiceNode(
@@ -166,7 +169,7 @@ def build_graph(
     targets = [APPROVALS, "credentials", *names, MODEL, END]
     graph.add_conditional_edges(MODEL, _after_model(gate, after_calls), targets)
     graph.add_conditional_edges(APPROVALS, _after_approvals(after_calls), targets)
-    steps = 4 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1)
+    steps = 5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
     # The channels that are streamed, returned and saved. LangGraph Server pickles them.
     compiled.stream_channels = [name for name in compiled.stream_channels_list if name != "credentials"]
@@ -182,7 +185,11 @@ Route: TypeAlias = Callable[[AgentState], list[str]]
 
 def _after_credentials(services: Sequence[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """The services that are called, all in one step; the model if no call is pending."""
+        """The services that are called, all in one step; the model if no call is pending. `credentials`
+        again after an answer to the question for a consent.
+        """
+        if state.get("consenting"):
+            return ["credentials"]
         called = called_services(state)
         return [name for name in services if name in called] or [MODEL]
 

@@ -40,6 +40,8 @@ class AgentState(AgentInput, total=False):
     """Responses with tool calls in this run."""
     asking: bool
     """Whether the node `approvals` is visited again. It grants nothing."""
+    consenting: bool
+    """Whether the node `credentials` is visited again. It grants nothing."""
     unusable_answers: int
     """Resume values in succession that were no answer."""
     credentials: Annotated[RunCredentials, CredentialsChannel]

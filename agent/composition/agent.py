@@ -154,8 +154,12 @@ class Agent:
             calls=self.measures.calls,
             approval_seconds=settings.approval_seconds,
         )
+        self.consent_urls: Final = ConsentUrls(self.access, clock)
         self.graph: Final = build(
-            approvals=self.approvals, resume_values=resume_values, begun_calls=begun_calls
+            approvals=self.approvals,
+            resume_values=resume_values,
+            consent_urls=self.consent_urls,
+            begun_calls=begun_calls,
         )
         self.redis: Final = shared_redis(settings)
         """What the processes share; `None`: each works for itself."""
@@ -176,14 +180,13 @@ class Agent:
         self.conversations: Conversations | None = None
         """Runs of conversations; `None` if they are not stored."""
         if storage is not None:
-            consent_urls = ConsentUrls(self.access, clock)
-            graph = build(approvals=storage.approvals, consent_urls=consent_urls)
+            graph = build(approvals=storage.approvals, consent_urls=self.consent_urls)
             self.conversations = composed_conversations(
                 settings,
                 storage,
                 self.runs,
                 graph,
-                consent_urls=consent_urls,
+                consent_urls=self.consent_urls,
                 clock=clock,
                 measures=self.measures.runs,
                 redis=self.redis,

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent.errors.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
 from agent.langgraph_server.admission.thread_runs import ThreadRuns
+from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
 from agent.langgraph_server.server_agent import agent_of_this_loop
@@ -118,6 +119,7 @@ app: Final = Starlette(
     middleware=[
         Middleware(CrossOrigin),
         Middleware(RouteGuard),
+        Middleware(ConsentAddresses),
         Middleware(ThreadProtocol),
         Middleware(ThreadRuns),
     ]

@@ -1,7 +1,7 @@
 """The URLs at which users allow the use of their accounts, in the memory of the process.
 
 Only the user may see such a URL: an account that another person connects there becomes theirs. So it is in no
-checkpoint, message or database. Another process obtains it again.
+checkpoint, message or database; a reference may be in its place. Another process obtains it again.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,11 @@ from identity.secrets.secret import Secret
 from tools.service import Access
 
 _CAPACITY: Final = 10_000
+
+
+def url_reference(approval_id: str) -> str:
+    """What refers to the URL of an open approval. It opens nothing, and only its user receives the URL."""
+    return f"consent-url:{approval_id}"
 
 
 class ConsentUrls:

@@ -2,7 +2,7 @@
 
 `action_requests` and `review_configs` are LangChain's (`HumanInTheLoopMiddleware`); the arguments are there
 twice, because Agent Inbox reads `arguments`. `approval` is the record. The value is saved in the checkpoint
-and sent to every reader of the thread, so it contains no URL of a consent.
+and sent to every reader of the thread, so it contains no URL of a consent, but what refers to it.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,19 @@ _DESCRIPTIONS: Final = {
 }
 
 
-def interrupt_value(pending: PendingApproval) -> dict[str, Any]:
-    """The value for `langgraph.types.interrupt`: JSON, without a secret."""
+def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[str, Any]:
+    """The value for `langgraph.types.interrupt`: JSON, without a secret.
+
+    `url` stands for the URL of a consent, where the clients of LangGraph Server read it
+    (`graph.approvals.consent_urls.url_reference`).
+    """
     request, arguments = pending.request, dict(pending.arguments)
     name = request.tool or request.kind.value
     description = _DESCRIPTIONS[request.kind].format(
         tool=request.tool, service=request.service, effect=request.effect
     )
+    if url is not None:
+        description += f" Open this address, allow the access, and then approve: {url}"
     action = {
         "name": name,
         "args": arguments,
@@ -42,6 +48,8 @@ def interrupt_value(pending: PendingApproval) -> dict[str, Any]:
     review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
     approval = {**approval_members(request), "principal": principal}
+    if url is not None:
+        approval["url"] = url
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
 
 
@@ -53,6 +61,7 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     """
     members = dict(value["approval"])
     principal, identity = members.pop("principal"), members.pop("access_identity")
+    members.pop("url", None)
     request = ApprovalRequest(
         kind=ApprovalKind(members.pop("kind")),
         effect=Effect(members.pop("effect")),

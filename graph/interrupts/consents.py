@@ -3,12 +3,15 @@
 An answer grants nothing: IDaaS decides whether the user has consented, when the credential is obtained again.
 """
 
+from collections.abc import Container, MutableMapping
+from typing import Final, TypeAlias
+
 from langgraph.runtime import Runtime
 
-from graph.approvals.answer import parse_answer
-from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.answer import Answer, parse_answer
+from graph.approvals.consent_urls import ConsentUrls, url_reference
 from graph.approvals.gate import ApprovalGate
-from graph.approvals.record import ApprovalKind, ApprovalStatus, PendingApproval
+from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.context import AgentContext
 from graph.credentials.run_credentials import UnavailableCredential
 from graph.interrupts.pending_call import pending_call
@@ -17,46 +20,105 @@ from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
+from identity.error_codes import IdentityCode
 from identity.errors import AgentError, ConsentRequiredError, CredentialError
+
+Outcome: TypeAlias = Credential | UnavailableCredential | AgentError
+"""Of obtaining the credential of a service."""
+
+_NOT_GIVEN: Final = "the user has not given the consent"
 
 
 class Consents:
     """Asks for consents in runs that are kept."""
 
-    def __init__(self, gate: ApprovalGate, questions: Questions, urls: ConsentUrls) -> None:
+    def __init__(
+        self,
+        gate: ApprovalGate,
+        questions: Questions,
+        urls: ConsentUrls,
+        by_resume_values: Container[str] = (),
+    ) -> None:
+        """Of the services `by_resume_values`, LangGraph's resume values are the answers, and the interrupt
+        contains a reference to the URL; of the others, answers are given in the context.
+        """
         self._gate = gate
         self._questions = questions
         self._urls = urls
+        self._by_resume_values = by_resume_values
 
-    async def settled(
+    async def settle(
         self,
-        service: str,
-        outcome: Credential | UnavailableCredential | AgentError,
+        outcomes: MutableMapping[str, Outcome],
         state: AgentState,
         caller: VerifiedAccessToken,
         runtime: Runtime[AgentContext],
-    ) -> Credential | UnavailableCredential | AgentError:
-        """`outcome` of obtaining the credential of a called `service`; pauses the run if it requires consent.
+    ) -> bool:
+        """Settles the `outcomes` of called services; pauses the run at the first that requires consent.
 
-        If the user declines or the time is over, it is an error without the URL.
+        If the user declines or the time is over, the outcome is an error without the URL. True if a resume
+        value of LangGraph was read: then the node is visited again, so that each task of LangGraph has one
+        interrupt, and no value is read twice. Outcomes that still require consent are removed until then.
         """
+        for name, outcome in list(outcomes.items()):
+            request = self._request(name, state, caller, runtime)
+            if request is None:
+                continue
+            given = given_answer(runtime, request)
+            settled, value_was_read = await self._settled(request, outcome, given, caller)
+            outcomes[name] = settled
+            if value_was_read:
+                waiting = [each for each, left in outcomes.items() if isinstance(left, ConsentRequiredError)]
+                for each in waiting:
+                    del outcomes[each]
+                return True
+        return False
+
+    async def _settled(
+        self, request: ApprovalRequest, outcome: Outcome, given: object, caller: VerifiedAccessToken
+    ) -> tuple[Outcome, bool]:
+        """What becomes of `outcome`, and whether a resume value was read. `given` is the context's answer."""
+        service = request.service
+        waits, is_resumed = isinstance(outcome, ConsentRequiredError), service in self._by_resume_values
+        if not waits and given is None and not is_resumed:
+            return outcome, False
+        known = await self._gate.known(request)
+        if known is not None and known.status is not ApprovalStatus.OPEN:
+            return _not_given(service) if waits else outcome, False
+        if known is None and not waits:
+            return outcome, False
+        answer, value_was_read = parse_answer(given, request.id) if known else None, False
+        if not _declines(answer) and (waits or given is None):
+            shown = known.request if known else request
+            if isinstance(outcome, ConsentRequiredError):
+                self._urls.keep(shown, outcome.authorization_url)
+            value, value_was_read = await self._pause(shown, caller, asked=known is not None), True
+            answer = parse_answer(value, request.id) if known and is_resumed else None
+        if _declines(answer):
+            await self._questions.decide(request, None, caller)
+            return _not_given(service), value_was_read
+        if not waits:
+            await self._questions.decide(request, request.digest, caller)
+        return outcome, value_was_read
+
+    def _request(
+        self, service: str, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
+    ) -> ApprovalRequest | None:
+        """The question about a called `service`; `None` if it is not called, or the run is not kept."""
         call = next((call for call, name in accepted_calls(state) if name == service), None)
         pending = call and pending_call(state, call, service, caller, runtime)
         if pending is None or pending.conversation is None:
-            return outcome
-        request = self._gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
-        given = given_answer(runtime, request)
-        if isinstance(outcome, Credential) and given is not None:
-            await self._questions.decide(request, request.digest, caller)
-        if not isinstance(outcome, ConsentRequiredError):
-            return outcome
-        known = await self._gate.known(request)
-        if known is None or known.status is ApprovalStatus.OPEN:
-            answer = parse_answer(given, request.id) if known else None
-            if answer is None or answer.approved:
-                request = known.request if known else request
-                self._urls.keep(request, outcome.authorization_url)
-                while True:  # a resume value of LangGraph is no consent
-                    await self._questions.pause(PendingApproval(request, {}), caller, asked=known is not None)
-            await self._questions.decide(request, None, caller)
-        return CredentialError(outcome.code, "the user has not given the consent", service=service)
+            return None
+        return self._gate.requests.of_call(pending, ApprovalKind.CONSENT_REQUIRED)
+
+    async def _pause(self, request: ApprovalRequest, caller: VerifiedAccessToken, *, asked: bool) -> object:
+        url = url_reference(request.id) if request.service in self._by_resume_values else None
+        return await self._questions.pause(PendingApproval(request, {}), caller, asked=asked, url=url)
+
+
+def _declines(answer: Answer | None) -> bool:
+    return answer is not None and not answer.approved
+
+
+def _not_given(service: str) -> CredentialError:
+    return CredentialError(IdentityCode.CONSENT_REQUIRED, _NOT_GIVEN, service=service)

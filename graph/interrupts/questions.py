@@ -42,16 +42,21 @@ class Questions:
         self._audit = audit
 
     async def pause(
-        self, shown: PendingApproval, caller: VerifiedAccessToken | None, *, asked: bool
+        self,
+        shown: PendingApproval,
+        caller: VerifiedAccessToken | None,
+        *,
+        asked: bool,
+        url: str | None = None,
     ) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one.
 
         `asked` is whether the user has seen the question before. It is kept only if the run pauses: a value
-        that arrives together with the question is no answer to it.
+        that arrives together with the question is no answer to it. `url` refers to the URL of a consent.
         """
         request = shown.request
         try:
-            return interrupt(interrupt_value(shown))
+            return interrupt(interrupt_value(shown, url))
         except GraphInterrupt:
             if not asked:
                 step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from graph.context import AgentContext
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
-from graph.interrupts.consents import Consents
+from graph.interrupts.consents import Consents, Outcome
 from graph.node_error import MODEL, error_of_node
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import called_services
@@ -52,7 +52,7 @@ class CredentialsNode:
             name: self._service_credentials.of(caller, name, state)
             for name in self._service_credentials.requirements
         }
-        resolved: dict[str, Credential | UnavailableCredential | AgentError] = {}
+        resolved: dict[str, Outcome] = {}
         missing: list[str] = []
         for name in self._needed(state, credentials):
             if (known := credentials[name].known()) is not None:
@@ -62,13 +62,11 @@ class CredentialsNode:
         if missing:
             outcomes = await asyncio.gather(*(self._obtain(name, credentials[name]) for name in missing))
             resolved.update(zip(missing, outcomes, strict=True))
-        if self._consents is not None:
-            for name, outcome in resolved.items():
-                resolved[name] = await self._consents.settled(name, outcome, state, caller, runtime)
         for name, outcome in resolved.items():
             if isinstance(outcome, AuditError) or (name == MODEL and isinstance(outcome, AgentError)):
                 raise outcome
-        return {
+        again = self._consents is not None and await self._consents.settle(resolved, state, caller, runtime)
+        update: dict[str, Any] = {
             "credentials": RunCredentials(
                 {
                     name: UnavailableCredential.of(outcome) if isinstance(outcome, AgentError) else outcome
@@ -76,6 +74,9 @@ class CredentialsNode:
                 }
             )
         }
+        if again or state.get("consenting"):
+            update["consenting"] = again
+        return update
 
     def _needed(self, state: AgentState, credentials: Mapping[str, ServiceCredential]) -> list[str]:
         """The names of what the next step needs, of those that require a credential."""

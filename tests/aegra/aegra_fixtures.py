@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.aegra.aegra_process import Aegra, aegra
+from tests.agent.langgraph_server.langgraph_process import calendar_service
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
 
@@ -34,6 +35,7 @@ def aegra_server(
     """A server, and one worker."""
     running, _ = running_sandbox
     folder = tmp_path_factory.mktemp("aegra")
-    with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:
+    variables = calendar_service(running, folder)
+    with aegra(running, folder, aegra_postgres, aegra_redis, variables) as started:
         started.start(workers=1)
         yield started

@@ -7,7 +7,11 @@ import time
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import Credential
-from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
+from identity.credentials.requirement import (
+    ApiKeyRequirement,
+    CredentialRequirement,
+    OAuthTokenRequirement,
+)
 from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, AgentError
@@ -61,7 +65,11 @@ class Vault:
     async def obtain(
         self, requirement: CredentialRequirement, access_identity: AccessIdentity, caller
     ) -> Credential:
-        name = requirement.identifier if isinstance(requirement, ApiKeyRequirement) else requirement.scope
+        match requirement:
+            case ApiKeyRequirement(identifier=name) | OAuthTokenRequirement(provider=name):
+                pass
+            case _:
+                name = requirement.scope
         owner = "machine" if access_identity is AccessIdentity.MACHINE else caller.principal.subject
         self.obtained.append((name, owner))
         if name in self.hang:

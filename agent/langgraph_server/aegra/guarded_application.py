@@ -17,6 +17,7 @@ from agent.langgraph_server.aegra.aegra_routes import PUBLIC, allows
 from agent.langgraph_server.aegra.aegra_threads import AegraThreads
 from agent.langgraph_server.aegra.own_threads import OwnThreads
 from agent.langgraph_server.aegra.run_requests import RunRequests
+from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
 from agent.langgraph_server.route_guard import RouteGuard
@@ -39,7 +40,7 @@ class GuardedApplication(FastAPI):
         inner = super().build_middleware_stack()
         threads = AegraThreads(inner)
         checked = OwnThreads(ThreadProtocol(RunRequests(inner, threads), threads=threads), threads)
-        guarded = RouteGuard(Admitting(checked), public=PUBLIC, allows=allows)
+        guarded = RouteGuard(ConsentAddresses(Admitting(checked)), public=PUBLIC, allows=allows)
         return InForce(CrossOrigin(guarded), self._fault)
 
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
 
 ROOT = Path(__file__).resolve().parents[3]
+_CALENDAR_TOOLS = '''
+def service(calendar, settings):
+    @calendar.tool
+    async def calendar_list(http) -> str:
+        """Lists the events of the user's calendar."""
+        return (await http.get("events")).text
+'''
 
 
 class Server:
@@ -39,6 +46,21 @@ class Server:
         """Its real route table (`tests/agent/langgraph_server/langgraph_dev.py`)."""
         routes: list[str] = json.loads((self.folder / "routes.json").read_text())
         return routes
+
+
+def calendar_service(sandbox: Any, folder: Path) -> dict[str, str]:
+    """The variables of an agent with a service that requires consent; its files are in `folder`."""
+    (folder / "calendar_tools.py").write_text(_CALENDAR_TOOLS)
+    (folder / "services.toml").write_text(
+        f"""[services.calendar]
+type = "http"
+url = "{sandbox.cloud.addresses.calendar_url}"
+python = "calendar_tools.py:service"
+oauth_token = {{ provider = "calendar" }}
+access_identity = "Human"
+"""
+    )
+    return {"SERVICES_FILE": str(folder / "services.toml")}
 
 
 @contextlib.contextmanager
@@ -92,5 +114,6 @@ def langgraph_server(
         yield request.getfixturevalue("aegra_server")
         return
     running, _ = running_sandbox
-    with langgraph_dev(running, tmp_path_factory.mktemp("langgraph")) as server:
+    folder = tmp_path_factory.mktemp("langgraph")
+    with langgraph_dev(running, folder, **calendar_service(running, folder)) as server:
         yield server

@@ -29,6 +29,16 @@ def test_value_is_read_back(request_of: RequestOf) -> None:
         assert pending_of(interrupt_value(pending)) == pending
 
 
+def test_value_with_a_reference_to_the_url_of_a_consent_is_read_back_without_it(
+    request_of: RequestOf,
+) -> None:
+    pending = PendingApproval(request_of(kind=ApprovalKind.CONSENT_REQUIRED), {})
+    value = interrupt_value(pending, "consent-url:1")
+    assert value["approval"]["url"] == "consent-url:1"
+    assert value["action_requests"][0]["description"].endswith("consent-url:1")
+    assert pending_of(value) == pending
+
+
 def test_url_of_a_consent_is_not_in_the_value(request_of: RequestOf) -> None:
     request = request_of(kind=ApprovalKind.CONSENT_REQUIRED)
     value = interrupt_value(

@@ -15,7 +15,7 @@ from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
-from identity.credentials.requirement import AccessTokenRequirement
+from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
 from tests.graph.approvals.conftest import NOW
@@ -49,10 +49,11 @@ class Bank:
     options: dict[str, Any] = field(default_factory=dict)
     now: float = NOW
     thread: str = "run1"
+    credential: CredentialRequirement = SCOPE
 
     def __post_init__(self) -> None:
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
-        self.service = EchoService("bank", SCOPE, pay="paid", transfer="sent", balance="12")
+        self.service = EchoService("bank", self.credential, pay="paid", transfer="sent", balance="12")
         self.service.policies = dict(POLICIES)
         self.bench = Bench(
             self.turns,

@@ -4,61 +4,26 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.approvals.consent_urls import ConsentUrls
-from graph.approvals.record import ApprovalKind, PendingApproval
-from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
-from identity.access_identity import AccessIdentity
-from identity.access_token.verified_access_token import VerifiedAccessToken
+from graph.approvals.record import ApprovalKind, ApprovalStatus
 from identity.error_codes import IdentityCode
-from identity.errors import ConsentRequiredError, UnreachableError
+from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.interrupts.bank import SCOPE, Bank, result_of
-from tests.graph.scripted_model import DONE, calls
+from tests.graph.interrupts.bank import result_of
+from tests.graph.interrupts.foreign_bank import LOOK, PROVIDER, URL, ForeignBank, required, saved
+from tests.graph.scripted_model import DONE
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")
 
-LOOK = calls(("balance", {}))
-URL = "https://idaas.example/consent?state=canary"
-
-
-def required(url: str = URL) -> ConsentRequiredError:
-    return ConsentRequiredError(
-        IdentityCode.CONSENT_REQUIRED, "not allowed yet", authorization_url=Secret(url)
-    )
-
-
-class Foreign(Bank):
-    """The credential of the bank requires consent, until `consent` is called."""
-
-    def __post_init__(self) -> None:
-        self.urls = ConsentUrls(self.access, lambda: self.now)
-        self.options = {"consent_urls": self.urls, **self.options}
-        super().__post_init__()
-        self.bench.vault.failures[SCOPE.scope] = required()
-
-    def access(self, service: str, caller: VerifiedAccessToken) -> ServiceCredential:
-        requirement = ServiceRequirement(SCOPE, AccessIdentity.HUMAN)
-        return ServiceCredential(service, requirement, caller, self.bench.vault, None, lambda: self.now)
-
-    def consent(self) -> None:
-        del self.bench.vault.failures[SCOPE.scope]
-
-    async def shown(self, token: str = "alice-at") -> PendingApproval:
-        return await self.urls.shown(await self.waiting(), await self.bench.tokens.verify(Secret(token)))
-
-
-def saved(bank: Bank) -> str:
-    return repr((dict(bank.saver.storage), dict(bank.saver.writes), dict(bank.saver.blobs)))
-
 
 async def test_run_pauses_and_tries_again_after_the_consent() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     bank.now += 0.123456
     await bank.ask()
     pending = await bank.shown()
     assert (pending.request.kind, pending.request.service) == (ApprovalKind.CONSENT_REQUIRED, "bank")
     assert pending.url == Secret(URL)
-    assert [name for name, _ in bank.bench.vault.obtained].count(SCOPE.scope) == 1
+    assert [name for name, _ in bank.bench.vault.obtained].count(PROVIDER) == 1
     assert bank.service.calls == []
     bank.consent()
     messages = await bank.resume({pending.request.id: {"approved": True}})
@@ -67,14 +32,26 @@ async def test_run_pauses_and_tries_again_after_the_consent() -> None:
 
 
 async def test_run_goes_on_after_the_consent_without_an_answer() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     bank.consent()
     assert (await bank.resume())[-1].text == "done"
 
 
+async def test_user_who_has_consented_may_still_decline() -> None:
+    bank = ForeignBank([LOOK, DONE])
+    await bank.ask()
+    asked = (await bank.waiting()).request
+    bank.consent()
+    messages = await bank.resume({asked.id: {"approved": False}})
+    assert result_of(messages).text.startswith("consent_required: ")
+    state = await bank.store.get(asked.id, ALICE)
+    assert state is not None
+    assert (state.status, bank.service.calls) == (ApprovalStatus.REJECTED, [])
+
+
 async def test_answer_without_the_consent_grants_nothing() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     asked = await bank.waiting()
     for answer in ({"approved": True}, {"decisions": [{"type": "approve"}]}, "done", None):
@@ -86,7 +63,7 @@ async def test_answer_without_the_consent_grants_nothing() -> None:
 
 @pytest.mark.parametrize("declined", [True, False])
 async def test_call_fails_without_the_url_if_the_user_declines_or_the_time_is_over(declined: bool) -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     request = (await bank.waiting()).request
     bank.now += 0 if declined else SECONDS
@@ -98,7 +75,7 @@ async def test_call_fails_without_the_url_if_the_user_declines_or_the_time_is_ov
 
 
 async def test_url_is_neither_saved_nor_recorded() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     await bank.resume()
     assert (await bank.shown()).url is not None
@@ -107,29 +84,29 @@ async def test_url_is_neither_saved_nor_recorded() -> None:
 
 
 async def test_url_is_not_shown_to_another_user() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     assert (await bank.shown("bob-at")).url is None
     assert ("bob",) not in {owner[1:] for owner in bank.bench.vault.obtained}
 
 
 async def test_another_process_obtains_the_url_again() -> None:
-    before = Foreign([LOOK, DONE])
+    before = ForeignBank([LOOK, DONE])
     await before.ask()
-    after = Foreign([DONE], store=before.store, saver=before.saver)
-    after.bench.vault.failures[SCOPE.scope] = required("https://idaas.example/consent?state=second")
+    after = ForeignBank([DONE], store=before.store, saver=before.saver)
+    after.bench.vault.failures[PROVIDER] = required("https://idaas.example/consent?state=second")
     for _ in range(2):
         assert (await after.shown()).url == Secret("https://idaas.example/consent?state=second")
-    assert after.bench.vault.obtained == [(SCOPE.scope, "alice")]
+    assert after.bench.vault.obtained == [(PROVIDER, "alice")]
     after.urls = ConsentUrls(after.access, lambda: after.now)
-    after.bench.vault.failures[SCOPE.scope] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
+    after.bench.vault.failures[PROVIDER] = UnreachableError(IdentityCode.IDAAS_UNREACHABLE, "down")
     assert (await after.shown()).url is None
     after.consent()
     assert (await after.shown()).url is None
 
 
 async def test_question_is_on_record() -> None:
-    bank = Foreign([LOOK, DONE])
+    bank = ForeignBank([LOOK, DONE])
     await bank.ask()
     request = (await bank.waiting()).request
     bank.consent()
@@ -141,10 +118,10 @@ async def test_question_is_on_record() -> None:
 
 
 async def test_call_is_approved_before_its_consent_is_asked_for() -> None:
-    bank = Foreign()
+    bank = ForeignBank()
     await bank.ask()
     assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
-    assert SCOPE.scope not in {name for name, _ in bank.bench.vault.obtained}
+    assert PROVIDER not in {name for name, _ in bank.bench.vault.obtained}
     await bank.approve()
     assert (await bank.waiting()).request.kind is ApprovalKind.CONSENT_REQUIRED
     assert bank.paid == []
@@ -156,10 +133,10 @@ async def test_call_is_approved_before_its_consent_is_asked_for() -> None:
 async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() -> None:
     def withdraw_consent(_: object) -> AIMessage:
         bank.service.renew_first = True
-        bank.bench.vault.failures[SCOPE.scope] = required()
+        bank.bench.vault.failures[PROVIDER] = required()
         return LOOK.model_copy()
 
-    bank = Foreign([LOOK, withdraw_consent, DONE])
+    bank = ForeignBank([LOOK, withdraw_consent, DONE])
     bank.consent()
     messages = await bank.ask()
     results = [message.text for message in messages if isinstance(message, ToolMessage)]
@@ -169,6 +146,6 @@ async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() 
 
 
 async def test_run_that_is_not_kept_fails_with_the_url_for_its_user() -> None:
-    bank = Foreign([LOOK, DONE], options={"checkpointer": None})
+    bank = ForeignBank([LOOK, DONE], options={"checkpointer": None})
     messages = await bank.bench.ask()
     assert URL in result_of(messages).text

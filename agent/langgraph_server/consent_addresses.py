@@ -1,0 +1,113 @@
+"""Fills the URLs of consents into what LangGraph Server responds, for the users who give the consents.
+
+The server stores interrupts and sends them to every reader of a thread, so they contain a reference in place
+of the URL (`graph.approvals.consent_urls`). Here each reference to an open approval of the caller is replaced
+by the URL, and every other one by nothing. So the URL is in no checkpoint, row or queue of the server.
+"""
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent.langgraph_server.server_agent import agent_of_this_loop
+from agent.langgraph_server.token_references import VERIFIED
+from graph.approvals.consent_urls import url_reference
+from graph.approvals.record import ApprovalStatus, PendingApproval
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import AgentError
+from identity.secrets.secret import Secret
+
+UrlOf: TypeAlias = Callable[[str, VerifiedAccessToken], Awaitable[Secret | None]]
+"""The URL of an approval by its id, for a caller; `None` if there is none, or not for them."""
+
+_MARK: Final = url_reference("").encode()
+_REFERENCE: Final = re.compile(re.escape(_MARK) + rb"([0-9a-f]{32})")
+_BEGUN: Final = re.compile(re.escape(_MARK) + rb"[0-9a-f]{0,31}")
+
+
+async def url_of(approval_id: str, caller: VerifiedAccessToken) -> Secret | None:
+    """See `UrlOf`. If IDaaS or the approvals cannot be read now, there is none."""
+    agent = await agent_of_this_loop()
+    try:
+        state = agent.approvals and await agent.approvals.get(approval_id, caller.principal)
+        if not state or state.status_at(time.time()) is not ApprovalStatus.OPEN:
+            return None
+        return (await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)).url
+    except AgentError:
+        return None
+
+
+class ConsentAddresses:
+    """A pure ASGI middleware, inside of the route guard, which verifies the caller."""
+
+    def __init__(self, app: ASGIApp, *, url_of: UrlOf = url_of) -> None:
+        self._app = app
+        self._url_of = url_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes every request on, and fills its response."""
+        caller = scope.get(VERIFIED)
+        if caller is None:
+            await self._app(scope, receive, send)
+            return
+        # A compressed response could not be read.
+        headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+        response = _FilledResponse(send, lambda approval_id: self._url_of(approval_id, caller))
+        await self._app({**scope, "headers": headers}, receive, response.send)
+
+
+class _FilledResponse:
+    """A response with a known length is filled when it is whole, any other piece by piece."""
+
+    def __init__(self, send: Send, url_of: Callable[[str], Awaitable[Secret | None]]) -> None:
+        self._send = send
+        self._url_of = url_of
+        self._start: Message | None = None
+        self._held = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _length(message) is not None:
+            self._start = message
+        elif message["type"] == "http.response.body":
+            await self._body(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            await self._send(message)
+
+    async def _body(self, piece: bytes, *, more: bool) -> None:
+        self._held += piece
+        if more and self._start is not None:
+            return
+        end = _begun(self._held) if more else len(self._held)
+        ready, self._held = self._held[:end], self._held[end:]
+        filled = await self._filled(ready)
+        if self._start is not None:
+            if filled != ready:
+                others = [each for each in self._start["headers"] if each[0].lower() != b"content-length"]
+                self._start["headers"] = [*others, (b"content-length", b"%d" % len(filled))]
+            await self._send(self._start)
+            self._start = None
+        await self._send({"type": "http.response.body", "body": filled, "more_body": more})
+
+    async def _filled(self, body: bytes) -> bytes:
+        urls: dict[bytes, bytes] = {}
+        for reference in set(_REFERENCE.findall(body)):
+            url = await self._url_of(reference.decode("ascii"))
+            urls[reference] = b"" if url is None else json.dumps(url.reveal())[1:-1].encode()
+        return _REFERENCE.sub(lambda found: urls[found[1]], body) if urls else body
+
+
+def _length(start: Message) -> bytes | None:
+    return next((value for name, value in start["headers"] if name.lower() == b"content-length"), None)
+
+
+def _begun(body: bytes) -> int:
+    """Where a reference begins that may go on in the next piece; the length of `body` if there is none."""
+    for start in range(max(0, len(body) - len(_MARK) - 31), len(body)):
+        rest = body[start:]
+        if _MARK.startswith(rest) or _BEGUN.fullmatch(rest):
+            return start
+    return len(body)
