@@ -1,5 +1,9 @@
 """SERVICES_FILE: the kinds of credentials that a service may declare, and their faults."""
 
+import pytest
+from pydantic import ValidationError
+
+from agent.settings.services_file.credentials import CloudRoleDeclaration, OAuthTokenDeclaration
 from agent.settings.services_file.services_file import read_services_file
 from identity.credentials.http_auth.placement import Placement
 from identity.credentials.requirement import CloudRoleRequirement, IssuedJwtRequirement, OAuthTokenRequirement
@@ -85,3 +89,20 @@ issued_jwt = { provider = "p", audience = "a", claims = { sub = "bob" } }
 """)
     _, faults = read_services_file(file)
     assert ["audience" in faults[0], 'claim "sub"' in faults[1], len(faults)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        {"role": "acs:ram::\u0661:role/reader"},  # a digit of the Arabic script
+        {"role": "acs:ram::1:role/le\u00e7teur"},
+    ],
+)
+def test_arn_of_cloud_role_is_ascii(declaration):
+    with pytest.raises(ValidationError):
+        CloudRoleDeclaration.model_validate(declaration)
+
+
+def test_names_of_parameters_of_consents_are_ascii():
+    with pytest.raises(ValidationError):
+        OAuthTokenDeclaration(provider="calendar", parameters={"acc\u00e8s": "offline"})
