@@ -19,7 +19,6 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from openai import AsyncStream
-from pydantic import SecretStr
 
 from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
@@ -160,8 +159,13 @@ def _trace_context() -> dict[str, str]:
     return {} if context is None else {HEADER: context}
 
 
-NO_KEY: Final = SecretStr("an argument of each call")
-"""The client requires one. It is never sent."""
+async def no_key() -> str:
+    """The client requires a key. This one is never sent.
+
+    A function, because LangChain makes no synchronous client, with its own connections, for one that is
+    asynchronous.
+    """
+    return "an argument of each call"
 
 
 def _normalize_tool_calls(delta: dict[str, Any]) -> dict[str, Any]:

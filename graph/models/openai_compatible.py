@@ -4,7 +4,9 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from graph.models.chat_model import NO_KEY, ChatModel
+from openai import AsyncOpenAI
+
+from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
 from graph.models.provider import ChatModelProvider
 from identity.transport.pool_use import PoolUse
@@ -30,14 +32,17 @@ def openai_compatible(
     the service requests a wait (`Retry-After`) of more than 5 seconds.
     """
     use = PoolUse()
-    client = model_client(ssl_context, timeout, use=use)
+    http = model_client(ssl_context, timeout, use=use)
+    client = AsyncOpenAI(
+        base_url=base_url, api_key=no_key, http_client=http, timeout=timeout, max_retries=max_retries
+    )
     chat = ChatModel(
         model=model,
         base_url=base_url,
-        api_key=NO_KEY,
-        http_async_client=client,
-        timeout=timeout,
-        max_retries=max_retries,
+        api_key=no_key,
+        http_async_client=http,
+        root_async_client=client,
+        async_client=client,
         stream_usage=stream_usage,
         # Before Python 3.12 `asyncio.wait_for`, by which LangChain measures this, can swallow a cancellation:
         # a client that disconnects as a chunk arrives would leave the call running.
@@ -45,4 +50,4 @@ def openai_compatible(
         use_responses_api=False,
         extra_body=dict(extra_body) if extra_body else None,
     )
-    return ChatModelProvider(chat, tool_options=tool_options, close=client.aclose, pool_use=use)
+    return ChatModelProvider(chat, tool_options=tool_options, close=http.aclose, pool_use=use)

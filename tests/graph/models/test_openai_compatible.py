@@ -54,3 +54,9 @@ async def test_error_message_reaches_the_log_bounded_and_without_the_key(
     assert "canary" not in line
     assert "\n" not in line
     assert len(line) < 700
+
+
+async def test_no_synchronous_client_is_made(provider: ModelProvider) -> None:
+    chat = provider.chat
+    assert chat.root_async_client is not None
+    assert (chat.root_client, chat.client, chat.http_client) == (None, None, None)
