@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from identity.access_identity import AccessIdentity

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.federation.keys import kept_federation_keys

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from agent.cli import app
+from agent.commands.command_line import app
 
 
 def write_report(file: Path) -> None:

@@ -22,7 +22,7 @@ import psutil
 
 _MODULES: Final = (
     "agent.api.app",
-    "agent.cli",
+    "agent.commands.command_line",
     "agent.commands.serve",
     "agent.api.langserve.routes",
     "benchmarks.peers.bare_langserve",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from agent.audit.destinations.file import AuditFile
 from agent.audit.log import AuditLog
-from agent.cli import app
+from agent.commands.command_line import app
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.principal import Principal

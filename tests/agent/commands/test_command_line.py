@@ -14,7 +14,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer
 from tests.conftest import Sandbox
 

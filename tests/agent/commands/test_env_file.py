@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
 from agent.commands import terminal
+from agent.commands.command_line import app
 from agent.commands.sandbox.run_options import SandboxRunOptions
 
 

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from agent.commands.terminal import Terminal
 from agent.printable import printable, printable_json
 from tests.conftest import Sandbox

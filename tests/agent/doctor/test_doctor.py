@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from agent.packaging.agentrun import AgentRunOptions, Package, package_agentrun
 from agent.packaging.archive import write_zip
 from agent.packaging.enterprise_service import (

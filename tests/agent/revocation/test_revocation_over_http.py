@@ -11,7 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
 

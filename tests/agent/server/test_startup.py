@@ -103,3 +103,24 @@ def test_what_listens_and_what_adds_up_workers_imports_no_part_of_the_agent():
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
     assert found.stdout.split() == []
+
+
+UNUSED = {
+    *("aiosqlite", "psycopg", "redis", "prometheus_client"),  # opened, or switched on, by a setting
+    *("langgraph.checkpoint.sqlite", "langgraph.checkpoint.postgres"),
+    *("httpcore", "httpcore2"),  # the agent has connections of its own
+    *("openai.resources.chat", "sandbox.server"),
+}
+
+
+def test_agent_is_composed_without_libraries_that_its_settings_do_not_use(sandbox):
+    program = (
+        "import os, sys; from agent.server.startup import compose_agent;"
+        "from agent.settings.settings import read_settings;"
+        "compose_agent(read_settings(os.environ)); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, env=sandbox.environment, capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
+    imported = set(found.stdout.split())
+    assert {"langchain_openai", "langserve", "mcp"} <= imported
+    assert UNUSED & imported == set()

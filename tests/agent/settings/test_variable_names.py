@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from agent.commands.terminal import environment
 from agent.settings.settings import variables
 from agent.settings.variable_names import misspelt_variables

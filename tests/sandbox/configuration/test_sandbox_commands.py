@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.commands.command_line import app
 from sandbox.configuration.configuration import parse_configuration
 from sandbox.configuration.configuration_file import SandboxFile
 from sandbox.server.server import SandboxOptions, start_sandbox

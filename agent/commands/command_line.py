@@ -1,0 +1,43 @@
+"""The command line. Each command is a file of this folder; slow modules are imported when needed."""
+
+import importlib.metadata
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from agent.commands.access_token import token
+from agent.commands.audit.command import app as audit_app
+from agent.commands.chat import chat
+from agent.commands.doctor import doctor
+from agent.commands.package import app as package_app
+from agent.commands.package import trigger_jwks
+from agent.commands.revoke import revoke, unrevoke
+from agent.commands.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would print local variables
+    help="An AI agent that never acts without a known identity.",
+)
+if find_spec("sandbox") is not None:  # a deployed agent has none
+    from agent.commands.sandbox.run_sandbox import app as sandbox_app
+    from agent.commands.up import up
+
+    app.command()(up)
+    app.add_typer(sandbox_app, name="sandbox")
+for command in (serve, token, chat, doctor, revoke, unrevoke, trigger_jwks):
+    app.command()(command)
+app.add_typer(audit_app, name="audit")
+app.add_typer(package_app, name="package")
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """An AI agent that never acts without a known identity."""
+    if version:
+        typer.echo(importlib.metadata.version("idaas-agent"))
+        raise typer.Exit
