@@ -19,7 +19,8 @@ _PLATFORM: Final = urlsplit(METADATA_ENDPOINT).hostname
 class VariableGroup(BaseModel):
     """A group of variables. A field's variable is its name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Only the class that joins the groups validates, so no validator of one group is built.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def local_url(value: str) -> str:
