@@ -49,6 +49,11 @@ class PostgresProcess:
         password = f":{self.password}" if self.password else ""
         return f"postgresql://{_USER}{password}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running server; those of its connections are its children."""
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def create(self) -> None:
         """Makes the data and the database `conversations`, and starts the server."""
         if os.geteuid() == 0:  # initdb and the server refuse root

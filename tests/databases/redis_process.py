@@ -37,6 +37,12 @@ class RedisProcess:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when it accepts commands."""
         options = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
