@@ -17,6 +17,8 @@ from benchmarks.report.measurement import Plan
 from benchmarks.servers.processes.fork_server import ForkServer
 from benchmarks.servers.processes.process import ROOT, ServerProcess, free_port, start_process
 from benchmarks.servers.stand_ins.slow_model_control import SlowModel
+from tests.databases.postgres_process import PostgresProcess, postgres_process
+from tests.databases.redis_process import RedisProcess, redis_process
 
 USERS: Final = 4000
 _LIFETIME: Final = 3600
@@ -58,9 +60,11 @@ class Bench:
             "cloud", lambda port: [*arguments, str(port), str(USERS)], {}, path="/__sandbox__/counters"
         )
 
-    def agent(self, access_identity: str, *, workers: int = 1, **variables: str) -> ServerProcess:
+    def agent(
+        self, access_identity: str, *, workers: int = 1, replica: int = 1, **variables: str
+    ) -> ServerProcess:
         """`idaas-agent serve` after `/ready` and all late imports. One server for each set of arguments."""
-        name = " ".join(["agent", access_identity, str(workers), *variables.values()])
+        name = " ".join(["agent", access_identity, str(workers), str(replica), *variables.values()])
         command = [str(Path(sys.executable).with_name("idaas-agent"))]
         command += ["serve", "--workers", str(workers), "--port"]
         environment = self.agent_environment | variables | {"ACCESS_IDENTITY": access_identity}
@@ -70,6 +74,28 @@ class Bench:
             # This request triggers the late imports of the worker that handles it.
             httpx.get(f"{server.url}/openapi.json", trust_env=False, timeout=30)
         return server
+
+    @cached_property
+    def postgresql(self) -> PostgresProcess:
+        """An empty PostgreSQL that syncs its commits to disk."""
+        return self._stack.enter_context(postgres_process(fast=self.plan.quick))
+
+    @cached_property
+    def redis(self) -> RedisProcess:
+        """An empty Redis."""
+        (folder := self._folder / "redis").mkdir()
+        return self._stack.enter_context(redis_process(folder))
+
+    def replica(self, number: int, *, postgresql: str, redis: str) -> ServerProcess:
+        """One of the agents that share both, by their URLs, with limits that no load reaches."""
+        return self.agent(
+            "Machine",
+            replica=number,
+            CONVERSATIONS_URL=postgresql,
+            REDIS_URL=redis,
+            MAX_REQUESTS_PER_MINUTE="1000000",
+            MAX_CONCURRENT_RUNS="1000",
+        )
 
     @cached_property
     def tls_model(self) -> SlowModel:
@@ -154,6 +180,15 @@ class Bench:
         finally:
             self.control("DELETE", "faults")
             self._delay(first_token=0.0, token=0.0, mcp=0.0)
+
+    @contextmanager
+    def token_delay(self, seconds: float) -> Iterator[None]:
+        """Within the block the model takes `seconds` for each token of a stream."""
+        self._delay(token=seconds)
+        try:
+            yield
+        finally:
+            self._delay(token=0.0)
 
     def _delay(self, **seconds: float) -> None:
         self._http.put(f"{self.stand_ins.url}/delays", json=seconds).raise_for_status()

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.load.loaded_server import LoadedServer
 from benchmarks.load.wrk import CONNECTIONS, Load, load, send_few
 from benchmarks.report.measurement import Figure, Plan, Target, interleave, series_of
-from benchmarks.servers.processes.process import ServerProcess
 
 PATH = "/openai/v1/chat/completions"
 
@@ -20,7 +20,7 @@ def chat(question: str = "Say something.", *, stream: bool = False) -> dict[str,
 class Endpoint:
     """What is put under load. Peers do not check the token."""
 
-    server: ServerProcess
+    server: LoadedServer
     path: str
     body: dict[str, Any]
     tokens: Sequence[str] = ("static",)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.servers.processes.process import ServerProcess
+from benchmarks.load.loaded_server import LoadedServer
 
 _CONTENT = re.compile(rb'"(?:content|delta)":\s*"[^"]')  # of OpenAI or AG-UI
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -32,7 +32,7 @@ class Connection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, server: ServerProcess) -> "Connection":
+    async def open(cls, server: LoadedServer) -> "Connection":
         """Connects to `server`; sends nothing."""
         return cls(*await asyncio.open_connection("127.0.0.1", server.port))
 
@@ -107,7 +107,7 @@ def _is_complete(received: bytes) -> bool:
 
 
 def send_sequentially(
-    server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str]
+    server: LoadedServer, path: str, body: dict[str, Any], tokens: Sequence[str]
 ) -> list[ResponseTimes]:
     """Sends a request for each token, on one connection."""
 
@@ -121,7 +121,7 @@ def send_sequentially(
 
 
 def send_concurrently(
-    server: ServerProcess,
+    server: LoadedServer,
     path: str,
     body: dict[str, Any],
     tokens: Sequence[str],

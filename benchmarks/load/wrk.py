@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.load.client import send_concurrently
-from benchmarks.servers.processes.process import ServerProcess
+from benchmarks.load.loaded_server import LoadedServer
 
 CONNECTIONS = 32
 _MAX_SECONDS = 10
@@ -54,10 +54,11 @@ class Load:
     cpu_ms: float
     p50_ms: float
     p99_ms: float
+    requests: int
 
 
 def load(
-    server: ServerProcess,
+    server: LoadedServer,
     path: str,
     body: dict[str, Any],
     *,
@@ -94,18 +95,20 @@ def load(
     if report["failed"] or not number:
         fault = f"{report['failed']} of {number} requests to {path} failed"
         raise RuntimeError(fault)
-    return Load(number / report["seconds"], cpu_ms / number, report["p50"], report["p99"])
+    return Load(number / report["seconds"], cpu_ms / number, report["p50"], report["p99"], number)
 
 
 def send_few(
-    server: ServerProcess, path: str, body: dict[str, Any], tokens: Sequence[str], *, threads: int = 0
+    server: LoadedServer, path: str, body: dict[str, Any], tokens: Sequence[str], *, threads: int = 0
 ) -> Load:
     """Sends four requests at once without wrk, to check that they succeed."""
     before = server.cpu_seconds()
     few = [tokens[number % len(tokens)] for number in range(_QUICK_REQUESTS)]
     seconds = send_concurrently(server, path, body, few, in_threads=threads > 0)
     cpu = server.cpu_seconds() - before
-    return Load(_QUICK_REQUESTS / seconds, cpu * 1000 / _QUICK_REQUESTS, seconds * 1000, seconds * 1000)
+    milliseconds = seconds * 1000
+    cpu_ms = cpu * 1000 / _QUICK_REQUESTS
+    return Load(_QUICK_REQUESTS / seconds, cpu_ms, milliseconds, milliseconds, _QUICK_REQUESTS)
 
 
 def _lua(text: str) -> str:

@@ -12,7 +12,6 @@ from benchmarks.bench import Bench
 from benchmarks.load.chat import PATH, Endpoint, chat, compare
 from benchmarks.report.measurement import Figure, Series, at_least, at_most, series
 from benchmarks.servers.processes.process import ServerProcess
-from tests.databases.postgres_process import postgres_process
 
 _THREADS: Final = 128
 """Conversations of a round of load. Each gets its next message when the others have got theirs."""
@@ -30,11 +29,10 @@ def measure(bench: Bench) -> Iterator[Figure]:
     yield from _chats(bench, agent, 0.8, "stream, ", stream=True)
     yield _list(bench, agent, bench.new_users(1)[0])
     yield _written(bench, agent, bench.new_users(1)[0])
-    with postgres_process(fast=False) as server:
-        agent = bench.agent("Machine", CONVERSATIONS_URL=server.url)
-        yield from _chats(bench, agent, 0.6, "PostgreSQL, ")
-        yield _list(bench, agent, bench.new_users(1)[0], "PostgreSQL, ")
-        bench.stop(agent)
+    agent = bench.agent("Machine", CONVERSATIONS_URL=bench.postgresql.url)
+    yield from _chats(bench, agent, 0.6, "PostgreSQL, ")
+    yield _list(bench, agent, bench.new_users(1)[0], "PostgreSQL, ")
+    bench.stop(agent)
 
 
 def _chats(

@@ -1,1 +1,1 @@
-"""What the process costs: its start, its memory, its growth under load, its workers and its telemetry."""
+"""What the process costs: its start, memory, growth under load, telemetry, workers and replicas."""

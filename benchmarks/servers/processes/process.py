@@ -22,6 +22,16 @@ def free_port() -> int:
         return port
 
 
+def cpu_seconds(parent: psutil.Process) -> float:
+    """User and system time of a process and of its running children."""
+    total = 0.0
+    for process in [parent, *parent.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 StartProcess = Callable[[Sequence[str], Mapping[str, str], Path], psutil.Process]
 """Starts a command with an environment; its output goes to a file."""
 
@@ -69,12 +79,7 @@ class ServerProcess:
 
     def cpu_seconds(self) -> float:
         """User and system time of all its running processes."""
-        total = 0.0
-        for process in [self._process, *self._process.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                total += times.user + times.system
-        return total
+        return cpu_seconds(self._process)
 
     def memory_bytes(self) -> int:
         """Resident memory of all its processes; shared memory counts for each."""
