@@ -21,7 +21,7 @@ _NEEDS: Final = {
     "memory_gib": "memory of all replicas, GiB",
     "postgresql_transactions": "PostgreSQL, write transactions/s",
     "postgresql_rows": "PostgreSQL, rows written/s",
-    "postgresql_mib": "PostgreSQL, MiB written/s",
+    "postgresql_mib": "PostgreSQL, MiB of its log/s",
     "redis_commands": "Redis, commands/s",
     "redis_gib": "Redis, memory of events, GiB",
     "exchanges_with_affinity": "IDaaS, exchanges/s, a user's requests at one replica",

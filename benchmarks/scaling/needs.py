@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 from benchmarks.scaling.queueing import exponential, servers_needed
 
 _KIB: Final = 1024
+_MIB: Final = _KIB**2
 _GIB: Final = _KIB**3
+_EVENTS_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,29 @@ class Assumptions:
     """Of each response of the model; a turn with a tool has two."""
     tokens: float = 300
     tokens_a_second: float = 50
+    token_bytes: float = 4.5
     tool_seconds: float = 0.3
     wait_p99_seconds: float = 0.05
     """How long a turn may wait for its process."""
-    write_ahead: float = 2.0
-    """Bytes that PostgreSQL writes for one byte of a row, with its log and indexes."""
+
+    @property
+    def streaming_seconds(self) -> float:
+        """From the first to the last token of a turn."""
+        return self.tokens / self.tokens_a_second
+
+    @property
+    def run_seconds(self) -> float:
+        """From a question to the end of its answer."""
+        responses = self.first_token_seconds * (1 + self.tool_share)
+        return responses + self.tool_share * self.tool_seconds + self.streaming_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one process, measured. Times are milliseconds of its processor."""
+    """Of one process, measured. Times are milliseconds of its processor.
+
+    Those of PostgreSQL and Redis are counted on the wire, in the row `round_trips` of `docs/benchmarks.md`.
+    """
 
     turn_ms: float = 6.0
     """A streamed turn in a conversation in PostgreSQL, without its tokens."""
@@ -48,68 +63,107 @@ class Figures:
     run_kib: float = 180.0
     """An open run with a TLS connection to the model."""
     transactions: float = 2.0
-    """Of PostgreSQL for a plain turn; each response with calls and its results are two more."""
-    rows: float = 5.0
-    """Written by a plain turn: the thread twice, its run, two messages. A call of a tool: two messages."""
-    row_bytes: float = 700.0
-    redis_turn: float = 3.0
-    """Commands of Redis: the limit of requests, the place of a run, and its return."""
-    redis_flushes: float = 10.0
-    """Writes of a run's events a second, while it streams."""
-    redis_run_bytes: float = 60_000.0
+    """Of PostgreSQL for a plain turn."""
+    tool_transactions: float = 2.0
+    """More for a response with calls, and their results."""
+    rows: float = 4.0
+    """Written by a plain turn: the thread twice, and two messages."""
+    tool_rows: float = 4.0
+    """More for a call of a tool: the thread twice, and two messages."""
+    log_bytes: float = 2_300.0
+    """Of PostgreSQL's log for a plain turn of few words; each byte of an answer is one more."""
+    tool_log_bytes: float = 1_400.0
+    """More for a call of a tool."""
+    redis_turn: float = 15.0
+    """Commands of Redis: the limit of requests, the place of a run, and the keys of its events."""
+    redis_writes: float = 10.0
+    """Of a run's events a second, while it streams."""
+    redis_run_bytes: float = 25_000.0
     """Of the events of one run, kept for ten minutes."""
     credentials: float = 3.0
     """That a user needs for a turn under Human: for the credential store, the model and a service."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Needs:
     """What a number of employees needs at the peak. Rates are per second."""
 
     employees: int
-    turns: float
-    open_runs: float
-    processor_cores: float
-    replicas: int
-    memory_gib: float
-    postgresql_transactions: float
-    postgresql_rows: float
-    postgresql_mib: float
-    redis_commands: float
-    redis_gib: float
-    exchanges_with_affinity: float
-    exchanges_without: float
+    people: Assumptions = Assumptions()
+    agent: Figures = Figures()
+
+    @property
+    def turns(self) -> float:
+        """Questions that are asked."""
+        people = self.people
+        return self.employees * people.turns_a_day / (people.hours_a_day * 3600) * people.peak_factor
+
+    @property
+    def open_runs(self) -> float:
+        """By Little's law."""
+        return self.turns * self.people.run_seconds
+
+    @property
+    def processor_cores(self) -> float:
+        """That work for the agent."""
+        return self.turns * turn_seconds(self.people, self.agent)
+
+    @cached_property
+    def replicas(self) -> int:
+        """A replica is one process: it uses one core. There are two at least, so that one may fail."""
+        work = turn_seconds(self.people, self.agent)
+        return max(2, servers_needed(self.turns, exponential(work), work, self.people.wait_p99_seconds))
+
+    @property
+    def memory_gib(self) -> float:
+        """Of all replicas."""
+        resident = self.replicas * self.agent.resident_mib * _MIB
+        return (resident + self.open_runs * self.agent.run_kib * _KIB) / _GIB
+
+    @property
+    def postgresql_transactions(self) -> float:
+        """That write."""
+        return self._with_tools(self.agent.transactions, self.agent.tool_transactions)
+
+    @property
+    def postgresql_rows(self) -> float:
+        """Inserted or updated."""
+        return self._with_tools(self.agent.rows, self.agent.tool_rows)
+
+    @property
+    def postgresql_mib(self) -> float:
+        """Of its log; the tables themselves are written later, at checkpoints."""
+        turn = self.agent.log_bytes + self.people.tokens * self.people.token_bytes
+        return self._with_tools(turn, self.agent.tool_log_bytes) / _MIB
+
+    @property
+    def redis_commands(self) -> float:
+        """Those inside of scripts do not count."""
+        return self.turns * (self.agent.redis_turn + self.agent.redis_writes * self.people.streaming_seconds)
+
+    @property
+    def redis_gib(self) -> float:
+        """Of the events of the last ten minutes."""
+        return self.turns * _EVENTS_SECONDS * self.agent.redis_run_bytes / _GIB
+
+    @property
+    def exchanges_with_affinity(self) -> float:
+        """Credentials from IDaaS, if a user's requests go to one replica."""
+        return self.turns / self.people.session_turns * self.agent.credentials
+
+    @property
+    def exchanges_without(self) -> float:
+        """The same, if each request goes to any replica."""
+        return self.turns * _cold_share(self.replicas, self.people.session_turns) * self.agent.credentials
+
+    def _with_tools(self, turn: float, tool_call: float) -> float:
+        return self.turns * (turn + self.people.tool_share * tool_call)
 
 
 @cache
-def needs(employees: int, people: Assumptions = Assumptions(), agent: Figures = Figures()) -> Needs:
-    """A replica is one process: it uses one core. There are two at least, so that one may fail."""
-    turns = employees * people.turns_a_day / (people.hours_a_day * 3600) * people.peak_factor
-    work = turn_seconds(people, agent)
-    replicas = max(2, servers_needed(turns, exponential(work), work, people.wait_p99_seconds))
-    duration = (
-        people.first_token_seconds * (1 + people.tool_share)
-        + people.tool_share * people.tool_seconds
-        + people.tokens / people.tokens_a_second
-    )
-    open_runs = turns * duration
-    rows = agent.rows + 2 * people.tool_share
-    streaming = people.tokens / people.tokens_a_second
-    return Needs(
-        employees,
-        turns,
-        open_runs,
-        turns * work,
-        replicas,
-        (replicas * agent.resident_mib * _KIB + open_runs * agent.run_kib) * _KIB / _GIB,
-        turns * (agent.transactions + 2 * people.tool_share),
-        turns * rows,
-        turns * rows * agent.row_bytes * people.write_ahead / _KIB**2,
-        turns * (agent.redis_turn + agent.redis_flushes * streaming),
-        turns * 600 * agent.redis_run_bytes / _GIB,
-        turns / people.session_turns * agent.credentials,
-        turns * _cold_share(replicas, people.session_turns) * agent.credentials,
-    )
+def needs(employees: int) -> Needs:
+    """With the assumptions and figures of the document. Simulated once."""
+    return Needs(employees)
 
 
 def turn_seconds(people: Assumptions, agent: Figures) -> float:
