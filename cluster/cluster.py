@@ -26,7 +26,7 @@ _FRONTEND: Final = Path(__file__).resolve().parents[1] / "frontend"
 PEOPLE: Final = ("alice", "bob", "chen", "dara", "emil", "fatima", "goran", "hana", "ivan", "june")
 """Users of the sandbox: the built-in two, and those that the cluster adds."""
 
-_CONFIGURATION: Final = "\n".join(
+USERS: Final = "\n".join(
     f'[users.{name}]\npermissions = ["https://enterprise.sandbox.example|service.invoke"]\n'
     for name in PEOPLE[2:]
 )
@@ -85,7 +85,7 @@ async def cluster(
     """
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="idaas-agent-cluster-")))
-        (configuration := folder / "sandbox.toml").write_text(_CONFIGURATION)
+        (configuration := folder / "sandbox.toml").write_text(USERS)
         page_listener = parts.enter_context(listen("127.0.0.1", ports.page, "the page", "PAGE_PORT"))
         page = f"http://localhost:{page_listener.getsockname()[1]}"
         sandbox = parts.enter_context(

@@ -19,6 +19,8 @@ class Step(StrEnum):
     """Where a chat is, as its client sees it."""
 
     NOT_BEGUN = "not begun"
+    QUEUED = "queued"
+    """No process executes the run yet. Only clients of LangGraph's API see this."""
     THINKING = "credentials, model"
     CALLING = "calling a tool"
     ANSWERING = "answering"
@@ -59,6 +61,11 @@ class Person:
     """Of the conversation, by the latest event that has it."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """The first event has arrived."""
+
+    @property
+    def waits(self) -> bool:
+        """The run waits for an approval of this person."""
+        return self.interrupt is not None
 
     async def ask(self, text: str) -> None:
         """Returns when the run has ended, or waits for an approval."""

@@ -1,109 +1,83 @@
-"""`make chaos`: rounds of people who chat while replicas, PostgreSQL and Redis are killed and restarted."""
+"""`make chaos`: people chat while replicas, Aegra's workers, PostgreSQL and Redis are killed."""
 
 import argparse
 import asyncio
 import logging
+import signal
 import sys
-import time
-from collections.abc import Sequence
+import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import cycle
 from typing import Final
 
 from rich.console import Console
 
-from cluster.chaos.chaos_round import ChaosRounds
-from cluster.chaos.chaos_run import ChaosRound
-from cluster.chaos.disturbance import Disturbance
-from cluster.chaos.invariants import violations
-from cluster.chaos.leaks import found_leaks, left_over
+from cluster.chaos.aegra.aegra_stage import STRIKES as AEGRA_STRIKES
+from cluster.chaos.aegra.aegra_stage import aegra_stage
+from cluster.chaos.coverage import Coverage
+from cluster.chaos.part import Part, play
+from cluster.chaos.replicas.replica_stage import STRIKES as REPLICA_STRIKES
+from cluster.chaos.replicas.replica_stage import replica_stage
 from cluster.chaos.step_table import PAGE, step_table, written
-from cluster.cluster import PEOPLE, Cluster, cluster
-from sandbox.faults.faults import Fault
+from cluster.cluster import PEOPLE
+from cluster.person import Step
 
 _OUT: Final = Console(highlight=False, soft_wrap=True)
 _NAMES: Final = PEOPLE[2:]
-_SLOW: Final = {"idaas.token": 0.3, "developer_api": 0.3, "amap": 0.6, "function_compute": 0.8}
-"""Seconds that a service takes for each request."""
-_VARIABLES: Final = {
-    "AUDIT_REQUIRED": "true",  # else a killed process loses the records of its last moment
-    "CONVERSATIONS_KEY_FILE": "",  # in clear, so that the search for leaks can read them
-}
-_STRUCK: Final = 0.8
-"""The part of a round in which the strike may be; afterwards most chats have ended."""
-_WHOLE: Final = 25
-"""Rounds from which the table of the documentation is made."""
+_AT_REPLICAS: Final = tuple(step for step in Step if step is not Step.QUEUED)
+_AT_AEGRA: Final = tuple(step for step in Step if step is not Step.NOT_BEGUN)
+PARTS: Final = (
+    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS, 18, 18, 0)),
+    Part("aegra", aegra_stage, Coverage(AEGRA_STRIKES, _AT_AEGRA[:-1], 12, 24, 2)),
+)
+_ROWS: Final = {"replicas": _AT_REPLICAS, "aegra": _AT_AEGRA}
 
 
 def main() -> int:
     """The exit status: 1 if anything was lost, doubled or leaked."""
     parser = argparse.ArgumentParser(prog="python -m cluster.chaos", description=__doc__)
+    parser.add_argument("--only", choices=[part.name for part in PARTS], help="one part [all]")
     parser.add_argument(
-        "--rounds", type=int, default=_WHOLE, help=f"with {len(_NAMES)} chats each [{_WHOLE}]"
+        "--rounds", type=int, help=f"of each part, with {len(_NAMES)} chats each [all: 18 and 12 or more]"
     )
     parser.add_argument("--seed", type=int, default=1, help="of all chance [1]")
     parser.add_argument("--verbose", action="store_true", help="print what each person saw")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all processes end, as at Ctrl-C
     logging.basicConfig(level=logging.ERROR)
-    return asyncio.run(_run(options.rounds, options.seed, verbose=options.verbose))
+    warnings.filterwarnings("ignore", "Reconnecting without", module="cluster")  # by LangGraph's client
+    parts = [part for part in PARTS if options.only in (None, part.name)]
+    if options.rounds:
+        parts = [_look(part, options.rounds) for part in parts]
+    found = [
+        asyncio.run(_played(part, options.seed, verbose=options.verbose, keep=not options.rounds))
+        for part in parts
+    ]
+    return 1 if sum(found) else 0
 
 
-async def _run(number: int, seed: int, *, verbose: bool) -> int:
-    _OUT.print("starting the sandbox, PostgreSQL, Redis and two replicas …")
-    async with cluster(variables=_VARIABLES) as running:
-        _slow_down(running)
-        rounds = ChaosRounds(running, _NAMES, seed, datetime.now(UTC).date())
-        played, found = await _play(rounds, number, verbose=verbose)
-        asked = played[0].runs[0].asked if played else ""
-        at_the_end = await asyncio.to_thread(found_leaks, running, rounds.tokens, asked)
-        at_the_end += await asyncio.to_thread(left_over, running.postgres)
-        for each in at_the_end:
-            _OUT.print(each, markup=False)
-        found += len(at_the_end)
-    table = step_table(played)
-    _OUT.print(f"\n{table}\n{len(rounds.tokens)} access tokens were sent", markup=False)
-    if number >= _WHOLE and not found:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
-        _OUT.print(f"written to {PAGE.name}")
-    _OUT.print(f"{sum(len(each.runs) for each in played)} disturbed runs, {found} violations")
-    return 1 if found else 0
+def _look(part: Part, rounds: int) -> Part:
+    """So many rounds, whatever they strike."""
+    return replace(part, coverage=replace(part.coverage, rounds=rounds, most=rounds))
 
 
-async def _play(rounds: ChaosRounds, number: int, *, verbose: bool) -> tuple[Sequence[ChaosRound], int]:
-    """The rounds, and the number of violations. An undisturbed one is first, and shows how long one takes."""
-    played, found, width = [], 0, 1.0
-    disturbances = cycle(Disturbance)
-    for each in range(number + 1):
-        begun = time.monotonic()
-        result = await rounds.play(each, next(disturbances) if each else None, width)
-        took = time.monotonic() - begun
-        if each:
-            played.append(result)
-        else:
-            width = took * _STRUCK
-        wrong = violations(result)
-        found += len(wrong)
-        _OUT.print(_line(result, took), markup=False)
-        for run in result.runs if verbose else ():
-            _OUT.print(f"  {run.person}: {'; '.join(run.seen)}", markup=False)
-        for violation in wrong:
-            _OUT.print(f"  seed {result.seed}: {violation}", markup=False)
-    return played, found
+async def _played(part: Part, seed: int, *, verbose: bool, keep: bool) -> int:
+    """The number of violations. With `keep`, the table of a part without any is written into the page."""
 
+    def report(line: str, *, detail: bool = False) -> None:
+        if verbose or not detail:
+            _OUT.print(line, markup=False)
 
-def _line(result: ChaosRound, took: float) -> str:
-    if result.disturbance is None:
-        return f"undisturbed: {took:.1f} s"
-    steps = ", ".join(f"{run.person} {run.step}" for run in result.runs)
-    return f"{result.number}. {result.disturbance} after {result.struck_after:.1f} s ({steps}): {took:.1f} s"
-
-
-def _slow_down(running: Cluster) -> None:
-    """Gives each step of a run a width."""
-    cloud = running.sandbox.cloud
-    cloud.settings.model_first_token_delay, cloud.settings.model_token_delay = 0.4, 0.015
-    for service, seconds in _SLOW.items():
-        cloud.faults.set(service, Fault(latency=seconds))
+    report(f"starting the sandbox, PostgreSQL, Redis and the processes of: {part.name} …")
+    played = await play(part, _NAMES, seed, datetime.now(UTC).date(), report)
+    table = step_table(played.rounds, part.coverage.strikes, _ROWS[part.name])
+    report(f"\n{table}\n{played.tokens} access tokens were sent")
+    if keep and played.covered and not played.violations:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), part.name, table), encoding="utf-8")
+        report(f"written to {PAGE.name}")
+    chats = sum(len(each.runs) for each in played.rounds)
+    report(f"{part.name}: {chats} disturbed chats, {played.violations} violations")
+    return played.violations
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the replicas' audit logs have recorded since the last look."""
+"""What audit logs have recorded since the last look."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""One round: people begin to chat one after the other, and a part of the cluster is struck meanwhile."""
+"""One round: people begin to chat one after the other, and a part of the stage is struck meanwhile."""
 
 import asyncio
 import random
@@ -12,10 +12,11 @@ import httpx
 
 from cluster.chaos.audit_records import AuditRecords
 from cluster.chaos.chaos_run import ChaosRound, ChaosRun
-from cluster.chaos.disturbance import Disturbance, strike
-from cluster.cluster import Cluster
-from cluster.demonstration import QUESTIONS, faults_of, people
-from cluster.person import Person, Step
+from cluster.chaos.disturbance import Disturbance
+from cluster.chaos.moment import Moment
+from cluster.chaos.stage import Chatter, Stage
+from cluster.demonstration import QUESTIONS, faults_of
+from cluster.person import Step
 
 _BEGIN_SECONDS: Final = 3.0
 """Within so many seconds everybody begins."""
@@ -31,30 +32,31 @@ _COUNTED: Final = {
     "leave": "function_compute:leave_applied",
 }
 """By service, the counter of the sandbox for calls of its tools."""
+_EXECUTED: Final = frozenset({Step.THINKING, Step.CALLING, Step.ANSWERING, Step.APPROVING})
+"""Steps at which a process executes the run."""
 
 
 class ChaosRounds:
-    """Plays rounds on one cluster, one at a time. All chance is the seed's, but not all time."""
+    """Plays rounds on one stage, one at a time. All chance is the seed's, but not all time."""
 
-    def __init__(self, cluster: Cluster, names: Sequence[str], seed: int, today: date) -> None:
+    def __init__(self, stage: Stage, names: Sequence[str], seed: int, today: date) -> None:
         """`names` have days of leave left: two of them apply for one in each round."""
-        self._cluster = cluster
+        self._stage = stage
         self._names = names
         self._seed = seed
         self._today = today
-        self._records = AuditRecords(cluster.audit_logs())
+        self._records = AuditRecords(stage.audit_logs())
         self.tokens: list[str] = []
         """The access tokens that were sent."""
 
-    async def play(self, number: int, disturbance: Disturbance | None, width: float) -> ChaosRound:
-        """The strike is within `width` seconds of the beginning. Returns when everybody has an answer."""
+    async def play(self, number: int, disturbance: Disturbance | None, moment: Moment) -> ChaosRound:
+        """The strike is at `moment`. Returns when everybody has an answer, or has waited too long."""
         seed = self._seed * 1_000 + number
         chance = random.Random(seed)  # noqa: S311 - it is to be the same again
-        counters = self._cluster.sandbox.cloud.counters
+        counters = self._stage.sandbox.cloud.counters
         self._records.calls_begun()
         counters.reset()
-        after = chance.uniform(0.2, width)
-        async with people(self._cluster, _rotated(self._names, number)) as everybody:
+        async with self._stage.people(_rotated(self._names, number)) as everybody:
             asked = _questions(everybody, _leave(number, self._today))
             begun = time.monotonic()
             chats = [
@@ -63,13 +65,13 @@ class ChaosRounds:
                 )
                 for person, text in asked.items()
             ]
-            steps, struck = dict.fromkeys(everybody, Step.ENDED), begun
+            steps, struck, cut_off = dict.fromkeys(everybody, Step.ENDED), begun, None
             if disturbance is not None:
-                await asyncio.sleep(begun + after - time.monotonic())
+                aimed = await moment(everybody)
                 steps, struck = {person: person.step for person in everybody}, time.monotonic()
-                await strike(self._cluster, disturbance, chance.choice(self._cluster.replicas))
+                cut_off = await self._stage.strike(disturbance, seed, [each.thread_id for each in aimed])
             ended = dict(zip(everybody, await asyncio.gather(*chats), strict=True))
-            findings = await self._findings()
+            findings = await self._stage.recovered() + await asyncio.to_thread(self._records.findings)
             runs = [
                 ChaosRun(
                     person.name,
@@ -79,6 +81,7 @@ class ChaosRounds:
                     person.approvals,
                     tuple(person.seen),
                     await _faults(person),
+                    cut_off is None or person.thread_id in cut_off or steps[person] not in _EXECUTED,
                 )
                 for person in everybody
             ]
@@ -86,35 +89,25 @@ class ChaosRounds:
         counted = counters.snapshot()
         requests = {service: counted.get(name, 0) for service, name in _COUNTED.items()}
         return ChaosRound(
-            number, seed, disturbance, after, runs, requests, self._records.calls_begun(),
+            number, seed, disturbance, struck - begun, runs, requests, self._records.calls_begun(),
             counted.get("function_compute:leave_applied", 0), findings,
         )  # fmt: skip
 
-    async def _findings(self) -> list[str]:
-        """Of the replicas, which must all respond, and of their audit logs."""
-        found = []
-        for replica in self._cluster.replicas:
-            try:
-                await replica.ready()
-            except RuntimeError as error:
-                found.append(str(error))
-        return found + await asyncio.to_thread(self._records.findings)
 
-
-async def _chat(person: Person, text: str, begun: float, later: float, hesitation: float) -> float | None:
+async def _chat(person: Chatter, text: str, begun: float, later: float, hesitation: float) -> float | None:
     """When the person had the answer; `None` if that took too long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_MOST_SECONDS):
             await asyncio.sleep(begun + later - time.monotonic())
             await person.ask(text)
-            while person.interrupt is not None:
+            while person.waits:
                 await asyncio.sleep(hesitation * _DECIDE_SECONDS)
                 await person.approve()
             return time.monotonic()
     return None
 
 
-async def _faults(person: Person) -> Sequence[str]:
+async def _faults(person: Chatter) -> Sequence[str]:
     try:
         return faults_of(await person.stored())
     except httpx.HTTPError as error:
@@ -126,7 +119,7 @@ def _rotated(names: Sequence[str], number: int) -> Sequence[str]:
     return [*names[first:], *names[:first]]
 
 
-def _questions(everybody: Sequence[Person], leave: str) -> Mapping[Person, str]:
+def _questions(everybody: Sequence[Chatter], leave: str) -> Mapping[Chatter, str]:
     others = everybody[_APPROVERS:]
     asked = dict.fromkeys(everybody[:_APPROVERS], leave)
     return asked | {person: QUESTIONS[n % len(QUESTIONS)] for n, person in enumerate(others)}

@@ -22,6 +22,8 @@ class ChaosRun:
     seen: Sequence[str]
     faults: Sequence[str]
     """What is lost or doubled in the stored conversation."""
+    struck: bool = True
+    """False for a run of a process that was not killed: it went on undisturbed."""
 
 
 @dataclass(frozen=True)

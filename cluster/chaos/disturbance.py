@@ -1,42 +1,44 @@
-"""What is done to a running cluster."""
+"""What is done to running processes."""
 
 import asyncio
 from enum import StrEnum
+from typing import Protocol
 
-from cluster.cluster import Cluster
-from cluster.replica import Replica
+from tests.databases.postgres_process import PostgresProcess
+from tests.databases.redis_process import RedisProcess
 
 
 class Disturbance(StrEnum):
     """Each stops parts as a failure would, and starts them again at once."""
 
     REPLICA = "replica killed"
+    WORKER = "worker killed"
+    SERVER = "server killed"
     POSTGRES = "PostgreSQL restarted"
     REDIS = "Redis restarted"
     BOTH = "both restarted"
 
 
-async def strike(cluster: Cluster, disturbance: Disturbance, replica: Replica) -> None:
-    """Returns when the parts have been started. A replica, which is `replica`, needs a few seconds more."""
-    match disturbance:
-        case Disturbance.REPLICA:
-            await asyncio.to_thread(replica.kill)
-            replica.start()
-        case Disturbance.POSTGRES:
-            await asyncio.to_thread(_restart_postgres, cluster)
-        case Disturbance.REDIS:
-            await asyncio.to_thread(_restart_redis, cluster)
-        case Disturbance.BOTH:
-            await asyncio.to_thread(cluster.redis.stop)
-            await asyncio.to_thread(_restart_postgres, cluster)
-            await asyncio.to_thread(cluster.redis.start)
+class Databases(Protocol):
+    """What processes share."""
+
+    @property
+    def postgres(self) -> PostgresProcess:
+        """Stops as a failure stops it."""
+        ...
+
+    @property
+    def redis(self) -> RedisProcess:
+        """Likewise."""
+        ...
 
 
-def _restart_postgres(cluster: Cluster) -> None:
-    cluster.postgres.stop()
-    cluster.postgres.start()
-
-
-def _restart_redis(cluster: Cluster) -> None:
-    cluster.redis.stop()
-    cluster.redis.start()
+async def restart(databases: Databases, disturbance: Disturbance) -> None:
+    """Returns when they have been started. Does nothing for disturbances of processes."""
+    if disturbance in (Disturbance.REDIS, Disturbance.BOTH):
+        await asyncio.to_thread(databases.redis.stop)
+    if disturbance in (Disturbance.POSTGRES, Disturbance.BOTH):
+        await asyncio.to_thread(databases.postgres.stop)
+        await asyncio.to_thread(databases.postgres.start)
+    if disturbance in (Disturbance.REDIS, Disturbance.BOTH):
+        await asyncio.to_thread(databases.redis.start)

@@ -1,6 +1,6 @@
-"""The table of docs/faults.md: what people saw, by the step of their chat and by what was done."""
+"""The tables of docs/faults.md: what people saw, by the step of their chat and by what was done."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -10,34 +10,42 @@ from cluster.chaos.disturbance import Disturbance
 from cluster.person import Step
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-BEGIN: Final = "<!-- made by `make chaos`: -->\n"
-END: Final = "<!-- end of `make chaos` -->\n"
 
 
-def step_table(rounds: Iterable[ChaosRound]) -> str:
+def marks(part: str) -> tuple[str, str]:
+    """The lines before and after the table of a part of `make chaos`."""
+    return f"<!-- made by `make chaos`, {part}: -->\n", f"<!-- end of `make chaos`, {part} -->\n"
+
+
+def step_table(rounds: Iterable[ChaosRound], strikes: Sequence[Disturbance], steps: Iterable[Step]) -> str:
     """Markdown: a row for each step at the strike, a column for each disturbance."""
     cells: dict[tuple[Step, Disturbance], list[ChaosRun]] = {}
     for played in rounds:
         for run in played.runs:
-            if played.disturbance is not None:
+            if played.disturbance is not None and run.struck:
                 cells.setdefault((run.step, played.disturbance), []).append(run)
-    return "\n".join([*_rows(cells), ""])
+    return "\n".join([*_rows(cells, strikes, steps), ""])
 
 
-def written(page: str, table: str) -> str:
+def written(page: str, part: str, table: str) -> str:
     """`page` with `table` between its marks, and nothing else changed. Raises `ValueError` without marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = marks(part)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
         raise ValueError("the page lacks the marks of the table")
     return f"{before}{begin}\n{table}\n{end}{after}"
 
 
-def _rows(cells: dict[tuple[Step, Disturbance], list[ChaosRun]]) -> Iterator[str]:
-    yield _row("the chat was at", *Disturbance)
-    yield _row(*["---"] * (len(Disturbance) + 1)).replace(" ", "")
-    for step in Step:
-        yield _row(step, *(_cell(step, cells.get((step, each), [])) for each in Disturbance))
+def _rows(
+    cells: dict[tuple[Step, Disturbance], list[ChaosRun]],
+    strikes: Sequence[Disturbance],
+    steps: Iterable[Step],
+) -> Iterator[str]:
+    yield _row("the chat was at", *strikes)
+    yield _row(*["---"] * (len(strikes) + 1)).replace(" ", "")
+    for step in steps:
+        yield _row(step, *(_cell(step, cells.get((step, each), [])) for each in strikes))
 
 
 def _cell(step: Step, runs: list[ChaosRun]) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pytest
 
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.redis_process import RedisProcess
@@ -30,11 +29,12 @@ _FAST = {"LEASE_DURATION_SECONDS": "3", "HEARTBEAT_INTERVAL_SECONDS": "1", "REAP
 
 @dataclass
 class AegraProcess:
-    """One process. `kill` ends it at once."""
+    """One process. `kill` ends it at once; `start` starts it, also again on the same port."""
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def url(self) -> str:
@@ -43,6 +43,25 @@ class AegraProcess:
     @property
     def log(self) -> str:
         return (self.folder / f"log-{self.port}").read_text(errors="replace")
+
+    def start(self) -> None:
+        command = [str(PYTHON), "-m", "uvicorn", "aegra_api.main:app", "--host", "127.0.0.1"]
+        with (self.folder / f"log-{self.port}").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, "--port", str(self.port)],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self) -> None:
+        """Returns when it responds. Raises `RuntimeError` with the end of its log after a minute."""
+        deadline = time.monotonic() + 60
+        while not answers(self.url):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(self.log[-4000:])
+            time.sleep(0.1)  # another process: there is no event to wait for
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -86,18 +105,11 @@ class Aegra:
         """Another process, with `workers`."""
         port = free_port()
         given = self.environment | {"WORKER_COUNT": str(workers), "PORT": str(port)} | variables
-        command = [str(PYTHON), "-m", "uvicorn", "aegra_api.main:app", "--host", "127.0.0.1"]
-        with (self.folder / f"log-{port}").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, "--port", str(port)], cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT
-            )
-        started = AegraProcess(self.folder, port, process)
+        started = AegraProcess(self.folder, port, given)
+        started.start()
         self.processes.append(started)
-        deadline = time.monotonic() + 60
-        while wait and not answers(started.url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(started.log[-4000:])
-            time.sleep(0.1)  # another process: there is no event to wait for
+        if wait:
+            started.wait()
         return started
 
     def stop(self) -> None:

@@ -12,23 +12,28 @@ from redis import Redis
 from tests.aegra.aegra_process import Aegra
 
 
-def stored(aegra: Aegra) -> Iterator[tuple[str, str]]:
-    """Each table, each key, each log, and the files of both servers, with its name."""
+def stored(aegra: Aegra, *, files: bool = True) -> Iterator[tuple[str, str]]:
+    """Each table, each key, each log, and with `files` those of both servers, with its name."""
     for url in (aegra.database, aegra.postgres.url):
         yield from _tables(url)
+    if files:
+        yield from _files(aegra)
+    with contextlib.closing(Redis.from_url(aegra.redis.url)) as client:
+        for key in client.scan_iter():
+            yield f"Redis key {key!r}", _value(client, key)
+    for process in aegra.processes:
+        yield f"log of {process.port}", process.log
+    yield "audit log", (aegra.folder / "audit.log").read_text()
+
+
+def _files(aegra: Aegra) -> Iterator[tuple[str, str]]:
     with psycopg.connect(aegra.postgres.url_of("postgres"), autocommit=True) as connection:
         connection.execute("CHECKPOINT")
     for file in sorted(aegra.postgres.folder.rglob("*")):
         if file.is_file() and ("base" in file.parts or "pg_wal" in file.parts):
             yield f"file {file.name} of PostgreSQL", file.read_bytes().decode("latin-1")
-    with contextlib.closing(Redis.from_url(aegra.redis.url)) as client:
-        for key in client.scan_iter():
-            yield f"Redis key {key!r}", _value(client, key)
     for file in sorted(aegra.redis.folder.rglob("*.aof")):
         yield f"file {file.name} of Redis", file.read_bytes().decode("latin-1")
-    for process in aegra.processes:
-        yield f"log of {process.port}", process.log
-    yield "audit log", (aegra.folder / "audit.log").read_text()
 
 
 def _tables(url: str) -> Iterator[tuple[str, str]]:
