@@ -7,14 +7,14 @@ from langgraph.stream import StreamTransformer
 
 from agent.langgraph_server.authorization import auth
 from agent.langgraph_server.protocol.event_channels import EventChannels
-from agent.langgraph_server.server_agent import agent_of_this_loop
+from agent.langgraph_server.server_agent import server_agent
 
 __all__ = ["agent", "auth", "stream_transformers"]
 
 
 async def agent() -> Pregel[Any, Any, Any, Any]:
     """The graph. Nothing is read or opened before the server first requests it."""
-    return (await agent_of_this_loop()).graph
+    return (await server_agent()).graph
 
 
 def stream_transformers() -> list[type[StreamTransformer]]:

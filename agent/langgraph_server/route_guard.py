@@ -11,8 +11,8 @@ token does not reach the server.
 """
 
 import secrets
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -29,7 +29,7 @@ from agent.langgraph_server.admission.thread_runs import ThreadRuns
 from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
-from agent.langgraph_server.server_agent import agent_of_this_loop
+from agent.langgraph_server.server_agent import agent_of_this_loop, export_spans
 from agent.langgraph_server.token_references import VERIFIED
 from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit
@@ -115,12 +115,19 @@ def _left_to_the_server(scope: Scope) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
+@asynccontextmanager
+async def _until_stopped(_: Starlette) -> AsyncIterator[None]:
+    yield
+    await export_spans()
+
+
 app: Final = Starlette(
+    lifespan=_until_stopped,
     middleware=[
         Middleware(CrossOrigin),
         Middleware(RouteGuard),
         Middleware(ConsentAddresses),
         Middleware(ThreadProtocol),
         Middleware(ThreadRuns),
-    ]
+    ],
 )

@@ -13,6 +13,7 @@ from agent.composition.agent import Agent
 from agent.langgraph_server.sealing.redis_marks import RedisMarks
 from agent.langgraph_server.sealing.sealed_callers import SealedCallers
 from agent.langgraph_server.token_references import token_of_user
+from agent.langgraph_server.traced_graph import RunSpans, TracedGraph
 from agent.replicas.configured import shared_redis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
@@ -25,9 +26,13 @@ _LOG: Final = logging.getLogger("idaas_agent.settings")
 
 
 class ServerAgent(NamedTuple):
-    """The agent and its seal, which is `None` without `SEAL_KEY_FILE` and `REDIS_URL`."""
+    """The agent, its graph as a server executes it, and its seal.
+
+    `sealed_callers` is `None` without `SEAL_KEY_FILE` and `REDIS_URL`.
+    """
 
     agent: Agent
+    graph: TracedGraph
     sealed_callers: SealedCallers | None
 
 
@@ -47,6 +52,15 @@ async def server_agent() -> ServerAgent:
         # In a thread, because files are read: the configuration, and the authorities to trust.
         starting = _agents[loop] = loop.create_task(_start())
     return await asyncio.shield(starting)
+
+
+async def export_spans() -> None:
+    """Exports the spans that are left. The server calls this when it stops."""
+    for starting in list(_agents.values()):
+        if starting.done() and not starting.cancelled() and starting.exception() is None:
+            tracer = starting.result().agent.tracer
+            if tracer is not None:
+                await asyncio.to_thread(tracer.stop)
 
 
 async def _start() -> ServerAgent:
@@ -75,4 +89,4 @@ def _make() -> ServerAgent:
     agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
     # The server runs the graph itself, without `agent.runs`.
     trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
-    return ServerAgent(agent, sealed)
+    return ServerAgent(agent, TracedGraph.of(agent.graph, RunSpans.of(agent)), sealed)

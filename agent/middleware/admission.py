@@ -9,9 +9,8 @@ from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.errors import AccessTokenError
 from identity.secrets.secret import Secret
-from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
-from identity.tracing.user import USER, UserLabel, user_label
+from identity.tracing.user import USER, UserLabel, user_attribute, user_label
 
 
 class Admission:
@@ -32,7 +31,7 @@ class Admission:
         self._audience = audience
         self._scope = scope
         self._user = user_label(user)
-        self._attribute = Attribute.USER_ID if user is UserLabel.ID else Attribute.USER_HASH
+        self._attribute = user_attribute(user)
 
     async def admit(self, authorization: Iterable[str]) -> VerifiedAccessToken:
         """The verified access token of the `Authorization` headers of one request.

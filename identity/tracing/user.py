@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from identity.principal import Principal
+from identity.tracing.attribute import Attribute
 
 USER: Final[ContextVar[str | None]] = ContextVar("idaas_agent.user", default=None)
 """The caller of the request that is being served, named by `user_label`; `None` before authentication."""
@@ -28,6 +29,11 @@ def user_hash(principal: Principal) -> str:
     """
     text = f"{principal.issuer}\0{principal.subject}"
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def user_attribute(label: UserLabel) -> Attribute:
+    """The attribute of spans that names the caller as `label` requires."""
+    return Attribute.USER_ID if label is UserLabel.ID else Attribute.USER_HASH
 
 
 def user_label(label: UserLabel) -> Callable[[Principal], str | None]:

@@ -17,7 +17,7 @@ from agent.langgraph_server.aegra.admitted_request import ADMITTED
 from agent.langgraph_server.aegra.aegra_routes import PUBLIC
 from agent.langgraph_server.aegra.force import fault_of, require
 from agent.langgraph_server.aegra.guarded_application import GuardedApplication
-from agent.langgraph_server.server_agent import server_agent
+from agent.langgraph_server.server_agent import export_spans, server_agent
 from agent.langgraph_server.token_references import identity_of
 from identity.errors import ConfigurationError
 
@@ -42,6 +42,7 @@ async def _start(_: FastAPI) -> AsyncIterator[None]:
         fault = "SEAL_KEY_FILE and REDIS_URL must be set: runs are executed by other processes"
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
     yield
+    await export_spans()
 
 
 require(get_auth_backend())

@@ -9,7 +9,6 @@ waits. Here it is a message.
 """
 
 from collections.abc import AsyncIterator
-from copy import copy
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -18,18 +17,17 @@ from langgraph.types import Command
 
 from agent.langgraph_server.admission.run_input import is_input
 from agent.langgraph_server.protocol.event_channels import EventChannels
+from agent.langgraph_server.traced_graph import RunSpans, TracedGraph
 
 
-class ContinuedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+class ContinuedGraph(TracedGraph):
     """A compiled graph. Aegra gives it a checkpointer, and each run its id in `configurable`."""
 
     @classmethod
-    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
+    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any], spans: RunSpans | None = None) -> Self:
         """`graph`, whose runs are continued."""
-        made = copy(graph)
-        made.__class__ = cls
+        made = super().of(graph, spans)
         made.stream_transformers = (EventChannels,)  # which Aegra does not look for
-        assert isinstance(made, cls)  # noqa: S101 - as assigned
         return made
 
     async def astream(

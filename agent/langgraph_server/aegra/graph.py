@@ -5,9 +5,9 @@ from typing import Any
 from langgraph.pregel import Pregel
 
 from agent.langgraph_server.aegra.continued_graph import ContinuedGraph
-from agent.langgraph_server.server_agent import agent_of_this_loop
+from agent.langgraph_server.server_agent import server_agent
 
 
 async def agent() -> Pregel[Any, Any, Any, Any]:
     """The graph of the agent. Aegra calls this once, and gives the graph its checkpointer for each run."""
-    return ContinuedGraph.of((await agent_of_this_loop()).graph)
+    return ContinuedGraph.of((await server_agent()).graph)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.agent.langgraph_server.langgraph_process import langgraph_dev
+from tests.agent.telemetry.test_otlp import Collector as OtlpCollector
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.secrecy.canaries import leaks, secrets_of
 from tests.security.secrecy.langsmith_collector import Collector, variables_of
@@ -97,9 +98,11 @@ async def test_enabled_tracing_sends_runs_without_a_secret(sandbox, serve, tmp_p
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, serve, tmp_path, asked):
-    collector = Collector()
+    collector, spans = Collector(), OtlpCollector()
+    token = sandbox.access_token()
     variables = {
         **variables_of(await serve(collector)),
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{await serve(spans.app)}/v1/traces",
         "LANGSMITH_TRACING": "true",
         "LANGCHAIN_TRACING": "true",
     }
@@ -108,7 +111,7 @@ async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, ser
     server = langgraph_dev(sandbox.running, tmp_path, **variables)
     running = await asyncio.to_thread(server.__enter__)
     try:
-        client = running.client(sandbox.access_token())
+        client = running.client(token)
         thread = await client.threads.create()
         question = {"messages": [{"role": "user", "content": ENTERPRISE}]}
         traced = {"configurable": {"langsmith-trace": "20251125T000000000000Z" + "0" * 8}}
@@ -120,3 +123,9 @@ async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, ser
     assert bool([text for text in collector.sent if ENTERPRISE in text]) is asked
     if not asked:
         assert collector.sent == []
+    names = [span.name for span in spans.spans()]
+    assert names.count("invoke_agent idaas-agent") == 2
+    assert {name.partition(" ")[0] for name in names} >= {"chat", "execute_tool", "issue"}
+    sent = [("a span", body.decode("latin-1")) for body in spans.received["/v1/traces"]]
+    assert not any(ENTERPRISE in text for _, text in sent)
+    assert leaks(secrets_of(sandbox, token), sent) == []
