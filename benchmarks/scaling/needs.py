@@ -66,11 +66,11 @@ class Figures:
     """Of PostgreSQL for a plain turn."""
     tool_transactions: float = 2.0
     """More for a response with calls, and their results."""
-    rows: float = 4.0
-    """Written by a plain turn: the thread twice, and two messages."""
+    rows: float = 6.0
+    """Written by a plain turn: the thread and the run twice, and two messages."""
     tool_rows: float = 4.0
     """More for a call of a tool: the thread twice, and two messages."""
-    log_bytes: float = 2_300.0
+    log_bytes: float = 3_200.0
     """Of PostgreSQL's log for a plain turn of few words; each byte of an answer is one more."""
     tool_log_bytes: float = 1_400.0
     """More for a call of a tool."""

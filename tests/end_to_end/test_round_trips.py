@@ -91,7 +91,7 @@ async def counted(
 async def test_warm_turn_waits_twice_for_each_server_and_a_tool_call_twice_more_for_postgresql(
     counted: Counted, stream: bool
 ) -> None:
-    for question, exchanges, rows in ((GREETING, 2, 4), (WEATHER, 4, 8)):
+    for question, exchanges, rows in ((GREETING, 2, 6), (WEATHER, 4, 10)):
         of_postgres, of_redis = await counted.warm_turn(question, stream=stream)
 
         assert len(of_postgres) == exchanges

@@ -71,7 +71,32 @@ _KEYS: Final = (
 _CHANGES: Final = ("ALTER TABLE threads ADD COLUMN change {number}",)
 """A random number of the latest change of a run: by it, statements that are sent together agree."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES)
+_RUNS: Final = (
+    """
+    CREATE TABLE runs (
+        thread_key {number} NOT NULL,
+        run_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT,
+        changed_at {time} NOT NULL,
+        expires_at {time},
+        first_seq {number},
+        asked {number},
+        last_seq {number},
+        PRIMARY KEY (thread_key, run_id)
+    ){clustered}
+    """,
+    "CREATE INDEX runs_listed ON runs (owner, changed_at DESC, run_id DESC)",
+    "CREATE INDEX runs_expiring ON runs (owner, expires_at) WHERE expires_at IS NOT NULL",
+    """
+    INSERT INTO runs (thread_key, run_id, owner, state, changed_at)
+        SELECT key, run_id, owner, 'failed', updated_at FROM threads WHERE status IN ('failed', 'interrupted')
+    """,
+)
+"""A row for each run, from now on. Of the runs before, those are known that failed last in their thread."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""
@@ -81,12 +106,14 @@ SQLITE_TYPES: Final = {
     "number": "INTEGER",
     "time": "REAL",
     "bytes": "BLOB",
+    "clustered": " WITHOUT ROWID",
 }
 POSTGRES_TYPES: Final = {
     "key": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     "number": "BIGINT",
     "time": "DOUBLE PRECISION",
     "bytes": "BYTEA",
+    "clustered": "",
 }
 
 

@@ -9,7 +9,9 @@ from langchain_core.messages import AnyMessage
 
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, results_of_ended
+from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.thread import StoppedRun, Thread
+from agent.errors.error_codes import AgentCode
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
@@ -37,7 +39,8 @@ class EndedRuns:
         results = await self._results(
             owner, thread.id, text if thread.status == "paused" else MAY_HAVE_EFFECT
         )
-        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results)
+        end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
+        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results, end)
         await self._parts.saver.adelete_thread(thread.run_id)
         return ended
 

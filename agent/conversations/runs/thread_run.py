@@ -13,9 +13,11 @@ from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
 from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import RunTranscript
+from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.thread import ThreadStatus
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, ModelMessages, Paused
+from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from graph.events import AgentEvent
@@ -84,7 +86,8 @@ class ThreadRun:
         cut_off = not isinstance(outcome, Finished | Paused)
         if cut_off:
             messages += self._transcript.remainder()
-        ended = await threads.end_run(run.owner, run.thread_id, run.run_id, _status(outcome), messages)
+        status, end = _end(outcome)
+        ended = await threads.end_run(run.owner, run.thread_id, run.run_id, status, messages, end)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
         if not isinstance(outcome, Paused):
@@ -144,10 +147,16 @@ class ThreadRun:
         return cast(AsyncGenerator[dict[str, Any]], stream)
 
 
-def _status(outcome: Outcome) -> ThreadStatus:
+def _end(outcome: Outcome) -> tuple[ThreadStatus, RunEnd]:
     match outcome:
         case Paused():
-            return "paused"
-        case Finished() | Cancelled():
-            return "idle"
-    return "interrupted" if outcome.code is AgentCode.SHUTTING_DOWN else "failed"
+            first = outcome.pending[0].request
+            until = max(each.request.expires_at for each in outcome.pending)
+            is_call = first.kind is ApprovalKind.TOOL_CALL
+            return "paused", RunEnd("input_required" if is_call else "auth_required", None, until)
+        case Finished():
+            return "idle", RunEnd("completed")
+        case Cancelled():
+            return "idle", RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
+    status: ThreadStatus = "interrupted" if outcome.code is AgentCode.SHUTTING_DOWN else "failed"
+    return status, RunEnd("failed", outcome.code.value)

@@ -59,6 +59,13 @@ def is_thread_id(text: str) -> bool:
     return _THREAD_ID.fullmatch(text) is not None
 
 
+def valid_id(thread_id: str) -> str:
+    """`thread_id`. Raises `ValueError` unless it may be the identifier of a thread."""
+    if not is_thread_id(thread_id):
+        raise ValueError("a thread's identifier has 1 to 64 letters, digits, - and _")
+    return thread_id
+
+
 def not_found() -> ThreadNotFoundError:
     """The error for a thread that does not exist, or is another principal's: they cannot be distinguished."""
     return ThreadNotFoundError(AgentCode.THREAD_NOT_FOUND, "the caller has no such thread")

@@ -14,20 +14,22 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import title_place
-from agent.conversations.store import run_state
+from agent.conversations.store import run_record, run_state
 from agent.conversations.store.listing import COLUMNS, page
 from agent.conversations.store.message_json import message_to_json
+from agent.conversations.store.run_history import RunHistory
+from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.run_state import Change
 from agent.conversations.store.thread import (
     StoppedRun,
     StoredMessage,
     Thread,
     ThreadStatus,
-    is_thread_id,
     not_found,
+    valid_id,
 )
 from agent.conversations.store.title import first_question
-from agent.conversations.store.transcript import ThreadKey, Transcript
+from agent.conversations.store.transcript import ThreadKey, Transcript, thread_key
 from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadBusyError
 
@@ -58,12 +60,14 @@ class ThreadStore:
         self._encryption = encryption or Encryption()
         self._transcript = Transcript(self._encryption)
         self._clock = clock
+        self.runs: Final = RunHistory(database, self._transcript, clock)
+        """The records of the runs that this store begins and ends."""
 
     async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
         """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
         identifier that no thread may have.
         """
-        thread_id = _valid(uuid.uuid4().hex if thread_id is None else thread_id)
+        thread_id = valid_id(uuid.uuid4().hex if thread_id is None else thread_id)
         sealed = self._sealed_title(owner, thread_id, title)
         now = self._clock()
 
@@ -136,7 +140,7 @@ class ThreadStore:
         """The newest `limit` messages before the position `before`, the oldest first."""
 
         def work() -> Transaction[StoredMessages]:
-            thread = yield from _key(owner, thread_id)
+            thread = yield from thread_key(owner, thread_id)
             return (yield from self._transcript.page(thread, before, limit))
 
         return await self._database.read(work)
@@ -145,7 +149,7 @@ class ThreadStore:
         """The newest `limit` messages that one run added, the oldest first; none of an unknown run."""
 
         def work() -> Transaction[StoredMessages]:
-            thread = yield from _key(owner, thread_id)
+            thread = yield from thread_key(owner, thread_id)
             return (yield from self._transcript.of_run(thread, run_id, limit))
 
         return await self._database.read(work)
@@ -154,7 +158,7 @@ class ThreadStore:
         """The newest whole turns within `tokens`, as the model is to receive them."""
 
         def work() -> Transaction[Messages]:
-            thread = yield from _key(owner, thread_id)
+            thread = yield from thread_key(owner, thread_id)
             return (yield from self._transcript.window(thread, tokens))
 
         return await self._database.read(work)
@@ -175,17 +179,17 @@ class ThreadStore:
         waits with may go on. Raises `ThreadBusyError` while another run is in progress, and `ApprovalError`
         (`approval_open`) while another one waits for a person.
         """
-        change = Change(owner, _valid(thread_id), run_id, self._clock(), len(messages))
+        change = Change(owner, valid_id(thread_id), run_id, self._clock(), len(messages))
         title = self._sealed_title(owner, thread_id, first_question(messages))
-        insertions = self._transcript.insertions(change, messages)
+        added = [run_record.begun(change), *self._transcript.insertions(change, messages)]
 
         def work() -> Transaction[Messages]:
-            claim = run_state.claim(change, process_id, title)
-            claimed, latest, *_ = yield [claim, self._transcript.latest(change), *insertions]
+            claim, before = run_state.claim(change, process_id, title), self._transcript.latest(change)
+            claimed, latest, *_ = yield [claim, before, *added]
             if claimed:
                 thread = ThreadKey(claimed[0][0], owner, thread_id)
                 return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
-            created, *_ = yield [run_state.creation(change, process_id, title), *insertions]
+            created, *_ = yield [run_state.creation(change, process_id, title), *added]
             return [] if created else (yield from run_state.refusal(change))
 
         return await self._database.batches(work)
@@ -210,17 +214,20 @@ class ThreadStore:
         run_id: str,
         status: ThreadStatus,
         messages: Sequence[AnyMessage] = (),
+        end: RunEnd | None = None,
     ) -> bool:
-        """Ends the run with `status`, and appends its last messages; one transaction.
+        """Ends the run with `status`, and appends its last messages; one transaction. `end` is recorded;
+        without it, what `status` says.
 
         Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
         """
         change = Change(owner, thread_id, run_id, self._clock(), len(messages))
         insertions = self._transcript.insertions(change, messages)
+        record = run_record.ended(change, end or RunEnd.of(status))
 
         def work() -> Transaction[bool]:
-            ended, *_ = yield [run_state.end(change, status), *insertions]
-            return bool(ended)
+            found, *_ = yield [run_state.end(change, status), *record, *insertions]
+            return bool(found)
 
         return await self._database.batches(work)
 
@@ -233,7 +240,9 @@ class ThreadStore:
         One row is written, whatever the number of runs.
         """
         now = self._clock()
-        return await self._database.write(lambda: run_state.heartbeat(process_id, run_ids, now, ended))
+        return await self._database.write(
+            lambda: run_record.with_stopped(run_state.heartbeat(process_id, run_ids, now, ended), now)
+        )
 
     async def runs_of(self, process_id: str) -> set[str]:
         """The ids of the process's runs. One that it executes, and that is missing, was ended by another."""
@@ -241,7 +250,8 @@ class ThreadStore:
 
     async def interrupted(self, before: float) -> StoppedRuns:
         """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
-        return await self._database.write(lambda: run_state.interrupt(before))
+        now = self._clock()
+        return await self._database.write(lambda: run_record.with_stopped(run_state.interrupt(before), now))
 
     async def executing(self, process_id: str) -> dict[str, float | None]:
         """The other processes whose runs are going on, and when each was seen last; `None`: never."""
@@ -249,7 +259,10 @@ class ThreadStore:
 
     async def interrupted_of(self, process_id: str, seen_at: float | None) -> StoppedRuns:
         """Marks the runs of a process unless it was seen since `seen_at`; each is returned once."""
-        return await self._database.write(lambda: run_state.interrupt_of(process_id, seen_at))
+        now = self._clock()
+        return await self._database.write(
+            lambda: run_record.with_stopped(run_state.interrupt_of(process_id, seen_at), now)
+        )
 
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
@@ -280,17 +293,3 @@ class ThreadStore:
         if title is None:
             return None
         return self._encryption.seal(title.encode(errors="replace"), title_place(owner, thread_id))
-
-
-def _valid(thread_id: str) -> str:
-    if not is_thread_id(thread_id):
-        raise ValueError("a thread's identifier has 1 to 64 letters, digits, - and _")
-    return thread_id
-
-
-def _key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
-    sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
-    rows = yield from query(sql, owner, thread_id)
-    if not rows:
-        raise not_found()
-    return ThreadKey(rows[0][0], owner, thread_id)

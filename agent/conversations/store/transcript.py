@@ -12,7 +12,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import message_place
 from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.store.run_state import Change
-from agent.conversations.store.thread import StoredMessage
+from agent.conversations.store.thread import StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
@@ -29,6 +29,15 @@ class ThreadKey:
     key: int
     owner: str
     thread_id: str
+
+
+def thread_key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
+    """Raises `ThreadNotFoundError` if the owner has no such thread."""
+    sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
+    rows = yield from query(sql, owner, thread_id)
+    if not rows:
+        raise not_found()
+    return ThreadKey(rows[0][0], owner, thread_id)
 
 
 class Transcript:
@@ -82,12 +91,32 @@ class Transcript:
     def page(self, thread: ThreadKey, before: int | None, limit: int) -> Transaction[list[StoredMessage]]:
         """The newest `limit` messages before the position `before`, the oldest first."""
         rows = yield from _page(thread, before, limit)
-        return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
+        return self._messages(thread, rows)
 
     def of_run(self, thread: ThreadKey, run_id: str, limit: int) -> Transaction[list[StoredMessage]]:
         """The newest `limit` messages of one run, the oldest first."""
         sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ? AND run_id = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
         rows = yield from query(sql, thread.key, run_id, limit)
+        return self._messages(thread, rows)
+
+    def between(
+        self, positions: Sequence[tuple[ThreadKey, str, int, int]], limit: int
+    ) -> Transaction[list[list[StoredMessage]]]:
+        """For each thread, run, first and last position: the newest `limit` messages, the oldest first."""
+        if not positions:
+            return []
+        results = yield [
+            Statement(
+                f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ? AND seq BETWEEN ? AND ?"  # noqa: S608 - constants
+                " AND run_id = ? ORDER BY seq DESC LIMIT ?",
+                (thread.key, first, last, run_id, limit),
+            )
+            for thread, run_id, first, last in positions
+        ]
+        return [self._messages(thread, rows) for (thread, *_), rows in zip(positions, results, strict=True)]
+
+    def _messages(self, thread: ThreadKey, rows: Rows) -> list[StoredMessage]:
+        """Of rows of which the newest is the first one."""
         return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
 
     def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:

@@ -70,6 +70,12 @@ class Process:
     async def status(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> str:
         return (await self.threads.get(owner_of(who.principal), thread)).status
 
+    async def end(self, run_id: str) -> tuple[str, str | None]:
+        """The recorded state and reason of alice's run."""
+        record = await self.threads.runs.get(owner_of(ALICE.principal), THREAD, run_id)
+        assert record is not None
+        return record.state, record.reason
+
 
 def human(text: str) -> HumanMessage:
     return HumanMessage(text, id=f"m-{text[:20]}")

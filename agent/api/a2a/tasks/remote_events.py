@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from langchain_core.messages import AIMessage
 
 from agent.api.a2a.tasks.stored_task import StoredTask
+from agent.api.a2a.tasks.task_status import code_of
 from agent.api.a2a.wire.members import TaskState
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.remote_run import RemoteReader
-from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -23,7 +23,7 @@ async def remote_events(
 ) -> AsyncIterator[RunEvent]:
     """Events after those of `task`, as a live run has them; the end is missing if the run was cancelled.
 
-    Raises `UnavailableError` if it failed: the reason is in the log of its process.
+    Raises `UnavailableError` with the recorded code if it failed: the log of its process has the details.
     """
     known = {message.id for message in task.messages}
     async for _ in reader:
@@ -36,9 +36,9 @@ async def remote_events(
         case TaskState.COMPLETED:
             yield Finished()
         case TaskState.INPUT_REQUIRED | TaskState.AUTH_REQUIRED:
-            yield Paused(tuple(await conversations.pending(caller, task.thread.id)))
+            yield Paused(tuple(await conversations.pending(caller, task.id.context_id)))
         case TaskState.FAILED:
-            raise UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {task.thread.status}")
+            raise UnavailableError(code_of(task.record), "the run failed in another process")
 
 
 def _responses(task: StoredTask, known: Collection[str | None]) -> Iterator[RunEvent]:

@@ -27,14 +27,17 @@ async def running_task(
 
     What was before is in its first update. Raises `LimitError` if the caller follows too many runs.
     """
+    if stored.ended:
+        return None
     reader: LiveReader | RemoteReader
-    run = stored.running or await _relayed(conversations, stored, owner_of(caller.principal))
+    owner = owner_of(caller.principal)
+    run = stored.running or await _relayed(conversations, stored, owner)
     if run is not None:
         encoder, reader = _so_far(stored, run), run.events(run.replay.newest)
         events = _events(reader, conversations, stored, caller)
-    elif stored.thread.status == "running" and stored.thread.run_id == stored.id.run_id:
+    elif stored.record.state == "working":
         encoder = _encoder(stored, text_of(stored.messages))
-        reader = RemoteReader(conversations.threads, owner_of(caller.principal), stored.thread.id)
+        reader = RemoteReader(conversations.threads, owner, stored.id.context_id)
         events = remote_events(reader, conversations, stored, caller)
     else:
         return None
@@ -49,9 +52,10 @@ async def running_task(
 
 async def _relayed(conversations: Conversations, stored: StoredTask, owner: str) -> RelayedRun | None:
     """The run of another process, if its events are shared."""
-    if stored.thread.run_id != stored.id.run_id:
+    thread = await conversations.threads.get(owner, stored.id.context_id)
+    if thread.run_id != stored.id.run_id:
         return None
-    run = await conversations.relayed(owner, stored.thread)
+    run = await conversations.relayed(owner, thread)
     if run is None or run.id != stored.id.run_id or run.outcome is not None:
         return None
     conversations.follow(run)
@@ -89,7 +93,7 @@ async def _events(
     """
     async for _, event in reader:
         if isinstance(event, Paused) and not event.pending:
-            end = await conversations.paused(caller, stored.thread.id, event.usage)
+            end = await conversations.paused(caller, stored.id.context_id, event.usage)
             if end is None:
                 raise LimitError(AgentCode.EVENTS_LOST, "the run waits no more")
             yield end

@@ -10,7 +10,7 @@ import pytest
 from graph.error_codes import GraphCode
 from identity.errors import ServiceError
 from tests.agent.api.a2a.official_client import ClientOf
-from tests.agent.api.a2a.script import TALE
+from tests.agent.api.a2a.script import APPLY, TALE
 from tests.agent.api.a2a.task_updates import states, status_of, task_id_of, text_of, texts_of
 from tests.agent.api.threads.served_threads import ThreadsOf
 from tests.graph.scripted_model import DONE
@@ -99,15 +99,43 @@ async def test_task_that_fails_ends_with_the_text_for_the_user(threads: ThreadsO
     assert read["status"]["message"]["metadata"]["idaas-agent"]["code"] == "model_call_failed"
 
 
-async def test_task_that_failed_is_cancelled_once_the_conversation_goes_on(
+async def test_task_that_has_ended_stays_what_it_was_when_the_conversation_goes_on(
     threads: ThreadsOf, client: ClientOf
 ) -> None:
-    alice = await client(await threads([ServiceError(GraphCode.MODEL_CALL_FAILED, "down"), DONE]))
-    failed = await alice.send("A tale", contextId="context-1")
-    ended = await alice.send("Again", contextId="context-1", message_id="m-2")
+    failing = ServiceError(GraphCode.MODEL_CALL_FAILED, "down")
+    served = await threads([failing, APPLY, APPLY, DONE, DONE], ACCESS_IDENTITY="Human")
+    alice = await client(served)
 
-    assert (states(failed)[-1], states(ended)[-1]) == ("FAILED", "COMPLETED")
-    assert (await alice.get(task_id_of(failed)))["status"]["state"] == "TASK_STATE_CANCELED"
+    async def asked(number: int) -> str:
+        return task_id_of(await alice.send(f"{number}", contextId="context-1", message_id=f"m-{number}"))
+
+    failed, cancelled = await asked(1), await asked(2)
+    await alice.cancel(cancelled)
+    expired = await asked(3)
+    served.sandbox.clock.advance(601)
+    before = [await alice.get(task_id) for task_id in (cancelled, expired)]
+    completed = await asked(4)
+    before += [await alice.get(completed)]
+    await asked(5)
+    again = await client(await threads())  # another process, as after a restart
+    for reader in (alice, again):
+        assert [await reader.get(task_id) for task_id in (cancelled, expired, completed)] == before
+        first = await reader.get(failed)
+        assert first["status"]["state"] == "TASK_STATE_FAILED"
+        assert code_of(first) == "model_call_failed"
+
+    assert [task["status"]["state"] for task in before] == [
+        "TASK_STATE_CANCELED",
+        "TASK_STATE_CANCELED",
+        "TASK_STATE_COMPLETED",
+    ]
+    assert [code_of(task) for task in before[:2]] == ["run_cancelled", "approval_expired"]
+
+
+def code_of(task: dict[str, Any]) -> str:
+    """Why a task ended early."""
+    code: str = task["status"]["message"]["metadata"]["idaas-agent"]["code"]
+    return code
 
 
 async def test_message_that_is_sent_again_is_answered_by_its_task(

@@ -121,6 +121,7 @@ async def test_failed_run_leaves_the_question_and_can_be_continued(process: Proc
     assert await one.status() == "failed"
     run = await one.conversations.continue_(ALICE, THREAD, streaming=True)
     await run.task
+    assert await one.end(run.id) == ("completed", None)
     assert in_brief(one.bench.model.asked[-1][1:]) == [("human", "hello")]
     assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
 
@@ -148,6 +149,7 @@ async def test_shutdown_ends_the_run_with_its_error_and_it_can_be_continued_else
     other = process([DONE], name="process-2")
     await (await other.conversations.continue_(ALICE, THREAD, streaming=True)).task
     assert in_brief(await other.transcript())[-2:] == [("tool", MAY_HAVE_EFFECT), ("ai", "done")]
+    assert await other.end(run.id) == ("failed", "shutting_down")
 
 
 async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_continued(
@@ -171,6 +173,7 @@ async def test_run_of_a_stopped_process_is_completed_by_another_and_can_be_conti
         await read(run)
     assert in_brief(await other.transcript())[-1] == ("ai", "done")
     assert await other.status() == "idle"
+    assert await other.end(run.id) == ("failed", "run_interrupted")
 
 
 async def beats(process: Process, seconds: float) -> None:
@@ -234,6 +237,7 @@ async def test_run_of_another_process_can_be_cancelled(process: ProcessOf) -> No
     await one.conversations.heartbeat.beat()
     await run.task
     assert in_brief(await other.transcript())[-1] == ("tool", MAY_HAVE_EFFECT)
+    assert await one.end(run.id) == ("canceled", "run_cancelled")
 
 
 async def test_deleting_all_threads_ends_their_runs_in_every_process(process: ProcessOf) -> None:

@@ -68,6 +68,7 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
     with pytest.raises(ThreadNotFoundError):
         await storage.threads.restore(OWNER, "deleted")
     assert (await count(database, "threads"), await count(database, "messages")) == (1, 2)
+    assert await count(database, "runs") == 1
 
 
 async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(
