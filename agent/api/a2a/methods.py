@@ -12,6 +12,7 @@ from agent.api.a2a.tasks.user_message import check_configuration
 from agent.api.a2a.wire.members import Members
 from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
 from agent.api.a2a.wire.rpc_request import (
+    ListParams,
     RpcRequest,
     SendConfiguration,
     SendParams,
@@ -22,8 +23,10 @@ from agent.api.a2a.wire.version import Version
 from agent.api.disconnect import while_connected
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
-METHODS: Final = ("SendMessage", "SendStreamingMessage", "GetTask", "CancelTask", "SubscribeToTask")
-_UNSUPPORTED: Final = ("ListTasks", "GetExtendedAgentCard")
+METHODS: Final = (
+    *("SendMessage", "SendStreamingMessage", "GetTask", "ListTasks", "CancelTask", "SubscribeToTask"),
+)
+_UNSUPPORTED: Final = ("GetExtendedAgentCard",)
 _PUSH_NOTIFICATIONS: Final = "TaskPushNotificationConfig"
 
 
@@ -53,6 +56,9 @@ class Methods:
                 named = read_params(TaskParams, request.params)
                 found = await self._tasks.get(named.id, caller)
                 return reply.of(with_history(found, named.history_length), one_kind=True)
+            case "ListTasks":
+                wanted = read_params(ListParams, request.params)
+                return reply.of_list(await self._tasks.list(wanted, caller))
             case "CancelTask":
                 named = read_params(TaskParams, request.params)
                 return reply.of(await self._tasks.cancel(named.id, caller), one_kind=True)

@@ -24,6 +24,10 @@ class Reply:
         """One response. With `one_kind` the method has no other result than a task."""
         return JSONResponse(rpc_result(self._id, self._version.result({"task": task}, one_kind=one_kind)))
 
+    def of_list(self, page: Members) -> Response:
+        """A page of tasks, which version 1.0 alone has."""
+        return JSONResponse(rpc_result(self._id, page))
+
     def stream_of(self, run: TaskRun | Members, history_length: int | None = None) -> Response:
         """Each update as a response of its own. The first is the task."""
         if not isinstance(run, TaskRun):

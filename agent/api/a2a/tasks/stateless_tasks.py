@@ -11,7 +11,7 @@ from agent.api.a2a.tasks.task_run import TaskRun
 from agent.api.a2a.tasks.user_message import context_of, question
 from agent.api.a2a.wire.members import Members
 from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
-from agent.api.a2a.wire.rpc_request import Message
+from agent.api.a2a.wire.rpc_request import ListParams, Message
 from agent.runs.runs import Runs
 from identity.access_token.verified_access_token import VerifiedAccessToken
 
@@ -34,6 +34,10 @@ class StatelessTasks:
         return TaskRun(TaskEncoder(task_id, history_of(task_id, messages)), run, run.cancel)
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:  # noqa: ARG002 - see `Tasks`
+        """See `Tasks`."""
+        raise _not_kept()
+
+    async def list(self, params: ListParams, caller: VerifiedAccessToken) -> Members:  # noqa: ARG002 - see `Tasks`
         """See `Tasks`."""
         raise _not_kept()
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from agent.api.a2a.tasks.encoder import TaskEncoder
 from agent.api.a2a.wire.members import Members
 from agent.api.a2a.wire.rpc_error import rpc_error_of
-from agent.api.a2a.wire.rpc_request import Message
+from agent.api.a2a.wire.rpc_request import ListParams, Message
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
@@ -69,6 +69,10 @@ class Tasks(Protocol):
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """The task as it is now."""
+        ...
+
+    async def list(self, params: ListParams, caller: VerifiedAccessToken) -> Members:
+        """`ListTasksResponse`: a page of the caller's tasks, the last changed first."""
         ...
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:

@@ -14,11 +14,12 @@ from agent.api.a2a.tasks.running_task import running_task
 from agent.api.a2a.tasks.stored_task import StoredTask
 from agent.api.a2a.tasks.task import history_of, text_of
 from agent.api.a2a.tasks.task_id import TaskId, stored_id
+from agent.api.a2a.tasks.task_list import task_list
 from agent.api.a2a.tasks.task_run import TaskRun
 from agent.api.a2a.tasks.user_message import context_of, decision, question
 from agent.api.a2a.wire.members import Members, TaskState
 from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params, rpc_error_of
-from agent.api.a2a.wire.rpc_request import Message
+from agent.api.a2a.wire.rpc_request import ListParams, Message
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.store.thread import owner_of
@@ -58,6 +59,10 @@ class ThreadTasks:
         """See `Tasks`."""
         stored = await StoredTask.read(self._conversations, TaskId.read(task_id), caller)
         return await stored.members(self._conversations, caller)
+
+    async def list(self, params: ListParams, caller: VerifiedAccessToken) -> Members:
+        """See `Tasks`."""
+        return await task_list(self._conversations, params, caller)
 
     async def cancel(self, task_id: str, caller: VerifiedAccessToken) -> Members:
         """See `Tasks`. Raises `RpcError` if it has ended before."""

@@ -16,6 +16,19 @@ from agent.api.validation_fault import openai_fault
 
 RequestId = str | int | None
 
+ListedState = Literal[
+    "TASK_STATE_UNSPECIFIED",
+    "TASK_STATE_SUBMITTED",
+    "TASK_STATE_WORKING",
+    "TASK_STATE_COMPLETED",
+    "TASK_STATE_FAILED",
+    "TASK_STATE_CANCELED",
+    "TASK_STATE_INPUT_REQUIRED",
+    "TASK_STATE_REJECTED",
+    "TASK_STATE_AUTH_REQUIRED",
+]
+"""A2A's states, also those that no task of the agent has."""
+
 
 @dataclass(frozen=True, slots=True)
 class RpcRequest:
@@ -75,6 +88,18 @@ class TaskParams(_Wire):
 
     id: Annotated[str, Field(min_length=1, max_length=256)]
     history_length: Annotated[int, Field(ge=0)] | None = None
+
+
+class ListParams(_Wire):
+    """Of `ListTasks`. As in protocol buffers, an empty text is an absent member."""
+
+    context_id: str | None = None
+    status: ListedState | None = None
+    page_size: Annotated[int, Field(ge=1, le=100)] | None = None
+    page_token: Annotated[str, Field(max_length=256)] | None = None
+    history_length: Annotated[int, Field(ge=0)] | None = None
+    status_timestamp_after: str | None = None
+    include_artifacts: bool | None = None
 
 
 P = TypeVar("P", bound=_Wire)

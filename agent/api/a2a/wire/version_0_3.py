@@ -22,6 +22,7 @@ _METHODS: Final = {
     "tasks/pushNotificationConfig/delete": "DeleteTaskPushNotificationConfig",
     "agent/getAuthenticatedExtendedCard": "GetExtendedAgentCard",
 }
+_LATER: Final = ("ListTasks",)
 _ROLES: Final = {"user": "ROLE_USER", "agent": "ROLE_AGENT"}
 _ROLES_OF_0_3: Final = {name: role for role, name in _ROLES.items()}
 
@@ -31,7 +32,7 @@ class Version03:
 
     def request(self, given: RpcRequest) -> RpcRequest:
         """See `Version`. Raises `RpcError` for a name of version 1.0: the client forgot its header."""
-        if given.method in _METHODS.values():
+        if given.method in (*_METHODS.values(), *_LATER):
             text = f"{given.method} is of version {PROTOCOL_VERSION}: send the header A2A-Version"
             raise RpcError(RpcCode.VERSION_NOT_SUPPORTED, text)
         method = _METHODS.get(given.method)

@@ -50,6 +50,14 @@ class OfficialClient:
         )
         return found
 
+    async def list(self, **members: Any) -> dict[str, Any]:
+        """`ListTasks`."""
+        request = ParseDict(members, a2a.ListTasksRequest())
+        page: dict[str, Any] = MessageToDict(
+            await self.client.list_tasks(request, context=SESSION.model_copy(deep=True))
+        )
+        return page
+
     async def cancel(self, task_id: str) -> dict[str, Any]:
         """`CancelTask`."""
         request = a2a.CancelTaskRequest(id=task_id)

@@ -99,8 +99,11 @@ class TestApprovals:
         waiting = [update async for update in updates][-1]
         served.tokens.clear()
         decision = {"approval": approval_of(waiting)["id"], "decision": "approve"}
-        ended = await (await client(served)).send(decision, taskId=task_id)
+        again = await client(served)
+        [listed] = (await again.list(status="TASK_STATE_AUTH_REQUIRED"))["tasks"]
+        ended = await again.send(decision, taskId=task_id)
 
+        assert (listed["id"], listed["status"]["message"]) == (task_id, status_of(waiting)["message"])
         assert states([waiting]) == ["AUTH_REQUIRED"]
         assert approval_of(waiting)["kind"] == "sign_in_required"
         assert states(ended)[-1] == "COMPLETED"

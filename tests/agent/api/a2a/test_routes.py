@@ -34,7 +34,6 @@ async def reason(served: Threads, method: str, params: Any = None, **headers: st
 
 async def test_methods_that_the_agent_does_not_have_are_refused(threads: ThreadsOf) -> None:
     served = await threads()
-    assert await reason(served, "ListTasks") == "UNSUPPORTED_OPERATION"
     assert await reason(served, "GetExtendedAgentCard") == "UNSUPPORTED_OPERATION"
     for name in ("Create{}", "Get{}", "List{}s", "Delete{}"):
         method = name.format("TaskPushNotificationConfig")
@@ -42,6 +41,18 @@ async def test_methods_that_the_agent_does_not_have_are_refused(threads: Threads
     assert await reason(served, "Nonsense") == "METHOD_NOT_FOUND"
     assert await reason(served, "SendMessage", **{"A2A-Version": "0.2"}) == "VERSION_NOT_SUPPORTED"
     assert await reason(served, "SendMessage", **{"A2A-Version": "0.3"}) == "VERSION_NOT_SUPPORTED"
+
+
+async def test_version_0_3_has_no_list_of_tasks(threads: ThreadsOf) -> None:
+    served = await threads()
+    older = {"A2A-Version": "0.3"}
+    assert await reason(served, "tasks/list", **older) == "METHOD_NOT_FOUND"
+    assert await reason(served, "ListTasks", **older) == "VERSION_NOT_SUPPORTED"
+
+
+async def test_list_without_tasks_has_all_its_members(threads: ThreadsOf) -> None:
+    page = (await call(await threads(), "ListTasks")).json()["result"]
+    assert page == {"tasks": [], "nextPageToken": "", "pageSize": 50, "totalSize": 0}
 
 
 async def test_body_that_is_no_request_is_refused_without_an_id(threads: ThreadsOf) -> None:
@@ -118,6 +129,7 @@ class TestStateless:
         assert [part["text"].strip() for part in task["artifacts"][0]["parts"]] == ["done"]
         for method in ("GetTask", "CancelTask", "SubscribeToTask"):
             assert await reason(served, method, {"id": task["id"]}) == "UNSUPPORTED_OPERATION"
+        assert await reason(served, "ListTasks") == "UNSUPPORTED_OPERATION"
 
     async def test_call_that_needs_an_approval_is_not_made(self, served: Threads) -> None:
         streamed = await call(served, "SendStreamingMessage", {"message": MESSAGE})

@@ -7,6 +7,7 @@ import pytest
 
 from agent.api.a2a.wire.rpc_error import RpcCode, RpcError
 from agent.api.a2a.wire.rpc_request import (
+    ListParams,
     SendParams,
     TaskParams,
     parsed,
@@ -93,3 +94,29 @@ def test_fault_of_the_parameters_names_the_member(change: dict[str, Any], field:
 )
 def test_parameters_of_a_task_are_its_id_and_a_length(params: Any) -> None:
     assert code_of(read_params, TaskParams, params) is RpcCode.INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"pageSize": 0}, "pageSize"),
+        ({"pageSize": 101}, "pageSize"),
+        ({"pageSize": "5"}, "pageSize"),
+        ({"pageToken": 5}, "pageToken"),
+        ({"status": "completed"}, "status"),
+        ({"status": "TASK_STATE_DONE"}, "status"),
+        ({"status": 3}, "status"),
+        ({"statusTimestampAfter": 5}, "statusTimestampAfter"),
+        ({"includeArtifacts": "true"}, "includeArtifacts"),
+        ({"historyLength": -1}, "historyLength"),
+        ({"contextId": 5}, "contextId"),
+    ],
+)
+def test_fault_of_the_parameters_of_a_list_names_the_member(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(RpcError) as error:
+        read_params(ListParams, change)
+    assert (error.value.code, error.value.metadata) == (RpcCode.INVALID_PARAMS, {"field": field})
+
+
+def test_list_needs_no_parameters() -> None:
+    assert read_params(ListParams, {}) == read_params(ListParams, {"pageSize": None, "status": None})
