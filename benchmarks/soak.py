@@ -65,7 +65,7 @@ class Sample:
         )
 
 
-HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'blocks':>10}"  # fmt: skip  # noqa: E501
+HEADING: Final = f"{'requests':>9} {'time':>9} {'RSS, MiB':>9} {'descriptors':>12} {'threads':>8} {'tasks':>6} {'blocks':>10}"  # fmt: skip  # noqa: E501 - a row of a table
 
 
 class MonitoredAgent:

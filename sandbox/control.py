@@ -90,7 +90,7 @@ class Control:
             self._cloud.counters.reset()
         return JSONResponse(self._cloud.counters.snapshot())
 
-    async def events(self, request: Request) -> Response:  # noqa: ARG002  # nothing to choose
+    async def events(self, request: Request) -> Response:  # noqa: ARG002 - nothing to choose
         return JSONResponse([asdict(event) for event in self._cloud.events.snapshot()])
 
     async def role_policy(self, request: Request) -> Response:
@@ -248,13 +248,13 @@ async def _body(request: Request, members: set[str]) -> dict[str, Any]:
     return body
 
 
-def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001  # Starlette's signature
+def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     if not isinstance(error, HTTPException):
         raise error
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
-def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001  # Starlette's signature
+def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
     if not isinstance(error, ValidationError):
         raise error
     faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]

@@ -24,11 +24,11 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sandbox.server.installation import SandboxOptions  # noqa: E402
-from sandbox.server.listener import PortInUseError  # noqa: E402
-from sandbox.server.server import start_sandbox  # noqa: E402
-from tests.databases.postgres_process import postgres_process  # noqa: E402
-from tests.databases.redis_process import redis_process  # noqa: E402
+from sandbox.server.installation import SandboxOptions  # noqa: E402 - found by the path above
+from sandbox.server.listener import PortInUseError  # noqa: E402 - found by the path above
+from sandbox.server.server import start_sandbox  # noqa: E402 - found by the path above
+from tests.databases.postgres_process import postgres_process  # noqa: E402 - found by the path above
+from tests.databases.redis_process import redis_process  # noqa: E402 - found by the path above
 
 PYTHON = ROOT / ".venv-aegra" / "bin" / "python"
 PORT = int(os.environ.get("AEGRA_PORT", "2026"))
@@ -145,8 +145,8 @@ def main() -> None:
                 time.sleep(0.5)
         for log, process in processes.items():
             if process.poll() is not None:
-                print(f"a process has ended, see {log}:\n{log.read_text(errors='replace')[-3000:]}")  # noqa: T201
-    print("stopped")  # noqa: T201
+                print(f"a process has ended, see {log}:\n{log.read_text(errors='replace')[-3000:]}")  # noqa: T201 - its output
+    print("stopped")  # noqa: T201 - its output
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class ArgumentRule:
         if not all(self.argument.split(".")):
             raise ValueError('an argument must be a name, or names with "." between them')
         if self.operator not in _OPERATORS:
-            raise ValueError(f"an operator must be one of {' '.join(_OPERATORS)}")  # noqa: EM102
+            raise ValueError(f"an operator must be one of {' '.join(_OPERATORS)}")
         if isinstance(self.value, bool) and self.operator not in ("==", "!="):
             raise ValueError("true and false can be compared by == and != only")
         if isinstance(self.value, float) and not math.isfinite(self.value):

@@ -21,7 +21,7 @@ def read_prompt_file(path: Path) -> str:
     except OSError:
         raise ValueError("must name a file that can be read") from None
     if len(content) > MAX_BYTES:
-        raise ValueError(f"must name a file of at most {MAX_BYTES} bytes, found more")  # noqa: EM102
+        raise ValueError(f"must name a file of at most {MAX_BYTES} bytes, found more")
     try:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:

@@ -72,7 +72,7 @@ class _ServiceCredentials(_Static):
 
 
 def _node(update: dict[str, Any]) -> Callable[..., Any]:
-    async def no_op(state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> Any:  # noqa: ARG001
+    async def no_op(state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]) -> Any:  # noqa: ARG001 - a node's signature
         return update
 
     return lambda *_: no_op

@@ -67,7 +67,7 @@ class IssuedJwtRequirement:
             message = f'an audience must not begin with "{_IDAAS_AUDIENCES}"'
             raise ValueError(message)
         if taken := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
-            raise ValueError(f'claim "{taken[0]}" is set by the issuer')  # noqa: EM102
+            raise ValueError(f'claim "{taken[0]}" is set by the issuer')
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     too deeply.
     """
     if _containers(text) > MAX_CONTAINERS and _containers(_STRING.sub("", text)) > MAX_CONTAINERS:
-        raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")  # noqa: EM102
+        raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")
     return from_json(text)
 
 
@@ -43,7 +43,7 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
         count += 1
         children = len(node) if isinstance(node, dict | list | tuple) else 0
         if count + len(pending) + children > nodes:
-            raise TooLargeError(f"it has more than {nodes} values")  # noqa: EM102 - the bound is the point
+            raise TooLargeError(f"it has more than {nodes} values")
         if isinstance(node, str):
             text += len(node)
         elif isinstance(node, dict):
@@ -52,9 +52,9 @@ def check_size(value: object, *, nodes: int, depth: int, characters: int) -> Non
         elif isinstance(node, list | tuple):
             pending.extend((item, level + 1) for item in node)
         if level > depth:
-            raise TooLargeError(f"it is nested deeper than {depth} levels")  # noqa: EM102
+            raise TooLargeError(f"it is nested deeper than {depth} levels")
         if text > characters:
-            raise TooLargeError(f"it has more than {characters} characters")  # noqa: EM102
+            raise TooLargeError(f"it has more than {characters} characters")
 
 
 def count_values(value: object) -> int:

@@ -14,7 +14,7 @@ PATH = "/cluster"
 def application(cloud: Cloud) -> ASGIApp:
     """Serves `/cluster/.well-known/openid-configuration` and `/cluster/openid/v1/jwks`."""
 
-    async def discovery(request: Request) -> Response:  # noqa: ARG001  # the same for all
+    async def discovery(request: Request) -> Response:  # noqa: ARG001 - the same for all
         issuer = cloud.federation.issuer
         return JSONResponse(
             {
@@ -26,7 +26,7 @@ def application(cloud: Cloud) -> ASGIApp:
             }
         )
 
-    async def jwks(request: Request) -> Response:  # noqa: ARG001  # the same for all
+    async def jwks(request: Request) -> Response:  # noqa: ARG001 - the same for all
         return JSONResponse(cloud.federation.jwks(), media_type="application/jwk-set+json")
 
     return Starlette(

@@ -20,7 +20,7 @@ PATH = "/ram/credentials"
 def application(cloud: Cloud) -> ASGIApp:
     """Serves `/ram/credentials`. Faults are those of `credentials_uri`."""
 
-    async def respond(request: Request) -> Response:  # noqa: ARG001  # the same for all
+    async def respond(request: Request) -> Response:  # noqa: ARG001 - the same for all
         cloud.counters.count("credentials_uri", "credentials")
         credential = cloud.execution_role.current("uri", cloud.settings.sts_lifetime)
         return JSONResponse(credentials_body(credential), headers={"Cache-Control": "no-store"})

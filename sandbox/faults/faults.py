@@ -86,7 +86,7 @@ class Faults:
             if name not in SERVICES:
                 raise KeyError(name)
         if (fault.refuse or fault.expired_certificate) and service not in self._ports:
-            raise ValueError(f'service "{service}" has no port of its own')  # noqa: EM102
+            raise ValueError(f'service "{service}" has no port of its own')
         with self._lock:
             self._faults[service] = fault
         self._settle()

@@ -13,7 +13,7 @@ class DiscoveryEndpoint:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    async def answer(self, request: Request) -> Response:  # noqa: ARG002  # the same for everybody
+    async def answer(self, request: Request) -> Response:  # noqa: ARG002 - the same for everybody
         self._cloud.counters.count("idaas", "discovery")
         addresses = self._cloud.addresses
         return JSONResponse(
@@ -65,7 +65,7 @@ class InstanceEndpoint:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    async def answer(self, request: Request) -> Response:  # noqa: ARG002  # the same for everybody
+    async def answer(self, request: Request) -> Response:  # noqa: ARG002 - the same for everybody
         addresses = self._cloud.addresses
         return JSONResponse(
             {
@@ -82,6 +82,6 @@ class JwksEndpoint:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    async def answer(self, request: Request) -> Response:  # noqa: ARG002  # the same for everybody
+    async def answer(self, request: Request) -> Response:  # noqa: ARG002 - the same for everybody
         self._cloud.counters.count("idaas", "jwks")
         return JSONResponse(self._cloud.jwks())

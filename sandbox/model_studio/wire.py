@@ -31,7 +31,7 @@ class Envelope:
     def new(cls, model: str, now: float) -> "Envelope":
         return cls(f"chatcmpl-{secrets.token_hex(12)}", model, int(now))
 
-    def body(self, kind: str, **members: Any) -> Mapping[str, Any]:  # noqa: ANN401  # JSON values
+    def body(self, kind: str, **members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON values
         return {
             **members,
             "object": kind,

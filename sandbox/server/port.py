@@ -32,7 +32,7 @@ class Port:
         Raises `ValueError` for "expired" where there is no TLS.
         """
         if state == "expired" and self._certificates is None:
-            raise ValueError(f"port {self.number} has no certificate")  # noqa: EM102
+            raise ValueError(f"port {self.number} has no certificate")
         if state != self._state:
             self._in_the_loop(lambda: self._change(state))
 

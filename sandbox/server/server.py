@@ -190,7 +190,7 @@ class RunningSandbox:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._failure = error
         finally:
             self._ready.set()

@@ -24,7 +24,7 @@ class Settings:
     """The MCP server keeps no sessions."""
     amap_json_response: bool = False
     """The MCP server answers JSON instead of Server-Sent Events."""
-    function_compute_token_prefix: str = "Bearer "  # noqa: S105  # no password
+    function_compute_token_prefix: str = "Bearer "  # noqa: S105 - no password
     """What stands before the token in the trigger's header; the console's default is not documented."""
     model_first_token_delay: float = 0.0
     """Seconds that the stand-in model waits before it says anything."""

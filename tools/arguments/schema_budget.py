@@ -51,7 +51,7 @@ def checked_draft(schema: Mapping[str, Any]) -> type[Validator]:
     if draft not in _DRAFTS:
         raise ValueError("a schema of a draft before 4")
     if _Walk(schema, draft).subschemas() > MAX_SUBSCHEMAS:
-        raise TooLargeError(f"it has more than {MAX_SUBSCHEMAS} subschemas, references followed")  # noqa: EM102
+        raise TooLargeError(f"it has more than {MAX_SUBSCHEMAS} subschemas, references followed")
     return draft
 
 
@@ -113,7 +113,7 @@ class _Walk:
         for expression in expressions:
             self._expressions += len(expression)
             if self._expressions > MAX_EXPRESSIONS:
-                raise TooLargeError(f"more than {MAX_EXPRESSIONS} characters of regular expressions")  # noqa: EM102
+                raise TooLargeError(f"more than {MAX_EXPRESSIONS} characters of regular expressions")
             if _INLINE_FLAGS.search(expression):
                 raise ValueError("not a regular expression of ECMA-262")
             try:

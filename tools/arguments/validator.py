@@ -80,7 +80,7 @@ class _Steps:
     def spend(self, steps: int) -> None:
         self._left -= steps
         if self._left < 0:
-            raise TooLargeError(f"more than {MAX_STEPS} steps")  # noqa: EM102 - the bound is the point
+            raise TooLargeError(f"more than {MAX_STEPS} steps")
 
     @contextmanager
     def level(self) -> Iterator[None]:

@@ -28,12 +28,12 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     """
     name = getattr(function, "__name__", type(function).__name__)
     if not inspect.iscoroutinefunction(function):
-        raise TypeError(f'tool "{name}" must be an async function')  # noqa: EM102 - the name is the point
+        raise TypeError(f'tool "{name}" must be an async function')
     if not (description := inspect.getdoc(function)):
-        raise ValueError(f'tool "{name}" must have a docstring: the model chooses tools by it')  # noqa: EM102
+        raise ValueError(f'tool "{name}" must have a docstring: the model chooses tools by it')
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())
     if not parameters or any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
-        raise TypeError(f'tool "{name}" must take the client, and no *args or **kwargs')  # noqa: EM102
+        raise TypeError(f'tool "{name}" must take the client, and no *args or **kwargs')
     if not any(is_injected(parameter.annotation) for parameter in parameters):
         client = Annotated[ServiceClient, InjectedToolArg]
         parameters[0] = parameters[0].replace(annotation=client)
@@ -48,5 +48,5 @@ def function_tool(function: Callable[..., Awaitable[Any]]) -> BaseTool:
     tool = StructuredTool.from_function(coroutine=run, name=name, description=description)
     hidden = [p.name for p in parameters if not is_injected(p.annotation) and p.name not in tool.args]
     if hidden:
-        raise ValueError(f'tool "{name}" cannot have a parameter "{hidden[0]}"')  # noqa: EM102
+        raise ValueError(f'tool "{name}" cannot have a parameter "{hidden[0]}"')
     return tool

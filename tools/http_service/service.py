@@ -98,7 +98,7 @@ class HTTPService:
         added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
         name = added.schema.name
         if name in self._tools:
-            raise ValueError(f'"{self.name}" has a tool "{name}" already')  # noqa: EM102
+            raise ValueError(f'"{self.name}" has a tool "{name}" already')
         self._tools[name] = added
         self._schemas = [*self._schemas, added.schema]
         self._declared_policies[name] = policy

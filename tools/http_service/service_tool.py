@@ -40,12 +40,12 @@ class ServiceTool:
     def __init__(self, tool: BaseTool) -> None:
         name = tool.name
         if not tool.description:
-            raise ValueError(f'tool "{name}" must have a description: the model chooses tools by it')  # noqa: EM102
+            raise ValueError(f'tool "{name}" must have a description: the model chooses tools by it')
         injected = injected_parameters(tool)
         self._tool: Final = tool
         self._clients: Final = frozenset(each for each in injected if injected[each].kind is ServiceClient)
         if any(each.is_required for name, each in injected.items() if name not in self._clients):
-            raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')  # noqa: EM102
+            raise TypeError(f'an injected parameter of tool "{name}" must be a ServiceClient')
         self._injected: Final = frozenset(injected)
         schema = json_schema(tool)
         if schema is None:
@@ -57,7 +57,7 @@ class ServiceTool:
             self._check = partial(_schema_faults, BoundedValidator(parameters))
         parameters = {"type": "object", "properties": {}, "additionalProperties": False} | parameters
         if not FUNCTION_NAME.fullmatch(name) or parameters["type"] != "object":
-            raise ValueError(f'tool "{name}" must have the name and the parameters of a function')  # noqa: EM102
+            raise ValueError(f'tool "{name}" must have the name and the parameters of a function')
         self._is_closed: Final = (
             parameters["additionalProperties"] is False and "patternProperties" not in parameters
         )

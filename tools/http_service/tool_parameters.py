@@ -53,7 +53,7 @@ def json_schema(tool: BaseTool) -> dict[str, Any] | None:
 def model(schema: object, name: str) -> type[BaseModel]:
     """`schema`, the arguments of the tool `name`. Raises `TypeError` if it is not a model of pydantic 2."""
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise TypeError(f'the arguments of tool "{name}" must be a model of pydantic 2, or a JSON Schema')  # noqa: EM102
+        raise TypeError(f'the arguments of tool "{name}" must be a model of pydantic 2, or a JSON Schema')
     return schema
 
 

@@ -25,7 +25,7 @@ async def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolResult:
     if isinstance(result, ToolResult):
         return result
     if not isinstance(result, ToolMessage):
-        raise TypeError(f'tool "{tool.name}" returned a {type(result).__name__}')  # noqa: EM102 - the name is the point
+        raise TypeError(f'tool "{tool.name}" returned a {type(result).__name__}')
     return ToolResult(_text(tool, result), ok=result.status != "error")
 
 

@@ -77,7 +77,7 @@ def _checked(tool: BaseTool, presented: Secret) -> MCPTool:
         raise ValueError("not the name of a function")
     parameters: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
     if len(to_json(parameters)) > MAX_CHARACTERS:
-        raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")  # noqa: EM102 - the bound is the point
+        raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")
     parameters = redact(parameters, [presented])
     parameters.setdefault("type", "object")
     parameters.setdefault("properties", {})

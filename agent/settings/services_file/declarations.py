@@ -48,7 +48,7 @@ class _Declaration(BaseModel):
     def _one_credential(self) -> Self:
         found = self._credential_keys()
         if len(found) > 1:
-            raise ValueError(f"must have one of {_one_of()}, found {' and '.join(found)}")  # noqa: EM102
+            raise ValueError(f"must have one of {_one_of()}, found {' and '.join(found)}")
         return self
 
     @property
@@ -93,13 +93,13 @@ class MCPDeclaration(_Declaration):
     @model_validator(mode="after")
     def _a_credential(self) -> Self:
         if self.credential_key is None:
-            raise ValueError(f"must have one of {_one_of()}, found none")  # noqa: EM102
+            raise ValueError(f"must have one of {_one_of()}, found none")
         return self
 
     @model_validator(mode="after")
     def _policies_of_its_tools(self) -> Self:
         if self.tools is not None and (unknown := sorted(self.policies.keys() - set(self.tools))):
-            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')  # noqa: EM102
+            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')
         return self
 
 

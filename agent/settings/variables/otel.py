@@ -70,7 +70,7 @@ def _receivers(value: object) -> object:
     names = _listed(value)
     if isinstance(value, str) and not set(names) <= {receiver.value for receiver in Receiver}:  # type: ignore[call-overload]
         expected = ", ".join(Receiver)
-        raise ValueError(f"must list some of {expected}, or be none")  # noqa: EM102 - the names are the point
+        raise ValueError(f"must list some of {expected}, or be none")
     return names
 
 

@@ -25,6 +25,6 @@ class InstantModel(BaseChatModel):
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
         return self._generate(*args, **kwargs)
 
-    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ARG002
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ARG002 - the base's signature
         for word in _WORDS:
             yield ChatGenerationChunk(message=AIMessageChunk(content=word))

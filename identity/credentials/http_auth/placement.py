@@ -73,7 +73,7 @@ class Placement:
         if not _FIELD_NAME.fullmatch(self.header):
             raise ValueError("a header name must be a token of RFC 9110, section 5.6.2")
         if self.header.lower() in _RESERVED:
-            raise ValueError(f'header "{self.header}" must not carry a credential')  # noqa: EM102
+            raise ValueError(f'header "{self.header}" must not carry a credential')
         if self.scheme and not _SCHEME.fullmatch(self.scheme):
             raise ValueError("a scheme must be a word of letters, digits and hyphens")
 

@@ -13,7 +13,7 @@ from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application, User
 
-ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a type, not a token
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
 
 @dataclass(frozen=True, slots=True)

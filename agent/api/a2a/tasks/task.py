@@ -5,7 +5,7 @@ of its message, the same in events and later.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -96,7 +96,7 @@ def with_history(members: Members, length: int | None) -> Members:
     return others | {"history": history[-length:]} if length else others
 
 
-def _agent_message(message_id: str, task_id: TaskId, parts: Sequence[Members], **members: Any) -> Members:  # noqa: ANN401
+def _agent_message(message_id: str, task_id: TaskId, parts: Sequence[Members], **members: object) -> Members:
     return {
         "messageId": message_id,
         "contextId": task_id.context_id,
