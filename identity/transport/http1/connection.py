@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterable
 from typing import Final, cast
 
+from identity.transport.http1.reader_queue import reader_queue
 from identity.transport.http1.response_parser import MalformedResponseError, ResponseHead, ResponseParser
 from identity.transport.http1.tls import Tls
 
@@ -17,6 +18,8 @@ class Connection(asyncio.Protocol):
 
     Times are seconds; `None` is no limit. Raises `TimeoutError`, `ConnectionError` if the connection is lost,
     `ssl.SSLError`, and `MalformedResponseError`; it cannot be used after any of them, and is to be aborted.
+    Of many connections that receive data at once, one is read in each turn of the event loop. The others read
+    no more from the network until it is their turn, and their time limits do not apply.
     """
 
     def __init__(self, tls: Tls | None = None) -> None:
@@ -27,7 +30,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._response: ResponseParser | None = None
         self._fault: Exception | None = None
+        self._readers = reader_queue(self.loop)
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._reading = True
         self._writable = True
 
@@ -91,9 +96,7 @@ class Connection(asyncio.Protocol):
                 return b""
             await self._changed(seconds)
         chunk = response.read()
-        if not self._reading and self._fault is None:
-            self._reading = True
-            self._transport.resume_reading()
+        self._resume_reading()
         return chunk
 
     def abort(self) -> None:
@@ -141,10 +144,15 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, response: ResponseParser, data: bytes) -> None:
         response.feed(data)
-        if self._reading and response.buffered > _HIGH_WATER:
+        late = not self._wake_in_turn() and not response.complete  # what follows the end is to be noticed
+        if self._reading and (late or response.buffered > _HIGH_WATER):
             self._reading = False
             self._transport.pause_reading()
-        self._wake()
+
+    def _resume_reading(self) -> None:
+        if not self._reading and self._fault is None:
+            self._reading = True
+            self._transport.resume_reading()
 
     def _write(self, data: bytes) -> None:
         self._transport.write(data if self._tls is None else self._tls.encrypt(data))
@@ -174,22 +182,36 @@ class Connection(asyncio.Protocol):
         if self._fault is not None:
             raise self._fault
         self._waiter = waiter = self.loop.create_future()
-        timer = None if seconds is None else self.loop.call_later(seconds, _expire, waiter)
+        self._timer = None if seconds is None else self.loop.call_later(seconds, _expire, waiter)
         try:
             await waiter
         finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            self._stop_waiting()
+            self._resume_reading()
 
     def _fail(self, fault: Exception) -> None:
         if self._fault is None:
             self._fault = fault
-        self._wake()
+        self._wake_in_turn()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Lets a request begin, which does not wait for the readers of responses."""
+        waiter = self._stop_waiting()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _wake_in_turn(self) -> bool:
+        """Whether the reader continues at once, or none waits; otherwise others come first."""
+        waiter = self._stop_waiting()
+        return waiter is None or self._readers.wake(waiter)
+
+    def _stop_waiting(self) -> asyncio.Future[None] | None:
+        """What arrives is in time from now on, whenever it is read."""
+        waiter, self._waiter = self._waiter, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return waiter
 
 
 def _expire(waiter: asyncio.Future[None]) -> None:
