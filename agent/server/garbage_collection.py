@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_THRESHOLDS: Final = (10_000, 20, 50)
+_THRESHOLDS: Final = (10_000, 5, 200)
 """Collect the youngest generation after so many more allocations than releases (default 700): a chat makes
-thousands of objects, and reference counts release nearly all of them when it ends."""
+thousands of objects, and reference counts release nearly all of them when it ends. The next generation is
+collected after five of these: it stops the process for a microsecond for each object, and open runs have
+many."""
 
 
 @contextmanager
