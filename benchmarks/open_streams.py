@@ -1,9 +1,13 @@
-"""Many streams that wait for a slow model over TLS: their memory, a new chat meanwhile, and their end."""
+"""Many streams that wait for a slow model over TLS, and then receive all their tokens at the same moment.
+
+Their memory, and what other requests notice of them, while they wait and while they are answered.
+"""
 
 import asyncio
+import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -22,21 +26,28 @@ _BARE_CONNECTIONS: Final = 1000
 _AT_ONCE: Final = 100
 _PATIENCE_SECONDS: Final = 600.0
 """A busy machine takes several times as long."""
-_NEW_CHATS: Final = 20
-_PING_SECONDS: Final = 0.02
+_NEW_CHATS: Final = 50
+_PAUSE_SECONDS: Final = 0.02
+"""Between two requests of the same kind."""
 AT_ONCE: Final = "Respond at once."
 """A question for which the stand-in of the model has no delay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What was measured of one server. Times are seconds."""
+    """What was measured of one server. Times are seconds; of requests, all of them."""
 
     kib_each: float
-    first_token_at_rest: float
-    first_token_meanwhile: float
     drained: float
-    health_p99: float
+    new_chats: list[float]
+    """To the first words, while the streams wait; empty if no chat could reach the model."""
+    new_chats_at_rest: list[float]
+    """Of a server without streams, in turns with the others."""
+    health: list[float]
+    """While the streams wait."""
+    new_chats_at_once: list[float]
+    """While all streams are answered."""
+    health_at_once: list[float]
 
 
 def figures(bench: Bench, number: int, *, stored: bool) -> Iterator[Figure]:
@@ -49,32 +60,52 @@ def figures(bench: Bench, number: int, *, stored: bool) -> Iterator[Figure]:
         agents[", in conversations"] = agents[""] if quick else _patient_agent(bench, "91")
     bare, token = bench.peer("bare", LLM_BASE_URL=model.tls_url), bench.access_token()
 
-    def measured(server: ServerProcess, path: str, token: str, *, most: int, named: bool = False) -> Streams:
-        def begin(connection: Connection, index: int, question: str = "Say something.") -> None:
+    def measured(
+        server: ServerProcess,
+        path: str,
+        token: str,
+        rest: ServerProcess | None,
+        *,
+        most: int,
+        named: bool = False,
+    ) -> Streams:
+        def begin(connection: Connection, index: object, question: str = "Say something.") -> None:
             thread = f"open-{server.port}-{index}" if named else None
             connection.begin(path, chat(question, stream=True), token, thread=thread)
 
-        return asyncio.run(_Run(bench, server, number, begin, most).measure(new_chats=most >= number))
+        return asyncio.run(_Run(bench, server, number, begin, most).measure(rest if most >= number else None))
 
-    peer = measured(bare, "/chat/completions", "static", most=_BARE_CONNECTIONS)
+    peer = measured(bare, "/chat/completions", "static", None, most=_BARE_CONNECTIONS)
     bench.stop(bare)
     for label, server in agents.items():
-        agent = measured(server, PATH, token, most=number, named=bool(label))
+        rest = agents[""] if quick else _patient_agent(bench, "92")
+        agent = measured(server, PATH, token, rest, most=number, named=bool(label))
         name = f"{number:,} streams{label}"
 
         limit = None if quick else at_most(0.4)
         yield _beside(f"memory of each of {name}", "KiB", agent.kib_each, peer.kib_each)
         yield _beside(f"{name}: until all are answered", "s", agent.drained, peer.drained, limit)
         yield Figure(
-            f"{name}: first words of a new chat meanwhile",
+            f"{name}: first words of a new chat while they wait",
             "ms",
-            series(agent.first_token_meanwhile * 1000),
+            series(median(agent.new_chats) * 1000),
             "at rest",
-            series(agent.first_token_at_rest * 1000),
+            series(median(agent.new_chats_at_rest) * 1000),
             None if quick else at_most(1.2),
         )
-        what = f"{name}: p99 of /health while they are answered"
-        yield _beside(what, "ms", agent.health_p99 * 1000, peer.health_p99 * 1000)
+        for what, of in (
+            ("p99 of /health while they wait", lambda streams: _p99(streams.health)),
+            ("p99 of /health while all are answered at once", lambda streams: _p99(streams.health_at_once)),
+            (
+                "first words of a new chat while all are answered at once",
+                lambda streams: median(streams.new_chats_at_once),
+            ),
+        ):
+            yield _beside(f"{name}: {what}", "ms", of(agent) * 1000, of(peer) * 1000)
+
+
+def _p99(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.99)]
 
 
 def _beside(what: str, unit: str, value: float, bare: float, target: Target | None = None) -> Figure:
@@ -107,9 +138,8 @@ class _Run:
         self._begin = begin
         self._most = most
 
-    async def measure(self, *, new_chats: bool) -> Streams:
-        """`new_chats`: a chat can reach the model while the streams wait."""
-        at_rest = await self._first_token() if new_chats else 0.0
+    async def measure(self, rest: ServerProcess | None) -> Streams:
+        """`rest` is a server without streams; `None` if no new chat reaches the model while they wait."""
         self._model.delay(first_token=600.0)
         await self._waits_for(0, exactly=True)
         warm = await self._opened(self._number)
@@ -121,48 +151,65 @@ class _Run:
             await self._waits_for(min(len(connections), self._most))
         await asyncio.sleep(self._settle)
         used = self._server.memory_bytes() - before
-        meanwhile = await self._first_token() if new_chats else 0.0
-        pings: list[float] = []
-        pinging = asyncio.create_task(self._ping(pings))
-        began = time.perf_counter()
-        self._model.delay(first_token=self._seconds)
-        self._model.release()
-        await asyncio.gather(*(connection.complete(_PATIENCE_SECONDS) for connection in connections))
-        drained = time.perf_counter() - began
-        pinging.cancel()
-        with suppress(asyncio.CancelledError):
-            await pinging
+        new_chats, at_rest = await self._new_chats(rest) if rest is not None else ([], [])
+        async with self._repeated(self._health) as health:
+            await asyncio.sleep(self._settle)
+        async with self._repeated(self._health) as health_at_once, self._repeated(self._new_chat) as at_once:
+            began = time.perf_counter()
+            self._model.delay(first_token=self._seconds)
+            self._model.release(seconds=0.0)
+            await asyncio.gather(*(connection.complete(_PATIENCE_SECONDS) for connection in connections))
+            drained = time.perf_counter() - began
         self._model.delay(first_token=0.0)
         for connection in connections:
             connection.close()
-        slowest = sorted(pings or [0.0])
-        return Streams(
-            max(used, 1) / 1024 / self._number, at_rest, meanwhile, drained, slowest[int(len(slowest) * 0.99)]
-        )
+        kib_each = max(used, 1) / 1024 / self._number
+        return Streams(kib_each, drained, new_chats, at_rest, health, at_once, health_at_once)
+
+    async def _new_chats(self, rest: ServerProcess) -> tuple[list[float], list[float]]:
+        """In turns, because the speed of the machine changes."""
+        chats, at_rest = list[float](), list[float]()
+        for _ in range(_NEW_CHATS if self._settle else 2):
+            chats.append(await self._new_chat())
+            at_rest.append(await self._new_chat(rest))
+        return chats, at_rest
+
+    @asynccontextmanager
+    async def _repeated(self, request: Callable[[], Awaitable[float]]) -> AsyncIterator[list[float]]:
+        """The times of `request`, sent again and again while the block runs, and completed at its end."""
+        times, ended = list[float](), asyncio.Event()
+
+        async def repeat() -> None:
+            while not (times and ended.is_set()):
+                times.append(await request())
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+        task = asyncio.create_task(repeat())
+        try:
+            yield times
+        finally:
+            ended.set()
+            await task
 
     async def _opened(self, index: int) -> Connection:
         connection = await Connection.open(self._server)
         self._begin(connection, index)
         return connection
 
-    async def _first_token(self) -> float:
-        """The median time to the first words of chats that the model answers at once."""
-        times = []
-        for number in range(_NEW_CHATS if self._settle else 2):
-            connection = await Connection.open(self._server)
-            began = time.perf_counter()
-            self._begin(connection, f"new-{number}-{began}".replace(".", ""), AT_ONCE)
-            times.append(await connection.complete(_PATIENCE_SECONDS) - began)
-            connection.close()
-        return median(times)
+    async def _new_chat(self, server: ServerProcess | None = None) -> float:
+        """The time to the first words of a chat that the model answers at once."""
+        connection = await Connection.open(server or self._server)
+        began = time.perf_counter()
+        self._begin(connection, secrets.token_hex(8), AT_ONCE)
+        first = await connection.complete(_PATIENCE_SECONDS) - began
+        connection.close()
+        return first
 
-    async def _ping(self, times: list[float]) -> None:
-        while True:
-            connection, began = await Connection.open(self._server), time.perf_counter()
-            await connection.get("/health")
-            times.append(time.perf_counter() - began)
-            connection.close()
-            await asyncio.sleep(_PING_SECONDS)
+    async def _health(self) -> float:
+        began, connection = time.perf_counter(), await Connection.open(self._server)
+        await connection.get("/health")
+        connection.close()
+        return time.perf_counter() - began
 
     async def _waits_for(self, number: int, *, exactly: bool = False) -> None:
         """Until so many streams wait for the model, or more."""

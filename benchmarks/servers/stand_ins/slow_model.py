@@ -3,21 +3,19 @@
     python -m benchmarks.servers.stand_ins.slow_model PORT TLS_PORT CERTIFICATE KEY
 
 The model is on `TLS_PORT`. On `PORT` are `PUT /delays` and `GET /waiting` as there, and `PUT /release`: the
-streams that wait begin within ten seconds, one after another. A question that contains "Respond at once" does
-not wait.
+streams that wait begin within `seconds`, one after another, or all at once if it is 0. A question that
+contains "Respond at once" does not wait.
 """
 
 import asyncio
 import ssl
 import sys
-from typing import Any, Final
+from typing import Any
 
+import orjson
 import uvloop
 
 from benchmarks.servers.stand_ins.services import Connection, Delays
-
-_SPREAD_SECONDS: Final = 10.0
-"""From the first stream to the last one: people do not ask all at once."""
 
 
 class ReleasedConnection(Connection):
@@ -29,9 +27,9 @@ class ReleasedConnection(Connection):
 
     def _respond(self, method: bytes, path: bytes, body: bytes) -> None:
         if path == b"/release":
-            total = max(len(self._held), 200)
+            seconds, total = orjson.loads(body)["seconds"], max(len(self._held), 200)
             for number, connection in enumerate(list(self._held)):
-                connection.release(_SPREAD_SECONDS * number / total)
+                connection.release(seconds * number / total)
             self._send(b"200 OK", b"application/json", b"{}")
         elif b"Respond at once" in body:
             delays, self._delays = self._delays, Delays()

@@ -22,9 +22,9 @@ class SlowModel:
         """From now on, requests wait for so many seconds."""
         self._http.put("/delays", json={"first_token": first_token}).raise_for_status()
 
-    def release(self) -> None:
-        """The streams that wait begin within ten seconds, one after another."""
-        self._http.put("/release").raise_for_status()
+    def release(self, *, seconds: float) -> None:
+        """The streams that wait begin within so many seconds, one after another; all at once, if it is 0."""
+        self._http.put("/release", json={"seconds": seconds}).raise_for_status()
 
     def close(self) -> None:
         """Closes the connection to it."""
