@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.clock import SettableClock
@@ -28,6 +29,10 @@ pytest_plugins = [
     "tests.databases.shared_redis",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
+
+# No test fails because the machine is busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,11 @@ class Schedule:
         await self.broker.aclose()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(operations=st.lists(OPERATION, max_size=40), lifetime=st.sampled_from([20.0, 60.0, 1200.0]))
 def test_no_schedule_violates_an_invariant(
     clock: Any, caller: Callable[..., VerifiedAccessToken], operations: list[tuple[Any, ...]], lifetime: float
