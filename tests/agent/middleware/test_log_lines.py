@@ -6,6 +6,7 @@ import logging
 import re
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,20 @@ async def test_every_line_of_serve_is_json(sandbox: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/agent/invoke"])
 async def test_disconnect_during_an_upload_is_not_logged_as_a_failure(
-    agent_server: AgentServer, caplog: pytest.LogCaptureFixture, path: str
+    agent_server: AgentServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
 ) -> None:
     caplog.set_level("INFO")
+    logged = threading.Event()
+
+    def note(record: logging.LogRecord) -> bool:
+        if getattr(record, "fields", {}).get("path") == path:
+            logged.set()
+        return True
+
+    monkeypatch.setattr(logging.getLogger("idaas_agent.request"), "filters", [note])
     url = httpx.URL(agent_server.url)
     _, writer = await asyncio.open_connection(url.host, url.port)
     bearer = agent_server.headers()["Authorization"]
@@ -123,6 +135,7 @@ async def test_disconnect_during_an_upload_is_not_logged_as_a_failure(
     await writer.drain()
     writer.close()
     await writer.wait_closed()
+    assert await asyncio.to_thread(logged.wait, 30)  # a busy server may not have read the request yet
     agent_server.stop()
     records = [json.loads(JsonLines().format(record)) for record in caplog.records]
     (line,) = [line for line in records if line.get("path") == path]
