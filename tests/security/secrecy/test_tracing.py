@@ -126,6 +126,8 @@ async def test_on_langgraph_server_only_the_setting_enables_tracing(sandbox, ser
     names = [span.name for span in spans.spans()]
     assert names.count("invoke_agent idaas-agent") == 2
     assert {name.partition(" ")[0] for name in names} >= {"chat", "execute_tool", "issue"}
+    for span in spans.spans():
+        assert {"user.hash", "gen_ai.conversation.id"} <= {each.key for each in span.attributes}
     sent = [("a span", body.decode("latin-1")) for body in spans.received["/v1/traces"]]
     assert not any(ENTERPRISE in text for _, text in sent)
     assert leaks(secrets_of(sandbox, token), sent) == []
