@@ -22,6 +22,7 @@ from graph.approvals.request import pending_of
 from graph.context import AgentContext
 from graph.events import AgentEvent
 from graph.node_error import MODEL
+from identity.errors import ThreadNotFoundError
 from identity.principal import Principal
 
 INTERRUPT: Final = "__interrupt__"
@@ -53,6 +54,8 @@ class ThreadRun:
         self._transcript = RunTranscript()
         self._last: Sequence[AnyMessage] = ()
         """The response that ends the run: it is stored with the end."""
+        self._unstored: Sequence[AnyMessage] = ()
+        """Messages of which it is not known whether they were stored: the database failed."""
 
     async def run(self, live: LiveRun) -> Finished | Paused:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
@@ -82,7 +85,7 @@ class ThreadRun:
         if self._begun is None:
             return
         threads, approvals, run = self._parts.threads, self._parts.approvals, self._run
-        messages: list[AnyMessage] = [*self._last]
+        messages = [*await self._missing(), *self._last]
         cut_off = not isinstance(outcome, Finished | Paused)
         if cut_off:
             messages += self._transcript.remainder()
@@ -116,8 +119,21 @@ class ThreadRun:
         if isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls:
             self._last = messages
             return
-        run = self._run
+        run, self._unstored = self._run, messages
         await self._parts.threads.append(run.owner, run.thread_id, run.run_id, messages)
+        self._unstored = ()
+
+    async def _missing(self) -> Sequence[AnyMessage]:
+        """Messages that the run has produced, and which are not stored."""
+        if not self._unstored:
+            return []
+        run, latest = self._run, len(self._unstored)
+        try:
+            stored = await self._parts.threads.messages(run.owner, run.thread_id, limit=latest)
+        except ThreadNotFoundError:  # deleted meanwhile
+            return []
+        known = {each.message.id for each in stored}
+        return [message for message in self._unstored if message.id not in known]
 
     def _stream(self, begun: Begun, live: LiveRun) -> AsyncGenerator[dict[str, Any]]:
         run = self._run

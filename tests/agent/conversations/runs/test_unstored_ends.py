@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT
 from agent.errors.error_codes import AgentCode
@@ -69,3 +71,35 @@ async def test_approval_of_a_run_whose_pause_could_not_be_stored_is_withdrawn_wh
     [asked] = again.outcome.pending
     [opened] = await one.conversations.open_approvals(ALICE.principal)
     assert opened.request.id == asked.request.id != lost.request.id
+
+
+class DatabaseThatFailsOnce(SqliteDatabase):
+    """Its third write fails: the beginning is the first, the message that calls a tool the second."""
+
+    writes = 0
+    commits = False
+    """Whether that write is stored, although it fails."""
+
+    async def batches(self, work: Any) -> Any:
+        self.writes += 1
+        if self.writes == 3 and not self.commits:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+        result = await super().batches(work)
+        if self.writes == 3:
+            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "away")
+        return result
+
+
+@pytest.mark.parametrize("commits", [False, True])
+async def test_result_that_could_not_be_stored_at_first_is_stored_once_with_the_end_of_its_run(
+    process: ProcessOf, tmp_path: Path, commits: bool
+) -> None:
+    database = DatabaseThatFailsOnce(tmp_path / "conversations.db")
+    database.commits = commits
+    one = process([calls(("weather", {})), DONE], EchoService("echo", weather="sunny"), database=database)
+    run = await one.conversations.start(ALICE, THREAD, [human("go")], streaming=True)
+    await run.task
+    assert getattr(run.outcome, "code", None) is AgentCode.CONVERSATIONS_UNAVAILABLE
+    assert await one.status() == "failed"
+    assert [kind for kind, _ in in_brief(await one.transcript())] == ["human", "ai", "tool"]
+    assert in_brief(await one.transcript())[-1] == ("tool", "sunny")
