@@ -27,7 +27,7 @@ _NAMES: Final = PEOPLE[2:]
 _AT_REPLICAS: Final = tuple(step for step in Step if step is not Step.QUEUED)
 _AT_AEGRA: Final = tuple(step for step in Step if step is not Step.NOT_BEGUN)
 PARTS: Final = (
-    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS, 18, 18, 0)),
+    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 18, 27, 1)),
     Part("aegra", aegra_stage, Coverage(AEGRA_STRIKES, _AT_AEGRA[:-1], 12, 24, 2)),
 )
 _ROWS: Final = {"replicas": _AT_REPLICAS, "aegra": _AT_AEGRA}
@@ -38,7 +38,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.chaos", description=__doc__)
     parser.add_argument("--only", choices=[part.name for part in PARTS], help="one part [all]")
     parser.add_argument(
-        "--rounds", type=int, help=f"of each part, with {len(_NAMES)} chats each [all: 18 and 12 or more]"
+        "--rounds",
+        type=int,
+        help=f"of each part, with {len(_NAMES)} chats each [18 and 12, and more until each step is struck]",
     )
     parser.add_argument("--seed", type=int, default=1, help="of all chance [1]")
     parser.add_argument("--verbose", action="store_true", help="print what each person saw")
@@ -75,8 +77,9 @@ async def _played(part: Part, seed: int, *, verbose: bool, keep: bool) -> int:
     if keep and played.covered and not played.violations:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), part.name, table), encoding="utf-8")
         report(f"written to {PAGE.name}")
-    chats = sum(len(each.runs) for each in played.rounds)
-    report(f"{part.name}: {chats} disturbed chats, {played.violations} violations")
+    chats = [run for each in played.rounds for run in each.runs]
+    struck = sum(run.struck and run.step is not Step.ENDED for run in chats)
+    report(f"{part.name}: {len(chats)} chats, {struck} struck, {played.violations} violations")
     return played.violations
 
 

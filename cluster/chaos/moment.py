@@ -11,7 +11,7 @@ Moment: TypeAlias = Callable[[Sequence[Chatter]], Awaitable[Sequence[Chatter]]]
 """Returns at the moment of the strike, while these people chat: those at whom it aims, if at any."""
 
 _TICK: Final = 0.01
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 2.0
 """Seconds after which one chat at a step is enough."""
 
 

@@ -21,8 +21,6 @@ from sandbox.server.server import RunningSandbox
 
 _SLOW: Final = {"idaas.token": 0.3, "developer_api": 0.3, "amap": 0.6, "function_compute": 0.8}
 """Seconds that a service takes for each request."""
-_STRUCK: Final = 0.8
-"""The part of a round in which the strike may be; afterwards most chats have ended."""
 _LATER: Final = 0.3
 """Seconds at most between a step's begin and the strike that aims at it."""
 
@@ -50,7 +48,7 @@ class Part:
     name: str
     stage: Callable[[], AbstractAsyncContextManager[SearchedStage]]
     coverage: Coverage
-    """Without `times`, strikes are at random moments; else each aims at the step that was struck least."""
+    """Each strike aims at the step that it has met least."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,11 @@ async def play(part: Part, names: Sequence[str], seed: int, today: date, report:
         rounds = ChaosRounds(stage, names, seed, today)
         begun = time.monotonic()
         undisturbed = await rounds.play(0, None, after(0))
-        width = (time.monotonic() - begun) * _STRUCK
         found = _reported(undisturbed, begun, report)
         played: list[ChaosRound] = []
         while (strike := part.coverage.next(played)) is not None:
             begun, chance = time.monotonic(), random.Random(seed * 1_000 + len(played))  # noqa: S311 - the same again
-            moment = after(chance.uniform(0.2, width))
-            if part.coverage.times:
-                moment = at(part.coverage.aim(played, strike), chance.uniform(0, _LATER))
+            moment = at(part.coverage.aim(played, strike), chance.uniform(0, _LATER))
             played.append(await rounds.play(len(played) + 1, strike, moment))
             found += _reported(played[-1], begun, report)
         at_the_end = await asyncio.to_thread(_searched, stage, rounds.tokens, undisturbed.runs[0].asked)
