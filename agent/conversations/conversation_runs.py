@@ -62,7 +62,7 @@ class Conversations:
         self._relay = relay
         self.live: Final = live or LiveRuns()
         self.readers: Final = Readers()
-        self.heartbeat: Final = Heartbeat(parts, self.live, self._ended_runs)
+        self.heartbeat: Final = Heartbeat(parts, self.live)
 
     @property
     def threads(self) -> ThreadStore:

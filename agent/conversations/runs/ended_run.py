@@ -1,8 +1,5 @@
-"""Ends runs that no process executes: those that wait for an answer that cannot come, and those of a process
-that stopped.
-"""
+"""Ends runs that this process does not execute: that wait for an answer, or that another process executes."""
 
-import contextlib
 from typing import Final
 
 from langchain_core.messages import AnyMessage
@@ -10,10 +7,9 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, results_of_ended
 from agent.conversations.store.run_record import RunEnd
-from agent.conversations.store.thread import StoppedRun, Thread
+from agent.conversations.store.thread import Thread
 from agent.errors.error_codes import AgentCode
 from graph.tool_calls.requested_calls import pending_tool_calls
-from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 
 NOT_APPROVED: Final = "not run: it was not approved in time"
@@ -43,16 +39,6 @@ class EndedRuns:
         ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results, end)
         await self._parts.saver.adelete_thread(thread.run_id)
         return ended
-
-    async def complete_stopped(self, run: StoppedRun) -> None:
-        """Completes the transcript of a run whose process stopped; the thread stays `interrupted`."""
-        threads = self._parts.threads
-        with contextlib.suppress(ThreadBusyError, ThreadNotFoundError):  # continued or deleted meanwhile
-            if results := await self._results(run.owner, run.thread_id, MAY_HAVE_EFFECT):
-                process_id = self._parts.process_id
-                await threads.begin_run(run.owner, run.thread_id, run.run_id, process_id, messages=results)
-                await threads.end_run(run.owner, run.thread_id, run.run_id, "interrupted")
-        await self._parts.saver.adelete_thread(run.run_id)
 
     async def _results(self, owner: str, thread_id: str, text: str) -> list[AnyMessage]:
         newest = await self._parts.threads.messages(owner, thread_id, limit=_TURN)

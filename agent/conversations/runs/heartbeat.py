@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from agent.conversations.live.live_runs import LiveRuns
-from agent.conversations.runs.ended_run import EndedRuns
 from agent.conversations.runs.run_parts import RunParts
+from agent.conversations.runs.run_transcript import results_of_stopped
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -31,13 +31,11 @@ class Heartbeat:
         self,
         parts: RunParts,
         live: LiveRuns,
-        ended_runs: EndedRuns,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._parts = parts
         self._live = live
-        self._ended_runs = ended_runs
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._last = float("-inf")
@@ -62,15 +60,17 @@ class Heartbeat:
         """
         threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
         executed = self._live.ids()
-        stopped = await threads.heartbeat(process_id, executed, self._live.unstored())
+        stopped = await threads.heartbeat(
+            process_id, executed, self._live.unstored(), complete=results_of_stopped
+        )
         if executed and (ended := executed - await threads.runs_of(process_id)):
             self._live.cancel(ended)
         if self._last == float("-inf"):
-            stopped += await threads.interrupted(now - OLD_SECONDS)
+            stopped += await threads.interrupted(now - OLD_SECONDS, complete=results_of_stopped)
         for silent, seen_at in self._silent(now, await threads.executing(process_id)):
-            stopped += await threads.interrupted_of(silent, seen_at)
+            stopped += await threads.interrupted_of(silent, seen_at, complete=results_of_stopped)
         for run in stopped:
-            await self._ended_runs.complete_stopped(run)
+            await self._parts.saver.adelete_thread(run.run_id)
 
     def _silent(self, now: float, seen: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
         """Those of `seen` that have been silent for too long, with the time at which they were seen last."""

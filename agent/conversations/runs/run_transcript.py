@@ -82,6 +82,11 @@ def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]
     return results
 
 
+def results_of_stopped(newest: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """A result for each call that has none, of a run whose process stopped."""
+    return results_of_ended(pending_tool_calls(newest), MAY_HAVE_EFFECT)
+
+
 def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     """`messages` without cut off responses at the end, for a run that responds again."""
     kept = list(messages)

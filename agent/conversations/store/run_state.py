@@ -86,6 +86,15 @@ def advance(change: Change) -> Statement:
     )
 
 
+def room_after(change: Change) -> Statement:
+    """Makes room for the messages that complete an `interrupted` run."""
+    return Statement(
+        "UPDATE threads SET last_seq = last_seq + ?, change = ?"
+        " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'interrupted'",
+        (change.messages, change.number, change.owner, change.thread_id, change.run_id),
+    )
+
+
 def end(change: Change, status: ThreadStatus) -> Statement:
     """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
     return Statement(

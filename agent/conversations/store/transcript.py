@@ -1,9 +1,9 @@
 """The messages of threads: one row each, appended as they are produced and never changed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
@@ -11,8 +11,8 @@ from agent.conversations.database.database import Row, Rows, Statement, Transact
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import message_place
 from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
-from agent.conversations.store.run_state import Change
-from agent.conversations.store.thread import StoredMessage, not_found
+from agent.conversations.store.run_state import Change, room_after
+from agent.conversations.store.thread import StoppedRun, StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
@@ -20,6 +20,16 @@ from identity.errors import ConfigurationError
 _COLUMNS: Final = "seq, created_at, run_id, tokens, body"
 _FIRST_PAGE: Final = 40
 _PAGE: Final = 200
+_TURN: Final = 100
+"""Messages at the end of a transcript among which the calls without a result are."""
+
+Complete: TypeAlias = Callable[[Sequence[AnyMessage]], Sequence[AnyMessage]]
+"""Of the newest messages of a run whose process stopped, those that complete them."""
+
+
+def no_messages(newest: Sequence[AnyMessage]) -> Sequence[AnyMessage]:  # noqa: ARG001 - a `Complete`
+    """Completes nothing."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,24 @@ class Transcript:
             )
             for position, message in enumerate(messages)
         ]
+
+    def completed(
+        self, interruption: Transaction[list[StoppedRun]], now: float, complete: Complete
+    ) -> Transaction[list[StoppedRun]]:
+        """`interruption`, and what `complete` makes of the newest messages of each run that it returns."""
+        runs = yield from interruption
+        for run in runs:
+            [(key,)] = yield from query(
+                "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
+            )
+            try:
+                newest = yield from self.page(ThreadKey(key, run.owner, run.thread_id), None, _TURN)
+            except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
+                continue
+            if messages := complete([each.message for each in newest]):
+                change = Change(run.owner, run.thread_id, run.run_id, now, len(messages))
+                yield [room_after(change), *self.insertions(change, messages)]
+        return runs
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages before those of `change`, for `window`."""
