@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Tests wait for browsers, processes and timers: one process more than there are cores.
-JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+# Tests wait for browsers, processes and timers: two processes more than there are cores.
+JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
 # A process without tests takes half of the longest queue.
 PARALLEL := -n $(JOBS) --dist worksteal
 # Without bytecode every process compiles every test again.

@@ -19,22 +19,24 @@ ROOT = Path(__file__).parents[2]
 
 
 ROWS = list(MODULES)
-ALONE = {
+ALONE = [
     "broker",
     "cold_start",
     "growth",
     "human_users",
     "idaas_requests",
     "mcp_call",
+    "replicas",
     "resident_memory",
     "revocation",
-}
+    "round_trips",
+]
 """Rows that start their own processes; the others share servers."""
+SHARED = [row for row in ROWS if row not in ALONE]
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_every_row_gives_figures(tmp_path: Path, alone: bool) -> None:
-    selected = [row for row in ROWS if (row in ALONE) is alone]
+@pytest.mark.parametrize("selected", [SHARED, *([row] for row in ALONE)], ids=["shared", *ALONE])
+def test_every_row_gives_figures(tmp_path: Path, selected: list[str]) -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--to", str(tmp_path), *selected]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)  # noqa: S603 - a fixed command
 
