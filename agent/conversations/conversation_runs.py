@@ -12,11 +12,11 @@ from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.live.readers import Readers
 from agent.conversations.relay.relay import Relay
 from agent.conversations.relay.relayed_run import RelayedRun
-from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN, EndedRuns
+from agent.conversations.runs.ended_run import EndedRuns
 from agent.conversations.runs.heartbeat import Heartbeat
 from agent.conversations.runs.paused_run import PausedRun, check_open
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
-from agent.conversations.runs.run_transcript import without_unfinished
+from agent.conversations.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
 from agent.conversations.runs.thread_run import ThreadRun
 from agent.conversations.store.thread import Thread, owner_of
 from agent.conversations.store.threads import ThreadStore

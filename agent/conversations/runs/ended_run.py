@@ -12,8 +12,6 @@ from agent.errors.error_codes import AgentCode
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.principal import Principal
 
-NOT_APPROVED: Final = "not run: it was not approved in time"
-WITHDRAWN: Final = "not run: the user ended the run before they decided"
 _TURN: Final = 100
 """Messages at the end of a transcript among which the calls without a result are."""
 

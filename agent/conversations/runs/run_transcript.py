@@ -12,10 +12,13 @@ from agent.runs.run_reader import RunEvent
 from graph.tool_calls.requested_calls import pending_tool_calls, refusal
 
 NOT_RUN: Final = "not run: the run ended before this call"
+NOT_APPROVED: Final = "not run: it was not approved in time"
+WITHDRAWN: Final = "not run: the user ended the run before they decided"
 MAY_HAVE_EFFECT: Final = (
     "no result: the run ended during this call, which may already have taken effect. Check that before you "
     "call it again"
 )
+_NOT_CALLED: Final = frozenset({NOT_RUN, NOT_APPROVED, WITHDRAWN})
 UNFINISHED: Final = "unfinished"
 """The `finish_reason` of a response that was cut off when its run ended."""
 
@@ -76,8 +79,11 @@ def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]
     """A result for each of `calls`, whose run has ended: `text`, or what it returns for the call's id."""
     results: list[AnyMessage] = []
     for call in calls:
-        result = refusal(call, text if isinstance(text, str) else text(str(call["id"])))
+        shown = text if isinstance(text, str) else text(str(call["id"]))
+        result = refusal(call, shown)
         result.id = _new_id()
+        if shown in _NOT_CALLED:
+            result.artifact = {"called": False}  # as `tool_finished` says it
         results.append(result)
     return results
 

@@ -103,6 +103,9 @@ async def test_countdown_is_announced_near_its_end_only(
     await expect(prose(page)).to_have_text("Hello.")
     await expect(page.get_by_role("article", name="You")).to_have_text([APPLY, "And now?"])
     await expect(page.locator("details.tool-not_called")).to_have_count(1)
+    await page.reload()
+    await expect(prose(page)).to_have_text("Hello.")
+    await expect(page.locator("details.tool-not_called")).to_have_count(1)
 
 
 async def test_list_is_used_by_keyboard(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.conversations.runs.ended_run import NOT_APPROVED, WITHDRAWN
+from agent.conversations.runs.run_transcript import NOT_APPROVED, WITHDRAWN
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, Paused
 from graph.approvals.record import ApprovalStatus
@@ -191,6 +191,7 @@ async def test_expired_approval_cannot_be_answered_and_the_thread_goes_on(proces
     assert refused.value.code is GraphCode.APPROVAL_EXPIRED
     assert await one.conversations.pending(ALICE, THREAD) == []
     await one.say("what now?")
+    assert [each.artifact for each in await one.transcript() if each.type == "tool"] == [{"called": False}]
     assert in_brief(await one.transcript())[2:] == [
         ("tool", NOT_APPROVED),
         ("human", "what now?"),
