@@ -71,7 +71,7 @@ cluster: $(VENV)/.dev frontend/node_modules/.installed ## two replicas, PostgreS
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
 
-chaos: $(VENV)/.dev .venv-aegra/.installed ## 240 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed: nothing is lost, doubled or leaked (10 minutes)
+chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed ## 240 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed: nothing is lost, doubled or leaked (10 minutes)
 	@scripts/ensure-redis
 	@scripts/ensure-postgresql
 	@$(BIN)/python -m cluster.chaos $(CHAOS)
