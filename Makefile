@@ -11,7 +11,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 test aegra-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
+.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -32,25 +32,16 @@ studio: $(VENV)/.dev ## LangGraph Server for Studio, against the configured clou
 # With reloading it would watch the folder in which it keeps threads, and log a change every ten seconds.
 	@exec $(BIN)/langgraph dev --no-browser --no-reload
 
-aegra: $(VENV)/.dev .venv-aegra/.installed ## LangGraph's API on Aegra against the sandbox: server, worker, PostgreSQL, Redis
-	@scripts/ensure-redis
-	@scripts/ensure-postgresql
+aegra: $(VENV)/.dev .venv-aegra/.installed databases ## LangGraph's API on Aegra against the sandbox: server, worker, PostgreSQL, Redis
 	@exec $(BIN)/python scripts/aegra.py
 
-aegra-test: $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed ## the tests on Aegra, and those of LangGraph Server's clients against it
-	@scripts/ensure-chromium
-	@scripts/ensure-redis
-	@scripts/ensure-postgresql
+aegra-test: $(VENV)/.dev .venv-aegra/.installed tests/front_ends/node_modules/.installed chromium databases ## the tests on Aegra, and those of LangGraph Server's clients against it
 	@$(BIN)/pytest -n 1 --langgraph-server aegra tests/aegra tests/front_ends/langgraph tests/security/callers/test_langgraph_isolation.py
 
-test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed ## install what tests need and run all of them
-	@scripts/ensure-chromium
-	@scripts/ensure-wrk
-	@scripts/ensure-redis
-	@scripts/ensure-postgresql
+test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## install what tests need and run all of them
 	@$(BIN)/pytest $(PARALLEL)
 
-frontends: $(VENV)/.dev tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed ## the tests with published front ends, also those that take longer to install
+frontends: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed chromium databases ## the tests with published front ends, also those that take longer to install
 	@$(BIN)/pytest $(PARALLEL) tests/front_ends
 
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
@@ -58,22 +49,17 @@ unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its
 	@$(BIN)/pip --python .venv-unit/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@.venv-unit/bin/python -m pytest $(PARALLEL) --quiet tests/identity tests/graph tests/tools
 
-promises: $(VENV)/.dev ## each promise of SECURITY.md with its tests and their results
+promises: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## each promise of SECURITY.md with its tests and their results
 	@$(BIN)/python scripts/promises.py $(PARALLEL)
 
-bench: $(VENV)/.dev ## measure all rows against a floor or peer (ten minutes); writes docs/benchmarks.md
-	@scripts/ensure-wrk
+bench: $(VENV)/.dev wrk databases ## measure all rows against a floor or peer (twenty minutes); writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-cluster: $(VENV)/.dev frontend/node_modules/.installed ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat
-	@scripts/ensure-redis
-	@scripts/ensure-postgresql
+cluster: $(VENV)/.dev frontend/node_modules/.installed databases ## two replicas, PostgreSQL, Redis, a balancer and the page; kills one while ten people chat
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
 
-chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed ## 240 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed: nothing is lost, doubled or leaked (10 minutes)
-	@scripts/ensure-redis
-	@scripts/ensure-postgresql
+chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 240 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed: nothing is lost, doubled or leaked (10 minutes)
 	@$(BIN)/python -m cluster.chaos $(CHAOS)
 CHAOS ?=
 
@@ -113,6 +99,14 @@ clean: ## remove what was installed and made
 	rm -rf $(VENV) .venv-unit .venv-aegra .sandbox .langgraph_api frontend/node_modules tests/front_ends/node_modules tests/front_ends/copilotkit/node_modules .mypy_cache .ruff_cache .pytest_cache
 
 # --- what the targets above need ---------------------------------------------------------------
+
+# By apt, where they are missing.
+chromium wrk:
+	@scripts/ensure-$@
+
+databases:
+	@scripts/ensure-redis
+	@scripts/ensure-postgresql
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12")'
