@@ -60,15 +60,15 @@ class Heartbeat:
         """
         threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
         executed = self._live.ids()
-        stopped = await threads.heartbeat(
+        stopped = await threads.processes.heartbeat(
             process_id, executed, self._live.unstored(), complete=results_of_stopped
         )
-        if executed and (ended := executed - await threads.runs_of(process_id)):
+        if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             self._live.cancel(ended)
         if self._last == float("-inf"):
-            stopped += await threads.interrupted(now - OLD_SECONDS, complete=results_of_stopped)
-        for silent, seen_at in self._silent(now, await threads.executing(process_id)):
-            stopped += await threads.interrupted_of(silent, seen_at, complete=results_of_stopped)
+            stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=results_of_stopped)
+        for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
+            stopped += await threads.processes.interrupted_of(silent, seen_at, complete=results_of_stopped)
         for run in stopped:
             await self._parts.saver.adelete_thread(run.run_id)
 

@@ -6,7 +6,7 @@ is absent, whether it exists or not.
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
@@ -17,11 +17,11 @@ from agent.conversations.encryption.places import title_place
 from agent.conversations.store import run_record, run_state
 from agent.conversations.store.listing import COLUMNS, page
 from agent.conversations.store.message_json import message_to_json
+from agent.conversations.store.process_runs import ProcessRuns
 from agent.conversations.store.run_history import RunHistory
 from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.run_state import Change
 from agent.conversations.store.thread import (
-    StoppedRun,
     StoredMessage,
     Thread,
     ThreadStatus,
@@ -29,7 +29,7 @@ from agent.conversations.store.thread import (
     valid_id,
 )
 from agent.conversations.store.title import first_question
-from agent.conversations.store.transcript import Complete, ThreadKey, Transcript, no_messages, thread_key
+from agent.conversations.store.transcript import ThreadKey, Transcript, thread_key
 from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadBusyError
 
@@ -40,7 +40,6 @@ _EXPORTED: Final = 500
 Threads: TypeAlias = list[Thread]
 Messages: TypeAlias = list[AnyMessage]
 StoredMessages: TypeAlias = list[StoredMessage]
-StoppedRuns: TypeAlias = list[StoppedRun]
 
 
 class ThreadStore:
@@ -60,6 +59,8 @@ class ThreadStore:
         self._encryption = encryption or Encryption()
         self._transcript = Transcript(self._encryption)
         self._clock = clock
+        self.processes: Final = ProcessRuns(database, self._transcript, clock)
+        """Which process executes which run, and the end of those whose process stopped."""
         self.runs: Final = RunHistory(database, self._transcript, clock)
         """The records of the runs that this store begins and ends."""
 
@@ -230,56 +231,6 @@ class ThreadStore:
             return bool(found)
 
         return await self._database.batches(work)
-
-    async def heartbeat(
-        self,
-        process_id: str,
-        run_ids: Collection[str],
-        ended: Collection[str] = (),
-        *,
-        complete: Complete = no_messages,
-    ) -> StoppedRuns:
-        """Records that the process lives and executes `run_ids`; its other runs are `interrupted`: those of
-        `ended` now, others when they have been unknown for half a minute.
-
-        One row is written, whatever the number of runs. `complete`: see `interrupted_of`.
-        """
-        now = self._clock()
-        return await self._interrupt(
-            lambda: run_state.heartbeat(process_id, run_ids, now, ended), now, complete
-        )
-
-    async def runs_of(self, process_id: str) -> set[str]:
-        """The ids of the process's runs. One that it executes, and that is missing, was ended by another."""
-        return await self._database.read(lambda: run_state.runs_of(process_id))
-
-    async def interrupted(self, before: float, *, complete: Complete = no_messages) -> StoppedRuns:
-        """Marks the runs of processes that had no heartbeat since `before`; each is returned once."""
-        return await self._interrupt(lambda: run_state.interrupt(before), self._clock(), complete)
-
-    async def executing(self, process_id: str) -> dict[str, float | None]:
-        """The other processes whose runs are going on, and when each was seen last; `None`: never."""
-        return await self._database.read(lambda: run_state.executing(process_id))
-
-    async def interrupted_of(
-        self, process_id: str, seen_at: float | None, *, complete: Complete = no_messages
-    ) -> StoppedRuns:
-        """Marks the runs of a process unless it was seen since `seen_at`; each is returned once.
-
-        What `complete` makes of the newest messages of each is appended in the same transaction, so that the
-        next run of the thread finds it. Messages that cannot be read are not completed.
-        """
-        work = lambda: run_state.interrupt_of(process_id, seen_at)  # noqa: E731 - one of three
-        return await self._interrupt(work, self._clock(), complete)
-
-    async def _interrupt(
-        self, interruption: Callable[[], Transaction[StoppedRuns]], now: float, complete: Complete
-    ) -> StoppedRuns:
-        def work() -> Transaction[StoppedRuns]:
-            completed = self._transcript.completed(interruption(), now, complete)
-            return (yield from run_record.with_stopped(completed, now))
-
-        return await self._database.write(work)
 
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False

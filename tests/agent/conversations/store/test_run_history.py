@@ -134,7 +134,7 @@ async def test_state_of_a_run_that_has_ended_is_never_changed(
 
     await threads.begin_run(ALICE, "t", "r", "p", messages=[AIMessage("late")])  # the same run again
     assert await run_of(threads) == ended
-    await threads.interrupted_of("p", None)
+    await threads.processes.interrupted_of("p", None)
     await threads.begin_run(ALICE, "t", "next", "p")
     await threads.end_run(ALICE, "t", "next", "failed")
     assert await run_of(threads) == ended
@@ -186,9 +186,9 @@ Interrupt = Callable[[ThreadStore], Awaitable[object]]
 @pytest.mark.parametrize(
     "interrupt",
     [
-        lambda threads: threads.heartbeat("p", [], ["r"]),
-        lambda threads: threads.interrupted(2_000.0),
-        lambda threads: threads.interrupted_of("p", None),
+        lambda threads: threads.processes.heartbeat("p", [], ["r"]),
+        lambda threads: threads.processes.interrupted(2_000.0),
+        lambda threads: threads.processes.interrupted_of("p", None),
     ],
 )
 async def test_run_whose_process_has_stopped_has_failed(threads: ThreadStore, interrupt: Interrupt) -> None:

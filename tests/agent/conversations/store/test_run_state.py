@@ -16,33 +16,33 @@ async def test_process_learns_which_of_its_runs_were_ended_by_another(database: 
     threads = ThreadStore(database)
     for thread, process in (("t", "p"), ("u", "p"), ("v", "other")):
         await threads.begin_run(OWNER, thread, f"run-{thread}", process)
-    assert await threads.runs_of("p") == {"run-t", "run-u"}
+    assert await threads.processes.runs_of("p") == {"run-t", "run-u"}
     await threads.end_run(OWNER, "t", "run-t", "idle")
-    assert await threads.runs_of("p") == {"run-u"}
+    assert await threads.processes.runs_of("p") == {"run-u"}
 
 
 async def test_runs_of_deleted_threads_are_none_of_the_process(database: Database) -> None:
     threads = ThreadStore(database)
     await threads.begin_run(OWNER, "t", "run-t", "p")
     await threads.delete(OWNER, "t")
-    assert await threads.runs_of("p") == set()
+    assert await threads.processes.runs_of("p") == set()
 
 
 async def test_runs_of_a_process_are_interrupted_unless_it_was_seen_meanwhile(database: Database) -> None:
     threads = ThreadStore(database)
     for thread, process in (("t", "seen"), ("u", "never-seen"), ("v", "own")):
         await threads.begin_run(OWNER, thread, f"run-{thread}", process)
-    await threads.heartbeat("seen", ["run-t"])
-    executing = await threads.executing("own")
+    await threads.processes.heartbeat("seen", ["run-t"])
+    executing = await threads.processes.executing("own")
     assert executing.keys() == {"seen", "never-seen"}
     assert executing["never-seen"] is None
-    await threads.heartbeat("seen", ["run-t"])
-    assert await threads.interrupted_of("seen", executing["seen"]) == []
-    stopped = await threads.interrupted_of("never-seen", None)
+    await threads.processes.heartbeat("seen", ["run-t"])
+    assert await threads.processes.interrupted_of("seen", executing["seen"]) == []
+    stopped = await threads.processes.interrupted_of("never-seen", None)
     assert [(each.owner, each.thread_id, each.run_id) for each in stopped] == [(OWNER, "u", "run-u")]
-    latest = (await threads.executing("own"))["seen"]
-    assert [each.run_id for each in await threads.interrupted_of("seen", latest)] == ["run-t"]
-    assert await threads.executing("own") == {}
+    latest = (await threads.processes.executing("own"))["seen"]
+    assert [each.run_id for each in await threads.processes.interrupted_of("seen", latest)] == ["run-t"]
+    assert await threads.processes.executing("own") == {}
 
 
 QUESTION = HumanMessage("go", id="question")
@@ -57,9 +57,9 @@ def result(newest: Sequence[AnyMessage]) -> list[AnyMessage]:
 @pytest.mark.parametrize(
     "interrupt",
     [
-        lambda threads: threads.heartbeat("p", [], ["r"], complete=result),
-        lambda threads: threads.interrupted(10_000.0, complete=result),
-        lambda threads: threads.interrupted_of("p", None, complete=result),
+        lambda threads: threads.processes.heartbeat("p", [], ["r"], complete=result),
+        lambda threads: threads.processes.interrupted(10_000.0, complete=result),
+        lambda threads: threads.processes.interrupted_of("p", None, complete=result),
     ],
     ids=["of its own process", "long ago", "of another process"],
 )
@@ -87,6 +87,6 @@ async def test_run_with_a_damaged_message_is_interrupted_with_the_others(databas
         await threads.begin_run(OWNER, thread, f"run-{thread}", "p", messages=[QUESTION, CALL])
     damage = "UPDATE messages SET body = ? WHERE run_id = ?"
     await database.write(lambda: query(damage, b"no JSON", "run-damaged"))
-    stopped = await threads.interrupted_of("p", None, complete=result)
+    stopped = await threads.processes.interrupted_of("p", None, complete=result)
     assert {each.thread_id for each in stopped} == {"damaged", "whole"}
     assert (await threads.messages(OWNER, "whole", limit=1))[0].message.id == "result"

@@ -152,16 +152,16 @@ async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
     threads: ThreadStore, clock: Clock
 ) -> None:
     await threads.begin_run(ALICE, "t", "r", "dead", messages=[HumanMessage("Hello")])
-    await threads.heartbeat("dead", ["r"])
+    await threads.processes.heartbeat("dead", ["r"])
     await threads.begin_run(ALICE, "u", "s", "living")
-    assert await threads.interrupted(clock.now - 10) == []
+    assert await threads.processes.interrupted(clock.now - 10) == []
     clock.now += 60
-    await threads.heartbeat("living", ["s"])
-    [stopped] = await threads.interrupted(clock.now - 10)
+    await threads.processes.heartbeat("living", ["s"])
+    [stopped] = await threads.processes.interrupted(clock.now - 10)
     assert (stopped.owner, stopped.thread_id, stopped.run_id) == (ALICE, "t", "r")
     assert (await threads.get(ALICE, "t")).status == "interrupted"
     assert (await threads.get(ALICE, "u")).status == "running"
-    assert await threads.interrupted(clock.now - 10) == []
+    assert await threads.processes.interrupted(clock.now - 10) == []
     with pytest.raises(ThreadBusyError):
         await threads.append(ALICE, "t", "r", [AIMessage("late")])
     assert not await threads.end_run(ALICE, "t", "r", "idle", [AIMessage("late")])
@@ -173,9 +173,9 @@ async def test_run_that_its_living_process_has_lost_is_interrupted(
     threads: ThreadStore, clock: Clock
 ) -> None:
     await threads.begin_run(ALICE, "t", "lost", "p")
-    assert await threads.heartbeat("p", []) == []  # it may have begun this moment
+    assert await threads.processes.heartbeat("p", []) == []  # it may have begun this moment
     clock.now += 60
-    [stopped] = await threads.heartbeat("p", ["other"])
+    [stopped] = await threads.processes.heartbeat("p", ["other"])
     assert stopped.run_id == "lost"
     assert (await threads.get(ALICE, "t")).status == "interrupted"
 
