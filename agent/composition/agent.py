@@ -209,6 +209,7 @@ class Agent:
         self.shutdown: Final = Shutdown(
             on_begin=lambda: self.readiness.end(shutting_down()),
             end_runs=lambda: self.runs.end(shutting_down),
+            runs_ended=self.runs.ended,
         )
         self._warm_up: asyncio.Task[None] | None = None
 
@@ -226,12 +227,14 @@ class Agent:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends all runs, then closes all connections."""
+        """Waits for the runs within the time of a shutdown that has begun, or ends them now; then closes all
+        connections.
+        """
         if self._warm_up is not None:
             self._warm_up.cancel()
             await asyncio.wait([self._warm_up])
         await self.readiness.aclose()
-        await self.runs.aclose()
+        await self.shutdown.ended()
         if self.conversations is not None:
             await self.conversations.aclose()
         if self.conversation_storage is not None:

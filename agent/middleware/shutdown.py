@@ -5,7 +5,7 @@ ends: that happens when the last connection is closed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -23,12 +23,19 @@ FINAL_EVENT_SECONDS: Final = 1.0
 class Shutdown:
     """The shutdown of one application.
 
-    `on_begin` is called when it begins, `end_runs` when its time has passed.
+    `on_begin` is called when it begins, `end_runs` when its time has passed; `runs_ended` waits for all runs.
     """
 
-    def __init__(self, *, on_begin: Callable[[], None], end_runs: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        on_begin: Callable[[], None],
+        end_runs: Callable[[], None],
+        runs_ended: Callable[[], Awaitable[None]],
+    ) -> None:
         self._on_begin = on_begin
         self._end_runs = end_runs
+        self._runs_ended = runs_ended
         self._begun = False
         self._ended = False
         self._requests: set[anyio.CancelScope] = set()
@@ -49,6 +56,12 @@ class Shutdown:
         self._on_begin()
         self._end_runs()
         asyncio.get_running_loop().call_later(FINAL_EVENT_SECONDS, self._end_requests)
+
+    async def ended(self) -> None:
+        """Waits until all runs have ended, whether a client reads them or not. Without `begin`, ends them."""
+        if not self._begun:
+            self.end()
+        await self._runs_ended()
 
     def _end_requests(self) -> None:
         for request in list(self._requests):

@@ -122,12 +122,10 @@ class Runs:
             run.end(reason())
         return len(ended)
 
-    async def aclose(self) -> None:
-        """Cancels all runs, and waits until they have ended."""
-        running = list(self._running)
-        for run in running:
-            run.cancel()
-        await asyncio.gather(*(run.task for run in running), return_exceptions=True)
+    async def ended(self) -> None:
+        """Waits until no run is left. Ends none."""
+        while self._running:
+            await asyncio.wait([run.task for run in self._running])
 
     async def take_place(self, caller: Principal) -> None:
         """For the task of a run, before it works: takes one of the caller's places over all processes, until

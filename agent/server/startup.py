@@ -157,6 +157,11 @@ class StartingApp:
         if self._shutdown is not None:
             self._shutdown.end()
 
+    async def ended(self) -> None:
+        """See `GracefulShutdown`."""
+        if self._shutdown is not None:
+            await self._shutdown.ended()
+
 
 def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:
     if scope["method"] not in ("GET", "HEAD"):

@@ -60,13 +60,17 @@ class GracefulShutdown(Protocol):
         """Ends them now, well-formed. May be called again."""
         ...
 
+    async def ended(self) -> None:
+        """Waits for the work that goes on without a client: it has the same time."""
+        ...
+
 
 class WebServer(uvicorn.Server):
     """Handles no signals, so that several servers can share one event loop.
 
-    Stopping, it accepts no more, and lets responses continue for `seconds`. Then `graceful_shutdown` ends
-    them, and then the connections of clients that do not read are aborted; uvicorn would cancel their
-    handlers at any point. The lifespan ends last.
+    Stopping, it accepts no more, and lets responses continue for `seconds`, and work that no client waits
+    for. Then `graceful_shutdown` ends them, and then the connections of clients that do not read are aborted;
+    uvicorn would cancel their handlers at any point. The lifespan ends last.
     """
 
     def __init__(
@@ -100,6 +104,8 @@ class WebServer(uvicorn.Server):
         abort = asyncio.get_running_loop().call_later(self._seconds + _ABORT_SECONDS, self._abort_connections)
         try:
             await super().shutdown(sockets)
+            if self._graceful_shutdown is not None:
+                await self._graceful_shutdown.ended()
         finally:
             abort.cancel()
 

@@ -1,5 +1,6 @@
 """alice applies for leave, and approves on another device, also after the agent's process was killed."""
 
+import asyncio
 import json
 import re
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.faults.faults import Fault
 from tests.agent.api.threads.served_threads import CHAT
 from tests.command import running
 from tests.conftest import Sandbox
@@ -117,6 +119,42 @@ async def test_approval_outlives_a_killed_process(sandbox: Sandbox, tmp_path: Pa
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
     assert json.loads(messages[2]["content"])["employee"] == "alice"
     assert applied(sandbox) == 1
+
+
+@pytest.mark.promise("shutdown-loses-nothing")
+async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stops(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    audit_log = tmp_path / "audit.jsonl"
+    variables = sandbox.environment | {
+        "ACCESS_IDENTITY": "Human",
+        "AGENT_PORT": "0",
+        "AUDIT_LOG_FILE": str(audit_log),
+        "CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db",
+        "SHUTDOWN_SECONDS": "30",
+    }
+    token = sandbox.access_token("alice")
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        async with running(AGENT, "serve", folder=tmp_path, **variables) as stopped:
+            device = Device(http, await origin_of(stopped), token)
+            await device.apply_for_leave()
+            [approval] = await device.approvals()
+            sandbox.cloud.faults.set("function_compute", Fault(latency=1))
+            assert (await device.approve(approval)).status_code == 202
+            async with asyncio.timeout(10):
+                while '"tool_call"' not in await asyncio.to_thread(audit_log.read_text):
+                    pass
+            stopped.process.send_signal(signal.SIGTERM)
+            assert await stopped.ends() == 0
+        sandbox.cloud.faults.clear()
+        async with running(AGENT, "serve", folder=tmp_path, **variables) as started:
+            device = Device(http, await origin_of(started), token)
+            thread = (await device.ask("GET", "/threads/leave-1")).json()
+            started.process.send_signal(signal.SIGTERM)
+    assert applied(sandbox) == 1
+    assert thread["status"] == "idle"
+    assert [message["role"] for message in thread["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert json.loads(thread["messages"][2]["content"])["employee"] == "alice"
 
 
 async def origin_of(agent: Any) -> str:

@@ -46,6 +46,7 @@ class ServerVariables(VariableGroup):
     )
     shutdown_seconds: Seconds = Field(
         10,
-        description="How long responses may continue after a stop signal; then they end with an error."
+        description="How long responses, and runs of conversations that no client reads, may continue after a"
+        " stop signal; then they end with an error, and the runs can be continued."
         " The process ends a few seconds later.",
     )

@@ -53,7 +53,6 @@ async def process(tmp_path: Path) -> AsyncIterator[ProcessOf]:
 
     yield make
     for each in made:
-        await each.runs.aclose()
-        await each.conversations.aclose()
+        await each.stop()
     for database in shared.opened:
         await database.aclose()

@@ -16,10 +16,12 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import owner_of
 from agent.conversations.store.threads import ThreadStore
+from agent.errors.error_codes import AgentCode
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
 from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
+from identity.errors import UnavailableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import Bench
@@ -69,6 +71,12 @@ class Process:
 
     async def status(self, who: VerifiedAccessToken = ALICE, thread: str = THREAD) -> str:
         return (await self.threads.get(owner_of(who.principal), thread)).status
+
+    async def stop(self) -> None:
+        """Ends its runs, as a shutdown whose time is over does."""
+        self.runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+        await self.runs.ended()
+        await self.conversations.aclose()
 
     async def end(self, run_id: str) -> tuple[str, str | None]:
         """The recorded state and reason of alice's run."""

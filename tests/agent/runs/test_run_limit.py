@@ -68,6 +68,11 @@ def start(runs: Runs, who: VerifiedAccessToken = ALICE) -> Run:
     return runs.start([], who, streaming=True)
 
 
+async def ended(runs: Runs) -> None:
+    runs.end(lambda: UnavailableError(AgentCode.SHUTTING_DOWN, "test"))
+    await runs.ended()
+
+
 async def test_limit_of_one_caller_does_not_affect_others() -> None:
     runs = runs_of(Graph(endless=True), per_caller=2)
     start(runs), start(runs)
@@ -75,7 +80,7 @@ async def test_limit_of_one_caller_does_not_affect_others() -> None:
         start(runs)
     assert refused.value.code is AgentCode.TOO_MANY_RUNS
     start(runs, BOB)
-    await runs.aclose()
+    await ended(runs)
 
 
 async def test_retry_after_is_staggered() -> None:
@@ -122,14 +127,14 @@ async def test_total_limit_applies_to_all_callers() -> None:
         with pytest.raises(UnavailableError) as refused:
             start(runs, who)
         assert refused.value.code is AgentCode.OVERLOADED
-    await runs.aclose()
+    await ended(runs)
 
 
 async def test_zero_is_no_limit() -> None:
     runs = runs_of(Graph(endless=True), per_caller=0)
     for _ in range(50):
         start(runs)
-    await runs.aclose()
+    await ended(runs)
 
 
 async def leaves(run: Run) -> None:
@@ -176,7 +181,7 @@ async def test_run_counts_until_it_ends_with_any_outcome(graph: Graph, reader: A
             start(runs)
         await reader(run)
         await asyncio.wait([run.task])
-    await runs.aclose()
+    await ended(runs)
 
 
 async def test_slow_reader_receives_the_timeout_after_the_events_of_few_steps() -> None:

@@ -35,6 +35,9 @@ class Shutdown:
     def end(self):
         self.calls.append(("end",))
 
+    async def ended(self):
+        self.calls.append(("ended",))
+
 
 @pytest.fixture
 def app():
@@ -80,11 +83,13 @@ async def test_requests_are_refused_after_the_start_has_failed(app, client):
 async def test_shutdown_is_passed_on_to_the_application(app):
     app.begin(3)  # nothing is served yet
     app.end()
+    await app.ended()
     shutdown = Shutdown()
     app.serve(PlainTextResponse("served"), shutdown)
     app.begin(2)
     app.end()
-    assert shutdown.calls == [("begin", 2), ("end",)]
+    await app.ended()
+    assert shutdown.calls == [("begin", 2), ("end",), ("ended",)]
 
 
 async def test_failure_to_compose_stops_the_server_and_is_raised(sandbox):

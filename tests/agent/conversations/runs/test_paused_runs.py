@@ -49,8 +49,7 @@ async def test_run_waits_and_goes_on_in_another_process(process: ProcessOf) -> N
     one, approval = await paused(process)
     assert await one.status() == "paused"
     assert in_brief(await one.transcript()) == [("human", "pay ann"), ("ai", "")]
-    await one.runs.aclose()
-    await one.conversations.aclose()
+    await one.stop()
     other = process([DONE], bank(), name="process-2")
     [pending] = await other.conversations.pending(ALICE, THREAD)
     assert (pending.request.id, dict(pending.arguments)) == (approval, {"amount": 5})
