@@ -1,16 +1,25 @@
 """URLs of consents are filled into responses for the caller whose they are, and are stored nowhere."""
 
 import json
-from collections.abc import Sequence
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from agent.composition.agent import Agent
+from agent.langgraph_server import consent_addresses
 from agent.langgraph_server.consent_addresses import ConsentAddresses
+from agent.langgraph_server.server_agent import agent_of_this_loop
 from agent.langgraph_server.token_references import VERIFIED
 from graph.approvals.consent_urls import url_reference
+from graph.approvals.record import ApprovalKind, ApprovalRequest
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.secrets.secret import Secret
+from tests.conftest import Sandbox
+from tests.graph.approvals.conftest import DIGEST, RequestOf, request_of  # noqa: F401
 from tests.graph.memory_seams import Tokens
 
 pytestmark = pytest.mark.promise("no-secret-leaves")
@@ -99,3 +108,38 @@ async def test_response_without_a_reference_is_unchanged() -> None:
 async def test_response_to_a_caller_who_is_not_verified_is_unchanged() -> None:
     given = url_reference(MINE).encode()
     assert body_of(await respond([given], user=None)) == given
+
+
+@pytest.fixture
+async def agent(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
+    for name, value in sandbox.environment.items():
+        monkeypatch.setitem(os.environ, name, value)
+    monkeypatch.setitem(os.environ, "CONVERSATIONS_URL", f"sqlite:///{tmp_path}/conversations.db")
+    made = await agent_of_this_loop()
+    yield made
+    await made.aclose()
+
+
+@pytest.mark.parametrize("state", ["open", "declined", "given", "expired"])
+async def test_address_is_shown_while_its_consent_is_open_only(
+    agent: Agent,
+    request_of: RequestOf,  # noqa: F811
+    state: str,
+) -> None:
+    alice, bob = [await Tokens().verify(Secret(f"{user}-at")) for user in ("alice", "bob")]
+    now = time.time() - (3600 if state == "expired" else 0)
+    request: ApprovalRequest = request_of(
+        id=MINE,
+        kind=ApprovalKind.CONSENT_REQUIRED,
+        principal=alice.principal,
+        created_at=now,
+        expires_at=now + 600,
+    )
+    assert agent.approvals is not None
+    await agent.approvals.open(request)
+    if state in ("declined", "given"):
+        await agent.approvals.decide(MINE, alice.principal, approved=state == "given", digest=DIGEST, at=now)
+    agent.consent_urls._urls[MINE] = Secret(URL), time.time() + 600  # as if it were kept for longer
+    assert await consent_addresses.url_of(MINE, alice) == (Secret(URL) if state == "open" else None)
+    assert await consent_addresses.url_of(MINE, bob) is None
+    assert await consent_addresses.url_of(OTHER, alice) is None

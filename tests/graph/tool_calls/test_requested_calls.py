@@ -4,7 +4,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.errors.error_table import ERROR_CODES, ERROR_TABLE
+from graph.state import AgentState
 from graph.tool_calls.requested_calls import (
+    accepted_calls,
+    called_services,
     failure_text,
     normalize_tool_calls,
     pending_tool_calls,
@@ -26,6 +29,15 @@ def test_calls_of_the_latest_response_without_a_result_are_pending() -> None:
     assert pending_tool_calls([answer, HumanMessage("never mind")]) == []
     assert pending_tool_calls([answer, AIMessage("done")]) == []
     assert pending_tool_calls([]) == []
+
+
+@pytest.mark.promise("model-cannot-steer")
+def test_call_that_the_model_node_did_not_accept_is_of_no_service() -> None:
+    response = AIMessage("", tool_calls=[call("1"), call("2")])
+    state = AgentState(messages=[response], accepted={"2": "maps", "3": "bank"})
+    assert accepted_calls(state) == [(response.tool_calls[1], "maps")]
+    assert called_services(state) == {"maps"}
+    assert accepted_calls(AgentState(messages=[response])) == []
 
 
 def test_each_call_gets_its_own_identifier() -> None:

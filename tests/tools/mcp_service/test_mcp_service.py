@@ -61,6 +61,17 @@ async def test_invalid_arguments_do_not_reach_the_server(serve, service_at, key_
     assert server.counts["tools/call"] == 0
 
 
+@pytest.mark.promise("model-cannot-steer")
+async def test_tool_that_is_not_allowed_is_neither_offered_nor_called(serve, service_at, key_ring):
+    server = Server()
+    service = service_at(await serve(server), allowed_tools=["weather"])
+    access = key_ring("K1")
+    assert [tool.name for tool in await service.tools(access)] == ["weather"]
+    result = await service.call("picture", {}, access)
+    assert (result.ok, result.called, result.text) == (False, False, 'there is no tool "picture"')
+    assert server.counts["tools/call"] == 0
+
+
 async def test_failed_request_does_not_affect_concurrent_calls(serve, service_at, key_ring):
     server = Server()
     service = service_at(await serve(server))

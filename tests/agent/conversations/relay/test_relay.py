@@ -267,13 +267,23 @@ async def test_readers_of_one_run_share_it_and_the_last_one_ends_the_reading(pai
     assert not pair.reading._followed
 
 
+def stored(run_id: str, first: int) -> bytes:
+    """An entry as it is stored without a key."""
+    return b"\0" + EventEntry(run_id, [], first, [piece("forged")]).to_json()  # type: ignore[list-item]
+
+
 async def test_entry_that_was_moved_or_changed_is_not_shown(pair: Pair) -> None:
     run = pair.begin()
     await pair.emits(run, "Once")
     await pair.writer.write()
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
-    await pair.redis.use(lambda client: client.xadd(key, {"e": b"\0{}"}, id="2-9"))
-    await pair.redis.use(lambda client: client.xadd(key, {"other": b"x"}, id="3-9"))
+    for position, fields in (
+        (2, {"e": b"\0{}"}),
+        (3, {"other": b"x"}),
+        (4, {"e": stored("another-run", 4)}),
+        (5, {"e": stored(run.id, 2)}),
+    ):
+        await pair.redis.use(lambda client, p=position, f=fields: client.xadd(key, f, id=f"{p}-9"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]
 
 
@@ -288,7 +298,6 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     await pair.writer.write()
     [key] = await pair.redis.use(lambda client: client.keys("*:events:*"))
     [(_, fields)] = await pair.redis.use(lambda client: client.xrange(key))
-    forged = b"\0" + EventEntry("run-1", [], 2, [piece("forged")]).to_json()  # type: ignore[list-item]
-    await pair.redis.use(lambda client: client.xadd(key, {"e": forged}, id="2-9"))
+    await pair.redis.use(lambda client: client.xadd(key, {"e": stored("run-1", 2)}, id="2-9"))
     await pair.redis.use(lambda client: client.xadd(key, fields, id="3-9"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from agent.conversations.database.database import Database, query
+from agent.conversations.database.database import Database, Transaction, query
+from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.store.approvals import SqlApprovalStore
 from graph.approvals.record import ApprovalState
@@ -74,6 +77,45 @@ async def test_approvals_outlast_the_process(
     again = SqlApprovalStore(new_database(), encryption)
     await again.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
     await again.use("1", ALICE, DIGEST, NOW)
+
+
+class Watched:
+    """A database that notes how durable each write that succeeds is, as the database itself says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_durable: list[bool] = []
+        self.read = database.read
+
+    async def write(self, work: Callable[[], Transaction[Any]], *, durable: bool = False) -> Any:
+        show = (
+            "PRAGMA synchronous" if isinstance(self._database, SqliteDatabase) else "SHOW synchronous_commit"
+        )
+
+        def watched() -> Transaction[Any]:
+            result = yield from work()
+            [[level]] = yield from query(show)
+            self.is_durable.append(level in (2, "on"))  # 2: FULL
+            return result
+
+        return await self._database.write(watched, durable=durable)
+
+
+async def test_decision_use_and_withdrawal_are_synced_to_disk_before_they_return(
+    database: Database,
+    request_of: RequestOf,  # noqa: F811
+) -> None:
+    if not isinstance(database, SqliteDatabase):  # a server whose commits do not wait for the disk
+        await database.read(lambda: query("SET synchronous_commit = off"))
+    watched = Watched(database)
+    store = SqlApprovalStore(watched, Encryption())  # type: ignore[arg-type]
+    await store.open(request_of())
+    assert watched.is_durable == [False]  # one that is lost is asked again
+    await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+    await store.use("1", ALICE, DIGEST, NOW)
+    await store.open(request_of(id="2"))
+    await store.withdraw(ALICE, "t1", NOW)
+    assert watched.is_durable == [False, True, True, False, True]
 
 
 async def test_nothing_of_a_request_but_its_place_and_state_is_in_clear_under_encryption(

@@ -1,5 +1,6 @@
 """The end of conversations, for good: with everything that belongs to them."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,33 @@ async def test_content_of_purged_conversations_is_no_longer_in_the_files(
     await storage.aclose()
     [content] = contents(tmp_path)
     assert len(content) < 200_000
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_what_is_deleted_beside_other_rows_is_overwritten_by_every_build_of_sqlite(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connected(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.execute("PRAGMA secure_delete = OFF")  # the default of SQLite; Debian's is ON
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    database = SqliteDatabase(tmp_path / "conversations.db")
+    storage = ConversationStorage(database, Encryption(), days=90, clock=clock)
+    config: dict[str, Any] = {}
+    for number in range(3):
+        config = {"configurable": {"thread_id": f"canary-{number}", "checkpoint_ns": ""}}
+        await storage.checkpoints.aput(config, empty_checkpoint(), {"n": f"state-{number}"}, {})
+        message = HumanMessage(f"canary-{number}")
+        await storage.threads.begin_run(OWNER, f"t{number}", f"canary-{number}", "p", messages=[message])
+        await storage.threads.end_run(OWNER, f"t{number}", f"canary-{number}", "paused")
+    await storage.threads.delete(OWNER, "t1")
+    clock.now += 700
+    assert await storage.retention.purge() == 1
+    files = b"".join(contents(tmp_path))
+    assert [number for number in range(3) if f"canary-{number}".encode() in files] == [0, 2]
+    assert [number for number in range(3) if f"state-{number}".encode() in files] == [0, 2]
+    await storage.aclose()
