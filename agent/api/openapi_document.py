@@ -115,8 +115,7 @@ def _langserve_bodies() -> dict[str, Any]:
     }
     several = {"type": "array", "items": given, "minItems": 1, "maxItems": MAX_BATCH}
     bodies = {
-        f"/agent/{within}{name}": {"inputs": several} if name == "batch" else {"input": given}
-        for within in ("", "c/{config_hash}/")
+        f"/agent/{name}": {"inputs": several} if name == "batch" else {"input": given}
         for name in ("invoke", "batch", *_STREAMS)
     }
     return {

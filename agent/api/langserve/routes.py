@@ -64,7 +64,8 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
             playground_type="chat",
             enable_feedback_endpoint=False,
             enable_public_trace_link_endpoint=False,
-            disabled_endpoints=["token_feedback"],  # type: ignore[list-item]  # without effect here
+            # `config_hashes` decompresses a part of the path without a limit.
+            disabled_endpoints=["token_feedback", "config_hashes"],  # type: ignore[list-item]  # the first is without effect here
             dependencies=[Depends(prepare)],
         )
     return router

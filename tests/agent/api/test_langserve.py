@@ -7,6 +7,7 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langserve import RemoteRunnable
+from langserve.lzstring import LZString
 
 from sandbox.faults.faults import Fault
 from tests.agent.api.endless_model import endless_model
@@ -224,6 +225,14 @@ async def test_client_configuration_has_no_effect(human_agent_server: AgentServe
         assert "user_bob01" not in response.text
         batch = await http.post("/agent/batch", json={"inputs": [enterprise], "config": forged})
         assert "user_alice01" in batch.text
+
+
+async def test_configuration_in_the_path_is_not_served(agent_server: AgentServer) -> None:
+    decompressed = LZString.compressToEncodedURIComponent(json.dumps({"a": "a" * 100_000}))
+    async with agent_server.client() as http:
+        for method, action in (("GET", "input_schema"), ("GET", "playground/"), ("POST", "invoke")):
+            response = await http.request(method, f"/agent/c/{decompressed}/{action}")
+            assert response.status_code == 404, action
 
 
 async def test_playground_is_served_to_a_signed_in_user(agent_server: AgentServer) -> None:
