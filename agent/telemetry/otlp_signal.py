@@ -1,15 +1,13 @@
 """Whether a signal goes to a collector over OTLP, and to which."""
 
-import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from agent.settings.settings import Settings
-from agent.settings.variables.otel import Exporter, otel_is_installed
+from agent.settings.variables.otel import Exporter
 from identity.secrets.secret import Secret
 
-_LOG: Final = logging.getLogger("idaas_agent.telemetry")
 _DEFAULT: Final = "http://localhost:4318"
 
 
@@ -31,17 +29,13 @@ class OtlpSignal:
 def otlp_signal(settings: Settings, signal: Signal) -> OtlpSignal | None:
     """The collector for `signal`; `None` if it is not exported.
 
-    An endpoint alone says that it is, because the SDK's default exporter is OTLP. Platforms set endpoints for
-    all programs, so that they do not stop the start of an agent without the SDK.
+    An endpoint alone says that it is, because the SDK's default exporter is OTLP.
     """
     exporter: Exporter | None = getattr(settings, f"otel_{signal}_exporter")
     own: str | None = getattr(settings, f"otel_exporter_otlp_{signal}_endpoint")
     headers: Secret | None = getattr(settings, f"otel_exporter_otlp_{signal}_headers")
     common = settings.otel_exporter_otlp_endpoint
     if settings.otel_sdk_disabled or exporter is Exporter.NONE or not (exporter or own or common):
-        return None
-    if not otel_is_installed():
-        _LOG.warning('an OTLP endpoint is set, but "idaas-agent[otel]" is not installed')
         return None
     endpoint = own or f"{(common or _DEFAULT).rstrip('/')}/v1/{signal}"
     return OtlpSignal(endpoint, headers or settings.otel_exporter_otlp_headers)

@@ -1,7 +1,6 @@
 """The variables of conversations that last."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -51,8 +50,6 @@ def _conversations_url(value: object) -> object:
 
 def _postgres_url(value: str) -> Secret:
     """Its text is not repeated in a fault: it may contain a password, and so may psycopg's message."""
-    if find_spec("psycopg") is None:
-        raise ValueError('needs the package "psycopg": pip install "idaas-agent[postgres]"')
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
@@ -93,8 +90,8 @@ class ConversationVariables(VariableGroup):
         SqliteFile(Path(".idaas-agent/conversations.db")),
         description="Where conversations are stored (`docs/conversations.md`): `sqlite:///path` of a file,"
         " which the first conversation creates, for the processes of one machine (an absolute path has four"
-        " slashes); `postgresql://user:password@host:5432/database` for several machines, which needs"
-        ' `pip install "idaas-agent[postgres]"`; `none`: every request carries its whole conversation, and'
+        " slashes); `postgresql://user:password@host:5432/database` for several machines;"
+        " `none`: every request carries its whole conversation, and"
         " tools that need an approval are refused.",
     )
     conversations_key_file: KeysFile | None = Field(

@@ -6,7 +6,6 @@ The SDK reads the further ones itself (`OTEL_EXPORTER_OTLP_TIMEOUT`, `…_COMPRE
 
 from collections.abc import Mapping
 from enum import StrEnum
-from importlib.util import find_spec
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -33,18 +32,7 @@ class CapturedContent(StrEnum):
     SPAN_ONLY = "SPAN_ONLY"
 
 
-PACKAGE: Final = 'needs OpenTelemetry\'s SDK: pip install "idaas-agent[otel]"'
 _PROTOCOL: Final = "http/protobuf"
-
-
-def otel_is_installed() -> bool:
-    """Whether the SDK and its OTLP exporter can be imported."""
-    try:
-        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None and (
-            find_spec("opentelemetry.sdk") is not None
-        )
-    except ModuleNotFoundError:
-        return False
 
 
 def _lower(value: object) -> object:
@@ -57,13 +45,6 @@ def _listed(value: object) -> object:
         return value
     names = [name for part in value.split(",") if (name := part.strip().lower())]
     return () if names == ["none"] else tuple(names)
-
-
-def _exporter(value: object) -> object:
-    value = _lower(value)
-    if value == Exporter.OTLP and not otel_is_installed():
-        raise ValueError(PACKAGE)
-    return value
 
 
 def _receivers(value: object) -> object:
@@ -85,7 +66,7 @@ def _secret(value: object) -> object:
     return Secret(value) if isinstance(value, str) else value
 
 
-Signal = Annotated[Exporter, BeforeValidator(_exporter)]
+Signal = Annotated[Exporter, BeforeValidator(_lower)]
 Headers = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
 Collector = Annotated[str, BeforeValidator(_collector)]
 
@@ -98,8 +79,7 @@ class OtelVariables(VariableGroup):
     )
     otel_traces_exporter: Signal | None = Field(
         None,
-        description="`otlp` or `none`. Default: `otlp` if an endpoint is set, else `none`. Needs"
-        ' `pip install "idaas-agent[otel]"`.',
+        description="`otlp` or `none`. Default: `otlp` if an endpoint is set, else `none`.",
     )
     otel_metrics_exporter: Signal | None = Field(
         None, description="The same for metrics. For Prometheus: `METRICS_PORT`."

@@ -1,7 +1,6 @@
 """The variables of revocations, and of what several processes share."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -26,8 +25,6 @@ def _redis_url(value: object) -> object:
         whole = False
     if not whole or parts.scheme not in ("redis", "rediss") or parts.query or parts.fragment:
         raise ValueError("must have the form redis://host:port or rediss://user:password@host:port/database")
-    if find_spec("redis") is None:
-        raise ValueError('needs the package "redis": pip install "idaas-agent[redis]"')
     return Secret(value)
 
 
@@ -48,8 +45,8 @@ class RevocationVariables(VariableGroup):
         None,
         description="A Redis for what several processes share (`docs/replicas.md`), such as"
         " `rediss://user:password@host:6379`: counts of requests and runs, revocations, and for ten minutes"
-        ' the events of runs of conversations. Needs `pip install "idaas-agent[redis]"`. Without it, and'
-        " while it is away, each process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+        " the events of runs of conversations. Without it, and while it is away, each"
+        " process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
     )
     seal_key_file: KeysFile | None = Field(
         None,

@@ -1,13 +1,11 @@
 """Settings: read from a mapping, every fault at once and by name."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import read_settings, variables
-from agent.telemetry.otlp_signal import Signal, otlp_signal
 from identity.access_identity import AccessIdentity
 from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
@@ -192,15 +190,3 @@ def test_key_of_user_events_is_read_from_its_file(environment: dict[str, str], t
     file.write_text("sesame\n")
     [fault] = faults(environment | {"IDAAS_EVENTS_KEY_FILE": str(file)}).faults
     assert fault == "IDAAS_EVENTS_KEY_FILE must have 64 hexadecimal digits"
-
-
-def test_otlp_needs_its_packages_only_if_the_agents_own_variable_requires_it(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
-        monkeypatch.setitem(sys.modules, name, None)  # as if they were not installed
-    (fault,) = faults(environment | {"OTEL_TRACES_EXPORTER": "otlp"}).faults
-    assert 'pip install "idaas-agent[otel]"' in fault
-    settings = read_settings(environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
-    assert otlp_signal(settings, Signal.TRACES) is None
-    assert "is not installed" in caplog.text

@@ -1,6 +1,5 @@
 """The variables of conversations."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -106,9 +105,3 @@ def test_invalid_url_of_postgresql_is_refused_and_not_repeated(url: str) -> None
     found = fault(conversations_url=url)
     assert found.startswith("CONVERSATIONS_URL must ")
     assert "postgres-password" not in found
-
-
-def test_url_of_postgresql_requires_the_psycopg_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
-    found = fault(conversations_url="postgresql://db.example/c")
-    assert "idaas-agent[postgres]" in found

@@ -1,7 +1,6 @@
 """The URL of Redis, which contains a password."""
 
 import base64
-import sys
 from pathlib import Path
 
 import pytest
@@ -38,14 +37,6 @@ def test_invalid_url_of_redis_is_refused_and_not_repeated(environment: dict[str,
     [fault] = error.faults
     assert fault.startswith("REDIS_URL must have the form")
     assert "redis-password" not in f"{error} {error.detail}"
-
-
-def test_url_of_redis_requires_the_redis_package(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
-    [fault] = faults(environment | {"REDIS_URL": "redis://redis.example:6379"}).faults
-    assert "idaas-agent[redis]" in fault
 
 
 def test_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
