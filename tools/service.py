@@ -1,7 +1,7 @@
 """The seam between the graph and a service, and how a service declares the credential that it needs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -42,8 +42,8 @@ class ToolSchema:
     """A tool as the model sees it. `parameters` is a JSON Schema object: no credential, URL or identity.
 
     It is not a LangChain tool, because that can be run: a tool that the graph offers to the model runs only
-    through `Service.call`, after its credential is resolved and the call is recorded. `listed` is true if an
-    outside server listed it; such a tool never replaces a tool of the agent that has the same name.
+    through `Service.call`, after its credential is resolved and the call is recorded. `listed` is true if a
+    server listed it; such a tool never replaces a tool of the agent's code that has the same name.
     """
 
     name: str
@@ -91,6 +91,14 @@ class Service(Protocol):
     @property
     def settings(self) -> tuple[str, ...]:
         """Names of the settings that its address and credential come from, for the operator's remedy."""
+        ...
+
+    @property
+    def tool_names(self) -> Collection[str]:
+        """The names of its tools that are known without a request: also those that it does not offer now.
+
+        While a service has a name, no other service takes it. The same object until the names change.
+        """
         ...
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:

@@ -7,7 +7,7 @@ failure has a cause of its own.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from agent.doctor.token_check import check_issued
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
+from graph.tool_calls.tool_catalog import collisions
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
@@ -36,6 +37,7 @@ from identity.errors import AgentError, ConfigurationError, InternalError, Unrea
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secrets.secret import Secret
 from identity.telemetry.fault_place import place_of
+from tools.service import Service
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0
@@ -121,10 +123,12 @@ class Examination:
             yield finding
         model = _Step("model", "model", GraphCode.MODEL_CALL_FAILED)
         yield await self._use(model, partial(ask_model, agent, self._caller), ready="model" in obtained)
+        ready = [each for each in agent.services if each.name in obtained or each.credential is None]
         for service in agent.services:
             step = _Step(f"service {service.name}", service.name, service.error_code)
-            ready = service.name in obtained or service.credential is None
-            yield await self._use(step, partial(use_service, service, agent, self._caller), ready=ready)
+            work = partial(use_service, service, agent, self._caller)
+            yield await self._use(step, work, ready=service in ready)
+        yield self._tool_names(ready)
 
     async def _audit_log(self) -> Finding:
         path = self._agent.settings.audit_log_file
@@ -218,6 +222,19 @@ class Examination:
         if not ready:
             return skipped(step.name, "it cannot be called without its credential")
         return await self._step(step, work())
+
+    def _tool_names(self, ready: Sequence[Service]) -> Finding:
+        """Whether each tool of the services that could list their tools is offered under its name."""
+        agent, step = self._agent, "names of tools"
+        found = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
+        colliding = collisions(ready, found)
+        if not colliding:
+            return Finding(step, Outcome.OK, "no two services have a tool of one name")
+        error = ConfigurationError(AgentCode.SETTINGS_INVALID, [str(each) for each in colliding.values()])
+        remedy = "set prefix of one of the services in SERVICES_FILE (docs/extending.md)"
+        return failed(
+            step, error, Explanation("same_tool_name", "tools of several services have one name", remedy)
+        )
 
     async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
         """Awaits `work`; its result, if it is a text, becomes the detail of the finding."""

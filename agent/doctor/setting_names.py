@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import declared_services
+from agent.settings.services_file.declarations import ServiceDeclaration
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
 from identity.credentials.requirement import (
@@ -69,7 +70,7 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
     if declared is None:
         return None
     url = declared.declaration.url
-    if part in settings.services:
+    if isinstance(settings.services.get(part), ServiceDeclaration):
         member = declared.declaration.credential_key or "access_token"
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")

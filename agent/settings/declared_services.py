@@ -8,7 +8,13 @@ failures.
 from dataclasses import dataclass
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
-from agent.settings.services_file.declarations import HTTPDeclaration, MCPDeclaration, ServiceDeclaration
+from agent.settings.services_file.declarations import (
+    BuiltInDeclaration,
+    HTTPDeclaration,
+    MCPDeclaration,
+    ServiceDeclaration,
+)
+from agent.settings.services_file.services_file import BUILT_IN
 from agent.settings.settings import Settings
 from identity.access_identity import AccessIdentity
 from identity.error_code import ErrorCode
@@ -34,14 +40,16 @@ class DeclaredService:
 def declared_services(settings: Settings) -> list[DeclaredService]:
     """In the order in which the model sees them."""
     s = settings
+    built_in = s.services.get(BUILT_IN, BuiltInDeclaration(type="built-in"))
     declared = [
         DeclaredService(
-            "amap",
+            BUILT_IN,
             MCPDeclaration(
                 type="mcp",
                 url=s.external_server_url,
                 api_key=s.external_server_api_key_identifier,
                 timeout_seconds=25,
+                **built_in.model_dump(include=BuiltInDeclaration.model_fields.keys() - {"type"}),
             ),
             EXTERNAL_SETTINGS,
             ToolCode.EXTERNAL_SERVICE_FAILED,
@@ -71,4 +79,5 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
     return declared + [
         DeclaredService(name, declaration, (f"services.{name} in SERVICES_FILE",))
         for name, declaration in s.services.items()
+        if not isinstance(declaration, BuiltInDeclaration)
     ]

@@ -15,7 +15,7 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
 from agent.settings.former_names import with_present_names
-from agent.settings.services_file.declarations import ServiceDeclaration
+from agent.settings.services_file.declarations import FileDeclaration
 from agent.settings.services_file.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds
 from agent.settings.variables.callers import CallerVariables
@@ -78,7 +78,7 @@ class Settings(Variables):
 
     idaas: InstanceOf[SdkConfiguration] = Field(exclude=True, repr=False)
     header_role: InstanceOf[RequestHeaderRole] | None = Field(None, exclude=True, repr=False)
-    services: dict[str, ServiceDeclaration] = Field(default={}, exclude=True, repr=False)
+    services: dict[str, FileDeclaration] = Field(default={}, exclude=True, repr=False)
 
     @property
     def jwks_url(self) -> str:
@@ -129,7 +129,7 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     if unmatched := _unmatched(given):
         code = AgentCode.SETTINGS_INVALID
         faults += unmatched
-    services: dict[str, ServiceDeclaration] = {}
+    services: dict[str, FileDeclaration] = {}
     if "services_file" in given and holds(Path(given["services_file"]).is_file):
         services, found = read_services_file(Path(given["services_file"]))
         code = AgentCode.SETTINGS_INVALID if found else code

@@ -53,6 +53,7 @@ class ToollessService:
     access_identity = None
     error_code = ToolCode.EXTERNAL_SERVICE_FAILED
     settings = ()
+    tool_names: frozenset[str] = frozenset()
 
     def __init__(self, name: str, credential: CredentialRequirement) -> None:
         self.name = name

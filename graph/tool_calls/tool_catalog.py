@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 _CACHED: Final = 256
 
-_Lists: TypeAlias = list[Sequence[ToolSchema]]
+_Found: TypeAlias = Sequence[ToolSchema] | AgentError
+"""The tools of a service, or why it could not list them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,41 @@ class OfferedTools:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """A name that tools of several `services` have. Only the tool of `offered` is offered; `None`: none."""
+
+    tool: str
+    services: tuple[str, ...]
+    offered: str | None
+
+    def __str__(self) -> str:
+        names = " and ".join(f'"{name}"' for name in self.services if name != self.offered)
+        others = f'"{self.offered}" has' if self.offered else "each has"
+        return f'the tool "{self.tool}" of {names} is not offered: {others} one of this name'
+
+
+def collisions(services: Sequence[Service], found: Sequence[_Found]) -> dict[str, Collision]:
+    """The names that tools of several services have, by what each lists now and by the names it is known for.
+
+    A tool of the agent's code is offered beside tools of its name that servers list; of others none is,
+    because a server could otherwise receive calls that are meant for another service.
+    """
+    having: defaultdict[str, list[str]] = defaultdict(list)
+    declaring: defaultdict[str, list[str]] = defaultdict(list)
+    for service, tools in zip(services, found, strict=True):
+        listed = {} if isinstance(tools, AgentError) else {tool.name: tool.listed for tool in tools}
+        for name in {*listed, *service.tool_names}:
+            having[name].append(service.name)
+            if listed.get(name) is False:
+                declaring[name].append(service.name)
+    return {
+        name: Collision(name, tuple(names), declaring[name][0] if len(declaring[name]) == 1 else None)
+        for name, names in having.items()
+        if len(names) > 1
+    }
+
+
 class ToolCatalog:
     """The tools of a fixed set of services. Tools that all services have cached are joined once."""
 
@@ -40,34 +77,42 @@ class ToolCatalog:
         """`seconds` bounds the time in which a service lists its tools."""
         self._services = services
         self._seconds = seconds
-        self._cache: LRUCache[tuple[int, ...], tuple[_Lists, OfferedTools]] = LRUCache(_CACHED)
+        self._cache: LRUCache[tuple[int, ...], tuple[list[Any], OfferedTools]] = LRUCache(_CACHED)
+        self._reported: LRUCache[Collision, bool] = LRUCache(_CACHED)
 
     async def offered(self, credentials: Mapping[str, ServiceCredential]) -> OfferedTools:
         """The tools of all services, listed concurrently unless all are cached.
 
-        A service that fails to list its tools in time is left out, with a note for the model. Of two tools
-        with one name, one that the agent declares goes before one that an outside server lists, because a
-        server could otherwise receive calls that are meant for the agent's tool; else the first service wins.
+        A service that fails to list its tools in time is left out, with a note for the model. Of tools of one
+        name, none or one is offered (`collisions`), which is logged once.
         """
-        cached: _Lists = []
+        cached: list[Sequence[ToolSchema]] = []
         for service in self._services:
             tools = service.cached_tools(credentials[service.name])
             if tools is None:
                 listings = (_list(each, credentials[each.name], self._seconds) for each in self._services)
-                return _joined(self._services, await asyncio.gather(*listings))
+                return self._joined(await asyncio.gather(*listings))
             cached.append(tools)
-        key = tuple(map(id, cached))
+        sources = [*cached, *(service.tool_names for service in self._services)]
+        key = tuple(map(id, sources))
         known = self._cache.get(key)
-        if known is None:  # the lists are kept with the result, so that no other list gets their ids
-            known = self._cache[key] = (cached, _joined(self._services, cached))
+        if known is None:  # the sources are kept with the result, so that no other object gets their ids
+            known = self._cache[key] = (sources, self._joined(cached))
         return known[1]
 
+    def _joined(self, found: Sequence[_Found]) -> OfferedTools:
+        colliding = collisions(self._services, found)
+        for collision in colliding.values():
+            if collision not in self._reported:
+                self._reported[collision] = True
+                logger.warning("%s; give one of them a prefix", collision)
+        return _joined(self._services, found, colliding)
 
-def _joined(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | AgentError]) -> OfferedTools:
+
+def _joined(
+    services: Sequence[Service], found: Sequence[_Found], colliding: Mapping[str, Collision]
+) -> OfferedTools:
     offered = OfferedTools([], {}, [])
-    declared = {
-        tool.name for tools in found if not isinstance(tools, AgentError) for tool in tools if not tool.listed
-    }
     for service, tools in zip(services, found, strict=True):
         if isinstance(tools, AgentError):
             log_failure(tools.of(service.name, service.settings))
@@ -77,8 +122,8 @@ def _joined(services: Sequence[Service], found: Sequence[Sequence[ToolSchema] | 
             )
             continue
         for tool in tools:
-            if tool.name in offered.services or (tool.listed and tool.name in declared):
-                logger.warning('tool "%s" of "%s" is hidden by another of its name', tool.name, service.name)
+            collision = colliding.get(tool.name)
+            if tool.name in offered.services or (collision and collision.offered != service.name):
                 continue
             offered.services[tool.name] = service.name
             offered.tools.append(

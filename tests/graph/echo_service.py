@@ -28,6 +28,7 @@ class EchoService:
         self.renew_first = False
         self.listed_by_its_server = False
         self.policies: dict[str, ToolPolicy] = {}
+        self.tool_names = frozenset(answers)
         self.schemas = [
             ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}}) for tool in answers
         ]

@@ -20,7 +20,7 @@ from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.function_tool import function_tool
 from tools.http_service.service_tool import ServiceTool
 from tools.result import model_text
-from tools.service import Access, ToolResult, ToolSchema
+from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
 
 _Function = TypeVar("_Function", bound=Callable[..., Awaitable[Any]])
 
@@ -31,8 +31,9 @@ class HTTPService:
     Every call carries `credential`, to `url` and to no other URL; `access_identity` overrides the agent's
     default. `seconds` bounds a whole call, including a slow body and the renewal of the credential;
     `max_bytes` bounds a response. `error_code` is the code of the service's failures, and `settings` are the
-    names of the settings that declare it, for the operator's remedy. `policies` replace, by the names of the
-    tools, the policies with which tools are added.
+    names of the settings that declare it, for the operator's remedy. `prefix` begins the names of its tools,
+    as the model and `call` know them. `policies` replace, by the names without it, the policies with which
+    tools are added.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class HTTPService:
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         tools: Sequence[BaseTool | Callable[..., Awaitable[Any]]] = (),
+        prefix: str = "",
         policies: Mapping[str, ToolPolicy] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         seconds: float = 20.0,
@@ -62,8 +64,10 @@ class HTTPService:
         self._http = http_client(ssl_context, seconds, self.pool_use)
         self._tools: dict[str, ServiceTool] = {}
         self._schemas: list[ToolSchema] = []
+        self.tool_names: frozenset[str] = frozenset()
+        self._prefix = prefix
         self._declared_policies: dict[str, ToolPolicy] = {}
-        self._policies = dict(policies or {})
+        self._policies = {prefix + name: policy for name, policy in (policies or {}).items()}
         for tool in tools:
             self.add(tool)
 
@@ -93,14 +97,18 @@ class HTTPService:
         """Adds a LangChain tool, whose parameter `Annotated[ServiceClient, InjectedToolArg]` gets the client,
         or an async function.
 
-        Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name.
+        Raises what `ServiceTool` and `function_tool` do, and `ValueError` for a second tool of one name, or
+        one whose name is too long with the prefix.
         """
         added = ServiceTool(tool if isinstance(tool, BaseTool) else function_tool(tool))
-        name = added.schema.name
+        name = self._prefix + added.schema.name
         if name in self._tools:
             raise ValueError(f'"{self.name}" has a tool "{name}" already')
+        if not FUNCTION_NAME.fullmatch(name):
+            raise ValueError(f'"{name}" is not the name of a function')
         self._tools[name] = added
-        self._schemas = [*self._schemas, added.schema]
+        self._schemas = [*self._schemas, replace(added.schema, name=name)]
+        self.tool_names |= {name}
         self._declared_policies[name] = policy
 
     def policy(self, tool: str) -> ToolPolicy:
@@ -110,7 +118,7 @@ class HTTPService:
     @property
     def unused_policies(self) -> list[str]:
         """Names in `policies` that no tool has: misspelled ones, whose tools would not ask."""
-        return [name for name in self._policies if name not in self._tools]
+        return [name.removeprefix(self._prefix) for name in self._policies if name not in self._tools]
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:  # noqa: ARG002 - the same for every caller
         """The tools, in the order in which they were added."""

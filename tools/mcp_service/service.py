@@ -5,10 +5,10 @@ import hashlib
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
 
@@ -28,9 +28,11 @@ from tools.mcp_service.session import MCPSession
 from tools.mcp_service.session_pool import SessionPool
 from tools.mcp_service.transport import MCPTransport
 from tools.result import model_text
-from tools.service import Access, ToolResult, ToolSchema
+from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
 
 logger = logging.getLogger(__name__)
+
+_MAX_NAMES: Final = 1_000
 
 _T = TypeVar("_T")
 
@@ -41,9 +43,10 @@ class MCPService:
 
     A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
     unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
-    once. With `allowed_tools`, only those are offered and called. `policies` are those of tools by name: what
-    the server says of its tools (annotations) is not used. `seconds` bounds a whole call. At most `sessions`
-    are open; the least recently used one ends when its calls have ended.
+    once. `prefix` begins the names of its tools, as the model and `call` know them; `allowed_tools` and
+    `policies` have the server's names. With `allowed_tools`, only those are offered and called. What the
+    server says of its tools (annotations) is not used. `seconds` bounds a whole call. At most `sessions` are
+    open; the least recently used one ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -61,6 +64,7 @@ class MCPService:
         credential: CredentialRequirement,
         *,
         access_identity: AccessIdentity | None = None,
+        prefix: str = "",
         allowed_tools: Collection[str] | None = None,
         policies: Mapping[str, ToolPolicy] | None = None,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
@@ -81,6 +85,8 @@ class MCPService:
         self.settings = tuple(settings)
         self._url = checked_url(url)
         self._placement = credential.placement
+        self.tool_names: frozenset[str] = frozenset()
+        self._prefix = prefix
         self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
         self._policies = dict(policies or {})
         self._unlisted: set[str] = set()
@@ -113,8 +119,13 @@ class MCPService:
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
             listed = await session.tools()
-            tools = [tool.schema for name, tool in listed.items() if self._allows(name)]
+            tools = [
+                replace(tool.schema, name=self._prefix + name)
+                for name, tool in listed.items()
+                if self._allows(name)
+            ]
             self._listed[_key(session.secret)] = self._last_listed[holder] = tools
+            self._note_names({tool.name for tool in tools})
             for name in self._policies.keys() - listed.keys() - self._unlisted:
                 self._unlisted.add(name)
                 logger.warning('"%s" has a policy for the tool "%s", and lists no such tool', self.name, name)
@@ -145,7 +156,7 @@ class MCPService:
 
     def policy(self, tool: str) -> ToolPolicy:
         """The policy given for the tool; without one, it reads."""
-        return self._policies.get(tool, DEFAULT_POLICY)
+        return self._policies.get(self._servers_name(tool), DEFAULT_POLICY)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
@@ -153,12 +164,13 @@ class MCPService:
 
         async def called(session: MCPSession) -> ToolResult:
             presented.append(session.secret)
-            listed = (await session.tools()).get(tool) if self._allows(tool) else None
+            name = self._servers_name(tool)
+            listed = (await session.tools()).get(name) if self._allows(name) else None
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
                 return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
-            return await session.call(tool, arguments)
+            return await session.call(name, arguments)
 
         failure: MCPRequestError | None = None
         try:
@@ -174,8 +186,20 @@ class MCPService:
         await self._sessions.aclose()
         await self._http.aclose()
 
-    def _allows(self, tool: str) -> bool:
-        return self._allowed_tools is None or tool in self._allowed_tools
+    def _servers_name(self, tool: str) -> str:
+        """The name without the prefix; empty for a name that has none, which no tool has."""
+        return tool.removeprefix(self._prefix) if tool.startswith(self._prefix) else ""
+
+    def _allows(self, name: str) -> bool:
+        """Whether the tool that the server calls `name` may be offered and called."""
+        fits = FUNCTION_NAME.fullmatch(self._prefix + name) is not None
+        return fits and (self._allowed_tools is None or name in self._allowed_tools)
+
+    def _note_names(self, names: Set[str]) -> None:
+        """Keeps the names of all lists so far: a server lists for each credential what it may call."""
+        if not names <= self.tool_names:
+            kept = self.tool_names | names
+            self.tool_names = kept if len(kept) <= _MAX_NAMES else frozenset(names)
 
     def _error(self, failure: MCPRequestError) -> ServiceError:
         return ServiceError(

@@ -1,4 +1,4 @@
-"""The declaration of one service, over HTTP or MCP."""
+"""The declaration of one service, over HTTP or MCP, and what is added to that of the built-in server."""
 
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
@@ -22,9 +22,40 @@ _Url = Annotated[str, AfterValidator(checked_url), Field(description="https, or 
 _Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
-class _Declaration(BaseModel):
+class _Tools(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = Field(
+        "",
+        description="Begins the names of its tools, as the model sees them. `policies` and `tools` have the"
+        " names without it.",
+    )
+    policies: dict[str, PolicyDeclaration] = Field(
+        default_factory=dict, description="By the names of tools; each replaces what the code declares."
+    )
+
+
+class _ListedTools(_Tools):
+    """Tools that a server lists."""
+
+    tools: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        None, description="The tools that the model may use. Default: all that the server lists."
+    )
+
+    @model_validator(mode="after")
+    def _policies_of_its_tools(self) -> Self:
+        if self.tools is not None and (unknown := sorted(self.policies.keys() - set(self.tools))):
+            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')
+        return self
+
+
+class BuiltInDeclaration(_ListedTools):
+    """`[services.amap]`: about the tools of the server that `EXTERNAL_SERVER_URL` names."""
+
+    type: Literal["built-in"]
+
+
+class _Declaration(_Tools):
     url: _Url
     access_token: Annotated[str, Field(pattern=r"^[^\s|]+\|[^\s|]+$")] | None = Field(
         None, description="The credential is an access token of this `audience|permission`."
@@ -39,9 +70,6 @@ class _Declaration(BaseModel):
         None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
     )
     access_identity: AccessIdentity | None = Field(None, description="Default: `ACCESS_IDENTITY`.")
-    policies: dict[str, PolicyDeclaration] = Field(
-        default_factory=dict, description="By the names of tools; each replaces what the code declares."
-    )
     timeout_seconds: _Seconds = Field(20.0, description="For one call.")
 
     @model_validator(mode="after")
@@ -82,24 +110,15 @@ class HTTPDeclaration(_Declaration):
         return self
 
 
-class MCPDeclaration(_Declaration):
+class MCPDeclaration(_Declaration, _ListedTools):
     """An MCP server over streamable HTTP, which lists its tools itself."""
 
     type: Literal["mcp"]
-    tools: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
-        None, description="The tools that the model may use. Default: all that the server lists."
-    )
 
     @model_validator(mode="after")
     def _a_credential(self) -> Self:
         if self.credential_key is None:
             raise ValueError(f"must have one of {_one_of()}, found none")
-        return self
-
-    @model_validator(mode="after")
-    def _policies_of_its_tools(self) -> Self:
-        if self.tools is not None and (unknown := sorted(self.policies.keys() - set(self.tools))):
-            raise ValueError(f'must list the tool "{unknown[0]}" in tools, because it has a policy')
         return self
 
 
@@ -108,3 +127,5 @@ def _one_of() -> str:
 
 
 ServiceDeclaration: TypeAlias = HTTPDeclaration | MCPDeclaration
+FileDeclaration: TypeAlias = ServiceDeclaration | BuiltInDeclaration
+"""What SERVICES_FILE may declare under a name."""

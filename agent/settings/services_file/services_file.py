@@ -9,15 +9,18 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from agent.settings.services_file.declarations import ServiceDeclaration
+from agent.settings.services_file.declarations import FileDeclaration
+
+BUILT_IN: Final = "amap"
+"""The name of the server that `EXTERNAL_SERVER_URL` names."""
 
 RESERVED_NAMES: Final = frozenset(
-    {"amap", "approvals", "authenticate", "credentials", "enterprise", "leave", "model"}
+    {"approvals", "authenticate", "credentials", "enterprise", "leave", "model"}
 )
-"""The names of the graph's nodes and of the services that the variables declare."""
+"""The names of the graph's nodes and of the other services that the variables declare."""
 
 _MAX_BYTES: Final = 1024 * 1024
-_TYPES: Final = ("http", "mcp")
+_TYPES: Final = ("http", "mcp", "built-in")
 
 
 def _free_name(name: str) -> str:
@@ -34,12 +37,12 @@ class ServicesFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    services: dict[_Name, Annotated[ServiceDeclaration, Field(discriminator="type")]] = Field(
+    services: dict[_Name, Annotated[FileDeclaration, Field(discriminator="type")]] = Field(
         default_factory=dict
     )
 
 
-def read_services_file(path: Path) -> tuple[dict[str, ServiceDeclaration], list[str]]:
+def read_services_file(path: Path) -> tuple[dict[str, FileDeclaration], list[str]]:
     """The declarations by name, and all faults of the file, each with its place and without values.
 
     With a fault there are no declarations. Not checked: whether `python` can be loaded.
@@ -57,10 +60,26 @@ def read_services_file(path: Path) -> tuple[dict[str, ServiceDeclaration], list[
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         return {}, [f"SERVICES_FILE must be TOML: fault {place}"]
+    declared: dict[str, FileDeclaration] = {}
+    faults = _misplaced(members)
     try:
-        return ServicesFile.model_validate(members).services, []
+        declared = ServicesFile.model_validate(members).services
     except ValidationError as error:
-        return {}, [f"SERVICES_FILE: {_fault(fault)}" for fault in error.errors(include_url=False)]
+        faults += [_fault(fault) for fault in error.errors(include_url=False)]
+    return ({}, [f"SERVICES_FILE: {fault}" for fault in faults]) if faults else (declared, [])
+
+
+def _misplaced(members: dict[str, Any]) -> list[str]:
+    """Faults of type "built-in" under another name than the built-in server's, and of the reverse."""
+    services = members.get("services")
+    if not isinstance(services, dict):
+        return []
+    types = {name: entry.get("type") for name, entry in services.items() if isinstance(entry, dict)}
+    return [
+        f'services.{name}.type must {"be" if name == BUILT_IN else "not be"} "built-in"'
+        for name, kind in types.items()
+        if (kind == "built-in") is not (name == BUILT_IN)
+    ]
 
 
 def services_schema() -> dict[str, Any]:

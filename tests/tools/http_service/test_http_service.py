@@ -194,3 +194,22 @@ async def test_policy_given_for_the_service_replaces_that_of_the_tool(service_at
     policies = [service.policy(name) for name in ("remove", "mail", "get")]
     assert policies == [given, ToolPolicy(Effect.EXTERNAL), ToolPolicy(Effect.READ)]
     assert service.unused_policies == ["paint"]
+
+
+async def test_prefix_begins_the_names_of_the_tools(service_at, key_ring):
+    given = ToolPolicy(mode=ApprovalMode.DENY)
+    service = service_at("https://x.example", prefix="x_", policies={"remove": given, "paint": given})
+
+    @service.tool
+    async def remove(http):
+        """Removes."""
+        return "removed"
+
+    names = {tool.name for tool in await service.tools(key_ring("K1"))}
+    assert names == service.tool_names
+    assert "x_remove" in names
+    assert (await service.call("x_remove", {}, key_ring("K1"))).text == "removed"
+    assert not (await service.call("remove", {}, key_ring("K1"))).called
+    assert (service.policy("x_remove"), service.unused_policies) == (given, ["paint"])
+    with pytest.raises(ValueError, match="name of a function"):
+        service_at("https://x.example", prefix="x" * 60, tools=[remove])

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from identity.credentials.requirement import ApiKeyRequirement
 from tests.tools.mcp_service.mcp_server import Server, failure_of
+from tools.approval_policy import Effect, ToolPolicy
 from tools.mcp_service.service import MCPService
 
 
@@ -27,6 +28,20 @@ async def test_warm_call_is_one_request_in_every_mode_of_the_server(
     await service.tools(access)
     assert [r.text for r in results] == ["sunny in 0", "sunny in 1", "sunny in 2"]
     assert server.counts == {"tools/call": 3}
+
+
+async def test_prefix_begins_the_names_of_tools_and_the_server_does_not_see_it(serve, service_at, key_ring):
+    policies = {"weather": ToolPolicy(Effect.WRITE)}
+    service = service_at(
+        await serve(Server()), prefix="m_", allowed_tools=["weather", "waits"], policies=policies
+    )
+    access = key_ring("K1")
+    names = {tool.name for tool in await service.tools(access)}
+    assert names == service.tool_names == {"m_weather", "m_waits"}
+    assert (await service.call("m_weather", {"city": "x"}, access)).text == "sunny in x"
+    for other in ("weather", "m_broken", "m_", ""):
+        assert not (await service.call(other, {"city": "x"}, access)).called
+    assert service.policy("m_weather") == policies["weather"] != service.policy("weather")
 
 
 async def test_error_of_a_tool_is_a_failed_result(serve, service_at, key_ring):

@@ -107,6 +107,18 @@ async def test_listing_of_a_hanging_server_fails_after_a_bounded_time(serve, ser
     assert "no response within 0.1 s" in (await failure_of(service.tools(key_ring("K1")))).detail
 
 
+async def test_names_of_tools_are_known_while_the_server_lists_others(serve, service_at, key_ring):
+    """A server lists for each credential what it may call; a name stays with the server."""
+    server = Server()
+    service = service_at(await serve(server), allowed_tools={"weather", "waits"})
+    assert await service.tools(key_ring("K1"))
+    server.mcp._tool_manager._tools.pop("weather")
+    assert [tool.name for tool in await service.tools(key_ring("K2"))] == ["waits"]
+    server.keys.clear()
+    await failure_of(service.tools(key_ring("K3")))
+    assert service.tool_names == {"weather", "waits"}
+
+
 async def test_policy_of_a_tool_that_is_not_listed_is_reported_once(serve, service_at, key_ring, caplog):
     policies = {"weather": ToolPolicy(Effect.WRITE), "wether": ToolPolicy(Effect.WRITE)}
     service = service_at(await serve(Server()), policies=policies)

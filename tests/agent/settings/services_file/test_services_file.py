@@ -69,6 +69,28 @@ async def test_policies_of_the_file_replace_those_of_the_code_for_both_kinds_of_
         await service.aclose()
 
 
+BUILT_IN = """
+[services.amap]
+type = "built-in"
+prefix = "amap_"
+tools = ["maps_weather"]
+
+[services.amap.policies.maps_weather]
+effect = "write"
+"""
+
+
+async def test_built_in_server_takes_a_prefix_tools_and_policies(made_of_variables, sandbox):
+    amap, *others = made_of_variables(BUILT_IN)
+    access = KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key)
+    assert [tool.name for tool in await amap.tools(access)] == ["amap_maps_weather"]
+    assert amap.policy("amap_maps_weather") == ToolPolicy(Effect.WRITE)
+    assert amap.settings == ("EXTERNAL_SERVER_URL", "EXTERNAL_SERVER_API_KEY_IDENTIFIER")
+    assert [each.name for each in others] == ["enterprise", "leave"]
+    for service in (amap, *others):
+        await service.aclose()
+
+
 def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         made(FILE + POLICIES.replace("payslip", "paysilp"))
@@ -120,12 +142,15 @@ services.d = { type = "soap" }
 services.e = { type = "mcp", url = "https://x.example", api_key = "k", placement = { header = "Host" } }
 services.f = { type = "mcp", url = "https://x.example", api_key = "k", access_token = "a|b", tools = [1] }
 services.g = { type = "mcp", url = "https://x.example", api_key = "k", placement = { headers = "x" } }
+services.h = { type = "built-in" }
+services.i = { type = "mcp", url = "https://x.example", api_key = "k", prefix = "maps." }
 other = 1
 """)
     declared, faults = read_services_file(file)
     assert declared == {}
     places = (
-        "services.amap", "services.a.url", "services.b.python must be set", "services.b.pyhton is unknown",
+        'services.amap.type must be "built-in"', "services.h.type must not be", "services.i.prefix",
+        "services.a.url", "services.b.python must be set", "services.b.pyhton is unknown",
         "services.c.python", "services.d.type", "services.e.placement", "services.f.tools.0",
         "services.g.placement.headers is unknown", "other is unknown",
     )  # fmt: skip
