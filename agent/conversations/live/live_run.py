@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -64,6 +65,7 @@ class LiveRun:
         on_begin: Callable[["LiveRun"], None] = lambda _: None,
         on_change: Callable[["LiveRun"], None] = lambda _: None,
         events: ReplayBuffer | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Starts it. `seconds` is the time limit of the work; `on_begin` is called when it begins, and
         `on_change` for each event and at the end.
@@ -73,6 +75,8 @@ class LiveRun:
         """Distinguishes the parts of one run, which pauses between them."""
         self.thread_id: Final = thread_id
         self.owner: Final = owner
+        self.created_at: Final = clock()
+        """Before it began, in unix seconds of this machine."""
         self.replay: Final = ReplayBuffer() if events is None else events
         self.outcome: Outcome | None = None
         """How it ended, and `None` until then."""

@@ -3,17 +3,22 @@
 One exchange with Redis for all runs, at most ten in a second, and fewer if there are hundreds of runs: what
 happens meanwhile is in the next one. A run never waits for it. While Redis is away, events stay in the replay
 buffers of their runs, and are written later.
+
+Redis itself decides whether it accepts an entry (`_WRITE`): none of a run whose events were removed, and none
+of a run that began long ago. So a process that was stopped, for however long, cannot write the words of a
+conversation that was deleted meanwhile.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.live.replay_buffer import size_of
 from agent.conversations.relay.event_entry import EventEntry
-from agent.conversations.relay.stream_keys import ENTRY, StreamKeys
+from agent.conversations.relay.stream_keys import ENTRY, StreamKeys, place
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from agent.runs.run_end import Finished, Paused
 from graph.events import AgentEvent
@@ -30,12 +35,46 @@ KEPT_SECONDS: Final = 600
 """How long a stream can be read after its last event. A run is shorter."""
 MAX_BYTES: Final = 2_000_000
 """Of the entries of one run, about; above, the oldest half is dropped."""
+ACCEPTED_SECONDS: Final = 5_400
+"""How long after the beginning of a run its entries are accepted. A run takes an hour at most
+(`RUN_TIMEOUT_SECONDS`); the rest is for a Redis that is away."""
+REFUSED_SECONDS: Final = 7_200
+"""How long the entries of a removed run are refused: until they are too old, also if clocks differ."""
 _RENEWED_SECONDS: Final = 60.0
 """After how long the time for which a stream is kept begins anew."""
 _ENTRY_CHARACTERS: Final = 100_000
 _EXCHANGE_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 1.0
 _ATTEMPTS_AFTER_END: Final = 60
+
+_WRITE: Final = f"""
+local now = tonumber(redis.call('TIME')[1])
+if redis.call('EXISTS', KEYS[4]) == 1 or now > ARGV[1] + {ACCEPTED_SECONDS} then
+  return 0
+end
+local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[2], ARGV[3], '{ENTRY}', ARGV[4])
+if type(added) == 'table' and not string.find(added.err, 'equal or smaller', 1, true) then
+  return added
+end
+if ARGV[5] == '1' then
+  local known = redis.call('GET', KEYS[2])
+  if not known or tonumber(string.match(known, '^%S+')) <= tonumber(ARGV[1]) then
+    redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[6])
+  end
+  redis.call('ZADD', KEYS[3], now + {KEPT_SECONDS}, ARGV[6])
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+  for number = 1, 3 do
+    redis.call('EXPIRE', KEYS[number], {KEPT_SECONDS})
+  end
+end
+return 1
+"""
+"""Adds the entry ARGV[4] with the id ARGV[3] to the stream of ARGV[6], a part of a run that began at ARGV[1],
+unless it is there: an exchange that was interrupted may have added it. Keeps ARGV[2] entries. With ARGV[5],
+names the stream as the latest of its run, and renews the time for which all is kept. 0 if it is refused.
+"""
+_SHA: Final = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
+"""The name under which Redis knows a script."""
 
 
 class EventWriter:
@@ -62,7 +101,7 @@ class EventWriter:
 
     def begin(self, run: LiveRun) -> None:
         """A run that has begun."""
-        self._streams[run] = _Stream(run, StreamKeys(self._redis, run.owner, run.thread_id))
+        self._streams[run] = _Stream(run, StreamKeys(self._redis, run.owner))
         if self._task is None:
             self._task = asyncio.create_task(self._writes(), name="events of runs")
         self.note(run)
@@ -127,19 +166,18 @@ class EventWriter:
                 await self._sleep(_RETRY_SECONDS)
 
     async def _exchange(self, redis: "Redis", changed: "dict[LiveRun, _Stream]") -> None:
+        newest = ((stream, stream.next_entry()) for stream in changed.values())
+        entries = [(stream, entry) for stream, entry in newest if entry is not None]
+        if not entries:
+            return
         pipeline = redis.pipeline(transaction=False)
-        entries = [(stream, stream.next_entry()) for stream in changed.values()]
+        pipeline.script_load(_WRITE)
         for stream, entry in entries:
-            if entry is not None:
-                stream.add_commands(pipeline, entry, self._encryption, self._most_bytes)
-        results = await pipeline.execute(raise_on_error=False)
-        for result in results:
-            # An entry that an interrupted exchange has written already is refused, because its id is not new.
-            if isinstance(result, Exception) and "equal or smaller" not in str(result):
-                raise result
-        for stream, entry in entries:
-            if entry is not None:
-                stream.written(entry)
+            keys, arguments = stream.command(entry, self._encryption, self._most_bytes)
+            pipeline.evalsha(_SHA, len(keys), *keys, *arguments)
+        _, *accepted = await pipeline.execute()
+        for (stream, entry), is_accepted in zip(entries, accepted, strict=True):
+            stream.written(entry, refused=not is_accepted)
 
 
 class _Stream:
@@ -155,6 +193,7 @@ class _Stream:
         self._next_sizes: Sequence[int] = ()
         self._renewed_at = float("-inf")
         self.is_complete = False
+        """There is nothing more to write: the run has ended, or Redis refuses its events."""
         self.attempts = 0
         """To write its end."""
 
@@ -183,31 +222,33 @@ class _Stream:
             return None
         return EventEntry(run.id, sorted(run.announced), first, events, end)
 
-    def add_commands(self, pipeline: Any, entry: EventEntry, encryption: Encryption, most: int) -> None:  # noqa: ANN401 - a pipeline of Redis
-        """The commands that write `entry`: idempotent, because its position and length are its id."""
-        key, place = self._keys.events(self._part), self._keys.place(self._part, entry.first)
-        body = encryption.seal(entry.to_json(), place)
+    def command(
+        self, entry: EventEntry, encryption: Encryption, most: int
+    ) -> tuple[Sequence[str], Sequence[str | bytes | int | float]]:
+        """Keys and arguments of the script that writes `entry`: idempotent, because its position and length
+        are its id.
+        """
+        run, keys = self._run, self._keys
+        body = encryption.seal(entry.to_json(), place(run.owner, run.thread_id, self._part, entry.first))
         sizes = [*self._sizes, len(body)]
         if sum(sizes) > most:
             sizes = sizes[len(sizes) // 2 :]
         self._next_sizes = sizes
-        pipeline.xadd(key, {ENTRY: body}, id=entry.id, maxlen=len(sizes), approximate=False)
         now = asyncio.get_running_loop().time()
-        if entry.end is not None or now > self._renewed_at + _RENEWED_SECONDS:
+        renew = entry.end is not None or now > self._renewed_at + _RENEWED_SECONDS
+        if renew:
             self._renewed_at = now
-            latest, is_first = self._keys.latest(None), self._position == 0
-            pipeline.set(latest, self._part, ex=KEPT_SECONDS, nx=not is_first)
-            pipeline.set(self._keys.latest(self._run.id), self._part, ex=KEPT_SECONDS)
-            pipeline.sadd(self._keys.streams, f"{self._keys.thread_id} {self._part}")
-            for kept in (key, latest, self._keys.streams):
-                pipeline.expire(kept, KEPT_SECONDS)
+        return (
+            [keys.events(self._part), keys.latest(run.id), keys.streams, keys.removed(run.id)],
+            [run.created_at, len(sizes), entry.id, body, int(renew), self._part],
+        )
 
     def not_written(self) -> None:
         """Redis failed, and may have lost what it had."""
         self._renewed_at = float("-inf")
         self.attempts += self._run.outcome is not None
 
-    def written(self, entry: EventEntry) -> None:
-        """Notes that `entry` is in Redis."""
+    def written(self, entry: EventEntry, *, refused: bool) -> None:
+        """Notes that `entry` is in Redis, or that it refuses the events of the run."""
         self._position, self._sizes = entry.first + len(entry.events) - 1, self._next_sizes
-        self.is_complete = entry.end is not None
+        self.is_complete = refused or entry.end is not None

@@ -3,27 +3,30 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.relay.cancellations import Cancellation, Cancellations
-from agent.conversations.relay.event_writer import EventWriter
+from agent.conversations.relay.event_writer import ACCEPTED_SECONDS, REFUSED_SECONDS, EventWriter
 from agent.conversations.relay.relayed_runs import RelayedRuns
 from agent.conversations.relay.stream_keys import StreamKeys
 from agent.conversations.store.thread import Thread
 from agent.conversations.store.threads import ThreadStore
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
-from identity.errors import ThreadNotFoundError
+from identity.errors import AgentError, ThreadNotFoundError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _ATTEMPTS: Final = 40
 _PAUSE_SECONDS: Final = 0.05
-_LAST_EVENTS_SECONDS: Final = 2.0
 _SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 2.0
+_AT_ONCE: Final = 500
+"""Runs whose events are removed in one exchange with Redis."""
 
 
 class Relay:
@@ -44,6 +47,7 @@ class Relay:
         self._redis = redis
         self._threads = threads
         self._live = live
+        self._clock = clock
         self._sleep = sleep
         self._removals: set[asyncio.Task[None]] = set()
         self.writer: Final = EventWriter(redis, encryption, sleep=sleep)
@@ -74,33 +78,39 @@ class Relay:
         await self.cancellations.send(Cancellation(owner))
 
     async def forget(self, owner: str, thread_id: str | None = None) -> None:
-        """Removes the events of the thread; with `None`, of all the owner's threads.
+        """Removes the events of a thread that was deleted; with `None`, of all the owner's deleted threads.
+        Events that a process writes later are refused.
 
-        A run that has just been ended may write its last ones after that: they are removed two seconds later.
-        While Redis is away, events end by themselves.
+        While Redis or the store is away, this is done after their return, if this process still lives.
         """
-        await self._forget(owner, thread_id)
-        task = asyncio.create_task(self._forget_again(owner, thread_id), name="removal of events")
-        self._removals.add(task)
-        task.add_done_callback(self._removals.discard)
+        removal = asyncio.create_task(self._removal(owner, thread_id), name="removal of events")
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+        await asyncio.wait({removal}, timeout=_SECONDS)
 
-    async def _forget_again(self, owner: str, thread_id: str | None) -> None:
-        await self._sleep(_LAST_EVENTS_SECONDS)
-        await self._forget(owner, thread_id)
+    async def _removal(self, owner: str, thread_id: str | None) -> None:
+        begun = self._clock()
+        while self._clock() - begun < ACCEPTED_SECONDS:
+            with contextlib.suppress(RedisAwayError, AgentError):
+                runs = await self._threads.runs.of_deleted(owner, thread_id, begun - REFUSED_SECONDS)
+                for first in range(0, len(runs), _AT_ONCE):
+                    part = runs[first : first + _AT_ONCE]
+                    await self._redis.use(partial(self._removed, owner, part), _SECONDS)
+                return
+            await self._sleep(_RETRY_SECONDS)
 
-    async def _forget(self, owner: str, thread_id: str | None) -> None:
-        with contextlib.suppress(RedisAwayError):
-            await self._redis.use(lambda redis: self._removed(redis, owner, thread_id), _SECONDS)
-
-    async def _removed(self, redis: "Redis", owner: str, thread_id: str | None) -> None:
-        streams = StreamKeys(self._redis, owner, "").streams
-        found = await cast(Awaitable[set[bytes]], redis.smembers(streams))
-        for stream in found:
-            named, _, part = str(stream, "ascii").partition(" ")
-            if thread_id in (None, named):
-                keys = StreamKeys(self._redis, owner, named)
-                await redis.delete(*keys.of_stream(part))
-                await redis.srem(streams, stream)
+    async def _removed(self, owner: str, runs: Sequence[str], redis: "Redis") -> None:
+        keys = StreamKeys(self._redis, owner)
+        pipeline = redis.pipeline(transaction=False)
+        for run_id in runs:  # from then on, no process adds to the streams that are removed below
+            pipeline.set(keys.removed(run_id), 1, ex=REFUSED_SECONDS)
+            pipeline.delete(keys.latest(run_id))
+        pipeline.zrange(keys.streams, 0, -1)
+        *_, streams = await pipeline.execute()
+        parts = [str(each, "ascii") for each in streams]
+        if removed := [part for part in parts if part.rpartition("-")[0] in set(runs)]:
+            await redis.delete(*map(keys.events, removed))
+            await redis.zrem(keys.streams, *removed)
 
     async def aclose(self) -> None:
         """Writes what is left. All runs have ended before."""

@@ -10,7 +10,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_run import Cancelled, Outcome
 from agent.conversations.relay.event_entry import EventEntry
 from agent.conversations.relay.relayed_run import RelayedRun
-from agent.conversations.relay.stream_keys import ENTRY, StreamKeys
+from agent.conversations.relay.stream_keys import ENTRY, StreamKeys, place
 from agent.conversations.store.thread import Thread
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -85,7 +85,7 @@ class RelayedRuns:
 
     async def round(self) -> None:
         """Reads what is new of all runs. Raises `RedisAwayError`."""
-        runs = {self._keys(run).events(run.part): run for run in self._followed}
+        runs = {StreamKeys(self._redis, run.owner).events(run.part): run for run in self._followed}
         positions: dict[Any, Any] = {key: run.last_entry for key, run in runs.items()}
         for run in self._followed:
             self._followed[run] += 1
@@ -148,16 +148,18 @@ class RelayedRuns:
         return LimitError(AgentCode.EVENTS_LOST, "the end of the run was not relayed")
 
     async def _latest(self, redis: Any, owner: str, thread: Thread) -> RelayedRun | None:  # noqa: ANN401 - the client of Redis
-        keys = StreamKeys(self._redis, owner, thread.id)
-        part = await redis.get(keys.latest(thread.run_id))
-        if part is None:
+        if thread.run_id is None:
             return None
-        name = str(part, "ascii", "replace")
-        if (known := self._known(owner, thread.id, name)) is not None:
+        keys = StreamKeys(self._redis, owner)
+        latest = await redis.get(keys.latest(thread.run_id))
+        if latest is None:
+            return None
+        part = str(latest, "ascii", "replace").partition(" ")[2]
+        if (known := self._known(owner, thread.id, part)) is not None:
             return known
-        run = RelayedRun(owner, thread.id, name, self.left)
-        self._add(run, await redis.xrange(keys.events(name)))
-        if (known := self._known(owner, thread.id, name)) is not None:  # opened meanwhile
+        run = RelayedRun(owner, thread.id, part, self.left)
+        self._add(run, await redis.xrange(keys.events(part)))
+        if (known := self._known(owner, thread.id, part)) is not None:  # opened meanwhile
             return known
         return run if run.replay.newest or run.outcome is not None else None
 
@@ -166,21 +168,17 @@ class RelayedRuns:
         return next((run for run in same if run.part == part), None)
 
     def _add(self, run: RelayedRun, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        keys = self._keys(run)
         for entry_id, fields in entries:
             run.last_entry = entry_id.decode()
             first = int(run.last_entry.partition("-")[0])
             try:
-                text = self._encryption.open_sealed(fields[ENTRY.encode()], keys.place(run.part, first))
-                entry = EventEntry.from_json(text)
+                bound_to = place(run.owner, run.thread_id, run.part, first)
+                entry = EventEntry.from_json(self._encryption.open_sealed(fields[ENTRY.encode()], bound_to))
             except (AgentError, ValueError, KeyError) as error:
                 _LOG.warning("an entry of a stream of events cannot be read (%s)", type(error).__name__)
                 continue
             if entry.run_id == run.id and entry.first == first:
                 run.add(entry)
-
-    def _keys(self, run: RelayedRun) -> StreamKeys:
-        return StreamKeys(self._redis, run.owner, run.thread_id)
 
 
 def _pairs(found: Any) -> Sequence[tuple[bytes, Any]]:  # noqa: ANN401 - what XREAD returns in both protocols

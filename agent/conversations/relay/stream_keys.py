@@ -11,31 +11,32 @@ ENTRY: Final = "e"
 
 @dataclass(frozen=True, slots=True)
 class StreamKeys:
-    """The keys of one thread."""
+    """The keys of one owner. In a cluster of Redis they are at one node, so that scripts can use several."""
 
     redis: SharedRedis
     owner: str
-    thread_id: str
 
-    def latest(self, run_id: str | None) -> str:
-        """The key whose value names the stream of a run, or of its latest part: `{run}-{part}`. With `None`,
-        the run of the thread that began last: of runs that follow each other within moments, either.
-        """
-        return self.redis.name("latest-run", self.owner, self.thread_id, *([run_id] if run_id else []))
-
-    @property
-    def streams(self) -> str:
-        """The key of the set of all streams of the owner: `{thread} {run}-{part}`."""
-        return self.redis.name("streams", self.owner)
-
-    def of_stream(self, part: str) -> list[str]:
-        """The keys of one run, or of one of its parts."""
-        return [self.latest(None), self.latest(part.rpartition("-")[0]), self.events(part)]
+    def latest(self, run_id: str) -> str:
+        """The key whose value names the stream of a run, or of its latest part: `{begun} {run}-{part}`."""
+        return self._of("latest", run_id)
 
     def events(self, part: str) -> str:
         """The key of the stream of one run; of a run that paused, one for each of its parts."""
-        return self.redis.name("events", self.owner, self.thread_id, part)
+        return self._of("events", part)
 
-    def place(self, part: str, first: int) -> str:
-        """What a sealed entry is bound to."""
-        return f"events\n{self.owner}\n{self.thread_id}\n{part}\n{first}"
+    @property
+    def streams(self) -> str:
+        """The key of the names of all streams of the owner, in the order in which they end."""
+        return self._of("streams")
+
+    def removed(self, run_id: str) -> str:
+        """The key that exists after the events of a run were removed: no further ones are accepted."""
+        return self._of("removed", run_id)
+
+    def _of(self, kind: str, *name: str) -> str:
+        return self.redis.name(kind, f"{{{self.owner}}}", *name)
+
+
+def place(owner: str, thread_id: str, part: str, first: int) -> str:
+    """What a sealed entry is bound to: the position `first` of one stream."""
+    return f"events\n{owner}\n{thread_id}\n{part}\n{first}"

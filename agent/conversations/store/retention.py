@@ -96,9 +96,10 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
 
 
 def _runs_without_thread() -> Transaction[list[str]]:
-    """The runs of checkpoints that no thread can resume: of purged threads, or of a process that stopped."""
+    """The runs of checkpoints that no thread can resume: they have ended, or their thread was purged."""
     rows = yield from query(
         "SELECT DISTINCT thread_id FROM checkpoints"
-        " WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.run_id = checkpoints.thread_id)"
+        " WHERE NOT EXISTS (SELECT 1 FROM threads WHERE threads.run_id = checkpoints.thread_id"
+        " AND threads.status <> 'idle')"
     )
     return [run_id for [run_id] in rows]

@@ -57,6 +57,20 @@ class RunHistory:
         rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
         return RunRecord.read(rows[0], self._clock()) if rows else None
 
+    async def of_deleted(self, owner: str, thread_id: str | None, since: float) -> list[str]:
+        """The ids of the runs of a deleted thread that began, or ended, after `since`; with `None`, of all
+        deleted threads of `owner`.
+        """
+        sql = (
+            "SELECT runs.run_id FROM runs JOIN threads ON threads.key = runs.thread_key"
+            " WHERE threads.deleted_at IS NOT NULL AND runs.owner = ? AND runs.changed_at > ?"
+        )
+        values: list[Value] = [owner, since]
+        if thread_id is not None:
+            sql, values = f"{sql} AND threads.id = ?", [*values, thread_id]
+        rows = await self._database.read(lambda: query(sql, *values))
+        return [run_id for [run_id] in rows]
+
     async def page(self, owner: str, which: RunQuery) -> RunPage:
         """A page of runs. Raises `ValueError` for a cursor that is none."""
         now = self._clock()

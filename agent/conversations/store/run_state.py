@@ -98,11 +98,11 @@ def room_after(change: Change) -> Statement:
 def end(change: Change, status: ThreadStatus) -> Statement:
     """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
     return Statement(
-        "UPDATE threads SET status = ?, run_id = ?, process_id = NULL, begun_at = NULL, updated_at = ?,"
-        " change = ?, last_seq = last_seq + ?"
+        "UPDATE threads SET status = ?, process_id = NULL, begun_at = NULL, updated_at = ?, change = ?,"
+        " last_seq = last_seq + ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused') RETURNING key",
         (
-            *(status, None if status == "idle" else change.run_id, change.now, change.number),
+            *(status, change.now, change.number),
             *(change.messages, change.owner, change.thread_id, change.run_id),
         ),
     )

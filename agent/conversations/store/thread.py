@@ -19,7 +19,7 @@ _THREAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation. Times are unix seconds. `run_id` is the run of its `status`, or `None`."""
+    """A conversation. Times are unix seconds. `run_id` is its latest run, which `status` is about."""
 
     id: str
     title: str | None

@@ -147,6 +147,7 @@ async def test_run_is_cancelled_by_another_replica_at_once(threads: ThreadsOf, r
     assert [message["content"] for message in read["messages"]] == ["A tale", "Once"]  # stored by its replica
 
 
+@pytest.mark.promise("threads-are-private")
 @pytest.mark.parametrize("path", ["/threads/thread-1", "/threads"])
 async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
     threads: ThreadsOf, redis: RedisProcess, path: str
@@ -160,10 +161,32 @@ async def test_deleting_at_another_replica_ends_the_run_and_removes_its_events(
         assert ":events:" in redis.contents()
         assert (await b.ask("DELETE", path)).is_success
         assert (await reader.rest())[-1]["code"] == AgentCode.RUN_CANCELLED
-    await written(a)
-    [removal] = relay_of(b)._removals
-    await removal
     assert ":events:" not in redis.contents()
+    await written(a)
+    assert ":events:" not in redis.contents()
+
+
+@pytest.mark.promise("threads-are-private")
+@pytest.mark.parametrize("path", ["/threads/thread-1", "/threads"])
+async def test_replica_that_wakes_after_its_conversation_was_deleted_writes_no_events(
+    threads: ThreadsOf, redis: RedisProcess, path: str
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    relay_of(a).writer._sleep = hangs
+    async with run_that_waits(a):
+        assert (await b.ask("DELETE", path)).is_success
+    await written(a)
+    assert ":events:" not in redis.contents()
+    a.model.waits = False
+    assert (await b.ask("POST", "/threads/thread-1/restore")).is_success
+    await a.say("Once more", stream=True)
+    await written(a)
+    assert text_of((await whole(b))[1]) == "Once upon a time "
+
+
+async def hangs(_: float) -> None:
+    """A process that is stopped, as far as its events are concerned."""
+    await asyncio.Event().wait()
 
 
 async def written(served: Threads, *, ended: bool = True) -> None:
@@ -221,8 +244,8 @@ async def test_events_are_encrypted_under_the_key_and_end_ten_minutes_after_the_
     found = redis.contents()
     assert "upon" not in found
     with Redis(port=redis.port) as client:
-        kept = {key: client.ttl(key) for key in client.keys("*:events:*") + client.keys("*:latest-run:*")}
-    assert len(kept) == 3
+        kept = {key: client.ttl(key) for key in client.keys("*:events:*") + client.keys("*:latest:*")}
+    assert len(kept) == 2
     assert all(0 < seconds <= 600 for seconds in kept.values())
 
 

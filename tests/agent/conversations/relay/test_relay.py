@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,8 +11,10 @@ import pytest
 
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.live.live_run import LiveRun
+from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.relay.event_entry import EventEntry
-from agent.conversations.relay.event_writer import EventWriter
+from agent.conversations.relay.event_writer import REFUSED_SECONDS, EventWriter
+from agent.conversations.relay.relay import Relay
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.relay.relayed_runs import SILENT_ROUNDS, RelayedRuns
 from agent.conversations.store.thread import Thread, ThreadStatus, not_found
@@ -24,6 +27,7 @@ from identity.errors import AgentError, LimitError, UnavailableError
 from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 from tests.agent.conversations.live.test_live_run import Script, live_run, piece
+from tests.clock import Clock
 from tests.databases.redis_process import RedisProcess
 
 
@@ -34,6 +38,15 @@ class Threads:
     status: ThreadStatus | None = "running"
     failure: AgentError | None = None
 
+    @property
+    def runs(self) -> "Threads":
+        return self
+
+    async def of_deleted(self, *_: object) -> list[str]:
+        if self.failure is not None:
+            raise self.failure
+        return ["run-1"]
+
     async def get(self, *_: str) -> Thread:
         if self.failure is not None:
             raise self.failure
@@ -43,7 +56,7 @@ class Threads:
 
 
 def thread(status: ThreadStatus = "running") -> Thread:
-    return Thread("thread-1", None, 0, 0, status, None if status == "idle" else "run-1", None)
+    return Thread("thread-1", None, 0, 0, status, "run-1", None)
 
 
 async def never(_: float) -> None:
@@ -60,8 +73,8 @@ class Pair:
     threads: Threads
     work: Script = field(default_factory=Script)
 
-    def begin(self) -> LiveRun:
-        return live_run(self.work, on_begin=self.writer.begin, on_change=self.writer.note)
+    def begin(self, **options: Any) -> LiveRun:
+        return live_run(self.work, on_begin=self.writer.begin, on_change=self.writer.note, **options)
 
     async def emits(self, run: LiveRun, *texts: str) -> None:
         newest = run.replay.newest + len(texts)
@@ -301,3 +314,65 @@ async def test_under_a_key_an_entry_in_clear_or_of_another_position_is_not_shown
     await pair.redis.use(lambda client: client.xadd(key, {"e": stored("run-1", 2)}, id="2-9"))
     await pair.redis.use(lambda client: client.xadd(key, fields, id="3-9"))
     assert shown(await pair.opened()) == [(1, piece("Once"))]
+
+
+async def test_events_of_a_removed_run_are_refused_also_if_redis_was_away_when_it_was_deleted(
+    pair: Pair, redis: RedisProcess
+) -> None:
+    clock, waits = Clock(), asyncio.Event()
+
+    async def passes(seconds: float) -> None:
+        waits.set()
+        clock.now += seconds
+        pair.clock[0] += seconds  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+    relay = Relay(
+        pair.redis, Encryption(), cast(ThreadStore, pair.threads), LiveRuns(), clock=clock, sleep=passes
+    )
+    run = pair.begin()
+    await pair.emits(run, "Once")
+    await pair.writer.write()
+    redis.stop()
+    try:
+        removal = asyncio.create_task(relay.forget("alice", "thread-1"))
+        await waits.wait()
+    finally:
+        redis.start()
+    await removal
+    await asyncio.gather(*relay._removals)
+    assert set(await keys(pair)) == {"removed"}
+    await pair.emits(run, "upon")
+    await pair.writer.write()
+    assert run not in pair.writer._streams
+    await pair.finishes(run)
+    await pair.writer.write()
+    assert set(await keys(pair)) == {"removed"}
+
+
+async def keys(pair: Pair) -> list[str]:
+    """The kinds of all keys."""
+    found = await pair.redis.use(lambda client: client.keys("*"))
+    return [key.decode().split(":")[2] for key in found]
+
+
+async def test_events_of_a_run_are_refused_when_its_removal_may_be_forgotten(pair: Pair) -> None:
+    begun = time.time()
+    for age, kinds in ((REFUSED_SECONDS - 60, []), (3600, ["events", "latest", "streams"])):
+        run = pair.begin(clock=lambda age=age: begun - age)  # type: ignore[misc]
+        await pair.emits(run, "Once")
+        await pair.writer.write()
+        assert sorted(await keys(pair)) == kinds
+        run.cancel()
+
+
+async def test_later_part_of_a_run_is_shown_also_if_an_earlier_one_is_written_after_it(pair: Pair) -> None:
+    part = pair.begin(clock=lambda: time.time() - 5)
+    await pair.emits(part, "Once")
+    pair.writer._changed.clear()
+    later = pair.begin()
+    await pair.emits(later, "upon")
+    await pair.writer.write()
+    pair.writer.note(part)
+    await pair.writer.write()
+    assert (await pair.opened()).key == later.key

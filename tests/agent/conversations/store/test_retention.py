@@ -120,6 +120,8 @@ async def test_checkpoint_that_no_thread_can_resume_is_purged(
     await conversation(storage, "t", "paused")
     await checkpoint(storage, "run-t")
     await checkpoint(storage, "run-of-a-process-that-stopped")
+    await conversation(storage, "ended", "idle")
+    await checkpoint(storage, "run-ended")
     assert await storage.retention.purge() == 0
     assert await count(database, "checkpoints") == 1
 

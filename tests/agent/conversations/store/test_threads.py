@@ -145,7 +145,8 @@ async def test_only_the_run_that_a_thread_waits_with_goes_on(threads: ThreadStor
     with pytest.raises(ThreadBusyError):
         await threads.begin_run(ALICE, "t", "r", "p")
     assert await threads.end_run(ALICE, "t", "r", "idle")
-    assert (await threads.get(ALICE, "t")).run_id is None
+    thread = await threads.get(ALICE, "t")
+    assert (thread.status, thread.run_id) == ("idle", "r")
 
 
 async def test_run_of_a_silent_process_is_interrupted_and_cannot_write_any_more(
