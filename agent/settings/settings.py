@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import httpx
 from pydantic import Field, InstanceOf, ValidationError
 
 from agent.errors.error_codes import AgentCode
@@ -35,6 +36,7 @@ from identity.error_codes import IdentityCode
 from identity.errors import ConfigurationError
 from identity.idaas.configuration import DEFAULT_PATH, SdkConfiguration, read_sdk_configuration
 from identity.idaas.role_credentials.request_headers import RequestHeaderRole
+from identity.transport.http1.proxy import environment_proxies
 
 TOKEN_VARIABLE: Final = "IDAAS_AGENT_ACCESS_TOKEN"  # noqa: S105 - a variable's name
 """The variable of a user's access token, for commands that act as a user. The agent does not read it."""
@@ -126,6 +128,11 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     except ValidationError as error:
         code = AgentCode.SETTINGS_INVALID
         faults += variable_faults(error)
+    try:
+        environment_proxies(httpx)
+    except ValueError as error:
+        code = AgentCode.SETTINGS_INVALID
+        faults.append(str(error))
     if unmatched := _unmatched(given):
         code = AgentCode.SETTINGS_INVALID
         faults += unmatched

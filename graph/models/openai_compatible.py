@@ -44,6 +44,7 @@ def openai_compatible(
         root_async_client=client,
         async_client=client,
         stream_usage=stream_usage,
+        http_socket_options=(),  # or LangChain warns that proxies are not used, of a client that is not used
         # Before Python 3.12 `asyncio.wait_for`, by which LangChain measures this, can swallow a cancellation:
         # a client that disconnects as a chunk arrives would leave the call running.
         stream_chunk_timeout=None,

@@ -38,8 +38,11 @@ ClientFactory = Callable[[], httpx.AsyncClient]
 
 def direct_client() -> httpx.AsyncClient:
     """A client for plain http without a proxy, to link-local and loopback addresses."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without authorities, whose loading takes a while
     return httpx.AsyncClient(
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=5.0, follow_redirects=False
+        **pooled_transport(httpx, context, connections=_MAX_CONNECTIONS, proxies=False),
+        timeout=5.0,
+        follow_redirects=False,
     )
 
 

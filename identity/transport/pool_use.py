@@ -2,10 +2,7 @@
 
 
 class PoolUse:
-    """How many requests of a client are in flight, and how many connections it may have.
-
-    Behind a proxy of the environment `in_use` stays 0.
-    """
+    """How many requests of a client are in flight, and how many connections it may have."""
 
     __slots__ = ("in_use", "limit")
 

@@ -1,6 +1,7 @@
 """One connection to a server, for one request at a time."""
 
 import asyncio
+import select
 import ssl
 from collections.abc import AsyncIterable
 from typing import Final, cast
@@ -11,6 +12,13 @@ from identity.transport.http1.tls import Tls
 
 _HIGH_WATER: Final = 65_536
 """Reading from the network pauses while so many bytes of a body wait for their reader."""
+
+
+class TunnelRefusedError(Exception):
+    """The proxy does not connect to the host. Contains nothing of its response but the status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the proxy refuses the tunnel: status {status}")
 
 
 class Connection(asyncio.Protocol):
@@ -49,6 +57,16 @@ class Connection(asyncio.Protocol):
             and not self._transport.get_write_buffer_size()
         )
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether data or the end of the connection has arrived that the event loop has not read yet.
+
+        Between two requests it belongs to neither, but would be read as the response to the next.
+        """
+        arrivals = select.poll()
+        arrivals.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(arrivals.poll(0))
+
     def rest(self) -> None:
         """Frees the last response. Data that arrives before the next request closes the connection."""
         self._response = None
@@ -57,6 +75,20 @@ class Connection(asyncio.Protocol):
         """Waits until the handshake of TLS is complete, if there is one."""
         while self._tls is not None and not self._tls.ready:
             await self._changed(None)
+
+    async def tunnel(self, request: bytes, ssl_context: ssl.SSLContext, host: str) -> None:
+        """Sends CONNECT to a proxy; the connection is then one to `host`, by TLS.
+
+        Raises `TunnelRefusedError` besides.
+        """
+        self._response = ResponseParser(body=False)
+        self._write(request)
+        status = (await self.head(None)).status
+        if not 200 <= status < 300:
+            raise TunnelRefusedError(status)
+        self._response, self._tls = None, Tls(ssl_context, host, self._tls)
+        self._begin(self._tls)
+        await self.secured()
 
     async def send(
         self, head: bytes, body: AsyncIterable[bytes], seconds: float | None, *, chunked: bool, answer: bool
@@ -107,8 +139,7 @@ class Connection(asyncio.Protocol):
         """Begins the handshake of TLS."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         if self._tls is not None:
-            self._tls.begin()
-            self._transport.write(self._tls.pending())
+            self._begin(self._tls)
 
     def data_received(self, data: bytes) -> None:
         """Passes data on to the response; data without a request ends the connection."""
@@ -141,6 +172,10 @@ class Connection(asyncio.Protocol):
         """For the event loop: the server reads again."""
         self._writable = True
         self._wake()
+
+    def _begin(self, tls: Tls) -> None:
+        tls.begin()
+        self._transport.write(tls.pending())
 
     def _feed(self, response: ResponseParser, data: bytes) -> None:
         response.feed(data)

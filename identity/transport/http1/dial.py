@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from identity.transport.http1.connection import Connection
+from identity.transport.http1.proxy import Proxy
 from identity.transport.http1.tls import Tls
 
 STAGGER_SECONDS: Final = 0.25
@@ -38,6 +39,23 @@ async def dial(host: str, port: int, ssl_context: ssl.SSLContext | None) -> Conn
     except BaseException:
         connection.abort()
         raise
+    return connection
+
+
+async def dial_through(
+    proxy: Proxy, host: str, port: int, ssl_context: ssl.SSLContext, *, secure: bool
+) -> Connection:
+    """A connection to `host` through a tunnel of `proxy` if it is `secure`, else a connection to `proxy`.
+
+    Raises `OSError`, `MalformedResponseError` or `TunnelRefusedError`.
+    """
+    connection = await dial(proxy.host, proxy.port, ssl_context if proxy.secure else None)
+    if secure:
+        try:
+            await connection.tunnel(proxy.connect(host, port), ssl_context, host)
+        except BaseException:
+            connection.abort()
+            raise
     return connection
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from identity.transport.http1.connection import Connection
+from identity.transport.http1.proxy import Proxy
 
 KEEPALIVE_SECONDS: Final = 30.0
 """How long an idle connection is kept. With the libraries' default of 5 seconds, nearly every request to an
 agent with little traffic would wait for a new TLS connection: two round trips. A connection that the server
 closes earlier is not used any more."""
 
-Origin: TypeAlias = tuple[bool, str, int]
-"""Whether by TLS, host and port."""
+Origin: TypeAlias = tuple[bool, str, int, Proxy | None]
+"""Whether by TLS, host and port, and the proxy on the way."""
 
 
 class IdleConnections:
@@ -35,7 +36,7 @@ class IdleConnections:
             self._number -= 1
             if connection.loop is not loop:  # of a client in two event loops
                 continue
-            if connection.reusable and connection.idle_since > oldest:
+            if connection.reusable and connection.idle_since > oldest and not connection.has_unread:
                 return connection
             connection.abort()
         return None

@@ -11,9 +11,13 @@ _READ_BYTES: Final = 262_144
 
 
 class Tls:
-    """The client's side of one connection. `host` is the name that the certificate must have."""
+    """The client's side of one connection. `host` is the name that the certificate must have.
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+    With `outer`, the bytes of the network are those of another TLS, which a proxy ends.
+    """
+
+    def __init__(self, context: ssl.SSLContext, host: str, outer: "Tls | None" = None) -> None:
+        self._outer: Final = outer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object: Final = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self.ready = False
@@ -27,6 +31,9 @@ class Tls:
 
     def receive(self, data: bytes) -> bytes:
         """What `data` contains for the application. Raises `ssl.SSLError`, also for a refused certificate."""
+        if self._outer is not None:
+            data = self._outer.receive(data)
+            self.ended = self._outer.ended
         self._incoming.write(data)
         if not self.ready and not self._handshake():
             return b""
@@ -42,11 +49,14 @@ class Tls:
     def encrypt(self, data: bytes) -> bytes:
         """Bytes for the network. The handshake must be complete."""
         self._object.write(data)
-        return self._outgoing.read()
+        return self.pending()
 
     def pending(self) -> bytes:
         """What TLS itself has to send: messages of the handshake, updates of keys, alerts."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+        data = self._outgoing.read() if self._outgoing.pending else b""
+        if self._outer is None:
+            return data
+        return self._outer.encrypt(data) if data else self._outer.pending()
 
     def _handshake(self) -> bool:
         try:

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
-from identity.transport.http1.connection import Connection
-from identity.transport.http1.dial import dial
+from identity.transport.http1.connection import Connection, TunnelRefusedError
+from identity.transport.http1.dial import dial, dial_through
 from identity.transport.http1.idle_connections import IdleConnections, Origin
+from identity.transport.http1.proxy import Proxy
 from identity.transport.http1.response_parser import MalformedResponseError
 from identity.transport.pool_use import PoolUse
 
@@ -30,8 +31,9 @@ _Library: TypeAlias = ModuleType
 class Http1Transport:
     """Keeps connections open for further requests, the latest used first.
 
-    Raises the library's own errors. Not supported: proxies, HTTP/2, upgrades. A response that is closed
-    before its end closes its connection, so that the server stops working on it.
+    Raises the library's own errors. Not supported: HTTP/2, upgrades. A response that is closed
+    before its end closes its connection, so that the server stops working on it; so do bytes behind the end
+    of a response, which no request asked for.
     """
 
     def __init__(
@@ -46,9 +48,9 @@ class Http1Transport:
         self._use = use
         self._body_type = type("Http1Body", (_Body, library.AsyncByteStream), {})
 
-    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
-        """Sends the request. It counts as in flight until its response is closed."""
-        head, chunked = self._head(request)
+    async def handle_async_request(self, request: Any, proxy: Proxy | None = None) -> Any:  # noqa: ANN401 - of either library
+        """Sends the request, through `proxy`. It counts as in flight until its response is closed."""
+        head, chunked = self._head(request, proxy)
         timeouts = request.extensions.get("timeout", {})
         with self._as_library("Pool"):
             async with asyncio.timeout(timeouts.get("pool")):
@@ -56,7 +58,7 @@ class Http1Transport:
         self._use.in_use += 1
         connection: Connection | None = None
         try:
-            origin = self._origin(request.url)
+            origin = self._origin(request.url, proxy)
             connection = self._idle.take(origin) or await self._connect(origin, timeouts.get("connect"))
             with self._as_library("Write"):
                 await connection.send(
@@ -108,17 +110,19 @@ class Http1Transport:
         self._free.release()
 
     async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
-        secure, host, port = origin
+        secure, host, port, proxy = origin
         with self._as_library("Connect"):
             async with asyncio.timeout(seconds):
+                if proxy is not None:
+                    return await dial_through(proxy, host, port, self._ssl_context, secure=secure)
                 return await dial(host, port, self._ssl_context if secure else None)
 
-    def _origin(self, url: Any) -> Origin:  # noqa: ANN401 - of either library
+    def _origin(self, url: Any, proxy: Proxy | None) -> Origin:  # noqa: ANN401 - of either library
         if url.scheme not in _PORTS:
             raise self._library.UnsupportedProtocol("the scheme is neither http nor https")
-        return url.scheme == "https", url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+        return url.scheme == "https", url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme], proxy
 
-    def _head(self, request: Any) -> tuple[bytes, bool]:  # noqa: ANN401 - of either library
+    def _head(self, request: Any, proxy: Proxy | None) -> tuple[bytes, bool]:  # noqa: ANN401 - of either library
         """The request line and the headers, and whether the body is sent in chunks.
 
         Raises `LocalProtocolError` for characters that would begin another line.
@@ -127,13 +131,16 @@ class Http1Transport:
         method, chunked = request.method.encode("ascii"), False
         if not _TARGET.fullmatch(target) or not _NAME.fullmatch(method):
             raise self._library.LocalProtocolError("the request line has an illegal character")
+        authorization = b""
+        if proxy is not None and request.url.scheme == "http":
+            target, authorization = b"http://%b%b" % (request.url.netloc, target), proxy.authorization
         lines = [b"%b %b HTTP/1.1" % (method, target)]
         for name, value in request.headers.raw:
             if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
                 raise self._library.LocalProtocolError("a header has an illegal character")
             lines.append(b"%b: %b" % (name, value))
             chunked = chunked or name.lower() == b"transfer-encoding"
-        return b"\r\n".join([*lines, b"", b""]), chunked
+        return b"\r\n".join([*lines, authorization, b""]), chunked
 
     @contextmanager
     def _as_library(self, phase: str) -> Iterator[None]:
@@ -144,8 +151,31 @@ class Http1Transport:
             raise getattr(self._library, f"{phase}Timeout")(_LATE) from error
         except MalformedResponseError as error:
             raise self._library.RemoteProtocolError(str(error)) from error
+        except TunnelRefusedError as error:
+            raise self._library.ProxyError(str(error)) from error
         except OSError as error:
             raise getattr(self._library, f"{phase}Error")(str(error)) from error
+
+
+class ThroughProxy:
+    """`transport` for the requests that go through `proxy`; it is closed by itself."""
+
+    def __init__(self, transport: Http1Transport, proxy: Proxy) -> None:
+        self._transport = transport
+        self._proxy = proxy
+
+    async def handle_async_request(self, request: Any) -> Any:  # noqa: ANN401 - of either library
+        """See `Http1Transport`."""
+        return await self._transport.handle_async_request(request, self._proxy)
+
+    async def aclose(self) -> None:
+        """Does nothing."""
+
+    async def __aenter__(self) -> "ThroughProxy":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
 
 class _Body:

@@ -143,6 +143,17 @@ def test_fault_contains_no_value_that_may_contain_a_password(environment: dict[s
             assert SECRET not in f"{error} {error.faults}"
 
 
+def test_proxy_of_an_unsupported_kind_is_a_fault(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:hidden@proxy.example")
+    monkeypatch.delenv("https_proxy", raising=False)
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(environment)
+    assert [fault.split()[0] for fault in raised.value.faults] == ["HTTPS_PROXY"]
+    assert "hidden" not in str(raised.value)
+
+
 def test_http_to_a_loopback_address_is_allowed(environment: dict[str, str]) -> None:
     settings = read_settings(environment | {"LLM_BASE_URL": "http://127.0.0.1:8000/v1"})
     assert settings.llm_base_url == "http://127.0.0.1:8000/v1"

@@ -20,9 +20,10 @@ def call(name: Any, arguments: Any = "{}", identifier: Any = None, **more: Any) 
 
 @dataclass
 class HostileModel:
-    """A chat-completions endpoint that makes the calls of `plan`, and replies "done" when there are none."""
+    """A chat-completions endpoint that makes the calls of `plan`, and replies `text` when there are none."""
 
     plan: Callable[[list[dict[str, Any]]], Turn]
+    text: Callable[[list[dict[str, Any]]], str] = lambda _: "done"
     headers: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
@@ -32,16 +33,17 @@ class HostileModel:
             self.headers.append(dict(request.headers))
             self.asked.append(await request.json())
             answer = self._streamed if self.asked[-1].get("stream") else self._whole
-            await answer(self.plan(self.asked[-1]["messages"]))(scope, receive, send)
+            messages = self.asked[-1]["messages"]
+            await answer(self.plan(messages), self.text(messages))(scope, receive, send)
 
-    def _whole(self, calls: Turn) -> Response:
+    def _whole(self, calls: Turn, text: str) -> Response:
         named = [{**c, "type": "function", "id": c["id"] or f"call_{n}"} for n, c in enumerate(calls)]
-        message = {"role": "assistant", "content": None if calls else "done", "tool_calls": named or None}
+        message = {"role": "assistant", "content": None if calls else text, "tool_calls": named or None}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
         return JSONResponse({"id": "c", "model": "m", "object": "chat.completion", "choices": [choice]})
 
-    def _streamed(self, calls: Turn) -> Response:
-        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "" if calls else "done"}]
+    def _streamed(self, calls: Turn, text: str) -> Response:
+        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "" if calls else text}]
         for index, each in enumerate(calls):
             whole = each["function"]["arguments"]
             named = {"index": index, "id": f"call_{index}" if each["id"] is None else each["id"]}

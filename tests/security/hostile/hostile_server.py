@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 TEXT = {"content": [{"type": "text", "text": "sunny"}]}
@@ -27,12 +27,14 @@ def shaped(name: str, schema: Any, **more: Any) -> dict[str, Any]:
 class HostileServer:
     """Speaks MCP over HTTP, stateless, by `listing` and `result`, whose argument is the received key.
 
-    `besides` are messages that it sends before its response. `requests` are those it received.
+    `besides` are messages that it sends before its response. `requests` are those it received. With
+    `streams` it sends its messages as events, else its response as JSON.
     """
 
     listing: Callable[[str], list[dict[str, Any]]]
     result: Callable[[str], dict[str, Any]] = lambda _: TEXT
     besides: Callable[[str], list[dict[str, Any]]] = lambda _: []
+    streams: bool = True
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +67,9 @@ class HostileServer:
                 result = self.result(key)
             case _:
                 return Response(status_code=202)
-        events = [*self.besides(key), {"jsonrpc": "2.0", "id": message["id"], "result": result}]
+        response = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+        if not self.streams:
+            return JSONResponse(response)
+        events = [*self.besides(key), response]
         text = "".join(f"event: message\ndata: {json.dumps(event)}\n\n" for event in events)
         return Response(text, media_type="text/event-stream")

@@ -94,17 +94,21 @@ async def test_connection_is_used_again_after_a_response_was_read_to_its_end(ser
 
 
 @pytest.mark.parametrize("surplus", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"x"])
-@pytest.mark.parametrize("later", [False, True])
-async def test_data_that_was_not_requested_is_never_a_response(server, client, surplus, later):
+@pytest.mark.parametrize("arrives", ["with the response", "after it", "as the next request begins"])
+async def test_data_that_was_not_requested_is_never_a_response(server, client, surplus, arrives):
     first = asyncio.create_task(client.get(server.url))
     _, reader, writer = await server.request()
-    writer.write(OK if later else OK + surplus)
+    writer.write(OK + surplus if arrives == "with the response" else OK)
     assert (await first).text == "done"
-    if later:
+    if arrives != "with the response":
         writer.write(surplus)
+    if arrives == "after it":
         assert await reader.read() == b""  # the client has closed the connection
     second = asyncio.create_task(client.get(server.url))
-    _, _, writer = await server.request()
+    request = asyncio.create_task(server.request())
+    await asyncio.wait([second, request], return_when=asyncio.FIRST_COMPLETED)
+    assert not second.done()
+    _, _, writer = await request
     writer.write(OK)
     assert (await second).text == "done"
 

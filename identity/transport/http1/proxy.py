@@ -1,0 +1,83 @@
+"""HTTP proxies of the environment: HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, except for hosts in NO_PROXY."""
+
+import base64
+import ipaddress
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy at `host`, reached by TLS if `secure`.
+
+    Requests to https go through a tunnel (RFC 9110, section 9.3.6); it receives those to http.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    authorization: bytes = field(repr=False)
+    """The header that authenticates the agent, with its line end, or nothing."""
+
+    def connect(self, host: str, port: int) -> bytes:
+        """The request for a tunnel to `host`."""
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        target = authority.encode("ascii")
+        return b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (target, target, self.authorization)
+
+
+def environment_proxies(library: ModuleType) -> dict[str, Proxy | None]:
+    """The proxy for each pattern of URLs, as `library` (`httpx` or `httpx2`) matches them; `None` is none.
+
+    Empty if the environment names no proxy. Entries of NO_PROXY are read as the library reads them;
+    malformed ones are ignored. Raises `ValueError` for a proxy of another kind; the text has no value.
+    """
+    found = getproxies()
+    ways: dict[str, Proxy | None] = {
+        f"{scheme}://": _proxy(url, f"{scheme.upper()}_PROXY")
+        for scheme in ("http", "https", "all")
+        if (url := found.get(scheme))
+    }
+    without = [host.strip() for host in found.get("no", "").split(",")] if ways else []
+    if "*" in without:
+        return {}
+    for pattern in map(_pattern, filter(None, without)):
+        with suppress(library.InvalidURL):
+            library.Client(transport=library.BaseTransport(), mounts={pattern: None})
+            ways[pattern] = None
+    return ways
+
+
+def _proxy(url: str, variable: str) -> Proxy:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host, port = "", None, None
+    if scheme not in _PORTS or not host:
+        raise ValueError(f"{variable} must be the URL of an HTTP proxy (http://host:port)") from None
+    authorization = b""
+    if parts.username or parts.password:
+        pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        authorization = b"Proxy-Authorization: Basic %b\r\n" % base64.b64encode(pair.encode())
+    return Proxy(scheme == "https", host, port or _PORTS[scheme], authorization)
+
+
+def _pattern(host: str) -> str:
+    """An entry of NO_PROXY: a URL, an address or a network, or a name, which includes the names below it."""
+    if "://" in host:
+        return host
+    address, slash, prefix = host.partition("/")
+    with suppress(ValueError):
+        if ipaddress.ip_address(address).version == 6:
+            return f"all://[{address}]{slash}{prefix}"
+        return f"all://{host}"
+    if host.lower() == "localhost" or host.startswith(("[", "*.")):
+        return f"all://{host}"
+    return f"all://*{host}"
