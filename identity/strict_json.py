@@ -1,13 +1,25 @@
 """Strict JSON: text that two parsers could read differently is refused.
 
 RFC 8725, section 3.10 requires JWTs to be validated without ambiguity; RFC 7515, section 4 forbids duplicate
-header members and RFC 7519, section 4 leaves duplicate claims to the parser, so both are refused here.
+header members and RFC 7519, section 4 leaves duplicate claims to the parser, so both are refused here. So are
+duplicate members of a request, which may decide something.
 """
 
 import json
 from typing import Any, NoReturn
 
+import jiter
+
 MAX_DEPTH = 32
+
+
+def read_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a request's body, `text` in UTF-8.
+
+    Raises `ValueError` for duplicate members, NaN, lone surrogates, and nesting deeper than 200 levels. Its
+    text may quote the name of a member.
+    """
+    return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
 
 
 def read_object(text: bytes) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from pydantic import BaseModel, Discriminator, Field, Tag, TypeAdapter, ValidationError
-from pydantic_core import from_json
 
 from agent.api.validation_fault import member_path
 from agent.errors.error_response import RequestError
+from identity.strict_json import read_value
 
 
 class TextPart(BaseModel):
@@ -197,7 +197,7 @@ def _openai_form(message: object) -> object:
 
 def _call(call: RequestedToolCall, index: int) -> ToolCall:
     try:
-        arguments = from_json(call.function.arguments or "{}", allow_inf_nan=False)  # bounded in depth
+        arguments = read_value((call.function.arguments or "{}").encode())
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

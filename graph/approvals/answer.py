@@ -9,12 +9,12 @@ Everything else is no answer: `null`, `{}`, a text, a chat message, several deci
 read in two ways. The call then stays unapproved, and the person is asked again.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from graph.call_arguments import are_valid_arguments
+from identity.strict_json import read_value
 
 MAX_MESSAGE: Final = 2_000
 """Characters of the person's words that are kept."""
@@ -101,7 +101,7 @@ def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dic
         return dict(asked)
     try:
         edited = {name: _of_type(value, asked.get(name)) for name, value in answer.arguments.items()}
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return edited if are_valid_arguments(edited) else None
 
@@ -110,7 +110,7 @@ def _of_type(value: object, asked: object) -> object:
     """`value`, or what it contains as text if `asked` is no text. Raises `ValueError`."""
     if not isinstance(value, str) or asked is None or isinstance(asked, str):
         return value
-    read = json.loads(value)
+    read = read_value(value.encode())
     numbers = isinstance(read, int | float) and isinstance(asked, int | float)
     same = numbers and not isinstance(read, bool) and not isinstance(asked, bool)
     if not same and type(read) is not type(asked):

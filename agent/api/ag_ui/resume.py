@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
 from agent.api.ag_ui.run_input import AssistantInput, RunAgentInput
 from agent.errors.error_response import RequestError
 from graph.approvals.record import PendingApproval
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
+from identity.strict_json import read_value
 
 _DISMISSED = {"approved": False}
 
@@ -73,7 +72,7 @@ def _read(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return from_json(value, allow_inf_nan=False)
+        return read_value(value.encode())
     except ValueError:
         return value
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
 from agent.api.messages import without_references
 from agent.api.validation_fault import openai_fault
 from agent.errors.error_response import RequestError
+from identity.strict_json import read_value
 
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -109,7 +109,7 @@ def run_input_schema() -> dict[str, Any]:
 def read_run_input(body: bytes) -> RunAgentInput:
     """Validates a body. Raises `RequestError` with the invalid member."""
     try:
-        given = from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
+        given = read_value(body)
     except ValueError:
         given = None
     if not isinstance(given, dict):

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 from langchain_core.messages import AnyMessage
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from agent.api.chat_completions.parameters import NEUTRAL, ChatBody, Refused
 from agent.api.chat_completions.thread_request import ThreadRequest, thread_request
 from agent.api.messages import conversation, without_references
 from agent.api.validation_fault import openai_fault
 from agent.errors.error_response import RequestError
+from identity.strict_json import read_value
 
 _WHY: Final = {
     "tools": "this agent has its own tools and runs them itself",
@@ -63,7 +63,7 @@ def read_chat_request(body: bytes, *, max_messages: int, thread_header: str | No
 
 def _members(body: bytes) -> dict[str, object]:
     try:
-        given = from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
+        given = read_value(body)
     except ValueError:
         given = None
     if not isinstance(given, dict):

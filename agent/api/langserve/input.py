@@ -4,10 +4,10 @@ from typing import Annotated, Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_core import from_json
 
 from agent.api.messages import first_fault, langchain_conversation
 from agent.errors.error_response import RequestError
+from identity.strict_json import read_value
 
 MAX_BATCH: Final = 32
 
@@ -38,7 +38,7 @@ class ChatInput(BaseModel):
 def read_inputs(body: bytes, *, batch: bool, most: int) -> tuple[str, list[object]]:
     """The name of the member with the inputs, and at most `most` inputs, which are not validated yet."""
     try:
-        given = from_json(body)  # limits the depth and refuses lone surrogates
+        given = read_value(body)
     except ValueError:
         raise RequestError(None, "body: must be JSON", status=422) from None
     name = "inputs" if batch else "input"

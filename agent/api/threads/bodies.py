@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
 
 from agent.api.messages import without_references
 from agent.api.validation_fault import openai_fault
@@ -12,6 +11,7 @@ from agent.conversations.store.title import MAX_TITLE, one_line
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import MAX_MESSAGE
 from graph.call_arguments import are_valid_arguments
+from identity.strict_json import read_value
 
 MAX_PAGE: Final = 200
 _MAX_SEARCH: Final = 200
@@ -89,7 +89,7 @@ B = TypeVar("B", bound=_Strict)
 def read_body(model: type[B], body: bytes) -> B:
     """Validates a body, of which an absent one is an empty object. Raises `RequestError`."""
     try:
-        given = from_json(body or b"{}", allow_inf_nan=False)  # limits the depth, refuses lone surrogates
+        given = read_value(body or b"{}")
     except ValueError:
         given = None
     if not isinstance(given, dict):

@@ -1,16 +1,16 @@
 """Answers in `POST /threads/{id}/runs…` that name an interrupt: LangGraph ignores one that it does not know.
+Of a member that is there twice, the server reads the last.
 
 The auth handler checks everything else of a run, but does not see the interrupts of the thread.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent.errors.error_response import error_response
+from agent.errors.error_response import RequestError, error_response
 from agent.langgraph_server.admission.run_admission import open_approvals
 from agent.langgraph_server.admission.run_input import named_interrupt
 from agent.langgraph_server.server_agent import agent_of_this_loop
@@ -18,6 +18,7 @@ from agent.langgraph_server.server_threads import ServerThreads
 from agent.langgraph_server.token_references import VERIFIED
 from graph.error_codes import GraphCode
 from identity.errors import AgentError, ApprovalError
+from identity.strict_json import read_value
 
 _ROUTE: Final = re.compile(r"/threads/([^/]+)/runs(/stream|/wait)?")
 
@@ -30,17 +31,16 @@ class ThreadRuns:
         self._threads = ServerThreads(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuses an answer to an interrupt that the thread does not have; passes on every other request."""
+        """Refuses an answer to an interrupt that the thread does not have, and JSON that is not strict."""
         route = _ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" else None
         if route is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         message = await receive()
-        interrupt = named_interrupt(_resume(message))
         try:
-            if interrupt is not None:
+            if (interrupt := named_interrupt(_resume(message))) is not None:
                 await self._require(scope, route[1], interrupt)
-        except AgentError as error:
+        except (AgentError, RequestError) as error:
             await error_response(error)(scope, receive, send)
             return
         replay: list[Message] = [message]
@@ -64,9 +64,10 @@ class ThreadRuns:
 
 
 def _resume(message: Message) -> object:
-    """What the body resumes with; the server refuses a body that has not its form."""
+    """What the body resumes with; the server refuses a body that has not its form. Raises `RequestError`."""
     try:
-        command = json.loads(message.get("body", b""))["command"]
-        return command["resume"]
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return None
+        given = read_value(message.get("body", b""))
+    except ValueError:
+        raise RequestError(None, "the body must be JSON that names each member once", status=422) from None
+    command = given.get("command") if isinstance(given, dict) else None
+    return command.get("resume") if isinstance(command, dict) else None

@@ -4,7 +4,6 @@ On `langgraph dev` the auth handler does this (`authorization`), which changes t
 its handler a copy, so it is done here, before the body reaches the server.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,6 +23,7 @@ from agent.langgraph_server.server_threads import ServerThreads
 from agent.langgraph_server.token_references import VERIFIED
 from graph.error_codes import GraphCode
 from identity.errors import AgentError, ApprovalError
+from identity.strict_json import read_value
 
 _RUN: Final = re.compile(r"(?:/threads/(?P<thread>[^/]+))?/runs(/stream|/wait)?")
 _COMMAND: Final = re.compile(r"/threads/(?P<thread>[^/]+)/commands")
@@ -135,8 +135,8 @@ class RunRequests:
 
 def _object(message: Message) -> dict[str, Any]:
     try:
-        content = json.loads(message.get("body", b""))
-    except (ValueError, RecursionError):
+        content = read_value(message.get("body", b""))
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         raise RequestError(None, "the body must be an object of JSON", status=422)

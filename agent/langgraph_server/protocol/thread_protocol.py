@@ -4,7 +4,6 @@ The server itself responds 200 for a thread of another user: with an empty strea
 body. Here the owner is checked before a stream or a command begins, and the response is a 404.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +20,7 @@ from agent.langgraph_server.server_agent import agent_of_this_loop
 from agent.langgraph_server.server_threads import ServerThreads
 from agent.langgraph_server.token_references import VERIFIED
 from identity.errors import AgentError
+from identity.strict_json import read_value
 
 _ROUTE: Final = re.compile(r"/threads/([^/]+)/(commands|stream/events)")
 
@@ -90,8 +90,8 @@ async def _refuse(error: RequestError, scope: Scope, receive: Receive, send: Sen
 def _command(message: Message) -> dict[str, Any] | None:
     """The command of a body; `None` if it has not the protocol's form."""
     try:
-        command = json.loads(message.get("body", b""))
-    except (ValueError, RecursionError):
+        command = read_value(message.get("body", b""))
+    except ValueError:
         return None
     if not isinstance(command, dict):
         return None

@@ -116,6 +116,22 @@ async def test_what_is_no_answer_is_refused_and_nothing_happens(alice: RunClient
 
 
 @pytest.mark.promise("approval-binds")
+async def test_answer_that_is_written_twice_decides_nothing(alice: RunClient, leave: Leave) -> None:
+    thread = await ask(alice, leave)
+    [interrupt] = await alice.interrupts(thread)
+    no, yes = '{"decisions": [{"type": "reject"}]}', '{"decisions": [{"type": "approve"}]}'
+    run = f'{{"assistant_id": "agent", "command": {{"resume": {no}, "resume": {yes}}}}}'
+    response = f'"interrupt_id": "{interrupt["id"]}", "response": {no}, "response": {yes}'
+    command = f'{{"id": 1, "method": "input.respond", "params": {{{response}}}}}'
+    for path, body in [("runs", run), ("runs/stream", run), ("runs/wait", run), ("commands", command)]:
+        headers = {"Content-Type": "application/json"}
+        refused = await alice.http.post(f"/threads/{thread}/{path}", content=body, headers=headers)
+        assert refused.status_code in (400, 422), (path, refused.text)
+    assert await alice.interrupts(thread) == [interrupt]
+    assert await leave.days() == []
+
+
+@pytest.mark.promise("approval-binds")
 async def test_fork_of_the_conversation_neither_answers_nor_repeats_an_approval(
     alice: RunClient, leave: Leave
 ) -> None:

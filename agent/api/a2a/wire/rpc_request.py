@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
 from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params
 from agent.api.validation_fault import openai_fault
+from identity.strict_json import read_value
 
 RequestId = str | int | None
 
@@ -108,7 +108,7 @@ P = TypeVar("P", bound=_Wire)
 def parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value of a body. Raises `RpcError`."""
     try:
-        return from_json(body, allow_inf_nan=False)  # limits the depth and refuses lone surrogates
+        return read_value(body)
     except ValueError:
         raise RpcError(RpcCode.JSON_PARSE_ERROR, "The body is not valid JSON") from None
 
