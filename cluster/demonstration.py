@@ -78,6 +78,12 @@ def _served_by(cluster: Cluster, response: httpx.Response) -> str:
     return replica.name if replica else "?"
 
 
+def _is_answer(message: dict[str, Any]) -> bool:
+    """Whether it ends a run: one that was cut off is continued."""
+    is_response = message["role"] == "assistant" and not message.get("toolCalls")
+    return is_response and not message.get("unfinished")
+
+
 def faults_of(thread: dict[str, Any]) -> list[str]:
     """What is lost or doubled in a stored conversation of one question; empty if nothing is."""
     messages = thread["messages"]
@@ -88,6 +94,8 @@ def faults_of(thread: dict[str, Any]) -> list[str]:
         faults.append(f"{questions} questions")
     if not messages or messages[-1]["role"] != "assistant" or not messages[-1].get("content"):
         faults.append("no answer")
+    if (answers := sum(_is_answer(each) for each in messages)) > 1:
+        faults.append(f"{answers} answers")
     calls = [call["id"] for each in messages for call in each.get("toolCalls") or ()]
     results = [each["toolCallId"] for each in messages if each["role"] == "tool"]
     if sorted(calls) != sorted(results):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -82,8 +82,12 @@ class Person:
         await self._until_ended({"messages": [], "resume": [answer]})
 
     async def stored(self) -> dict[str, Any]:
-        """The conversation as it is stored."""
-        response = await self.http.get(f"/threads/{self.thread_id}", headers=self._headers())
+        """The conversation with each message that is stored: `GET /threads/{id}` shows an id once."""
+        exported = await self._read_thread("/export")
+        return await self._read_thread() | {"messages": [shown(each) for each in exported["messages"]]}
+
+    async def _read_thread(self, path: str = "") -> dict[str, Any]:
+        response = await self.http.get(f"/threads/{self.thread_id}{path}", headers=self._headers())
         found: dict[str, Any] = response.raise_for_status().json()
         return found
 
@@ -165,7 +169,7 @@ class Person:
 
     async def _still_waits(self, approval: str) -> bool:
         try:
-            return any(each["id"] == approval for each in (await self.stored())["approvals"])
+            return any(each["id"] == approval for each in (await self._read_thread())["approvals"])
         except httpx.HTTPError:
             return True
 
@@ -176,6 +180,17 @@ class Person:
     def _headers(self) -> dict[str, str]:
         self.tokens.append(self.token())
         return {"Authorization": f"Bearer {self.tokens[-1]}"}
+
+
+def shown(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of LangChain's form in that of `GET /threads/{id}`, as far as it is counted."""
+    return {
+        "role": {"human": "user", "ai": "assistant"}.get(stored["type"], stored["type"]),
+        "content": stored["content"],
+        "toolCalls": stored.get("tool_calls"),
+        "toolCallId": stored.get("tool_call_id"),
+        "unfinished": stored.get("finish_reason") == "unfinished",
+    }
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

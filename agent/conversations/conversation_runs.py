@@ -84,8 +84,8 @@ class Conversations:
         """Runs the graph with the stored messages of the thread, and with `messages`, which are added.
 
         The thread is opened if there is none; without `thread_id`, a new one. `instructions` are for this run
-        alone. Raises `ThreadBusyError` while a run is going on, `ApprovalError` while one waits, and what
-        `Runs.check` raises.
+        alone. Raises `MessageStoredError` for messages that the thread has, `ThreadBusyError` while a run is
+        going on, `ApprovalError` while one waits, and what `Runs.check` raises.
         """
         run = self._run(caller, thread_id or uuid.uuid4().hex, streaming)
 
@@ -123,7 +123,8 @@ class Conversations:
     async def continue_(self, caller: VerifiedAccessToken, thread_id: str, *, streaming: bool) -> LiveRun:
         """Responds to the latest message, after a run that failed, was cut off, or waited too long.
 
-        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should.
+        Raises as `start` does, and `ThreadBusyError` if the last run has ended as it should. Of requests at
+        the same time, one is served.
         """
         run = self._run(caller, thread_id, streaming)
 
@@ -131,11 +132,12 @@ class Conversations:
             thread = await self.threads.get(run.owner, thread_id)
             if thread.status == "paused":
                 await self._end_expired_pause(run)
+                thread = await self.threads.get(run.owner, thread_id)
             elif thread.status not in ("interrupted", "failed", "running"):
                 raise ThreadBusyError(AgentCode.NOTHING_TO_CONTINUE, f"the thread is {thread.status}")
             elif thread.status != "running":  # it may have been cut off when it had asked
                 await self._parts.approvals.withdraw(caller.principal, thread_id, self._parts.clock())
-            window = await self._begin_run(run)
+            window = await self._begin_run(run, unchanged=thread)
             return Begun(input={"messages": without_unfinished(window)})
 
         return await self._started(run, begin)
@@ -276,7 +278,9 @@ class Conversations:
         if self._relay is not None:
             self._relay.writer.note(live)
 
-    async def _begin_run(self, run: RunOf, messages: Sequence[AnyMessage] = ()) -> list[AnyMessage]:
+    async def _begin_run(
+        self, run: RunOf, messages: Sequence[AnyMessage] = (), unchanged: Thread | None = None
+    ) -> list[AnyMessage]:
         """The window of the earlier messages."""
         return await self.threads.begin_run(
             run.owner,
@@ -285,6 +289,7 @@ class Conversations:
             self._parts.process_id,
             messages=messages,
             tokens=self._parts.window_tokens,
+            unchanged=unchanged,
         )
 
     async def _end_expired_pause(self, run: RunOf) -> None:

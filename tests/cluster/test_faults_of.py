@@ -18,6 +18,7 @@ def thread(*messages: dict[str, Any], status: str = "idle") -> dict[str, Any]:
 
 def test_complete_conversation_has_no_fault() -> None:
     assert faults_of(thread(QUESTION, CALL, RESULT, ANSWER)) == []
+    assert faults_of(thread(QUESTION, ANSWER | {"unfinished": True}, ANSWER)) == []
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,7 @@ def test_complete_conversation_has_no_fault() -> None:
         (thread(QUESTION, CALL, RESULT), "no answer"),
         (thread(), "0 questions"),
         (thread(QUESTION, QUESTION, ANSWER), "2 questions"),
+        (thread(QUESTION, ANSWER, ANSWER), "2 answers"),
         (thread(QUESTION, CALL, ANSWER), "1 calls, 0 results"),
         (thread(QUESTION, CALL, RESULT, RESULT, ANSWER), "1 calls, 2 results"),
         (thread(QUESTION, ANSWER, status="interrupted"), "the run is interrupted"),

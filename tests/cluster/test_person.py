@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from cluster.demonstration import faults_of
 from cluster.person import Person, Step
 
 THINKS = [{"type": "RUN_STARTED"}]
@@ -67,6 +68,24 @@ async def test_conversation_whose_run_was_cut_off_is_continued_and_not_taken_for
     await agent.person.ask("And now?")
     assert list(agent.paths()) == ["/ag-ui/agent", "/threads/t/continue", "/ag-ui/agent", "/ag-ui/agent"]
     assert [each.partition(" s ")[2] for each in agent.person.seen] == ["interrupted", "answered"]
+
+
+async def test_message_that_is_stored_twice_is_seen_though_the_conversation_shows_it_once() -> None:
+    question = {"type": "human", "id": "m-1", "content": "And now?"}
+    call = {"type": "ai", "id": "m-2", "content": "", "tool_calls": [{"id": "call-1", "name": "now"}]}
+    result = {"type": "tool", "id": "m-3", "content": "12:00", "tool_call_id": "call-1"}
+    answer = {"type": "ai", "id": "m-4", "content": "It is noon."}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        exported = [question, call, result, answer, question, answer]
+        shown = {"status": "idle", "approvals": [], "messages": [{"role": "user", "content": "And now?"}]}
+        return httpx.Response(
+            200, json={"messages": exported} if request.url.path.endswith("/export") else shown
+        )
+
+    http = httpx.AsyncClient(base_url="http://agent", transport=httpx.MockTransport(respond))
+    person = Person("chen", http, lambda: "token", lambda _: "replica-1")
+    assert faults_of(await person.stored()) == ["2 questions", "2 answers"]
 
 
 async def test_each_access_token_that_was_sent_is_known() -> None:

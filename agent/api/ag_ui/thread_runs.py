@@ -17,7 +17,7 @@ from agent.api.disconnect import while_connected
 from agent.api.event_stream import EventStream
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
-from agent.conversations.store.thread import is_thread_id, owner_of
+from agent.conversations.store.thread import MessageStoredError, is_thread_id, owner_of
 from agent.errors.error_response import RequestError
 from agent.runs.run_end import Paused
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -76,8 +76,12 @@ class ThreadRuns:
         questions = last_questions(given.messages, most=self._max_messages)
         if not questions:
             return None
-        if new := await self._new(caller, thread_id, questions):
-            return await self._conversations.start(caller, thread_id, new, streaming=True)
+        new = await self._new(caller, thread_id, questions)
+        while new:
+            try:
+                return await self._conversations.start(caller, thread_id, new, streaming=True)
+            except MessageStoredError as stored:
+                new = [question for question in new if question.id not in stored.runs]
         thread = await self._conversations.threads.get(owner_of(caller.principal), thread_id)
         if thread.status in ("failed", "interrupted"):
             return await self._conversations.continue_(caller, thread_id, streaming=True)

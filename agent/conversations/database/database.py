@@ -32,6 +32,8 @@ class Statement:
 
     sql: str
     values: Sequence[Value] = ()
+    lock: bool = False
+    """Of a query: no other transaction changes its rows until this one, which writes, has ended."""
 
 
 Transaction: TypeAlias = Generator[Sequence[Statement], Sequence[Rows], T]

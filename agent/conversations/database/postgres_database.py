@@ -148,14 +148,18 @@ async def _driven(connection: "Connection", transaction: Transaction[T], begin: 
 async def _executed(connection: "Connection", statements: Sequence[Statement]) -> list[Rows]:
     """The rows of each statement. Several are sent together."""
     if len(statements) == 1:
-        cursor = await connection.execute(_sql(statements[0].sql), statements[0].values, binary=True)
+        cursor = await connection.execute(_sql(statements[0]), statements[0].values, binary=True)
         return [await cursor.fetchall() if cursor.description else ()]
     async with connection.pipeline():
-        cursors = [await connection.execute(_sql(each.sql), each.values, binary=True) for each in statements]
+        cursors = [await connection.execute(_sql(each), each.values, binary=True) for each in statements]
     return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
 
 
+def _sql(statement: Statement) -> bytes:
+    return _encoded(statement.sql, statement.lock)
+
+
 @lru_cache(1000)
-def _sql(sql: str) -> bytes:
-    """psycopg's placeholders are `%s`."""
-    return sql.replace("%", "%%").replace("?", "%s").encode()
+def _encoded(sql: str, lock: bool) -> bytes:
+    """psycopg's placeholders are `%s`. SQLite needs no lock: it has one writer at a time."""
+    return (sql.replace("%", "%%").replace("?", "%s") + (" FOR UPDATE" if lock else "")).encode()

@@ -96,7 +96,13 @@ _RUNS: Final = (
 )
 """A row for each run, from now on. Of the runs before, those are known that failed last in their thread."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS)
+_SENT: Final = (
+    "ALTER TABLE messages ADD COLUMN sent {bytes}",
+    "CREATE INDEX messages_sent ON messages (thread_key, sent) WHERE sent IS NOT NULL",
+)
+"""A digest of the id under which a client sent a message: it is not stored again."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS, _SENT)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""

@@ -7,7 +7,7 @@ from typing import Final
 from agent.conversations.database.database import Row, Transaction, query
 from agent.conversations.store.thread import Thread, is_thread_id
 
-COLUMNS: Final = "id, title, created_at, updated_at, status, run_id, deleted_at"
+COLUMNS: Final = "id, title, created_at, updated_at, status, run_id, deleted_at, change"
 """The columns of a thread, in the order of the members of `Thread`."""
 
 _SEARCHED: Final = 500

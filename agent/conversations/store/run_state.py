@@ -8,12 +8,18 @@ leaves its own number in the thread (`Change`), and only a thread with this numb
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from agent.conversations.database.database import Statement, Transaction, query
-from agent.conversations.store.thread import StoppedRun, ThreadStatus, not_found
+from agent.conversations.database.database import Statement, Transaction, Value, query
+from agent.conversations.store.thread import (
+    MessageStoredError,
+    StoppedRun,
+    Thread,
+    ThreadStatus,
+    not_found,
+)
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError
@@ -35,19 +41,44 @@ class Change:
     number: int = field(default_factory=lambda: secrets.randbits(62))
 
 
-def claim(change: Change, process_id: str, title: bytes | None) -> Statement:
-    """Makes the run that of its thread: a row with the thread's key and last position, if it may be."""
+def lock(change: Change) -> Statement:
+    """Locks the thread, so that the statements after it see all that was stored in it before."""
     return Statement(
-        "UPDATE threads SET status = 'running', run_id = ?, process_id = ?, begun_at = ?, updated_at = ?,"
+        "SELECT key FROM threads WHERE owner = ? AND id = ?", (change.owner, change.thread_id), lock=True
+    )
+
+
+def claim(
+    change: Change,
+    process_id: str,
+    title: bytes | None,
+    sent: Collection[bytes] = (),
+    unchanged: Thread | None = None,
+) -> Statement:
+    """Makes the run that of its thread: a row with the thread's key and last position, if it may be.
+
+    It may not if the thread has one of the messages `sent`, or is not as `unchanged` any more.
+    """
+    values: list[Value] = [*sent]
+    conditions = f" AND NOT EXISTS (SELECT 1 {_stored('threads.key', sent)})" if sent else ""
+    if unchanged is not None:
+        conditions += " AND status = ? AND COALESCE(change, 0) = ?"
+        values += [unchanged.status, unchanged.change or 0]
+    return Statement(
+        "UPDATE threads SET status = 'running', run_id = ?, process_id = ?, begun_at = ?, updated_at = ?,"  # noqa: S608 - constants
         " change = ?, last_seq = last_seq + ?, title = COALESCE(title, ?)"
         " WHERE owner = ? AND id = ? AND deleted_at IS NULL"
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
-        " RETURNING key, last_seq",
+        f"{conditions} RETURNING key, last_seq",
         (
             *(change.run_id, process_id, change.now, change.now, change.number, change.messages, title),
-            *(change.owner, change.thread_id, change.run_id),
+            *(change.owner, change.thread_id, change.run_id, *values),
         ),
     )
+
+
+def _stored(key: str, sent: Collection[bytes]) -> str:
+    return f"FROM messages WHERE thread_key = {key} AND sent IN ({', '.join('?' * len(sent))})"
 
 
 def creation(change: Change, process_id: str, title: bytes | None) -> Statement:
@@ -63,16 +94,22 @@ def creation(change: Change, process_id: str, title: bytes | None) -> Statement:
     )
 
 
-def refusal(change: Change) -> Transaction[NoReturn]:
-    """Raises the reason why the run cannot be that of its thread: `ThreadBusyError`, `ApprovalError`
-    (`approval_open`) or `ThreadNotFoundError`.
+def refusal(change: Change, sent: Mapping[bytes, str]) -> Transaction[NoReturn]:
+    """Raises the reason why the run cannot be that of its thread: `MessageStoredError` if the thread has one
+    of the messages `sent`, `ThreadBusyError`, `ApprovalError` (`approval_open`) or `ThreadNotFoundError`.
     """
     rows = yield from query(
-        "SELECT status, deleted_at FROM threads WHERE owner = ? AND id = ?", change.owner, change.thread_id
+        "SELECT key, status, deleted_at FROM threads WHERE owner = ? AND id = ?",
+        *(change.owner, change.thread_id),
     )
-    if not rows or rows[0][1] is not None:
+    if not rows or rows[0][2] is not None:
         raise not_found()
-    if rows[0][0] == "paused":
+    key, status, _ = rows[0]
+    if sent:
+        stored = yield from query(f"SELECT sent, run_id {_stored('?', sent)}", key, *sent)
+        if stored:
+            raise MessageStoredError({sent[digest]: run_id for digest, run_id in stored})
+    if status == "paused":
         raise ApprovalError(GraphCode.APPROVAL_OPEN, "the run of the thread waits for a person")
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 

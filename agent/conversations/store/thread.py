@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
 from agent.errors.error_codes import AgentCode
-from identity.errors import ThreadNotFoundError
+from identity.errors import ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 
 ThreadStatus: TypeAlias = Literal["idle", "running", "paused", "interrupted", "failed"]
@@ -19,7 +20,9 @@ _THREAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation. Times are unix seconds. `run_id` is its latest run, which `status` is about."""
+    """A conversation. Times are unix seconds. `run_id` is its latest run, which `status` is about; `change`
+    is the number of the latest change by a run.
+    """
 
     id: str
     title: str | None
@@ -28,6 +31,7 @@ class Thread:
     status: ThreadStatus
     run_id: str | None
     deleted_at: float | None
+    change: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,15 @@ class StoppedRun:
     owner: str
     thread_id: str
     run_id: str
+
+
+class MessageStoredError(ThreadBusyError):
+    """Messages that a run was to begin with are in the thread already: their client has sent them again."""
+
+    def __init__(self, runs: Mapping[str, str]) -> None:
+        """`runs` are the runs that began with them, by the ids of the messages."""
+        super().__init__(AgentCode.THREAD_BUSY, f"{len(runs)} messages are in the thread already")
+        self.runs = runs
 
 
 def owner_of(principal: Principal) -> str:

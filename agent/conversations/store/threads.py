@@ -29,7 +29,7 @@ from agent.conversations.store.thread import (
     valid_id,
 )
 from agent.conversations.store.title import first_question
-from agent.conversations.store.transcript import ThreadKey, Transcript, thread_key
+from agent.conversations.store.transcript import ThreadKey, Transcript, sent_digest, thread_key
 from agent.errors.error_codes import AgentCode
 from identity.errors import ThreadBusyError
 
@@ -173,25 +173,30 @@ class ThreadStore:
         *,
         messages: Sequence[AnyMessage] = (),
         tokens: int = 0,
+        unchanged: Thread | None = None,
     ) -> Messages:
         """Makes `run_id` the run of the thread, which is opened if there is none, and appends `messages`.
 
         The window of what was written before, within `tokens`. One transaction. The run that a paused thread
-        waits with may go on. Raises `ThreadBusyError` while another run is in progress, and `ApprovalError`
-        (`approval_open`) while another one waits for a person.
+        waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its id,
+        `ThreadBusyError` while another run is in progress, or after one if the thread is to be `unchanged`,
+        and `ApprovalError` (`approval_open`) while another one waits for a person.
         """
         change = Change(owner, valid_id(thread_id), run_id, self._clock(), len(messages))
         title = self._sealed_title(owner, thread_id, first_question(messages))
-        added = [run_record.begun(change), *self._transcript.insertions(change, messages)]
+        digests = [sent_digest(message) for message in messages]
+        sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
+        added = [run_record.begun(change), *self._transcript.insertions(change, messages, digests)]
+        claim = run_state.claim(change, process_id, title, sent, unchanged)
+        before = self._transcript.latest(change)
 
         def work() -> Transaction[Messages]:
-            claim, before = run_state.claim(change, process_id, title), self._transcript.latest(change)
-            claimed, latest, *_ = yield [claim, before, *added]
+            _, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
             if claimed:
                 thread = ThreadKey(claimed[0][0], owner, thread_id)
                 return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
             created, *_ = yield [run_state.creation(change, process_id, title), *added]
-            return [] if created else (yield from run_state.refusal(change))
+            return [] if created else (yield from run_state.refusal(change, sent))
 
         return await self._database.batches(work)
 

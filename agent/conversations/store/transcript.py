@@ -1,5 +1,6 @@
 """The messages of threads: one row each, appended as they are produced and never changed."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class ThreadKey:
     thread_id: str
 
 
+def sent_digest(message: AnyMessage) -> bytes | None:
+    """By which a message that a client sends again is found: of its id, which may contain anything."""
+    return None if message.id is None else hashlib.sha256(message.id.encode(errors="replace")).digest()[:16]
+
+
 def thread_key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
     """Raises `ThreadNotFoundError` if the owner has no such thread."""
     sql = "SELECT key FROM threads WHERE owner = ? AND id = ? AND deleted_at IS NULL"
@@ -56,17 +62,22 @@ class Transcript:
     def __init__(self, encryption: Encryption) -> None:
         self._encryption = encryption
 
-    def insertions(self, change: Change, messages: Sequence[AnyMessage]) -> list[Statement]:
-        """Appends `messages`, if `change` was made by a statement before."""
+    def insertions(
+        self, change: Change, messages: Sequence[AnyMessage], sent: Sequence[bytes | None] | None = None
+    ) -> list[Statement]:
+        """Appends `messages`, if `change` was made by a statement before. `sent` are the digests of their
+        ids, if a client has sent them.
+        """
         place = message_place(change.owner, change.thread_id, change.run_id)
         return [
             Statement(
-                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body)"
-                " SELECT key, last_seq - ?, ?, ?, ?, ?"
+                "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent)"
+                " SELECT key, last_seq - ?, ?, ?, ?, ?, ?"
                 " FROM threads WHERE owner = ? AND id = ? AND change = ?",
                 (
                     *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
                     self._encryption.seal(encoded(message_to_json(message)), place),
+                    None if sent is None else sent[position],
                     *(change.owner, change.thread_id, change.number),
                 ),
             )

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 from langgraph_sdk.client import LangGraphClient
 
-from cluster.person import Step
+from cluster.person import Step, shown
 
 _PAUSE: Final = 0.2
 """Seconds between two attempts."""
@@ -69,7 +69,7 @@ class LangGraphPerson:
         headers = self._headers()
         thread = await self.client.threads.get(self.thread_id, headers=headers)
         state = await self.client.threads.get_state(self.thread_id, headers=headers)
-        return {"status": thread["status"], "messages": [_shown(each) for each in _messages(state)]}
+        return {"status": thread["status"], "messages": [shown(each) for each in _messages(state)]}
 
     async def _until_ended(self, given: Mapping[str, Any], answered: str | None) -> None:
         while True:
@@ -172,16 +172,6 @@ def _messages(state: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401 - the cli
 
 def _interrupts(state: Any) -> Sequence[dict[str, Any]]:  # noqa: ANN401 - likewise
     return [interrupt for task in state["tasks"] for interrupt in task.get("interrupts") or ()]
-
-
-def _shown(message: Mapping[str, Any]) -> dict[str, Any]:
-    roles = {"human": "user", "ai": "assistant"}
-    return {
-        "role": roles.get(message["type"], message["type"]),
-        "content": message["content"],
-        "toolCalls": message.get("tool_calls"),
-        "toolCallId": message.get("tool_call_id"),
-    }
 
 
 def _code(response: httpx.Response) -> str:

@@ -22,7 +22,7 @@ from agent.api.a2a.wire.rpc_error import RpcCode, RpcError, invalid_params, rpc_
 from agent.api.a2a.wire.rpc_request import ListParams, Message
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
-from agent.conversations.store.thread import owner_of
+from agent.conversations.store.thread import MessageStoredError, owner_of
 from agent.errors.error_response import RequestError
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -46,13 +46,14 @@ class ThreadTasks:
             return await self._answer(message, message.task_id, caller)
         asked, context_id = question(message), context_of(message)
         if message.context_id and (task_id := await self._known(message, caller)):
-            stored = await StoredTask.read(self._conversations, task_id, caller)
-            running = await running_task(self._conversations, stored, caller)
-            return running or await stored.members(self._conversations, caller)
+            return await self._of_known(task_id, caller)
         try:
             live = await self._conversations.start(caller, context_id, [asked], streaming=True)
         except ApprovalError as error:
             raise await self._waiting(error, context_id, caller) from None
+        except MessageStoredError as stored:
+            [run_id] = stored.runs.values()
+            return await self._of_known(TaskId(context_id, run_id), caller)
         return self._started(live, [asked])
 
     async def get(self, task_id: str, caller: VerifiedAccessToken) -> Members:
@@ -104,6 +105,12 @@ class ThreadTasks:
             raise invalid_params(error) from None
         live = await self._conversations.resume(caller, named.context_id, answers, streaming=True)
         return self._started(live, stored.messages)
+
+    async def _of_known(self, task_id: TaskId, caller: VerifiedAccessToken) -> TaskRun | Members:
+        """The task of a message that is sent again."""
+        stored = await StoredTask.read(self._conversations, task_id, caller)
+        running = await running_task(self._conversations, stored, caller)
+        return running or await stored.members(self._conversations, caller)
 
     async def _known(self, message: Message, caller: VerifiedAccessToken) -> TaskId | None:
         """The task of a message that was received before."""

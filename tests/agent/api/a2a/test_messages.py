@@ -51,6 +51,21 @@ async def test_example_of_the_documentation_works(
     assert "TASK_STATE_COMPLETED" in capsys.readouterr().out
 
 
+async def test_message_that_is_sent_again_much_later_is_not_asked_again(
+    threads: ThreadsOf, client: ClientOf
+) -> None:
+    served = await threads([TALE, DONE])
+    alice = await client(served, streaming=False)
+    [sent] = await alice.send("A tale", contextId="context-1")
+    for number in range(21):
+        await served.say(f"question {number}", "context-1")
+    [again] = await alice.send("A tale", contextId="context-1")
+
+    assert again["task"]["id"] == sent["task"]["id"]
+    assert texts_of(again["task"]) == ["Once upon a time"]
+    assert len(served.model.asked) == 22
+
+
 async def test_message_is_answered_by_the_task_at_its_end(threads: ThreadsOf, client: ClientOf) -> None:
     alice = await client(await threads([TALE]), streaming=False)
     [sent] = await alice.send("A tale", configuration={"historyLength": 0})

@@ -65,6 +65,26 @@ async def test_message_that_is_stored_is_not_input_again(threads: ThreadsOf) -> 
     assert contents(served) == ["first", "done", "second"]
 
 
+async def exported(served: Threads) -> list[str]:
+    """The messages as they are stored; other routes show those with one id once."""
+    whole = (await served.ask("GET", "/threads/thread-1/export")).json()
+    return [message["content"].strip() for message in whole["messages"]]
+
+
+async def test_message_that_is_sent_again_much_later_is_stored_and_answered_once(threads: ThreadsOf) -> None:
+    served = await threads()
+    await run(served, "first")
+    for number in range(21):
+        await run(served, f"question {number}")
+    events = await run(served, "first")
+
+    assert of_type(events, "TEXT_MESSAGE_CONTENT") == []
+    assert (await exported(served)).count("first") == 1
+    await run(served, "first", "new")
+    assert (await exported(served))[-2:] == ["new", "done"]
+    assert (await exported(served)).count("first") == 1
+
+
 async def test_conversations_of_two_users_with_one_id_are_two(threads: ThreadsOf) -> None:
     served = await threads()
     await run(served, "of alice")

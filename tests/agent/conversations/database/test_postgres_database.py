@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from langchain_core.messages import HumanMessage
 from psycopg.conninfo import conninfo_to_dict
 
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.store.thread import MessageStoredError
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
@@ -42,6 +44,33 @@ def new_url(postgres: PostgresProcess) -> Iterator[str]:
         connection.execute("CREATE DATABASE fresh STRATEGY file_copy")
         yield postgres.url_of("fresh")
         connection.execute("DROP DATABASE fresh WITH (FORCE)")
+
+
+STORED_ELSEWHERE = """
+    UPDATE idaas_agent.threads SET last_seq = 2 WHERE id = 't';
+    INSERT INTO idaas_agent.messages (thread_key, seq, run_id, created_at, tokens, body, sent)
+        SELECT key, 2, 'elsewhere', 0, 1, body, sent FROM idaas_agent.threads, idaas_agent.messages
+        WHERE id = 't' AND messages.run_id = 'u-1'
+"""
+_BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+async def test_message_that_another_process_is_storing_is_not_stored_again(
+    postgres: PostgresProcess, database_of: DatabaseOf
+) -> None:
+    threads, question = ThreadStore(database_of()), HumanMessage("go", id="m-1")
+    for thread, asked in (("t", HumanMessage("before", id="m-0")), ("u", question)):
+        await threads.begin_run("owner", thread, f"{thread}-1", "p", messages=[asked])
+        await threads.end_run("owner", thread, f"{thread}-1", "idle")
+    with psycopg.connect(postgres.url) as other, psycopg.connect(postgres.url, autocommit=True) as observer:
+        other.execute(STORED_ELSEWHERE)
+        beginning = asyncio.create_task(threads.begin_run("owner", "t", "t-2", "p", messages=[question]))
+        while (await asyncio.to_thread(observer.execute, _BLOCKED)).fetchone() == (0,):
+            pass
+        other.commit()
+        with pytest.raises(MessageStoredError) as refused:
+            await beginning
+    assert refused.value.runs == {"m-1": "elsewhere"}
 
 
 async def failure(database: PostgresDatabase) -> AgentError:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 
+from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.live.live_run import LiveRun
 from agent.conversations.runs.heartbeat import BEAT_SECONDS, OLD_SECONDS, SILENT_SECONDS
 from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, NOT_RUN
@@ -123,6 +125,36 @@ async def test_failed_run_leaves_the_question_and_can_be_continued(process: Proc
     await run.task
     assert await one.end(run.id) == ("completed", None)
     assert in_brief(one.bench.model.asked[-1][1:]) == [("human", "hello")]
+    assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
+
+
+class SlowDatabase(SqliteDatabase):
+    """Its runs begin when the test lets them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def batches(self, work: Any) -> Any:
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().batches(work)
+
+
+async def test_run_that_two_processes_continue_at_once_is_continued_once(
+    process: ProcessOf, tmp_path: Path
+) -> None:
+    one = process([ServiceError(GraphCode.MODEL_CALL_FAILED, "test"), DONE])
+    with pytest.raises(ServiceError):
+        await one.say("hello")
+    slow = SlowDatabase(tmp_path / "conversations.db")
+    other = process([DONE], name="process-2", database=slow)
+    late = asyncio.create_task(other.conversations.continue_(ALICE, THREAD, streaming=True))
+    await slow.asked.wait()
+    await (await one.conversations.continue_(ALICE, THREAD, streaming=True)).task
+    slow.go_on.set()
+    with pytest.raises(ThreadBusyError):
+        await late
     assert in_brief(await one.transcript()) == [("human", "hello"), ("ai", "done")]
 
 

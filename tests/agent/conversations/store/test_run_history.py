@@ -1,6 +1,7 @@
 """The runs of all threads of an owner: their states, which are final, and their list, by pages."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,12 @@ async def test_runs_that_failed_last_are_known_after_an_upgrade(new_database: Ne
     for thread, status in (("t", "failed"), ("u", "interrupted"), ("v", "idle"), ("w", "paused")):
         await threads.begin_run(ALICE, thread, f"run-{thread}", "p", messages=[HumanMessage("Hello")])
         await threads.end_run(ALICE, thread, f"run-{thread}", status)
-    await before.write(lambda: query("DROP TABLE runs"))
+    for undone in (
+        "DROP TABLE runs",
+        "DROP INDEX messages_sent",
+        "ALTER TABLE messages DROP COLUMN sent",
+    ):
+        await before.write(partial(query, undone))
     await to_version(before, 4)
     await before.aclose()
 

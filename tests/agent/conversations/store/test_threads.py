@@ -7,7 +7,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.conversations.database.database import Database, query
-from agent.conversations.store.thread import owner_of
+from agent.conversations.store.thread import MessageStoredError, owner_of
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from graph.error_codes import GraphCode
@@ -15,6 +15,37 @@ from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from identity.principal import Principal
 from tests.agent.conversations.conftest import NewDatabase
 from tests.agent.conversations.store.stored_threads import ALICE, BOB, Clock, asked
+
+ASKED = HumanMessage("And now?", id="m-1")
+
+
+async def test_message_that_is_stored_begins_no_other_run(new_database: NewDatabase, clock: Clock) -> None:
+    threads, elsewhere = (ThreadStore(new_database(), clock=clock) for _ in range(2))
+    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
+    for ended in (False, True):
+        if ended:
+            await threads.end_run(ALICE, "t", "run-1", "idle", [AIMessage("Yes")])
+            await asked(threads, "t", *("More?" for _ in range(50)))
+        for repeated in ([ASKED], [HumanMessage("new", id="m-2"), ASKED]):
+            with pytest.raises(MessageStoredError) as refused:
+                await elsewhere.begin_run(ALICE, "t", "run-2", "q", messages=repeated)
+            assert refused.value.runs == {"m-1": "run-1"}
+    stored = [each.message.text for each in await threads.messages(ALICE, "t", limit=200)]
+    assert stored.count("And now?") == 1
+    assert "new" not in stored
+    await elsewhere.begin_run(ALICE, "other", "run-3", "q", messages=[ASKED])
+    await elsewhere.begin_run(BOB, "t", "run-4", "q", messages=[ASKED])
+
+
+async def test_run_begins_only_if_the_thread_is_as_it_was_read(threads: ThreadStore) -> None:
+    await threads.begin_run(ALICE, "t", "run-1", "p", messages=[ASKED])
+    await threads.end_run(ALICE, "t", "run-1", "failed")
+    seen = await threads.get(ALICE, "t")
+    await threads.begin_run(ALICE, "t", "run-2", "p", unchanged=seen)
+    await threads.end_run(ALICE, "t", "run-2", "failed")
+    with pytest.raises(ThreadBusyError):
+        await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=seen)
+    await threads.begin_run(ALICE, "t", "run-3", "p", unchanged=await threads.get(ALICE, "t"))
 
 
 def texts(messages: list) -> list[str]:
