@@ -14,8 +14,8 @@ from tests.databases.redis_process import RedisProcess
 from tests.running_agent import GREETING, WEATHER, RunningAgent, StartAgent
 
 CHAT = "/openai/v1/chat/completions"
-BACKGROUND = {"CLIENT", "EXPIRE", "HELLO", "PING", "SADD", "SET", "SUBSCRIBE", "XADD", "ZREM"}
-"""Commands of Redis that no turn waits for: events of runs, places of ended runs, connections."""
+BACKGROUND = {"CLIENT", "HELLO", "PING", "SUBSCRIBE", "ZREM"}
+"""Commands of Redis that no turn waits for: places of ended runs, connections."""
 
 
 class Counted:
@@ -97,7 +97,8 @@ async def test_warm_turn_waits_twice_for_each_server_and_a_tool_call_twice_more_
         assert len(of_postgres) == exchanges
         assert sum(exchange.rows_written for exchange in of_postgres) == rows
         assert of_redis.count(["EVALSHA"]) == 2, of_redis
-        others = {name for names in of_redis if names != ["EVALSHA"] for name in names}
+        # an exchange that begins with the script has the events of runs
+        others = {n for names in of_redis if names != ["EVALSHA"] and names[0] != "SCRIPT" for n in names}
         assert others <= BACKGROUND
 
 
