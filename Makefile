@@ -42,7 +42,7 @@ test: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_module
 	@$(BIN)/pytest $(PARALLEL)
 
 frontends: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed tests/front_ends/copilotkit/node_modules/.installed chromium databases ## the tests with published front ends, also those that take longer to install
-	@$(BIN)/pytest $(PARALLEL) tests/front_ends
+	@$(BIN)/pytest $(PARALLEL) tests/front_ends tests/front_ends/copilotkit
 
 unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its own: make unit PYTHON=python3.13
 	@$(BIN)/uv venv --quiet --clear --offline --no-config --python $(PYTHON) .venv-unit

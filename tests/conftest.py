@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,21 @@ pytest_plugins = [
 # No test fails because the machine is busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+_NAMED_ONLY = [Path(__file__).parent / folder for folder in ("aegra", "front_ends/copilotkit")]
+"""They need what `make test` does not install: `make aegra-test` and `make frontends` name them."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collects such a folder only if an argument names it or something in it. Nothing is skipped."""
+    named = [
+        (config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args
+    ]
+    for folder in _NAMED_ONLY:
+        if collection_path.is_relative_to(folder) and not any(each.is_relative_to(folder) for each in named):
+            return True
+    return None
 
 
 def pytest_collection_finish() -> None:

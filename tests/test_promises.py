@@ -56,6 +56,20 @@ def test_every_security_test_names_a_promise():
     assert {file.name: names for file in files if (names := without_promise(file))} == {}
 
 
+def test_no_test_is_skipped():
+    ways = {"skip", "skipif", "importorskip", "xfail", "SkipTest", "skipUnless", "skipIf"}
+    found = {
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (ROOT / "tests").rglob("*.py")
+        if "node_modules" not in file.parts
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ways
+        and ast.unparse(node.value) in ("pytest", "pytest.mark", "unittest")
+    }
+    assert found == set()
+
+
 def test_promise_is_kept_only_if_one_of_its_tests_passed_and_none_failed():
     report = """<testsuites><testsuite>
     <testcase classname="tests.test_a" name="test_one[1]">

@@ -14,7 +14,7 @@ from tests.databases.redis_process import RedisProcess, redis_process
 @pytest.fixture(scope="session")
 def aegra_postgres(request: pytest.FixtureRequest) -> Iterator[PostgresProcess]:
     if request.config.getoption("--langgraph-server") != "aegra":
-        pytest.skip("minutes of processes of Aegra: make aegra-test runs them")
+        pytest.fail("minutes of processes of Aegra need --langgraph-server aegra: make aegra-test")
     with postgres_process(password="postgres-password") as server:
         yield server
 

@@ -1,15 +1,13 @@
 """Free memory is returned to the system while the agent serves, and the task ends with the agent."""
 
 import asyncio
-import platform
 import subprocess
 import sys
-
-import pytest
 
 from agent.server.memory import periodic_malloc_trim
 
 _HOLE = """
+import platform
 from agent.server.memory import trim
 
 def resident():
@@ -21,7 +19,8 @@ last = blocks[-1]  # keeps the heap from shrinking at its end
 del blocks
 before = resident()
 trim()
-assert before - resident() > 5000, (before, resident())
+if platform.libc_ver()[0] == "glibc":  # no other C library has malloc_trim
+    assert before - resident() > 5000, (before, resident())
 """
 
 
@@ -39,7 +38,6 @@ async def test_trim_repeats_until_the_block_ends():
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library has malloc_trim")
 def test_trim_returns_free_pages_inside_the_heap():
     done = subprocess.run([sys.executable, "-c", _HOLE], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed script
     assert done.returncode == 0, done.stderr
