@@ -120,14 +120,15 @@ async def test_service_that_cannot_list_its_tools_is_left_out_with_a_note_for_th
     assert "canary" not in str(b.model.asked[1][0].content)
 
 
-async def test_of_two_tools_with_one_name_the_first_is_offered(
+async def test_of_two_tools_with_one_name_neither_is_called(
     bench: BenchOf, echo: type[EchoService], call_tools: CallTools
 ) -> None:
     first, second = echo("first", search="1"), echo("second", search="2", other="3")
     b = bench([call_tools(("search", {})), DONE], first, second)
     _, result, _ = await b.ask()
-    assert result.text == "1"
-    assert b.model.tools[0] == ["search", "other"]
+    assert result.text == 'there is no tool "search"'
+    assert b.model.tools[0] == ["other"]
+    assert first.calls == second.calls == []
 
 
 async def test_prompt_is_one_system_message_without_the_caller(

@@ -55,9 +55,11 @@ class Bank:
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.service = EchoService("bank", self.credential, pay="paid", transfer="sent", balance="12")
         self.service.policies = dict(POLICIES)
+        other = EchoService("other", pay="other")
+        other.schemas, other.tool_names = [], frozenset()  # not offered: only a forged state names it
         self.bench = Bench(
             self.turns,
-            [self.service, EchoService("other", pay="other")],
+            [self.service, other],
             self.access_identity,
             {
                 "approvals": self.store,
