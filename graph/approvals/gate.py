@@ -145,6 +145,12 @@ class ApprovalGate:
         """Withdraws the approvals of the conversation."""
         await self._required_store().withdraw(request.principal, request.thread_id, self._clock())
 
+    async def refused(self, pending: PendingCall) -> None:
+        """Withdraws a question about a call whose policy refuses it now."""
+        if self._store is not None and pending.conversation is not None:
+            call_id, thread_id = pending.call["id"] or "", pending.conversation.thread_id
+            await self._store.withdraw(pending.principal, thread_id, self._clock(), call_id=call_id)
+
     def _by_policy(self, pending: PendingCall) -> Permitted | Refused | None:
         """The decision, unless a person makes it."""
         mode = self.mode(pending.call, pending.service)

@@ -22,12 +22,18 @@ class MemoryApprovalStore:
 
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """See `ApprovalStore`."""
-        known = self._states.setdefault(request.id, ApprovalState(request))
-        if known.request.principal != request.principal:
-            raise ApprovalError(GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval")
+        if (known := self._states.get(request.id)) is not None:
+            if known.request.principal != request.principal:
+                raise ApprovalError(
+                    GraphCode.APPROVAL_INVALID, "the id is that of another principal's approval"
+                )
+            return known
+        for id_, state in self._states.items():
+            self._states[id_] = state.replaced_by(request)
+        opened = self._states[request.id] = ApprovalState(request)
         while len(self._states) > self._capacity:
             self._states.popitem(last=False)
-        return known
+        return opened
 
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
         """See `ApprovalStore`."""
@@ -56,10 +62,14 @@ class MemoryApprovalStore:
             and thread_id in (None, state.request.thread_id)
         ]
 
-    async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
+    async def withdraw(
+        self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
+    ) -> None:
         """See `ApprovalStore`."""
         for id_, state in self._states.items():
-            if (state.request.principal, state.request.thread_id) == (principal, thread_id):
+            request = state.request
+            of_thread = (request.principal, request.thread_id) == (principal, thread_id)
+            if of_thread and call_id in (None, request.call_id):
                 self._states[id_] = state.withdrawn(at)
 
     def _change(

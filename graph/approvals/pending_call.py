@@ -1,8 +1,10 @@
 """A call that waits for a decision, and the requests that a person may be asked about it.
 
-A call is known by its conversation, its run, the model's response, its id, its service and tool, and the
-principal for whom it is made. From these follows the id of its approval, so that no state of a run can name
-the approval of another call; the digest of its arguments is compared with the approved one.
+A call is known by its conversation, its run, the model's response, its id, its service and tool, the
+principal for whom it is made, and the rights that it uses: access identity, effect, and the declared
+credential, such as audience and permission. From these follows the id of its approval, so that no state of a
+run can name the approval of another call, and a process that would use other rights has no approval; the
+digest of its arguments is compared with the approved one.
 """
 
 import hashlib
@@ -60,9 +62,11 @@ class ApprovalRequests:
         if pending.conversation is None:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         requirement = self._requirements.get(pending.service)
-        names = pending.service, call["name"], call["id"] or ""
+        access_identity = requirement.access_identity if requirement else None
+        effect, declared = service.policy(call["name"]).effect, declared_credential(service.credential)
+        names = pending.response.id or "", pending.service, call["name"], call["id"] or ""
         return ApprovalRequest(
-            id=_id(kind, pending.principal, pending.conversation, pending.response.id or "", *names),
+            id=_id(kind, pending.principal, pending.conversation, *names, access_identity, effect, declared),
             kind=kind,
             thread_id=pending.conversation.thread_id,
             principal=pending.principal,
@@ -70,9 +74,9 @@ class ApprovalRequests:
             tool=call["name"],
             call_id=call["id"] or "",
             digest=arguments_digest(call["args"]),
-            effect=service.policy(call["name"]).effect,
-            access_identity=requirement.access_identity if requirement else None,
-            **declared_credential(service.credential),
+            effect=effect,
+            access_identity=access_identity,
+            **declared,
             **self._times(),
         )
 
@@ -100,7 +104,7 @@ class ApprovalRequests:
         return {"created_at": now, "expires_at": now + self._seconds}
 
 
-def _id(kind: ApprovalKind, principal: Principal, conversation: Conversation, *about: str) -> str:
+def _id(kind: ApprovalKind, principal: Principal, conversation: Conversation, *about: object) -> str:
     known_by = [
         kind,
         conversation.thread_id,
@@ -109,4 +113,4 @@ def _id(kind: ApprovalKind, principal: Principal, conversation: Conversation, *a
         principal.subject,
         *about,
     ]
-    return hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(known_by, sort_keys=True).encode()).hexdigest()[:32]

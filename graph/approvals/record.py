@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
@@ -24,6 +24,10 @@ class ApprovalKind(StrEnum):
     """To sign in again."""
 
 
+_OF_A_QUESTION: Final = ("principal", "thread_id", "kind", "call_id")
+"""A thread has one run at a time."""
+
+
 class ApprovalStatus(StrEnum):
     """Its life: `open → approved → used`; every other status is final."""
 
@@ -41,9 +45,10 @@ class ApprovalStatus(StrEnum):
 class ApprovalRequest:
     """One question to one person. Times are unix seconds.
 
-    `id` follows from the run, the response of the model, the call, the tool and the principal: the same
-    question has the same id in every process. `digest` is that of the call's arguments when it was asked.
-    `audience`, `scope` and `credential` are those that the service declares (`graph.events`).
+    `id` follows from the run, the response of the model, the call, the tool, the principal and the rights
+    that the call uses: the same question has the same id in every process. `digest` is that of the call's
+    arguments when it was asked. `audience`, `scope` and `credential` are those that the service declares
+    (`graph.events`).
     """
 
     id: str
@@ -111,6 +116,14 @@ class ApprovalState:
         if self.status_at(at) in (ApprovalStatus.OPEN, ApprovalStatus.APPROVED):
             return replace(self, status=ApprovalStatus.WITHDRAWN)
         return self
+
+    def replaced_by(self, request: ApprovalRequest) -> "ApprovalState":
+        """The state after `request` was asked. The same question about a call whose rights have changed since
+        has another id: the earlier one is withdrawn.
+        """
+        earlier = self.request
+        same = all(getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION)
+        return self.withdrawn(request.created_at) if same and earlier.id != request.id else self
 
     def _require(self, expected: ApprovalStatus, at: float) -> None:
         found = self.status_at(at)

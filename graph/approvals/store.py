@@ -19,6 +19,7 @@ class ApprovalStore(Protocol):
     async def open(self, request: ApprovalRequest) -> ApprovalState:
         """Adds `request`, unless one of its id and principal exists: then that one is returned, unchanged.
 
+        If it is added, it replaces those that the principal was asked before (`ApprovalState.replaced_by`).
         Raises `ApprovalError` if the id is that of another principal's approval.
         """
         ...
@@ -44,6 +45,8 @@ class ApprovalStore(Protocol):
         """
         ...
 
-    async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
-        """`ApprovalState.withdrawn` for all approvals of the thread."""
+    async def withdraw(
+        self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
+    ) -> None:
+        """`ApprovalState.withdrawn` for all approvals of the thread, or for those of one call."""
         ...

@@ -63,6 +63,9 @@ class ApprovalsNode:
         verdicts = [(each, await self._gate.verdict(each)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
         if refused:
+            for each, why in refused:
+                if why.approval is None:
+                    await self._gate.refused(each)
             messages = [await self._refuse(each, why, state, caller, runtime) for each, why in refused]
             return {"messages": messages, **_AGAIN}
         for each, verdict in verdicts:

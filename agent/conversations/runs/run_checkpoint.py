@@ -29,20 +29,22 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         self._saver = saver
         self._saved = resumed
         self._put: tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions] | None = None
-        self._writes: list[tuple[Sequence[tuple[str, Any]], str, str]] = []
+        self._writes: list[tuple[RunnableConfig, Sequence[tuple[str, Any]], str, str]] = []
 
     def resume(self) -> None:
         """Continues with the checkpoint with which the run paused."""
         self._saved = True
 
     async def save(self) -> None:
-        """Saves the checkpoint with which the run ended, and its writes."""
-        if self._put is None:
-            return
+        """Saves the checkpoint with which the run ended, and its writes.
+
+        A run that pauses again before it has ended a step has no checkpoint of its own: its question replaces
+        that of the checkpoint with which it continued.
+        """
         self._saved = True
-        config = await self._saver.aput(*self._put)
-        for writes, task_id, path in self._writes:
-            await self._saver.aput_writes(config, writes, task_id, path)
+        put = None if self._put is None else await self._saver.aput(*self._put)
+        for config, writes, task_id, path in self._writes:
+            await self._saver.aput_writes(put or config, writes, task_id, path)
 
     async def delete(self) -> None:
         """Deletes what was saved of the run, if anything was."""
@@ -67,13 +69,13 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
 
     async def aput_writes(
         self,
-        config: RunnableConfig,  # noqa: ARG002 - the base's signature
+        config: RunnableConfig,
         writes: Sequence[tuple[str, Any]],
         task_id: str,
         task_path: str = "",
     ) -> None:
         """Keeps writes that belong to the checkpoint."""
-        self._writes.append((writes, task_id, task_path))
+        self._writes.append((config, writes, task_id, task_path))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""

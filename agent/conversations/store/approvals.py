@@ -44,11 +44,14 @@ class SqlApprovalStore:
         body = self._encryption.seal(encoded(_members(request)), request_place(owner, request.id))
 
         def work() -> Transaction[ApprovalState]:
-            yield from query(
+            added = yield from query(
                 "INSERT INTO approvals (id, owner, thread_id, status, created_at, body)"
-                " VALUES (?, ?, ?, 'open', ?, ?) ON CONFLICT (id) DO NOTHING",
+                " VALUES (?, ?, ?, 'open', ?, ?) ON CONFLICT (id) DO NOTHING RETURNING id",
                 *(request.id, owner, request.thread_id, request.created_at, body),
             )
+            if added:
+                replaced = lambda state: state.replaced_by(request)  # noqa: E731 - one of two
+                yield from self._undecided(request.principal, request.thread_id, replaced)
             found = yield from self._found(request.principal, request.id)
             if found is None:
                 raise ApprovalError(
@@ -94,20 +97,16 @@ class SqlApprovalStore:
             [[number]] = await self._database.read(lambda: query(sql, since))
             return int(number)
 
-    async def withdraw(self, principal: Principal, thread_id: str, at: float) -> None:
+    async def withdraw(
+        self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
+    ) -> None:
         """See `ApprovalStore`."""
-        owner = owner_of(principal)
 
-        def work() -> Transaction[None]:
-            rows = yield from query(
-                "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
-                f" AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
-                *(owner, thread_id),
-            )
-            for state in (self._state(principal, row) for row in rows):
-                yield from self._stored(principal, state.withdrawn(at))
+        def withdrawn(state: ApprovalState) -> ApprovalState:
+            return state.withdrawn(at) if call_id in (None, state.request.call_id) else state
 
         async with _available():
+            work = lambda: self._undecided(principal, thread_id, withdrawn)  # noqa: E731 - one of two
             await self._database.write(work, durable=True)
 
     async def _changed(
@@ -127,6 +126,19 @@ class SqlApprovalStore:
 
         async with _available():
             return await self._database.write(work, durable=True)
+
+    def _undecided(
+        self, principal: Principal, thread_id: str, change: Callable[[ApprovalState], ApprovalState]
+    ) -> Transaction[None]:
+        """Changes the approvals of the thread that are open, or approved and not used."""
+        rows = yield from query(
+            "UPDATE approvals SET status = status WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
+            f" AND status IN ('open', 'approved') RETURNING {_COLUMNS}",
+            *(owner_of(principal), thread_id),
+        )
+        for state in (self._state(principal, row) for row in rows):
+            if (changed := change(state)) != state:
+                yield from self._stored(principal, changed)
 
     def _found(self, principal: Principal, approval_id: str) -> Transaction[ApprovalState | None]:
         sql = f"SELECT {_COLUMNS} FROM approvals WHERE id = ? AND owner = ?"  # noqa: S608 - constants

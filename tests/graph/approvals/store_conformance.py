@@ -9,6 +9,7 @@ import pytest
 from graph.approvals.record import ApprovalState, ApprovalStatus
 from graph.approvals.store import ApprovalStore
 from graph.error_codes import GraphCode
+from identity.access_identity import AccessIdentity
 from identity.errors import ApprovalError
 from tests.graph.approvals.conftest import ALICE, BOB, DIGEST, NOW, SECONDS, RequestOf
 
@@ -21,6 +22,30 @@ class ApprovalStoreConformance:
         await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
         again = await store.open(request_of(digest="other", created_at=NOW + 1))
         assert again == ApprovalState(request_of(), ApprovalStatus.APPROVED, DIGEST, NOW)
+
+    async def test_new_question_withdraws_the_earlier_one_about_its_call(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of(id="asked"))
+        await store.open(request_of(id="of another call", call_id="call_2"))
+        await store.open(request_of(id="of another thread", thread_id="t2"))
+        for _ in range(2):
+            await store.open(request_of(id="asked anew", access_identity=AccessIdentity.MACHINE))
+            await store.open(request_of(id="asked"))
+        assert {state.request.id for state in await store.pending(ALICE)} == {
+            "of another call", "of another thread", "asked anew",
+        }  # fmt: skip
+        with pytest.raises(ApprovalError):
+            await store.decide("asked", ALICE, approved=True, digest=DIGEST, at=NOW)
+
+    async def test_approved_call_that_is_asked_about_anew_is_not_made(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        await store.open(request_of())
+        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
+        await store.open(request_of(id="2"))
+        with pytest.raises(ApprovalError):
+            await store.use("1", ALICE, DIGEST, NOW)
 
     async def test_request_without_identity_and_credential_is_the_same_after_storing(
         self, store: ApprovalStore, request_of: RequestOf
@@ -95,21 +120,29 @@ class ApprovalStoreConformance:
         self, store: ApprovalStore, request_of: RequestOf
     ) -> None:
         for n in range(4):
-            await store.open(request_of(id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
+            await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
         await store.decide("0", ALICE, approved=False, digest=None, at=NOW)
         assert [state.request.id for state in await store.pending(ALICE)] == ["1", "2", "3"]
         assert [state.request.id for state in await store.pending(ALICE, "t0")] == ["2"]
+
+    async def test_withdrawal_for_one_call_leaves_the_others(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        for n in range(3):
+            await store.open(request_of(id=str(n), call_id=f"call_{n}"))
+        await store.withdraw(ALICE, "t1", NOW, call_id="call_1")
+        assert [state.request.id for state in await store.pending(ALICE)] == ["0", "2"]
 
     async def test_withdrawal_ends_the_approvals_of_one_thread(
         self, store: ApprovalStore, request_of: RequestOf
     ) -> None:
         for n in range(4):
-            await store.open(request_of(id=str(n), thread_id=f"t{n // 3}"))
+            await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n // 3}"))
         await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
         await store.decide("2", ALICE, approved=False, digest=None, at=NOW)
         await store.withdraw(ALICE, "t0", NOW)
         withdrawn = replace(
-            ApprovalState(request_of(id="0", thread_id="t0")), status=ApprovalStatus.WITHDRAWN
+            ApprovalState(request_of(id="0", call_id="0", thread_id="t0")), status=ApprovalStatus.WITHDRAWN
         )
         assert await store.get("0", ALICE) == withdrawn
         with pytest.raises(ApprovalError):

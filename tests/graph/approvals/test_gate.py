@@ -12,12 +12,19 @@ from graph.approvals.record import ApprovalKind
 from graph.context import Conversation
 from graph.credentials.service_credentials import requirements
 from identity.access_identity import AccessIdentity
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CredentialRequirement,
+    OAuthTokenRequirement,
+)
 from identity.principal import Principal
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
 from tests.graph.interrupts.bank import SCOPE
-from tools.approval_policy import ApprovalMode, ToolPolicy
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.error_codes import ToolCode
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -26,13 +33,21 @@ PENDING = PendingCall(CALL, "bank", AIMessage("", id="r1"), ALICE, Conversation(
 ASK = ToolPolicy(mode=ApprovalMode.ASK)
 
 
+def gate_of(
+    requirement: CredentialRequirement | None = SCOPE,
+    access_identity: AccessIdentity = AccessIdentity.HUMAN,
+    policy: ToolPolicy = ASK,
+) -> ApprovalGate:
+    services = [EchoService(name, requirement, pay="", refund="", look="") for name in ("bank", "other")]
+    for service in services:
+        service.policies = {"pay": policy, "refund": policy}
+    required = requirements(services, access_identity, LLM)
+    return ApprovalGate(services, required, MemoryApprovalStore(), 600.0, lambda: NOW)
+
+
 @pytest.fixture
 def gate() -> ApprovalGate:
-    services = [EchoService("bank", SCOPE, pay="", refund="", look=""), EchoService("other", SCOPE, pay="")]
-    for service in services:
-        service.policies = {"pay": ASK, "refund": ASK}
-    required = requirements(services, AccessIdentity.HUMAN, LLM)
-    return ApprovalGate(services, required, MemoryApprovalStore(), 600.0, lambda: NOW)
+    return gate_of()
 
 
 async def id_of(gate: ApprovalGate, pending: PendingCall) -> str:
@@ -61,6 +76,22 @@ async def test_same_call_has_the_same_id(gate: ApprovalGate) -> None:
 )
 async def test_any_other_call_has_another_id(gate: ApprovalGate, other: PendingCall) -> None:
     assert await id_of(gate, PENDING) != await id_of(gate, other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        gate_of(access_identity=AccessIdentity.MACHINE),
+        gate_of(AccessTokenRequirement("https://other.example|pay")),
+        gate_of(AccessTokenRequirement("https://bank.example|refund")),
+        gate_of(OAuthTokenRequirement("https://bank.example", ("pay",))),
+        gate_of(ApiKeyRequirement("bank-key", ToolCode.SERVICE_FAILED)),
+        gate_of(None),
+        gate_of(policy=ToolPolicy(Effect.EXTERNAL, ApprovalMode.ASK)),
+    ],
+)
+async def test_same_call_under_other_rights_has_another_id(gate: ApprovalGate, other: ApprovalGate) -> None:
+    assert await id_of(gate, PENDING) != await id_of(other, PENDING)
 
 
 async def test_call_that_only_reads_needs_no_approval_and_no_conversation(gate: ApprovalGate) -> None:

@@ -91,7 +91,8 @@ class Bank:
     async def run(
         self, given: Any, token: str = "alice-at", answers: dict[str, object] | None = None, **config: Any
     ) -> list[AnyMessage]:
-        context = AgentContext(Secret(token), thread_id="t1", answers=answers or {})
+        thread_id = "t1" if self.thread == "run1" else f"thread of {self.thread}"
+        context = AgentContext(Secret(token), thread_id=thread_id, answers=answers or {})
         configured = {"configurable": self.config["configurable"] | config}
         result = await self.graph.ainvoke(given, configured, context=context)
         return result["messages"]

@@ -62,7 +62,7 @@ async def test_pending_ones_are_in_the_order_in_which_they_were_requested(
     request_of: RequestOf,  # noqa: F811
 ) -> None:
     for n in (3, 2, 1, 0):
-        await store.open(request_of(id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
+        await store.open(request_of(id=str(n), call_id=str(n), thread_id=f"t{n % 2}", created_at=NOW + n))
     assert [state.request.id for state in await store.pending(ALICE)] == ["0", "1", "2", "3"]
 
 
@@ -148,7 +148,9 @@ async def test_open_approvals_of_all_are_counted_without_decided_and_old_ones(
     request_of: RequestOf,  # noqa: F811
 ) -> None:
     for number, principal in enumerate((ALICE, BOB, ALICE)):
-        await store.open(request_of(id=str(number), principal=principal, created_at=NOW + number))
+        await store.open(
+            request_of(id=str(number), call_id=str(number), principal=principal, created_at=NOW + number)
+        )
     assert await store.count_open(NOW - 1) == 3
     await store.decide("2", ALICE, approved=False, digest=None, at=NOW + 2)
     assert await store.count_open(NOW - 1) == 2
