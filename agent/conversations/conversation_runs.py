@@ -12,6 +12,7 @@ from agent.conversations.live.live_runs import LiveRuns
 from agent.conversations.live.readers import Readers
 from agent.conversations.relay.relay import Relay
 from agent.conversations.relay.relayed_run import RelayedRun
+from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.ended_run import EndedRuns
 from agent.conversations.runs.heartbeat import Heartbeat
 from agent.conversations.runs.paused_run import PausedRun, check_open
@@ -62,7 +63,8 @@ class Conversations:
         self._relay = relay
         self.live: Final = live or LiveRuns()
         self.readers: Final = Readers()
-        self.heartbeat: Final = Heartbeat(parts, self.live)
+        self.drafts: Final = Drafts(parts.threads)
+        self.heartbeat: Final = Heartbeat(parts, self.live, self.drafts)
 
     @property
     def threads(self) -> ThreadStore:
@@ -232,8 +234,9 @@ class Conversations:
         return deleted
 
     async def aclose(self) -> None:
-        """Stops the heartbeat. The runs have been ended before, by `Runs`."""
+        """Stops the heartbeat and the drafts. The runs have been ended before, by `Runs`."""
         await self.heartbeat.aclose()
+        await self.drafts.aclose()
         if self._relay is not None:
             await self._relay.aclose()
 
@@ -251,7 +254,7 @@ class Conversations:
     async def _started(self, run: RunOf, begin: Callable[[], Awaitable[Begun]]) -> LiveRun:
         self._runs.check(run.caller.principal)
         live = LiveRun(
-            ThreadRun(self._parts, run, begin, self._runs.take_place),
+            ThreadRun(self._parts, run, begin, self._runs.take_place, self.drafts),
             id=run.run_id,
             thread_id=run.thread_id,
             owner=run.owner,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from sandbox.faults.faults import Fault
@@ -56,6 +57,7 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
                 async for line in response.aiter_lines():
                     if "tool_started" in line:
                         break
+            shown = await shown_for_a_while(sandbox, postgres, a, fresh)
             async with b.stream("GET", "/threads/t/events", headers=alice) as following:
                 events = Events(following)
                 assert (await events.until("TOOL_CALL_START"))["toolCallName"]
@@ -64,6 +66,9 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
             thread = (await b.get("/threads/t", headers=fresh)).json()
             assert thread["status"] == "interrupted"
             assert "may already have taken effect" in thread["messages"][-1]["content"]
+            [*_, cut] = (await b.get("/threads/tale", headers=fresh)).json()["messages"]
+            assert cut["role"] == "assistant"
+            assert cut["content"].startswith(shown)
             sandbox.cloud.faults.clear()
             assert (await b.post("/threads/t/continue", headers=fresh)).status_code == 202
             async with b.stream("GET", "/threads/t/events", headers=fresh) as following:
@@ -72,6 +77,24 @@ async def test_run_of_a_killed_replica_is_interrupted_and_continued_at_another_o
         assert await living.ends() == 0
     records = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     assert next(each["outcome"] for each in records if each["event"] == "tool_call") == "started"
+
+
+async def shown_for_a_while(
+    sandbox: Sandbox, postgres: PostgresProcess, http: httpx.AsyncClient, headers: dict[str, str]
+) -> str:
+    """The first words of a slow response, once they are written. The client leaves, the run goes on."""
+    sandbox.cloud.settings.model_token_delay = 0.3
+    asked = chat(GREETING, thread_id="tale", on_disconnect="continue")
+    async with http.stream("POST", CHAT, json=asked, headers=headers) as response:
+        async for line in response.aiter_lines():
+            chunk = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
+            if words := "".join(each["delta"].get("content") or "" for each in chunk.get("choices", ())):
+                break
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        written = "SELECT count(*) FROM idaas_agent.drafts"
+        while (await asyncio.to_thread(connection.execute, written)).fetchone() == (0,):
+            pass
+    return words
 
 
 async def status_of(agent: RunningAgent) -> tuple[int, str, set[str]]:

@@ -35,6 +35,7 @@ class Counted:
         conversations = self._agent.composed.conversations
         assert conversations is not None
         await conversations.heartbeat.aclose()
+        await conversations.drafts.aclose()  # on a busy machine a response may take a second
 
     async def first_turn(self, thread: str, *, stream: bool) -> list[Exchange]:
         """The exchanges with PostgreSQL of a conversation's first turn."""

@@ -102,7 +102,22 @@ _SENT: Final = (
 )
 """A digest of the id under which a client sent a message: it is not stored again."""
 
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS, _SENT)
+_DRAFTS: Final = (
+    """
+    CREATE TABLE drafts (
+        thread_key {number} NOT NULL,
+        run_id TEXT NOT NULL,
+        number {number} NOT NULL,
+        body {bytes} NOT NULL,
+        PRIMARY KEY (thread_key, run_id, number)
+    )
+    """,
+)
+"""What runs that are going on have shown, and what is in no message yet."""
+
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    *(_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS, _SENT, _DRAFTS),
+)
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""

@@ -11,6 +11,11 @@ def message_place(owner: str, thread_id: str, run_id: str) -> str:
     return f"message\n{owner}\n{thread_id}\n{run_id}"
 
 
+def draft_place(owner: str, thread_id: str, run_id: str, number: int) -> str:
+    """Of one draft of what a run has shown."""
+    return f"draft\n{owner}\n{thread_id}\n{run_id}\n{number}"
+
+
 def request_place(owner: str, approval_id: str) -> str:
     """Of the request of an approval."""
     return f"approval\n{owner}\n{approval_id}\nrequest"

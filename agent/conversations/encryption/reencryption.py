@@ -9,7 +9,13 @@ from typing import Final
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
-from agent.conversations.encryption.places import approved_place, message_place, request_place, title_place
+from agent.conversations.encryption.places import (
+    approved_place,
+    draft_place,
+    message_place,
+    request_place,
+    title_place,
+)
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
 _AT_ONCE: Final = 200
@@ -47,6 +53,11 @@ _COLUMNS: Final = (
         lambda row: message_place(row[2], row[3], row[4]),
         " JOIN threads ON threads.key = thread_key",
         "messages.run_id",
+    ),
+    _Column(
+        *("drafts", "body", ("thread_key", "drafts.run_id", "number"), (-1, "", -1)),
+        lambda row: draft_place(row[3], row[4], row[1], row[2]),
+        " JOIN threads ON threads.key = thread_key",
     ),
     _Column("approvals", "body", ("id",), ("",), lambda row: request_place(row[1], row[2])),
     _Column("approvals", "approved", ("id",), ("",), lambda row: approved_place(row[1], row[2])),

@@ -5,7 +5,7 @@ from typing import Final
 from langchain_core.messages import AnyMessage
 
 from agent.conversations.runs.run_parts import RunParts
-from agent.conversations.runs.run_transcript import MAY_HAVE_EFFECT, results_of_ended
+from agent.conversations.runs.run_transcript import rest_of_stopped, results_of_ended
 from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.thread import Thread
 from agent.errors.error_codes import AgentCode
@@ -25,19 +25,18 @@ class EndedRuns:
     async def end(self, owner: str, principal: Principal, thread: Thread, text: str) -> bool:
         """Ends the run of a thread that waits, or runs in another process. False if it has ended meanwhile.
 
-        Calls that wait get the result `text`.
+        Calls that wait get the result `text`; of a run in another process, what its drafts have is kept.
         """
         if thread.run_id is None:
             return False
         await self._parts.approvals.withdraw(principal, thread.id, self._parts.clock())
-        results = await self._results(
-            owner, thread.id, text if thread.status == "paused" else MAY_HAVE_EFFECT
-        )
+        newest, shown = await self._parts.threads.drafted(owner, thread.id, thread.run_id, limit=_TURN)
+        rest: list[AnyMessage]
+        if thread.status == "paused":
+            rest = results_of_ended(pending_tool_calls(newest), text)
+        else:
+            rest = rest_of_stopped(newest, shown)
         end = RunEnd("canceled", AgentCode.RUN_CANCELLED.value)
-        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", results, end)
+        ended = await self._parts.threads.end_run(owner, thread.id, thread.run_id, "idle", rest, end)
         await self._parts.saver.adelete_thread(thread.run_id)
         return ended
-
-    async def _results(self, owner: str, thread_id: str, text: str) -> list[AnyMessage]:
-        newest = await self._parts.threads.messages(owner, thread_id, limit=_TURN)
-        return results_of_ended(pending_tool_calls([each.message for each in newest]), text)

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from agent.conversations.live.live_runs import LiveRuns
+from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.run_parts import RunParts
-from agent.conversations.runs.run_transcript import results_of_stopped
+from agent.conversations.runs.run_transcript import rest_of_stopped
 from identity.errors import AgentError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -31,11 +32,13 @@ class Heartbeat:
         self,
         parts: RunParts,
         live: LiveRuns,
+        drafts: Drafts,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._parts = parts
         self._live = live
+        self._drafts = drafts
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._last = float("-inf")
@@ -59,16 +62,17 @@ class Heartbeat:
         transcripts of runs whose process stopped, and of its own whose end could not be stored.
         """
         threads, now, process_id = self._parts.threads, self._parts.clock(), self._parts.process_id
-        executed = self._live.ids()
-        stopped = await threads.processes.heartbeat(
-            process_id, executed, self._live.unstored(), complete=results_of_stopped
-        )
+        executed, unstored = self._live.ids(), self._live.unstored()
+        if unstored:
+            await self._drafts.write(0)
+        stopped = await threads.processes.heartbeat(process_id, executed, unstored, complete=rest_of_stopped)
+        self._drafts.keep(self._live.ids() | (self._live.unstored() - unstored))
         if executed and (ended := executed - await threads.processes.runs_of(process_id)):
             self._live.cancel(ended)
         if self._last == float("-inf"):
-            stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=results_of_stopped)
+            stopped += await threads.processes.interrupted(now - OLD_SECONDS, complete=rest_of_stopped)
         for silent, seen_at in self._silent(now, await threads.processes.executing(process_id)):
-            stopped += await threads.processes.interrupted_of(silent, seen_at, complete=results_of_stopped)
+            stopped += await threads.processes.interrupted_of(silent, seen_at, complete=rest_of_stopped)
         for run in stopped:
             await self._parts.saver.adelete_thread(run.run_id)
 

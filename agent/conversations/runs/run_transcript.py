@@ -59,20 +59,23 @@ class RunTranscript:
         elif event["type"] == "tool_finished":
             self._results[event["call_id"]] = event["result"]
 
-    def remainder(self) -> list[AnyMessage]:
+    def remainder(self, unknown: str = NOT_RUN) -> list[AnyMessage]:
         """What completes the transcript of a run that ended early: a result for each call that has none, or
-        the part of a response that was shown.
+        the part of a response that was shown. `unknown` is the result of a call of which nothing is known.
         """
-        if text := "".join(self._text).strip():
+        text = "".join(self._text).strip()
+        if text and all(message.id != self._message_id for message in self._messages):
             return [
                 AIMessage(
                     text, id=self._message_id or _new_id(), response_metadata={"finish_reason": UNFINISHED}
                 )
             ]
-        return results_of_ended(pending_tool_calls(self._messages), self._text_of)
-
-    def _text_of(self, call_id: str) -> str:
-        return self._results.get(call_id) or (MAY_HAVE_EFFECT if call_id in self.begun_calls else NOT_RUN)
+        return results_of_ended(
+            pending_tool_calls(self._messages),
+            lambda call_id: (
+                self._results.get(call_id) or (MAY_HAVE_EFFECT if call_id in self.begun_calls else unknown)
+            ),
+        )
 
 
 def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]) -> list[AnyMessage]:
@@ -88,9 +91,12 @@ def results_of_ended(calls: Iterable[ToolCall], text: str | Callable[[str], str]
     return results
 
 
-def results_of_stopped(newest: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """A result for each call that has none, of a run whose process stopped."""
-    return results_of_ended(pending_tool_calls(newest), MAY_HAVE_EFFECT)
+def rest_of_stopped(newest: Sequence[AnyMessage], shown: Iterable[RunEvent]) -> list[AnyMessage]:
+    """What completes the transcript of a run whose process stopped, of which `shown` is in its drafts."""
+    transcript = RunTranscript(newest)
+    for event in shown:
+        transcript.note(event)
+    return transcript.remainder(MAY_HAVE_EFFECT)
 
 
 def without_unfinished(messages: Sequence[AnyMessage]) -> list[AnyMessage]:

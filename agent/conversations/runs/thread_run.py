@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.types import Interrupt
 
 from agent.conversations.live.live_run import Cancelled, LiveRun, Outcome
+from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import RunTranscript
@@ -41,6 +42,7 @@ class ThreadRun:
         run: RunOf,
         begin: Callable[[], Awaitable[Begun]],
         take_place: Callable[[Principal], Awaitable[None]],
+        drafts: Drafts,
     ) -> None:
         """`take_place` and `begin`, which begins the run in the store of threads, are called in this order by
         the run's task; if one raises, the run has not begun.
@@ -49,6 +51,7 @@ class ThreadRun:
         self._run = run
         self._begin = begin
         self._take_place = take_place
+        self._drafts = drafts
         self._begun: Begun | None = None
         self._checkpoint = RunCheckpoint(run.run_id, parts.saver)
         self._transcript = RunTranscript()
@@ -61,6 +64,7 @@ class ThreadRun:
         """See `Work`. Raises what `begin`, the graph and the store raise."""
         await self._take_place(self._run.caller.principal)
         begun = await self._beginning()
+        self._draft = self._drafts.begin(self._run)
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
         of_model = ModelMessages()
         interrupts: Sequence[Interrupt] = ()
@@ -91,6 +95,7 @@ class ThreadRun:
             messages += self._transcript.remainder()
         status, end = _end(outcome)
         ended = await threads.end_run(run.owner, run.thread_id, run.run_id, status, messages, end)
+        self._drafts.end(run.run_id)
         if cut_off and ended:  # else the approvals are those of the run that has taken the thread over
             await approvals.withdraw(run.caller.principal, run.thread_id, self._parts.clock())
         if not isinstance(outcome, Paused):
@@ -122,6 +127,7 @@ class ThreadRun:
         run, self._unstored = self._run, messages
         await self._parts.threads.append(run.owner, run.thread_id, run.run_id, messages)
         self._unstored = ()
+        self._draft.stored(messages)
 
     async def _missing(self) -> Sequence[AnyMessage]:
         """Messages that the run has produced, and which are not stored."""
@@ -140,6 +146,7 @@ class ThreadRun:
 
         def write(event: AgentEvent) -> None:
             self._transcript.note(event)
+            self._draft.note(event)
             live.emit(event)
 
         graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again

@@ -14,7 +14,8 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.database.database import Database, Row, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import title_place
-from agent.conversations.store import run_record, run_state
+from agent.conversations.store import drafts, run_record, run_state
+from agent.conversations.store.drafts import Draft
 from agent.conversations.store.listing import COLUMNS, page
 from agent.conversations.store.message_json import message_to_json
 from agent.conversations.store.process_runs import ProcessRuns
@@ -31,6 +32,7 @@ from agent.conversations.store.thread import (
 from agent.conversations.store.title import first_question
 from agent.conversations.store.transcript import ThreadKey, Transcript, sent_digest, thread_key
 from agent.errors.error_codes import AgentCode
+from graph.events import AgentEvent
 from identity.errors import ThreadBusyError
 
 _EXPORTED: Final = 500
@@ -40,6 +42,7 @@ _EXPORTED: Final = 500
 Threads: TypeAlias = list[Thread]
 Messages: TypeAlias = list[AnyMessage]
 StoredMessages: TypeAlias = list[StoredMessage]
+Events: TypeAlias = list[AgentEvent]
 
 
 class ThreadStore:
@@ -187,6 +190,8 @@ class ThreadStore:
         digests = [sent_digest(message) for message in messages]
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
         added = [run_record.begun(change), *self._transcript.insertions(change, messages, digests)]
+        if not messages:  # a run that goes on numbers its drafts anew
+            added.append(drafts.removal(change))
         claim = run_state.claim(change, process_id, title, sent, unchanged)
         before = self._transcript.latest(change)
 
@@ -213,6 +218,30 @@ class ThreadStore:
         if messages:
             await self._database.batches(work)
 
+    async def write_drafts(self, written: Sequence[Draft]) -> None:
+        """Writes what runs have shown, unless they are not the runs of their threads any more. One
+        transaction.
+        """
+        insertions = [drafts.insertion(each, self._encryption) for each in written]
+
+        def work() -> Transaction[None]:
+            yield insertions
+
+        await self._database.batches(work)
+
+    async def drafted(
+        self, owner: str, thread_id: str, run_id: str, *, limit: int
+    ) -> tuple[Messages, Events]:
+        """The newest `limit` messages of the thread, and what the drafts of a run have."""
+
+        def work() -> Transaction[tuple[Messages, Events]]:
+            thread = yield from thread_key(owner, thread_id)
+            newest = yield from self._transcript.page(thread, None, limit)
+            shown = yield from self._transcript.drafted(thread, run_id)
+            return [each.message for each in newest], shown
+
+        return await self._database.read(work)
+
     async def end_run(
         self,
         owner: str,
@@ -232,7 +261,7 @@ class ThreadStore:
         record = run_record.ended(change, end or RunEnd.of(status))
 
         def work() -> Transaction[bool]:
-            found, *_ = yield [run_state.end(change, status), *record, *insertions]
+            found, *_ = yield [run_state.end(change, status), *record, *insertions, drafts.removal(change)]
             return bool(found)
 
         return await self._database.batches(work)

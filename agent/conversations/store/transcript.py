@@ -11,11 +11,13 @@ from langchain_core.messages import AnyMessage
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import message_place
+from agent.conversations.store import drafts
 from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.store.run_state import Change, room_after
 from agent.conversations.store.thread import StoppedRun, StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
 from agent.errors.error_codes import AgentCode
+from graph.events import AgentEvent
 from identity.errors import ConfigurationError
 
 _COLUMNS: Final = "seq, created_at, run_id, tokens, body"
@@ -24,11 +26,14 @@ _PAGE: Final = 200
 _TURN: Final = 100
 """Messages at the end of a transcript among which the calls without a result are."""
 
-Complete: TypeAlias = Callable[[Sequence[AnyMessage]], Sequence[AnyMessage]]
-"""Of the newest messages of a run whose process stopped, those that complete them."""
+Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Sequence[AnyMessage]]
+"""Of the newest messages and the drafts of a run whose process stopped, the messages that complete them."""
 
 
-def no_messages(newest: Sequence[AnyMessage]) -> Sequence[AnyMessage]:  # noqa: ARG001 - a `Complete`
+def no_messages(
+    newest: Sequence[AnyMessage],  # noqa: ARG001 - a `Complete`
+    shown: Sequence[AgentEvent],  # noqa: ARG001 - likewise
+) -> Sequence[AnyMessage]:
     """Completes nothing."""
     return ()
 
@@ -87,7 +92,9 @@ class Transcript:
     def completed(
         self, interruption: Transaction[list[StoppedRun]], now: float, complete: Complete
     ) -> Transaction[list[StoppedRun]]:
-        """`interruption`, and what `complete` makes of the newest messages of each run that it returns."""
+        """`interruption`, and what `complete` makes of the newest messages and the drafts of each run that it
+        returns.
+        """
         runs = yield from interruption
         for run in runs:
             [(key,)] = yield from query(
@@ -95,12 +102,18 @@ class Transcript:
             )
             try:
                 newest = yield from self.page(ThreadKey(key, run.owner, run.thread_id), None, _TURN)
+                shown = yield from self.drafted(ThreadKey(key, run.owner, run.thread_id), run.run_id)
             except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
                 continue
-            if messages := complete([each.message for each in newest]):
+            if messages := complete([each.message for each in newest], shown):
                 change = Change(run.owner, run.thread_id, run.run_id, now, len(messages))
                 yield [room_after(change), *self.insertions(change, messages)]
+            yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
         return runs
+
+    def drafted(self, thread: ThreadKey, run_id: str) -> Transaction[list[AgentEvent]]:
+        """What the drafts of a run have."""
+        return drafts.drafted(thread.key, thread.owner, thread.thread_id, run_id, self._encryption)
 
     def latest(self, change: Change) -> Statement:
         """The rows of the newest messages before those of `change`, for `window`."""

@@ -11,6 +11,7 @@ from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.key_register import KeyRegister
 from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
@@ -20,7 +21,7 @@ from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, reques
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
-TABLES = ("threads", "messages", "approvals")
+TABLES = ("threads", "messages", "drafts", "approvals")
 
 
 def encryption(*keys: str) -> Encryption:
@@ -37,6 +38,8 @@ async def filled(storage: ConversationStorage, request: Any) -> None:
     for number in range(3):
         await threads.begin_run(OWNER, f"t{number}", "r", "p", messages=[HumanMessage("My plan")])
         await threads.end_run(OWNER, f"t{number}", "r", "idle", [AIMessage("The plan is fine")])
+    await threads.begin_run(OWNER, "t3", "r", "p", messages=[HumanMessage("My plan")])
+    await threads.write_drafts([Draft(OWNER, "t3", "r", 1, [{"type": "content", "text": "The plan is"}])])
     await storage.approvals.open(request)
     await storage.approvals.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW)
 
@@ -93,13 +96,15 @@ async def test_everything_is_brought_under_the_present_key(
     await filled(storage(new_database, *former), request_of())
     both = encryption(PRESENT, *former)
     database = new_database(both)
-    assert await Reencryption(database, both).run() == 3 + 6 + 2
+    assert await Reencryption(database, both).run() == 4 + 7 + 1 + 2
     assert await Reencryption(database, both).run() == 0
     present = storage(new_database, PRESENT)
     assert (await present.threads.get(OWNER, "t2")).title == "My plan"
     window = await present.threads.window(OWNER, "t1", 1000)
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
     await present.approvals.use("1", ALICE, DIGEST, NOW)
+    _, [shown] = await present.threads.drafted(OWNER, "t3", "r", limit=1)
+    assert shown == {"type": "content", "text": "The plan is"}
     assert "plan" not in await stored(database)
     with pytest.raises(ConfigurationError):
         await storage(new_database, *former).threads.get(OWNER, "t2")

@@ -13,6 +13,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.store.checkpoints import Checkpoints
+from agent.conversations.store.drafts import Draft
 from agent.conversations.store.retention import Retention
 from agent.conversations.store.thread import owner_of
 from identity.errors import ThreadNotFoundError
@@ -59,17 +60,20 @@ async def test_deleted_conversation_is_purged_after_the_time_in_which_it_can_be_
 ) -> None:
     await conversation(storage, "deleted")
     await conversation(storage, "kept")
+    await conversation(storage, "cut-off", "running")
+    await storage.threads.write_drafts([Draft(OWNER, "cut-off", "run-cut-off", 1, [])])
     await storage.threads.delete(OWNER, "deleted")
+    await storage.threads.delete(OWNER, "cut-off")
     clock.now += 599
     assert await storage.retention.purge() == 0
     await storage.threads.restore(OWNER, "deleted")
     await storage.threads.delete(OWNER, "deleted")
     clock.now += 601
-    assert await storage.retention.purge() == 1
+    assert await storage.retention.purge() == 2
     with pytest.raises(ThreadNotFoundError):
         await storage.threads.restore(OWNER, "deleted")
     assert (await count(database, "threads"), await count(database, "messages")) == (1, 2)
-    assert await count(database, "runs") == 1
+    assert (await count(database, "runs"), await count(database, "drafts")) == (1, 0)
 
 
 async def test_conversation_that_was_not_changed_for_too_long_is_purged_unless_it_runs(

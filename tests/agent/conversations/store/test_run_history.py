@@ -259,6 +259,7 @@ async def test_runs_that_failed_last_are_known_after_an_upgrade(new_database: Ne
         await threads.end_run(ALICE, thread, f"run-{thread}", status)
     for undone in (
         "DROP TABLE runs",
+        "DROP TABLE drafts",
         "DROP INDEX messages_sent",
         "ALTER TABLE messages DROP COLUMN sent",
     ):

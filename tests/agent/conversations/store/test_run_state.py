@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from agent.conversations.database.database import Database, query
 from agent.conversations.store.threads import ThreadStore
+from graph.events import AgentEvent
 
 OWNER = "a" * 64
 
@@ -49,8 +50,8 @@ QUESTION = HumanMessage("go", id="question")
 CALL = AIMessage("", id="call", tool_calls=[{"name": "weather", "args": {}, "id": "1"}])
 
 
-def result(newest: Sequence[AnyMessage]) -> list[AnyMessage]:
-    assert [message.id for message in newest] == ["question", "call"]
+def result(newest: Sequence[AnyMessage], shown: Sequence[AgentEvent]) -> list[AnyMessage]:
+    assert ([message.id for message in newest], shown) == (["question", "call"], [])
     return [ToolMessage("no result", tool_call_id="1", id="result")]
 
 
