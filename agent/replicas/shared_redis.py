@@ -23,7 +23,9 @@ _LOG: Final = logging.getLogger("idaas_agent.redis")
 SECONDS: Final = 0.5
 """How long a request waits for Redis at most."""
 _AWAY_SECONDS: Final = 5.0
-"""How long Redis is not used after a failure."""
+"""How long Redis is not used after a failure, unless it responds before."""
+_WATCH_SECONDS: Final = 0.5
+"""After a failure, between two questions whether it responds."""
 _QUIET_SECONDS: Final = 60.0
 """Between two warnings."""
 _PING_SECONDS: Final = 5.0
@@ -38,9 +40,9 @@ class RedisAwayError(Exception):
 class SharedRedis:
     """One pool of connections, which opens none before it is used.
 
-    After a failure, Redis is not used for five seconds, so that no more than one request in five seconds
-    waits for it; after that it is used again. A failure is logged as a warning, once in a minute at most,
-    and its end once. No text contains the address.
+    After a failure, Redis is asked in the background whether it responds, and is not used until it does, so
+    that no request waits for it. A failure is logged as a warning, once in a minute at most, and its end
+    once. No text contains the address.
     """
 
     def __init__(
@@ -60,6 +62,10 @@ class SharedRedis:
         self._client = _client(self._pool)
         self._away_until = self._quiet_until = float("-inf")
         self._failure: str | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._is_logged = False
+        self.seconds = SECONDS
+        """How long a request waits for Redis at most."""
         self.failures = 0
         """How often Redis failed, for metrics."""
         self.pool_use: Final = PoolUse()
@@ -69,13 +75,13 @@ class SharedRedis:
         """The name of a key or a channel."""
         return ":".join((self._name, *parts))
 
-    async def use(self, operation: Callable[["Redis"], Awaitable[T]], seconds: float = SECONDS) -> T:
+    async def use(self, operation: Callable[["Redis"], Awaitable[T]], seconds: float | None = None) -> T:
         """The result of `operation`, within `seconds`. Raises `RedisAwayError`, whatever went wrong."""
         if self._monotonic() < self._away_until:
             raise RedisAwayError(self._failure)
         self.pool_use.in_use += 1
         try:
-            async with _time_limit(seconds):
+            async with _time_limit(self.seconds if seconds is None else seconds):
                 result = await operation(self._client)
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
             raise self._failed(type(error).__name__) from None
@@ -99,13 +105,13 @@ class SharedRedis:
                 raise self._failed(type(error).__name__) from None
 
         try:
-            await done(subscription.subscribe(channel), SECONDS)
+            await done(subscription.subscribe(channel), self.seconds)
             yield None
             while True:
                 receiving = subscription.get_message(timeout=_PING_SECONDS)
-                message = await done(receiving, _PING_SECONDS + SECONDS)
+                message = await done(receiving, _PING_SECONDS + self.seconds)
                 if message is None:  # detects a connection that was lost silently
-                    await done(subscription.ping(), SECONDS)
+                    await done(subscription.ping(), self.seconds)
                 elif message["type"] == "message":
                     yield message["data"]
         finally:
@@ -121,22 +127,44 @@ class SharedRedis:
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         await self._pool.aclose()
 
     def _failed(self, kind: str) -> RedisAwayError:
-        now = self._monotonic()
         self.failures += 1
+        self._note(kind)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._responds(), name="return of Redis")
+        return RedisAwayError(kind)
+
+    def _note(self, kind: str) -> None:
+        now = self._monotonic()
         self._failure = kind
         self._away_until = now + _AWAY_SECONDS
         if now >= self._quiet_until:
-            self._quiet_until = now + _QUIET_SECONDS
+            self._quiet_until, self._is_logged = now + _QUIET_SECONDS, True
             text = "REDIS_URL: Redis failed (%s); until it responds, each process counts for itself"
             _LOG.warning(text, kind)
-        return RedisAwayError(kind)
+
+    async def _responds(self) -> None:
+        """Waits until Redis responds, within the time of a request."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                async with _time_limit(SECONDS):
+                    await cast(Awaitable[Any], self._client.ping())
+            except Exception as error:  # noqa: BLE001 - as above
+                self._note(type(error).__name__)
+            else:
+                self._away_until = float("-inf")
+                return
 
     def _recovered(self) -> None:
-        if self._failure is not None:
-            self._failure, self._quiet_until = None, float("-inf")
+        self._failure = None
+        if self._is_logged:
+            self._is_logged = False
             _LOG.info("REDIS_URL: Redis responds again")
 
 

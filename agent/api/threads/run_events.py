@@ -1,10 +1,12 @@
 """The run of a conversation as AG-UI's events, for a reader who did not start it.
 
 An event with an `id` is the last of one step: a client that reconnects sends this id as `Last-Event-ID`, and
-receives what follows. Messages and calls have the ids under which they are stored: the beginning of one that
-a client has already replaces it.
+receives what follows, also from a replica where that id has not arrived yet. An empty `id` begins a stream
+that cannot be continued: a client that reconnects receives the run from its beginning. Messages and calls
+have the ids under which they are stored: the beginning of one that a client has already replaces it.
 """
 
+import math
 from collections.abc import AsyncIterator
 from itertools import count
 from typing import Final
@@ -27,6 +29,7 @@ from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError, UnavailableError
 
+_NOT_CONTINUED: Final = "id:\n"
 _SNAPSHOT: Final = 50
 """Messages of a snapshot: the newest. The page keeps those before them; AG-UI's clients do not."""
 
@@ -48,36 +51,31 @@ class RunEvents:
         Raises `ThreadNotFoundError`, and `LimitError` if the caller follows too many runs.
         """
         owner = owner_of(caller.principal)
-        thread = await self._conversations.threads.get(owner, thread_id)
-        live = self._latest(owner, thread)
-        run = live if live is not None and live.outcome is None else await self._relayed(owner, thread, live)
+        thread, run = await self._latest(owner, thread_id)
         if run is not None:
             position = _position(run, last_event_id)
-            if run.outcome is not None and 0 < position == run.replay.newest:
+            if position and position == run.end_position:
                 return None
-            reader = run.events(max(position, run.replay.oldest - 1))
+            reader = run.events(run.replay.oldest - 1)
             return self._stream(reader, caller, self._live(run, reader, position, caller))
         if thread.status == "running":
             remote = RemoteReader(self._conversations.threads, owner, thread_id)
             return self._stream(remote, caller, self._remote(remote, caller, thread))
         return None
 
-    def _latest(self, owner: str, thread: Thread) -> LiveRun | None:
-        """The run that this process executes, or has executed a moment ago."""
-        run = self._conversations.live.latest(owner, thread.id)
-        return run if run is not None and _is_state_of(thread, run) else None
-
-    async def _relayed(
-        self, owner: str, thread: Thread, ended: LiveRun | None
-    ) -> LiveRun | RelayedRun | None:
-        """The same of another process, if its events are shared; else `ended`, a run of this process. After
-        that one, the other process may have executed a further run.
-        """
-        run = await self._conversations.relayed(owner, thread)
-        if run is None or not _is_state_of(thread, run) or (ended is not None and run.key == ended.key):
-            return ended
-        self._conversations.follow(run)
-        return run
+    async def _latest(self, owner: str, thread_id: str) -> tuple[Thread, LiveRun | RelayedRun | None]:
+        """The thread, and its latest run as far as its events are known."""
+        live = self._conversations.live
+        before = live.latest(owner, thread_id)
+        had_ended = before is not None and before.outcome is not None
+        thread = await self._conversations.threads.get(owner, thread_id)
+        run = live.latest(owner, thread_id)
+        if run is not None and (run is not before or _is_latest(run, thread, had_ended=had_ended)):
+            return thread, run
+        relayed = await self._conversations.relayed(owner, thread)
+        if relayed is not None:
+            self._conversations.follow(relayed)
+        return thread, relayed
 
     def _stream(
         self, reader: LiveReader | RemoteReader, caller: VerifiedAccessToken, texts: AsyncIterator[str]
@@ -92,28 +90,28 @@ class RunEvents:
         return EventStream(texts, leave)
 
     async def _live(
-        self, live: LiveRun | RelayedRun, reader: LiveReader, position: int, caller: VerifiedAccessToken
+        self, run: LiveRun | RelayedRun, reader: LiveReader, position: int, caller: VerifiedAccessToken
     ) -> AsyncIterator[str]:
-        encoder = self._encoder(live.thread_id, live.id, live.announced)
+        encoder, ended = self._encoder(run.thread_id, run.id, run.announced), False
         if not position:
             yield server_sent(encoder.started())
-        if position + 1 < live.replay.oldest:
-            yield server_sent([await self._snapshot(live.owner, live.thread_id)])
-        for known in range(live.replay.oldest, position + 1):
-            _encoded(encoder, live.replay.at(known))
-        ended = False
+        if position + 1 < run.replay.oldest:
+            yield server_sent([await self._snapshot(run.owner, run.thread_id)])
         try:
             async for number, event in reader:
+                if number <= position:  # the client has it
+                    _encoded(encoder, event)
+                    continue
                 ended = isinstance(event, Finished | Paused)
                 if isinstance(event, Paused) and not event.pending:
-                    event = await self._waiting(caller, live.thread_id, event)
+                    event = await self._waiting(caller, run.thread_id, event)
                 if events := _encoded(encoder, event):
-                    yield server_sent(events[:-1]) + f"id: {live.key}-{number}\n" + server_sent(events[-1:])
+                    yield _identified(events, run, number)
         except AgentError as error:
-            yield server_sent(encoder.failed(error))
+            yield _identified(encoder.failed(error), run, run.end_position if error is run.outcome else None)
             return
-        if not ended and live.outcome is not None:
-            yield server_sent(encoder.cancelled())
+        if not ended and run.outcome is not None:
+            yield _identified(encoder.cancelled(), run, run.end_position)
 
     async def _waiting(self, caller: VerifiedAccessToken, thread_id: str, end: Paused) -> Paused:
         """The end of a run of another process, which does not share what the run waits for. Raises
@@ -129,7 +127,7 @@ class RunEvents:
     ) -> AsyncIterator[str]:
         """Snapshots of the messages, each time there are new ones, and the end."""
         encoder = self._encoder(thread.id, thread.run_id or "", ())
-        yield server_sent(encoder.started())
+        yield _NOT_CONTINUED + server_sent(encoder.started())
         try:
             async for thread in reader:
                 yield server_sent([await self._snapshot(owner_of(caller.principal), thread.id)])
@@ -166,21 +164,30 @@ def _encoded(encoder: RunEncoder, event: RunEvent) -> list[Event]:
     return encoder.event(event)
 
 
-def _position(live: LiveRun | RelayedRun, last_event_id: str | None) -> int:
-    """The position after which a client that has received `last_event_id` continues; 0 for another run's."""
+def _identified(events: list[Event], run: LiveRun | RelayedRun, position: int | None) -> str:
+    """The events of one step, the last with an id."""
+    if position is None:
+        return server_sent(events)
+    return server_sent(events[:-1]) + f"id: {run.key}-{position}\n" + server_sent(events[-1:])
+
+
+def _position(run: LiveRun | RelayedRun, last_event_id: str | None) -> int:
+    """The position after which a client that has received `last_event_id` continues; 0 for another run's.
+
+    A run of another process may not have come so far here.
+    """
     key, _, number = (last_event_id or "").rpartition("-")
-    if key != live.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
+    if key != run.key or not (number.isascii() and number.isdigit()) or len(number) > 9:
         return 0
-    return min(int(number), live.replay.newest)
+    newest = run.replay.newest if isinstance(run, LiveRun) else math.inf
+    known = newest if run.end_position is None else run.end_position
+    return int(number) if int(number) <= known else 0
 
 
-def _is_state_of(thread: Thread, run: LiveRun | RelayedRun) -> bool:
-    """Whether `run` is that of the thread. After an ended one, another process may have gone on with it."""
-    match run.outcome:
-        case None:
-            return thread.run_id == run.id or not isinstance(run, RelayedRun)
-        case Paused():
-            return thread.status == "paused" and thread.run_id == run.id
-        case AgentError():
-            return thread.status in ("failed", "interrupted") and thread.run_id == run.id
-    return thread.status == "idle"
+def _is_latest(run: LiveRun, thread: Thread, *, had_ended: bool) -> bool:
+    """Whether `run`, which had begun before the thread was read, and perhaps ended, is its latest run.
+
+    After it, or after its pause, another process may have gone on with the thread.
+    """
+    went_on = had_ended and isinstance(run.outcome, Paused) and thread.status != "paused"
+    return thread.run_id == run.id and not went_on

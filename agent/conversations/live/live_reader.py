@@ -26,6 +26,11 @@ class FollowedRun(Protocol):
         """How it ended, and `None` until then."""
         ...
 
+    @property
+    def end_position(self) -> int | None:
+        """The position of its end, which follows its last event; `None` while it is not known."""
+        ...
+
     async def changed(self) -> None:
         """Waits until there is an event, or the end."""
         ...

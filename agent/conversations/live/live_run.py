@@ -101,6 +101,13 @@ class LiveRun:
         self.task: Final = loop.create_task(self._run(), name="run of a thread", context=context)
         self.task.add_done_callback(self._task_ended)
 
+    @property
+    def end_position(self) -> int | None:
+        """See `FollowedRun`."""
+        if self.outcome is None:
+            return None
+        return self.replay.newest + (not isinstance(self.outcome, Finished | Paused))
+
     async def begun(self) -> None:
         """Waits until the run has begun. Raises the error that prevented it."""
         await self._decided.wait()

@@ -23,6 +23,8 @@ class RelayedRun:
         self.announced: frozenset[str] = frozenset()
         self.replay: Final = ReplayBuffer()
         self.outcome: Outcome | None = None
+        self.end_position: int | None = None
+        """See `FollowedRun`. `None` also of an end that was not relayed."""
         self.last_entry = "0"
         """The id of the last entry that was read."""
         self._left = left
@@ -38,6 +40,7 @@ class RelayedRun:
         for event in entry.events[known:]:
             self.replay.add(event)
         if entry.end is not None and self.outcome is None:
+            self.end_position = entry.first + len(entry.events)
             self.end(entry.end)
         self.wake()
 

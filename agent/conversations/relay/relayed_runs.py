@@ -15,6 +15,7 @@ from agent.conversations.store.thread import Thread
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
+from agent.runs.run_end import Paused
 from identity.errors import AgentError, LimitError, ThreadNotFoundError, UnavailableError
 
 _LOG: Final = logging.getLogger("idaas_agent.conversations")
@@ -23,8 +24,8 @@ SILENT_ROUNDS: Final = 10
 """After so many rounds without an event of a run, the store of threads is asked whether it goes on. After as
 many further ones it ends, if it has ended there: until then its last events may arrive."""
 _RECENT_SECONDS: Final = 2.0
-_ROUNDS: Final = 5
-"""How many rounds the beginning, or the end, of a run may be later here than in the store of threads."""
+_ROUNDS: Final = 20
+"""How many rounds the beginning of a run may be later here than in the store of threads."""
 _AT_ONCE: Final = 100
 """Entries of one run in one round."""
 _SECONDS: Final = 2.0
@@ -56,16 +57,16 @@ class RelayedRuns:
     async def open(self, owner: str, thread: Thread) -> RelayedRun | None:
         """The latest run of the thread, with its events so far; `None` if Redis does not have it.
 
-        What has happened a moment ago is waited for.
+        It may begin later here than in the store of threads, which is waited for. It may end later, too.
         """
-        running = thread.status == "running"
-        recent = running or self._clock() - thread.updated_at < _RECENT_SECONDS
+        recent = thread.status == "running" or self._clock() - thread.updated_at < _RECENT_SECONDS
         for remaining in range(_ROUNDS if recent else 0, -1, -1):
             try:
                 run = await self._redis.use(lambda redis: self._latest(redis, owner, thread), _SECONDS)
             except RedisAwayError:
                 return None
-            if run is not None and (run.outcome is None) is running:
+            # If the thread does not wait, the run that waited has gone on, and this is its earlier part.
+            if run is not None and (thread.status == "paused" or not isinstance(run.outcome, Paused)):
                 return run
             if remaining:
                 await self._sleep(PAUSE_SECONDS)

@@ -35,7 +35,7 @@ PROCESS_METRICS: Final = (
         name="idaas_agent.redis.failures",
         kind=Kind.COUNTER,
         unit="{failure}",
-        description="Failures of the Redis that processes share; after each it is not used for five seconds",
+        description="Failures of the Redis that processes share; after each it is not used until it responds",
         read=number(lambda measures: measures.redis.failures if measures.redis else 0),
     ),
     Metric(

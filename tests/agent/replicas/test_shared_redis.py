@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from identity.errors import UnreachableError
@@ -54,6 +57,23 @@ async def test_stopped_redis_is_away_and_is_used_again_after_its_return(
     await shared.aclose()
 
 
+async def test_redis_that_was_slow_once_is_used_again_as_soon_as_it_responds(redis: RedisProcess) -> None:
+    shared = shared_redis(redis)  # its clock stands still
+    await shared.use(ping)
+    os.kill(redis.pid, signal.SIGSTOP)
+    with pytest.raises(RedisAwayError):
+        await shared.use(ping, seconds=0.05)
+    os.kill(redis.pid, signal.SIGCONT)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                assert await shared.use(ping, seconds=30)
+                break
+            except RedisAwayError:
+                await asyncio.wait([shared._watch])  # type: ignore[list-item]
+    await shared.aclose()
+
+
 async def test_cancelled_use_is_cancelled_at_every_step(redis: RedisProcess) -> None:
     async def removed(client: Any) -> Any:
         return await client.pipeline(transaction=False).zrem("set", "member").execute()
@@ -96,14 +116,22 @@ async def test_failure_is_logged_once_in_a_minute(
 
 
 async def test_event_loop_that_was_late_does_not_make_redis_away(redis: RedisProcess) -> None:
-    shared = shared_redis(redis)
+    shared, limit = shared_redis(redis), 0.05
+
+    def work(client: Redis) -> None:
+        """Holds the event loop until Redis has responded, and the time is over."""
+        until = time.monotonic() + limit
+        while client.ping() and time.monotonic() < until:
+            pass
 
     async def slow(client: Any) -> Any:
-        asyncio.get_running_loop().call_soon(time.sleep, 0.1)
+        asyncio.get_running_loop().call_soon(work, other)
         return await client.ping()
 
     await shared.use(ping)
-    assert await shared.use(slow, seconds=0.05)
+    with Redis(port=redis.port) as other:
+        other.ping()
+        assert await shared.use(slow, seconds=limit)
     await shared.aclose()
 
 

@@ -28,6 +28,12 @@ class WaitingModel(ScriptedModel):
     waits: bool = False
     _go_on: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
     _waiting: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+    _once: bool = PrivateAttr(default=False)
+
+    def one_more(self) -> None:
+        """Sends one piece, and waits again."""
+        self._once = True
+        self._go_on.set()
 
     @property
     def go_on(self) -> asyncio.Event:
@@ -43,6 +49,9 @@ class WaitingModel(ScriptedModel):
             if self.waits and not first:
                 self._waiting.set()
                 await self._go_on.wait()
+                if self._once:
+                    self._once = False
+                    self._go_on.clear()
             first = False
             yield chunk
 
@@ -97,6 +106,8 @@ async def threads(
         database = {"CONVERSATIONS_URL": f"sqlite:///{tmp_path}/conversations.db"}
         settings = read_settings(sandbox.environment | database | variables)
         agent = Agent(settings, clock=sandbox.clock, model=ChatModelProvider(model))
+        if agent.redis is not None:
+            agent.redis.seconds = 30.0  # on a busy machine, a Redis that is late is not away
         origin = await serve(create_app(settings, agent))
         return Threads(origin, agent, model, sandbox, http)
 

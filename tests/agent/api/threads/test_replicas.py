@@ -17,6 +17,7 @@ from tests.agent.api.threads.test_run_routes import (
     TALE,
     Events,
     followed,
+    live_runs,
     run_that_waits,
     text_of,
 )
@@ -57,6 +58,60 @@ async def test_stream_is_continued_at_another_replica_where_it_was_cut(
     at_a, at_b = await whole(a), await whole(b)
     assert at_a == at_b
     assert at_b[0][-len(ids) :] == ids
+
+
+async def test_stream_is_continued_also_before_its_events_are_in_redis(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    relay_of(a).writer._sleep = hangs  # its events are written when this test says it
+
+    async def are_written(_: float) -> None:
+        await relay_of(a).writer.write()
+
+    async with run_that_waits(a), followed(a) as at_a:
+        await at_a.until("TEXT_MESSAGE_CONTENT")
+        relay_of(b).runs._sleep = are_written
+        async with followed(b, **{"Last-Event-ID": at_a.ids[-1]}) as reader:
+            a.model.one_more()
+            assert (await reader.next())["delta"] == "upon "  # type: ignore[index]
+        relay_of(b).runs._sleep = asyncio.sleep
+        await at_a.until("TEXT_MESSAGE_CONTENT")
+        a.model.one_more()
+        await at_a.until("TEXT_MESSAGE_CONTENT")
+        async with followed(b, **{"Last-Event-ID": at_a.ids[-1]}) as reader:
+            a.model.one_more()
+            await at_a.until("TEXT_MESSAGE_CONTENT")
+            await relay_of(a).writer.write()
+            assert (await reader.next())["delta"] == "time "  # type: ignore[index]
+        a.model.go_on.set()
+        last, rest_at_a = at_a.ids[-1], await at_a.rest()
+    async with followed(b, **{"Last-Event-ID": last}) as reader:
+        await written(a)
+        assert await reader.rest() == rest_at_a
+
+    await a.say("Another tale", stream=True)
+    relay_of(b).runs._sleep = are_written
+    ids, _ = await whole(b, **{"Last-Event-ID": reader.ids[-1]})
+    assert ids == (await whole(a))[0]
+
+
+async def test_end_that_a_client_has_not_received_is_sent_once_at_every_replica(
+    threads: ThreadsOf, redis: RedisProcess
+) -> None:
+    a, b = await two(threads, redis, [TALE], waits=True)
+    async with run_that_waits(a):
+        async with followed(a) as cut:
+            await cut.until("TEXT_MESSAGE_CONTENT")
+        assert (await a.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
+    await written(a)
+    ends = [await whole(served, **{"Last-Event-ID": cut.ids[-1]}) for served in (a, b)]
+    assert ends[0] == ends[1]
+    [[last], [*_, end]] = ends[0]
+    assert end["code"] == AgentCode.RUN_CANCELLED
+    for served in (a, b):
+        async with followed(served, **{"Last-Event-ID": last}) as nothing:
+            assert nothing.response.status_code == 204
 
 
 async def test_last_event_at_another_replica_leaves_nothing_to_follow(
@@ -132,6 +187,7 @@ async def test_without_redis_a_run_of_another_replica_is_followed_by_what_it_sto
     async with run_that_waits(a), followed(b) as reader:
         snapshot = await reader.until("MESSAGES_SNAPSHOT")
         assert [message["content"] for message in snapshot["messages"]] == ["A tale"]
+        assert reader.ids == [""]  # else the client would go on after what the snapshots have
         assert (await b.ask("POST", "/threads/thread-1/cancel")).json() == {"cancelled": True}
         assert (await reader.rest())[-1]["type"] == "RUN_FINISHED"
 
@@ -269,7 +325,9 @@ async def test_users_runs_are_limited_over_all_replicas(threads: ThreadsOf, redi
         a.model.go_on.set()
         async with followed(a) as reader:
             await reader.rest()
+    await asyncio.wait([run.task for run in live_runs(a)])
     places = a.agent.run_places
     assert places is not None
-    await places.give_back()
+    while ":runs:" in redis.contents():
+        await places.give_back()
     assert (await b.say("hello", "thread-2")).status_code == 200

@@ -30,8 +30,8 @@ class Events:
 
     async def next(self) -> dict[str, Any] | None:
         async for line in self._lines:
-            if line.startswith("id: "):
-                self.ids.append(line[4:])
+            if line.startswith("id:"):
+                self.ids.append(line[3:].strip())
             if line.startswith("data: "):
                 event: dict[str, Any] = json.loads(line[6:])
                 return event
