@@ -131,6 +131,8 @@ async def served(application: Any, **options: Any) -> AsyncIterator[str]:
     # the protocol is named because asyncio sets TCP_NODELAY only then
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    # On a busy machine a client may send as the server closes a connection that was idle for five seconds.
+    options = {"timeout_keep_alive": 600, **options}
     config = uvicorn.Config(application, log_level="critical", lifespan="on", **options)
     config.load()
     server = uvicorn.Server(config)
