@@ -37,7 +37,7 @@ from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_r
 from identity.idaas.credential_store.issued_jwt import generate_jwt
 from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.exchanged_token import is_agents_own
+from identity.idaas.exchanged_token import is_of_subject
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
 from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
 from identity.secrets.secret import Secret
@@ -91,14 +91,14 @@ class IDaaSClient:
     async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
         """An access token of the user for `scope`, in exchange for `subject_token` (RFC 8693, section 2.1).
 
-        IDaaS issues it by impersonation: the new token does not name the agent. The agent's own token is
-        not accepted as a result. A refusal has the code `user_token_refused`, `agent_exchange_refused`,
-        `client_authentication_failed`, or `token_exchange_failed` if the response does not distinguish whose
-        permission is missing.
+        IDaaS issues it by impersonation: the new token does not name the agent. A token whose `sub` is not
+        that of `subject_token` is not accepted. A refusal has the code `user_token_refused`,
+        `agent_exchange_refused`, `client_authentication_failed`, or `token_exchange_failed` if the response
+        does not distinguish whose permission is missing.
         """
         issued = await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
-        if is_agents_own(issued.token, subject_token, self._configuration.client_id):
-            detail = "the token that was issued in exchange is the agent's own, not the user's"
+        if not is_of_subject(issued.token, subject_token):
+            detail = 'claim "sub" of the token that was issued in exchange must be the caller'
             raise CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, detail, about=f'scope "{scope}"')
         return issued
 

@@ -1,25 +1,24 @@
-"""Whether a token that was issued in an exchange is the user's, as far as it shows."""
+"""Whether a token that was issued in an exchange is the caller's."""
+
+from typing import Any
 
 import jwt
 
 from identity.secrets.secret import Secret
 
 
-def is_agents_own(issued: Secret, subject_token: Secret, client_id: str) -> bool:
-    """Whether the issued token's `sub` is the client, or `<client id>:…`, and the subject token's is not.
+def is_of_subject(issued: Secret, subject_token: Secret) -> bool:
+    """Whether both tokens are JWTs with the same `sub`, which IDaaS keeps in an exchange.
 
-    IDaaS keeps the user's `sub` in an exchange. A server that ignores the grant type issues the agent's own
-    token, under which a call would have the machine's rights. Tokens that are no JWTs show nothing; no
-    signature is verified, because only the server that issued the token could have changed it.
+    A call under another `sub` would have another user's rights or, from a server that ignores the grant type,
+    the agent's own. No signature is verified: only the server that issued the token could have changed it.
     """
-    subject = _subject(issued)
-    own = subject == client_id or subject.startswith(f"{client_id}:")
-    return own and subject != _subject(subject_token)
+    subject = _subject(subject_token)
+    return isinstance(subject, str) and subject != "" and _subject(issued) == subject
 
 
-def _subject(token: Secret) -> str:
+def _subject(token: Secret) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        claims = jwt.decode(token.reveal(), options={"verify_signature": False})
+        return jwt.decode(token.reveal(), options={"verify_signature": False}).get("sub")
     except jwt.PyJWTError:
-        return ""
-    return str(claims.get("sub", ""))
+        return None

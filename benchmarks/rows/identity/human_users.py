@@ -174,7 +174,9 @@ async def _memory(used: Callable[[], int], users: int) -> tuple[float, float, fl
     """Returns bytes a user up to the capacity, beyond it, and of their tokens and keys as text."""
 
     async def respond(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=response_body(request.url.path, request.url.query.decode()))
+        return httpx.Response(
+            200, content=response_body(request.url.path, request.url.query.decode(), request.content)
+        )
 
     issuer = Issuer()
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:

@@ -34,7 +34,13 @@ from tests.recorder import Recorder
 SDK_SESSION = Path(__file__).parents[2] / "sandbox" / "official_sdk_session.py"
 PAM = "urn:cloud:idaas:pam|.all"
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
-USER_TOKEN = "the.user's-access.token"
+
+
+def token_of_alice(**claims: str) -> str:
+    return jwt.encode({"sub": "user_alice01", **claims}, "k" * 32, algorithm="HS256")
+
+
+USER_TOKEN = token_of_alice()
 
 
 async def respond(request: Request) -> Response:
@@ -47,11 +53,11 @@ async def respond(request: Request) -> Response:
         return JSONResponse({"credentialIdentifier": identifier, "credentialContent": key})
     if "x-acs-action" in request.headers:
         kind = "exchanged" if "SubjectToken" in request.query_params or await request.body() else "own"
-        token = {"TokenType": "Bearer", "AccessToken": f"{kind}.x", "ExpiresIn": 3600}
+        token = {"TokenType": "Bearer", "AccessToken": token_of_alice(kind=kind), "ExpiresIn": 3600}
         return JSONResponse({"TokenResponse": token | {"ExpiresAt": int(time.time()) + 3600}})
     members = dict(form(await request.body()))
     kind = "exchanged" if "subject_token" in members else "own"
-    token = f"{kind}.{'pam' if members['scope'] == PAM else 'enterprise'}"
+    token = token_of_alice(kind=kind, scope=members["scope"])
     expiry = {"expires_in": 3600, "expires_at": int(time.time()) + 3600}
     return JSONResponse({"token_type": "Bearer", "access_token": token, **expiry})
 

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import JSONResponse
 
 from agent.errors.error_table import ERROR_CODES
 from identity.access_identity import AccessIdentity
@@ -20,7 +22,15 @@ from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequi
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from sandbox.faults.faults import Fault
-from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, PAM_AUDIENCE, PAM_PERMISSIONS, User
+from sandbox.state.directory import (
+    AGENT,
+    AGENT_AUDIENCE,
+    ENTERPRISE_AUDIENCE,
+    PAM_AUDIENCE,
+    PAM_PERMISSIONS,
+    User,
+)
+from tests.recorder import Recorder
 from tests.running_agent import ENTERPRISE, LEAVE
 from tools.mcp_service.service import _key as session_key
 
@@ -248,3 +258,39 @@ async def test_no_member_of_a_body_changes_the_caller(start_agent, sandbox, memb
         if response.status_code == 200:
             assert "bob" in response.text, (path, body)
     assert acted_for(sandbox) == BOB_ALONE
+
+
+def with_token_endpoint(sandbox, folder, origin):
+    """The path of the agent's SDK configuration with another token endpoint."""
+    configuration = json.loads(Path(sandbox.environment["CLOUD_IDAAS_CONFIG_PATH"]).read_text())
+    path = folder / "idaas.json"
+    path.write_text(json.dumps({**configuration, "tokenEndpoint": f"{origin}/token"}))
+    return str(path)
+
+
+@pytest.mark.parametrize("audience", [ENTERPRISE_AUDIENCE, PAM_AUDIENCE])
+async def test_token_of_another_user_in_an_exchange_is_not_used(
+    start_agent, serve, sandbox, tmp_path, audience
+):
+    """IDaaS issues bob's token for alice's: for a service, or for the store of credentials."""
+
+    async def exchange(request):
+        target, permission = (await request.form())["scope"].split("|")
+        permissions = PAM_PERMISSIONS if permission == ".all" else (permission,)
+        subject = "user_bob01" if target == audience else "user_alice01"
+        token = sandbox.cloud.access_tokens.mint(
+            client_id=AGENT, subject=subject, audience=target, permissions=permissions
+        ).token
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": 1200})
+
+    folder = sandbox.running.folder
+    certificate = {"ssl_certfile": folder / "localhost.pem", "ssl_keyfile": folder / "localhost-key.pem"}
+    origin = await serve(Recorder(exchange), **certificate)
+    agent = await start_agent("Human", CLOUD_IDAAS_CONFIG_PATH=with_token_endpoint(sandbox, tmp_path, origin))
+    answer = await agent.ask(ENTERPRISE, sandbox.access_token("alice"))
+    reached = {name.partition(":")[0] for name in sandbox.cloud.counters.snapshot()}
+    if audience == PAM_AUDIENCE:  # the model's key is there
+        assert (answer.status, answer.code) == (502, "token_exchange_failed")
+        assert "developer_api" not in reached
+    assert "function_compute" not in reached
+    assert "bob" not in answer.body

@@ -60,20 +60,23 @@ async def test_an_api_that_ignores_the_body_refuses_the_exchange(agent_of: Any, 
     await in_query.exchange(user_token, ENTERPRISE)
 
 
-@pytest.mark.promise("human-stays-human")
-async def test_a_machine_token_in_response_to_an_exchange_is_refused(agent_of: Any, sandbox: Any) -> None:
-    """As from an API that ignores the grant type: the token would act as the agent."""
-    own = sandbox.cloud.machine_token("https://enterprise.sandbox.example", ("service.invoke",))
+@pytest.mark.promise("human-stays-human", "users-never-cross")
+@pytest.mark.parametrize("subject", ["app_agent01", "user_bob01"])
+async def test_token_of_another_subject_in_response_to_an_exchange_is_refused(
+    agent_of: Any, sandbox: Any, subject: str
+) -> None:
+    """As from an API that ignores the grant type: the agent's own token would act as the agent."""
+    issued = sandbox.access_token(audience="https://enterprise.sandbox.example", sub=subject)
 
     def ignoring(_: httpx.Request) -> httpx.Response:
-        token = {"TokenType": "Bearer", "AccessToken": own, "ExpiresIn": 1200}
+        token = {"TokenType": "Bearer", "AccessToken": issued, "ExpiresIn": 1200}
         return httpx.Response(200, json={"TokenResponse": token})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(ignoring)) as agent_of.http:
         client = agent_of.client(PLUGIN)
         error = await error_of(client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE))
     assert error.code is IdentityCode.TOKEN_EXCHANGE_FAILED
-    assert "the agent's own" in error.detail
+    assert 'claim "sub"' in error.detail
 
 
 async def test_the_refusal_of_a_ram_policy_names_its_code(agent_of: Any, sandbox: Any) -> None:
