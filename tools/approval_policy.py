@@ -19,6 +19,8 @@ class Effect(StrEnum):
     """Data of a service."""
     EXTERNAL = "external"
     """Something outside the company's systems: a mail is sent, an order is placed."""
+    UNKNOWN = "unknown"
+    """Neither the code nor the operator declares it: it may be any of them."""
 
 
 class ApprovalMode(StrEnum):
@@ -102,9 +104,9 @@ class ToolPolicy:
     def mode_for(self, arguments: Mapping[str, Any], access_identity: AccessIdentity | None) -> ApprovalMode:
         """The strictest of the policy's mode and of its rules for `arguments`.
 
-        Without a mode: `read` is allowed; `write` and `external` ask under Human identity, and are denied
-        under Machine identity and for a service without a credential, because the agent's rights are those of
-        no single user.
+        Without a mode: `read` is allowed, and `unknown` asks. `write` and `external` ask under Human
+        identity, and are denied under Machine identity and for a service without a credential, because the
+        agent's rights are those of no single user.
         """
         modes = [self._base(access_identity), *(rule.mode_for(arguments) for rule in self.rules)]
         return max(modes, key=list(ApprovalMode).index)
@@ -114,8 +116,16 @@ class ToolPolicy:
             return self.mode
         if self.effect is Effect.READ:
             return ApprovalMode.ALLOW
+        if self.effect is Effect.UNKNOWN:
+            return ApprovalMode.ASK
         return ApprovalMode.ASK if access_identity is AccessIdentity.HUMAN else ApprovalMode.DENY
 
 
+READS: Final = ToolPolicy(Effect.READ)
+"""The policy of a tool that is declared as reading."""
+
 DEFAULT_POLICY: Final = ToolPolicy()
-"""Of a tool that declares none: it reads."""
+"""Of a tool of the agent's own code that declares none: it reads. `doctor` does not call it."""
+
+UNKNOWN_POLICY: Final = ToolPolicy(Effect.UNKNOWN)
+"""Of a tool that a server lists, without a policy of the operator: its calls ask."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from tools.approval_policy import READS
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 
@@ -12,7 +13,7 @@ from tools.http_service.service import HTTPService
 def service(enterprise: HTTPService, _: Mapping[str, Any]) -> None:
     """Adds the tool to the service, which `ENTERPRISE_SERVICE_URL` and `ENTERPRISE_SERVICE_SCOPE` declare."""
 
-    @enterprise.tool
+    @enterprise.tool(policy=READS)
     async def call_enterprise_service(
         http: ServiceClient,
         message: Annotated[str | None, Field(description="A message for the service, if any.")] = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from identity.errors import ServiceError
-from tools.approval_policy import Effect, ToolPolicy
+from tools.approval_policy import READS, Effect, ToolPolicy
 from tools.http_service.client import ServiceClient
 from tools.http_service.service import HTTPService
 from tools.service import ToolResult
@@ -17,12 +17,12 @@ FirstDay = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The
 def service(leave: HTTPService, _: Mapping[str, Any]) -> None:
     """Adds the tools to the service, which `LEAVE_SERVICE_URL` and `LEAVE_SERVICE_SCOPE` declare."""
 
-    @leave.tool
+    @leave.tool(policy=READS)
     async def leave_balance(http: ServiceClient) -> str:
         """How many days of leave (休假, 年假) the employee has left, and the next approved leave."""
         return (await http.get()).text
 
-    @leave.tool
+    @leave.tool(policy=READS)
     async def leave_applications(http: ServiceClient) -> str:
         """Lists the employee's applications for leave (休假记录)."""
         return (await http.get("applications")).text

@@ -48,7 +48,7 @@ class Approval(_Wire):
     call_id: str
     arguments: dict[str, Any]
     digest: str
-    effect: Literal["read", "write", "external"]
+    effect: Literal["read", "write", "external", "unknown"]
     access_identity: Literal["Machine", "Human"] | None
     audience: str | None
     scope: str | None

@@ -113,6 +113,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         access_identity=d.access_identity,
         prefix=d.prefix,
         allowed_tools=d.tools,
+        reading_tools=declared.reading,
         error_code=declared.error_code,
         settings=declared.settings,
         policies=policies,

@@ -8,7 +8,7 @@ from agent.composition.agent import Agent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ServiceError
 from identity.telemetry.fault_place import place_of
-from tools.approval_policy import Effect
+from tools.approval_policy import DEFAULT_POLICY, Effect
 from tools.service import Service, ToolSchema
 
 
@@ -20,7 +20,7 @@ async def ask_model(agent: Agent, caller: VerifiedAccessToken | None) -> str:
 
 
 async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToken | None) -> str:
-    """Lists the tools, and calls one that needs no argument and changes nothing, if that is known.
+    """Lists the tools, and calls one that needs no argument and is declared as reading.
 
     Raises `AgentError`; for an exception of the service's own code, `ServiceError` with its type and place.
     """
@@ -35,16 +35,16 @@ async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToke
     except Exception as fault:  # noqa: BLE001 - code of others; its text may contain anything
         detail = f'"{service.name}" raised {type(fault).__name__} at {place_of(fault)}'
         raise ServiceError(service.error_code, detail) from None
-    return f"{len(tools)} tools"
+    return (
+        f"{len(tools)} tools; none was called: none needs no argument and has a policy with the effect read"
+    )
 
 
 def _harmless(service: Service, tools: Sequence[ToolSchema]) -> str | None:
-    """The first tool that reads and needs no argument, of a service that has one tool or declares effects.
-
-    A tool without a declared effect counts as one that reads: of several, one might not.
-    """
-    effects = {tool.name: service.policy(tool.name).effect for tool in tools}
-    if len(tools) != 1 and set(effects.values()) <= {Effect.READ}:
-        return None
-    free = (tool.name for tool in tools if not tool.parameters.get("required"))
-    return next((name for name in free if effects[name] is Effect.READ), None)
+    """The first tool that needs no argument and whose policy, of the code or of the operator, is to read."""
+    for tool in tools:
+        policy = service.policy(tool.name)
+        declared = policy is not DEFAULT_POLICY and policy.effect is Effect.READ
+        if declared and not tool.parameters.get("required"):
+            return tool.name
+    return None

@@ -6,6 +6,7 @@ failures.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent.errors.error_table import ENTERPRISE_SETTINGS, EXTERNAL_SETTINGS
 from agent.settings.services_file.declarations import (
@@ -21,6 +22,14 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from tools.error_codes import ToolCode
 
+_AMAP_TOOLS: Final = (
+    *("maps_around_search", "maps_bicycling", "maps_direction_bicycling", "maps_direction_driving"),
+    *("maps_direction_transit_integrated", "maps_direction_walking", "maps_distance", "maps_geo"),
+    *("maps_ip_location", "maps_regeocode", "maps_schema_navi", "maps_schema_personal_map"),
+    *("maps_schema_take_taxi", "maps_search_detail", "maps_text_search", "maps_weather"),
+)
+"""What they do: search, measure, and make links that the user may open."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredService:
@@ -35,12 +44,15 @@ class DeclaredService:
     settings: tuple[str, ...]
     error_code: ErrorCode = ToolCode.SERVICE_FAILED
     key_error_code: ErrorCode = IdentityCode.SERVICE_KEY_UNAVAILABLE
+    reading: tuple[str, ...] = ()
+    """Tools that a server lists and that are known to read."""
 
 
 def declared_services(settings: Settings) -> list[DeclaredService]:
     """In the order in which the model sees them."""
     s = settings
-    built_in = s.services.get(BUILT_IN, BuiltInDeclaration(type="built-in"))
+    found = s.services.get(BUILT_IN)
+    built_in = found if isinstance(found, BuiltInDeclaration) else BuiltInDeclaration(type="built-in")
     declared = [
         DeclaredService(
             BUILT_IN,
@@ -49,11 +61,14 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
                 url=s.external_server_url,
                 api_key=s.external_server_api_key_identifier,
                 timeout_seconds=25,
-                **built_in.model_dump(include=BuiltInDeclaration.model_fields.keys() - {"type"}),
+                prefix=built_in.prefix,
+                tools=built_in.tools,
+                policies=built_in.policies,
             ),
             EXTERNAL_SETTINGS,
             ToolCode.EXTERNAL_SERVICE_FAILED,
             ToolCode.EXTERNAL_API_KEY_UNAVAILABLE,
+            _AMAP_TOOLS,
         ),
         DeclaredService(
             "enterprise",

@@ -23,6 +23,9 @@ ALLOW, ASK, DENY = ApprovalMode.ALLOW, ApprovalMode.ASK, ApprovalMode.DENY
         (Effect.EXTERNAL, HUMAN, ASK),
         (Effect.EXTERNAL, MACHINE, DENY),
         (Effect.EXTERNAL, None, DENY),
+        (Effect.UNKNOWN, HUMAN, ASK),
+        (Effect.UNKNOWN, MACHINE, ASK),
+        (Effect.UNKNOWN, None, ASK),
     ],
 )
 def test_effect_and_access_identity_decide_without_a_declared_mode(

@@ -21,7 +21,7 @@ from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.pool_use import PoolUse
-from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.approval_policy import READS, UNKNOWN_POLICY, ToolPolicy
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.session import MCPSession
@@ -43,10 +43,10 @@ class MCPService:
 
     A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
     unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
-    once. `prefix` begins the names of its tools, as the model and `call` know them; `allowed_tools` and
-    `policies` have the server's names. With `allowed_tools`, only those are offered and called. What the
-    server says of its tools (annotations) is not used. `seconds` bounds a whole call. At most `sessions` are
-    open; the least recently used one ends when its calls have ended.
+    once. `prefix` begins the names of its tools, as the model and `call` know them; the other parameters have
+    the server's names. With `allowed_tools`, only those are offered and called. `reading_tools` need no
+    policy. What the server says of its tools (annotations) is not used. `seconds` bounds a whole call. At
+    most `sessions` are open; the least recently used one ends when its calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -66,6 +66,7 @@ class MCPService:
         access_identity: AccessIdentity | None = None,
         prefix: str = "",
         allowed_tools: Collection[str] | None = None,
+        reading_tools: Collection[str] = (),
         policies: Mapping[str, ToolPolicy] | None = None,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
@@ -89,6 +90,7 @@ class MCPService:
         self._prefix = prefix
         self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
         self._policies = dict(policies or {})
+        self._reading_tools = frozenset(reading_tools)
         self._unlisted: set[str] = set()
         self._seconds = seconds
         self._max_bytes = max_bytes
@@ -155,8 +157,9 @@ class MCPService:
         return self._listed.get(key)
 
     def policy(self, tool: str) -> ToolPolicy:
-        """The policy given for the tool; without one, it reads."""
-        return self._policies.get(self._servers_name(tool), DEFAULT_POLICY)
+        """The policy given for the tool; without one, it asks, unless the tool is known to read."""
+        name = self._servers_name(tool)
+        return self._policies.get(name) or (READS if name in self._reading_tools else UNKNOWN_POLICY)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""

@@ -43,7 +43,9 @@ class PolicyDeclaration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    effect: Effect = Field(description="What a call changes: nothing, the service's data, or more.")
+    effect: Literal[Effect.READ, Effect.WRITE, Effect.EXTERNAL] = Field(
+        description="What a call changes: nothing, the service's data, or more."
+    )
     policy: ApprovalMode | None = Field(
         None, description="Default: `read` allow; `write` and `external` ask under Human identity, else deny."
     )

@@ -13,8 +13,11 @@ def rates(url: str = AMAP, api_key: str = "rates_key") -> str:
     return f'[services.rates]\ntype = "mcp"\nurl = "{url}"\napi_key = "{api_key}"\n'
 
 
-def payroll(url: str, *members: str) -> str:
+def payroll(url: str, *members: str, declared: bool = True) -> str:
+    """With `declared`, its tool is declared as reading."""
     lines = ["[services.payroll]", 'type = "http"', f'url = "{url}"', 'python = "payroll.py:service"']
+    if declared:
+        lines.append('policies = { payslip = { effect = "read" } }')
     return "\n".join([*lines, *members]) + "\n"
 
 

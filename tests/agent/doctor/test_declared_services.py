@@ -11,9 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent.doctor.finding import Finding, Outcome
-from tests.agent.doctor.declared_cases import AMAP, DECLARED_CASES, DeclaredCase
+from tests.agent.doctor.declared_cases import AMAP, DECLARED_CASES, DeclaredCase, payroll
 from tests.agent.doctor.test_doctor import findings
 from tests.conftest import Sandbox
+from tests.security.hostile.hostile_server import HostileServer, shaped
 
 PAYROLL = '''
 def service(payroll, settings):
@@ -72,6 +73,37 @@ async def test_finding_names_the_declared_service_its_settings_and_its_credentia
     assert (first.step, members["code"], members["reason"]) == (case.step, case.code, case.reason)
     assert [word for word in case.words if word not in shown] == []
     assert "canary" not in shown
+
+
+OUTSIDE = """
+[services.amap]
+type = "built-in"
+policies = { now = { effect = "read" } }
+"""
+
+
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize(("declared", "called"), [(False, []), (True, ["GET /200"])])
+async def test_only_a_tool_that_is_declared_as_reading_is_called(
+    sandbox: Sandbox, tmp_path: Path, serve: Callable[..., Awaitable[str]], declared: bool, called: list[str]
+) -> None:
+    requests = []
+
+    async def noted(request: Request) -> Response:
+        requests.append(f"{request.method} {request.url.path}")
+        return await with_status(request)
+
+    origin = await serve(Starlette(routes=[Route("/{status}", noted)]))
+    names = ["act", "now"] if declared else ["act"]
+    outside = HostileServer(lambda _: [shaped(name, {"type": "object"}) for name in names])
+    (tmp_path / "payroll.py").write_text(PAYROLL)
+    file = tmp_path / "services.toml"
+    file.write_text(payroll(f"{origin}/200", declared=declared) + OUTSIDE * declared)
+    variables = {"SERVICES_FILE": str(file), "EXTERNAL_SERVER_URL": f"{await serve(outside)}/mcp"}
+    found = await findings(sandbox.environment | variables)
+    assert {found[step].outcome for step in ("service payroll", "service amap")} == {Outcome.OK}
+    assert requests == called
+    assert [name for name, _ in outside.calls()] == ["now"] * declared
 
 
 def install(folder: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, function: str) -> None:

@@ -86,6 +86,30 @@ async def test_outside_server_receives_no_call_that_is_meant_for_an_inside_serve
     assert offered[:3] == ["pay", "maps_weather", "call_enterprise_service"]
 
 
+@pytest.mark.promise("servers-cannot-steer")
+@pytest.mark.parametrize("access_identity", ["Human", "Machine"])
+async def test_tool_that_the_server_renames_loses_no_question(
+    against, sandbox, serve, tmp_path, access_identity
+):
+    """The operator declared that `pay` asks; the server calls the same tool `pay_now`."""
+    model, file = WireModel(), tmp_path / "services.toml"
+    file.write_text(BUILT_IN)
+    call = {"id": "1", "type": "function", "function": {"name": "pay_now", "arguments": "{}"}}
+    model.answers = [answer({"content": "", "tool_calls": [call]}, "tool_calls"), answer({"content": "-"})]
+    variables = {"SERVICES_FILE": str(file), "LLM_BASE_URL": await serve(model)}
+    agent, server = await against([tool("pay_now")], access_identity, **variables)
+    assert (await agent.ask("Pay", sandbox.access_token())).status == 200
+    assert "needs the user's approval" in model.requests[-1]["messages"][-1]["content"]
+    assert server.calls() == []
+
+
+BUILT_IN = """
+[services.amap]
+type = "built-in"
+policies = { pay = { effect = "write", policy = "ask" } }
+"""
+
+
 LURES = ("authorization", "url", "access_token", "headers", "access_identity", "scope", "credential")
 
 

@@ -64,7 +64,7 @@ async def test_policies_of_the_file_replace_those_of_the_code_for_both_kinds_of_
     rule = ArgumentRule("month", "==", "2026-01", ApprovalMode.DENY)
     assert payroll.policy("payslip") == ToolPolicy(Effect.WRITE, None, (rule,))
     assert rates.policy("rate") == ToolPolicy(Effect.EXTERNAL, ApprovalMode.DENY)
-    assert rates.policy("other") == ToolPolicy(Effect.READ)
+    assert rates.policy("other") == ToolPolicy(Effect.UNKNOWN)
     for service in (payroll, rates):
         await service.aclose()
 
@@ -91,6 +91,15 @@ async def test_built_in_server_takes_a_prefix_tools_and_policies(made_of_variabl
         await service.aclose()
 
 
+async def test_tools_of_the_built_in_server_are_declared_as_reading(made_of_variables, sandbox):
+    amap, *others = made_of_variables("")
+    listed = await amap.tools(KeyRing(sandbox.cloud.vault.find("amap_api_key").api_key))
+    assert {amap.policy(tool.name) for tool in listed} == {ToolPolicy(Effect.READ)}
+    assert amap.policy("maps_new_tool") == ToolPolicy(Effect.UNKNOWN)
+    for service in (amap, *others):
+        await service.aclose()
+
+
 def test_policy_of_a_tool_that_does_not_exist_is_a_fault(made, tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         made(FILE + POLICIES.replace("payslip", "paysilp"))
@@ -107,6 +116,7 @@ def test_policy_that_can_be_misread_is_a_fault(tmp_path):
     policies = [
         "{}",
         '{ effect = "writes" }',
+        '{ effect = "unknown" }',
         '{ effect = "write", mode = "ask" }',
         *(
             f'{{ effect = "write", rules = [{changed}] }}'
