@@ -15,7 +15,7 @@ from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.runs.drafts import Drafts
 from agent.conversations.runs.ended_run import EndedRuns
 from agent.conversations.runs.heartbeat import Heartbeat
-from agent.conversations.runs.paused_run import PausedRun, check_open
+from agent.conversations.runs.paused_run import PausedRun, answered_before, check_open
 from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import NOT_APPROVED, WITHDRAWN, without_unfinished
 from agent.conversations.runs.thread_run import ThreadRun
@@ -112,12 +112,15 @@ class Conversations:
         principal = caller.principal
         thread = await self.threads.get(owner_of(principal), thread_id)
         paused = await PausedRun.of(self._parts, thread)
-        await check_open(self._parts, principal, answers)
+        await check_open(self._parts, principal, thread, answers)
         paused.check(answers)
         run = self._run(caller, thread_id, streaming, thread.run_id)
 
         async def begin() -> Begun:
-            await self._begin_run(run)
+            try:
+                await self._begin_run(run)
+            except ThreadBusyError:
+                raise answered_before() from None
             return Begun(input=None, answers=answers, earlier=paused.calls)
 
         return await self._started(run, begin)
@@ -198,6 +201,16 @@ class Conversations:
         waiting, now = (await PausedRun.of(self._parts, thread)).waiting, self._parts.clock()
         in_time = [pending for pending in waiting if pending.request.expires_at > now]
         return list(await self._parts.shown(in_time, caller))
+
+    async def require_open(
+        self, caller: VerifiedAccessToken, thread_id: str, approval_id: str | None = None
+    ) -> None:
+        """Raises `ApprovalError` with the reason why the approval, or the latest, cannot be answered."""
+        thread = await self.threads.get(owner_of(caller.principal), thread_id)
+        if approval_id is None:
+            latest = await self._parts.approvals.latest(caller.principal, thread_id)
+            approval_id = "" if latest is None else latest.request.id
+        await check_open(self._parts, caller.principal, thread, [approval_id])
 
     async def open_approvals(self, principal: Principal) -> list[ApprovalState]:
         """Of all threads of `principal`, those that can still be answered."""

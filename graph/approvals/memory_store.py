@@ -62,6 +62,15 @@ class MemoryApprovalStore:
             and thread_id in (None, state.request.thread_id)
         ]
 
+    async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        of_thread = (
+            state
+            for state in self._states.values()
+            if (state.request.principal, state.request.thread_id) == (principal, thread_id)
+        )
+        return max(of_thread, key=lambda state: state.request.created_at, default=None)
+
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:

@@ -94,7 +94,7 @@ class ApprovalState:
 
         Raises `ApprovalError` unless it is open.
         """
-        self._require(ApprovalStatus.OPEN, at)
+        self.require_open(at)
         if not approved:
             return replace(self, status=ApprovalStatus.REJECTED, decided_at=at)
         if digest is None:
@@ -124,6 +124,10 @@ class ApprovalState:
         earlier = self.request
         same = all(getattr(earlier, name) == getattr(request, name) for name in _OF_A_QUESTION)
         return self.withdrawn(request.created_at) if same and earlier.id != request.id else self
+
+    def require_open(self, at: float) -> None:
+        """Raises `ApprovalError` with the reason why it cannot be answered at `at`."""
+        self._require(ApprovalStatus.OPEN, at)
 
     def _require(self, expected: ApprovalStatus, at: float) -> None:
         found = self.status_at(at)

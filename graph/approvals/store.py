@@ -45,6 +45,10 @@ class ApprovalStore(Protocol):
         """
         ...
 
+    async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
+        """That of the thread that `principal` was asked last, whatever became of it."""
+        ...
+
     async def withdraw(
         self, principal: Principal, thread_id: str, at: float, *, call_id: str | None = None
     ) -> None:

@@ -71,6 +71,8 @@ class ThreadRuns:
         thread_id = given.thread_id
         if answers := answers_in(given):
             pending = await self._conversations.pending(caller, thread_id) if answers.unnamed else []
+            if answers.unnamed and not pending:
+                await self._conversations.require_open(caller, thread_id)
             named = answers.named(pending)
             return await self._conversations.resume(caller, thread_id, named, streaming=True)
         questions = last_questions(given.messages, most=self._max_messages)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage
 
@@ -10,7 +9,7 @@ from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import Thread
 from graph.approvals.answer import edited_arguments, parse_answer
-from graph.approvals.record import ApprovalStatus, PendingApproval
+from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
@@ -57,15 +56,19 @@ def _latest_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return []
 
 
-async def check_open(parts: RunParts, principal: Principal, approval_ids: Iterable[str]) -> None:
+async def check_open(
+    parts: RunParts, principal: Principal, thread: Thread, approval_ids: Iterable[str]
+) -> None:
     """Raises `ApprovalError` with the reason why one of the approvals cannot be answered."""
     for approval_id in approval_ids:
         state = await parts.approvals.get(approval_id, principal)
-        status = None if state is None else state.status_at(parts.clock())
-        if status is not ApprovalStatus.OPEN:
-            code = _CODES.get(status, GraphCode.APPROVAL_USED) if status else GraphCode.APPROVAL_INVALID
-            raise ApprovalError(code, f"approval {approval_id} is {status or 'not known'}")
+        if state is None or state.request.thread_id != thread.id:
+            raise ApprovalError(GraphCode.APPROVAL_INVALID, f"approval {approval_id} is not of the thread")
+        state.require_open(parts.clock())
+    if thread.status == "running":
+        raise answered_before()
 
 
-_CODES: Final = {ApprovalStatus.EXPIRED: GraphCode.APPROVAL_EXPIRED}
-"""By status. In every other one that is not open, the approval was answered before."""
+def answered_before() -> ApprovalError:
+    """The run goes on with another answer, which may not be decided yet."""
+    return ApprovalError(GraphCode.APPROVAL_USED, "the run of the thread goes on with an earlier answer")

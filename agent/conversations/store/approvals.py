@@ -90,6 +90,16 @@ class SqlApprovalStore:
             rows = await self._database.read(lambda: query(sql, owner_of(principal), *values))
             return [self._state(principal, row) for row in rows]
 
+    async def latest(self, principal: Principal, thread_id: str) -> ApprovalState | None:
+        """See `ApprovalStore`."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND thread_id = ?"  # noqa: S608 - constants
+            " ORDER BY created_at DESC, id LIMIT 1"
+        )
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), thread_id))
+            return self._state(principal, rows[0]) if rows else None
+
     async def count_open(self, since: float) -> int:
         """How many approvals of all principals that were opened after `since` wait for a decision."""
         sql = "SELECT count(*) FROM approvals WHERE status = 'open' AND created_at > ?"

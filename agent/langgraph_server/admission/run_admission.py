@@ -27,8 +27,9 @@ async def admit_run(agent: Agent, caller: Principal, run: MutableMapping[str, An
         text = f"{reserved[0]} cannot be set by a client"
         raise RequestError("config", text, code="command_refused", status=403)
     thread_id = run.get("thread_id")
-    approvals = [] if thread_id is None else await open_approvals(agent, caller, str(thread_id))
-    checked = checked_input(arguments.get("input"), arguments.get("command"), approvals, time.time())
+    command = arguments.get("command")
+    approvals = [] if thread_id is None else await approvals_of(agent, caller, str(thread_id), command)
+    checked = checked_input(arguments.get("input"), command, approvals, time.time())
     # The context of a run is the agent's: it names the thread of an approval, among others.
     arguments["context"] = {"kept": not arguments.get("temporary", False)}
     if checked.resume is not None:
@@ -38,6 +39,17 @@ async def admit_run(agent: Agent, caller: Principal, run: MutableMapping[str, An
     arguments["input"] = checked.input if thread_id is None else without_tool_results(checked.input)
 
 
-async def open_approvals(agent: Agent, caller: Principal, thread_id: str) -> Sequence[ApprovalState]:
-    """The approvals of the caller that are open on a thread, or were when they expired."""
-    return [] if agent.approvals is None else await agent.approvals.pending(caller, thread_id)
+async def approvals_of(
+    agent: Agent, caller: Principal, thread_id: str, answer: object = None
+) -> Sequence[ApprovalState]:
+    """The approvals of the caller that are open on a thread, or were when they expired.
+
+    If there is none, for an `answer` the latest one: its state is why it cannot be answered.
+    """
+    if agent.approvals is None:
+        return []
+    opened = await agent.approvals.pending(caller, thread_id)
+    if opened or not answer:
+        return opened
+    latest = await agent.approvals.latest(caller, thread_id)
+    return [] if latest is None else [latest]

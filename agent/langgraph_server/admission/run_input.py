@@ -30,7 +30,8 @@ class RunInput:
 
 
 def checked_input(given: object, command: object, approvals: Sequence[ApprovalState], now: float) -> RunInput:
-    """The input or the answer of a run. `approvals` are the caller's on this thread, none if it has none.
+    """The input or the answer of a run. `approvals` are the caller's on this thread, none if it has none: the
+    open ones, or else the latest.
 
     Raises `RequestError` (403) for a command that writes, and `ApprovalError` otherwise.
     """
@@ -47,8 +48,9 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
         return _answer(resume, opened)
     if is_input(resume):  # the server takes an input for an answer, if an approval on the thread has expired
         return RunInput(input=resume)
-    code = GraphCode.APPROVAL_EXPIRED if approvals else GraphCode.APPROVAL_INVALID
-    raise ApprovalError(code, "no approval is open that could be answered")
+    for latest in approvals[-1:]:
+        latest.require_open(now)
+    raise ApprovalError(GraphCode.APPROVAL_INVALID, "no approval is open that could be answered")
 
 
 def _writes(command: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_response
-from agent.langgraph_server.admission.run_admission import open_approvals
+from agent.langgraph_server.admission.run_admission import approvals_of
 from agent.langgraph_server.admission.run_input import named_interrupt
 from agent.langgraph_server.server_agent import agent_of_this_loop
 from agent.langgraph_server.server_threads import ServerThreads
@@ -58,8 +58,8 @@ class ThreadRuns:
         of_tasks: Mapping[str, Any] = thread.get("interrupts") or {}
         known = {each.get("id") for entries in of_tasks.values() for each in entries}
         agent, caller = await agent_of_this_loop(), scope[VERIFIED].principal
-        opened = await open_approvals(agent, caller, str(thread["thread_id"]))
-        if interrupt not in known | {each.request.id for each in opened}:
+        opened = await approvals_of(agent, caller, str(thread["thread_id"]))
+        if opened and interrupt not in known | {each.request.id for each in opened}:
             raise ApprovalError(GraphCode.APPROVAL_INVALID, "the answer names another interrupt")
 
 

@@ -33,7 +33,7 @@ def approval_refusal(
             [response] = given.values()
             checked_input(None, {"resume": response}, approvals, time.time())
     except ApprovalError as error:
-        waits = error.code is GraphCode.APPROVAL_OPEN or approvals
-        code = "invalid_argument" if waits else "no_such_interrupt"
+        answered = error.code is GraphCode.APPROVAL_USED
+        code = "invalid_argument" if approvals and not answered else "no_such_interrupt"
         return CommandRefusal(code, f"{error.code}: {error.for_person(REQUEST_ID.get())}")
     return None

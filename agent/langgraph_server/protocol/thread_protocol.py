@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_body, error_response
-from agent.langgraph_server.admission.run_admission import open_approvals
+from agent.langgraph_server.admission.run_admission import approvals_of
 from agent.langgraph_server.protocol.protocol_approvals import approval_refusal
 from agent.langgraph_server.protocol.protocol_command import CommandRefusal, command_refusal
 from agent.langgraph_server.replaced_body import with_body
@@ -76,7 +76,8 @@ class ThreadProtocol:
         if (refusal := command_refusal(method, params)) or thread is None:
             return refusal
         agent, caller = await agent_of_this_loop(), scope[VERIFIED].principal
-        return approval_refusal(method, params, await open_approvals(agent, caller, thread["thread_id"]))
+        approvals = await approvals_of(agent, caller, thread["thread_id"], method == "input.respond")
+        return approval_refusal(method, params, approvals)
 
 
 _NO_SUCH_THREAD: Final = RequestError(None, "no such thread", code="not_found", status=404)

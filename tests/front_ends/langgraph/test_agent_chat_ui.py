@@ -153,9 +153,16 @@ async def test_fork_of_the_conversation_neither_answers_nor_repeats_an_approval(
 @pytest.mark.promise("approval-binds")
 async def test_answer_is_taken_once(alice: RunClient, leave: Leave) -> None:
     thread = await ask(alice, leave)
+    [interrupt] = await alice.interrupts(thread)
     await alice.stream(thread, command={"resume": YES})
-    again, _ = await alice.stream(thread, command={"resume": YES})
-    assert again.status_code == 409
+    for resume in (YES, {interrupt["id"]: YES}, {interrupt["value"]["approval"]["id"]: YES}):
+        again, _ = await alice.stream(thread, command={"resume": resume})
+        assert (again.status_code, "approval_used" in again.text) == (409, True)
+    params = {"interrupt_id": interrupt["id"], "response": YES}
+    command = {"id": 1, "method": "input.respond", "params": params}
+    answered = (await alice.http.post(f"/threads/{thread}/commands", json=command)).json()
+    assert answered["error"] == "no_such_interrupt"
+    assert answered["message"].startswith("approval_used: ")
     assert await leave.days() == [3]
 
 

@@ -23,6 +23,21 @@ class ApprovalStoreConformance:
         again = await store.open(request_of(digest="other", created_at=NOW + 1))
         assert again == ApprovalState(request_of(), ApprovalStatus.APPROVED, DIGEST, NOW)
 
+    async def test_latest_one_of_a_thread_is_found_in_every_state(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        for n in range(3):
+            await store.open(
+                request_of(id=str(n), call_id=str(n), thread_id=f"t{n // 2}", created_at=NOW + n)
+            )
+        await store.decide("1", ALICE, approved=True, digest=DIGEST, at=NOW + 2)
+        await store.use("1", ALICE, DIGEST, NOW + 2)
+        latest = await store.latest(ALICE, "t0")
+        assert latest is not None
+        assert (latest.request.id, latest.status) == ("1", ApprovalStatus.USED)
+        assert await store.latest(ALICE, "t2") is None
+        assert await store.latest(BOB, "t0") is None
+
     async def test_new_question_withdraws_the_earlier_one_about_its_call(
         self, store: ApprovalStore, request_of: RequestOf
     ) -> None:

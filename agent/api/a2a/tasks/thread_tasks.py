@@ -90,13 +90,15 @@ class ThreadTasks:
         stored = await StoredTask.read(self._conversations, named, caller)
         if message.context_id and message.context_id != named.context_id:
             raise invalid_params(RequestError("message.contextId", "must be the context of the task"))
-        state = _state(await stored.members(self._conversations, caller))
+        state, given = _state(await stored.members(self._conversations, caller)), decision(message)
+        if given is not None and not state.waits:
+            await self._conversations.require_open(caller, named.context_id, given.approval)
         if state.ended:
             text = "The task has ended: a message without taskId begins another one in its context"
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, text)
         if not state.waits:
             raise RpcError(RpcCode.UNSUPPORTED_OPERATION, "The task is in progress, and waits for nothing")
-        if (given := decision(message)) is None:
+        if given is None:
             text = f"the task {task_id} waits for a decision, found text"
             raise await self._waiting(ApprovalError(GraphCode.APPROVAL_OPEN, text), named.context_id, caller)
         try:

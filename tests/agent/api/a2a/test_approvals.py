@@ -66,8 +66,9 @@ class TestApprovals:
         assert not {"arguments", "result"} & called[1].keys()
         assert [part["text"].strip() for part in updates[0]["task"]["artifacts"][0]["parts"]] == ["I apply."]
         assert texts_of(await alice.get(task_id)) == ["I apply.", "done"]
-        with pytest.raises(UnsupportedOperationError):
+        with pytest.raises(UnsupportedOperationError) as refused:
             await alice.send({"approval": approval_id, "decision": "approve"}, taskId=task_id)
+        assert refused.value.data["code"] == "approval_used"
 
     async def test_task_that_comes_to_wait_in_another_replica_shows_what_it_asks(
         self, threads: ThreadsOf, client: ClientOf, redis: RedisProcess
