@@ -4,9 +4,10 @@ Everything but `credentials` is plain and may be checkpointed, streamed and trac
 channel that is never checkpointed, in a type that shows nothing of them (`RunCredentials`).
 """
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, HumanMessage, RemoveMessage, convert_to_messages
+from langgraph.errors import InvalidUpdateError
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict  # pydantic makes schemas of no other before Python 3.12
 
@@ -24,10 +25,28 @@ def _latest(_: PrincipalRecord | None, new: PrincipalRecord) -> PrincipalRecord:
     return new
 
 
+def appended(stored: list[AnyMessage], new: Any) -> list[AnyMessage]:  # noqa: ANN401 - as `add_messages` takes it
+    """`add_messages`, by which no message is removed, and a message of the user replaces no other one.
+
+    Nodes replace messages of their own: a call whose arguments the user has edited. Raises
+    `InvalidUpdateError`: a surface refuses such an input before the run, but not that of two runs that begin
+    at the same time.
+    """
+    messages = convert_to_messages(new if isinstance(new, list) else [new])
+    for message in messages:
+        if isinstance(message, RemoveMessage):
+            raise InvalidUpdateError("a stored message is not removed")
+        if isinstance(message, HumanMessage) and message.id is not None:
+            same = next((each for each in stored if each.id == message.id), message)
+            if (same.type, same.content) != (message.type, message.content):
+                raise InvalidUpdateError("a message of the user replaces no other one")
+    return cast(list[AnyMessage], add_messages(stored, messages))  # type: ignore[arg-type]
+
+
 class AgentInput(TypedDict):
     """The input of a run."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], appended]
 
 
 class AgentState(AgentInput, total=False):
@@ -50,4 +69,4 @@ class AgentState(AgentInput, total=False):
 class AgentOutput(TypedDict):
     """The output of a run."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], appended]

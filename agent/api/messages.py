@@ -159,7 +159,7 @@ def langchain_conversation(given: Sequence[object]) -> list[AnyMessage]:
 
     Raises pydantic's `ValidationError` or `RequestError`.
     """
-    return conversation(_MESSAGES.validate_python([_openai_form(message) for message in given]))
+    return conversation(_MESSAGES.validate_python([openai_form(message) for message in given]))
 
 
 def first_fault(error: ValidationError, within: str | None = None) -> RequestError:
@@ -170,7 +170,8 @@ def first_fault(error: ValidationError, within: str | None = None) -> RequestErr
     return RequestError(path or None, f"{text[:1].lower()}{text[1:]}")
 
 
-def _openai_form(message: object) -> object:
+def openai_form(message: object) -> object:
+    """`message` in OpenAI's form, if it has one of LangChain's; otherwise unchanged."""
     if isinstance(message, (list, tuple)) and len(message) == 2:
         return {"role": _ROLES.get(str(message[0]), message[0]), "content": message[1]}
     if not isinstance(message, Mapping) or "role" in message:

@@ -13,10 +13,10 @@ _AUTHORIZATION: Final = b"authorization"
 _API_KEY: Final = b"x-api-key"
 
 _WITHHELD: Final = frozenset(
-    {_AUTHORIZATION, _API_KEY, b"x-service-key", b"x-tenant-id", b"langsmith-trace", b"baggage"}
+    {_AUTHORIZATION, _API_KEY, b"x-service-key", b"x-tenant-id", b"langsmith-trace", b"baggage", b"origin"}
 )
 """The server copies some of these into the configuration of a run, which it stores; `baggage` can name a
-project of LangSmith."""
+project of LangSmith. `Origin` has been answered (`cross_origin`)."""
 
 
 def presented_tokens(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

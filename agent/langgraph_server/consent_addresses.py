@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.langgraph_server.admitted_request import ADMITTED
 from agent.langgraph_server.server_agent import agent_of_this_loop
-from agent.langgraph_server.token_references import VERIFIED
 from graph.approvals.consent_urls import url_reference
 from graph.approvals.record import ApprovalStatus, PendingApproval
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -50,10 +50,10 @@ class ConsentAddresses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes every request on, and fills its response."""
-        caller = scope.get(VERIFIED)
-        if caller is None:
+        if (admitted := ADMITTED.get()) is None:
             await self._app(scope, receive, send)
             return
+        caller = admitted.caller
         # A compressed response could not be read.
         headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
         response = _FilledResponse(send, lambda approval_id: self._url_of(approval_id, caller))

@@ -6,7 +6,7 @@ from langgraph.pregel import Pregel
 from langgraph.stream import StreamTransformer
 
 from agent.langgraph_server.authorization import auth
-from agent.langgraph_server.protocol.event_channels import EventChannels
+from agent.langgraph_server.event_channels import EventChannels
 from agent.langgraph_server.server_agent import server_agent
 
 __all__ = ["agent", "auth", "stream_transformers"]

@@ -25,12 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_body, error_response
 from agent.langgraph_server.access_token_headers import presented_tokens, without_tokens
-from agent.langgraph_server.admission.thread_runs import ThreadRuns
+from agent.langgraph_server.admission.thread_requests import ThreadRequests
+from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.cross_origin import CrossOrigin
-from agent.langgraph_server.protocol.thread_protocol import ThreadProtocol
 from agent.langgraph_server.server_agent import agent_of_this_loop, export_spans
-from agent.langgraph_server.token_references import VERIFIED
 from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
@@ -47,6 +46,8 @@ FOR_VERIFIED_CALLERS: Final = frozenset({"/info", "/openapi.json"})
 PUBLIC: Final = "/ok"
 """Liveness of the process."""
 
+_CORS: Final = b"access-control-"
+
 _DISCARDED: Final = 16 * 1024 * 1024
 """Bytes of a body above the limit that are read so that the refusal arrives."""
 
@@ -60,9 +61,13 @@ class RouteGuard:
         *,
         public: Collection[str] = (PUBLIC,),
         allows: Callable[[Scope], bool] | None = None,
+        sealed: bool = False,
     ) -> None:
-        """`allows`: whether a verified caller's request reaches the server. By default the routes above."""
+        """`allows`: whether a verified caller's request reaches the server. By default the routes above.
+        `sealed`: see `AdmittedRequest`.
+        """
         self._app = app
+        self._sealed = sealed
         self._public = public
         self._allows = allows or _left_to_the_server
 
@@ -80,6 +85,9 @@ class RouteGuard:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # The server's own CORS is inside of this one's, which alone says who may read a response.
+                kept = (each for each in message.get("headers", []) if not each[0].lower().startswith(_CORS))
+                message = {**message, "headers": list(kept)}
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Request-Id", request_id)
                 add_headers(headers, api_headers())
@@ -91,7 +99,7 @@ class RouteGuard:
             return
         try:
             agent = await agent_of_this_loop()
-            scope[VERIFIED] = await agent.admission.admit(presented_tokens(scope["headers"]))
+            caller = await agent.admission.admit(presented_tokens(scope["headers"]))
         except AgentError as error:
             challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
             await error_response(error, challenge)(scope, receive, marked)
@@ -102,9 +110,13 @@ class RouteGuard:
         if self._allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
             bounded = BodyLimit(self._app, max_bytes=limit, discarded=_DISCARDED)
-            stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, scope[VERIFIED].token))
-            with suppress(ClientDisconnect):
-                await bounded(scope, stream.receive, stream.send)
+            stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, caller.token))
+            token = ADMITTED.set(AdmittedRequest(caller, self._sealed))
+            try:
+                with suppress(ClientDisconnect):
+                    await bounded(scope, stream.receive, stream.send)
+            finally:
+                ADMITTED.reset(token)
             return
         closed = RequestError(None, "no such route", code="not_found", status=404)
         await JSONResponse(error_body(closed), 404)(scope, receive, marked)
@@ -127,7 +139,6 @@ app: Final = Starlette(
         Middleware(CrossOrigin),
         Middleware(RouteGuard),
         Middleware(ConsentAddresses),
-        Middleware(ThreadProtocol),
-        Middleware(ThreadRuns),
+        Middleware(ThreadRequests),
     ],
 )

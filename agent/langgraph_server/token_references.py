@@ -23,9 +23,6 @@ from identity.secrets.secret import Secret
 
 REFERENCE: Final = "access_token_reference"
 
-VERIFIED: Final = "idaas_agent.verified_access_token"
-"""The member of the ASGI scope in which `agent.langgraph_server.route_guard` stores the verified token."""
-
 
 class TokenReferences:
     """Verified tokens by reference, until they expire; above `capacity` the least recently used goes."""

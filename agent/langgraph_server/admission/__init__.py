@@ -1,5 +1,5 @@
-"""Which runs a client may create on LangGraph Server: their input, their configuration, an answer.
+"""Which requests for threads and runs a client may make: whose thread, which input, which answer.
 
-May import everything of `agent` but `agent.commands` and the folders beside it.
-Begin at `run_admission`, which the auth handler calls.
+May import everything of `agent` but `agent.commands`, and `sealing` of the folders beside it.
+Begin at `thread_requests`, a middleware inside of the route guard.
 """

@@ -1,4 +1,8 @@
-"""What a client may give to a run on LangGraph Server: an input, or one answer to the approval that waits.
+"""What a client may give to a run on LangGraph Server: messages, or one answer to the approval that waits.
+
+A thread takes messages of its user, and nothing else: LangGraph would replace a stored message by one of the
+same id, remove one for the role `remove`, and store messages that it cannot read. A run whose messages are
+not kept takes a whole history, by its client's account.
 
 While an approval is open, a run takes an answer and nothing else: a chat message, `goto`, `update`, `null`
 and a fork are refused, and the approval stays open. Whether an answer counts is decided by the graph, for the
@@ -8,10 +12,12 @@ user who gives it (`graph.nodes.approvals`); a refusal here only says so earlier
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from langchain_core.messages import FunctionMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import AnyMessage
+from pydantic import ValidationError
 
+from agent.api.messages import first_fault, langchain_conversation, openai_form
 from agent.errors.error_response import RequestError
 from graph.approvals.answer import parse_answer
 from graph.approvals.record import ApprovalState, ApprovalStatus
@@ -19,6 +25,12 @@ from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 
 _INTERRUPT_ID: Final = re.compile(r"[0-9a-f]{32}")
+_MESSAGE_ID: Final = re.compile(r"[!-~]{1,128}")
+_STORED: Final = ("type", "content", "tool_calls", "tool_call_id")
+
+
+class UnknownInterruptError(ApprovalError):
+    """The answer names an interrupt that the thread does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
     """The input or the answer of a run. `approvals` are the caller's on this thread, none if it has none: the
     open ones, or else the latest.
 
+    Not checked: the messages of an input (`user_messages`, `history`).
     Raises `RequestError` (403) for a command that writes, and `ApprovalError` otherwise.
     """
     opened = next((each for each in approvals if each.status_at(now) is ApprovalStatus.OPEN), None)
@@ -50,7 +63,7 @@ def checked_input(given: object, command: object, approvals: Sequence[ApprovalSt
         return RunInput(input=resume)
     for latest in approvals[-1:]:
         latest.require_open(now)
-    raise ApprovalError(GraphCode.APPROVAL_INVALID, "no approval is open that could be answered")
+    raise UnknownInterruptError(GraphCode.APPROVAL_INVALID, "no approval is open that could be answered")
 
 
 def _writes(command: Mapping[str, Any]) -> bool:
@@ -76,7 +89,12 @@ def named_interrupt(resume: object) -> str | None:
     if not isinstance(resume, Mapping) or len(resume) != 1:
         return None
     [key] = resume
-    return key if isinstance(key, str) and _INTERRUPT_ID.fullmatch(key) else None
+    return key if is_interrupt_id(key) else None
+
+
+def is_interrupt_id(value: object) -> TypeGuard[str]:
+    """Whether `value` has the form of LangGraph's ids of interrupts."""
+    return isinstance(value, str) and _INTERRUPT_ID.fullmatch(value) is not None
 
 
 def is_input(value: object) -> bool:
@@ -84,20 +102,82 @@ def is_input(value: object) -> bool:
     return isinstance(value, Mapping) and "messages" in value
 
 
-def without_tool_results(given: object) -> object:
-    """`given` without messages of tools. agent-chat-ui makes up a result of each call that has none, before
-    it sends a message: the model would read that a rejected or expired call has succeeded.
+def user_messages(given: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
+    """The input of a run whose messages are kept: text of the user, each with the client's id, if it has one.
+
+    Results of tools are left out. agent-chat-ui makes up one of each call that has none before it sends a
+    message: the model would read that a rejected or expired call has succeeded.
+    Not checked: that no stored message has one of the ids. Raises `RequestError` for every other message.
     """
+    messages: list[dict[str, Any]] = []
+    ids: set[str] = set()
+    for index, message in enumerate(_listed(given, most)):
+        form = _form(message)
+        role = form.get("role") if isinstance(form, Mapping) else None
+        if role in ("tool", "function"):
+            continue
+        if role != "user":
+            raise _fault(f"input.messages[{index}]", "a thread takes messages of its user only")
+        [read] = _conversation([form])
+        stored = _stored(read)
+        if (identifier := _member(message, "id")) is not None:
+            if not isinstance(identifier, str) or not _MESSAGE_ID.fullmatch(identifier) or identifier in ids:
+                problem = "must be 1 to 128 printable characters of ASCII, another one for each message"
+                raise _fault(f"input.messages[{index}].id", problem)
+            ids.add(identifier)
+            stored["id"] = identifier
+        messages.append(stored)
+    return {"messages": messages}
+
+
+def history(given: object, *, most: int) -> dict[str, list[dict[str, Any]]]:
+    """The input of a run whose messages are not kept: instructions, messages, calls with their results.
+
+    Raises `RequestError` for what is no conversation (`agent.api.messages`).
+    """
+    forms = [_form(message) for message in _listed(given, most)]
+    return {"messages": [_stored(message) for message in _conversation(forms)]}
+
+
+def _listed(given: object, most: int) -> Sequence[object]:
     if not isinstance(given, Mapping) or "messages" not in given:
-        return given
+        raise _fault("input", 'must be an object with "messages"')
     messages = given["messages"] if isinstance(given["messages"], list) else [given["messages"]]
-    return {**given, "messages": [each for each in messages if not _is_tool_result(each)]}
+    if len(messages) > most:
+        raise _fault("input.messages", f"at most {most} messages, found {len(messages)}")
+    return messages
 
 
-def _is_tool_result(message: Any) -> bool:  # noqa: ANN401 - whatever a client sent
-    """As LangChain reads it. What it cannot read fails in the run too."""
+def _form(message: object) -> object:
+    """`message` in OpenAI's form, from each in which a published client sends one."""
+    if isinstance(message, str):
+        return {"role": "user", "content": message}
+    if isinstance(message, Mapping) and message.get("type") == "constructor":  # an object of LangChain.js
+        path, kwargs = message.get("id"), message.get("kwargs")
+        kind = str(path[-1]).removesuffix("Message").lower() if isinstance(path, list) and path else ""
+        message = {**(kwargs if isinstance(kwargs, Mapping) else {}), "type": kind}
+    return openai_form(message)
+
+
+def _member(message: object, name: str) -> object:
+    if not isinstance(message, Mapping):
+        return None
+    return _member(message.get("kwargs"), name) if message.get("type") == "constructor" else message.get(name)
+
+
+def _conversation(forms: Sequence[object]) -> list[AnyMessage]:
     try:
-        [read] = convert_to_messages([message])
-    except Exception:  # noqa: BLE001 - it raises many kinds for malformed messages
-        return False
-    return isinstance(read, ToolMessage | FunctionMessage)
+        return langchain_conversation(forms)
+    except ValidationError as error:
+        fault = first_fault(error, "input.messages")
+        raise _fault(fault.param, fault.problem) from None
+    except RequestError as error:
+        raise _fault(f"input.{error.param}", error.problem) from None
+
+
+def _stored(message: AnyMessage) -> dict[str, Any]:
+    return {name: value for name in _STORED if (value := getattr(message, name, None)) is not None}
+
+
+def _fault(name: str | None, problem: str) -> RequestError:
+    return RequestError(name, problem, status=422)

@@ -1,7 +1,7 @@
 """The routes of Aegra that verified callers may request: an allow-list.
 
-Closed are those that write a state, change assistants, and set up schedules, the store, the deletion of
-expired threads, and the pages of the documentation.
+Closed are those that write a state, delete runs, change assistants, and set up schedules, the store, the
+deletion of expired threads, and the pages of the documentation.
 """
 
 import re
@@ -37,7 +37,6 @@ ROUTES: Final = (
     "POST /threads/{thread_id}/runs/stream",
     "POST /threads/{thread_id}/runs/wait",
     "GET /threads/{thread_id}/runs/{run_id}",
-    "DELETE /threads/{thread_id}/runs/{run_id}",
     "GET /threads/{thread_id}/runs/{run_id}/join",
     "GET /threads/{thread_id}/runs/{run_id}/stream",
     "POST /threads/{thread_id}/runs/{run_id}/cancel",

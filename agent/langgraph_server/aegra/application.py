@@ -13,7 +13,7 @@ from aegra_api.core.auth_middleware import get_auth_backend
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 from agent.errors.error_codes import AgentCode
-from agent.langgraph_server.aegra.admitted_request import ADMITTED
+from agent.langgraph_server.admitted_request import ADMITTED
 from agent.langgraph_server.aegra.aegra_routes import PUBLIC
 from agent.langgraph_server.aegra.force import fault_of, require
 from agent.langgraph_server.aegra.guarded_application import GuardedApplication

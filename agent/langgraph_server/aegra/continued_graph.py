@@ -16,7 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from agent.langgraph_server.admission.run_input import is_input
-from agent.langgraph_server.protocol.event_channels import EventChannels
+from agent.langgraph_server.event_channels import EventChannels
 from agent.langgraph_server.traced_graph import RunSpans, TracedGraph
 
 

@@ -6,15 +6,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
-from langgraph_sdk import Auth
+from starlette.responses import JSONResponse
 
 from agent.audit.key import AuditKey
 from agent.audit.record import LogEvent
 from agent.audit.verification.verify import verify
 from agent.errors.error_codes import AgentCode
-from agent.langgraph_server.authorization import authenticate
+from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.server_agent import agent_of_this_loop
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.secrets.secret import Secret
@@ -274,10 +275,11 @@ async def test_langgraph_server_admits_no_caller_without_a_required_record(
 ) -> None:
     for name, value in {**sandbox.environment, "AUDIT_LOG_FILE": str(file)}.items():
         monkeypatch.setenv(name, value)
-    token = sandbox.access_token("alice")
-    await authenticate({"headers": [(b"authorization", f"Bearer {token}".encode())]})
-    with pytest.raises(Auth.exceptions.HTTPException):
-        await authenticate({"headers": []})
+    transport = httpx.ASGITransport(RouteGuard(JSONResponse({})))
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        token = sandbox.access_token("alice")
+        assert (await client.get("/info", headers={"X-Api-Key": token})).status_code == 200
+        assert (await client.get("/info")).status_code == 401
     await (await agent_of_this_loop()).aclose()
     lines = lines_of(file)
     assert summary(lines) == [

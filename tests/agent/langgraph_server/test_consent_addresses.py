@@ -11,9 +11,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agent.composition.agent import Agent
 from agent.langgraph_server import consent_addresses
+from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.server_agent import agent_of_this_loop
-from agent.langgraph_server.token_references import VERIFIED
 from graph.approvals.consent_urls import url_reference
 from graph.approvals.record import ApprovalKind, ApprovalRequest
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -54,9 +54,12 @@ async def respond(
         received.append(message)
 
     scope: Scope = {"type": "http", "headers": [(b"accept-encoding", b"gzip")]}
-    if user is not None:
-        scope[VERIFIED] = await Tokens().verify(Secret(f"{user}-at"))
-    await ConsentAddresses(server, url_of=url_of)(scope, receive, send)
+    caller = None if user is None else await Tokens().verify(Secret(f"{user}-at"))
+    token = ADMITTED.set(None if caller is None else AdmittedRequest(caller))
+    try:
+        await ConsentAddresses(server, url_of=url_of)(scope, receive, send)
+    finally:
+        ADMITTED.reset(token)
     return received
 
 

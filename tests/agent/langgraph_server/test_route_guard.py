@@ -131,12 +131,9 @@ async def test_body_above_the_limit_is_refused(http: httpx.AsyncClient, sandbox:
         assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
 
 
-async def test_auth_handler_verifies_the_token_without_the_route_guard(
-    http: httpx.AsyncClient, sandbox: Sandbox
-) -> None:
+async def test_auth_handler_refuses_every_request_without_the_route_guard(sandbox: Sandbox) -> None:
     header = (b"authorization", f"Bearer {sandbox.access_token('bob')}".encode())
-    assert (await authenticate({"headers": [header]}))["identity"] == "user_bob01"
-    for headers in ([], [header, header]):
+    for scope in ({"headers": [header]}, {"authorization": "Bearer x"}, {}):
         with pytest.raises(Auth.exceptions.HTTPException) as refused:
-            await authenticate({"headers": headers})
+            await authenticate(scope)
         assert refused.value.status_code == 401

@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from langgraph_sdk import Auth
 
-from agent.langgraph_server.aegra.admitted_request import ADMITTED, AdmittedRequest
+from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.aegra.aegra_routes import PUBLIC, ROUTES, allows
 from agent.langgraph_server.aegra.guarded_application import GuardedApplication
 from agent.langgraph_server.authorization import authenticate, own_threads
@@ -22,7 +22,7 @@ from tests.conftest import Sandbox
 pytestmark = pytest.mark.promise("verified-caller")
 
 ALICE = "user_alice01"
-RUN = {"assistant_id": "agent", "input": {"messages": [{"role": "user", "content": "hi"}]}}
+RUN = {"assistant_id": "agent", "input": {"messages": [{"type": "human", "content": "hi"}]}}
 
 
 class Aegra:
@@ -83,7 +83,7 @@ async def test_verified_caller_reaches_the_handler_without_their_token(http: htt
     assert response.status_code == 401  # two headers for a token
     response = await http.get("/threads", headers={"Origin": "https://foreign.example"})
     content = response.json()
-    assert content["user"] == {"identity": ALICE, SEALED: {}}
+    assert content["user"] == {"identity": ALICE, "is_authenticated": True, SEALED: {}}
     assert not {"authorization", "x-api-key", "origin"} & set(content["headers"])
     assert "Access-Control-Allow-Origin" not in response.headers
 
@@ -153,10 +153,9 @@ async def test_run_is_reduced_to_what_a_client_may_give(aegra: Aegra, http: http
     assert (await http.post("/threads/mine/runs", json=given)).status_code == 200
     [received] = aegra.received
     assert received["body"] == RUN | {
-        "config": {"configurable": {"checkpoint_id": "c"}, "recursion_limit": 7},
+        "config": {"recursion_limit": 7},
         "context": {"kept": True},
         "checkpoint": {"checkpoint_id": "d"},
-        "command": None,
         "metadata": {"note": "mine"},
         "on_disconnect": "continue",
     }
@@ -165,7 +164,7 @@ async def test_run_is_reduced_to_what_a_client_may_give(aegra: Aegra, http: http
 async def test_run_without_input_continues_the_thread(aegra: Aegra, http: httpx.AsyncClient) -> None:
     await http.post("/threads/mine/runs/stream", json={"assistant_id": "agent", "input": None})
     [received] = aegra.received
-    assert (received["body"]["input"], received["body"]["checkpoint"]) == (None, {})
+    assert ("input" in received["body"], received["body"]["checkpoint"]) == (False, {})
 
 
 async def test_run_without_a_thread_is_not_kept(aegra: Aegra, http: httpx.AsyncClient) -> None:
@@ -210,7 +209,7 @@ async def test_commands_start_runs_of_the_callers_threads_only(aegra: Aegra, htt
 
 async def test_run_is_created_only_by_a_request_whose_body_was_checked(http: httpx.AsyncClient) -> None:
     caller = await (await agent_of_this_loop()).admission.admit([http.headers["Authorization"]])
-    token = ADMITTED.set(AdmittedRequest(caller))
+    token = ADMITTED.set(AdmittedRequest(caller, sealed=True))
     try:
         user: Any = await authenticate({})
         context: Any = Auth.types.AuthContext(

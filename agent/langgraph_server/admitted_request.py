@@ -1,0 +1,29 @@
+"""The request that the route guard has admitted, for the auth handler and for what is inside of the guard.
+
+Aegra gives its auth handler a dictionary of headers, which clients send, and `langgraph dev` a scope. The
+handler reads the caller from here instead: a context variable, which only the guard sets, and which ends with
+the request.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from identity.access_token.verified_access_token import VerifiedAccessToken
+
+
+@dataclass(slots=True)
+class AdmittedRequest:
+    """One request of `caller`.
+
+    `sealed`: other processes execute the runs, so that the caller is sealed for them. `authenticated`: the
+    auth handler was called. `run_admitted`: the request may create a run.
+    """
+
+    caller: VerifiedAccessToken
+    sealed: bool = False
+    authenticated: bool = False
+    run_admitted: bool = False
+
+
+ADMITTED: Final[ContextVar[AdmittedRequest | None]] = ContextVar("idaas_agent_admitted_request", default=None)
