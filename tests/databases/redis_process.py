@@ -14,7 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 _READ: dict[bytes, Callable[[Any, bytes], bytes]] = {
-    b"string": lambda client, key: client.get(key),
+    b"none": lambda *_: b"",  # it has ended since it was found
+    b"string": lambda client, key: client.get(key) or b"",
     b"hash": lambda client, key: b"\n".join(b"\n".join(pair) for pair in client.hgetall(key).items()),
     b"set": lambda client, key: b"\n".join(client.smembers(key)),
     b"zset": lambda client, key: b"\n".join(client.zrange(key, 0, -1)),
