@@ -1,15 +1,21 @@
 """What an agent checks before it serves, for `GET /ready`, and what it does ahead of the first request."""
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from agent.errors.error_codes import AgentCode
 from agent.readiness import Check
 from agent.replicas.shared_redis import SharedRedis
 from agent.revocation.enforcement import Enforcement
 from identity.access_identity import AccessIdentity
+from identity.errors import UnreachableError
 
 if TYPE_CHECKING:
     from agent.composition.agent import Agent
+
+OPTIONAL_SECONDS: Final = 0.9
+"""How long a check may take without which the agent stays in service: probes wait for a second at least."""
 
 
 def required_checks(agent: "Agent") -> dict[str, Check]:
@@ -29,11 +35,21 @@ def required_checks(agent: "Agent") -> dict[str, Check]:
 def optional_checks(agent: "Agent") -> dict[str, Check]:
     """The store of conversations, and what the processes share: most requests can be served without them."""
     checks: dict[str, Check] = {}
-    if agent.conversation_storage is not None:
-        checks["conversations"] = agent.conversation_storage.check
+    if (storage := agent.conversation_storage) is not None:
+        checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
     if agent.redis is not None:
-        checks["redis"] = partial(_check_redis, agent.redis, agent.revocation)
+        redis = partial(_check_redis, agent.redis, agent.revocation)
+        checks["redis"] = partial(_in_time, redis, AgentCode.REDIS_UNAVAILABLE)
     return checks
+
+
+async def _in_time(check: Check, code: AgentCode) -> None:
+    """A part that hangs must not delay the response: a probe that waits removes the agent from service."""
+    try:
+        async with asyncio.timeout(OPTIONAL_SECONDS):
+            await check()
+    except TimeoutError:
+        raise UnreachableError(code, f"no response within {OPTIONAL_SECONDS:g} s") from None
 
 
 async def _check_redis(redis: SharedRedis, revocation: Enforcement) -> None:

@@ -1,5 +1,7 @@
 """A proxy in front of PostgreSQL or Redis that counts the exchanges of its clients, whatever their duration.
 
+It also stands for a server that hangs: what is sent arrives at its machine, and nothing responds.
+
 An exchange is what a client waits for once: the commands that it sends together, and their replies.
 """
 
@@ -96,6 +98,10 @@ class CountingProxy:
     def __init__(self, port: int, wire: Callable[[], Wire]) -> None:
         self.exchanges: Final[list[Exchange]] = []
         """Of all connections, in the order of their ends."""
+        self.accepted = 0
+        """Connections so far."""
+        self._passes_on = asyncio.Event()
+        self._passes_on.set()
         self._target = port
         self._wire = wire
         self._server: asyncio.Server | None = None
@@ -107,6 +113,14 @@ class CountingProxy:
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def hang(self) -> None:
+        """From now on passes nothing on, in either direction."""
+        self._passes_on.clear()
+
+    def go_on(self) -> None:
+        """Passes on what it has received, and all that follows."""
+        self._passes_on.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -126,6 +140,7 @@ class CountingProxy:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.accepted += 1
         try:
             await self._pass_on(reader, writer)
         finally:
@@ -133,16 +148,19 @@ class CountingProxy:
             writer.close()
 
     async def _pass_on(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        await self._passes_on.wait()
         server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         wire = self._wire()
 
         async def requests() -> None:
             while data := await client.read(_PIECE):
+                await self._passes_on.wait()
                 wire.sent(data)
                 to_server.write(data)
 
         async def replies() -> None:
             while data := await server.read(_PIECE):
+                await self._passes_on.wait()
                 self.exchanges.extend(wire.received(data))
                 to_client.write(data)
 

@@ -5,6 +5,7 @@ import select
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from identity.secrets.secret import Secret
@@ -21,7 +22,7 @@ SCHEMA: Final = "idaas_agent"
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 _SESSION: Final = {
     "search_path": SCHEMA,
-    "statement_timeout": "15s",
+    "statement_timeout": "10s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }
@@ -104,10 +105,28 @@ class PostgresConnections:
         await self.drop_idle()
 
     async def _opened(self) -> "Connection":
-        from psycopg import AsyncConnection
-
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await AsyncConnection.connect(self._conninfo.reveal(), autocommit=True)
+            return await _connection_type().connect(self._conninfo.reveal(), autocommit=True)
+
+
+@cache
+def _connection_type() -> "type[Connection]":
+    """The import is here because it takes time, and most agents use no PostgreSQL."""
+    from psycopg import AsyncConnection, waiting
+
+    class PromptConnection(AsyncConnection[Any]):
+        """Ends at once when what uses it is cancelled: the base would ask the server to cancel it first, and
+        wait for a server that hangs, for ten seconds.
+        """
+
+        async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - the base's
+            try:
+                return await waiting.wait_async(gen, self.pgconn.socket, interval, timeout)
+            except asyncio.CancelledError:
+                self.pgconn.finish()
+                raise
+
+    return PromptConnection
 
 
 def _is_idle(connection: "Connection") -> bool:

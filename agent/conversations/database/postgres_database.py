@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SECONDS: Final = 10.0
+"""How long a transaction may take."""
+_MIGRATION_SECONDS: Final = 60.0
 _BEGIN: Final = (Statement("BEGIN"),)
 _BEGIN_DURABLE: Final = (Statement("BEGIN"), Statement("SET LOCAL synchronous_commit = on"))
 
@@ -29,16 +32,22 @@ class PostgresDatabase:
     """A `Database`. Its tables, LangGraph's too, are in a schema of their own, which the first use makes.
 
     Commits are as durable as the server is configured; with `durable`, on disk. A transaction that finds its
-    connection broken before the commit is repeated once, on a new connection.
+    connection broken before the commit is repeated once, on a new connection. One that is not done within
+    `seconds`, with the time in which it waits for a connection, is given up, whatever the server does.
     """
 
     def __init__(
-        self, connections: PostgresConnections, on_open: Callable[[], Transaction[None]] | None = None
+        self,
+        connections: PostgresConnections,
+        on_open: Callable[[], Transaction[None]] | None = None,
+        *,
+        seconds: float = SECONDS,
     ) -> None:
         """`on_open` is the first transaction after the tables were made or checked."""
         self._connections = connections
         self._on_open = on_open
-        self._migrating = asyncio.Lock()
+        self._seconds = seconds
+        self._migration: asyncio.Task[None] | None = None
         self._migrated = False
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
@@ -55,7 +64,7 @@ class PostgresDatabase:
             async with self._connection() as connection:
                 return await _driven(connection, work(), ())
         except Exception as error:
-            if (mapped := failure(error)) is None:
+            if (mapped := await self._failed(error)) is None:
                 raise
             raise mapped from None
 
@@ -85,6 +94,9 @@ class PostgresDatabase:
 
     async def aclose(self) -> None:
         """See `ConversationDatabase`."""
+        if self._migration is not None:
+            self._migration.cancel()
+            await asyncio.wait([self._migration])
         await self._connections.aclose()
 
     async def _run(self, work: Callable[[], Transaction[T]], begin: Sequence[Statement]) -> T:
@@ -97,9 +109,15 @@ class PostgresDatabase:
         except _LostError:
             raise unavailable("it has closed the connection") from None
         except Exception as error:
-            if (mapped := failure(error)) is None:
+            if (mapped := await self._failed(error)) is None:
                 raise
             raise mapped from None
+
+    async def _failed(self, error: Exception) -> AgentError | None:
+        """As `failure`."""
+        if isinstance(error, TimeoutError):  # the connections that are not used hang, too
+            await self._connections.drop_idle()
+        return failure(error)
 
     async def _attempt(self, transaction: Transaction[T], begin: Sequence[Statement]) -> T:
         async with self._connection() as connection:
@@ -117,16 +135,28 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator["Connection"]:
-        """One whose tables exist."""
-        async with self._connections.connection() as connection:
+        """One whose tables exist, for one transaction."""
+        async with asyncio.timeout(self._seconds):
             if not self._migrated:
-                async with self._migrating:
-                    if not self._migrated:
-                        await migrate(connection)
-                        if self._on_open is not None:
-                            await _driven(connection, self._on_open(), ())
-                        self._migrated = True
-            yield connection
+                await self._prepared()
+            async with self._connections.connection() as connection:
+                yield connection
+
+    async def _prepared(self) -> None:
+        """Waits until the tables exist. Making them takes longer than a transaction may, and is not given up
+        with those that wait for it.
+        """
+        if self._migration is None or self._migration.done():
+            self._migration = asyncio.create_task(self._migrate(), name="tables of conversations")
+            self._migration.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._migration)
+
+    async def _migrate(self) -> None:
+        async with asyncio.timeout(_MIGRATION_SECONDS), self._connections.connection() as connection:
+            await migrate(connection)
+            if self._on_open is not None:
+                await _driven(connection, self._on_open(), ())
+            self._migrated = True
 
 
 class _LostError(Exception):

@@ -1,7 +1,7 @@
 """PostgreSQL: the tables are made once, a server that comes back is used again, and addresses stay secret."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
@@ -11,12 +11,15 @@ from psycopg.conninfo import conninfo_to_dict
 from agent.conversations.database.database import Transaction, query
 from agent.conversations.database.postgres_connections import SCHEMA, PostgresConnections, conninfo
 from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.postgres_schema import _LOCK
 from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.thread import MessageStoredError
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 from identity.secrets.secret import Secret
+from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
 from tests.databases.postgres_server import PASSWORD
 
@@ -245,6 +248,79 @@ async def test_reason_of_a_failed_connection_is_named_without_the_address(
     assert reason in error.detail
     for address in (str(postgres.port), "127.0.0.1", "stranger", "nowhere"):
         assert address not in error.detail
+
+
+@pytest.fixture
+async def proxy(postgres: PostgresProcess) -> AsyncIterator[CountingProxy]:
+    async with CountingProxy(postgres.port, PostgresWire) as proxy:
+        yield proxy
+
+
+@pytest.mark.promise("heals-by-itself", "bounded")
+async def test_server_that_hangs_is_given_up_and_used_again(
+    postgres: PostgresProcess, proxy: CountingProxy, database_of: DatabaseOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = database_of(proxied(postgres, proxy), most=2)
+    threads, checkpoints = ThreadStore(database), Checkpoints(lambda: database.saver(None), database.failure)
+    await asyncio.gather(*(threads.open("owner", f"t{number}") for number in range(2)))
+    database._seconds = 0.2
+    proxy.hang()
+    failed = await asyncio.gather(
+        *(threads.get("owner", "t0") for _ in range(3)),
+        threads.begin_run("owner", "t0", "r", "p"),
+        threads.rename("owner", "t1", "Tale"),
+        checkpoints.adelete_thread("r"),
+        return_exceptions=True,
+    )
+    assert {getattr(error, "detail", error) for error in failed} == {
+        "PostgreSQL of CONVERSATIONS_URL: it does not respond"
+    }
+    proxy.go_on()
+    database._seconds = 30.0
+    assert (await threads.rename("owner", "t1", "Tale")).title == "Tale"
+    assert not [record.getMessage() for record in caplog.records]
+
+
+async def test_transaction_at_a_server_that_hangs_is_cancelled_without_it(
+    postgres: PostgresProcess, proxy: CountingProxy, database_of: DatabaseOf
+) -> None:
+    database = database_of(proxied(postgres, proxy), most=1)
+    await ThreadStore(database).open("owner", "t")
+    begun, connections = asyncio.Event(), proxy.accepted
+
+    def work() -> Transaction[None]:
+        yield from query("UPDATE threads SET status = 'failed'")
+        proxy.hang()
+        begun.set()
+        yield from query("UPDATE threads SET status = 'paused'")
+
+    running = asyncio.create_task(database.write(work))
+    await begun.wait()
+    await asyncio.sleep(0)  # it has sent the second statement
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert proxy.accepted == connections  # nor has it asked the server to cancel the statement
+    proxy.go_on()
+    assert (await ThreadStore(database).get("owner", "t")).status == "idle"
+
+
+async def test_tables_are_made_by_a_first_transaction_that_has_been_given_up(
+    new_url: str, database_of: DatabaseOf
+) -> None:
+    database = database_of(new_url)
+    database._seconds = 0.2
+    with psycopg.connect(new_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # another process makes them
+        assert "does not respond" in (await failure(database)).detail
+    assert database._migration is not None
+    await database._migration
+    database._seconds = 30.0
+    assert await ThreadStore(database).list("owner", limit=1) == ([], None)
+
+
+def proxied(postgres: PostgresProcess, proxy: CountingProxy) -> str:
+    return postgres.url.replace(f":{postgres.port}/", f":{proxy.port}/")
 
 
 async def test_closed_port_is_an_error_at_once(database_of: DatabaseOf) -> None:
