@@ -17,9 +17,9 @@ from agent.commands.terminal import (
     print_overridden,
     print_sandbox_hint,
 )
-from agent.printable import printable_json
 from agent.settings.settings import TOKEN_VARIABLE
 from identity.errors import ConfigurationError
+from identity.printable import printable_json
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:

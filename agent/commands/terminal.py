@@ -13,10 +13,10 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from agent.errors.error_table import for_operators
-from agent.printable import printable
 from agent.settings.settings import Settings, read_settings
 from agent.settings.variable_names import misspelt_variables
 from identity.errors import AgentError, ConfigurationError
+from identity.printable import printable
 
 _SANDBOX_FILE: Final = Path(".sandbox/agent.env")
 ENV_FILE_HELP: Final = "A file of variables, such as .sandbox/agent.env. The environment takes precedence."

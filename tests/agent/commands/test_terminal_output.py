@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from agent.commands.command_line import app
 from agent.commands.terminal import Terminal
-from agent.printable import printable, printable_json
+from identity.printable import printable, printable_json
 from tests.conftest import Sandbox
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIC8=\x07"
