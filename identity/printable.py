@@ -1,5 +1,5 @@
-"""Untrusted text, made safe for a terminal: it cannot move the cursor, set a title or a clipboard, or show
-characters in another order than they have.
+"""Untrusted text, made safe to show: it cannot move a terminal's cursor, set a title or a clipboard, or show
+characters in another order than they have. The page has the same list (`frontend/printable.js`).
 """
 
 import json

@@ -33,8 +33,18 @@ class ErrorResponse(_Wire):
     error: Fault
 
 
+class DisplayedArgument(_Wire):
+    """The argument `name`, to show: `label` and `text` are printable. `text` is the argument, or its JSON."""
+
+    name: str
+    label: str
+    text: str
+
+
 class Approval(_Wire):
     """A decision that the agent waits for. Times are RFC 3339; `digest` is that of the arguments.
+
+    Show `display`, not `arguments`: it has all digits of each number, and no character that reverses others.
 
     `audience` and `scope`, or `credential`, are what the call will carry. `url` is what the user opens, for
     `consent_required`.
@@ -47,6 +57,7 @@ class Approval(_Wire):
     tool: str
     call_id: str
     arguments: dict[str, Any]
+    display: list[DisplayedArgument]
     digest: str
     effect: Literal["read", "write", "external", "unknown"]
     access_identity: Literal["Machine", "Human"] | None

@@ -13,6 +13,7 @@
  * @typedef {{id: string, question: string, answer: Answer}} Turn `id` is that of the user's message
  */
 
+import { indentedJson } from '../printable.js';
 import { about } from './run-events.js';
 
 const LONGEST_TEXT = 4000;
@@ -41,7 +42,7 @@ export function addEvent(answer, event) {
     let part = event.call_id === undefined ? undefined : parts.find(({ callId }) => callId === event.call_id);
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
     Object.assign(part, toolMembers(event), { outcome: 'running' });
-    if (typeof event.arguments === 'object' && event.arguments !== null) part.arguments = shortened(JSON.stringify(event.arguments, null, 2));
+    if (event.argumentsJson !== undefined) part.arguments = shortened(indentedJson(event.argumentsJson) ?? '');
   } else if (event.type === 'tool_finished') {
     let part = callOf(parts, event);
     if (!part) parts.push(part = { type: 'tool', callId: event.call_id });
@@ -77,7 +78,7 @@ function addMessage(answer, message) {
   if (role === 'reasoning') addEvent(answer, { type: 'reasoning', id: messageId, text: content });
   if (role === 'assistant' && content) addEvent(answer, { type: 'text', id: messageId, text: content });
   for (const { id, function: call } of message.toolCalls ?? []) {
-    addEvent(answer, { type: 'tool_started', call_id: id, tool: call.name, arguments: parsed(call.arguments) });
+    addEvent(answer, { type: 'tool_started', call_id: id, tool: call.name, argumentsJson: call.arguments });
   }
   if (role === 'tool') addEvent(answer, { ...about(message), type: 'tool_finished', call_id: message.toolCallId, result: content });
 }
@@ -89,14 +90,6 @@ function wait(answer, approvals) {
     const approval = approvals.find(({ call_id: id }) => id === part.callId);
     if (['running', 'unknown'].includes(part.outcome)) part.outcome = 'waiting';
     if (approval) Object.assign(part, toolMembers(approval));
-  }
-}
-
-function parsed(json) {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
   }
 }
 

@@ -55,7 +55,7 @@ export class RunEvents {
 
   #call(id) {
     const { text: json, ...members } = this.#calls.get(id) ?? {};
-    return json === undefined ? {} : { ...members, arguments: object(json) };
+    return json === undefined ? {} : { ...members, argumentsJson: json };
   }
 
   * #finished({ outcome, usage }) {
@@ -83,14 +83,6 @@ export class RunEvents {
 export function about({ metadata }) {
   const members = metadata?.[OWN];
   return typeof members === 'object' && members !== null ? members : {};
-}
-
-function object(json) {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }
 
 function text(content) {

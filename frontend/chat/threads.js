@@ -51,7 +51,7 @@ export class Threads {
   }
 
   rename(id, title) {
-    return this.#call('PATCH', `/${id}`, { title });
+    return this.#call('PATCH', `/${id}`, JSON.stringify({ title }));
   }
 
   /** It can be restored for some minutes. */
@@ -76,10 +76,13 @@ export class Threads {
   /**
    * Answers an approval: the run goes on.
    *
-   * @param {{decision: 'approve' | 'edit' | 'reject', arguments?: object, message?: string}} decision
+   * @param {{decision: 'approve' | 'edit' | 'reject', argumentsJson?: string, message?: string}} decision
+   *   `argumentsJson` is sent as it is: a number that was parsed and written again may have lost digits
    */
-  decide(id, approvalId, decision) {
-    return this.#call('POST', `/${id}/approvals/${approvalId}`, decision);
+  decide(id, approvalId, { argumentsJson, ...members }) {
+    const body = JSON.stringify(members);
+    const whole = argumentsJson === undefined ? body : `${body.slice(0, -1)},"arguments":${argumentsJson}}`;
+    return this.#call('POST', `/${id}/approvals/${approvalId}`, whole);
   }
 
   /** The address of the events of the run that goes on. */
@@ -87,13 +90,13 @@ export class Threads {
     return `${this.agentUrl}/threads/${id}/events`;
   }
 
-  async #call(method, path, body, signal) {
+  async #call(method, path, json, signal) {
     let response;
     try {
       response = await this.fetch(`${this.agentUrl}/threads${path}`, {
         method,
-        headers: { Authorization: `Bearer ${this.accessToken()}`, ...(body && { 'Content-Type': 'application/json' }) },
-        body: body && JSON.stringify(body),
+        headers: { Authorization: `Bearer ${this.accessToken()}`, ...(json && { 'Content-Type': 'application/json' }) },
+        body: json,
         cache: 'no-store',
         credentials: 'omit',
         redirect: 'error', // the token is sent only to the configured agent

@@ -50,7 +50,7 @@ test('the whole history is sent, without thinking and tool calls', () => {
 test('arguments and result of a call are kept as text, and long ones are truncated', () => {
   const { answer } = newTurn('q');
   const call = { tool: 't', service: 's', access_identity: 'Machine', call_id: '1' };
-  addEvent(answer, { ...call, type: 'tool_started', arguments: { city: '<b>' } });
+  addEvent(answer, { ...call, type: 'tool_started', argumentsJson: '{"city":"<b>"}' });
   addEvent(answer, { ...call, type: 'tool_finished', ok: true, called: true, duration_ms: 1, result: 'x'.repeat(5000) });
   const [part] = toolCalls(answer);
   assert.deepEqual(JSON.parse(part.arguments), { city: '<b>' });

@@ -50,7 +50,7 @@ test('text, thinking, tool activity and usage arrive in order', async () => {
     textOf('Sunny'),
     sent({ type: 'RUN_FINISHED', threadId: 't', runId: 'r', outcome: { type: 'success' }, usage: [{ totalTokens: 3 }] }),
   ]);
-  const call = { ...about, tool: 'maps_weather', call_id: 'c', arguments: { city: 'Hangzhou' } };
+  const call = { ...about, tool: 'maps_weather', call_id: 'c', argumentsJson: '{"city":"Hangzhou"}' };
   assert.deepEqual(await eventsOf(fetch), [
     { type: 'accepted' }, { type: 'reasoning', id: 'b', text: 'hm' }, { type: 'tool_started', ...call },
     { type: 'tool_finished', ...call, ok: true, called: true, duration_ms: 5, result: '24' },

@@ -33,6 +33,14 @@ test('each request carries the access token, and goes to the agent only', async 
   ]);
 });
 
+test('changed arguments are sent with all digits', async () => {
+  const requests = [];
+  const fetch = async (_, { body }) => { requests.push(body); return new Response('{}', { status: 202 }); };
+  const threads = new Threads({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch });
+  await threads.decide('t', 'a', { decision: 'edit', argumentsJson: '{"amount":12345678901234567890}' });
+  assert.deepEqual(requests, ['{"decision":"edit","arguments":{"amount":12345678901234567890}}']);
+});
+
 test('a refusal is a failure with the agent\'s code', async () => {
   const { threads } = agentWith([409, { error: { code: 'approval_expired', message: 'm', request_id: '1f2e' } }]);
   await assert.rejects(threads.decide('t', 'a', { decision: 'approve' }), { code: 'approval_expired', status: 409, requestId: '1f2e' });

@@ -90,7 +90,7 @@ export class ApprovalCard {
       ['tool.credential', approval.credential],
     ].filter(([, value]) => value !== undefined && value !== null);
     return [
-      element('dl', { class: 'arguments' }, ...Object.entries(approval.arguments).flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, shown(value))])),
+      element('dl', { class: 'arguments' }, ...approval.display.flatMap(({ label, text }) => [element('dt', {}, label), element('dd', {}, shown(text))])),
       element('dl', {}, ...rows.flatMap(([label, value]) => [element('dt', {}, language.text(label)), element('dd', {}, value)])),
       element('p', { class: 'note' }, language.text('approval.if_declined')),
     ];
@@ -129,16 +129,17 @@ export class ApprovalCard {
   }
 
   #showFields() {
-    const fields = Object.entries(this.approval.arguments).map(([name, value]) => new ArgumentField(this.language, name, value));
+    const { arguments: values, display } = this.approval;
+    const fields = display.map((displayed) => new ArgumentField(this.language, displayed, values[displayed.name]));
     this.opener = 'edit';
     this.element.classList.add('in-edit');
     this.fields.replaceChildren(...fields.map((field) => field.element));
     this.#show([
       this.#button('approve_edited', 'primary', () => {
-        const values = fields.map((field) => [field.name, field.read()]);
+        const members = fields.map((field) => `${JSON.stringify(field.name)}:${field.read()}`);
         const wrong = fields.find(({ invalid }) => invalid);
         if (wrong) wrong.input.focus();
-        else this.actions.decide(this.approval, { decision: 'edit', arguments: Object.fromEntries(values) });
+        else this.actions.decide(this.approval, { decision: 'edit', argumentsJson: `{${members.join()}}` });
       }),
       this.#button('back', 'quiet', () => this.#back()),
     ]);
@@ -174,8 +175,7 @@ export class ApprovalCard {
 }
 
 /** Untrusted text, folded if it is long. */
-function shown(value) {
-  const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
+function shown(text) {
   if (text.length <= LONGEST_SHOWN) return text;
   return element('details', {}, element('summary', {}, `${text.slice(0, LONGEST_SHOWN)}…`), element('pre', { tabindex: 0 }, text));
 }

@@ -1,4 +1,6 @@
-/** Creates elements without parsing markup: text is always text. */
+/** Creates elements without parsing markup: text is always text, and printable. */
+
+import { printable } from '../printable.js';
 
 /**
  * `element('button', {type: 'button', onclick: send, hidden: false}, 'Send')`
@@ -14,9 +16,10 @@ export function element(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (typeof value === 'function') node.addEventListener(key.replace(/^on/, ''), value);
     else if (value === true) node.setAttribute(key, '');
-    else if (value !== undefined && value !== false) node.setAttribute(key, String(value));
+    else if (value !== undefined && value !== false) node.setAttribute(key, printable(String(value)));
   }
-  node.append(...children.filter((child) => child !== undefined && child !== false));
+  const shown = children.filter((child) => child !== undefined && child !== false);
+  node.append(...shown.map((child) => (typeof child === 'string' ? printable(child) : child)));
   return node;
 }
 

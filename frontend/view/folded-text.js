@@ -2,6 +2,7 @@
 
 import { element } from './element.js';
 import { icon } from './icon.js';
+import { printable } from '../printable.js';
 
 export class FoldedText {
   constructor(title) {
@@ -12,6 +13,8 @@ export class FoldedText {
   /** @param {string | undefined} text `undefined` shows nothing */
   update(text) {
     this.element.hidden = text === undefined;
-    if (text !== undefined && this.text.textContent !== text) this.text.textContent = text;
+    if (text === undefined) return;
+    const shown = printable(text);
+    if (this.text.textContent !== shown) this.text.textContent = shown;
   }
 }

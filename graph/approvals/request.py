@@ -12,6 +12,7 @@ from typing import Any, Final
 from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
+from identity.printable import printable, printable_json
 from tools.approval_policy import Effect
 
 _DECISIONS: Final = {
@@ -47,7 +48,8 @@ def interrupt_value(pending: PendingApproval, url: str | None = None) -> dict[st
     }
     review = {"action_name": name, "allowed_decisions": _DECISIONS[request.kind]}
     principal = {"iss": request.principal.issuer, "sub": request.principal.subject}
-    approval = {**approval_members(request), "principal": principal}
+    approval: dict[str, Any] = {**approval_members(request), "principal": principal}
+    approval["display"] = display_of(arguments)
     if url is not None:
         approval["url"] = url
     return {"action_requests": [action], "review_configs": [review], "approval": approval}
@@ -61,7 +63,8 @@ def pending_of(value: Mapping[str, Any]) -> PendingApproval:
     """
     members = dict(value["approval"])
     principal, identity = members.pop("principal"), members.pop("access_identity")
-    members.pop("url", None)
+    for shown in ("url", "display"):
+        members.pop(shown, None)
     request = ApprovalRequest(
         kind=ApprovalKind(members.pop("kind")),
         effect=Effect(members.pop("effect")),
@@ -92,6 +95,21 @@ def approval_members(request: ApprovalRequest) -> dict[str, str | None]:
         "created_at": _rfc3339(request.created_at),
         "expires_at": _rfc3339(request.expires_at),
     }
+
+
+def display_of(arguments: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The arguments as texts to show, in their order, with the member `name` that each has.
+
+    A text of printable characters is itself; everything else is its JSON, with all digits of numbers, which
+    readers of JSON may round, and other characters escaped.
+    """
+    return [
+        {"name": name, "label": printable(name), "text": _shown(value)} for name, value in arguments.items()
+    ]
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) and printable(value) == value else printable_json(value)
 
 
 def _rfc3339(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors.error_table import ERROR_TABLE
+from identity.printable import printable
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 NODE = shutil.which("node") or "node"
@@ -25,6 +26,16 @@ def test_modules_pass_their_tests(file: str):
     result = node("--test", f"tests/{file}")
     assert result.returncode == 0, result.stdout
     assert "# pass 0\n" not in result.stdout
+
+
+def test_the_page_and_the_terminal_replace_the_same_characters():
+    script = (
+        "import('./printable.js').then(({printable}) => console.log(JSON.stringify("
+        "[...Array(0x10000).keys()].filter((code) => printable(String.fromCharCode(code))"
+        " !== String.fromCharCode(code)))))"
+    )
+    replaced = json.loads(node("--input-type=module", "-e", script).stdout)
+    assert replaced == [code for code in range(0x10000) if printable(chr(code)) != chr(code)]
 
 
 def messages() -> dict[str, dict[str, str]]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from langchain_core.messages import AnyMessage, HumanMessage
 
+from identity.printable import printable
+
 MAX_TITLE: Final = 200
 """Characters of a title that a person gives."""
 _MAX_QUESTION: Final = 60
@@ -22,11 +24,11 @@ def first_question(messages: Iterable[AnyMessage]) -> str | None:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, without control characters and without white space at its ends."""
+    """`text` on one line, printable, and without white space at its ends."""
     text = "".join(
         " " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text[:_MAX_READ]
     )
-    return " ".join(text.encode(errors="replace").decode().split())
+    return " ".join(printable(text).split())
 
 
 def _shortened(text: str) -> str:

@@ -1,6 +1,7 @@
 """Conversations and approvals on the page, with the real agent, on two devices and for two users."""
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from tests.agent.conftest import running_agent
 from tests.frontend.chat_page import PAGE, ask
 from tests.frontend.lasting_agent import APPLY, LEAVE_CALL, LastingAgent, card, listed, prose
 from tests.frontend.sandbox_sign_in import fill_form
+from tests.graph.scripted_model import calls
 
 
 @pytest.fixture
@@ -102,6 +104,27 @@ async def test_changed_arguments_are_what_is_called(
     await card(page).get_by_label("days", exact=True).fill("2")
     await card(page).get_by_role("button", name="Approve as changed").click()
     await expect(page.locator("details.tool-ok")).to_contain_text('"days":2')
+
+
+async def test_arguments_are_shown_and_sent_exactly(
+    browser_context: Any, page: Page, lasting_agent: LastingAgent
+) -> None:
+    days = 12345678901234567890
+    call = calls(("leave_apply", {"days": days, "first_day": "2026-11-30", "reason": "\u202eevil\u202c"}))
+    lasting_agent.will_say(call, AIMessage("Applied."))
+    await lasting_agent.open_page(page)
+    await ask(page, APPLY)
+    await expect(card(page).locator(".arguments")).to_contain_text(f"days{days}")
+    await expect(card(page).locator(".arguments")).to_contain_text("\\u202eevil\\u202c")
+    await card(page).get_by_role("button", name="Change").click()
+    await card(page).get_by_label("first_day", exact=True).fill("2026-12-07")
+    async with page.expect_request(lambda request: "/approvals/" in request.url) as sent:
+        await card(page).get_by_role("button", name="Approve as changed").click()
+    assert json.loads((await sent.value).post_data)["arguments"] == {
+        "days": days, "first_day": "2026-12-07", "reason": "\u202eevil\u202c",
+    }  # fmt: skip
+    await expect(page.locator("details.tool pre").first).to_contain_text(str(days))
+    assert "\u202e" not in await page.locator("main").inner_text()
 
 
 async def test_conversations_are_renamed_deleted_and_restored(

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value, pending_of
 from identity.secrets.secret import Secret
@@ -21,6 +23,29 @@ def test_value_has_the_forms_of_langchain_and_agent_inbox_and_the_record(request
         "2023-11-14T22:13:20.000Z", "2023-11-14T22:23:20.000Z",
     )  # fmt: skip
     assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.promise("approval-binds")
+def test_arguments_are_shown_exactly_and_in_the_order_of_their_characters(request_of: RequestOf) -> None:
+    arguments = {
+        "amount": 12345678901234567890,
+        "share": 0.1,
+        "to": "\u202eevil\u202c",
+        "note": "two\nlines, 中文",
+        "of\u2066": [9007199254740993, "\x9b"],
+    }
+    shown = interrupt_value(PendingApproval(request_of(), arguments))["approval"]["display"]
+    assert [each["name"] for each in shown] == list(arguments)
+    assert [(each["label"], each["text"]) for each in shown] == [
+        ("amount", "12345678901234567890"),
+        ("share", "0.1"),
+        ("to", '"\\u202eevil\\u202c"'),
+        ("note", "two\nlines, 中文"),
+        ("of\ufffd", '[\n  9007199254740993,\n  "\\u009b"\n]'),
+    ]
+    for each in shown:
+        if each["name"] != "note":
+            assert json.loads(each["text"]) == arguments[each["name"]]
 
 
 def test_value_is_read_back(request_of: RequestOf) -> None:

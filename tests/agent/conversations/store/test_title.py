@@ -13,7 +13,8 @@ from agent.conversations.store.title import first_question, one_line
         ("word " * 30, "word word word word word word word word word word word…"),
         ("请" * 80, "请" * 59 + "…"),
         ("a\x00b\x1b[31mc\u2028d", "a b [31mc d"),
-        ("half \ud83d", "half ?"),
+        ("half \ud83d", "half \ufffd"),
+        ("not \u202eevil\u202c", "not \ufffdevil\ufffd"),
         ("a " + "x" * 80, "a " + "x" * 57 + "…"),
     ],
 )
