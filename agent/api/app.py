@@ -154,7 +154,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             user_event_routes(
                 composed.user_events,
                 subject=settings.idaas_events_subject,
-                latest=composed.latest_issue_time,
+                clock=composed.clock,
                 revoke=composed.revocation.put,
             )
         )

@@ -1,8 +1,8 @@
 """`POST /events/idaas`: user events of IDaaS. Public: the signature of each request is its authentication."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final, TypeAlias
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -10,68 +10,88 @@ from starlette.responses import JSONResponse
 
 from agent.middleware.authentication import EVENTS_PATH
 from agent.revocation.store import StoreError
+from identity.access_token.verifier import LEEWAY
 from identity.errors import AgentError
-from identity.idaas.user_events.user_event import SubjectMember, UserEvent
-from identity.idaas.user_events.user_event_reader import EventRefusedError, UserEventReader
+from identity.idaas.user_events.user_event import SubjectMember, UnreadableEventError, UserEvent
+from identity.idaas.user_events.user_event_reader import (
+    EventRefusedError,
+    EventsUnreadableError,
+    UserEventReader,
+)
 from identity.revocation.revocation import Revocation
 
 _LOG: Final = logging.getLogger("idaas_agent.user_events")
-_MAX_BODY_BYTES: Final = 262_144
+
+_Outcome: TypeAlias = tuple[str, str, str]
+"""The list of the response, and the code and text of the event there."""
+Revoke: TypeAlias = Callable[[Sequence[Revocation]], Awaitable[Collection[Revocation]]]
 
 
 def user_event_routes(
     reader: UserEventReader,
     *,
     subject: SubjectMember,
-    latest: Callable[[], float],
-    revoke: Callable[[Sequence[Revocation]], Awaitable[None]],
+    clock: Callable[[], float],
+    revoke: Revoke,
 ) -> APIRouter:
-    """The route. `revoke` enforces and stores revocations; `latest` is the latest time of issue of
-    any token that is accepted now, in unix seconds.
+    """The route. `revoke` enforces and stores revocations, and returns those that later ones supersede.
 
-    The events of a request are processed before the response, so that a frozen instance loses none. An
-    event that could not be stored is in force in this process, and IDaaS is requested to send it again.
+    The events of a request are judged one by one, and processed before the response, so that a frozen
+    instance loses none. Events that could not be stored are in force in this process, and IDaaS is requested
+    to send them again.
     """
     router = APIRouter()
 
     @router.post(EVENTS_PATH, include_in_schema=False)  # for IDaaS alone
     async def events(request: Request) -> JSONResponse:
         """The vendor's response: each event is in exactly one of four lists."""
-        body = await request.body()
         try:
-            if len(body) > _MAX_BODY_BYTES:
-                raise EventRefusedError("the body is too large")  # noqa: TRY301 - refused like the others
-            received = await reader.read(body)
+            received = await reader.read(await request.body())
         except EventRefusedError as error:
             _LOG.warning("a request with user events was refused: %s", error)
             return _error(401, "bad_request", "the request is not signed by IDaaS for this agent")
+        except EventsUnreadableError as error:
+            _LOG.error("a request with user events cannot be read: %s", error)
+            return _error(400, "bad_request", str(error))
         except AgentError as error:
             _LOG.warning("user events cannot be verified: %s: %s", error.code, error.detail)
             return _error(503, "internal_error", "the events cannot be verified now")
         results: dict[str, list[dict[str, str]]] = {name: [] for name in _LISTS}
-        for event in received:
-            name, code, message = await _process(event)
+        for event, (name, code, message) in zip(received, await _process(received), strict=True):
             results[name].append({"eventId": event.event_id, "eventCode": code, "eventMessage": message})
         return JSONResponse(results)
 
-    async def _process(event: UserEvent) -> tuple[str, str, str]:
-        if event.is_test:
-            return "successEvents", "SUCCESS", "SUCCESS"
-        name = event.subject(subject)
-        decision = None if name is None else event.revocation(name, latest())
-        if decision is None:
-            return "skippedEvents", "auto_skipped", "does not affect access tokens"
+    async def _process(events: Sequence[UserEvent]) -> Sequence[_Outcome]:
+        now = clock()
+        judged = [_judged(event, subject, now) for event in events]
+        decisions = [decision for _, decision in judged if decision is not None]
         try:
-            await revoke([decision])
+            superseded = await revoke(decisions) if decisions else ()
         except (StoreError, AgentError) as error:
-            _LOG.error("a user event could not be stored: %s", error)
-            return "retriedEvents", "exception", "could not be stored"
-        return "successEvents", "SUCCESS", "SUCCESS"
+            _LOG.error("user events could not be stored: %s", error)
+            return [outcome if decision is None else _NOT_STORED for outcome, decision in judged]
+        return [
+            _AHEAD if event.time > now and decision in superseded else outcome
+            for event, (outcome, decision) in zip(events, judged, strict=True)
+        ]
 
     return router
 
 
+def _judged(event: UserEvent, subject: SubjectMember, now: float) -> tuple[_Outcome, Revocation | None]:
+    try:
+        decision = event.revocation(subject, now, now + LEEWAY)
+    except UnreadableEventError as error:
+        _LOG.error("a user event cannot be read: %s", error)
+        return ("failedEvents", "unreadable", str(error)), None
+    return _SKIPPED if decision is None and not event.is_test else _SUCCESS, decision
+
+
 _LISTS: Final = ("successEvents", "skippedEvents", "failedEvents", "retriedEvents")
+_SUCCESS: Final = ("successEvents", "SUCCESS", "SUCCESS")
+_SKIPPED: Final = ("skippedEvents", "auto_skipped", "does not affect access tokens")
+_NOT_STORED: Final = ("retriedEvents", "exception", "could not be stored")
+_AHEAD: Final = ("retriedEvents", "time_ahead", "its time has not come, and another change is later")
 
 
 def _error(status: int, error: str, description: str) -> JSONResponse:

@@ -42,7 +42,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import LEEWAY, AccessTokenVerifier
+from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
@@ -86,7 +86,7 @@ class Agent:
         self.tracer: Final = tracer or tracer_of(settings, self.measures.spans_not_exported)
         tls = ssl.create_default_context(cafile=settings.ssl_cert_file)
         self.settings: Final = settings
-        self._clock = clock
+        self.clock: Final = clock
         self.http: Final = http_client(tls, _HTTP_SECONDS, pool := PoolUse())
         self.measures.pools["idaas"] = pool
         self.audit_log: Final = audit_log(settings, clock)
@@ -254,10 +254,6 @@ class Agent:
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
 
-    def latest_issue_time(self) -> float:
-        """The latest time of issue of any token that is accepted now, in unix seconds."""
-        return self._clock() + LEEWAY
-
     async def model_key(self, caller: VerifiedAccessToken | None) -> Secret:
         """The model's API key, from its file or from IDaaS. Raises the identity layer's errors."""
         if isinstance(self.llm_api_key, Secret):
@@ -266,7 +262,7 @@ class Agent:
 
     def access(self, name: str, caller: VerifiedAccessToken | None) -> ServiceCredential:
         """The credential of one service, outside of a run. `caller` may be `None` under Machine identity."""
-        return ServiceCredentials(self.requirements, self.broker, self._clock).of(caller, name)
+        return ServiceCredentials(self.requirements, self.broker, self.clock).of(caller, name)
 
     def _end_runs_of(
         self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AccessTokenError]

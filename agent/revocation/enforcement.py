@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -87,19 +87,23 @@ class Enforcement:
         if not self._read.is_set():
             await self.check()
 
-    async def put(self, revocations: Sequence[Revocation]) -> None:
+    async def put(self, revocations: Sequence[Revocation]) -> Collection[Revocation]:
         """Enforces, stores and records them, in this order: here they are in force even if the rest fails.
 
+        Returns those that later ones supersede, which are neither stored nor recorded.
         Raises `StoreError` if they could not be stored, and `AuditError` if they could not be recorded.
         """
         self._apply(revocations)
+        superseded = frozenset(filter(self._revocations.supersedes, revocations))
+        in_force = [each for each in revocations if each not in superseded]
         outcome = AuditOutcome.FAILED
         try:
-            await self._store.put(revocations)
+            await self._store.put(in_force)
             outcome = AuditOutcome.SUCCEEDED
         finally:
-            for revocation in revocations:
+            for revocation in in_force:
                 await self._audit.revocation(revocation, self._issuer).ended(outcome)
+        return superseded
 
     def _apply(self, revocations: Sequence[Revocation]) -> None:
         changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]

@@ -47,6 +47,11 @@ class RevocationList:
             until is not None and issued <= until for until in (self._users.get(subject), self._all)
         )
 
+    def supersedes(self, revocation: Revocation) -> bool:
+        """Whether a later one of the same key is in force."""
+        known = self._entries.get(revocation.key)
+        return known is not None and known.order > revocation.order
+
     def entries(self) -> Iterable[Revocation]:
         """All entries, restored ones too."""
         return tuple(self._entries.values())

@@ -4,6 +4,7 @@ Wire: `{"event": "<compact JWS>"}`. The JWS is the whole authentication of the r
 """
 
 import binascii
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -12,7 +13,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity.access_token.jose_header import read_header
-from identity.access_token.jws import parse_compact_jws
 from identity.base64url import decode_base64url
 from identity.idaas.user_events.user_event import UserEvent
 from identity.secrets.secret import Secret
@@ -23,12 +23,21 @@ _ISSUER: Final = "urn:alibaba:idaas:app:event"
 _ALGORITHMS: Final = frozenset({"RS256"})
 _LEEWAY: Final = 60.0
 _MAX_LIFETIME: Final = 86_400.0
-_MAX_EVENTS: Final = 1000
-_MAX_TEXT: Final = 255
+MAX_EVENTS: Final = 1000
+"""In one request."""
+_MAX_PLAIN_BYTES: Final = 4096
+"""Of a request without its JWS, and of the JWS without its payload: what is parsed of unsigned requests."""
+_JWS: Final = re.compile(rb'"event"\s*+:\s*+"([A-Za-z0-9_.-]++)"')
+_STRUCTURE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
+_EVENT_ID: Final = re.compile(r'"eventId"\s*+:\s*+"([^"\\]{1,255})"')
 
 
 class EventRefusedError(ValueError):
     """The request is not from IDaaS, or not for this agent. The text names the member and quotes no value."""
+
+
+class EventsUnreadableError(ValueError):
+    """The request is from IDaaS, but has no list of events that can be read. The text quotes no value."""
 
 
 class UserEventReader:
@@ -37,9 +46,10 @@ class UserEventReader:
     Guaranteed for what `read` returns: signed with RS256 by a key of `keys`; `iss` is IDaaS's constant, `aud`
     is `application_id`, `sub` is `instance_id`, in the events too; valid now, within a minute.
     With `key`, the events were encrypted with it; unencrypted events are refused then.
+    Of a request that is not signed at most 8 KiB are parsed; the rest is searched once, and hashed.
 
-    Not checked: `jti`. IDaaS may repeat an event, with the same `jti` or another: processing an event twice
-    must have the effect of processing it once.
+    Not checked: the members of the events, which are judged one by one; and `jti`. IDaaS may repeat an event,
+    with the same `jti` or another: processing it twice must have the effect of processing it once.
     """
 
     def __init__(
@@ -61,24 +71,27 @@ class UserEventReader:
     async def read(self, body: bytes) -> Sequence[UserEvent]:
         """The events of a request.
 
-        Raises `EventRefusedError`, or `UnreachableError` (`jwks_unavailable`) if the key cannot be fetched.
+        Raises `EventRefusedError`, `EventsUnreadableError`, or `UnreachableError` (`jwks_unavailable`) if the
+        key cannot be fetched.
         """
         try:
-            token = _text(read_object(body), "event", limit=len(body))
-            if not token.isascii():
-                _refuse("event must be ASCII")
-            jws = parse_compact_jws(token)
-            header = read_header(jws.header, _ALGORITHMS)
-            self._check(jws.payload)
+            header, payload, signature = _parts(body)
+            used = read_header(read_object(decode_base64url(header)), _ALGORITHMS)
+            signed = decode_base64url(signature)
         except ValueError as error:
             raise EventRefusedError(str(error)) from None
-        key = await self._keys.find(header.kid, header.algorithm)
-        if key is None or not key.verify(jws.signing_input, jws.signature):
+        key = await self._keys.find(used.kid, used.algorithm)
+        if key is None or not key.verify(f"{header}.{payload}".encode("ascii"), signed):
             raise EventRefusedError("the signature was not made with a key of the application")
         try:
-            return self._events(self._data(jws.payload))
+            claims = read_object(decode_base64url(payload))
+            self._check(claims)
+            data = self._data(claims)
+            if data.get("instanceId") != self._instance_id:
+                _refuse("instanceId has another value")
         except ValueError as error:
             raise EventRefusedError(str(error)) from None
+        return _events(data.get("eventData"))
 
     def _check(self, claims: Mapping[str, Any]) -> None:
         expected = {"iss": _ISSUER, "aud": self._application_id, "sub": self._instance_id}
@@ -99,7 +112,7 @@ class UserEventReader:
         if claims.get("dataEncrypted") is True:
             if self._cipher is None:
                 _refuse('claim "dataEncrypted" must be false: no key is configured')
-            return read_object(self._decrypt(_text(claims, "cipherData", limit=10_000_000)))
+            return read_object(self._decrypt(_text(claims, "cipherData")))
         return _object(claims.get("plainData"), "plainData")
 
     def _decrypt(self, jwe: str) -> bytes:
@@ -118,16 +131,6 @@ class UserEventReader:
         except InvalidTag:
             raise EventRefusedError("cipherData is not encrypted with the configured key") from None
 
-    def _events(self, data: Mapping[str, Any]) -> Sequence[UserEvent]:
-        if data.get("instanceId") != self._instance_id:
-            _refuse("instanceId has another value")
-        listed = data.get("eventData")
-        if isinstance(listed, str):  # strict, like every object within
-            listed = read_object(b'{"events":' + listed.encode() + b"}")["events"]
-        if not isinstance(listed, list) or len(listed) > _MAX_EVENTS:
-            _refuse(f"eventData must be a list of at most {_MAX_EVENTS} events")
-        return [_event(event) for event in listed]
-
 
 def encryption_key(key: Secret) -> bytes:
     """The 32 bytes of 64 hexadecimal digits. Raises `ValueError`, which does not quote them."""
@@ -140,19 +143,61 @@ def encryption_key(key: Secret) -> bytes:
     return decoded
 
 
+def _parts(body: bytes) -> tuple[str, str, str]:
+    """The three parts of the JWS in a request's body."""
+    found = _JWS.match(body, max(0, body.find(b'"event"')))
+    if found is None:
+        _refuse("event must be a compact JWS")
+    plain = body[: found.start(1)] + body[found.end(1) :]
+    if len(plain) > _MAX_PLAIN_BYTES or read_object(plain).get("event") != "":
+        _refuse("the body must be an object with a JWS")
+    parts = found[1].decode("ascii").split(".", 3)
+    if len(parts) != 3 or len(parts[0]) + len(parts[2]) > _MAX_PLAIN_BYTES:
+        _refuse("event must be a compact JWS of 3 parts")
+    return parts[0], parts[1], parts[2]
+
+
+def _events(listed: object) -> Sequence[UserEvent]:
+    events = _elements(listed) if isinstance(listed, str) else listed
+    if not isinstance(events, list) or len(events) > MAX_EVENTS:
+        raise EventsUnreadableError(f"eventData must be a list of at most {MAX_EVENTS} events")
+    return [_event(event) for event in events]
+
+
+def _elements(array: str) -> list[str] | None:
+    """The texts of the elements of a JSON array, each to be parsed by itself; `None` if it is none."""
+    array = array.strip()
+    if not (array.startswith("[") and array.endswith("]")) or len(array) < 2:
+        return None
+    elements, begin, depth = [], 1, 0
+    for found in _STRUCTURE.finditer(array, 1, len(array) - 1):
+        character = found[0][0]
+        depth += (character in "[{") - (character in "]}")
+        if depth < 0:
+            return None
+        if character == "," and depth == 0:
+            elements.append(array[begin : found.start()])
+            begin = found.end()
+    last = array[begin:-1]
+    return [*elements, last] if elements or last.strip() else []
+
+
 def _event(event: object) -> UserEvent:
-    if not isinstance(event, dict):
-        raise EventRefusedError("eventData must list objects")
-    record = _object(event.get("bizData") or {}, "bizData")
-    user_id = event.get("bizId") or record.get("userId") or ""
-    if not isinstance(user_id, str) or len(user_id) > _MAX_TEXT:
-        raise EventRefusedError("bizId must be a text")
-    milliseconds = str(event.get("eventTime"))
-    if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) < 15):
-        raise EventRefusedError("eventTime must be a time in milliseconds")
-    return UserEvent(
-        _text(event, "eventId"), int(milliseconds) / 1000, _text(event, "eventType"), user_id, record
-    )
+    """Of an event that is not readable JSON, only the id, with which IDaaS is answered."""
+    members: object = event
+    if isinstance(event, str):
+        try:
+            members = read_object(event.encode())
+        except ValueError:
+            named = _EVENT_ID.search(event)
+            members = {"eventId": named[1]} if named else None
+    if not isinstance(members, dict):
+        return UserEvent({}, None)
+    record = members.get("bizData")
+    try:
+        return UserEvent(members, {} if record in (None, "") else _object(record, "bizData"))
+    except ValueError:
+        return UserEvent(members, None)
 
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
@@ -167,9 +212,9 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
     return _refuse(f"{name} must be an object")
 
 
-def _text(members: Mapping[str, Any], name: str, *, limit: int = _MAX_TEXT) -> str:
+def _text(members: Mapping[str, Any], name: str) -> str:
     value = members.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= limit:
+    if not isinstance(value, str) or not value:
         _refuse(f"{name} must be a text")
     return value
 
