@@ -110,7 +110,7 @@ def build_graph(
     calls = calls or ObservedCalls()
 
     gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
-    questions = Questions(gate, audit)
+    questions = Questions(gate, audit, clock)
     first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
     following: CallerOf = first
     consents: Consents | None = None

@@ -32,7 +32,8 @@ class IdentityCode(ErrorCode):
         ErrorRow(
             symptom="The run needs a sign-in of its owner",
             cause="the run was continued later, by another process or after the access token of its owner "
-            "had expired, and has no access token that can be used",
+            "had expired, and has no access token that can be used; or a decision came with one that had "
+            "just expired",
             remedy="let the owner of the run sign in and continue it; if it repeats, check that all "
             "processes have the same keys for sealed callers",
             person="The agent needs you to sign in again before it can go on. Sign in, and continue",

@@ -25,6 +25,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Paused, Usage
 from agent.runs.runs import Runs
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
+from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState, ApprovalStatus, PendingApproval
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -107,8 +108,10 @@ class Conversations:
         """Continues the run that the thread waits with; `answers` are by the ids of approvals.
 
         Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
-        the forms of `graph.approvals.answer`, and nothing else is answered.
+        the forms of `graph.approvals.answer`, and nothing else is answered; `AccessTokenError` if the token
+        has expired.
         """
+        require_signed_in(caller, self._parts.clock())
         principal = caller.principal
         thread = await self.threads.get(owner_of(principal), thread_id)
         paused = await PausedRun.of(self._parts, thread)

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graph.call_arguments import are_valid_arguments
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.error_codes import IdentityCode
+from identity.errors import AccessTokenError
 from identity.strict_json import read_value
 
 MAX_MESSAGE: Final = 2_000
@@ -28,6 +31,15 @@ class Answer:
     arguments: Mapping[str, Any] | None = None
     tool: str | None = None
     message: str | None = None
+
+
+def require_signed_in(caller: VerifiedAccessToken, now: float) -> None:
+    """Raises `AccessTokenError` (`sign_in_required`) if the token has expired.
+
+    The verifier's leeway allows for clocks that differ, and is no time to decide in.
+    """
+    if caller.expires_at <= now:
+        raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the token of the decision has expired")
 
 
 def parse_answer(value: object, approval_id: str | None = None) -> Answer | None:

@@ -15,7 +15,7 @@ from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus
 from graph.context import AgentContext
 from graph.credentials.run_credentials import UnavailableCredential
 from graph.interrupts.pending_call import pending_call
-from graph.interrupts.questions import Questions, given_answer
+from graph.interrupts.questions import Questions
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -64,7 +64,7 @@ class Consents:
             request = self._request(name, state, caller, runtime)
             if request is None:
                 continue
-            given = given_answer(runtime, request)
+            given = self._questions.given(runtime, request, caller)
             settled, value_was_read = await self._settled(request, outcome, given, caller)
             outcomes[name] = settled
             if value_was_read:

@@ -1,6 +1,6 @@
 """Asks the user of a run by pausing it, and keeps and records what they decide."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from langgraph.errors import GraphInterrupt
@@ -26,20 +26,25 @@ _CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
 """What the record of a question names, where it is not about a call."""
 
 
-def given_answer(runtime: Runtime[AgentContext], request: ApprovalRequest) -> object:
-    """The answer to `request` that the caller of this run gave with it; `None` if there is none."""
-    context = runtime.context
-    return context.answers.get(request.id) if isinstance(context, AgentContext) else None
-
-
 class Questions:
     """Shared by the nodes of a graph. The methods raise `AuditError` if a question or decision cannot be
     recorded; then it is not asked, or does not count.
     """
 
-    def __init__(self, gate: ApprovalGate, audit: AuditTrail) -> None:
+    def __init__(self, gate: ApprovalGate, audit: AuditTrail, clock: Callable[[], float]) -> None:
         self._gate = gate
         self._audit = audit
+        self._clock = clock
+
+    def given(
+        self, runtime: Runtime[AgentContext], request: ApprovalRequest, caller: VerifiedAccessToken
+    ) -> object:
+        """The answer to `request` that `caller` gave with this run; `None` if there is none, or their access
+        token has expired.
+        """
+        context = runtime.context
+        answers = context.answers if isinstance(context, AgentContext) and self._may_decide(caller) else {}
+        return answers.get(request.id)
 
     async def pause(
         self,
@@ -51,18 +56,21 @@ class Questions:
     ) -> object:
         """Pauses the run; or LangGraph's resume value, if this run has one.
 
+        The value of a caller whose access token has expired is `None`.
+
         `asked` is whether the user has seen the question before. It is kept only if the run pauses: a value
         that arrives together with the question is no answer to it. `url` refers to the URL of a consent.
         """
         request = shown.request
         try:
-            return interrupt(interrupt_value(shown, url))
+            answer = interrupt(interrupt_value(shown, url))
         except GraphInterrupt:
             if not asked:
                 step = self._step(AuditedAction.APPROVAL_REQUESTED, request, request.digest, caller)
                 await step.ended(AuditOutcome.SUCCEEDED, _CODES.get(request.kind))
                 await self._gate.open(request)
             raise
+        return answer if caller is None or self._may_decide(caller) else None
 
     async def decide(self, request: ApprovalRequest, digest: str | None, caller: VerifiedAccessToken) -> bool:
         """Keeps and records the decision of `caller`: arguments of `digest` are approved; `None`: rejected.
@@ -82,6 +90,10 @@ class Questions:
             await self._gate.withdraw(request)
             raise
         return True
+
+    def _may_decide(self, caller: VerifiedAccessToken) -> bool:
+        """Not within the verifier's leeway (`graph.approvals.answer.require_signed_in`)."""
+        return caller.expires_at > self._clock()
 
     def _step(
         self,

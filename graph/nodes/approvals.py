@@ -23,7 +23,7 @@ from graph.approvals.record import PendingApproval
 from graph.context import AgentContext, writer_of
 from graph.credentials.service_credentials import secrets_of
 from graph.interrupts.pending_call import pending_call
-from graph.interrupts.questions import Questions, given_answer
+from graph.interrupts.questions import Questions
 from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, with_arguments
@@ -83,10 +83,12 @@ class ApprovalsNode:
     ) -> dict[str, Any]:
         """What follows from the user's answer. Without one the run pauses, and this does not return."""
         request, unusable = undecided.request, state.get("unusable_answers", 0) + 1
-        answer = _usable(given_answer(runtime, request), pending.call, undecided)
+        answer = _usable(self._questions.given(runtime, request, caller), pending.call, undecided)
         if answer is None:
             shown = PendingApproval(request, redact(pending.call["args"], secrets_of(state, caller)))
             resumed = await self._questions.pause(shown, caller, asked=undecided.asked)
+            if resumed is None:
+                return {"asking": True}
             answer = _usable(resumed, pending.call, undecided) if self._resume_values else None
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}

@@ -97,7 +97,8 @@ class RunCallers:
         """Closes the question to sign in, if the run was paused by it: the caller's token is verified."""
         request = self._gate.requests.of_sign_in(caller.principal, conversation, _checkpoint(runtime))
         known = await self._gate.known(request)
-        if known is not None and known.status is ApprovalStatus.OPEN:
+        in_time = caller.expires_at > self._clock()
+        if known is not None and known.status is ApprovalStatus.OPEN and in_time:
             await self._questions.decide(request, request.digest, caller)
 
 

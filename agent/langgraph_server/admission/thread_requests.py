@@ -39,6 +39,7 @@ from agent.langgraph_server.admission.run_request import RunRequest, read_run
 from agent.langgraph_server.admission.server_threads import ServerThreads
 from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.server_agent import agent_of_this_loop
+from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState
 from graph.error_codes import GraphCode
 from identity.errors import AgentError, ApprovalError
@@ -165,6 +166,8 @@ class ThreadRequests:
         """The input or the answer of a run. `found` is its thread, which exists afterwards."""
         if thread_id is not None and found is None and not run.creates_thread:
             raise _no_such_thread()
+        if run.command:
+            require_signed_in(admitted.caller, time.time())
         given = await self._given(agent, scope, found, run, admitted.caller.principal)
         if thread_id is not None and found is None:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})

@@ -53,6 +53,19 @@ async def test_refused_token_of_the_user_does_not_answer(bank: Bank) -> None:
     assert (await bank.approve())[-1].text == "done"
 
 
+@pytest.mark.parametrize("answer", [YES, {"approved": False}])
+async def test_decision_with_a_token_that_has_just_expired_leaves_the_approval_open(
+    bank: Bank, answer: object
+) -> None:
+    """The verifier accepts it within its leeway."""
+    asked = await bank.waiting()
+    bank.bench.tokens.expires_at["alice-old-at"] = bank.now
+    await bank.resume({asked.request.id: answer}, token="alice-old-at")
+    assert await bank.waiting() == asked
+    assert bank.service.calls == []
+    assert (await bank.approve())[-1].text == "done"
+
+
 async def test_answer_for_another_approval_is_no_answer(bank: Bank) -> None:
     other = Bank(store=bank.store, thread="run2")
     await other.ask()

@@ -106,6 +106,17 @@ async def test_another_user_cannot_respond(bank: Bank) -> None:
     assert bank.service.calls == []
 
 
+@pytest.mark.parametrize("value", [YES, {"decisions": [{"type": "reject"}]}])
+async def test_value_with_a_token_that_has_just_expired_does_not_count(bank: Bank, value: object) -> None:
+    asked = await bank.waiting()
+    bank.bench.tokens.expires_at["alice-old-at"] = bank.now
+    for _ in range(MAX_UNUSABLE_ANSWERS + 1):
+        await bank.respond(value, token="alice-old-at")
+    assert await bank.waiting() == asked
+    assert (await bank.respond(YES))[-1].text == "done"
+    assert bank.paid == [ARGUMENTS]
+
+
 async def test_value_for_changed_arguments_does_not_count(bank: Bank) -> None:
     state = await bank.graph.aget_state(bank.config)
     changed = calls(("pay", {"amount": 5_000, "to": "mallory"}))

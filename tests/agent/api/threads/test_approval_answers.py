@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from identity.access_token.verifier import LEEWAY
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE
@@ -87,3 +88,44 @@ async def test_approval_of_another_conversation_is_no_approval_of_this_one(threa
     refused = await served.ask("POST", path, body={"decision": "approve"})
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
+
+
+def on_threads(approval: dict[str, Any], _: str, decision: str) -> tuple[str, dict[str, Any]]:
+    return f"/threads/thread-1/approvals/{approval['id']}", {"decision": decision}
+
+
+def on_ag_ui(approval: dict[str, Any], _: str, decision: str) -> tuple[str, dict[str, Any]]:
+    payload = {"approved": decision == "approve"}
+    resume = [{"interruptId": approval["id"], "status": "resolved", "payload": payload}]
+    return "/ag-ui/agent", {"threadId": "thread-1", "runId": "r", "messages": [], "resume": resume}
+
+
+def on_a2a(approval: dict[str, Any], task_id: str, decision: str) -> tuple[str, dict[str, Any]]:
+    part = {"data": {"approval": approval["id"], "decision": decision}}
+    message = {"messageId": "m", "role": "ROLE_USER", "taskId": task_id, "parts": [part]}
+    return "/a2a", {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
+
+
+@pytest.mark.parametrize("surface", [on_threads, on_ag_ui, on_a2a])
+async def test_decision_with_a_token_that_has_just_expired_requires_a_sign_in_and_leaves_it_open(
+    threads: ThreadsOf, surface: Any
+) -> None:
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human", APPROVAL_SECONDS="3000")
+    now = served.sandbox.clock()
+    served.tokens["alice"] = served.sandbox.access_token("alice", lifetime=100)
+    approval = await asked(served)
+    call = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}
+    version = {"A2A-Version": "1.0"}
+    [task] = (await served.ask("POST", "/a2a", body=call, **version)).json()["result"]["tasks"]
+    served.sandbox.clock.advance(100 + LEEWAY / 2 - (served.sandbox.clock() - now))
+    for decision in ("approve", "reject"):
+        path, body = surface(approval, task["id"], decision)
+        refused = await served.ask("POST", path, body=body, **version)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "sign_in_required")
+        assert "WWW-Authenticate" in refused.headers
+    served.tokens.clear()
+    read = (await served.ask("GET", "/threads/thread-1")).json()
+    assert (read["status"], read["approvals"]) == ("paused", [approval])
+    path, body = surface(approval, task["id"], "approve")
+    assert (await served.ask("POST", path, body=body, **version)).status_code in (200, 202)
+    assert "applied" in str((await ended(served))["messages"])

@@ -17,6 +17,7 @@ from agent.langgraph_server.admission.thread_requests import ThreadRequests
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.server_agent import agent_of_this_loop
 from graph.approvals.record import ApprovalKind, ApprovalRequest
+from identity.access_token.verifier import LEEWAY
 from identity.principal import Principal
 from tests.conftest import Sandbox
 from tools.approval_policy import Effect
@@ -127,6 +128,19 @@ async def test_run_without_a_thread_has_its_history_and_cannot_pause(
     assert [each["type"] for each in run["input"]["messages"]] == ["system", "human"]
     assert run["context"] == {"kept": False}
     assert (await create(http, "/runs/wait", command={"resume": YES})).status_code == 409
+
+
+async def test_answer_with_a_token_that_has_just_expired_requires_a_sign_in(
+    http: httpx.AsyncClient, agent: Agent, server: Server, sandbox: Sandbox
+) -> None:
+    await ask(agent)
+    http.headers["X-Api-Key"] = sandbox.access_token("alice", lifetime=-round(LEEWAY / 2))
+    assert await refusal(http, command={"resume": YES}) == (401, "sign_in_required")
+    params = {"interrupt_id": INTERRUPT, "response": YES}
+    command = {"id": 1, "method": "input.respond", "params": params}
+    responded = await http.post(f"/threads/{THREAD}/commands", json=command)
+    assert (responded.status_code, responded.json()["error"]["code"]) == (401, "sign_in_required")
+    assert server.runs == []
 
 
 async def test_open_approval_takes_an_answer_and_nothing_else(
