@@ -17,13 +17,14 @@ class AdmittedRequest:
     """One request of `caller`.
 
     `sealed`: other processes execute the runs, so that the caller is sealed for them. `authenticated`: the
-    auth handler was called. `run_admitted`: the request may create a run.
+    auth handler was called. `run`: the digest of what the run is given that the request may create
+    (`sealing.sealed_callers.run_digest`); `None`: it may create none.
     """
 
     caller: VerifiedAccessToken
     sealed: bool = False
     authenticated: bool = False
-    run_admitted: bool = False
+    run: str | None = None
 
 
 ADMITTED: Final[ContextVar[AdmittedRequest | None]] = ContextVar("idaas_agent_admitted_request", default=None)

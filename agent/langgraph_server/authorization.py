@@ -85,10 +85,10 @@ async def _create_run(
 ) -> None:
     """Only a request that was judged creates one (`admission.thread_requests`)."""
     sealed_callers = (await server_agent()).sealed_callers
-    if admitted is None or not admitted.run_admitted or (admitted.sealed and sealed_callers is None):
+    if admitted is None or admitted.run is None or (admitted.sealed and sealed_callers is None):
         raise _refused("no run can be created by this request")
     if admitted.sealed and sealed_callers is not None:
-        sealed_callers.add(user, admitted.caller, str(run["thread_id"]))
+        sealed_callers.add(user, admitted.caller, str(run["thread_id"]), admitted.run)
     else:
         # The context of a run is the agent's: it names the thread of an approval, among others. In the
         # event-streaming protocol the server would make one of the configuration.

@@ -3,8 +3,8 @@
     v1.<key name>.<expiry>.<base64url: nonce, then ciphertext and tag>
 
 AES-256-GCM (NIST SP 800-38D) under a key that only the agent's processes have. The associated data binds it
-to the principal, the thread, the audience and the expiry. Its identifier binds it to the first run that
-claims it (`SealClaims`).
+to the principal, the thread, what the run is given, the audience and the expiry. Its identifier binds it to
+the first run that claims it (`SealClaims`).
 
 An envelope is no secret: without the key it contains nothing that can be used.
 """
@@ -58,8 +58,8 @@ class CallerSeal:
     """Seals and opens callers. Neither keeps anything.
 
     `open` raises `AccessTokenError` with `sign_in_required` for an envelope that is malformed or has expired,
-    is another principal's, thread's, run's or audience's, or was sealed under a key that is not known. Which
-    of these it is, only the operator's detail contains.
+    is another principal's, thread's, run's or audience's, was sealed for a run that is given something else,
+    or under a key that is not known. Which of these it is, only the operator's detail contains.
     """
 
     def __init__(
@@ -75,27 +75,33 @@ class CallerSeal:
         self._claims = claims
         self._clock = clock
 
-    def seal(self, caller: VerifiedAccessToken, thread_id: str) -> str:
-        """The envelope of `caller` for runs of `thread_id`. It expires with the caller's token."""
+    def seal(self, caller: VerifiedAccessToken, thread_id: str, given: str) -> str:
+        """The envelope of `caller` for a run of `thread_id`. It expires with the caller's token.
+
+        `given` is the digest of what the run is given.
+        """
         expiry = math.floor(caller.expires_at)
         name = self._keys.sealing
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        bound = _associated_data(caller.principal, thread_id, self._audience, expiry)
+        bound = _associated_data(caller.principal, thread_id, given, self._audience, expiry)
         ciphertext = self._keys.by_name[name].encrypt(nonce, caller.token.reveal().encode("ascii"), bound)
         payload = urlsafe_b64encode(nonce + ciphertext).rstrip(b"=").decode("ascii")
         return f"{_VERSION}.{name}.{expiry}.{payload}"
 
-    async def open(self, envelope: object, principal: Principal, thread_id: str, run_id: str) -> SealedCaller:
+    async def open(
+        self, envelope: object, principal: Principal, thread_id: str, given: str, run_id: str
+    ) -> SealedCaller:
         """The caller of one run, once its envelope has been claimed for `run_id`.
 
-        Raises `AccessTokenError`, and what the claims raise if they cannot be reached.
+        `given` is the digest of what the run is given now. Raises `AccessTokenError`, and what the claims
+        raise if they cannot be reached.
         """
-        opened = self._opened(envelope, principal, thread_id)
+        opened = self._opened(envelope, principal, thread_id, given)
         if not await self._claims.claim(opened.envelope_id, run_id, opened.expires_at):
             raise _refused("it was sealed for another run")
         return opened
 
-    def _opened(self, envelope: object, principal: Principal, thread_id: str) -> SealedCaller:
+    def _opened(self, envelope: object, principal: Principal, thread_id: str, given: str) -> SealedCaller:
         if not isinstance(envelope, str) or len(envelope) > _MAX_CHARACTERS:
             raise _refused("there is none")
         version, _, rest = envelope.partition(".")
@@ -108,19 +114,21 @@ class CallerSeal:
         expires_at = int(expiry)
         if expires_at <= self._clock():
             raise _refused("it has expired")
-        bound = _associated_data(principal, thread_id, self._audience, expires_at)
+        bound = _associated_data(principal, thread_id, given, self._audience, expires_at)
         try:
             sealed = decode_base64url(payload)
             token = key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound).decode("ascii")
         except (InvalidTag, ValueError):
-            raise _refused("it is not this principal's, thread's or audience's, or was changed") from None
+            raise _refused(
+                "it is not this principal's, thread's, input's or audience's, or was changed"
+            ) from None
         identifier = hashlib.sha256(sealed[:_NONCE_BYTES] + sealed[-16:]).hexdigest()
         return SealedCaller(Secret(token), identifier, expires_at)
 
 
-def _associated_data(principal: Principal, thread_id: str, audience: str, expiry: int) -> bytes:
-    bound = ["sealed caller", _VERSION, principal.issuer, principal.subject, thread_id, audience, expiry]
-    return json.dumps(bound, separators=(",", ":")).encode("ascii")
+def _associated_data(principal: Principal, thread_id: str, given: str, audience: str, expiry: int) -> bytes:
+    whose = ["sealed caller", _VERSION, principal.issuer, principal.subject]
+    return json.dumps([*whose, thread_id, given, audience, expiry], separators=(",", ":")).encode("ascii")
 
 
 def _refused(why: str) -> AccessTokenError:

@@ -39,3 +39,17 @@ def aegra_server(
     with aegra(running, folder, aegra_postgres, aegra_redis, variables) as started:
         started.start(workers=1)
         yield started
+
+
+@pytest.fixture(scope="session")
+def own_aegra(
+    running_sandbox: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    aegra_postgres: PostgresProcess,
+    aegra_redis: RedisProcess,
+) -> Iterator[Aegra]:
+    """A server without workers: each test starts its own."""
+    running, _ = running_sandbox
+    folder = tmp_path_factory.mktemp("own_aegra")
+    with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:
+        yield started

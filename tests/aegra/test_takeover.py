@@ -2,36 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.faults.faults import Fault
-from tests.aegra.aegra_process import Aegra, AegraProcess, aegra, seal_key
+from tests.aegra.aegra_process import Aegra, AegraProcess, seal_key
 from tests.aegra.stored import Commands, stored
 from tests.conftest import Sandbox
-from tests.databases.postgres_process import PostgresProcess
-from tests.databases.redis_process import RedisProcess
 from tests.front_ends.langgraph.leave import Leave
 from tests.security.secrecy.canaries import leaks, secrets_of
 
 ASK = {"messages": [{"role": "user", "content": "Call my enterprise service"}]}
 YES = {"decisions": [{"type": "approve"}]}
-
-
-@pytest.fixture(scope="module")
-def own_aegra(
-    running_sandbox: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-    aegra_postgres: PostgresProcess,
-    aegra_redis: RedisProcess,
-) -> Iterator[Aegra]:
-    """A server without workers: each test starts its own."""
-    running, _ = running_sandbox
-    folder = tmp_path_factory.mktemp("takeover")
-    with aegra(running, folder, aegra_postgres, aegra_redis, {}) as started:
-        yield started
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from langgraph.types import Command
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +39,7 @@ from agent.langgraph_server.admission.run_input import (
 from agent.langgraph_server.admission.run_request import RunRequest, read_run
 from agent.langgraph_server.admission.server_threads import ServerThreads
 from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
+from agent.langgraph_server.sealing.sealed_callers import run_digest
 from agent.langgraph_server.server_agent import agent_of_this_loop
 from graph.approvals.answer import require_signed_in
 from graph.approvals.record import ApprovalState
@@ -173,7 +175,8 @@ class ThreadRequests:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
             if status != 200:  # another user has it, or no thread can have the id
                 raise _no_such_thread()
-        admitted.run_admitted = True
+        answer: Command[Any] | None = None if given.resume is None else Command(resume=given.resume)
+        admitted.run = run_digest(answer or given.input, run.checkpoint_id)
         return given
 
     async def _given(

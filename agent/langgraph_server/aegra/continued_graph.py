@@ -5,10 +5,10 @@ be a second message of the person, and an answer could be read by the next quest
 decides: if this run wrote it, the run continues from there.
 
 In the event-streaming protocol Aegra takes a message for the answer to the question on which the thread
-waits. Here it is a message.
+waits. Here it is a message: of an approval that has expired, because for one that is open it was refused.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -17,6 +17,7 @@ from langgraph.types import Command
 
 from agent.langgraph_server.admission.run_input import is_input
 from agent.langgraph_server.event_channels import EventChannels
+from agent.langgraph_server.sealing.sealed_callers import GIVEN, run_digest
 from agent.langgraph_server.traced_graph import RunSpans, TracedGraph
 
 
@@ -37,16 +38,15 @@ class ContinuedGraph(TracedGraph):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> AsyncIterator[Any]:
         """As the base does. Every other method that Aegra calls goes through this one."""
-        if await self._was_begun(config):
-            input = None  # noqa: A001 - as above
-        elif isinstance(input, Command) and is_input(input.resume):
-            # Of an approval that has expired: for one that is open, it was refused before the run.
-            input = input.resume  # noqa: A001 - as above
-        async for part in super().astream(input, config, **options):
+        given = input.resume if isinstance(input, Command) and is_input(input.resume) else input
+        configurable: dict[str, Any] = {**(config or {}).get("configurable", {})}
+        configurable[GIVEN] = run_digest(given, configurable.get("checkpoint_id"))
+        continued = None if await self._was_begun(configurable) else given
+        bound: RunnableConfig = {**(config or {}), "configurable": configurable}
+        async for part in super().astream(continued, bound, **options):
             yield part
 
-    async def _was_begun(self, config: RunnableConfig | None) -> bool:
-        configurable = (config or {}).get("configurable", {})
+    async def _was_begun(self, configurable: Mapping[str, Any]) -> bool:
         run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
         if not run_id or not thread_id or self.checkpointer is None or isinstance(self.checkpointer, bool):
             return False

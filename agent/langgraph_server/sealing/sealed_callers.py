@@ -1,16 +1,21 @@
 """The caller of a run on Aegra: an envelope that the auth handler sealed, opened inside of a node.
 
-The envelope is in the row of the run, where only the server writes. It belongs to one principal and thread,
-and to the run that opens it first, in whichever process that is executed.
+The envelope is in the row of the run. It belongs to one principal and thread, to the input or the answer of
+the run, and to the run that opens it first, in whichever process that is executed: a row that was changed in
+the database is not executed with the rights of its caller.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from cachetools import LRUCache
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from graph.context import AgentContext
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -22,6 +27,9 @@ from identity.secrets.secret import Secret
 
 SEALED: Final = "sealed_callers"
 """The member of the server's user that contains the envelope, by the thread of the run."""
+
+GIVEN: Final = "__idaas_agent_given"
+"""The member of a run's configuration that has the digest of what the run is given; the graph sets it."""
 
 _USER: Final = "langgraph_auth_user"
 _RUNS: Final = 10_000
@@ -35,11 +43,14 @@ class SealedCallers:
         self._seal = seal
         self._issuer = issuer
         self._clock = clock
-        self._opened: LRUCache[tuple[str, str, str], SealedCaller] = LRUCache(_RUNS)
+        self._opened: LRUCache[tuple[str, str, str, str], SealedCaller] = LRUCache(_RUNS)
 
-    def add(self, user: object, caller: VerifiedAccessToken, thread_id: str) -> None:
-        """Adds the envelope of `caller` to `user`, which the server stores with the run of `thread_id`."""
-        _member(user, SEALED)[thread_id] = self._seal.seal(caller, thread_id)
+    def add(self, user: object, caller: VerifiedAccessToken, thread_id: str, given: str) -> None:
+        """Adds the envelope of `caller` to `user`, which the server stores with the run of `thread_id`.
+
+        `given` is the digest of what the run is given (`run_digest`).
+        """
+        _member(user, SEALED)[thread_id] = self._seal.seal(caller, thread_id, given)
 
     async def find(self, runtime: Runtime[AgentContext]) -> Secret | None:
         """The access token of the run's caller; `None` outside of the server.
@@ -52,17 +63,48 @@ class SealedCallers:
         if (user := configurable.get(_USER)) is None:
             return None
         thread_id = runtime.execution_info.thread_id if runtime.execution_info is not None else None
-        run_id = configurable.get("run_id")
+        run_id, given = configurable.get("run_id"), str(configurable.get(GIVEN))
         envelopes = _member(user, SEALED)
         envelope = envelopes.get(thread_id) if isinstance(envelopes, Mapping) else None
         if thread_id is None or not isinstance(run_id, str) or not isinstance(envelope, str):
             raise AccessTokenError(IdentityCode.SIGN_IN_REQUIRED, "the run has no sealed caller")
-        key = (envelope, thread_id, run_id)
+        key = (envelope, thread_id, given, run_id)
         opened = self._opened.get(key)
         if opened is None or opened.expires_at <= self._clock():
             principal = Principal(self._issuer, str(_member(user, "identity")))
-            opened = self._opened[key] = await self._seal.open(envelope, principal, thread_id, run_id)
+            opened = self._opened[key] = await self._seal.open(envelope, principal, thread_id, given, run_id)
         return opened.access_token
+
+
+def run_digest(given: object, checkpoint_id: object) -> str:
+    """The digest of a run's input, or of its answer as a `Command`, and of the checkpoint that it begins at.
+
+    It is the same before the value was stored in PostgreSQL as JSONB, and after: numbers count by their
+    value. It is empty for a command that writes a state or jumps to a node; no envelope is sealed for one.
+    """
+    kind = "input"
+    if isinstance(given, Command):
+        if given.update is not None or given.goto:
+            return ""
+        kind, given = "answer", given.resume
+    text = json.dumps([kind, _canonical(given), checkpoint_id], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    match value:
+        case Mapping():
+            return {str(name): _canonical(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_canonical(each) for each in value]
+        case None | bool():
+            return value
+        case int() | float():
+            number = format(Decimal(repr(value)), "f")
+            number = number.rstrip("0").rstrip(".") if "." in number else number
+            return f"n{'0' if number == '-0' else number}"
+        case _:
+            return f"s{value}"
 
 
 def _member(user: object, name: str) -> Any:  # noqa: ANN401 - of the server's user, an object or a mapping

@@ -13,6 +13,8 @@ from identity.sealing.sealed_caller import CallerSeal
 from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
+_GIVEN = "0" * 64
+
 
 class _AnyRun:
     async def claim(self, envelope_id: str, run_id: str, until: float) -> bool:  # noqa: ARG002 - the protocol's
@@ -28,13 +30,13 @@ def _seal_and_caller() -> tuple[CallerSeal, VerifiedAccessToken]:
 
 def _sealing() -> Timed:
     seal, caller = _seal_and_caller()
-    return timed(lambda: seal.seal(caller, "thread"))
+    return timed(lambda: seal.seal(caller, "thread", _GIVEN))
 
 
 def _opening() -> Timed:
     seal, caller = _seal_and_caller()
-    envelope = seal.seal(caller, "thread")
-    return timed_async(lambda: seal.open(envelope, caller.principal, "thread", "run"))
+    envelope = seal.seal(caller, "thread", _GIVEN)
+    return timed_async(lambda: seal.open(envelope, caller.principal, "thread", _GIVEN, "run"))
 
 
 CASES: Cases = {"seal": _sealing, "open": _opening}

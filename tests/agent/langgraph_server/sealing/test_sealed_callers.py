@@ -9,9 +9,11 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from agent.langgraph_server.sealing.sealed_callers import SEALED, SealedCallers
+from agent.langgraph_server.aegra.continued_graph import ContinuedGraph
+from agent.langgraph_server.sealing.sealed_callers import GIVEN, SEALED, SealedCallers, run_digest
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import AccessTokenError
 from identity.principal import Principal
@@ -58,12 +60,20 @@ def stored_user(
     sealed: SealedCallers, thread_id: str = "t", caller: VerifiedAccessToken | None = None
 ) -> Any:
     user: dict[str, Any] = {"identity": (caller or verified()).principal.subject, SEALED: {}}
-    sealed.add(user, caller or verified(), thread_id)
+    sealed.add(user, caller or verified(), thread_id, run_digest({"n": 0}, None))
     return SimpleNamespace(**user)
 
 
-async def found_in_run(sealed: SealedCallers, user: Any, *, thread_id: str = "t", run_id: str = "r") -> Any:
-    """What two nodes of a run find: the token, or the code of the refusal."""
+async def found_in_run(
+    sealed: SealedCallers,
+    user: Any,
+    *,
+    thread_id: str = "t",
+    run_id: str = "r",
+    n: int = 0,
+    checkpoint: str | None = None,
+) -> Any:
+    """What two nodes of a run on Aegra find: the token, or the code of the refusal."""
     found: list[Any] = []
 
     async def node(_: State, *, runtime: Runtime[None]) -> State:
@@ -80,8 +90,9 @@ async def found_in_run(sealed: SealedCallers, user: Any, *, thread_id: str = "t"
     graph.add_edge(START, "one")
     graph.add_edge("one", "two")
     configurable = {"thread_id": thread_id, "run_id": run_id, "langgraph_auth_user": user}
-    compiled = graph.compile(checkpointer=InMemorySaver())
-    await compiled.ainvoke({"n": 0}, {"configurable": configurable})
+    configurable |= {} if checkpoint is None else {"checkpoint_id": checkpoint}
+    compiled = ContinuedGraph.of(graph.compile(checkpointer=InMemorySaver()))
+    await compiled.ainvoke({"n": n}, {"configurable": configurable | {GIVEN: "of a client"}})
     assert found[0] == found[1]
     return found[0]
 
@@ -116,6 +127,43 @@ async def test_envelope_of_another_thread_or_user_is_refused() -> None:
     assert await found_in_run(sealed, moved, thread_id="other") == "sign_in_required"
     posing = SimpleNamespace(identity="alice", **{SEALED: getattr(of_bob, SEALED)})
     assert await found_in_run(sealed, posing) == "sign_in_required"
+
+
+async def test_run_whose_input_or_checkpoint_was_changed_in_its_row_is_refused() -> None:
+    sealed = callers(Claims())
+    for changed in ({"n": 1}, {"checkpoint": "1f0b1a2c-0000-6000-8000-000000000000"}):
+        assert await found_in_run(sealed, stored_user(sealed), **changed) == "sign_in_required"
+    assert await found_in_run(sealed, stored_user(sealed)) == "token-of-alice"
+
+
+STORED: list[tuple[Any, Any]] = [
+    ({"a": 1, "b": [True, None]}, {"b": [True, None], "a": 1.0}),
+    ({"n": -0.0}, {"n": 0}),
+    ({"n": 1e22}, {"n": 10**22}),
+    ({"n": 12345678901234567890123.0}, {"n": 12345678901234568000000}),
+    ({"text": "\u00e9 \u200b"}, {"text": "é \u200b"}),
+]
+
+
+@pytest.mark.parametrize(("given", "stored"), STORED)
+def test_digest_is_that_of_the_same_value_as_jsonb(given: Any, stored: Any) -> None:
+    for kind in (lambda value: value, lambda value: Command(resume=value)):
+        assert run_digest(kind(given), "c") == run_digest(kind(stored), "c")
+
+
+def test_digest_differs_for_every_other_value() -> None:
+    values: list[Any] = [
+        {}, None, {"n": 1}, {"n": 2}, {"n": "1"}, {"n": "n1"}, {"n": True}, {"n": None}, {"n": [1]}, {"m": 1},
+        {"n": 9007199254740993}, {"n": 9007199254740992}, {"n": 0.1}, {"n": 0.10000000000000002},
+    ]  # fmt: skip
+    digests = {run_digest(given, at) for given in values for at in (None, "c")}
+    digests |= {run_digest(Command(resume=given), None) for given in values}
+    assert len(digests) == 3 * len(values)
+
+
+@pytest.mark.parametrize("written", [{"update": {"n": 1}}, {"update": {}}, {"goto": "two"}])
+def test_command_that_writes_or_jumps_has_no_digest(written: Any) -> None:
+    assert run_digest(Command(resume={}, **written), None) == ""
 
 
 async def test_worker_without_the_key_refuses() -> None:
