@@ -123,6 +123,7 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
     running, clock = running_sandbox
     clock.reset()
     running.cloud.reset()
+    Path(running.environment["ACCEPTED_TOOLS_FILE"]).unlink(missing_ok=True)
     return Sandbox(running.cloud, clock, running.environment, running.ssl_context, running)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from agent.commands.accept_tools import accept_tools
 from agent.commands.access_token import token
 from agent.commands.audit.command import app as audit_app
 from agent.commands.chat import chat
@@ -27,7 +28,7 @@ if find_spec("sandbox") is not None:  # a deployed agent has none
 
     app.command()(up)
     app.add_typer(sandbox_app, name="sandbox")
-for command in (serve, token, chat, doctor, revoke, unrevoke, trigger_jwks):
+for command in (serve, token, chat, doctor, accept_tools, revoke, unrevoke, trigger_jwks):
     app.command()(command)
 app.add_typer(audit_app, name="audit")
 app.add_typer(package_app, name="package")

@@ -73,13 +73,15 @@ class Agent:
         clock: Callable[[], float] = time.time,
         model: ModelProvider | None = None,
         tracer: Tracer | None = None,
+        accepts_tools: bool = True,
     ) -> None:
         """Makes the parts; opens no connection. `model` replaces that of the settings.
 
         `caller` finds the access token of a run. With `resume_values` the runs of `graph` are a server's,
         which keeps their state: they pause for approvals, and LangGraph's resume values are the answers.
         `begun_calls` outlives the process, for a server that executes runs again.
-        `tracer` replaces that of the settings.
+        `tracer` replaces that of the settings. Without `accepts_tools`, nothing of what MCP servers list is
+        accepted: for commands that only look.
         """
         trace_by_default(False)
         self.measures: Final = AgentMeasures(settings.llm_model)
@@ -123,7 +125,8 @@ class Agent:
             requests=self.measures.issue,
         )
         self.services, self.model = load_both(
-            lambda: services(settings, tls), lambda: model_provider(settings, tls) if model is None else model
+            lambda: services(settings, tls, accepts_tools=accepts_tools),
+            lambda: model_provider(settings, tls) if model is None else model,
         )
         self.llm_api_key: Final = settings.llm_api_key_file or ApiKeyRequirement(
             settings.llm_api_key_identifier or "", GraphCode.LLM_API_KEY_UNAVAILABLE

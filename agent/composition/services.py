@@ -23,6 +23,7 @@ from identity.credentials.requirement import (
 )
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService
+from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
 from tools.service import Service
 
@@ -31,9 +32,15 @@ ENTRY_POINTS: Final = "idaas_agent.services"
 
 
 def services(
-    settings: Settings, tls: ssl.SSLContext, installed: Iterable[EntryPoint] | None = None
+    settings: Settings,
+    tls: ssl.SSLContext,
+    installed: Iterable[EntryPoint] | None = None,
+    *,
+    accepts_tools: bool = True,
 ) -> Sequence[Service]:
     """In the order in which the model sees them. `tls` is what they trust.
+
+    With `accepts_tools`, what MCP servers list first is accepted and kept.
 
     Raises `ConfigurationError` with every service that cannot be loaded, by name. An exception of a service's
     own code is reported by its type and place, because its text may contain anything.
@@ -61,6 +68,10 @@ def services(
     ]
     if faults:
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
+    accepted = AcceptedTools(settings.accepted_tools_file, writes=accepts_tools)
+    for service in listed:
+        if isinstance(service, MCPService):
+            service.selection.keep_to(accepted)
     return listed
 
 
@@ -114,6 +125,7 @@ def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Se
         prefix=d.prefix,
         allowed_tools=d.tools,
         reading_tools=declared.reading,
+        trusted=d.trusted,
         error_code=declared.error_code,
         settings=declared.settings,
         policies=policies,

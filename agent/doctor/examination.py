@@ -7,7 +7,7 @@ failure has a cause of its own.
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from agent.doctor.connectivity import obstacle
 from agent.doctor.explanation import explanation
 from agent.doctor.finding import Explanation, Finding, Outcome, failed, skipped
 from agent.doctor.instance_probe import instance_difference
+from agent.doctor.offered_tools import names_of_tools, tools_of_server
 from agent.doctor.redis_check import check_redis
 from agent.doctor.setting_names import origin_of
 from agent.doctor.smoke_test import ask_model, use_service
@@ -26,7 +27,6 @@ from agent.doctor.token_check import check_issued
 from agent.errors.error_codes import AgentCode
 from agent.settings.settings import TOKEN_VARIABLE, read_settings
 from graph.error_codes import GraphCode
-from graph.tool_calls.tool_catalog import collisions
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
@@ -37,7 +37,7 @@ from identity.errors import AgentError, ConfigurationError, InternalError, Unrea
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secrets.secret import Secret
 from identity.telemetry.fault_place import place_of
-from tools.service import Service
+from tools.mcp_service.service import MCPService
 
 _OWN_TOKEN: Final = "agent's own token"  # noqa: S105 - a step's name
 _STEP_SECONDS: Final = 60.0
@@ -58,7 +58,7 @@ async def diagnose(
     idaas = settings.idaas
     found = f"agent {idaas.client_id} of {idaas.issuer}, in {settings.access_identity} identity"
     yield Finding("configuration", Outcome.OK, found)
-    agent = Agent(settings, clock=clock)
+    agent = Agent(settings, clock=clock, accepts_tools=False)
     try:
         async with aclosing(Examination(agent, user_token, clock).findings()) as findings:
             async for finding in findings:
@@ -127,8 +127,12 @@ class Examination:
         for service in agent.services:
             step = _Step(f"service {service.name}", service.name, service.error_code)
             work = partial(use_service, service, agent, self._caller)
-            yield await self._use(step, work, ready=service in ready)
-        yield self._tool_names(ready)
+            finding = await self._use(step, work, ready=service in ready)
+            yield finding
+            if isinstance(service, MCPService) and finding.outcome is Outcome.OK:
+                yield tools_of_server(service.selection)
+        listed = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
+        yield names_of_tools(ready, listed)
 
     async def _audit_log(self) -> Finding:
         path = self._agent.settings.audit_log_file
@@ -222,19 +226,6 @@ class Examination:
         if not ready:
             return skipped(step.name, "it cannot be called without its credential")
         return await self._step(step, work())
-
-    def _tool_names(self, ready: Sequence[Service]) -> Finding:
-        """Whether each tool of the services that could list their tools is offered under its name."""
-        agent, step = self._agent, "names of tools"
-        found = [each.cached_tools(agent.access(each.name, self._caller)) or () for each in ready]
-        colliding = collisions(ready, found)
-        if not colliding:
-            return Finding(step, Outcome.OK, "no two services have a tool of one name")
-        error = ConfigurationError(AgentCode.SETTINGS_INVALID, [str(each) for each in colliding.values()])
-        remedy = "set prefix of one of the services in SERVICES_FILE (docs/extending.md)"
-        return failed(
-            step, error, Explanation("same_tool_name", "tools of several services have one name", remedy)
-        )
 
     async def _step(self, step: _Step, work: Awaitable[object], found: str = "") -> Finding:
         """Awaits `work`; its result, if it is a text, becomes the detail of the finding."""

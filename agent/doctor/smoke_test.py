@@ -35,9 +35,7 @@ async def use_service(service: Service, agent: Agent, caller: VerifiedAccessToke
     except Exception as fault:  # noqa: BLE001 - code of others; its text may contain anything
         detail = f'"{service.name}" raised {type(fault).__name__} at {place_of(fault)}'
         raise ServiceError(service.error_code, detail) from None
-    return (
-        f"{len(tools)} tools; none was called: none needs no argument and has a policy with the effect read"
-    )
+    return f"{len(tools)} tools; none was called: no tool without arguments is declared as reading"
 
 
 def _harmless(service: Service, tools: Sequence[ToolSchema]) -> str | None:

@@ -165,6 +165,17 @@ class AgentCode(ErrorCode):
             caused_by_callers=False,
         ),
     )
+    TOOLS_NOT_OFFERED = (
+        "tools_not_offered",
+        ErrorRow(
+            symptom="Tools are not offered to the model",
+            cause="tools of several services have one name, or an MCP server has changed tools since they "
+            "were accepted",
+            remedy="run idaas-agent doctor, which names the tools",
+            person="Some tools of the agent cannot be used. Ask your administrator",
+            caused_by_callers=False,
+        ),
+    )
     SETTINGS_INVALID = (
         "settings_invalid",
         ErrorRow(

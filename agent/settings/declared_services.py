@@ -63,6 +63,7 @@ def declared_services(settings: Settings) -> list[DeclaredService]:
                 timeout_seconds=25,
                 prefix=built_in.prefix,
                 tools=built_in.tools,
+                trusted=built_in.trusted,
                 policies=built_in.policies,
             ),
             EXTERNAL_SETTINGS,

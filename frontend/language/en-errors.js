@@ -91,6 +91,8 @@ export const enErrors = Object.freeze({
   'error.audit_unavailable.remedy': 'Try again later, or ask your administrator',
   'error.sdk_config_unreadable.symptom': 'The agent is not set up correctly',
   'error.sdk_config_unreadable.remedy': 'Ask your administrator',
+  'error.tools_not_offered.symptom': 'Some tools of the agent cannot be used',
+  'error.tools_not_offered.remedy': 'Ask your administrator',
   'error.settings_invalid.symptom': 'The agent is not set up correctly',
   'error.settings_invalid.remedy': 'Ask your administrator',
 

@@ -88,6 +88,8 @@ export const zhErrors = Object.freeze({
   'error.audit_unavailable.remedy': '请稍后重试，或联系管理员',
   'error.sdk_config_unreadable.symptom': '智能体的配置不正确',
   'error.sdk_config_unreadable.remedy': '请联系管理员',
+  'error.tools_not_offered.symptom': '智能体的部分工具无法使用',
+  'error.tools_not_offered.remedy': '请联系管理员',
   'error.settings_invalid.symptom': '智能体的配置不正确',
   'error.settings_invalid.remedy': '请联系管理员',
 

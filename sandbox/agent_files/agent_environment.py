@@ -15,6 +15,7 @@ from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 
 ENVIRONMENT_FILE = "agent.env"
 CONFIGURATION_FILE = "client-config.json"
+ACCEPTED_TOOLS_FILE = "accepted-tools.json"
 
 
 def sdk_configuration(cloud: Cloud, authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST) -> dict[str, object]:
@@ -83,6 +84,7 @@ def agent_environment(
         "IDAAS_EVENTS_KEY_FILE": str((folder / USER_EVENTS_KEY_FILE).resolve()),
         "CONVERSATIONS_URL": f"sqlite:///{(folder / 'conversations.db').resolve()}",
         "REVOCATIONS_FILE": str((folder / "revocations.jsonl").resolve()),
+        "ACCEPTED_TOOLS_FILE": str((folder / ACCEPTED_TOOLS_FILE).resolve()),
         "SSL_CERT_FILE": str(certificates.bundle.resolve()),
     } | added
 
@@ -93,7 +95,11 @@ def write_agent_files(
     environment: dict[str, str],
     authn: AuthnMethod = AuthnMethod.CLIENT_SECRET_POST,
 ) -> None:
-    """Writes both files, mode 600. A POSIX shell can source `agent.env`: `set -a; . .sandbox/agent.env`."""
+    """Writes both files, mode 600. A POSIX shell can source `agent.env`: `set -a; . .sandbox/agent.env`.
+
+    What an agent has accepted of the tools of an earlier sandbox is forgotten: this one may have others.
+    """
+    (folder / ACCEPTED_TOOLS_FILE).unlink(missing_ok=True)
     write_private(folder / CONFIGURATION_FILE, json.dumps(sdk_configuration(cloud, authn), indent=2) + "\n")
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
     write_private(folder / ENVIRONMENT_FILE, "".join(lines))

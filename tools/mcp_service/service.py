@@ -2,13 +2,12 @@
 
 import asyncio
 import hashlib
-import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
@@ -21,18 +20,15 @@ from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.pool_use import PoolUse
-from tools.approval_policy import READS, UNKNOWN_POLICY, ToolPolicy
+from tools.approval_policy import ToolPolicy
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
+from tools.mcp_service.selection import ToolSelection
 from tools.mcp_service.session import MCPSession
 from tools.mcp_service.session_pool import SessionPool
 from tools.mcp_service.transport import MCPTransport
 from tools.result import model_text
-from tools.service import FUNCTION_NAME, Access, ToolResult, ToolSchema
-
-logger = logging.getLogger(__name__)
-
-_MAX_NAMES: Final = 1_000
+from tools.service import Access, ToolResult, ToolSchema
 
 _T = TypeVar("_T")
 
@@ -43,10 +39,10 @@ class MCPService:
 
     A warm call is one request. After a 401 or 403 the credential is renewed once and the request sent again,
     unless the credential is too new to be renewed. A session that the server has forgotten is opened anew,
-    once. `prefix` begins the names of its tools, as the model and `call` know them; the other parameters have
-    the server's names. With `allowed_tools`, only those are offered and called. `reading_tools` need no
-    policy. What the server says of its tools (annotations) is not used. `seconds` bounds a whole call. At
-    most `sessions` are open; the least recently used one ends when its calls have ended.
+    once. `prefix`, `allowed_tools`, `reading_tools`, `policies` and `trusted` are those of `ToolSelection`:
+    only what it chooses is offered and called. What the server says of its tools (annotations) is not used.
+    `seconds` bounds a whole call. At most `sessions` are open; the least recently used one ends when its
+    calls have ended.
 
     A refused call fails alone: the session and its tools remain. If the server refuses to open a session or
     to list its tools, no tool is offered to the principal of that credential.
@@ -68,6 +64,7 @@ class MCPService:
         allowed_tools: Collection[str] | None = None,
         reading_tools: Collection[str] = (),
         policies: Mapping[str, ToolPolicy] | None = None,
+        trusted: bool = False,
         error_code: ErrorCode = ToolCode.SERVICE_FAILED,
         settings: Sequence[str] = (),
         ssl_context: ssl.SSLContext | None = None,
@@ -86,12 +83,15 @@ class MCPService:
         self.settings = tuple(settings)
         self._url = checked_url(url)
         self._placement = credential.placement
-        self.tool_names: frozenset[str] = frozenset()
-        self._prefix = prefix
-        self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
-        self._policies = dict(policies or {})
-        self._reading_tools = frozenset(reading_tools)
-        self._unlisted: set[str] = set()
+        self.selection = ToolSelection(
+            name,
+            url,
+            prefix=prefix,
+            allowed_tools=allowed_tools,
+            reading_tools=reading_tools,
+            policies=policies or {},
+            trusted=trusted,
+        )
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._tools_seconds = tools_seconds
@@ -104,6 +104,11 @@ class MCPService:
         self._sessions = SessionPool(self._open, sessions)
         self._listed: LRUCache[str, list[ToolSchema]] = LRUCache(sessions)
         self._last_listed: LRUCache[Hashable, list[ToolSchema]] = LRUCache(sessions)
+
+    @property
+    def tool_names(self) -> Collection[str]:
+        """See `Service`."""
+        return self.selection.names
 
     async def tools(self, access: Access) -> Sequence[ToolSchema]:
         """The tools that the server lists for this credential.
@@ -120,17 +125,8 @@ class MCPService:
             raise self._error(MCPRequestError("a request timed out seconds ago"))
 
         async def listed(session: MCPSession) -> list[ToolSchema]:
-            listed = await session.tools()
-            tools = [
-                replace(tool.schema, name=self._prefix + name)
-                for name, tool in listed.items()
-                if self._allows(name)
-            ]
+            tools = [tool.schema for tool in (await session.tools()).values()]
             self._listed[_key(session.secret)] = self._last_listed[holder] = tools
-            self._note_names({tool.name for tool in tools})
-            for name in self._policies.keys() - listed.keys() - self._unlisted:
-                self._unlisted.add(name)
-                logger.warning('"%s" has a policy for the tool "%s", and lists no such tool', self.name, name)
             return tools
 
         try:
@@ -157,9 +153,8 @@ class MCPService:
         return self._listed.get(key)
 
     def policy(self, tool: str) -> ToolPolicy:
-        """The policy given for the tool; without one, it asks, unless the tool is known to read."""
-        name = self._servers_name(tool)
-        return self._policies.get(name) or (READS if name in self._reading_tools else UNKNOWN_POLICY)
+        """See `ToolSelection`."""
+        return self.selection.policy(tool)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
@@ -167,8 +162,8 @@ class MCPService:
 
         async def called(session: MCPSession) -> ToolResult:
             presented.append(session.secret)
-            name = self._servers_name(tool)
-            listed = (await session.tools()).get(name) if self._allows(name) else None
+            name = self.selection.servers_name(tool)
+            listed = (await session.tools()).get(name)
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
@@ -188,21 +183,6 @@ class MCPService:
         """Ends all sessions; calls in flight fail."""
         await self._sessions.aclose()
         await self._http.aclose()
-
-    def _servers_name(self, tool: str) -> str:
-        """The name without the prefix; empty for a name that has none, which no tool has."""
-        return tool.removeprefix(self._prefix) if tool.startswith(self._prefix) else ""
-
-    def _allows(self, name: str) -> bool:
-        """Whether the tool that the server calls `name` may be offered and called."""
-        fits = FUNCTION_NAME.fullmatch(self._prefix + name) is not None
-        return fits and (self._allowed_tools is None or name in self._allowed_tools)
-
-    def _note_names(self, names: Set[str]) -> None:
-        """Keeps the names of all lists so far: a server lists for each credential what it may call."""
-        if not names <= self.tool_names:
-            kept = self.tool_names | names
-            self.tool_names = kept if len(kept) <= _MAX_NAMES else frozenset(names)
 
     def _error(self, failure: MCPRequestError) -> ServiceError:
         return ServiceError(
@@ -272,7 +252,13 @@ class MCPService:
             max_bytes=self._max_bytes,
             placement=self._placement,
         )
-        session = MCPSession(transport, secret, tools_seconds=self._tools_seconds, clock=self._clock)
+        session = MCPSession(
+            transport,
+            secret,
+            tools_seconds=self._tools_seconds,
+            usable=self.selection.used,
+            clock=self._clock,
+        )
         # Other callers wait for this opening: one that hangs must not delay them after the server recovers.
         seconds = min(self._listing_seconds, self._seconds)
         try:

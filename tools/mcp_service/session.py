@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ _CLOSED = "the session was closed"
 class MCPSession:
     """Calls may come from any task; each is a request of its own and does not affect the others.
 
-    A list of tools is current for `tools_seconds`.
+    A list of tools is current for `tools_seconds`. Of each list, `usable` chooses; without it, all are used.
     """
 
     def __init__(
@@ -34,18 +34,20 @@ class MCPSession:
         secret: Secret,
         *,
         tools_seconds: float,
+        usable: Callable[[Mapping[str, MCPTool]], Awaitable[Mapping[str, MCPTool]]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.secret = secret
         self._transport = transport
         self._client = RequestSession(transport)
         self._tools_seconds = tools_seconds
+        self._usable = usable
         self._clock = clock
         self._opened = self._retired = self._closed = False
         self._in_use = 0
         self._deadlines: set[asyncio.Timeout] = set()
         self._ending: asyncio.Task[None] | None = None
-        self._tools: dict[str, MCPTool] = {}
+        self._tools: Mapping[str, MCPTool] = {}
         self._listed_at: float | None = None
         self._listing = asyncio.Lock()
 
@@ -96,7 +98,7 @@ class MCPSession:
         await self._end()
 
     async def tools(self) -> Mapping[str, MCPTool]:
-        """The server's tools by name, from the cache while they are current. Raises `MCPRequestError`.
+        """The usable tools by the server's names, cached while they are current. Raises `MCPRequestError`.
 
         If a later listing fails, the cached list is used for another `tools_seconds`, unless the credential
         is refused.
@@ -106,7 +108,8 @@ class MCPSession:
                 try:
                     async with self._until_closed():
                         listed = await load_mcp_tools(self._client)
-                        self._tools = await usable_tools(listed, self.secret)
+                        tools = await usable_tools(listed, self.secret)
+                        self._tools = tools if self._usable is None else await self._usable(tools)
                 except (MCPRequestError, McpError, RuntimeError, ValueError) as error:
                     failure = _request_error(error)
                     if self._listed_at is None or self._closed or failure.is_credential_refused:

@@ -26,6 +26,7 @@ from identity.secrets.secret import Secret
 from identity.transport.json_size import TooLargeError
 from tools.arguments.schema_budget import MAX_CHARACTERS
 from tools.arguments.validator import BoundedValidator
+from tools.mcp_service.accepted_tools import ToolDigest
 from tools.service import FUNCTION_NAME, ToolSchema
 
 logger = logging.getLogger(__name__)
@@ -45,10 +46,11 @@ _SCHEMA_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class MCPTool:
-    """A listed tool."""
+    """A listed tool. `digest` is that of all that the server lists of it, also of what is not used."""
 
     schema: ToolSchema
     validator: BoundedValidator
+    digest: ToolDigest
 
 
 async def usable_tools(tools: Iterable[BaseTool], presented: Secret) -> dict[str, MCPTool]:
@@ -79,13 +81,14 @@ def _checked(tool: BaseTool, presented: Secret) -> MCPTool:
     if len(to_json(parameters)) > MAX_CHARACTERS:
         raise TooLargeError(f"its schema has more than {MAX_CHARACTERS} bytes")
     parameters = redact(parameters, [presented])
+    description = redact(tool.description, [presented])
+    digest = ToolDigest.of(description, parameters)
     parameters.setdefault("type", "object")
     parameters.setdefault("properties", {})
     if parameters["type"] != "object":
         raise ValueError("not the parameters of a function")
-    description = redact(tool.description, [presented])[:_MAX_DESCRIPTION]
-    schema = ToolSchema(name, description, parameters, listed=True)
-    return MCPTool(schema, BoundedValidator(parameters))
+    schema = ToolSchema(name, description[:_MAX_DESCRIPTION], parameters, listed=True)
+    return MCPTool(schema, BoundedValidator(parameters), digest)
 
 
 def result_text(result: CallToolResult) -> str:

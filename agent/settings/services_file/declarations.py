@@ -41,6 +41,9 @@ class _ListedTools(_Tools):
     tools: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         None, description="The tools that the model may use. Default: all that the server lists."
     )
+    trusted: bool = Field(
+        False, description="Whether what the server changes in its tools is used without being accepted."
+    )
 
     @model_validator(mode="after")
     def _policies_of_its_tools(self) -> Self:

@@ -40,6 +40,13 @@ class ServiceVariables(VariableGroup):
     services_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
         None, description="More services and tools, as TOML (`docs/extending.md`)."
     )
+    accepted_tools_file: Path = Field(
+        Path(".idaas-agent/accepted-tools.json"),
+        description="The file with digests of what is accepted of the tools of MCP servers"
+        " (`docs/extending.md`): a server's first list creates it; what the server changes later is withheld"
+        " until `idaas-agent accept-tools`. For the processes of one machine. If it cannot be written, each"
+        " process accepts for itself what a server lists first.",
+    )
 
 
 def service_faults(given: Mapping[str, str]) -> list[str]:

@@ -68,6 +68,6 @@ DECLARED_CASES = [
     DeclaredCase("service payroll", "service_failed", "tool_raised",
                  payroll("{server}/200", 'settings = { fault = "canary" }'),
                  ('the service "payroll"', "LookupError", "payroll.py:6")),
-    DeclaredCase("names of tools", "settings_invalid", "same_tool_name", rates(api_key="amap_api_key"),
+    DeclaredCase("names of tools", "tools_not_offered", "same_tool_name", rates(api_key="amap_api_key"),
                  ('"maps_weather" of "amap" and "rates" is not offered', "prefix")),
 ]  # fmt: skip

@@ -1,0 +1,115 @@
+"""`idaas-agent accept-tools`: shows what an MCP server has changed in its tools, and accepts it."""
+
+import asyncio
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands.terminal import (
+    ENV_FILE_HELP,
+    environment,
+    for_printing_command,
+    out,
+    print_error,
+    settings_or_stop,
+    stop,
+)
+from agent.settings.settings import TOKEN_VARIABLE, Settings
+from identity.errors import AgentError
+from identity.printable import printable_json
+from identity.secrets.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.mcp_service.selection import ToolSelection, UnacceptedTool
+
+
+def accept_tools(
+    service: Annotated[str, typer.Argument(help="An MCP server: amap, or one of SERVICES_FILE.")],
+    digest: Annotated[
+        str | None, typer.Argument(help="Accepts the changes that this command has shown with it.")
+    ] = None,
+    env_file: Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)] = None,
+) -> None:
+    """Shows the tools of an MCP server that are not accepted, whole, and a digest with which they are.
+
+    Running agents use them within five minutes. In Human identity, set IDAAS_AGENT_ACCESS_TOKEN to the access
+    token of a user, for whom the server lists its tools.
+    """
+    logging.basicConfig(level=logging.CRITICAL)
+    settings = settings_or_stop(for_printing_command(environment(env_file)))
+    try:
+        selection = asyncio.run(_selection(settings, service))
+    except AgentError as error:
+        print_error(error)
+        raise typer.Exit(1) from None
+    if selection is None:
+        stop(f'there is no MCP server "{service}"', "it is amap, or a name of SERVICES_FILE")
+    if selection.fault is not None:
+        stop(str(selection.fault), "correct ACCEPTED_TOOLS_FILE, or restore the file")
+    unaccepted = selection.unaccepted
+    if not unaccepted:
+        out.print(f'all that "{service}" lists is accepted')
+        return
+    expected = _digest(unaccepted)
+    if digest is None:
+        out.print(_shown(unaccepted))
+        out.print(f"to accept them: idaas-agent accept-tools {service} {expected}")
+    elif digest != expected:
+        stop(f'what "{service}" lists now is not what was shown', "show it again, without the digest")
+    else:
+        _accept(selection)
+        out.print(f'accepted {len(unaccepted)} tools of "{service}"; running agents use them within minutes')
+
+
+async def _selection(settings: Settings, service: str) -> "ToolSelection | None":
+    """The selection of the service after it has listed its tools. Raises `AgentError`."""
+    from agent.composition.agent import Agent
+    from tools.mcp_service.service import MCPService
+
+    agent, token = Agent(settings, accepts_tools=False), os.environ.get(TOKEN_VARIABLE, "").strip()
+    try:
+        caller = await agent.verifier.verify(Secret(token)) if token else None
+        for each in agent.services:
+            if isinstance(each, MCPService) and each.name == service:
+                await each.tools(agent.access(service, caller))
+                return each.selection
+        return None
+    finally:
+        await agent.aclose()
+
+
+def _accept(selection: "ToolSelection") -> None:
+    from tools.mcp_service.accepted_tools import AcceptedToolsError
+
+    try:
+        selection.accept()
+    except AcceptedToolsError as error:
+        stop(str(error), "run the command where ACCEPTED_TOOLS_FILE can be written")
+
+
+def _shown(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
+    tools = [
+        {
+            "tool": name,
+            "because": each.reason,
+            "description": each.tool.schema.description,
+            "parameters": each.tool.schema.parameters,
+        }
+        for name, each in sorted(unaccepted.items())
+    ]
+    return printable_json(tools)
+
+
+def _digest(unaccepted: "Mapping[str, UnacceptedTool]") -> str:
+    """Of the tools as they were shown, so that nothing else is accepted."""
+    parts = [
+        f"{name} {each.tool.digest.description} {each.tool.digest.parameters}"
+        for name, each in unaccepted.items()
+    ]
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]

@@ -1,0 +1,222 @@
+"""What is accepted of the tools that MCP servers list: a file of digests.
+
+    {"maps": {"url": "https://maps.example.com/mcp",
+              "tools": {"weather": {"description": "9f86…", "parameters": "4e07…"}}}}
+
+A server's first list is accepted as it is, and written. What differs from it later is withheld until an
+operator accepts it: a server that is taken over, or sold, otherwise decides what the model reads and calls.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from identity.secrets.bounded_file import read_bounded_file
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_PARTS: Final = ("description", "parameters")
+
+
+class AcceptedToolsError(Exception):
+    """The file cannot be used. Its text names the file and the reason, and nothing of the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDigest:
+    """SHA-256 of a tool's description and of its parameters, as the server lists them, in hexadecimal."""
+
+    description: str
+    parameters: str
+
+    @classmethod
+    def of(cls, description: str, parameters: Mapping[str, Any]) -> "ToolDigest":
+        """The order of members does not matter."""
+        return cls(_sha256(description), _sha256(json.dumps(parameters, sort_keys=True)))
+
+    def changed_parts(self, accepted: "ToolDigest | None") -> tuple[str, ...]:
+        """What differs from what was accepted; `name` if no tool of the name was accepted."""
+        if accepted is None:
+            return ("name",)
+        return tuple(part for part in _PARTS if getattr(self, part) != getattr(accepted, part))
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`unaccepted` are the listed tools that are not accepted, with what differs of each.
+
+    `is_first` is true if nothing of the server is accepted.
+    """
+
+    unaccepted: Mapping[str, tuple[str, ...]]
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    url: str
+    tools: Mapping[str, ToolDigest]
+
+
+class AcceptedTools:
+    """The file `path`, for all servers. It is read again when it has changed.
+
+    Of a server under another URL than the file has, nothing is accepted: the operator has changed it. With
+    `writes`, first lists are accepted and written, under a lock that all processes of a machine share. If the
+    file cannot be written, they are kept in memory, so that they are accepted for this process only, which is
+    logged. Without, nothing is accepted but by `accept`. Everybody may read the file: a digest is no secret.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path: Final = path
+        self._writes = writes
+        self._seen: tuple[int, ...] | None = None
+        self._in_file: dict[str, _Accepted] = {}
+        self._in_memory: dict[str, _Accepted] = {}
+        self._lock = asyncio.Lock()
+
+    def names(self, service: str, url: str) -> Set[str]:
+        """The names of the accepted tools. Raises `AcceptedToolsError`."""
+        return set(self._accepted(service, url))
+
+    async def review(
+        self, service: str, url: str, listed: Mapping[str, ToolDigest], named: Collection[str] = ()
+    ) -> Review:
+        """Compares what the server lists with what is accepted; a first list is accepted.
+
+        A tool that the operator has `named` is accepted when it is listed for the first time, also later.
+        Raises `AcceptedToolsError`.
+        """
+        accepted = self._accepted(service, url)
+        if first := self._first(listed, accepted, named):
+            async with self._lock:
+                accepted = await asyncio.to_thread(self._accept_first, service, url, first, named)
+        unaccepted = {
+            name: changed
+            for name, digest in listed.items()
+            if (changed := digest.changed_parts(accepted.get(name)))
+        }
+        return Review(unaccepted, is_first=not accepted)
+
+    def accept(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
+        """Accepts `tools`, as an operator has decided. Raises `AcceptedToolsError` if they cannot be kept."""
+        try:
+            with self._locked():
+                self._write(service, url, {**self._accepted(service, url), **tools})
+        except OSError as error:
+            raise self._error("written", error) from None
+
+    def _first(
+        self, listed: Mapping[str, ToolDigest], accepted: Mapping[str, ToolDigest], named: Collection[str]
+    ) -> dict[str, ToolDigest]:
+        if not self._writes:
+            return {}
+        new = {name: digest for name, digest in listed.items() if name not in accepted}
+        return {name: digest for name, digest in new.items() if name in named} if accepted else new
+
+    def _accept_first(
+        self, service: str, url: str, first: Mapping[str, ToolDigest], named: Collection[str]
+    ) -> Mapping[str, ToolDigest]:
+        """What is accepted then. Another process may have accepted its list before."""
+        try:
+            with self._locked():
+                accepted = self._accepted(service, url)
+                if first := self._first(first, accepted, named):
+                    self._write(service, url, {**accepted, **first})
+        except OSError as error:
+            reason = (error.strerror or "it failed").lower()
+            logger.warning(
+                'the tools of "%s" are accepted for this process only, because %s cannot be written: %s',
+                service,
+                self.path,
+                reason,
+            )
+            self._in_memory[service] = _Accepted(url, {**self._accepted(service, url), **first})
+        return self._accepted(service, url)
+
+    def _accepted(self, service: str, url: str) -> Mapping[str, ToolDigest]:
+        self._read()
+        found = [kept.get(service) for kept in (self._in_memory, self._in_file)]
+        return {name: tool for each in found if each and each.url == url for name, tool in each.tools.items()}
+
+    def _read(self) -> None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._seen, self._in_file = None, {}
+            return
+        except OSError as error:
+            raise self._error("read", error) from None
+        seen = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+        if seen == self._seen:
+            return
+        try:
+            self._in_file = _parsed(json.loads(read_bounded_file(self.path, _MAX_BYTES)))
+        except ValueError as error:
+            detail = str(error) if "cannot be read" in str(error) else "is not a file of accepted tools"
+            raise AcceptedToolsError(f"{self.path} {detail}") from None
+        self._seen = seen
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The lock is on the folder, because the file is replaced."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write(self, service: str, url: str, tools: Mapping[str, ToolDigest]) -> None:
+        """Replaces the file by one with `tools`."""
+        accepted = {**self._in_file, service: _Accepted(url, tools)}
+        members = {
+            name: {
+                "url": each.url,
+                "tools": {tool: asdict(digest) for tool, digest in sorted(each.tools.items())},
+            }
+            for name, each in sorted(accepted.items())
+        }
+        new = self.path.with_name(f"{self.path.name}.new")
+        with new.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(members, indent=2) + "\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        new.replace(self.path)
+
+    def _error(self, verb: str, error: OSError) -> AcceptedToolsError:
+        reason = (error.strerror or "it failed").lower()
+        return AcceptedToolsError(f"{self.path} cannot be {verb}: {reason}")
+
+
+def _parsed(members: Any) -> dict[str, _Accepted]:  # noqa: ANN401 - JSON
+    """Raises `ValueError` for JSON of another form."""
+    try:
+        return {
+            str(name): _Accepted(
+                str(each["url"]),
+                {
+                    str(tool): ToolDigest(*(str(digest[part]) for part in _PARTS))
+                    for tool, digest in each["tools"].items()
+                },
+            )
+            for name, each in members.items()
+        }
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError from None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,146 @@
+"""Which of the tools that an MCP server lists are used, under which names, and by which policies."""
+
+import logging
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cachetools import LRUCache
+
+from tools.approval_policy import READS, UNKNOWN_POLICY, ToolPolicy
+from tools.mcp_service.accepted_tools import AcceptedTools, AcceptedToolsError
+from tools.mcp_service.tool import MCPTool
+from tools.service import FUNCTION_NAME
+
+logger = logging.getLogger(__name__)
+
+_MAX_NAMES: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class UnacceptedTool:
+    """A listed tool that is not accepted, and the parts that differ from what is accepted (`Review`)."""
+
+    tool: MCPTool
+    changed: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why it is not accepted: a sentence about it."""
+        if self.changed == ("name",):
+            return "it is new"
+        return f"it has changed its {' and '.join(self.changed)}"
+
+
+class ToolSelection:
+    """The operator's decisions about the tools of one server. The server knows nothing of them.
+
+    `prefix` begins the names of its tools, as the model knows them; the other parameters have the server's
+    names. With `allowed_tools`, no other is used. `reading_tools` need no policy. What a server that is not
+    `trusted` lists must be what was `accepted`, once `keep_to` was called.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        *,
+        prefix: str,
+        allowed_tools: Collection[str] | None,
+        reading_tools: Collection[str],
+        policies: Mapping[str, ToolPolicy],
+        trusted: bool,
+    ) -> None:
+        self.service: Final = service
+        self.url: Final = url.partition("?")[0]  # a query may contain a key
+        self.trusted: Final = trusted
+        self.accepted: AcceptedTools | None = None
+        self.names: frozenset[str] = frozenset()
+        """Of the tools that have been used, as the model knows them, and of those that are accepted."""
+        self.unaccepted: Mapping[str, UnacceptedTool] = {}
+        """What is not accepted of the latest list, by the server's names. Used only if `is_first`."""
+        self.is_first = False
+        """Whether nothing of the server is accepted: a command looks before the agent's first start."""
+        self.fault: AcceptedToolsError | None = None
+        """Why it is not known what is accepted: then nothing is used."""
+        self._prefix = prefix
+        self._allowed_tools = None if allowed_tools is None else frozenset(allowed_tools)
+        self._reading_tools = frozenset(reading_tools)
+        self._policies = dict(policies)
+        self._reported: LRUCache[object, bool] = LRUCache(_MAX_NAMES)
+
+    def keep_to(self, accepted: AcceptedTools) -> None:
+        """From now on only what is `accepted` is used, unless the server is trusted."""
+        if self.trusted:
+            return
+        self.accepted = accepted
+        try:
+            names = accepted.names(self.service, self.url)
+        except AcceptedToolsError:
+            return  # reported with the first list
+        self._note({self._prefix + name for name in names if self._allows(name)})
+
+    def accept(self) -> None:
+        """Accepts the whole latest list. Raises `AcceptedToolsError` if that cannot be kept."""
+        if self.accepted is not None:
+            tools = {name: each.tool.digest for name, each in self.unaccepted.items()}
+            self.accepted.accept(self.service, self.url, tools)
+
+    def policy(self, tool: str) -> ToolPolicy:
+        """The policy given for the tool; without one, it asks, unless the tool is known to read."""
+        name = self.servers_name(tool)
+        return self._policies.get(name) or (READS if name in self._reading_tools else UNKNOWN_POLICY)
+
+    def servers_name(self, tool: str) -> str:
+        """The name without the prefix; empty for a name that has none, which no tool has."""
+        return tool.removeprefix(self._prefix) if tool.startswith(self._prefix) else ""
+
+    async def used(self, listed: Mapping[str, MCPTool]) -> Mapping[str, MCPTool]:
+        """The tools that are used of `listed`, by the server's names, and renamed for the model."""
+        for name in self._policies.keys() - listed.keys():
+            self._report(name, '"%s" has a policy for the tool "%s", and lists no such tool', name)
+        allowed = {
+            name: replace(tool, schema=replace(tool.schema, name=self._prefix + name))
+            for name, tool in listed.items()
+            if self._allows(name)
+        }
+        self.unaccepted = await self._unaccepted(allowed)
+        used = {name: tool for name, tool in allowed.items() if self.is_first or name not in self.unaccepted}
+        self._note({tool.schema.name for tool in used.values()})
+        for name in allowed.keys() - used.keys() if self.fault is None else ():
+            each = self.unaccepted[name]
+            text = '"%s": the tool "%s" is withheld until an operator accepts it: %s'
+            self._report((name, each.tool.digest), text, name, each.reason)
+        return used
+
+    async def _unaccepted(self, allowed: Mapping[str, MCPTool]) -> dict[str, UnacceptedTool]:
+        if self.accepted is None:
+            return {}
+        digests = {name: tool.digest for name, tool in allowed.items()}
+        try:
+            named = self._allowed_tools or ()
+            review = await self.accepted.review(self.service, self.url, digests, named)
+        except AcceptedToolsError as error:
+            self.fault, self.is_first = error, False
+            logger.error('no tool of "%s" is offered: %s', self.service, error)  # noqa: TRY400 - its text suffices
+            return {name: UnacceptedTool(tool, ()) for name, tool in allowed.items()}
+        self.fault, self.is_first = None, review.is_first
+        return {name: UnacceptedTool(allowed[name], changed) for name, changed in review.unaccepted.items()}
+
+    def _allows(self, name: str) -> bool:
+        fits = FUNCTION_NAME.fullmatch(self._prefix + name) is not None
+        if not fits:
+            self._report((name, "long"), '"%s": with the prefix, the name of "%s" is too long', name)
+        return fits and (self._allowed_tools is None or name in self._allowed_tools)
+
+    def _report(self, key: object, text: str, *arguments: str) -> None:
+        """Logs a fact once."""
+        if key not in self._reported:
+            self._reported[key] = True
+            logger.warning(text, self.service, *arguments)
+
+    def _note(self, names: Set[str]) -> None:
+        """Keeps the names of all lists so far: a server lists for each credential what it may call."""
+        if not names <= self.names:
+            kept = self.names | names
+            self.names = kept if len(kept) <= _MAX_NAMES else frozenset(names)
