@@ -6,6 +6,8 @@ request, at most once a second, and recovers without a restart.
 
 An optional check is of a part without which most requests can be served, such as the store of conversations:
 its failure is reported, and the agent stays in service.
+
+A failure, and its end, are one line of the log each, however often the check is repeated.
 """
 
 import asyncio
@@ -15,6 +17,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from agent.errors.error_codes import AgentCode
+from agent.errors.error_table import for_operators
+from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, InternalError, UnreachableError
 from identity.telemetry.fault_place import place_of
@@ -44,6 +48,8 @@ class Readiness:
         self._clock = clock
         self._round: asyncio.Task[Mapping[str, AgentError | None]] | None = None
         self._checked_at = float("-inf")
+        self._reported: dict[str, ErrorCode] = {}
+        """The codes of the failures that were logged, by check."""
         self._ended_by: AgentError | None = None
 
     async def failures(self) -> Mapping[str, AgentError | None]:
@@ -68,11 +74,8 @@ class Readiness:
         """Repeats the checks until all but optional ones succeed, then awaits `then` once. Never raises."""
         attempt = 0
         while True:
-            failures = {name: error for name, error in (await self.failures()).items() if error is not None}
-            for name, error in failures.items():
-                kind = "degraded" if name in self.optional else "not ready"
-                _LOG.warning("%s: %s: %s", kind, error.code, error.detail)
-            if failures.keys() <= self.optional:
+            failed = {name for name, error in (await self.failures()).items() if error is not None}
+            if failed <= self.optional:
                 break
             await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
             attempt += 1
@@ -91,7 +94,22 @@ class Readiness:
 
     async def _run(self) -> Mapping[str, AgentError | None]:
         results = await asyncio.gather(*(self._one(name, check) for name, check in self._checks.items()))
-        return dict(zip(self._checks, results, strict=True))
+        failures = dict(zip(self._checks, results, strict=True))
+        for name, error in failures.items():
+            self._report(name, error)
+        return failures
+
+    def _report(self, name: str, error: AgentError | None) -> None:
+        known = self._reported.pop(name, None)
+        if error is None:
+            if known is not None:
+                _LOG.info('check "%s" succeeds again', name)
+            return
+        self._reported[name] = error.code
+        if error.code != known:
+            kind, row = "degraded" if name in self.optional else "not ready", for_operators(error).row
+            fields = {"check": name, "code": error.code.value, "cause": row.cause, "remedy": row.remedy}
+            _LOG.error("%s: %s: %s", kind, error.code, error.detail, extra={"fields": fields})
 
     async def _one(self, name: str, check: Check) -> AgentError | None:
         try:

@@ -18,8 +18,8 @@ class ErrorRow:
     `person` is one or two sentences without the last full stop; `{service}` stands for the service that the
     error is about. It names no variable, client, credential, audience or scope.
 
-    `symptom`, `cause` and `remedy` are for operators: `doctor`, `/ready` and the log show them, responses to
-    callers and prompts do not. `{settings}` in `remedy` stands for the settings to check. Only the layer that
+    `symptom`, `cause` and `remedy` are for operators: `doctor` and the log show them, responses and prompts
+    do not. `{settings}` in `remedy` stands for the settings to check. Only the layer that
     reads the settings knows their names; elsewhere the remedy contains `unnamed_settings`.
     """
 

@@ -37,10 +37,10 @@ from identity.secrets.secret import Secret
 class AgentError(Exception):
     """Base of all errors of this project.
 
-    `code` is stable. `detail` is what happened this time, for operators; `public_detail` is the same without
-    `about`, which names what it happened to: a client, a scope, a credential. `service` is the name of the
-    service that the error is about, or `None`, and `settings` are the names of the settings to check, which
-    only operators read. `row` has the words of the code.
+    `code` is stable. `detail` is what happened this time, for operators; it begins with `about`, which names
+    what it happened to: a client, a scope, a credential. `service` is the name of the service that the error
+    is about, or `None`, and `settings` are the names of the settings to check, which only operators read.
+    `row` has the words of the code.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class AgentError(Exception):
     ) -> None:
         self.code = code
         self.settings = tuple(settings)
-        self.public_detail = detail
         self.detail = f"{about}: {detail}" if about else detail
         self.service = service or code.row.service
         self._title: str | None = None

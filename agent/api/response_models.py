@@ -209,14 +209,10 @@ class Health(_Wire):
 
 
 class CheckResult(_Wire):
-    """One check of readiness; if it failed, the reason in the operators' terms."""
+    """One check of readiness; if it failed, the code of the reason."""
 
     ok: bool
     code: str | None = None
-    detail: str | None = None
-    symptom: str | None = None
-    cause: str | None = None
-    remedy: str | None = None
 
 
 class ReadinessReport(_Wire):

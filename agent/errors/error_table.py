@@ -1,6 +1,6 @@
 """The error table: the codes of all layers, with the names of the settings to check.
 
-`doctor`, `/ready`, the log and docs/errors.md show it. Only the agent knows the names of its settings: the
+`doctor`, the log and docs/errors.md show it. Only the agent knows the names of its settings: the
 rows of the other layers have a place for them.
 """
 

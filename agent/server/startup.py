@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from agent.telemetry.metrics.export.outlet import MetricsOutlet
 
 _LOG: Final = logging.getLogger("idaas_agent.startup")
-_STARTING: Final = {
-    "code": "starting",
-    "symptom": "The agent is starting",
-    "cause": "its parts are being imported and composed, which takes a second or two",
-    "remedy": "send the request again in a moment",
-}
-_START_FAILED: Final = {
-    "code": "start_failed",
-    "symptom": "The agent could not be started",
-    "cause": "a part of it could not be composed; the agent stops",
-    "remedy": "read the last error in the log of the agent",
-}
 
 
 def run_agent(
@@ -169,7 +157,7 @@ def _early(scope: Scope, *, failed: bool) -> JSONResponse | None:
     if scope["path"] == "/health":
         return JSONResponse({"status": "ok"})
     if scope["path"] == "/ready":
-        check = _START_FAILED if failed else _STARTING
-        body = {"status": "not_ready", "checks": {"start": {"ok": False, **check}}}
+        check = {"ok": False, "code": "start_failed" if failed else "starting"}
+        body = {"status": "not_ready", "checks": {"start": check}}
         return JSONResponse(body, 503, {"Retry-After": "1"})
     return None

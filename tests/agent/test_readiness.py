@@ -8,6 +8,7 @@ from agent.api.public_routes import public_routes
 from agent.errors.error_codes import AgentCode
 from agent.readiness import Readiness
 from agent.settings.settings import Settings, read_settings
+from identity.errors import UnavailableError
 from tests.conftest import Sandbox
 
 
@@ -30,21 +31,21 @@ async def test_check_with_an_unexpected_exception_is_503_with_a_code(settings: S
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
         response = await client.get("/ready")
     assert response.status_code == 503
-    checks = response.json()["checks"]
-    assert (checks["broken"]["code"], checks["broken"]["detail"]) == (
-        "internal_error",
-        "the check raised LookupError",
-    )
-    assert checks["other"] == {"ok": True}
-    assert "canary" not in response.text
+    assert response.json()["checks"] == {
+        "broken": {"ok": False, "code": "internal_error"},
+        "other": {"ok": True},
+    }
 
 
 async def test_unexpected_exception_is_logged_by_type_and_place(caplog: pytest.LogCaptureFixture) -> None:
     failures = await Readiness({"broken": fails}).failures()
     assert failures["broken"] is not None
     assert failures["broken"].code is AgentCode.INTERNAL_ERROR
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "idaas_agent.readiness"]
+    line, report = [
+        record.getMessage() for record in caplog.records if record.name == "idaas_agent.readiness"
+    ]
     assert line.startswith('check "broken" raised LookupError at ')
+    assert report == "not ready: internal_error: the check raised LookupError"
     assert "test_readiness.py:" in line
     assert "canary" not in line
 
@@ -75,3 +76,21 @@ async def test_warm_up_does_not_wait_for_an_optional_check(caplog: pytest.LogCap
     await Readiness({"works": passes}, optional={"broken": fails}).warm_up(lists)
     assert listed
     assert "degraded: internal_error" in caplog.text
+
+
+async def test_failure_and_its_end_are_one_line_of_the_log_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "idaas_agent.readiness")
+    failures = [UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, "its disk is full")] * 3
+
+    async def check() -> None:
+        if failures:
+            raise failures.pop()
+
+    readiness = Readiness({}, optional={"conversations": check}, remembered_seconds=0)
+    for _ in range(5):
+        await readiness.failures()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "degraded: conversations_unavailable: its disk is full"),
+        ("INFO", 'check "conversations" succeeds again'),
+    ]
+    assert caplog.records[0].fields["remedy"]  # type: ignore[attr-defined]

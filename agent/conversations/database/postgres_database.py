@@ -1,7 +1,8 @@
 """Conversations in PostgreSQL, for the processes of several machines."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -14,6 +15,7 @@ from agent.conversations.database.postgres_connections import PostgresConnection
 from agent.conversations.database.postgres_failure import failure, unavailable
 from agent.conversations.database.postgres_schema import migrate
 from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.database.writes import Kind, Writes
 from identity.errors import AgentError
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ T = TypeVar("T")
 SECONDS: Final = 10.0
 """How long a transaction may take."""
 _MIGRATION_SECONDS: Final = 60.0
+_NOT_WRITTEN: Final = ("53100", "58030", "25006")
+"""PostgreSQL's codes of a full disk, one that fails, and a standby: they are read as ever."""
 _BEGIN: Final = (Statement("BEGIN"),)
 _BEGIN_DURABLE: Final = (Statement("BEGIN"), Statement("SET LOCAL synchronous_commit = on"))
 
@@ -42,35 +46,32 @@ class PostgresDatabase:
         on_open: Callable[[], Transaction[None]] | None = None,
         *,
         seconds: float = SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_open` is the first transaction after the tables were made or checked."""
         self._connections = connections
         self._on_open = on_open
         self._seconds = seconds
+        self._writes = Writes(monotonic)
         self._migration: asyncio.Task[None] | None = None
         self._migrated = False
 
     async def read(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`."""
-        return await self._run(work, ())
+        return await self._mapped(self._run(work, ()), None)
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
         """See `Database`."""
-        return await self._run(work, _BEGIN_DURABLE if durable else _BEGIN)
+        return await self._mapped(self._run(work, _BEGIN_DURABLE if durable else _BEGIN), "write")
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`. Statements that are sent together are a transaction (PostgreSQL 34.5.1)."""
-        try:
-            async with self._connection() as connection:
-                return await _driven(connection, work(), ())
-        except Exception as error:
-            if (mapped := await self._failed(error)) is None:
-                raise
-            raise mapped from None
+        return await self._mapped(self._batches(work), "batches")
 
     async def check(self) -> str:
         """See `ConversationDatabase`."""
         [[version]] = await self.read(lambda: query("SHOW server_version"))
+        self._writes.check()
         return f"PostgreSQL {version}, tables of version {SCHEMA_VERSION}"
 
     async def exists(self) -> bool:
@@ -99,25 +100,34 @@ class PostgresDatabase:
             await asyncio.wait([self._migration])
         await self._connections.aclose()
 
-    async def _run(self, work: Callable[[], Transaction[T]], begin: Sequence[Statement]) -> T:
+    async def _mapped(self, running: Awaitable[T], kind: Kind | None) -> T:
+        """The result of `running`, or what it raises as an error of the database."""
         try:
-            try:
-                return await self._attempt(work(), begin)
-            except _LostError:
-                await self._connections.drop_idle()
-            return await self._attempt(work(), begin)
+            result = await running
         except _LostError:
             raise unavailable("it has closed the connection") from None
         except Exception as error:
-            if (mapped := await self._failed(error)) is None:
+            if isinstance(error, TimeoutError):  # the connections that are not used hang, too
+                await self._connections.drop_idle()
+            if (mapped := failure(error)) is None:
                 raise
+            if kind is not None and getattr(error, "sqlstate", None) in _NOT_WRITTEN:
+                self._writes.failed(kind, mapped)
             raise mapped from None
+        if kind is not None:
+            self._writes.succeeded(kind)
+        return result
 
-    async def _failed(self, error: Exception) -> AgentError | None:
-        """As `failure`."""
-        if isinstance(error, TimeoutError):  # the connections that are not used hang, too
+    async def _run(self, work: Callable[[], Transaction[T]], begin: Sequence[Statement]) -> T:
+        try:
+            return await self._attempt(work(), begin)
+        except _LostError:
             await self._connections.drop_idle()
-        return failure(error)
+        return await self._attempt(work(), begin)
+
+    async def _batches(self, work: Callable[[], Transaction[T]]) -> T:
+        async with self._connection() as connection:
+            return await _driven(connection, work(), ())
 
     async def _attempt(self, transaction: Transaction[T], begin: Sequence[Statement]) -> T:
         async with self._connection() as connection:

@@ -15,6 +15,7 @@ _REASONS: Final = (
     (r"translate host name|resolve|Name or service", "its name is not known"),
     (r"refused|timeout|timed out|unreachable|No route", "it does not respond"),
     (r"too many|connection slots", "it has no connection left"),
+    (r"No space left|disk is full", "its disk is full"),
     (r"starting up|shutting down|recovery|read-only", "it is starting, stopping or a standby"),
 )
 

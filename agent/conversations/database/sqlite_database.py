@@ -1,6 +1,7 @@
 """Conversations in one SQLite file, for the processes of one machine."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import time
@@ -16,11 +17,13 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from agent.conversations.database.database import Rows, Statement, Transaction, query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION, SQLITE_TYPES, migrations
 from agent.conversations.database.work_thread import WorkThread
+from agent.conversations.database.writes import Kind, Writes
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
 
 T = TypeVar("T")
 
+_LOG: Final = logging.getLogger("idaas_agent.conversations")
 _BUSY_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.01
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -35,9 +38,16 @@ class SqliteDatabase:
     is overwritten.
     """
 
-    def __init__(self, path: Path, on_open: Callable[[], Transaction[None]] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_open: Callable[[], Transaction[None]] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`on_open` is the first transaction of each connection."""
         self._path = path
+        self._writes = Writes(monotonic)
         self._on_open = on_open
         self._thread: WorkThread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -49,16 +59,17 @@ class SqliteDatabase:
 
     async def write(self, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
         """See `Database`. Waits at most five seconds for another process."""
-        # The lock is taken at once: a transaction that begins as a reader cannot wait for it later.
-        return await self._in_thread(lambda: self._transaction("BEGIN IMMEDIATE", work, durable=durable))
+        return await self._written("write", work, durable=durable)
 
     async def batches(self, work: Callable[[], Transaction[T]]) -> T:
         """See `Database`. All are one transaction."""
-        return await self.write(work)
+        return await self._written("batches", work)
 
     async def check(self) -> str:
         """See `ConversationDatabase`. A file that is not there is not created."""
-        return await self._in_thread(self._check)
+        found = await self._in_thread(self._check)
+        self._writes.check()
+        return found
 
     async def exists(self) -> bool:
         """See `ConversationDatabase`."""
@@ -92,6 +103,18 @@ class SqliteDatabase:
             self._thread = None
             thread.close()
 
+    async def _written(self, kind: Kind, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
+        # The lock is taken at once: a transaction that begins as a reader cannot wait for it later.
+        try:
+            result = await self._in_thread(
+                lambda: self._transaction("BEGIN IMMEDIATE", work, durable=durable)
+            )
+        except UnavailableError as error:
+            self._writes.failed(kind, error)
+            raise
+        self._writes.succeeded(kind)
+        return result
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:
             self._thread = WorkThread("conversations")
@@ -108,8 +131,10 @@ class SqliteDatabase:
         return await self._thread.do(done)
 
     def _transaction(self, begin: str, work: Callable[[], Transaction[T]], *, durable: bool = False) -> T:
-        if self._connection is not None and self._file() != self._opened_file:
-            self._close()  # the file was removed or replaced: what is written to the open one would be lost
+        if self._was_removed():
+            _LOG.error('file "%s" was removed or replaced: what it contained is lost', self._path)
+            self._close()  # what is written to the open one would be lost
+            self._opened_file = None
         if (connection := self._connection) is None:
             connection = self._connection = self._open()
             self._opened_file = self._file()
@@ -159,6 +184,10 @@ class SqliteDatabase:
             return status.st_dev, status.st_ino
         return None
 
+    def _was_removed(self) -> bool:
+        """Whether the file that was used is not there any more, or another one is."""
+        return self._opened_file is not None and self._file() != self._opened_file
+
     def _prepare_or_wait(self, connection: sqlite3.Connection) -> None:
         """SQLite does not wait itself for another process that changes the journal of a new file."""
         until = time.monotonic() + _BUSY_SECONDS
@@ -203,6 +232,8 @@ class SqliteDatabase:
         return int(version)
 
     def _check(self) -> str:
+        if self._was_removed():
+            raise self._unavailable("it was removed or replaced while it was used")
         if not os.path.lexists(self._path):
             folder = self._path.parent
             while not folder.exists():

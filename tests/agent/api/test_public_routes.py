@@ -1,8 +1,15 @@
 """`/health`, `/ready` and the protected resource metadata."""
 
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
+from tests.running_agent import GREETING, StartAgent
 
 
 async def test_health_needs_no_dependency(agent_server: AgentServer) -> None:
@@ -50,8 +57,7 @@ async def test_agent_starts_without_idaas_and_recovers_without_a_restart(sandbox
             assert response.status_code == 503
             checks = response.json()["checks"]
             assert checks["signing_keys"]["code"] == "jwks_unavailable"
-            assert checks["model"]["code"] == "idaas_unreachable"
-            assert checks["model"]["remedy"]
+            assert checks["model"] == {"ok": False, "code": "idaas_unreachable"}
             sandbox.cloud.faults.clear()
             server.agent.readiness.forget()
             assert (await client.get("/ready")).status_code == 200
@@ -73,3 +79,34 @@ async def test_protected_resource_metadata_names_the_authorization_server(agent_
     assert body["resource"] == "https://agent.sandbox.example"
     assert body["authorization_servers"] == [agent_server.sandbox.issuer]
     assert body["scopes_supported"] == ["https://agent.sandbox.example|agent.access"]
+
+
+@pytest.mark.promise("no-internals-shown")
+async def test_full_disk_makes_the_agent_degraded_and_only_the_log_has_its_path(
+    start_agent: StartAgent, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "conversations.db"
+    agent = await start_agent("Human", CONVERSATIONS_URL=f"sqlite:///{file}")
+    alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
+
+    async def chat(text: str) -> httpx.Response:
+        body = {"messages": [{"role": "user", "content": text}], "metadata": {"thread_id": "thread-1"}}
+        return await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=body, headers=alice)
+
+    async def conversations() -> tuple[str, dict[str, Any]]:
+        agent.composed.readiness.forget()
+        ready = await agent.ready()
+        assert ready.status_code == 200
+        return ready.json()["status"], ready.json()["checks"]["conversations"]
+
+    assert (await chat(GREETING)).status_code == 200
+    storage = agent.composed.conversation_storage
+    assert storage is not None
+    storage._database._connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
+    refused = await chat("x" * 50_000)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_unavailable")
+    assert await conversations() == ("degraded", {"ok": False, "code": "conversations_unavailable"})
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert any(str(file) in line and "SQLITE_FULL" in line for line in errors)
+    assert (await chat("x" * 50_000)).status_code == 200
+    assert await conversations() == ("ready", {"ok": True})

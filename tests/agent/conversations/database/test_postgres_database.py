@@ -1,7 +1,8 @@
 """PostgreSQL: the tables are made once, a server that comes back is used again, and addresses stay secret."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -76,9 +77,9 @@ async def test_message_that_another_process_is_storing_is_not_stored_again(
     assert refused.value.runs == {"m-1": "elsewhere"}
 
 
-async def failure(database: PostgresDatabase) -> AgentError:
+async def failure(database: PostgresDatabase, use: Awaitable[Any] | None = None) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        await ThreadStore(database).list("owner", limit=1)
+        await (use or ThreadStore(database).list("owner", limit=1))
     assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
     assert PASSWORD not in f"{caught.value!r} {caught.value.detail}"
     return caught.value
@@ -198,6 +199,34 @@ async def test_transaction_whose_connection_is_lost_is_repeated_once_and_done_on
     await database.write(work)
     assert len(attempts) == 2
     assert await database.read(lambda: query("SELECT last_seq FROM threads")) == [(2,)]
+
+
+async def test_full_disk_is_reported_until_messages_can_be_stored_again(
+    postgres: PostgresProcess, database_of: DatabaseOf
+) -> None:
+    database = database_of()
+    threads, question = ThreadStore(database), HumanMessage("go")
+    await threads.open("owner", "t")
+    with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as disk:
+        disk.execute(FULL)
+        try:
+            with pytest.raises(UnavailableError) as caught:
+                await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+            assert "its disk is full" in caught.value.detail
+            await threads.rename("owner", "t", "Tale")  # what is small may still fit
+            assert await failure(database, database.check()) is caught.value
+        finally:
+            disk.execute("DROP TRIGGER disk ON messages")
+    await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+    await database.check()
+
+
+FULL = """
+    CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE disk_full USING MESSAGE = 'could not extend file "base/1/2": No space left on device';
+    END $$;
+    CREATE TRIGGER disk BEFORE INSERT ON messages EXECUTE FUNCTION full_disk();
+"""
 
 
 async def test_more_transactions_than_connections_wait_for_each_other(database_of: DatabaseOf) -> None:

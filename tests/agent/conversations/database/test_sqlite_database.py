@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from agent.conversations.database.database import query
 from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -15,6 +16,7 @@ from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import AgentError, ConfigurationError, UnavailableError
+from tests.clock import Clock
 
 
 def content(path: Path) -> bytes | None:
@@ -111,6 +113,37 @@ async def test_use_after_a_failure_succeeds_once_the_cause_is_gone(tmp_path: Pat
     await store._database.aclose()
 
 
+async def test_full_disk_is_reported_until_messages_can_be_stored_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "idaas_agent.conversations")
+    clock = Clock()
+    database = SqliteDatabase(tmp_path / "conversations.db", monotonic=clock)
+    threads, question = ThreadStore(database), HumanMessage("x" * 50_000)
+    await threads.open("owner", "t")
+
+    async def finds_no_room(thread: str) -> None:
+        assert database._connection is not None
+        database._connection.execute("PRAGMA max_page_count = 1")  # no page more than the file has
+        with pytest.raises(UnavailableError):
+            await threads.begin_run("owner", thread, "r", "p", messages=[question])
+        await threads.rename("owner", "t", "Tale")  # what is small may still fit
+        with pytest.raises(UnavailableError) as caught:
+            await database.check()
+        assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
+
+    await finds_no_room("t1")
+    await finds_no_room("t1")
+    await threads.begin_run("owner", "t1", "r", "p", messages=[question])
+    await database.check()
+    await finds_no_room("t2")
+    clock.now += 61  # without another attempt
+    await database.check()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"] * 2
+    assert caplog.text.count("SQLITE_FULL") == 2
+    await database.aclose()
+
+
 async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -> None:
     store = ThreadStore(SqliteDatabase(tmp_path / "conversations.db"))
     await store.open("owner", "t")
@@ -119,13 +152,21 @@ async def test_closed_database_is_opened_again_by_its_next_use(tmp_path: Path) -
     await store._database.aclose()
 
 
-async def test_file_that_was_removed_is_made_anew_by_the_next_use(tmp_path: Path) -> None:
+async def test_file_that_was_removed_is_reported_and_made_anew_by_the_next_use(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "conversations.db"
     store = ThreadStore(SqliteDatabase(path))
     await store.open("owner", "before")
     for suffix in ("", "-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink()
+    with pytest.raises(UnavailableError) as caught:
+        await store._database.check()
+    assert caught.value.code is AgentCode.CONVERSATIONS_UNAVAILABLE
     await store.open("owner", "after")
+    [line] = caplog.records
+    assert (line.levelname, "was removed or replaced" in line.getMessage()) == ("ERROR", True)
+    assert "tables of version" in await store._database.check()
     await store._database.aclose()
     again = ThreadStore(SqliteDatabase(path))
     assert [thread.id for thread in (await again.list("owner", limit=10))[0]] == ["after"]
