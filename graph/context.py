@@ -4,6 +4,7 @@ Both enter by LangGraph's `Runtime.context`, which is never written to a checkpo
 an answer counts in the run in which its caller gave it, and in no later run of another caller.
 """
 
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -35,6 +36,8 @@ class AgentContext:
     begun_calls: set[str] = field(default_factory=set)
     """The run adds the id of each call of a tool before it is made: if the run ends early, the others were
     not made. Events may be lost then."""
+    raised: list[BaseException] = field(default_factory=list, repr=False, compare=False)
+    """What nodes have raised. See `release`."""
     writer: Callable[[Any], None] | None = field(default=None, repr=False, compare=False)
     """Receives the run's events at once; `None`: LangGraph's stream mode `custom`, at the price of two turns
     of the event loop for each."""
@@ -63,6 +66,22 @@ def token_in_context(runtime: Runtime[AgentContext]) -> Secret | None:
 def begun_calls(runtime: Runtime[AgentContext]) -> set[str]:
     """Where the run notes the calls that it begins."""
     return runtime.context.begun_calls if isinstance(runtime.context, AgentContext) else set()
+
+
+def note_raised(runtime: Runtime[AgentContext], raised: BaseException) -> None:
+    """A node raises `raised`, which no other run has."""
+    if isinstance(runtime.context, AgentContext):
+        runtime.context.raised.append(raised)
+
+
+def release(context: AgentContext) -> None:
+    """Once a run has ended, so that it is freed at once: lets go of the frames that its errors have passed.
+
+    LangGraph keeps the traceback of an error in a frame that this traceback has: a cycle, with all messages.
+    """
+    for raised in context.raised:
+        traceback.clear_frames(raised.__traceback__)
+    context.raised.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,18 @@ class AgentError(Exception):
         """A copy of the error whose remedy names `settings`, unless it has settings of its own."""
         return self._copy(settings=self.settings or tuple(settings))
 
+    def again(self) -> Self:
+        """A copy to raise, of an error that others have, too.
+
+        The tracebacks of this error and of those before it are dropped: they keep frames that keep the
+        errors, and with them all that a run had.
+        """
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__context__
+        return self._copy()
+
     def _copy(self, **members: object) -> Self:
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__ | members)

@@ -10,7 +10,7 @@ LangServe's event recorder, cannot observe a run. LangSmith traces it only if th
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, Self
 
 from langsmith import tracing_context
@@ -88,11 +88,15 @@ class Run:
         event = await self._channel.get()
         if event is None:
             error, self._error = self._error, None
-            raise error or StopAsyncIteration
+            try:
+                raise error or StopAsyncIteration
+            finally:
+                del error  # else it and this frame keep each other, and the run
         return event
 
     async def _work(self) -> None:
-        with self._measures.run() as measure:
+        # A cancelled task keeps the error, and the error the frames of the run.
+        with suppress(asyncio.CancelledError), self._measures.run() as measure:
             self._channel.observed = measure.saw
             await self._run()
             if self._error is not None:

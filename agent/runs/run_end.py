@@ -80,12 +80,12 @@ class ModelMessages:
 
 
 def run_error(error: Exception, limit: asyncio.Timeout, seconds: float) -> AgentError:
-    """The error of a run that raised `error` within `limit`, which is `seconds` long.
+    """The error of a run that raised `error` within `limit`, which is `seconds` long, without a traceback.
 
     Of an unexpected error, only the type and the place: its text may contain a secret.
     """
     if isinstance(error, AgentError):
-        return error
+        return error.again()
     if limit.expired():
         return RunTimeoutError(AgentCode.RUN_TIMED_OUT, f"the run took more than {seconds:g} seconds")
     text = f"the run raised {type(error).__name__} at {place_of(error)}"

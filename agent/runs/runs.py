@@ -15,7 +15,7 @@ from agent.runs.run_end import ModelMessages
 from agent.runs.run_limit import RunLimit
 from agent.runs.run_reader import RunEvent
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
-from graph.context import AgentContext
+from graph.context import AgentContext, release
 from graph.node_error import MODEL
 from graph.state import AgentInput, AgentOutput, AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -122,6 +122,11 @@ class Runs:
             run.end(reason())
         return len(ended)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run is in progress."""
+        return not self._running
+
     async def ended(self) -> None:
         """Waits until no run is left. Ends none."""
         while self._running:
@@ -150,8 +155,11 @@ class Runs:
             context=context,
             stream_mode="updates",
         )
-        async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
-            async for update in updates:
-                messages_of_model.add((update.get(MODEL) or {}).get("messages", ()))
-                await channel.room()
+        try:
+            async with aclosing(cast(AsyncGenerator[dict[str, Any]], stream)) as updates:
+                async for update in updates:
+                    messages_of_model.add((update.get(MODEL) or {}).get("messages", ()))
+                    await channel.room()
+        finally:
+            release(context)
         yield messages_of_model.finished()

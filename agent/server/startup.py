@@ -17,7 +17,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from agent.errors.error_response import RequestError, error_response
 from agent.middleware.response_headers import ResponseHeaders
-from agent.server.garbage_collection import frozen_startup_objects
+from agent.server.garbage_collection import collected_when_idle, frozen_startup_objects
 from agent.server.memory import periodic_malloc_trim
 from agent.server.web_server import GracefulShutdown, WebServer, serve_until_stopped, web_server
 from agent.settings.settings import Settings
@@ -67,6 +67,7 @@ async def serve_agent(
         async with (
             _published(settings, agent, outlets),
             composed.router.lifespan_context(composed),
+            collected_when_idle(lambda: agent.runs.is_idle),
             periodic_malloc_trim(),
         ):
             app.serve(composed, agent.shutdown)

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
-from graph.context import AgentContext, writer_of
+from graph.context import AgentContext, note_raised, writer_of
 from graph.events import StepEvent
 from graph.nodes.caller import Node
 from graph.state import AgentState
+from identity.errors import AgentError
 
 
 def reports_steps(runtime: Runtime[AgentContext]) -> bool:
@@ -17,9 +19,12 @@ def reports_steps(runtime: Runtime[AgentContext]) -> bool:
 
 
 def as_step(name: str, node: Node) -> Node:
-    """`node`, with an event before each visit and one after each visit that succeeds."""
+    """`node`, with an event before each visit and one after each visit that succeeds.
 
-    async def visited(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+    What it raises is the run's own, and is in its context (`AgentContext.raised`).
+    """
+
+    async def reported(state: AgentState, runtime: Runtime[AgentContext]) -> dict[str, Any]:
         if not reports_steps(runtime):
             return await node(state, runtime=runtime)
         write = writer_of(runtime)
@@ -27,5 +32,16 @@ def as_step(name: str, node: Node) -> Node:
         update = await node(state, runtime=runtime)
         write(StepEvent(type="step_finished", step=name))
         return update
+
+    async def visited(state: AgentState, *, runtime: Runtime[AgentContext]) -> dict[str, Any]:
+        raised: AgentError | GraphInterrupt
+        try:
+            return await reported(state, runtime)
+        except AgentError as error:
+            raised = error.again()  # several runs may have this one
+        except GraphInterrupt as interrupt:
+            raised = interrupt
+        note_raised(runtime, raised)
+        raise raised
 
     return visited

@@ -75,11 +75,10 @@ class LiveReader:
                 return self._position, replay.at(self._position)
             if self._run.outcome is not None:
                 if isinstance(self._run.outcome, AgentError):
-                    self._error = self._run.outcome
-                    break
+                    raise self._run.outcome.again()
                 raise StopAsyncIteration
             await self._run.changed()
-        raise self._error.with_traceback(None)
+        raise self._error.again()
 
 
 class AttachedReader:

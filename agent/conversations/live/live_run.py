@@ -84,7 +84,6 @@ class LiveRun:
         """It has ended, but the end could not be stored: the thread still shows it as running."""
         self.announced: frozenset[str] = frozenset()
         """The ids of the calls with which a resumed run continues: its readers know them already."""
-        self._work = work
         self._seconds = seconds
         self._traced = traced
         self._measures = measures or RunMeasures()
@@ -98,7 +97,8 @@ class LiveRun:
         self._may_cancel = True
         context = carried_context().new_context()
         loop = asyncio.get_running_loop()
-        self.task: Final = loop.create_task(self._run(), name="run of a thread", context=context)
+        # The task has the work, with the messages of the model, and lets go of it when it ends.
+        self.task: Final = loop.create_task(self._run(work), name="run of a thread", context=context)
         self.task.add_done_callback(self._task_ended)
 
     @property
@@ -114,7 +114,7 @@ class LiveRun:
         if self._has_begun:
             return
         if isinstance(self.outcome, AgentError):
-            raise self.outcome.with_traceback(None)
+            raise self.outcome.again()
         raise UnavailableError(AgentCode.SHUTTING_DOWN, "the run was cancelled before it began")
 
     def events(self, after: int = 0) -> LiveReader:
@@ -165,10 +165,10 @@ class LiveRun:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def _run(self) -> None:
+    async def _run(self, work: Work) -> None:
         with self._measures.run(self.thread_id) as measure:
             self._measure = measure
-            outcome = await self._outcome()
+            outcome = await self._outcome(work)
             match outcome:
                 case AgentError():
                     measure.failed(outcome)
@@ -176,10 +176,10 @@ class LiveRun:
                     measure.cancelled()
                 case _:
                     measure.saw(outcome)
-        self._may_cancel = False
+        self._may_cancel, self._measure = False, None
         try:
             async with asyncio.timeout(_CLOSE_SECONDS) as limit:
-                await self._work.close(outcome)
+                await work.close(outcome)
         except Exception as error:  # noqa: BLE001 - the text may contain a secret, so only the type is passed on
             failure = run_error(error, limit, _CLOSE_SECONDS)
             self.unstored = True
@@ -189,12 +189,12 @@ class LiveRun:
             self.replay.add(outcome)
         self.outcome = outcome
 
-    async def _outcome(self) -> Outcome:
+    async def _outcome(self, work: Work) -> Outcome:
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
                 with tracing_context(enabled=self._traced):
-                    return await self._work.run(self)
+                    return await work.run(self)
         except asyncio.CancelledError:
             return self._ended_by or Cancelled()
         except Exception as error:  # noqa: BLE001 - see above

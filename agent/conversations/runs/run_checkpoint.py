@@ -63,7 +63,7 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keeps the checkpoint in place of an earlier one."""
-        self._put, self._writes = (config, checkpoint, metadata, new_versions), []
+        self._put, self._writes = (_of_checkpoint(config), checkpoint, metadata, new_versions), []
         ids = {"thread_id": self._run_id, "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}
         return {"configurable": ids}
 
@@ -74,8 +74,9 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Keeps writes that belong to the checkpoint."""
-        self._writes.append((config, writes, task_id, task_path))
+        """Keeps writes that belong to the checkpoint, but no error: a run that has one is not saved."""
+        kept = [(channel, value) for channel, value in writes if not isinstance(value, BaseException)]
+        self._writes.append((_of_checkpoint(config), kept, task_id, task_path))
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002 - the base's signature
         """Versions in the form of both of LangGraph's databases, which is text that sorts."""
@@ -84,6 +85,12 @@ class RunCheckpoint(BaseCheckpointSaver[str]):
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:  # noqa: ARG002 - as above
         """This one: the database's saver has an allowlist of its own."""
         return self
+
+
+def _of_checkpoint(config: RunnableConfig) -> RunnableConfig:
+    """What names a checkpoint, without the run, which has this saver."""
+    names = ("thread_id", "checkpoint_ns", "checkpoint_id")
+    return {"configurable": {name: value for name, value in config["configurable"].items() if name in names}}
 
 
 # LangGraph inspects it for every run, and finds it faster here.

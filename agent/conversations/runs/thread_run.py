@@ -20,7 +20,7 @@ from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, ModelMessages, Paused
 from graph.approvals.record import ApprovalKind
 from graph.approvals.request import pending_of
-from graph.context import AgentContext
+from graph.context import AgentContext, release
 from graph.events import AgentEvent
 from graph.node_error import MODEL
 from identity.errors import ThreadNotFoundError
@@ -68,15 +68,19 @@ class ThreadRun:
         live.begin(str(call["id"]) for each in begun.earlier for call in getattr(each, "tool_calls", ()))
         of_model = ModelMessages()
         interrupts: Sequence[Interrupt] = ()
-        async with aclosing(self._stream(begun, live)) as updates:
-            async for updated in updates:
-                for node, update in updated.items():
-                    if node == INTERRUPT:
-                        interrupts = update
-                    elif messages := (update or {}).get("messages"):
-                        await self._append(messages)
-                        if node == MODEL:
-                            of_model.add(messages)
+        context = self._context(begun, live)
+        try:
+            async with aclosing(self._stream(begun, context)) as updates:
+                async for updated in updates:
+                    for node, update in updated.items():
+                        if node == INTERRUPT:
+                            interrupts = update
+                        elif messages := (update or {}).get("messages"):
+                            await self._append(messages)
+                            if node == MODEL:
+                                of_model.add(messages)
+        finally:
+            release(context)
         if not interrupts:
             return of_model.finished()
         await self._checkpoint.save()
@@ -141,7 +145,7 @@ class ThreadRun:
         known = {each.message.id for each in stored}
         return [message for message in self._unstored if message.id not in known]
 
-    def _stream(self, begun: Begun, live: LiveRun) -> AsyncGenerator[dict[str, Any]]:
+    def _context(self, begun: Begun, live: LiveRun) -> AgentContext:
         run = self._run
 
         def write(event: AgentEvent) -> None:
@@ -149,9 +153,7 @@ class ThreadRun:
             self._draft.note(event)
             live.emit(event)
 
-        graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
-        graph.checkpointer = self._checkpoint
-        context = AgentContext(
+        return AgentContext(
             access_token=run.caller.token,
             streaming=run.streaming,
             steps=run.streaming,
@@ -160,6 +162,10 @@ class ThreadRun:
             begun_calls=self._transcript.begun_calls,
             writer=write,
         )
+
+    def _stream(self, begun: Begun, context: AgentContext) -> AsyncGenerator[dict[str, Any]]:
+        graph = copy.copy(self._parts.graph)  # its own `copy` validates the whole graph again
+        graph.checkpointer = self._checkpoint
         stream = graph.astream(
             begun.input,
             {"callbacks": [], **self._checkpoint.config},
