@@ -21,10 +21,24 @@ async def pieces(count: int) -> AsyncIterator[bytes]:
         yield b" " * 65_536
 
 
-async def test_large_body_is_refused_by_its_content_length(agent_server: AgentServer) -> None:
-    response = await agent_server.client().post(CHAT, content=b" " * (LIMIT + 1))
-    assert response.status_code == 413
-    assert response.json()["error"]["code"] == "request_too_large"
+async def application(_: Scope, __: Receive, ___: Send) -> None:
+    pytest.fail("the body was not whole")
+
+
+async def test_large_body_is_refused_by_its_content_length_before_any_of_it_arrives() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        pytest.fail("the body was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"%d" % (LIMIT + 1))]}
+    await BodyLimit(application, max_bytes=LIMIT)(scope, receive, send)
+    start, body = sent
+    assert start["status"] == 413
+    assert json.loads(body["body"])["error"]["code"] == "request_too_large"
 
 
 async def test_large_body_is_refused_while_it_streams(agent_server: AgentServer) -> None:
@@ -53,9 +67,6 @@ async def test_late_body_is_refused() -> None:
 
     async def send(message: Message) -> None:
         sent.append(message)
-
-    async def application(_: Scope, __: Receive, ___: Send) -> None:
-        pytest.fail("the body was not whole")
 
     scope = {"type": "http", "method": "POST", "headers": []}
     await BodyLimit(application, max_bytes=LIMIT, seconds=0.02)(scope, receive, send)

@@ -5,8 +5,11 @@ import json
 import logging
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from agent.middleware.request_log import RequestLog
 from agent.telemetry.logs.json_lines import JsonLines
 from identity.principal import Principal
 from identity.tracing.user import user_hash
@@ -49,6 +52,25 @@ async def test_no_logger_shows_a_credential_in_a_run(
     )
     for canary in (headers["Authorization"].partition(".")[2], secrets.llm_api_key, secrets.amap_api_key):
         assert canary not in text
+
+
+@pytest.mark.promise("no-internals-shown", "no-secret-leaves")
+async def test_unexpected_error_is_shown_and_logged_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("canary")
+
+    caplog.set_level(logging.DEBUG)
+    transport = httpx.ASGITransport(RequestLog(broken))
+    async with httpx.AsyncClient(transport=transport, base_url="http://agent") as http:
+        response = await http.get("/health")
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (500, "internal_error")
+    assert error["request_id"] == response.headers["x-request-id"]
+    (line,) = lines(caplog)
+    assert (line["failure"], line["level"]) == ("LookupError", "error")
+    assert "canary" not in response.text + caplog.text
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,12 @@ async def used(vault, verifier, access_identity, cached):
         (HUMAN, HUMAN, ALICE, True),
         (HUMAN, HUMAN, BOB, False),
         (HUMAN, MACHINE, None, False),
+        (HUMAN, MACHINE, ALICE, False),
         (MACHINE, MACHINE, None, True),
         (MACHINE, HUMAN, ALICE, False),
     ],
 )
-@pytest.mark.promise("users-never-cross")
+@pytest.mark.promise("users-never-cross", "human-stays-human")
 async def test_credential_of_the_state_is_used_only_for_its_principal(
     vault: Any,
     verifier: Any,

@@ -226,11 +226,17 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
     await asked(threads, "t", "One")
     deleted = await threads.delete(ALICE, "t")
     assert deleted.deleted_at is not None
-    for attempt in (threads.get(ALICE, "t"), threads.delete(ALICE, "t"), threads.open(ALICE, "t")):
+    for attempt in (
+        threads.get(ALICE, "t"),
+        threads.delete(ALICE, "t"),
+        threads.open(ALICE, "t"),
+        threads.begin_run(ALICE, "t", "r", "p"),
+        threads.messages(ALICE, "t", limit=10),
+        threads.messages_of_run(ALICE, "t", "run-t-1", limit=10),
+        threads.window(ALICE, "t", 1000),
+    ):
         with pytest.raises(ThreadNotFoundError):
             await attempt
-    with pytest.raises(ThreadNotFoundError):
-        await threads.begin_run(ALICE, "t", "r", "p")
     assert await threads.list(ALICE, limit=10) == ([], None)
     assert (await threads.restore(ALICE, "t")).deleted_at is None
     assert texts(await threads.window(ALICE, "t", 1000)) == ["One", "Answer to One"]
