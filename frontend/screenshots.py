@@ -268,8 +268,9 @@ async def main(folder: Path) -> None:
             for server, listener in zip(servers, listeners, strict=True)
         ]
         async with async_playwright() as playwright:
+            chromium = shutil.which("chromium") or shutil.which("chromium-headless-shell")
             browser = await playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
             await Photographer(browser, page_url, sandbox, folder).take_all()
             await browser.close()

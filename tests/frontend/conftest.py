@@ -5,7 +5,6 @@ cookies, storage, permissions and tabs are cleared after each test. The browser 
 the page's registered address, to the address of the page server.
 """
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from agent.composition.agent import Agent
 from agent.settings.settings import read_settings
 from graph.models.provider import ChatModelProvider
 from tests.agent.api.threads.served_threads import WaitingModel
+from tests.browser import launch
 from tests.frontend.chat_page import PAGE
 from tests.frontend.lasting_agent import LastingAgent
 from tests.frontend.page_switch import PageSwitch
@@ -31,14 +31,6 @@ from tests.frontend.scripted_agent import ScriptedAgent
 from tests.graph.scripted_model import DONE
 
 PAGE_ORIGIN = "http://localhost:9001"
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 Serving = Callable[[Any], AbstractAsyncContextManager[str]]
 
 
@@ -59,16 +51,9 @@ async def page_switch(serving: Serving) -> AsyncIterator[tuple[PageSwitch, str]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(page_switch: tuple[PageSwitch, str]) -> AsyncIterator[Browser]:
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    assert executable is not None, "Chromium is needed: run scripts/ensure-chromium"
     address = page_switch[1].removeprefix("http://")
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=executable,
-            args=[*CHROMIUM_ARGUMENTS, f"--host-resolver-rules=MAP localhost:9001 {address}"],
-        )
+        launched = await launch(playwright, f"--host-resolver-rules=MAP localhost:9001 {address}")
         yield launched
         await launched.close()
 

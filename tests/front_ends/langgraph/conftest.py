@@ -1,7 +1,6 @@
 """Published clients of LangGraph Server, against `langgraph dev`: in Node, and in headless Chromium."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -17,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tests.agent.langgraph_server.langgraph_process import Server
+from tests.browser import launch
 from tests.conftest import Sandbox
 from tests.front_ends.langgraph.leave import Leave
 from tests.front_ends.langgraph.run_client import RunClient
@@ -91,16 +91,10 @@ async def page_server(serving: Serving) -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium(page_server: str) -> AsyncIterator[Browser]:
     """A browser that finds the page at `ORIGIN`."""
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    assert executable is not None, "Chromium is needed: run scripts/ensure-chromium"
     address = page_server.removeprefix("http://")
     rule = f"--host-resolver-rules=MAP {ORIGIN.removeprefix('http://')} {address}"
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--no-first-run", rule]
-        )
+        launched = await launch(playwright, rule)
         yield launched
         await launched.close()
 
