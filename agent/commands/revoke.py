@@ -21,7 +21,7 @@ from agent.commands.terminal import (
     stop,
 )
 from agent.settings.settings import Settings
-from identity.access_token.verifier import LEEWAY
+from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.errors import AgentError
 from identity.revocation.revocation import Origin, Revocation, Target
 
@@ -127,11 +127,12 @@ def _show(settings: Settings) -> None:
     from identity.revocation.revocation_list import RevocationList
 
     async def kept() -> RevocationList:
-        revocations, store = RevocationList(), revocation_store(settings)
+        revocations, store = RevocationList(reach=REVOCATION_REACH), revocation_store(settings)
         changes = store.changes()
         try:
-            for revocation in await anext(changes):
-                revocations.apply(revocation)
+            while stored := await anext(changes):
+                for revocation in stored:
+                    revocations.apply(revocation)
         finally:
             await changes.aclose()
             await store.aclose()

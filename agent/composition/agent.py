@@ -42,7 +42,7 @@ from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.prompt import SYSTEM_PROMPT
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.access_token.verifier import AccessTokenVerifier
+from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.errors import AccessTokenError
@@ -97,7 +97,7 @@ class Agent:
         self.jwks: Final = Jwks(
             settings.jwks_url, self.http, clock=clock, fetches=self.measures.issue.seconds
         )
-        revocations = RevocationList()
+        revocations = RevocationList(reach=REVOCATION_REACH, clock=clock)
         self.verifier: Final = AccessTokenVerifier(
             issuer=settings.idaas.issuer,
             audience=settings.agent_audience,

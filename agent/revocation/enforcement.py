@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from agent.errors.error_codes import AgentCode
@@ -19,8 +19,11 @@ from identity.revocation.revocation_list import RevocationList
 from identity.telemetry.measures import Tally
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
-_FIRST_SECONDS: Final = 1.0
+_PART_SECONDS: Final = 10.0
+"""For how long the start waits for the next part of what is stored."""
 _RETRY_SECONDS: Final = 2.0
+_AT_ONCE: Final = 500
+"""How many received revocations are applied before other tasks run: about two milliseconds."""
 
 
 def revoked_error() -> AccessTokenError:
@@ -33,7 +36,8 @@ class Enforcement:
 
     Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached
     credentials and has ended their runs. Other processes follow when the store notifies them. A store
-    that fails is read again every two seconds; `check` raises until it was read once.
+    that fails is read again every two seconds; `check` raises until it was read once. What the store contains
+    is applied in parts, between which other tasks run.
     """
 
     def __init__(
@@ -59,15 +63,22 @@ class Enforcement:
         self._applied = applied or Tally()
         self._task: asyncio.Task[None] | None = None
         self._read = asyncio.Event()
+        self._failed = asyncio.Event()
+        self._received = asyncio.Event()
         self._failure: str | None = "the revocations were not read yet"
 
     async def start(self) -> None:
-        """Reads the store, for at most a second, and follows it from then on."""
+        """Reads the store, and follows it from then on. Returns when it was read, or when it fails.
+
+        A large store delays the start; one that sends nothing for ten seconds does not delay it further.
+        """
         self._task = asyncio.create_task(self._follow(), name="revocations")
-        try:
-            async with asyncio.timeout(_FIRST_SECONDS):
-                await self._read.wait()
-        except TimeoutError:
+        with suppress(TimeoutError):
+            while not (self._read.is_set() or self._failed.is_set()):
+                self._received.clear()
+                async with asyncio.timeout(_PART_SECONDS):
+                    await self._received.wait()
+        if not self._read.is_set():
             _LOG.warning("the revocations could not be read; the agent starts without them, and is not ready")
 
     async def aclose(self) -> None:
@@ -118,10 +129,11 @@ class Enforcement:
             lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
         )
         ended = self._end_runs(self._is_revoked, revoked_error)
-        _LOG.info(
-            "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
-            *(len(changed), forgotten, ended),
-        )
+        if forgotten or ended or self._read.is_set():
+            _LOG.info(
+                "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
+                *(len(changed), forgotten, ended),
+            )
 
     def _is_revoked(self, caller: VerifiedAccessToken) -> bool:
         return self._revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
@@ -131,9 +143,13 @@ class Enforcement:
             try:
                 async with aclosing(self._store.changes()) as changes:
                     async for revocations in changes:
-                        self._apply(revocations)
-                        self._failure = None
-                        self._read.set()
+                        for start in range(0, len(revocations), _AT_ONCE):
+                            self._apply(revocations[start : start + _AT_ONCE])
+                            await asyncio.sleep(0)
+                        if not revocations:
+                            self._failure = None
+                            self._read.set()
+                        self._received.set()
             except StoreError as error:
                 self._note_failure(str(error))
             except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
@@ -144,3 +160,5 @@ class Enforcement:
         if self._failure != failure:
             _LOG.warning("revocations of other processes are not received: %s", failure)
         self._failure = failure
+        self._failed.set()
+        self._received.set()

@@ -13,6 +13,8 @@ from identity.revocation.revocation import Revocation, from_json, to_json
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _POLL_SECONDS: Final = 0.1
+_CHUNK_BYTES: Final = 256 * 1024
+"""How much is read at once: about 2,000 revocations."""
 
 
 class FileStore:
@@ -20,7 +22,7 @@ class FileStore:
 
     A `put` is on disk (fsync) when it returns. Other processes read it within a tenth of a second. A line
     that is not a revocation is skipped; its number is in the log. A file that was moved or shortened is
-    read again from its beginning; earlier revocations stay in force.
+    read again from its beginning; earlier revocations stay in force. Lines are read and parsed in a thread.
     """
 
     def __init__(self, path: Path, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
@@ -41,11 +43,15 @@ class FileStore:
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
         """See `RevocationStore`. Looks at the file's size ten times a second."""
         self._identity = None
-        yield self._read()
+        all_sent = False
         while True:
+            while (found := await self._read()) is not None:
+                if found:
+                    yield found
+            if not all_sent:
+                yield []
+                all_sent = True
             await self._sleep(_POLL_SECONDS)
-            if found := self._read():
-                yield found
 
     async def aclose(self) -> None:
         """See `RevocationStore`."""
@@ -64,36 +70,41 @@ class FileStore:
         finally:
             os.close(descriptor)
 
-    def _read(self) -> list[Revocation]:
-        """The complete lines that were appended since the last call."""
+    async def _read(self) -> list[Revocation] | None:
+        """The revocations of the next complete lines; `None` if no further lines can be read."""
         try:
             status = self._path.stat()
+            identity = status.st_dev, status.st_ino
+            if identity != self._identity or status.st_size < self._offset:
+                self._identity, self._offset, self._line = identity, 0, 0
+            if status.st_size == self._offset:
+                return None
+            lines, found = await asyncio.to_thread(self._chunk, self._offset, self._line)
         except FileNotFoundError:
-            return []
+            return None
         except OSError as error:
             raise self._error("read", error) from None
-        identity = status.st_dev, status.st_ino
-        if identity != self._identity or status.st_size < self._offset:
-            self._identity, self._offset, self._line = identity, 0, 0
-        if status.st_size == self._offset:
-            return []
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                complete, newline, _ = file.read().rpartition(b"\n")
-        except OSError as error:
-            raise self._error("read", error) from None
-        self._offset += len(complete) + len(newline)
-        return [found for line in complete.splitlines() if (found := self._parsed(line)) is not None]
+        self._offset += sum(map(len, lines))
+        self._line += len(lines)
+        return found if lines else None
 
-    def _parsed(self, line: bytes) -> Revocation | None:
-        self._line += 1
-        if not line.strip():
+    def _chunk(self, offset: int, line: int) -> tuple[list[bytes], list[Revocation]]:
+        """The complete lines from `offset` on, about a chunk of them, and their revocations."""
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            lines = file.readlines(_CHUNK_BYTES)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        parsed = (self._parsed(text, number) for number, text in enumerate(lines, line + 1))
+        return lines, [each for each in parsed if each is not None]
+
+    def _parsed(self, text: bytes, number: int) -> Revocation | None:
+        if not text.strip():
             return None
         try:
-            return from_json(line)
+            return from_json(text)
         except ValueError as error:
-            _LOG.error("%s: line %d is not a revocation: %s", self._path, self._line, error)
+            _LOG.error("%s: line %d is not a revocation: %s", self._path, number, error)
             return None
 
     def _error(self, verb: str, error: OSError) -> StoreError:

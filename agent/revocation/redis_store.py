@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.replicas.cancellation import kept_cancellation
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 2.0
 _PING_SECONDS: Final = 5.0
+_CHUNK: Final = 500
+"""How many stored revocations are read at once."""
 
 _PUT: Final = """
 local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -63,8 +65,12 @@ class RedisStore:
         try:
             # The subscription comes first, so that no revocation is missed between the two.
             await _done(channel.subscribe(self._name))
-            stored = await _done(self._redis.hvals(self._name))
-            yield _parsed(stored)
+            cursor = None
+            while cursor != 0:
+                cursor, stored = await _done(self._redis.hscan(self._name, cursor or 0, count=_CHUNK))
+                if found := _parsed(stored.values()):
+                    yield found
+            yield []
             while True:
                 message = await _done(channel.get_message(timeout=_PING_SECONDS), _PING_SECONDS + _SECONDS)
                 if message is not None and message["type"] == "message":
@@ -105,7 +111,7 @@ async def _done(command: object, seconds: float = _SECONDS) -> Any:  # noqa: ANN
         raise StoreError(message) from None
 
 
-def _parsed(lines: Sequence[object]) -> list[Revocation]:
+def _parsed(lines: Iterable[object]) -> list[Revocation]:
     found = []
     for line in lines:
         try:

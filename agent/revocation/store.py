@@ -18,7 +18,8 @@ class RevocationStore(Protocol):
         ...
 
     def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
-        """First the stored revocations; then those that any process stores, without end.
+        """The stored revocations, in any number of sequences; an empty sequence, when all were sent; then
+        those that any process stores, without end.
 
         Raises `StoreError`; then iterate a new generator.
         """

@@ -21,6 +21,13 @@ from identity.telemetry.measures import CacheUse
 
 LEEWAY = 30.0
 """By how many seconds clocks may differ: an accepted token's `iat` is at most so far in the future."""
+LONGEST_LIFETIME = 7 * 86_400.0
+"""The longest lifetime of an accepted token, in seconds. IDaaS issues tokens for a day at most."""
+REVOCATION_REACH = LONGEST_LIFETIME + 2 * LEEWAY
+"""For how many seconds after a revocation a token that it refuses can be valid otherwise.
+
+One leeway is that of `exp`; the other one is the difference between this clock and that of the decision.
+"""
 _INVALID = IdentityCode.ACCESS_TOKEN_INVALID
 
 
@@ -29,7 +36,8 @@ class AccessTokenVerifier:
 
     Guaranteed for every token that `verify` returns: its signature was made with a key that is in the key
     source now, and with an allowed algorithm; `iss` equals `issuer`; `aud` is or contains `audience`; the
-    current time is before `exp` and not before `nbf` and `iat`, within `leeway` seconds; `scope` contains
+    current time is before `exp` and not before `nbf` and `iat`, within `leeway` seconds; `exp` is at
+    most `LONGEST_LIFETIME` after `iat` or, without `iat`, after the current time; `scope` contains
     each word of the required scope; unless `allow_clients`, `sub` is neither a client that the token names
     (`client_id`, `azp`) nor one of `clients` (RFC 9068, section 5).
 
@@ -186,6 +194,12 @@ class AccessTokenVerifier:
         for name, timestamp in (("nbf", claims.not_before), ("iat", claims.issued_at)):
             if timestamp is not None and timestamp > now + self._leeway:
                 raise AccessTokenError(_INVALID, f'claim "{name}" is {timestamp - now:.0f} s in the future')
+        lifetime = claims.expires_at - (now + self._leeway if claims.issued_at is None else claims.issued_at)
+        if lifetime > LONGEST_LIFETIME:
+            raise AccessTokenError(
+                _INVALID,
+                f'claim "exp" must be at most {LONGEST_LIFETIME:.0f} s after the issue, found {lifetime:.0f}',
+            )
 
     def _store(self, fingerprint: str, entry: "_CachedVerification") -> None:
         self._cache[fingerprint] = entry

@@ -1,75 +1,116 @@
 """The revocations in force, looked up by the claims of a verified token."""
 
-from collections.abc import Iterable
+import heapq
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from identity.revocation.revocation import Origin, Revocation, Target
 
-_Key = tuple[Target, str, Origin]
+_RESTORED: Final = -1.0
+"""The second member of the `order` of a revocation without `until`: earlier than any time of issue."""
 
 
 class RevocationList:
     """Decides whether a token is revoked, in memory, with a few dictionary look-ups and without I/O.
 
     Guaranteed: the result depends only on the revocations that were applied, not on their order. A token
-    without `iat` counts as issued before every revocation.
+    without `iat` counts as issued before every revocation. The number of entries has no limit: dropping one
+    that a token can still reach would accept this token.
 
-    Not checked: who applies a revocation. At most `capacity` entries are kept; beyond it the oldest changes
-    are dropped, restored ones first, and `dropped` counts them.
+    An entry is dropped `reach` seconds after its time, or after the time up to which it refuses tokens. So
+    `reach` must be at least the longest lifetime of a token that is accepted otherwise, with the tolerated
+    differences of clocks. From then on every token with an `iat` up to that time is refused, so that a longer
+    lifetime, or a clock that was ahead for a while, restores no access.
 
-    For one thread.
+    Not checked: who applies a revocation. For one thread.
     """
 
-    def __init__(self, capacity: int = 100_000) -> None:
-        self._capacity = capacity
-        self._entries: dict[_Key, Revocation] = {}
-        self._users: dict[str, float] = {}
-        self._tokens: set[str] = set()
-        self._all: float | None = None
-        self.dropped = 0
+    def __init__(self, *, reach: float = math.inf, clock: Callable[[], float] = time.time) -> None:
+        """Without `reach` no entry is dropped. `clock` is in unix seconds."""
+        self._reach = reach
+        self._clock = clock
+        self._kinds = {(target, origin): _Kind() for target in Target for origin in Origin}
+        self._users, self._tokens, self._all = (
+            tuple(self._kinds[target, origin].orders for origin in Origin)
+            for target in (Target.USER, Target.TOKEN, Target.ALL)
+        )
+        self._dropped_until = _RESTORED
+        self.visited = 0
+        """How many entries were looked at in search of those to drop."""
 
     def apply(self, revocation: Revocation) -> bool:
-        """Adds a revocation. Returns whether it changed anything: a later one may be known."""
-        known = self._entries.get(revocation.key)
-        if known is not None and known.order >= revocation.order:
+        """Adds a revocation. Returns whether it changed anything: a later one may be known.
+
+        Drops at most two entries that no token can reach, so that there are never more of them than before.
+        """
+        kind, name, order = self._kind(revocation), revocation.name, revocation.order
+        known = kind.orders.get(name)
+        if known is not None and known >= order:
             return False
-        self._entries[revocation.key] = revocation
-        self._index(revocation.target, revocation.name)
-        if len(self._entries) > self._capacity:
-            self._drop_oldest()
-        return known is None or known.until != revocation.until
+        now = self._clock()
+        if known is None:
+            if max(order) + self._reach <= now:
+                self._note_dropped(order)
+                return False
+            heapq.heappush(kind.due, (max(order) + self._reach, name))
+        kind.orders[name] = order
+        for _ in range(2):
+            self._drop_first(kind, now)
+        return known is None or known[1] != order[1]
 
     def refuses(self, subject: str, issued_at: float | None, fingerprint: str) -> bool:
         """Whether the token with this `sub`, `iat` and SHA-256 is revoked."""
-        if not self._entries:
-            return False
-        issued = float("-inf") if issued_at is None else issued_at
-        return fingerprint in self._tokens or any(
-            until is not None and issued <= until for until in (self._users.get(subject), self._all)
-        )
+        issued = 0.0 if issued_at is None else issued_at
+        for orders, name in ((self._users, subject), (self._all, "")):
+            for by_origin in orders:
+                if name in by_origin and issued <= by_origin[name][1]:
+                    return True
+        for by_origin in self._tokens:
+            if fingerprint in by_origin and by_origin[fingerprint][1] != _RESTORED:
+                return True
+        return issued_at is not None and issued_at <= self._dropped_until
 
     def supersedes(self, revocation: Revocation) -> bool:
         """Whether a later one of the same key is in force."""
-        known = self._entries.get(revocation.key)
-        return known is not None and known.order > revocation.order
+        known = self._kind(revocation).orders.get(revocation.name)
+        return known is not None and known > revocation.order
 
-    def entries(self) -> Iterable[Revocation]:
+    def entries(self) -> Iterator[Revocation]:
         """All entries, restored ones too."""
-        return tuple(self._entries.values())
+        for (target, origin), kind in self._kinds.items():
+            for name, (changed_at, until) in kind.orders.items():
+                yield Revocation(target, name, origin, None if until == _RESTORED else until, changed_at)
 
-    def _index(self, target: Target, name: str) -> None:
-        found = (self._entries.get((target, name, origin)) for origin in Origin)
-        limits = [each.until for each in found if each is not None and each.until is not None]
-        if target is Target.ALL:
-            self._all = max(limits, default=None)
-        elif target is Target.TOKEN:
-            (self._tokens.add if limits else self._tokens.discard)(name)
-        elif limits:
-            self._users[name] = max(limits)
-        else:
-            self._users.pop(name, None)
+    def _kind(self, revocation: Revocation) -> "_Kind":
+        return self._kinds[revocation.target, revocation.origin]
 
-    def _drop_oldest(self) -> None:
-        oldest = min(self._entries.values(), key=lambda entry: (entry.until is not None, entry.changed_at))
-        del self._entries[oldest.key]
-        self._index(oldest.target, oldest.name)
-        self.dropped += 1
+    def _drop_first(self, kind: "_Kind", now: float) -> None:
+        if not kind.due or kind.due[0][0] > now:
+            return
+        self.visited += 1
+        _, name = kind.due[0]
+        order = kind.orders[name]
+        if max(order) + self._reach > now:  # it was changed meanwhile
+            heapq.heapreplace(kind.due, (max(order) + self._reach, name))
+            return
+        heapq.heappop(kind.due)
+        del kind.orders[name]
+        self._note_dropped(order)
+
+    def _note_dropped(self, order: tuple[float, float]) -> None:
+        if order[1] != _RESTORED:
+            self._dropped_until = max(self._dropped_until, *order)
+
+
+class _Kind:
+    """The latest decision about each name, of one target and origin.
+
+    Entries are tuples of texts and numbers, which the garbage collector does not visit: a list may have a
+    million. `due` is a heap with one item for each entry: a time before which it stays, and its name.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, tuple[float, float]] = {}
+        self.due: list[tuple[float, str]] = []

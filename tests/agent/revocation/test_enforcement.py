@@ -26,6 +26,8 @@ class MemoryStore:
         self.kept: list[Revocation] = []
         self.sent: asyncio.Queue[Sequence[Revocation] | Exception] = asyncio.Queue()
         self.failure: StoreError | None = None
+        self.is_complete = True
+        """Whether what is stored is sent at once."""
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
         if self.failure is not None:
@@ -36,6 +38,8 @@ class MemoryStore:
         if self.failure is not None:
             raise self.failure
         yield list(self.kept)
+        if self.is_complete:
+            yield []
         while True:
             change = await self.sent.get()
             if isinstance(change, Exception):
@@ -202,4 +206,37 @@ async def test_unexpected_failure_of_the_store_is_reported_and_read_again(caplog
     await settled()
     await process.enforcement.check()
     assert process.list.refuses("alice", 50.0, "")
+    await process.enforcement.aclose()
+
+
+async def test_other_tasks_run_while_stored_revocations_are_applied() -> None:
+    process = Process()
+    count = 5_000
+    process.store.kept = [revocation(name=f"user-{number}") for number in range(count)]
+    starting = asyncio.create_task(process.enforcement.start())
+    sizes: set[int] = set()
+    while not starting.done():
+        sizes.add(sum(1 for _ in process.list.entries()))
+        await asyncio.sleep(0)
+    assert count in sizes
+    assert len(sizes) > 5, "they are applied in parts"
+    await process.enforcement.check()
+    await process.enforcement.aclose()
+
+
+async def test_start_waits_until_all_stored_revocations_are_in_force() -> None:
+    process = Process()
+    process.store.kept = [revocation()]
+    process.store.is_complete = False
+    starting = asyncio.create_task(process.enforcement.start())
+    await settled()
+    assert process.list.refuses("alice", 50.0, "")
+    assert not starting.done()
+    with pytest.raises(UnreachableError, match="revocations_unavailable"):
+        await process.enforcement.check_read()
+    process.store.sent.put_nowait([revocation(name="bob")])
+    process.store.sent.put_nowait([])
+    await starting
+    await process.enforcement.check_read()
+    assert process.list.refuses("bob", 50.0, "")
     await process.enforcement.aclose()

@@ -24,6 +24,14 @@ def store(path: Path) -> FileStore:
     return FileStore(path, sleep=at_once)
 
 
+async def stored(changes: AsyncGenerator[Sequence[Revocation]]) -> list[str]:
+    found: list[str] = []
+    async with asyncio.timeout(10):
+        while sequence := await anext(changes):
+            found += [each.name for each in sequence]
+    return found
+
+
 async def names(changes: AsyncGenerator[Sequence[Revocation]]) -> list[str]:
     async with asyncio.timeout(10):
         return [each.name for each in await anext(changes)]
@@ -46,19 +54,19 @@ def path(tmp_path: Path) -> Path:
 async def test_stored_revocations_are_read_after_a_restart(path: Path) -> None:
     await store(path).put([revocation("alice"), revocation("bob")])
     changes = store(path).changes()
-    assert await names(changes) == ["alice", "bob"]
+    assert await stored(changes) == ["alice", "bob"]
     await changes.aclose()
 
 
 async def test_missing_file_has_no_revocations(path: Path) -> None:
     changes = store(path).changes()
-    assert await names(changes) == []
+    assert await stored(changes) == []
     await changes.aclose()
 
 
 async def test_other_processes_receive_a_revocation(path: Path) -> None:
     reader, writer = store(path).changes(), store(path)
-    assert await names(reader) == []
+    assert await stored(reader) == []
     await writer.put([revocation("alice")])
     assert await names(reader) == ["alice"]
     await writer.put([revocation("bob")])
@@ -74,7 +82,7 @@ async def test_file_is_readable_by_its_owner_only(path: Path) -> None:
 async def test_damaged_line_is_reported_and_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(path, f"{to_json(revocation('alice'))}\n{{broken\n\n{to_json(revocation('bob'))}\n")
     changes = store(path).changes()
-    assert await names(changes) == ["alice", "bob"]
+    assert await stored(changes) == ["alice", "bob"]
     await changes.aclose()
     assert "line 2 is not a revocation" in caplog.text
 
@@ -83,7 +91,7 @@ async def test_line_after_a_truncated_one_is_read(path: Path) -> None:
     write(path, f"{to_json(revocation('alice'))}\n{to_json(revocation('carol'))[:20]}")
     writer = store(path)
     changes = store(path).changes()
-    assert await names(changes) == ["alice"], "an incomplete line is not read yet"
+    assert await stored(changes) == ["alice"], "an incomplete line is not read yet"
     await writer.put([revocation("bob")])
     assert await names(changes) == ["bob"]
     await changes.aclose()
@@ -92,7 +100,7 @@ async def test_line_after_a_truncated_one_is_read(path: Path) -> None:
 async def test_replaced_file_is_read_from_its_beginning(path: Path) -> None:
     await store(path).put([revocation("alice"), revocation("bob")])
     changes = store(path).changes()
-    assert await names(changes) == ["alice", "bob"]
+    assert await stored(changes) == ["alice", "bob"]
     other = path.with_name("other")
     other.write_text(f"{to_json(revocation('carol'))}\n")
     other.replace(path)
@@ -110,3 +118,25 @@ async def test_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     changes = store(tmp_path).changes()
     with pytest.raises(StoreError, match="cannot be read"):
         await anext(changes)
+
+
+async def test_large_file_is_read_and_parsed_outside_the_event_loop_in_parts(path: Path) -> None:
+    count = 10_000
+    write(path, "".join(f"{to_json(revocation(f'user-{number}'))}\n" for number in range(count)))
+    turns = 0
+
+    async def other_task() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other, changes, sizes = asyncio.create_task(other_task()), store(path).changes(), []
+    async with asyncio.timeout(30):
+        while sequence := await anext(changes):
+            sizes.append(len(sequence))
+    other.cancel()
+    await changes.aclose()
+    assert sum(sizes) == count
+    assert max(sizes) < 5_000
+    assert turns > len(sizes), "other tasks run while each part is read"

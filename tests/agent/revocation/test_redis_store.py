@@ -27,6 +27,14 @@ def store(redis: RedisProcess, audience: str = "https://agent.example") -> Redis
     return RedisStore(Secret(redis.url), audience=audience)
 
 
+async def stored(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocation]:
+    found: set[Revocation] = set()
+    async with asyncio.timeout(10):
+        while sequence := await anext(changes):
+            found |= set(sequence)
+    return found
+
+
 async def received(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocation]:
     async with asyncio.timeout(10):
         return set(await anext(changes))
@@ -57,8 +65,8 @@ async def test_revocations_are_stored_and_sent_to_agents_of_one_audience(
     writer, reader, other = store(redis), store(redis), store(redis, "https://other.example")
     await writer.put([revocation("alice")])
     changes, others = reader.changes(), other.changes()
-    assert await received(changes) == {revocation("alice")}
-    assert await received(others) == set()
+    assert await stored(changes) == {revocation("alice")}
+    assert await stored(others) == set()
     await writer.put([revocation("bob")])
     assert await received(changes) == {revocation("bob")}
     await other.put([revocation("carol")])
@@ -85,7 +93,7 @@ async def test_later_change_is_stored(
     await agent.put([first])
     await agent.put([second])
     changes = agent.changes()
-    assert await received(changes) == {kept}
+    assert await stored(changes) == {kept}
     await changes.aclose()
     await agent.aclose()
 
@@ -94,7 +102,7 @@ async def test_stopped_redis_is_an_error_and_keeps_its_revocations(redis: RedisP
     agent = store(redis)
     await agent.put([revocation("alice")])
     changes = agent.changes()
-    assert await received(changes) == {revocation("alice")}
+    assert await stored(changes) == {revocation("alice")}
     redis.stop()
     with pytest.raises(StoreError, match="Redis failed"):
         await received(changes)
@@ -102,7 +110,7 @@ async def test_stopped_redis_is_an_error_and_keeps_its_revocations(redis: RedisP
         await agent.put([revocation("bob")])
     redis.start()
     again = agent.changes()
-    assert await received(again) == {revocation("alice")}
+    assert await stored(again) == {revocation("alice")}
     await again.aclose()
     await agent.aclose()
 
@@ -126,6 +134,19 @@ async def test_entries_of_another_form_are_ignored(redis: RedisProcess) -> None:
     await client.hset(key, "x", "broken")
     await client.aclose()
     changes = agent.changes()
-    assert await received(changes) == {revocation("alice")}
+    assert await stored(changes) == {revocation("alice")}
     await changes.aclose()
     await agent.aclose()
+
+
+async def test_stored_revocations_are_read_in_parts(redis: RedisProcess) -> None:
+    agent, count = store(redis), 2_000
+    await agent.put([revocation(f"user-{number}") for number in range(count)])
+    changes, sizes = agent.changes(), []
+    async with asyncio.timeout(30):
+        while sequence := await anext(changes):
+            sizes.append(len(sequence))
+    await changes.aclose()
+    await agent.aclose()
+    assert sum(sizes) >= count
+    assert max(sizes) < count

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from identity.access_token.verifier import LEEWAY, LONGEST_LIFETIME, REVOCATION_REACH
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, InsufficientScopeError
 from identity.revocation.revocation import Origin, Revocation, Target
@@ -70,3 +71,33 @@ async def test_forged_token_is_not_reported_as_revoked(issuer: Any) -> None:
     assert (
         await refused(issuer.verifier(revocations=revocations), forged) is IdentityCode.ACCESS_TOKEN_INVALID
     )
+
+
+async def test_token_of_the_longest_lifetime_is_refused_until_it_expires(issuer: Any) -> None:
+    revocations = RevocationList(reach=REVOCATION_REACH, clock=lambda: issuer.clock.now)
+    verifier = issuer.verifier(revocations=revocations)
+    issued_at = issuer.clock.now
+    token = issuer.token(iat=issued_at, exp=issued_at + LONGEST_LIFETIME)
+    assert await verifier.verify(token)
+    revoke(revocations, issued_at + LEEWAY, changed_at=issued_at)
+    issuer.clock.now = issued_at + LONGEST_LIFETIME + LEEWAY - 1
+    revocations.apply(Revocation(Target.USER, "other", Origin.OPERATOR, 1.0, issuer.clock.now))
+    assert await refused(verifier, token) is IdentityCode.ACCESS_REVOKED
+    issuer.clock.now += 1
+    assert await refused(verifier, token) is IdentityCode.ACCESS_TOKEN_INVALID
+
+
+@pytest.mark.parametrize(("issued_after", "accepted"), [(0, True), (-1, False), (..., True)])
+async def test_token_of_a_longer_lifetime_is_refused(issuer: Any, issued_after: Any, accepted: bool) -> None:
+    now = issuer.clock.now
+    claims = {"iat": ... if issued_after is ... else now + issued_after, "exp": now + LONGEST_LIFETIME}
+    verifier = issuer.verifier()
+    if accepted:
+        assert await verifier.verify(issuer.token(**claims))
+    else:
+        assert await refused(verifier, issuer.token(**claims)) is IdentityCode.ACCESS_TOKEN_INVALID
+
+
+async def test_undated_token_is_refused_if_it_expires_after_the_longest_lifetime(issuer: Any) -> None:
+    token = issuer.token(iat=..., exp=issuer.clock.now + LONGEST_LIFETIME + LEEWAY + 1)
+    assert await refused(issuer.verifier(), token) is IdentityCode.ACCESS_TOKEN_INVALID

@@ -88,15 +88,87 @@ def test_apply_reports_whether_anything_changed():
     assert revoked.apply(user(until=None, changed_at=300.0))
 
 
-def test_beyond_the_capacity_restored_and_old_entries_are_dropped_first():
-    revoked = RevocationList(capacity=2)
-    revoked.apply(user("old", changed_at=1.0))
-    revoked.apply(user("restored", until=None, changed_at=5.0))
-    revoked.apply(user("new", changed_at=6.0))
-    assert {entry.name for entry in revoked.entries()} == {"old", "new"}
-    revoked.apply(user("newest", changed_at=7.0))
-    assert revoked.dropped == 2
-    assert [revoked.refuses(name, 0.0, OTHER) for name in ("old", "new", "newest")] == [False, True, True]
+class Clock:
+    """The time that a test sets."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_no_revocation_is_lost_however_many_there_are():
+    count = 110_000
+    revoked = RevocationList(reach=1_000_000.0, clock=Clock(110_000.0))
+    for number in range(count):
+        revoked.apply(user(f"user-{number}", until=float(number), changed_at=float(number)))
+    assert all(revoked.refuses(f"user-{number}", 0.0, OTHER) for number in (0, 1, count // 2, count - 1))
+    assert revoked.visited == 0, "a further revocation looks at no other one"
+
+
+def test_entry_is_dropped_when_no_token_can_reach_it():
+    clock = Clock(100.0)
+    revoked = RevocationList(reach=1000.0, clock=clock)
+    revoked.apply(user("alice", until=100.0, changed_at=100.0))
+    revoked.apply(user("later", until=500.0, changed_at=100.0))
+    revoked.apply(user("restored", until=None, changed_at=100.0))
+    clock.now = 1099.0
+    revoked.apply(user("bob", until=1099.0, changed_at=1099.0))
+    assert {entry.name for entry in revoked.entries()} == {"alice", "later", "restored", "bob"}
+    clock.now = 1100.0
+    revoked.apply(user("carol", until=1100.0, changed_at=1100.0))
+    assert {entry.name for entry in revoked.entries()} == {"later", "bob", "carol"}
+    assert not revoked.refuses("alice", 101.0, OTHER)
+    assert revoked.refuses("alice", 100.0, OTHER), "an earlier token stays refused, whatever its lifetime"
+
+
+def test_entry_that_changed_is_dropped_by_its_latest_change():
+    clock = Clock(100.0)
+    revoked = RevocationList(reach=1000.0, clock=clock)
+    revoked.apply(user("alice", until=100.0, changed_at=100.0))
+    revoked.apply(user("alice", until=900.0, changed_at=900.0))
+    clock.now = 1200.0
+    for number in range(10):
+        revoked.apply(user(f"user-{number}", until=1200.0, changed_at=1200.0))
+    assert revoked.refuses("alice", 900.0, OTHER)
+    clock.now = 1900.0
+    revoked.apply(user("bob", until=1900.0, changed_at=1900.0))
+    assert "alice" not in {entry.name for entry in revoked.entries()}
+
+
+def test_revocation_that_no_token_can_reach_is_not_kept():
+    revoked = RevocationList(reach=1000.0, clock=Clock(5000.0))
+    assert not revoked.apply(user("alice", until=100.0, changed_at=100.0))
+    assert not list(revoked.entries())
+    assert not revoked.refuses("alice", None, OTHER)
+
+
+def test_dropped_entries_of_a_clock_that_was_ahead_restore_no_access():
+    clock = Clock(100.0)
+    revoked = RevocationList(reach=1000.0, clock=clock)
+    revoked.apply(user("alice", until=100.0, changed_at=100.0))
+    revoked.apply(Revocation(Target.TOKEN, HASH, Origin.OPERATOR, 0.0, 100.0))
+    clock.now = 1e9
+    revoked.apply(user("bob", until=50.0, changed_at=1e9))
+    revoked.apply(Revocation(Target.TOKEN, "ef" * 32, Origin.OPERATOR, 0.0, 1e9))
+    clock.now = 200.0
+    assert revoked.refuses("alice", 90.0, OTHER)
+    assert revoked.refuses("carol", 90.0, HASH)
+    assert not revoked.refuses("alice", 150.0, OTHER)
+
+
+def test_work_of_dropping_is_constant_for_each_revocation():
+    clock, count = Clock(100.0), 10_000
+    revoked = RevocationList(reach=1000.0, clock=clock)
+    for number in range(count):
+        revoked.apply(user(f"user-{number}"))
+    clock.now = 5000.0
+    for number in range(count):
+        revoked.apply(user(f"new-{number}", until=5000.0, changed_at=5000.0))
+        assert revoked.visited <= 2 * (number + 1)
+    assert len(list(revoked.entries())) == count
+    assert revoked.visited == count
 
 
 @pytest.mark.parametrize(
