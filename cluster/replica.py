@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +60,17 @@ class Replica:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """The process keeps its connections, and does nothing, until the block ends."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if self._process is not None:
+                self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Ends the process as an operator does (SIGTERM), and waits for it."""

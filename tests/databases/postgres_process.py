@@ -4,10 +4,11 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ class PostgresProcess:
                 "pg_ctl", "stop", "--wait", "--silent", "--mode", "immediate", "--pgdata", str(self._data)
             )
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """The server accepts connections and what is sent, and responds to nothing, until the block ends."""
+        server = self.pid
+        stopped = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+        _send(signal.SIGSTOP, stopped)
+        try:
+            yield
+        finally:
+            _send(signal.SIGCONT, stopped)
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
@@ -104,6 +116,12 @@ class PostgresProcess:
             command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, **self._options,
         )  # fmt: skip
+
+
+def _send(number: signal.Signals, processes: Iterable[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.kill(process, number)
 
 
 @contextlib.contextmanager

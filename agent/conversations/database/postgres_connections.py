@@ -22,7 +22,7 @@ SCHEMA: Final = "idaas_agent"
 _LOCAL: Final = ("", "localhost", "127.0.0.1", "::1")
 _SESSION: Final = {
     "search_path": SCHEMA,
-    "statement_timeout": "10s",
+    "statement_timeout": "8s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }

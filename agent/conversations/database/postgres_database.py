@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECONDS: Final = 10.0
-"""How long a transaction may take."""
+SECONDS: Final = 8.0
+"""How long a transaction may take: less than the end of a run, which is stored by one."""
 _MIGRATION_SECONDS: Final = 60.0
 _NOT_WRITTEN: Final = ("53100", "58030", "25006")
 """PostgreSQL's codes of a full disk, one that fails, and a standby: they are read as ever."""

@@ -9,13 +9,20 @@ from typing import Final
 
 import psycopg
 
-from cluster.chaos.disturbance import Disturbance, restart
+from cluster.chaos.disturbance import HANG_SECONDS, Disturbance, restart
 from cluster.chaos.leaks import dumped
 from cluster.cluster import Cluster, cluster
 from cluster.demonstration import people
 from cluster.person import Person
 
-STRIKES: Final = (Disturbance.REPLICA, Disturbance.POSTGRES, Disturbance.REDIS, Disturbance.BOTH)
+STRIKES: Final = (
+    Disturbance.REPLICA,
+    Disturbance.REPLICA_HANGS,
+    Disturbance.POSTGRES,
+    Disturbance.POSTGRES_HANGS,
+    Disturbance.REDIS,
+    Disturbance.BOTH,
+)
 _VARIABLES: Final = {
     "AUDIT_REQUIRED": "true",  # else a killed process loses the records of its last moment
     "CONVERSATIONS_KEY_FILE": "",  # in clear, so that the search for leaks can read them
@@ -44,10 +51,13 @@ class ReplicaStage:
     async def strike(self, disturbance: Disturbance, seed: int, aimed: Collection[str]) -> None:  # noqa: ARG002 - no round aims
         """A replica that is killed needs a few seconds more, until `recovered`."""
         await restart(self._cluster, disturbance)
+        replica = random.Random(seed).choice(self._cluster.replicas)  # noqa: S311 - the same again
         if disturbance is Disturbance.REPLICA:
-            replica = random.Random(seed).choice(self._cluster.replicas)  # noqa: S311 - the same again
             await asyncio.to_thread(replica.kill)
             replica.start()
+        if disturbance is Disturbance.REPLICA_HANGS:
+            with replica.hanging():
+                await asyncio.sleep(HANG_SECONDS)
 
     async def recovered(self) -> list[str]:
         """What the replicas that do not respond have logged."""
