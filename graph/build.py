@@ -1,7 +1,8 @@
 """The graph: `authenticate → credentials → model ⇄ services → END`. Each outside service is a node.
 
-After the model, `approvals` is next if the policy of a call asks or denies; then a service's node if the
-service's credential is known, otherwise `credentials`. A warm run without such calls has no additional step.
+After the model, `approvals` is next if the policy of a call asks or denies, then a service's node if the
+service's credential is known, otherwise `credentials`. Before a question, too, the credential is obtained. A
+warm run without such calls has no additional step.
 """
 
 import time
@@ -131,7 +132,10 @@ def build_graph(
         "credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds, consents)
     )
     refused_calls = RefusedCalls(services, required, audit)
-    add_node(APPROVALS, ApprovalsNode(gate, questions, refused_calls, resume_values=resume_values))
+    add_node(
+        APPROVALS,
+        ApprovalsNode(gate, questions, refused_calls, resume_values=resume_values),
+    )
     add_node(
         MODEL,
         ModelNode(
@@ -148,7 +152,9 @@ def build_graph(
     )
     graph.add_edge(START, "authenticate")
     graph.add_edge("authenticate", "credentials")
-    graph.add_conditional_edges("credentials", _after_credentials(names), [MODEL, "credentials", *names])
+    graph.add_conditional_edges(
+        "credentials", _after_credentials(names), [MODEL, "credentials", APPROVALS, *names]
+    )
     budget = CallBudget(limits.run_calls)
     for service in services:
         node = ServiceNode(
@@ -168,7 +174,7 @@ def build_graph(
     after_calls = _after_calls(names, required)
     targets = [APPROVALS, "credentials", *names, MODEL, END]
     graph.add_conditional_edges(MODEL, _after_model(gate, after_calls), targets)
-    graph.add_conditional_edges(APPROVALS, _after_approvals(after_calls), targets)
+    graph.add_conditional_edges(APPROVALS, _after_approvals(after_calls, required), targets)
     steps = 5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1)
     compiled = graph.compile(checkpointer=checkpointer, name="agent")
     # The channels that are streamed, returned and saved. LangGraph Server pickles them.
@@ -176,21 +182,23 @@ def build_graph(
     return compiled.with_config(recursion_limit=steps)
 
 
-_APPROVAL_STEPS: Final = 4
-"""Visits of `approvals` in one round of tools until the run pauses or continues: of refused calls, of an
-answer, of what it refuses, and the last."""
+_APPROVAL_STEPS: Final = 5
+"""Visits of `approvals` in one round of tools until the run pauses or continues: of refused calls, of calls
+without a credential, of an answer, of what it refuses, and the last."""
 
 Route: TypeAlias = Callable[[AgentState], list[str]]
 
 
 def _after_credentials(services: Sequence[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """The services that are called, all in one step; the model if no call is pending. `credentials`
-        again after an answer to the question for a consent.
+        """The services that are called, all in one step, or `approvals`, which waited for their credentials;
+        the model if no call is pending. `credentials` again after an answer to the question for a consent.
         """
         if state.get("consenting"):
             return ["credentials"]
         called = called_services(state)
+        if called and state.get("asking"):
+            return [APPROVALS]
         return [name for name in services if name in called] or [MODEL]
 
     return route
@@ -203,9 +211,7 @@ def _after_calls(services: Sequence[str], requirements: Container[str]) -> Route
         """
         called = called_services(state)
         if nodes := [name for name in services if name in called]:
-            known = in_state(state)
-            fetch = any(name in requirements and known.get(name) is None for name in nodes)
-            return ["credentials"] if fetch else nodes
+            return ["credentials"] if _lacks_credential(state, requirements) else nodes
         return [MODEL] if isinstance(state["messages"][-1], ToolMessage) else [END]
 
     return route
@@ -223,9 +229,17 @@ def _after_model(gate: ApprovalGate, after_calls: Route) -> Route:
     return route
 
 
-def _after_approvals(after_calls: Route) -> Route:
+def _after_approvals(after_calls: Route, requirements: Container[str]) -> Route:
     def route(state: AgentState) -> list[str]:
-        """`approvals` again after each decision, until none is missing."""
-        return [APPROVALS] if state.get("asking") else after_calls(state)
+        """`approvals` again after each decision, until none is missing; `credentials` before a question."""
+        if not state.get("asking"):
+            return after_calls(state)
+        return ["credentials"] if _lacks_credential(state, requirements) else [APPROVALS]
 
     return route
+
+
+def _lacks_credential(state: AgentState, requirements: Container[str]) -> bool:
+    """Whether the credential of a called service is not known."""
+    known = in_state(state)
+    return any(name in requirements and known.get(name) is None for name in called_services(state))

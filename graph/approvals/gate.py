@@ -52,10 +52,11 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call is not made. `reason` is for the model."""
+    """The call is not made. `reason` is for the model; `error` is the failure that prevents it."""
 
     reason: str
     approval: str | None = None
+    error: ErrorCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +82,21 @@ class ApprovalGate:
         clock: Callable[[], float],
     ) -> None:
         """`seconds` is the time in which a person decides."""
-        self._services = {service.name: service for service in services}
+        self.services: Final = {service.name: service for service in services}
         self._requirements = requirements
         self._store = store
         self._clock = clock
-        self.requests: Final = ApprovalRequests(self._services, requirements, seconds, clock)
+        self.requests: Final = ApprovalRequests(self.services, requirements, seconds, clock)
 
     def knows(self, service: str) -> bool:
         """Whether there is such a service. The state of a run may name any."""
-        return service in self._services
+        return service in self.services
 
     def mode(self, call: ToolCall, service: str) -> ApprovalMode:
         """The mode of a call by the policy of its tool, its arguments and its access identity."""
         requirement = self._requirements.get(service)
         access_identity = requirement.access_identity if requirement else None
-        return self._services[service].policy(call["name"]).mode_for(call["args"], access_identity)
+        return self.services[service].policy(call["name"]).mode_for(call["args"], access_identity)
 
     async def verdict(self, pending: PendingCall) -> Verdict:
         """Whether the call may be made, by what is known now. It uses no approval."""
@@ -157,7 +158,7 @@ class ApprovalGate:
         if mode is ApprovalMode.ALLOW:
             return Permitted()
         if mode is ApprovalMode.DENY:
-            policy = self._services[pending.service].policy(pending.call["name"])
+            policy = self.services[pending.service].policy(pending.call["name"])
             return Refused(_NO_USER if policy.mode is None and not policy.rules else _DENIED)
         return Refused(_STATELESS) if self._store is None or pending.conversation is None else None
 

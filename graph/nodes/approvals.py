@@ -4,6 +4,8 @@ It only asks. Whether a call is made is decided again by the service's node, imm
 (`ApprovalGate.permit`), so that a run that jumps around this node, or whose state was written by others,
 makes no call that was not approved.
 
+A user is asked only about a call that can be made: its credential is obtained first.
+
 A visit ends with each decision, and the node is visited again until nothing is undecided. So each task of
 LangGraph has one interrupt, and no resume value is read twice.
 """
@@ -17,18 +19,21 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.answer import Answer, edited_arguments, parse_answer
 from graph.approvals.digest import arguments_digest
-from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided
+from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided, Verdict
 from graph.approvals.pending_call import PendingCall
 from graph.approvals.record import PendingApproval
 from graph.context import AgentContext, writer_of
+from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.interrupts.pending_call import pending_call
 from graph.interrupts.questions import Questions
 from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
-from graph.tool_calls.requested_calls import accepted_calls, with_arguments
+from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_arguments
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.errors import CredentialError
 from identity.secrets.redaction import redact
+from identity.telemetry.failure_log import log_failure
 
 MAX_UNUSABLE_ANSWERS: Final = 20
 """Resume values that are no answer, after which the call is rejected: the state is saved for each."""
@@ -51,7 +56,8 @@ class ApprovalsNode:
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
     ) -> dict[str, Any]:
-        """The results of refused calls, or what followed from one decision; else pauses the run.
+        """The results of refused calls, or what followed from one decision; else pauses the run, if the
+        credentials of the calls are known.
 
         Raises `AuditError`.
         """
@@ -60,7 +66,7 @@ class ApprovalsNode:
             for call, service in accepted_calls(state)
             if self._gate.knows(service)
         ]
-        verdicts = [(each, await self._gate.verdict(each)) for each in pending]
+        verdicts = [(each, await self._verdict(each, state)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
         if refused:
             for each, why in refused:
@@ -68,10 +74,25 @@ class ApprovalsNode:
                     await self._gate.refused(each)
             messages = [await self._refuse(each, why, state, caller, runtime) for each, why in refused]
             return {"messages": messages, **_AGAIN}
-        for each, verdict in verdicts:
-            if isinstance(verdict, Undecided):
-                return await self._ask(each, verdict, state, caller, runtime)
+        undecided = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Undecided)]
+        asked = [(each, verdict) for each, verdict in undecided if verdict.asked]
+        if not asked and any(verdict is None for _, verdict in verdicts):
+            return {"asking": True}  # again when the credentials are known
+        for each, verdict in [*asked, *undecided]:
+            return await self._ask(each, verdict, state, caller, runtime)
         return {"asking": False}
+
+    async def _verdict(self, pending: PendingCall, state: AgentState) -> Verdict | None:
+        """The gate's; `None` for a call about which the user is to be asked when its credential is known."""
+        verdict, service = await self._gate.verdict(pending), pending.service
+        if not isinstance(verdict, Undecided) or verdict.asked:
+            return verdict
+        known = in_state(state).get(service)
+        if isinstance(known, UnavailableCredential):
+            error = CredentialError(known.code, known.detail.reveal(), service=service)
+            log_failure(error.of(service, self._gate.services[service].settings), tool=pending.call["name"])
+            return Refused(failure_text(error, service), error=error.code)
+        return None if known is None and self._gate.services[service].credential is not None else verdict
 
     async def _ask(
         self,
@@ -120,6 +141,7 @@ class ApprovalsNode:
             writer_of(runtime),
             secrets_of(state, caller),
             approval=refused.approval,
+            error=refused.error,
         )
 
 

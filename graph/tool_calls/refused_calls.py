@@ -13,6 +13,7 @@ from graph.tool_calls.tool_callbacks import tool_callbacks
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditOutcome
 from identity.audit.trail import AuditTrail
+from identity.error_code import ErrorCode
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
 from tools.service import Service, ToolResult
@@ -43,12 +44,13 @@ class RefusedCalls:
         writer: StreamWriter,
         secrets: Sequence[Secret],
         approval: str | None = None,
+        error: ErrorCode | None = None,
     ) -> ToolMessage:
         """Records `call` as refused, then writes both of its events, which contain `reason` as the result.
 
         Returns the result for the model. `service` is `None` if no service has the tool. `approval` is the id
-        of the approval that refuses the call. Neither record nor events contain one of `secrets`. Raises
-        `AuditError` if the call cannot be recorded.
+        of the approval that refuses the call, `error` the failure that prevents it. Neither record nor events
+        contain one of `secrets`. Raises `AuditError` if the call cannot be recorded.
         """
         tool = Redactor(secrets).redact(call["name"])[:_MAX_NAME]
         call_id = call["id"] or ""
@@ -65,7 +67,7 @@ class RefusedCalls:
             approval=approval,
             arguments_digest=arguments_digest(call["args"]),
         )
-        await step.ended(AuditOutcome.REFUSED)
+        await step.ended(AuditOutcome.REFUSED, error)
         events = ToolCallEvents(
             writer,
             secrets,
@@ -76,10 +78,14 @@ class RefusedCalls:
             declared=declared_credential(credential),
         )
         shown = events.started(call["args"])
-        events.finished(ToolResult(reason, ok=False, called=False), None)
+        events.finished(ToolResult(reason, ok=False, called=False), error)
         about = {"service": service, "access_identity": acts_as and acts_as.value, "called": False}
         result = refusal(call, reason).model_copy(
-            update={"artifact": about | declared_credential(credential) | {"duration_ms": 0, "error": None}}
+            update={
+                "artifact": about
+                | declared_credential(credential)
+                | {"duration_ms": 0, "error": error and error.value}
+            }
         )
         async with tool_callbacks(tool, call_id, shown) as finished:
             await finished(refusal(call, Redactor(secrets).redact(reason)))

@@ -12,23 +12,70 @@ from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction
-from identity.errors import AuditError, UnavailableError
+from identity.credentials.requirement import AccessTokenRequirement
+from identity.error_codes import IdentityCode
+from identity.errors import AuditError, CredentialError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.interrupts.bank import PAY, Bank, result_of
+from tests.graph.echo_service import EchoService
+from tests.graph.interrupts.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.scripted_model import DONE, calls
-from tools.approval_policy import ApprovalMode, ToolPolicy
+from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 
 pytestmark = pytest.mark.promise("approval-binds")
 
 
-async def test_run_pauses_before_the_credential_is_resolved_and_the_call_is_recorded() -> None:
+async def test_run_pauses_when_the_credential_is_obtained_and_before_the_call_is_recorded() -> None:
     bank = Bank()
     messages = await bank.ask()
     assert messages[-1].tool_calls[0]["name"] == "pay"
-    assert bank.bench.vault.obtained == [("llm_api_key", "alice")]
+    assert bank.bench.vault.obtained == [("llm_api_key", "alice"), (SCOPE.scope, "alice")]
     assert bank.records.outcomes == [("approval_requested", "succeeded")]
     assert bank.service.calls == []
+
+
+REFUSED = CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, "no such permission")
+
+
+async def test_user_without_the_right_is_not_asked_and_the_model_reads_why() -> None:
+    bank = Bank()
+    bank.bench.vault.failures[SCOPE.scope] = REFUSED
+    messages = await bank.ask()
+    [event] = bank.records.events
+
+    assert await bank.store.pending(ALICE) == []
+    assert result_of(messages).text.startswith("token_exchange_failed: ")
+    assert (bank.service.calls, messages[-1].text) == ([], "done")
+    assert (event.action, event.outcome, event.error) == ("tool_call", "refused", REFUSED.code)
+
+
+async def test_user_is_asked_about_the_calls_for_which_they_have_the_right() -> None:
+    bank = Bank([calls(("view", {}), ("pay", {"amount": 1}), ("pay", {"amount": 2})), DONE])
+    foreign = EchoService("foreign", AccessTokenRequirement("https://foreign.example|view"), view="seen")
+    foreign.policies = {"view": ToolPolicy(Effect.WRITE)}
+    bank.bench.services.append(foreign)
+    bank.bench.__post_init__()
+    bank.graph = bank.bench.graph
+    bank.bench.vault.failures["https://foreign.example|view"] = REFUSED
+    await bank.ask()
+    first = await bank.waiting()
+    await bank.approve()
+    second = await bank.waiting()
+    assert (first.arguments, second.arguments) == ({"amount": 1}, {"amount": 2})
+    bank.bench.vault.failures[SCOPE.scope] = REFUSED  # the right was withdrawn: the approved call fails
+    results = [each.text for each in await bank.approve() if each.type == "tool"]
+    assert [result.partition(":")[0] for result in results] == ["token_exchange_failed"] * 3
+    assert (bank.service.calls, foreign.calls) == ([], [])
+
+
+async def test_run_of_another_process_obtains_the_credential_before_its_next_question() -> None:
+    before = Bank([calls(("pay", {"amount": 1}), ("pay", {"amount": 2}))])
+    await before.ask()
+    after = Bank([DONE], store=before.store, saver=before.saver)
+    after.bench.vault.failures[SCOPE.scope] = REFUSED
+    messages = await after.resume({await before.approval_id(): {"approved": False}})
+    assert result_of(messages, "call_2").text.startswith("token_exchange_failed: ")
+    assert await after.store.pending(ALICE) == []
 
 
 async def test_question_names_call_service_credential_and_time() -> None:

@@ -117,17 +117,25 @@ async def test_question_is_on_record() -> None:
     assert (asked.principal, asked.service, asked.approval) == (ALICE, "bank", request.id)
 
 
-async def test_call_is_approved_before_its_consent_is_asked_for() -> None:
+async def test_consent_is_asked_for_before_the_approval_of_its_call() -> None:
     bank = ForeignBank()
     await bank.ask()
-    assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
-    assert PROVIDER not in {name for name, _ in bank.bench.vault.obtained}
-    await bank.approve()
     assert (await bank.waiting()).request.kind is ApprovalKind.CONSENT_REQUIRED
-    assert bank.paid == []
     bank.consent()
     await bank.resume()
+    assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
+    assert bank.paid == []
+    await bank.approve()
     assert bank.paid == [{"amount": 5, "to": "ann"}]
+
+
+async def test_call_is_not_asked_about_without_the_consent() -> None:
+    bank = ForeignBank()
+    await bank.ask()
+    messages = await bank.resume({await bank.approval_id(): {"approved": False}})
+    assert result_of(messages).text.startswith("consent_required: ")
+    assert await bank.store.pending(ALICE) == []
+    assert "canary" not in saved(bank)
 
 
 async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() -> None:

@@ -155,13 +155,14 @@ async def test_one_value_answers_one_question() -> None:
     assert [service.calls != [] for service in bank.bench.services] == [False, True]
 
 
-async def test_value_of_an_approval_is_not_read_by_the_consent_after_it() -> None:
+async def test_value_of_a_consent_is_not_read_by_the_approval_after_it() -> None:
     bank = on_server([PAY, DONE])
     await bank.ask()
-    await bank.respond(YES)
-    assert (await bank.waiting()).request.kind is ApprovalKind.CONSENT_REQUIRED
-    assert len(await bank.store.pending(ALICE)) == 1
     bank.consent()
+    await bank.respond(YES)
+    assert (await bank.waiting()).request.kind is ApprovalKind.TOOL_CALL
+    assert len(await bank.store.pending(ALICE)) == 1
+    assert bank.paid == []
     await bank.respond(YES)
     assert bank.paid == [ARGUMENTS]
 
