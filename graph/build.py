@@ -166,7 +166,6 @@ def build_graph(
             refused_calls,
             gate,
             calls,
-            asks_for_consent=consents is not None,
             begun_calls=begun_calls,
         )
         add_node(service.name, node)

@@ -49,6 +49,16 @@ def writer_of(runtime: Runtime[AgentContext]) -> StreamWriter:
     return (context.writer if isinstance(context, AgentContext) else None) or runtime.stream_writer
 
 
+def writer_of_consents(runtime: Runtime[AgentContext]) -> StreamWriter | None:
+    """Where the URLs of consents are written; `None`: nowhere.
+
+    Only a run that is not kept has one, and only if its events go straight to its caller: a run that is kept
+    asks for the consent, and LangGraph's streams may be stored by the server that executes the run.
+    """
+    context = runtime.context
+    return context.writer if isinstance(context, AgentContext) and conversation_of(runtime) is None else None
+
+
 TokenLookup: TypeAlias = Callable[[Runtime[AgentContext]], Secret | Awaitable[Secret | None] | None]
 """Finds the access token of a run's caller. A server whose runs have no context supplies its own, which may
 raise `AccessTokenError`: with `sign_in_required`, the run pauses until its owner has signed in."""

@@ -7,12 +7,15 @@
     {"type": "tool_finished", …the same, without the arguments…, "ok": False, "called": True,
      "duration_ms": 12, "result": "…", "error": "external_service_failed"}
 
+    {"type": "consent_required", "service": "calendar", "call_id": "call_0bdc", "url": "https://…"}
+
     {"type": "step_started", "step": "model"}
     {"type": "response_started", "message_id": "lc_run--0199"}
     {"type": "step_finished", "step": "model"}
 
 `content` and `reasoning` are sent only if the run's context requests streaming, and the last three only if it
-requests steps. No event contains a secret:
+requests steps. `consent_required` is sent only to the caller of a run that is not kept: a surface shows it,
+stores it nowhere and gives it to no model. No event contains a secret:
 of a call's credential, events contain what the service declared; the credentials of the run and the caller's
 token are redacted from arguments and results.
 """
@@ -134,6 +137,22 @@ class ToolFinished(DeclaredCredential):
     error: NotRequired[str]
 
 
+class ConsentRequired(TypedDict):
+    """The call failed because its user has to allow the access at `url`. The URL is for this user alone: an
+    account that another person connects there becomes theirs.
+    """
+
+    type: Literal["consent_required"]
+    service: str
+    call_id: str
+    url: str
+
+
+def consent_required(service: str, call_id: str, url: Secret) -> ConsentRequired:
+    """The event with the URL in clear: write it to the user only."""
+    return {"type": "consent_required", "service": service, "call_id": call_id, "url": url.reveal()}
+
+
 class ToolCallEvents:
     """Writes both events of one call of a tool, without `secrets`."""
 
@@ -184,4 +203,4 @@ class ToolCallEvents:
         return duration
 
 
-AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | StepEvent | ResponseStarted
+AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | ConsentRequired | StepEvent | ResponseStarted

@@ -76,6 +76,17 @@ class ApprovalRequiredEvent(_Wire):
     approval: Approval
 
 
+class ConsentRequiredEvent(_Wire):
+    """In a run that is not kept: a call failed because the user has to allow the access at `url`, and then
+    ask again. Show it to this user alone, and give it to no model.
+    """
+
+    type: Literal["consent_required"]
+    service: str
+    call_id: str
+    url: str
+
+
 class ReasoningTokens(_Wire):
     """The completion tokens that were used for reasoning."""
 
@@ -118,7 +129,7 @@ class Completion(_Wire):
     model: str
     choices: list[Choice]
     usage: TokenUsage
-    agent_event: ApprovalRequiredEvent | None = None
+    agent_event: ApprovalRequiredEvent | ConsentRequiredEvent | None = None
 
 
 class _ToolCallEvent(_Wire):
@@ -183,7 +194,9 @@ class CompletionChunk(_Wire):
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | None = None
-    agent_event: ToolStartedEvent | ToolFinishedEvent | ApprovalRequiredEvent | None = None
+    agent_event: (
+        ToolStartedEvent | ToolFinishedEvent | ApprovalRequiredEvent | ConsentRequiredEvent | None
+    ) = None
 
 
 class ModelEntry(_Wire):

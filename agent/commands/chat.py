@@ -68,6 +68,8 @@ def _show(event: dict[str, Any]) -> None:
         out.print()
         _fail(event)
     activity = event.get("agent_event")
+    if activity and activity["type"] == "consent_required":
+        err.print(f"· {activity['service']} needs your consent: open {activity['url']} and ask again")
     if activity and activity["type"] == "tool_finished":
         whose = {"Machine": "as the agent", "Human": "on your behalf"}.get(activity["access_identity"], "")
         outcome = "ok" if activity["ok"] else f"failed ({activity.get('error', 'reported by the tool')})"

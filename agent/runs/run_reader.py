@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, TypeAlias
 
 from agent.runs.run_end import Finished, Paused
-from graph.events import AgentEvent
+from graph.events import AgentEvent, ConsentRequired
 
 RunEvent: TypeAlias = AgentEvent | Finished | Paused
 """The graph's own events, and the end of the run."""
@@ -45,10 +45,15 @@ async def opening(events: AsyncIterator[RunEvent]) -> list[RunEvent]:
     return read
 
 
-async def end_of(run: RunReader) -> Finished | Paused:
-    """Reads all events of a run, and returns the end: an empty one, if the run was cancelled."""
+async def end_of(run: RunReader) -> tuple[Finished | Paused, ConsentRequired | None]:
+    """Reads all events of a run, and returns the end: an empty one, if the run was cancelled. And a consent
+    that was required, for which a run that is not kept does not wait.
+    """
     end: Finished | Paused = Finished()
+    consent: ConsentRequired | None = None
     async for event in run:
         if isinstance(event, Finished | Paused):
             end = event
-    return end
+        elif event["type"] == "consent_required":
+            consent = event
+    return end, consent

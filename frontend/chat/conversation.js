@@ -5,8 +5,9 @@
  * @typedef {{type: 'reasoning' | 'text', id?: string, text: string}} TextPart `id` is that of the agent's message
  * @typedef {{type: 'tool', callId?: string, tool: string, service: string, accessIdentity: string,
  *   outcome: 'running' | 'waiting' | 'ok' | 'failed' | 'not_called' | 'unknown', durationMs?: number, error?: string,
- *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string}} ToolPart
- *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON
+ *   audience?: string, scope?: string, credential?: string, arguments?: string, result?: string, consentUrl?: string}} ToolPart
+ *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
+ *   `consentUrl`: where the user allows the access
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
  *   failure?: object, approvals?: object[]}} Answer `accepted`: the agent accepted the request, so it verified the access
  *   token; `approvals`: what the run waits for, while `status` is `waiting`
@@ -49,6 +50,9 @@ export function addEvent(answer, event) {
     Object.assign(part, toolMembers(event), { outcome: outcome(event), durationMs: event.duration_ms });
     if (typeof event.error === 'string') part.error = event.error;
     if (typeof event.result === 'string') part.result = shortened(event.result);
+  } else if (event.type === 'consent_required') {
+    const part = callOf(parts, event);
+    if (part) part.consentUrl = event.url;
   } else if (event.type === 'approvals') {
     wait(answer, event.approvals);
   }

@@ -3,6 +3,7 @@
  *
  * - `{type: 'text' | 'reasoning', id, text}`, after `{type: 'begins', id}`, which replaces what is known of that message
  * - `{type: 'tool_started' | 'tool_finished', tool, service, access_identity, call_id, …}`
+ * - `{type: 'consent_required', call_id, url}`: the call fails until the user has allowed the access at `url`
  * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
  * - `{type: 'messages', messages}`: the conversation so far
  * - `{type: 'usage', usage}`
@@ -37,6 +38,9 @@ export class RunEvents {
       case 'TOOL_CALL_END': yield* this.#started(event.toolCallId); break;
       case 'TOOL_CALL_RESULT':
         yield { ...this.#call(event.toolCallId), ...about(event), type: 'tool_finished', call_id: event.toolCallId, result: text(event.content) };
+        break;
+      case 'CUSTOM':
+        if (event.name === `${OWN}:consent_required`) yield { type: 'consent_required', call_id: event.value.call_id, url: event.value.url };
         break;
       case 'RUN_FINISHED': yield* this.#finished(event); break;
       case 'RUN_ERROR': this.#failed(event); break;

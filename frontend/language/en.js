@@ -96,6 +96,7 @@ export const en = Object.freeze({
   'tool.outcome_unknown': 'no answer was seen; it may have taken effect',
   'tool.outcome_code': '{symptom} (code: {code})',
   'tool.remedy': 'What to do',
+  'tool.consent': 'Your consent',
   'tool.arguments': 'Arguments',
   'tool.result': 'Result',
 

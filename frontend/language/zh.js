@@ -96,6 +96,7 @@ export const zh = Object.freeze({
   'tool.outcome_unknown': '未收到应答，操作可能已生效',
   'tool.outcome_code': '{symptom}（错误码：{code}）',
   'tool.remedy': '处理办法',
+  'tool.consent': '你的授权',
   'tool.arguments': '参数',
   'tool.result': '返回内容',
 

@@ -13,6 +13,16 @@ test('parallel tool calls end independently', () => {
     [['1', 'ok', 5, undefined], ['2', 'failed', 9, 'external_service_failed']]);
 });
 
+test('the address of a consent belongs to its call and is in no message', () => {
+  const turn = newTurn('q');
+  addEvent(turn.answer, { type: 'tool_started', tool: 'events', service: 'calendar', call_id: '1' });
+  addEvent(turn.answer, { type: 'consent_required', call_id: '1', url: 'https://a.example/c' });
+  addEvent(turn.answer, { type: 'tool_finished', tool: 'events', call_id: '1', ok: false, called: false, error: 'consent_required' });
+  addEvent(turn.answer, { type: 'text', text: 'Allow it first.' });
+  assert.equal(toolCalls(turn.answer)[0].consentUrl, 'https://a.example/c');
+  assert.ok(!JSON.stringify(chatMessages([turn])).includes('a.example'));
+});
+
 test('tool calls without ids are matched by name', () => {
   const { answer } = newTurn('q');
   const members = { tool: 'call_enterprise_service', service: 'enterprise', access_identity: 'Human' };

@@ -37,6 +37,17 @@ function failsWith(code, status) {
   return (error) => error instanceof AgentFailure && error.code === code && error.status === status;
 }
 
+test('the address of a consent arrives with its call, and other custom events are ignored', async () => {
+  const { fetch } = agentSaying([
+    sent({ type: 'CUSTOM', name: 'idaas-agent:consent_required', value: { service: 'calendar', call_id: 'c', url: 'https://a.example/c' } }),
+    sent({ type: 'CUSTOM', name: 'on_interrupt', value: '{}' }),
+    DONE,
+  ]);
+  assert.deepEqual(await eventsOf(fetch), [
+    { type: 'accepted' }, { type: 'consent_required', call_id: 'c', url: 'https://a.example/c' },
+  ]);
+});
+
 test('text, thinking, tool activity and usage arrive in order', async () => {
   const about = { service: 'amap', access_identity: 'Machine', credential: 'amap_api_key' };
   const { fetch } = agentSaying([

@@ -41,6 +41,7 @@ export class ToolCall {
     this.particulars.replaceChildren(...this.#rows(call, took).flatMap(([label, value]) => [
       element('dt', {}, language.text(label)), element('dd', { class: SENTENCES.has(label) && 'sentence' }, value),
     ]));
+    if (call.consentUrl) this.element.open = true;
     this.arguments.update(call.arguments);
     this.result.update(call.result);
   }
@@ -60,6 +61,7 @@ export class ToolCall {
       ['tool.duration', took],
       ['tool.outcome', explained ? language.text('tool.outcome_code', { symptom, code: call.error }) : language.text(`tool.outcome_${call.outcome}`)],
       ['tool.remedy', explained ? language.sentence(remedy) : undefined],
+      ['tool.consent', call.consentUrl && element('a', { href: call.consentUrl, target: '_blank', rel: 'noopener noreferrer' }, language.text('approval.open'))],
     ].filter(([, value]) => value !== undefined);
   }
 }

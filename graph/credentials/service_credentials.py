@@ -12,7 +12,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from identity.credentials.source import CredentialSource
-from identity.errors import AgentError, ConsentRequiredError, CredentialError, UnreachableError
+from identity.errors import CredentialError, UnreachableError
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tools.service import Service
@@ -60,11 +60,10 @@ class ServiceCredential:
         source: CredentialSource,
         found: InState,
         clock: Callable[[], float],
-        shows_consent_url: bool = True,
     ) -> None:
         """`name` is the node's, by which errors name the service. `found` is what the state has.
 
-        Machine identity needs no `caller`. Without `shows_consent_url`, an error contains no such URL.
+        Machine identity needs no `caller`.
         """
         self._name = name
         self._requirement = requirement
@@ -72,7 +71,6 @@ class ServiceCredential:
         self._source = source
         self._found = found
         self._clock = clock
-        self._shows_consent_url = shows_consent_url
         self.renewed: Credential | None = None
         """The credential that this node obtained, for the state."""
 
@@ -80,7 +78,7 @@ class ServiceCredential:
         """The credential of the service. Raises `CredentialError` or `UnreachableError`."""
         found = self._found
         if isinstance(found, UnavailableCredential):
-            raise self._shown(found.error(self._name))
+            raise found.error(self._name)
         if isinstance(found, Credential) and self._is_valid(found):
             return found
         return await self._obtain()
@@ -118,14 +116,9 @@ class ServiceCredential:
         try:
             obtained = await self._source.obtain(requirement, access_identity, self._caller)
         except (CredentialError, UnreachableError) as error:
-            raise self._shown(error_of_node(error, self._name)) from None
+            raise error_of_node(error, self._name) from None
         self._found = self.renewed = obtained
         return obtained
-
-    def _shown(self, error: AgentError) -> AgentError:
-        if isinstance(error, ConsentRequiredError) and not self._shows_consent_url:
-            return CredentialError(error.code, error.detail, service=error.service)
-        return error
 
     def _is_valid(self, credential: Credential) -> bool:
         """Whether a credential of the state fulfils the requirement, for this caller, and is not expiring."""
@@ -165,8 +158,6 @@ class ServiceCredentials:
         caller: VerifiedAccessToken | None,
         name: str,
         state: AgentState | None = None,
-        *,
-        shows_consent_url: bool = True,
     ) -> ServiceCredential:
         """`caller`'s credential for the node `name`.
 
@@ -174,6 +165,4 @@ class ServiceCredentials:
         """
         found = in_state(state).get(name) if state else None
         requirement = self.requirements.get(name)
-        return ServiceCredential(
-            name, requirement, caller, self._source, found, self._clock, shows_consent_url
-        )
+        return ServiceCredential(name, requirement, caller, self._source, found, self._clock)

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
-from graph.context import AgentContext, begun_calls, conversation_of, writer_of
+from graph.context import AgentContext, begun_calls, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
 from graph.interrupts.pending_call import pending_call
@@ -42,13 +42,11 @@ class ServiceNode:
         gate: ApprovalGate,
         calls: ObservedCalls,
         *,
-        asks_for_consent: bool = False,
         begun_calls: BegunCalls | None = None,
     ) -> None:
-        """`seconds` bounds the time of each call. With `begun_calls`, calls that change something begin once.
+        """`seconds` bounds the time of each call.
 
-        With `asks_for_consent`, runs that are kept ask for it by themselves: their results, which are saved,
-        contain no URL for it.
+        With `begun_calls`, calls that change something begin once.
         """
         self._name = service.name
         self._service = service
@@ -57,7 +55,6 @@ class ServiceNode:
         self._budget = budget
         self._refused_calls = refused_calls
         self._gate = gate
-        self._asks_for_consent = asks_for_consent
         requirement = service_credentials.requirements.get(service.name)
         self._runner = ToolCallRunner(service, requirement, seconds, audit, calls)
 
@@ -67,8 +64,8 @@ class ServiceNode:
         """The results of the calls, and a credential that was renewed."""
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
-        shows_url = not self._asks_for_consent or conversation_of(runtime) is None
-        credential = self._service_credentials.of(caller, self._name, state, shows_consent_url=shows_url)
+        credential = self._service_credentials.of(caller, self._name, state)
+        of_consents = writer_of_consents(runtime)
         secrets, writer, begun = secrets_of(state, caller), writer_of(runtime), begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:
@@ -78,7 +75,9 @@ class ServiceNode:
             if not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval))
             begun.add(str(call["id"]))
-            return await self._runner.run(call, caller, credential, writer, secrets, verdict.approval)
+            return await self._runner.run(
+                call, caller, credential, writer, secrets, verdict.approval, of_consents
+            )
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
             return await self._refused_calls.report(

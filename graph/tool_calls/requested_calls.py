@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
 from graph.call_arguments import are_valid_arguments
 from graph.state import AgentState
-from identity.errors import AgentError, ConsentRequiredError
+from identity.errors import AgentError
 from identity.telemetry.request_id import REQUEST_ID
 
 MAX_CALLS: Final = 64
@@ -23,14 +23,8 @@ _BAD_ARGUMENTS: Final = (
 
 
 def failure_text(error: AgentError, service: str) -> str:
-    """A failure of `service` as the model reads it: the code, and the person's text with the request id.
-
-    If the user has to allow the access, with the address for that: the conversation is the user's own.
-    """
-    text = f"{error.code}: {error.of(service).for_person(REQUEST_ID.get())}"
-    if isinstance(error, ConsentRequiredError):
-        return f"{text}\nAddress: {error.authorization_url.reveal()}"
-    return text
+    """A failure of `service` as the model reads it: the code, and the person's text with the request id."""
+    return f"{error.code}: {error.of(service).for_person(REQUEST_ID.get())}"
 
 
 def refusal(call: ToolCall, text: str) -> ToolMessage:

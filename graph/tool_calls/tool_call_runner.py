@@ -9,7 +9,7 @@ from langgraph.types import StreamWriter
 
 from graph.approvals.digest import arguments_digest
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
-from graph.events import ToolCallEvents, declared_credential
+from graph.events import ToolCallEvents, consent_required, declared_credential
 from graph.observed_calls import TOOL_ERROR, ObservedCalls
 from graph.tool_calls.requested_calls import failure_text
 from graph.tool_calls.tool_callbacks import tool_callbacks
@@ -18,8 +18,7 @@ from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
 from identity.credentials.credential import Credential
-from identity.error_code import ErrorCode
-from identity.errors import AgentError, AuditError, ServiceError
+from identity.errors import AgentError, AuditError, ConsentRequiredError, ServiceError
 from identity.secrets.secret import Secret
 from identity.telemetry.failure_log import log_failure
 from identity.telemetry.fault_place import place_of
@@ -60,10 +59,12 @@ class ToolCallRunner:
         writer: StreamWriter,
         secrets: Sequence[Secret],
         approval: str | None = None,
+        of_consents: StreamWriter | None = None,
     ) -> ToolMessage:
         """The result of `call`. Events contain none of `secrets`. Raises `AuditError`.
 
-        `approval` is the id of the approval that permits the call.
+        `approval` is the id of the approval that permits the call. If the user has to allow the access, the
+        URL for that is written to `of_consents`, and to nothing else.
         """
         service, tool, call_id = self._service, call["name"], call["id"] or ""
         step = self._audit.tool_call(
@@ -91,9 +92,12 @@ class ToolCallRunner:
         async with tool_callbacks(tool, call_id, shown) as finished:
             with self._calls.tool_call(tool, service.name, service.credential, self._acts_as) as observed:
                 observed.requests(shown, approval)
-                result, code = await self._recorded(step, call, credential)
+                result, error = await self._recorded(step, call, credential)
+                code = None if error is None else error.code
                 failure = code.value if code else SUCCESS if result.ok else TOOL_ERROR
                 observed.ended(failure, result.text, secrets)
+            if of_consents is not None and isinstance(error, ConsentRequiredError):
+                of_consents(consent_required(service.name, call_id, error.authorization_url))
             duration = events.finished(result, code)
             message = ToolMessage(
                 result.text,
@@ -114,7 +118,7 @@ class ToolCallRunner:
 
     async def _recorded(
         self, step: AuditedStep, call: ToolCall, credential: ServiceCredential
-    ) -> tuple[ToolResult, ErrorCode | None]:
+    ) -> tuple[ToolResult, AgentError | None]:
         try:
             result, error = await self._result(call, credential)
         except BaseException as end:
@@ -122,9 +126,9 @@ class ToolCallRunner:
             raise
         if error is None:
             await step.ended(AuditOutcome.SUCCEEDED if result.ok else AuditOutcome.FAILED)
-            return result, None
-        await step.ended_by(error)
-        return result, error.code
+        else:
+            await step.ended_by(error)
+        return result, error
 
     async def _result(
         self, call: ToolCall, credential: ServiceCredential

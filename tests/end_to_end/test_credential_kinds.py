@@ -122,18 +122,26 @@ async def test_oauth_token_of_the_agent_is_used_under_machine_identity(start_age
     assert token.value not in answer.body
 
 
-async def test_user_opens_the_address_of_the_result_and_asks_again(
+@pytest.mark.promise("no-secret-leaves")
+async def test_user_opens_the_address_that_the_stream_shows_and_asks_again(
     start_agent, sandbox, calendar, caplog, tmp_path
 ):
     cloud, alice = sandbox.cloud, sandbox.access_token("alice")
     audit = tmp_path / "audit.jsonl"
     agent = await start_agent("Human", **calendar("calendar"), AUDIT_LOG_FILE=str(audit))
     with caplog.at_level("DEBUG"):
-        first = (await agent.ask(REPORT, alice, stream=True)).tool_events[-1]
+        answer = await agent.ask(REPORT, alice, stream=True)
     (session,) = cloud.oauth_providers.sessions()
     url = f"{cloud.addresses.idaas_plain}/calendar/{session.session_id}"
+    _, shown, first = answer.tool_events
+    assert shown == {
+        "type": "consent_required",
+        "service": "reports",
+        "call_id": first["call_id"],
+        "url": url,
+    }
     assert (first["ok"], first["error"]) == (False, "consent_required")
-    assert url in first["result"]
+    assert answer.body.count(session.session_id) == 1  # in no result, and the model has none to repeat
     assert session.session_id not in audit.read_text() + caplog.text
     assert "Allow" in (await agent.http.get(url)).text
     assert "Allowed" in (await agent.http.post(url, data={"decision": "allow"})).text
@@ -142,6 +150,36 @@ async def test_user_opens_the_address_of_the_result_and_asks_again(
     assert json.loads(second["result"])["account"] == "user_alice01"
     others = (await agent.ask(REPORT, sandbox.access_token("bob"), stream=True)).tool_events[-1]
     assert others["error"] == "consent_required"
+
+
+@pytest.mark.promise("no-secret-leaves")
+async def test_address_is_beside_the_messages_on_every_surface_without_conversations(
+    start_agent, sandbox, calendar
+):
+    alice, headers = sandbox.access_token(), {"Authorization": f"Bearer {sandbox.access_token()}"}
+    agent = await start_agent("Human", **calendar("calendar"), CONVERSATIONS_URL="none")
+
+    async def post(path: str, body: dict[str, object]) -> str:
+        return (await agent.http.post(f"{agent.origin}{path}", json=body, headers=headers)).text
+
+    whole = json.loads((await agent.ask(REPORT, alice)).body)
+    event = {name: whole["agent_event"][name] for name in ("type", "service", "url")}
+    address = event["url"].rpartition("/")[2]
+    assert (event["type"], event["service"]) == ("consent_required", "reports")
+    question = {"id": "q", "role": "user", "content": REPORT}
+    run = {"threadId": "t", "runId": "r", "state": {}, "messages": [question], "tools": [], "context": []}
+    shown = await post("/ag-ui/agent", run | {"forwardedProps": {}})
+    (custom,) = [json.loads(line[6:]) for line in shown.splitlines() if address in line]
+    assert (custom["type"], custom["name"]) == ("CUSTOM", "idaas-agent:consent_required")
+    assert event.items() <= {"type": "consent_required", **custom["value"]}.items()
+    asked = {"input": {"messages": [["user", REPORT]]}}
+    lines = [line for line in (await post("/agent/stream_events", asked)).splitlines() if address in line]
+    assert [json.loads(line[6:])["event"] for line in lines] == ["on_custom_event"]
+    assert address not in await post("/agent/invoke", asked)
+    async with official_client(agent.origin, alice) as client:
+        (update,) = [each for each in await client.send(REPORT) if address in json.dumps(each)]
+    assert event.items() <= update["statusUpdate"]["metadata"]["idaas-agent"].items()
+    assert "message" not in update["statusUpdate"]["status"]
 
 
 @pytest.mark.promise("no-secret-leaves")

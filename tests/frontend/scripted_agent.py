@@ -24,7 +24,9 @@ class ScriptedAgent:
     _answers: deque[tuple[int, list[str], bool]] = field(default_factory=deque)
 
     def will_answer(self, *chunks: Mapping[str, Any], text: str | None = None, done: bool = True) -> None:
-        """A stream of `content`, `reasoning_content` (thinking), `agent_event` (a tool call) and `error`."""
+        """A stream of `content`, `reasoning_content` (thinking), `agent_event` (a tool call), `custom` events
+        and `error`.
+        """
         given = list(chunks) if text is None else [*chunks, {"content": text}]
         self._answers.append((200, [*_stream(given), *[_sent(FINISHED)] * done], False))
 
@@ -103,6 +105,8 @@ def _events(chunk: Mapping[str, Any], message: str) -> list[dict[str, Any]]:
                 },
                 {"type": "TOOL_CALL_END", "toolCallId": call},
             ]
+        case {"custom": event}:
+            return [{"type": "CUSTOM", **event}]
         case {"agent_event": event}:
             call = {"toolCallId": event.get("call_id", message), "messageId": message}
             return [{"type": "TOOL_CALL_RESULT", **call, "content": event.get("result", ""), **_about(event)}]

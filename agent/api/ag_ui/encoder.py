@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, ToolCall
 
-from agent.api.ag_ui.interrupts import interrupt_of, on_interrupt
+from agent.api.ag_ui.interrupts import consent_required, interrupt_of, on_interrupt
 from agent.api.ag_ui.messages import to_ag_ui
 from agent.api.ag_ui.open_message import OpenMessage
 from agent.api.ag_ui.outcome import run_cancelled, run_error, state, usage_of
@@ -67,6 +67,8 @@ class RunEncoder:
                 return [*self._message.close(), *call_started(event, self._message.id)]
             case "tool_finished":
                 return [*self._message.close(), call_finished(event, self._earlier.get(event["call_id"]))]
+            case "consent_required":
+                return [*self._message.close(), consent_required(event)]
             case "step_started":
                 self._steps.append(event["step"])
                 return [{"type": "STEP_STARTED", "stepName": event["step"]}]

@@ -1,4 +1,6 @@
-"""Pending approvals as AG-UI's interrupts: for clients of version 1.0, and for those released before it."""
+"""What the agent asks of the user in AG-UI's form: approvals as interrupts, for clients of version 1.0 and
+for those released before it.
+"""
 
 from typing import Any, Final
 
@@ -6,6 +8,7 @@ from agent.api.ag_ui.wire import METADATA_KEY, Event, json_text
 from agent.api.approval_members import approval_of
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value
+from graph.events import ConsentRequired
 
 _APPROVED: Final = {
     "approved": {"type": "boolean"},
@@ -29,6 +32,12 @@ def interrupt_of(pending: PendingApproval) -> dict[str, Any]:
         "expiresAt": approval["expires_at"],
         "metadata": {METADATA_KEY: approval},
     }
+
+
+def consent_required(event: ConsentRequired) -> Event:
+    """In a run that cannot wait: what the user has to open, in an event of which clients make no message."""
+    value = {name: value for name, value in event.items() if name != "type"}
+    return {"type": "CUSTOM", "name": f"idaas-agent:{ApprovalKind.CONSENT_REQUIRED}", "value": value}
 
 
 def on_interrupt(pending: PendingApproval) -> Event:

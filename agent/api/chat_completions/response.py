@@ -18,12 +18,18 @@ from agent.errors.error_response import RequestError, error_body, reported_body
 from agent.runs.run_end import Finished, Paused, Usage
 from agent.runs.run_reader import RunEvent, RunReader
 from graph.approvals.record import ApprovalKind, PendingApproval
+from graph.events import ConsentRequired
 from identity.errors import AgentError
 
 
-def completion(end: Finished | Paused, *, model: str, created: int) -> dict[str, Any]:
-    """OpenAI's `chat.completion`. Of a run that waits, the content names what it waits for."""
-    event: dict[str, Any] = {}
+def completion(
+    end: Finished | Paused, consent: ConsentRequired | None = None, *, model: str, created: int
+) -> dict[str, Any]:
+    """OpenAI's `chat.completion`. Of a run that waits, the content names what it waits for.
+
+    `consent` was required by a run that cannot wait for it.
+    """
+    event: dict[str, Any] = {} if consent is None else {"agent_event": consent}
     if isinstance(end, Paused):
         event = {"agent_event": _approval_required(end.pending[0])}
         end = Finished(_waiting(end.pending[0]), usage=end.usage)
@@ -85,7 +91,7 @@ class CompletionStream(EventStream):
             return [self._chunk({"content": event["text"]})]
         if event["type"] == "reasoning":
             return [self._chunk({"reasoning_content": event["text"]})]
-        if event["type"] in ("tool_started", "tool_finished"):
+        if event["type"] in ("tool_started", "tool_finished", "consent_required"):
             return [self._chunk({}, f', "agent_event": {json.dumps(event, ensure_ascii=False)}')]
         return []
 

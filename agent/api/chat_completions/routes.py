@@ -72,8 +72,9 @@ def openai_routes(
         run = await start(chat, caller_of(request.scope))
         created, headers = int(clock()), {"X-Thread-Id": chat.thread.id} if chat.thread else {}
         if not chat.stream:
-            end = await while_connected(run, end_of(run), request.receive)
-            return JSONResponse(completion(end, model=model, created=created), headers=headers)
+            end, consent = await while_connected(run, end_of(run), request.receive)
+            body = completion(end, consent, model=model, created=created)
+            return JSONResponse(body, headers=headers)
         await while_connected(run, run.first(), request.receive)
         stream = CompletionStream(run, model=model, created=created, include_usage=chat.include_usage)
         stream.headers.update(headers)

@@ -22,6 +22,26 @@ async def test_suggested_question_is_sent_by_one_click(
     ]
 
 
+async def test_address_of_a_consent_is_a_link_at_its_call_and_is_not_sent_back(
+    signed_in: Page, browser_context: Any, scripted_agent: Any
+):
+    url = "https://calendar.example/consent?state=1"
+    call = {**ENTERPRISE, "call_id": "call_1"}
+    scripted_agent.will_answer(
+        {"agent_event": {"type": "tool_started", **call}},
+        {"custom": {"name": "idaas-agent:consent_required", "value": {"call_id": "call_1", "url": url}}},
+        {"agent_event": {"type": "tool_finished", **call, "ok": False, "error": "consent_required"}},
+        text="Allow the access first.",
+    )
+    scripted_agent.will_answer(text="Now it works.")
+    await ask(signed_in, "My calendar?")
+    link = (await answered(signed_in)).get_by_role("link", name="Open the page to allow it")
+    await expect(link).to_have_attribute("href", url)
+    await ask(signed_in, "And now?")
+    await expect(await answered(signed_in)).to_contain_text("Now it works.")
+    assert "calendar.example" not in json.dumps(scripted_agent.requests)
+
+
 async def test_each_tool_call_shows_its_access_identity(
     signed_in: Page, browser_context: Any, scripted_agent: Any
 ):

@@ -5,6 +5,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import ApprovalKind, ApprovalStatus
+from graph.context import AgentContext
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
@@ -153,7 +154,25 @@ async def test_consent_that_ends_during_the_run_puts_no_url_into_its_messages() 
     assert "canary" not in saved(bank)
 
 
-async def test_run_that_is_not_kept_fails_with_the_url_for_its_user() -> None:
-    bank = ForeignBank([LOOK, DONE], options={"checkpointer": None})
-    messages = await bank.bench.ask()
-    assert URL in result_of(messages).text
+async def test_run_that_is_not_kept_sends_the_url_to_its_surface_alone() -> None:
+    bank, events = ForeignBank([LOOK, DONE], options={"checkpointer": None}), []
+    context = AgentContext(Secret("alice-at"), writer=events.append)
+    result = await bank.graph.ainvoke({"messages": [("user", "My balance")]}, context=context)
+    (event,) = [each for each in events if each["type"] == "consent_required"]
+    assert event == {"type": "consent_required", "service": "bank", "call_id": "call_1", "url": URL}
+    events.remove(event)
+    assert result_of(result["messages"]).text.startswith("consent_required: ")
+    assert "canary" not in repr((result, events, bank.bench.model.asked))
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "streamed by a server"])
+async def test_url_is_sent_to_no_surface_that_may_keep_it(kept: bool) -> None:
+    """A run that is kept and cannot ask; and one whose events go to the server that executes it."""
+    options = {"approvals": None} if kept else {"checkpointer": None}
+    bank = ForeignBank([LOOK, DONE], options=options)
+    context = AgentContext(Secret("alice-at"), writer=None)
+    given, config = {"messages": [("user", "My balance")]}, bank.config if kept else {}
+    modes = ["custom", "values", "updates"]
+    seen = [each async for each in bank.graph.astream(given, config, context=context, stream_mode=modes)]
+    assert "consent_required: " in repr(seen)
+    assert "canary" not in repr(seen) + saved(bank)

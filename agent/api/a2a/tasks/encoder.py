@@ -16,12 +16,12 @@ from agent.errors.error_codes import AgentCode
 from agent.errors.error_response import reported_body
 from agent.runs.run_end import Finished, Paused
 from agent.runs.run_reader import RunEvent
-from graph.events import ToolFinished, ToolStarted
+from graph.events import ConsentRequired, ToolFinished, ToolStarted
 from identity.errors import AgentError
 
 _CALL: Final = (
     *("type", "tool", "service", "access_identity", "call_id"),
-    *("ok", "called", "duration_ms", "error"),
+    *("ok", "called", "duration_ms", "error", "url"),
 )
 
 
@@ -74,7 +74,7 @@ class TaskEncoder:
                 closed = self._closed()
                 self._message_id = event["message_id"]
                 return closed
-            case "tool_started" | "tool_finished":
+            case "tool_started" | "tool_finished" | "consent_required":
                 return [*self._closed(), self._call(event)]
         return []
 
@@ -108,7 +108,7 @@ class TaskEncoder:
         last["artifactUpdate"]["lastChunk"] = True
         return [last]
 
-    def _call(self, event: ToolStarted | ToolFinished) -> Members:
+    def _call(self, event: ToolStarted | ToolFinished | ConsentRequired) -> Members:
         call = {name: value for name, value in event.items() if name in _CALL}
         self._status = status_of(TaskState.WORKING, self._clock())
         return self._status_update(about(**call))
