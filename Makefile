@@ -8,10 +8,10 @@ JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
 # A process without tests takes half of the longest queue.
 PARALLEL := -n $(JOBS) --dist worksteal
 # Without bytecode every process compiles every test again.
-test aegra-test frontends unit promises: export PYTHONDONTWRITEBYTECODE :=
+test aegra-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
+.PHONY: chromium wrk databases help up serve sandbox studio doctor aegra aegra-test test frontends unit promises mutants cluster chaos soak bench bench-scale check format lock sbom licences vulnerabilities clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 17
@@ -51,6 +51,10 @@ unit: $(VENV)/.dev ## the unit tests on another Python, in an environment of its
 
 promises: $(VENV)/.dev frontend/node_modules/.installed tests/front_ends/node_modules/.installed chromium wrk databases ## each promise of SECURITY.md with its tests and their results
 	@$(BIN)/python scripts/promises.py $(PARALLEL)
+
+mutants: $(VENV)/.dev databases ## remove each guard behind the promises, one at a time, and list those that no test misses (15 minutes): make mutants GUARDS=relay
+	@$(BIN)/python scripts/mutants.py $(GUARDS)
+GUARDS ?=
 
 bench: $(VENV)/.dev wrk databases ## measure all rows against a floor or peer (twenty minutes); writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks

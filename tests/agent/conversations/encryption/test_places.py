@@ -12,6 +12,7 @@ from agent.conversations.database.database import query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.storage import ConversationStorage
+from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
 from identity.errors import ConfigurationError, UnavailableError
 from identity.sealing.sealing_keys import SealingKeys
@@ -32,12 +33,17 @@ async def storage(tmp_path: Path) -> AsyncIterator[ConversationStorage]:
 
 
 async def filled(storage: ConversationStorage, request_of: RequestOf) -> None:  # noqa: F811
-    """Two threads of alice and one of bob, of two runs each. Three approved calls, and one that is open."""
+    """Two threads of alice and one of bob, of two runs each, of which the second goes on, with a draft. Three
+    approved calls, and one that is open.
+    """
     for owner, thread_id in ((OF_ALICE, "t"), (OF_ALICE, "t2"), (OF_BOB, "t")):
         for run_id in ("r", "r2"):
             message = HumanMessage(f"{owner} {thread_id} {run_id}")
             await storage.threads.begin_run(owner, thread_id, run_id, "p", messages=[message])
-            await storage.threads.end_run(owner, thread_id, run_id, "idle")
+            if run_id == "r":
+                await storage.threads.end_run(owner, thread_id, run_id, "idle")
+        shown: list[Any] = [{"type": "content", "text": owner}]
+        await storage.threads.write_drafts([Draft(owner, thread_id, "r2", 1, shown)])
     for approval_id, principal, digest in (
         ("a1", ALICE, DIGEST),
         ("a2", ALICE, OTHER),
@@ -59,6 +65,10 @@ def title(owner: str, thread_id: str) -> str:
 def message(owner: str, thread_id: str, run_id: str) -> str:
     thread = f"(SELECT key FROM threads WHERE {title(owner, thread_id)})"  # noqa: S608 - constants
     return f"thread_key = {thread} AND run_id = '{run_id}'"
+
+
+def draft(owner: str, thread_id: str) -> str:
+    return f"thread_key = (SELECT key FROM threads WHERE {title(owner, thread_id)})"  # noqa: S608 - constants
 
 
 Read = Callable[[ConversationStorage], Awaitable[Any]]
@@ -100,6 +110,10 @@ MOVES: dict[str, tuple[str, Read]] = {
     "message of another run": (
         moved("messages", "body", message(OF_BOB, "t", "r2"), message(OF_BOB, "t", "r")),
         messages,
+    ),
+    "draft of another owner": (
+        moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),
+        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2", limit=10),
     ),
     "request of another approval": (moved("approvals", "body", "id = 'a1'", "id = 'a2'"), use),
     "approval given to another owner": (
