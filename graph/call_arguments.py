@@ -5,9 +5,13 @@ parser's stack, and values that are not JSON (NaN, an unpaired surrogate) fail w
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from identity.strict_json import read_object
+from identity.transport.json_size import check_values
+
+MAX_VALUES: Final = 10_000
+"""Services accept no more either (`tools.arguments.size`)."""
 
 
 def are_valid_arguments(arguments: object) -> bool:
@@ -20,9 +24,13 @@ def are_valid_arguments(arguments: object) -> bool:
 
 
 def parse_arguments(text: str) -> dict[str, Any] | None:
-    """The object in `text`; `None` if it is not a valid one."""
+    """The object in `text`, which is one document of strict JSON; `None` for anything else, for an object
+    that is nested too deeply, and for more than `MAX_VALUES` values.
+
+    Integers of up to 4,300 digits are exact, and decimals are the nearest float.
+    """
     try:
-        arguments = json.loads(text)
-    except (ValueError, RecursionError):
+        check_values(text, MAX_VALUES)
+        return read_object(text.encode())
+    except ValueError:
         return None
-    return arguments if are_valid_arguments(arguments) else None

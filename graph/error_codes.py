@@ -35,8 +35,8 @@ class GraphCode(ErrorCode):
         "model_call_failed",
         ErrorRow(
             symptom="Large model call failed",
-            cause="the model service refused the request or the key, is limiting requests, or could not be "
-            "reached",
+            cause="the model service refused the request or the key, is limiting requests, could not be "
+            "reached, or ended its response before it was whole",
             remedy="check {settings}, and that the API key belongs to the same region; try again later",
             person="The language model gave no usable answer. Try again later, or ask your administrator",
             service=MODEL,

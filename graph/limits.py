@@ -1,6 +1,11 @@
 """The limits of one run."""
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_CALLS: Final = 64
+"""Calls of one response that are kept, refused ones included: each has a result, two events and a record.
+A response ends at the first call over it, and none of its calls is run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ServiceError
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
-from identity.telemetry.measures import LONG_SECONDS, OTHER, Distribution, Tally
+from identity.telemetry.measures import LONG_SECONDS, Distribution, Tally
 from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import started_span
 from identity.tracing.error_type import SUCCESS, error_type
@@ -27,8 +27,6 @@ from identity.tracing.span import NO_SPAN, Span, SpanKind
 
 TOOL_ERROR: Final = "tool_error"
 """The tool itself reported the failure, such as an unknown city."""
-_FINISH_REASONS: Final = ("stop", "length", "tool_calls", "content_filter")
-"""Those of OpenAI. The model service may send any other text."""
 PROVIDER: Final = "openai"
 """By the convention's rule: the format of the API, not the vendor."""
 
@@ -87,7 +85,7 @@ class InferenceCall:
         self._span.set(Attribute.FIRST_CHUNK, seconds)
 
     def ended(self, response: AIMessage | ServiceError, key: Secret) -> None:
-        """The request ended with `response`."""
+        """The request ended with `response`, which is whole or cut off."""
         if isinstance(response, ServiceError):
             self._failure = error_type(response)
             return
@@ -96,7 +94,7 @@ class InferenceCall:
             self._used(used["input_tokens"], used["output_tokens"], reasoning)
         span = self._span
         if span.recording and (reason := response.response_metadata.get("finish_reason")):
-            span.set(Attribute.FINISH_REASONS, (reason if reason in _FINISH_REASONS else OTHER,))
+            span.set(Attribute.FINISH_REASONS, (reason,))
         if span.content:
             span.set(Attribute.OUTPUT_MESSAGES, message_content([response], [key]))
 

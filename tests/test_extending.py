@@ -171,9 +171,13 @@ async def test_own_provider_is_called_with_the_key_that_idaas_issues(
         requests.append((request.headers["x-api-key"], body["model"], [m["from"] for m in body["dialog"]]))
         if len(requests) == 1:
             return JSONResponse(
-                {"text": "", "calls": [{"name": "call_enterprise_service", "arguments": {}, "id": "1"}]}
+                {
+                    "complete": True,
+                    "text": "",
+                    "calls": [{"name": "call_enterprise_service", "arguments": {}, "id": "1"}],
+                }
             )
-        return JSONResponse({"text": "Sunny", "calls": []})
+        return JSONResponse({"complete": True, "text": "Sunny", "calls": []})
 
     gateway = Starlette(routes=[Route("/v2/generate", generate, methods=["POST"])])
     variables = {**sandbox.environment, **printed_variables("gateway.env")}

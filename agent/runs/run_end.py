@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from agent.errors.error_codes import AgentCode
 from graph.approvals.record import PendingApproval
+from graph.models.response import CUT_OFF
 from identity.errors import AgentError, InternalError, RunTimeoutError
 from identity.telemetry.fault_place import place_of
 
@@ -71,10 +72,12 @@ class ModelMessages:
 
     def finished(self) -> Finished:
         """The end of the run with these messages."""
+        finish = self._last.response_metadata.get("finish_reason")
         return Finished(
             text=self._last.text,
             reasoning=str(self._last.additional_kwargs.get("reasoning_content") or ""),
-            finish_reason=str(self._last.response_metadata.get("finish_reason") or "stop"),
+            # Its calls are the agent's own: a client that reads `tool_calls` would look for them.
+            finish_reason=finish if finish in CUT_OFF else "stop",
             usage=self.usage,
         )
 

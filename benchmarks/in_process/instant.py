@@ -80,15 +80,14 @@ class ToollessService:
 
 
 def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "AgentGraph":
-    """The agent's graph under Human identity, with two services and a model that always replies "Hello."."""
+    """The agent's graph under Human identity, with two services and an instant model."""
     # Imported here: most processes that import this module do not need LangChain and start faster without it.
-    from langchain_core.language_models.fake_chat_models import FakeListChatModel
-
+    from benchmarks.servers.stand_ins.instant_model import InstantModel
     from graph.build import build_graph
     from graph.models.provider import ChatModelProvider
 
     return build_graph(
-        model=ChatModelProvider(FakeListChatModel(responses=["Hello."])),
+        model=ChatModelProvider(InstantModel()),
         services=[ToollessService("amap", AMAP), ToollessService("enterprise", ENTERPRISE)],
         verifier=verifier,
         credentials=credentials,

@@ -1,30 +1,32 @@
 """A LangChain chat model for OpenAI-compatible endpoints, with the API key as an argument of the call.
 
-What differs from `ChatOpenAI`: the thinking (`reasoning_content`) is kept, chunks of tool calls are
-normalized where a service deviates from OpenAI's form, the client has no API key, and errors contain only
-the status and the code word of the response: the text of a 401 may contain the key. The text goes to the
-operator's log, without the key.
+What differs from `ChatOpenAI`: the response is assembled by `graph.models.response`, the client has no API
+key, and errors contain only the status and the code word of the response: the text of a 401 may contain the
+key. The text goes to the operator's log, without the key.
 """
 
+import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import Any, Final, Literal, cast
+from uuid import uuid4
 
 import httpx2
 import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.utils.utils import LC_ID_PREFIX
 from langchain_openai import ChatOpenAI
 from openai import AsyncStream
 
-from graph.call_arguments import parse_arguments
 from graph.error_codes import GraphCode
 from graph.models.client import MAX_BYTES
 from graph.models.events import ModelEvents
-from graph.models.stream_redaction import without_key
+from graph.models.listeners import Listeners
+from graph.models.provider import ResponseReader
+from graph.models.response import ModelResponse
 from identity.errors import ServiceError
 from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
@@ -40,61 +42,94 @@ logger = logging.getLogger(__name__)
 MAX_VALUES: Final = 20_000
 MAX_LEVELS: Final = 64
 """Of the JSON of a response that is not streamed."""
+_EVENTS_PER_TURN: Final = 8
+"""Of a burst, after which other tasks run."""
 
 
 class ChatModel(ChatOpenAI):
-    """One instance serves all callers. Only the asynchronous methods can be used, with the option `api_key`:
+    """One instance serves all callers. Only `ainvoke` can be used, with the option `api_key`:
 
-        chat.astream(messages, api_key=Secret("sk-…"))
+        chat.ainvoke(messages, api_key=Secret("sk-…"))
 
     The key is sent with the requests of that call, redacted from the response, and not kept. Callbacks and
-    tracers see a `Secret`. Raises `ServiceError` (`model_call_failed`) in place of the client's own errors.
+    tracers see a `Secret`. The response is requested as a stream for the option `reader`, and for callbacks
+    that show pieces. LangChain's own streams are off: they keep each chunk, and complete the JSON of calls
+    that were cut off.
+    Raises `ServiceError` (`model_call_failed`) in place of the client's own errors.
     """
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401 - the model's options
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        api_key = cast(Secret, kwargs.pop("api_key"))
-        failure: ServiceError | None = ServiceError(GraphCode.MODEL_CALL_FAILED, "the response was empty")
-        try:
-            if self.stream_usage:
-                kwargs["stream_options"] = {"include_usage": True}
-            response = await self._post(messages, stop, api_key, **kwargs, stream=True)
-            async with (
-                cast(AsyncStream[Any], response) as events,
-                aclosing(self._chunks(events)) as chunks,
-                aclosing(without_key(chunks, api_key)) as passed,
-            ):
-                async for chunk in passed:
-                    failure = None
-                    if run_manager is not None:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-        except _FAILURES as error:
-            failure = _to_service_error(error, api_key)
-        if failure is not None:  # outside of the handler, so that the original is not its `__context__`
-            raise failure
+    disable_streaming: bool | Literal["tool_calling"] = True
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - the base class's shape
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,  # noqa: ANN401 - the model's options
     ) -> ChatResult:
         api_key = cast(Secret, kwargs.pop("api_key"))
+        reader = cast(ResponseReader | None, kwargs.pop("reader", None))
+        listeners = Listeners(run_manager)
+        readers = [*([reader] if reader is not None else []), *([listeners] if listeners else [])]
+        message_id = f"{LC_ID_PREFIX}-{run_manager.run_id if run_manager else uuid4()}"
+        response = ModelResponse(api_key)
         try:
-            response = await self._post(messages, stop, api_key, **kwargs)
-            completion = read_json(decode_utf8(cast(httpx2.Response, response).content))
-            check_size(completion, nodes=MAX_VALUES, depth=MAX_LEVELS, characters=MAX_BYTES)
-            return self._create_chat_result(redact(completion, [api_key]))
+            if readers:
+                await self._stream_to(readers, message_id, response, messages, stop, api_key, **kwargs)
+            else:
+                sent = await self._post(messages, stop, api_key, **kwargs)
+                body = read_json(decode_utf8(cast(httpx2.Response, sent).content))
+                check_size(body, nodes=MAX_VALUES, depth=MAX_LEVELS, characters=MAX_BYTES)
+                response.add(body)
+                response.rest()
+            message = response.message(message_id)
         except _FAILURES as error:
             failure = _to_service_error(error, api_key)
-        raise failure
+        else:
+            if listeners:
+                await listeners.end(message)
+            return ChatResult(generations=[ChatGeneration(message=message)])
+        raise failure  # outside of the handler, so that the original is not its `__context__`
+
+    async def _stream_to(
+        self,
+        readers: Sequence[ResponseReader],
+        message_id: str,
+        response: ModelResponse,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        api_key: Secret,
+        **options: Any,  # noqa: ANN401 - the model's options
+    ) -> None:
+        if self.stream_usage:
+            options["stream_options"] = {"include_usage": True}
+        sent = await self._post(messages, stop, api_key, **options, stream=True)
+        number = 0
+        async with cast(AsyncStream[dict[str, Any]], sent) as events:
+            async for event in events:
+                if number == 0:
+                    for reader in readers:
+                        await reader.begin(message_id)
+                number += 1
+                if piece := response.add(event):
+                    for reader in readers:
+                        await reader.read(piece)
+                if response.has_too_many_calls:
+                    break
+                if number % _EVENTS_PER_TURN == 0:
+                    await asyncio.sleep(0)
+        if piece := response.rest():
+            for reader in readers:
+                await reader.read(piece)
+
+    def _get_invocation_params(
+        self,
+        stop: list[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401 - the model's options
+    ) -> dict[str, Any]:
+        """What tracers show of a call."""
+        kwargs.pop("reader", None)
+        return super()._get_invocation_params(stop, **kwargs)
 
     async def _post(
         self,
@@ -119,39 +154,6 @@ class ChatModel(ChatOpenAI):
             stream_cls=ModelEvents,
         )
 
-    async def _chunks(self, events: AsyncStream[Any]) -> AsyncGenerator[ChatGenerationChunk, None]:
-        async for event in events:
-            chunk = self._convert_chunk_to_generation_chunk(event, AIMessageChunk, None)
-            if chunk is not None:
-                yield chunk
-
-    def _convert_chunk_to_generation_chunk(
-        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
-    ) -> ChatGenerationChunk | None:
-        delta: dict[str, Any] = {}
-        if choices := chunk.get("choices"):
-            delta = _normalize_tool_calls(choices[0].get("delta") or {})
-            chunk = {**chunk, "choices": [{**choices[0], "delta": delta}]}
-        converted = super()._convert_chunk_to_generation_chunk(
-            chunk, default_chunk_class, base_generation_info
-        )
-        if converted is not None and (thought := delta.get("reasoning_content")):
-            converted.message.additional_kwargs["reasoning_content"] = thought
-        return converted
-
-    def _create_chat_result(
-        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
-    ) -> ChatResult:
-        whole = response if isinstance(response, dict) else response.model_dump()
-        _invalidate_other_arguments(whole)
-        result = super()._create_chat_result(response, generation_info)
-        if not result.generations:
-            raise ValueError("no choice")
-        for generation, choice in zip(result.generations, whole.get("choices") or [], strict=False):
-            if thought := choice["message"].get("reasoning_content"):
-                generation.message.additional_kwargs["reasoning_content"] = thought
-        return result
-
 
 def _trace_context() -> dict[str, str]:
     """The header for the model service, if it may know of the trace."""
@@ -168,35 +170,6 @@ async def no_key() -> str:
     return "an argument of each call"
 
 
-def _normalize_tool_calls(delta: dict[str, Any]) -> dict[str, Any]:
-    """`delta` with its tool calls in OpenAI's form: Model Studio repeats an empty `id`, or omits parts."""
-    if not (calls := delta.get("tool_calls")):
-        return delta
-    return {
-        **delta,
-        "tool_calls": [
-            {
-                "index": position if call.get("index") is None else call["index"],
-                "id": call.get("id") or None,
-                "function": {
-                    "name": (function := call.get("function") or {}).get("name") or None,
-                    "arguments": function.get("arguments") or "",
-                },
-            }
-            for position, call in enumerate(calls)
-        ],
-    }
-
-
-def _invalidate_other_arguments(response: dict[str, Any]) -> None:
-    """LangChain fails on arguments that are JSON but not an object. They are replaced by invalid JSON."""
-    for choice in response.get("choices") or ():
-        for call in choice["message"].get("tool_calls") or ():
-            arguments = call["function"]["arguments"]
-            if arguments and parse_arguments(arguments) is None:
-                call["function"]["arguments"] = "]"
-
-
 _FAILURES = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -209,7 +182,7 @@ _FAILURES = (
     ResponseTooLargeError,
     EncodedResponseError,
 )
-"""The client's errors, a connection lost during a response, and LangChain's for an unexpected form."""
+"""The client's errors, a connection lost during a response, and those for an unexpected form."""
 
 _CODE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 

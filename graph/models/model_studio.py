@@ -2,8 +2,7 @@
 
 import ssl
 
-from graph.models.openai_compatible import openai_compatible
-from graph.models.provider import ChatModelProvider
+from graph.models.openai_compatible import OpenAICompatible, openai_compatible
 
 
 def model_studio(
@@ -14,7 +13,7 @@ def model_studio(
     ssl_context: ssl.SSLContext | None = None,
     timeout: float = 120.0,
     max_retries: int = 1,
-) -> ChatModelProvider:
+) -> OpenAICompatible:
     """The model `model` of Model Studio; see `openai_compatible` for the other arguments.
 
     `enable_thinking` is sent unless it is `None`, which leaves the decision to the model.

@@ -1,15 +1,33 @@
 """Any OpenAI-compatible endpoint of chat completions, including those that refuse unknown members."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langchain_core.messages import AnyMessage, BaseMessage
 from openai import AsyncOpenAI
 
 from graph.models.chat_model import ChatModel, no_key
 from graph.models.client import model_client
-from graph.models.provider import ChatModelProvider
+from graph.models.provider import ChatModelProvider, ResponseReader
+from identity.secrets.secret import Secret
 from identity.transport.pool_use import PoolUse
+
+
+class OpenAICompatible(ChatModelProvider):
+    """The provider of a `ChatModel`, which streams to a reader itself, and keeps a response once."""
+
+    async def complete(
+        self,
+        messages: Sequence[AnyMessage],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        api_key: Secret,
+        reader: ResponseReader | None = None,
+    ) -> BaseMessage:
+        """The whole answer to `messages`."""
+        options = self._options(tools)
+        return await self.chat.ainvoke(list(messages), api_key=api_key, reader=reader, **options)
 
 
 def openai_compatible(
@@ -22,7 +40,7 @@ def openai_compatible(
     stream_usage: bool = False,
     tool_options: Mapping[str, Any] | None = None,
     extra_body: Mapping[str, Any] | None = None,
-) -> ChatModelProvider:
+) -> OpenAICompatible:
     """The model `model` at `base_url`. By default only `model`, `messages`, `stream` and `tools` are sent.
 
     `stream_usage` requests token counts of streams (`stream_options`). `tool_options` are members of requests
@@ -45,10 +63,7 @@ def openai_compatible(
         async_client=client,
         stream_usage=stream_usage,
         http_socket_options=(),  # or LangChain warns that proxies are not used, of a client that is not used
-        # Before Python 3.12 `asyncio.wait_for`, by which LangChain measures this, can swallow a cancellation:
-        # a client that disconnects as a chunk arrives would leave the call running.
-        stream_chunk_timeout=None,
         use_responses_api=False,
         extra_body=dict(extra_body) if extra_body else None,
     )
-    return ChatModelProvider(chat, tool_options=tool_options, close=http.aclose, pool_use=use)
+    return OpenAICompatible(chat, tool_options=tool_options, close=http.aclose, pool_use=use)

@@ -4,11 +4,35 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, Final, Protocol, cast
 
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AnyMessage, BaseMessage, BaseMessageChunk
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    AnyMessage,
+    BaseMessage,
+    message_chunk_to_message,
+)
+from langchain_core.runnables import ensure_config
 
+from graph.error_codes import GraphCode
+from graph.models.piece import Piece
+from graph.models.response import parsed_calls
+from identity.errors import ServiceError
 from identity.secrets.secret import Secret
 from identity.transport.pool_use import PoolUse
+
+
+class ResponseReader(Protocol):
+    """Reads a response as it arrives."""
+
+    async def begin(self, message_id: str | None) -> None:
+        """The response begins; `message_id` will be that of its message."""
+        ...
+
+    async def read(self, piece: Piece) -> None:
+        """A piece of its text or thinking."""
+        ...
 
 
 class ModelProvider(Protocol):
@@ -20,15 +44,20 @@ class ModelProvider(Protocol):
     """
 
     async def complete(
-        self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], *, api_key: Secret
+        self,
+        messages: Sequence[AnyMessage],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        api_key: Secret,
+        reader: ResponseReader | None = None,
     ) -> BaseMessage:
-        """The whole answer to `messages`."""
-        ...
+        """The whole answer to `messages`, of which `reader` reads the pieces if the provider can stream.
 
-    def astream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], *, api_key: Secret
-    ) -> AsyncGenerator[BaseMessageChunk, None]:
-        """The answer in pieces. Thinking is in `additional_kwargs["reasoning_content"]`."""
+        `response_metadata["finish_reason"]` is `stop` or `tool_calls` if it is whole, and `length` or
+        `content_filter` if it was cut off: then its calls are not run. With another one, or none, the call of
+        the model has failed. Thinking is in `additional_kwargs["reasoning_content"]`. The arguments of calls
+        are what the model sent, parsed strictly: repaired JSON is another call.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -40,6 +69,7 @@ class ChatModelProvider:
     """A `ModelProvider` by a LangChain chat model, which gets the key as its option `api_key`.
 
     LangChain's callbacks and tracers see its calls; of the key they see a `Secret`, which shows a constant.
+    The chat model reports the finish reason as `ModelProvider` says. Not bounded: what it keeps of a stream.
     """
 
     def __init__(
@@ -59,19 +89,48 @@ class ChatModelProvider:
         self.pool_use: Final = pool_use
 
     async def complete(
-        self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], *, api_key: Secret
+        self,
+        messages: Sequence[AnyMessage],
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        api_key: Secret,
+        reader: ResponseReader | None = None,
     ) -> BaseMessage:
         """The whole answer to `messages`."""
-        return await self.chat.ainvoke(list(messages), api_key=api_key, **self._options(tools))
+        options = {"api_key": api_key, **self._options(tools)}
+        try:
+            if reader is None and not self._streams():
+                return await self.chat.ainvoke(list(messages), **options)
+            return await self._streamed(list(messages), reader, options)
+        except _FORM_ERRORS:
+            pass
+        detail = "the response of the model service has an unexpected form"
+        raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail)
 
-    async def astream(
-        self, messages: Sequence[AnyMessage], tools: Sequence[Mapping[str, Any]], *, api_key: Secret
-    ) -> AsyncGenerator[BaseMessageChunk, None]:
-        """The answer in pieces."""
-        stream = self.chat.astream(list(messages), api_key=api_key, **self._options(tools))
-        async with aclosing(cast(AsyncGenerator[BaseMessageChunk, None], stream)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    def _streams(self) -> bool:
+        """Whether LangChain would stream without being asked to: for callbacks, or by the chat model's own
+        setting. It would then complete the JSON of calls that were cut off.
+        """
+        registered = ensure_config().get("callbacks")
+        run: Any = registered if isinstance(registered, BaseCallbackManager) else None
+        return self.chat._should_stream(async_api=True, run_manager=run)  # noqa: SLF001 - LangChain's own question
+
+    async def _streamed(
+        self, messages: list[AnyMessage], reader: ResponseReader | None, options: Mapping[str, Any]
+    ) -> BaseMessage:
+        chunks: list[AIMessageChunk] = []
+        stream = cast(AsyncGenerator[BaseMessage, None], self.chat.astream(messages, **options))
+        async with aclosing(stream) as arriving:
+            async for chunk in arriving:
+                if reader is not None:
+                    if not chunks:
+                        await reader.begin(chunk.id)
+                    thinking = chunk.additional_kwargs.get("reasoning_content") or ""
+                    await reader.read(Piece(str(chunk.text), thinking))
+                if not isinstance(chunk, AIMessageChunk):
+                    return chunk  # of a chat model that cannot stream
+                chunks.append(chunk)
+        return _joined(chunks)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -80,3 +139,17 @@ class ChatModelProvider:
 
     def _options(self, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"tools": list(tools), **self._tool_options} if tools else {}
+
+
+_FORM_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What LangChain raises for a response in an unexpected form, also for pieces that cannot be joined."""
+
+
+def _joined(chunks: Sequence[AIMessageChunk]) -> AIMessage:
+    """The message of `chunks`. The arguments of its calls are parsed from the text that the model sent."""
+    whole = chunks[0] + list(chunks[1:])
+    calls, others = parsed_calls(
+        (call["name"] or "", call["args"] or "", call["id"]) for call in whole.tool_call_chunks
+    )
+    message = cast(AIMessage, message_chunk_to_message(whole))
+    return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": others})

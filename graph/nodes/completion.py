@@ -2,35 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    AnyMessage,
-    BaseMessage,
-    BaseMessageChunk,
-    message_chunk_to_message,
-)
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.types import StreamWriter
 
 from graph.error_codes import GraphCode
 from graph.events import ResponseStarted, TextEvent
+from graph.models.piece import Piece
 from graph.models.provider import ModelProvider
+from graph.models.response import checked
 from graph.observed_calls import InferenceCall
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-
-_PIECES_PER_TURN: Final = 8
-_JOIN_ERRORS: Final = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What LangChain raises for pieces that are well-formed each and cannot be joined."""
 
 
 async def request_completion(
@@ -48,45 +32,49 @@ async def request_completion(
 
     With a `writer`, the response is requested in pieces, and text and thinking are written as they arrive;
     if `announced`, after the identifier of their message.
-    Any other failure raises `ServiceError`, also a response that takes more than `seconds`, is empty, or has
-    pieces that cannot be joined. `call` observes it.
+    Any other failure raises `ServiceError`, also a response that takes more than `seconds` or is not whole
+    (`graph.models.response.checked`). `call` observes it.
     """
-    pieces: list[BaseMessageChunk] = []
-    response: BaseMessage | None = None
+    reader = None if writer is None else _Reader(writer, call, announced=announced)
     fault = "the response was empty"
+    response = None
     try:
         async with asyncio.timeout(seconds):
-            if writer is None:
-                response = await model.complete(prompt, tools, api_key=key)
-            else:
-                async with aclosing(model.astream(prompt, tools, api_key=key)) as chunks:
-                    async for chunk in chunks:
-                        if not pieces:
-                            call.first_chunk()
-                        if announced and not pieces and chunk.id:
-                            writer(ResponseStarted(type="response_started", message_id=chunk.id))
-                        _write(chunk, writer)
-                        pieces.append(chunk)
-                        if len(pieces) % _PIECES_PER_TURN == 1:
-                            await asyncio.sleep(0)  # a burst of pieces must not delay other tasks
-        # Joined once: adding each piece to the response so far would copy it for every piece.
-        if pieces:
-            response = message_chunk_to_message(pieces[0] + pieces[1:])
+            response = await model.complete(prompt, tools, api_key=key, reader=reader)
     except ServiceError as error:
-        if error.status == 401 and not pieces:
+        if error.status == 401 and (reader is None or not reader.begun):
             return error
         raise
     except TimeoutError:
         fault = f"no complete response within {seconds:g} s"
-    except _JOIN_ERRORS:
-        response, fault = None, "the response of the model service has an unexpected form"
     if not isinstance(response, AIMessage):
         raise ServiceError(GraphCode.MODEL_CALL_FAILED, fault)
+    response = checked(response)
+    if reader is not None and not reader.begun:  # of a provider that does not stream
+        await reader.begin(response.id)
+        thinking = response.additional_kwargs.get("reasoning_content") or ""
+        await reader.read(Piece(str(response.text), thinking))
     return response
 
 
-def _write(chunk: BaseMessageChunk, writer: StreamWriter) -> None:
-    if thought := chunk.additional_kwargs.get("reasoning_content"):
-        writer(TextEvent(type="reasoning", text=thought))
-    if text := str(chunk.text):
-        writer(TextEvent(type="content", text=text))
+class _Reader:
+    """Writes the pieces of a response as events."""
+
+    def __init__(self, writer: StreamWriter, call: InferenceCall, *, announced: bool) -> None:
+        self._writer = writer
+        self._call = call
+        self._announced = announced
+        self.begun = False
+        """Whether any of the response has arrived."""
+
+    async def begin(self, message_id: str | None) -> None:
+        self.begun = True
+        self._call.first_chunk()
+        if self._announced and message_id:
+            self._writer(ResponseStarted(type="response_started", message_id=message_id))
+
+    async def read(self, piece: Piece) -> None:
+        if piece.thinking:
+            self._writer(TextEvent(type="reasoning", text=piece.thinking))
+        if piece.text:
+            self._writer(TextEvent(type="content", text=piece.text))

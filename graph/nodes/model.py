@@ -12,6 +12,7 @@ from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials, secrets_of
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
+from graph.models.response import without_tool_calls
 from graph.node_error import MODEL
 from graph.nodes.completion import request_completion
 from graph.nodes.model_record import ModelRecord
@@ -20,7 +21,7 @@ from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
 from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
-from graph.tool_calls.requested_calls import normalize_tool_calls, refusal, without_tool_calls
+from graph.tool_calls.requested_calls import normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential

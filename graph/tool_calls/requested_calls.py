@@ -7,12 +7,10 @@ from typing import Any, Final, cast
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
 from graph.call_arguments import are_valid_arguments
+from graph.limits import MAX_CALLS
 from graph.state import AgentState
 from identity.errors import AgentError
 from identity.telemetry.request_id import REQUEST_ID
-
-MAX_CALLS: Final = 64
-"""Calls of one response that are kept, refused ones included: each has a result, two events and a record."""
 
 _MAX_IDENTIFIER: Final = 128
 """Characters of an identifier that is kept. Longer ones are replaced."""
@@ -20,6 +18,8 @@ _MAX_IDENTIFIER: Final = 128
 _BAD_ARGUMENTS: Final = (
     "the arguments must be one JSON object, nested no deeper than 32 levels; call again with valid JSON"
 )
+
+_TOO_MANY_CALLS: Final = f"not run: the response has more than {MAX_CALLS} calls"
 
 
 def failure_text(error: AgentError, service: str) -> str:
@@ -84,16 +84,17 @@ def called_services(state: AgentState) -> set[str]:
 def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessage]]:
     """`response` with its calls in a form that can be run and sent back, and the refusals of the others.
 
-    Calls after the first `MAX_CALLS` are dropped. Each call gets an identifier of its own. Arguments that are
-    not a JSON object, or are nested too deeply, are refused and replaced by an empty object, because the
-    model service would reject them when they are sent back.
+    Of more than `MAX_CALLS`, the first are refused and the others dropped. Each call gets an identifier of
+    its own. Arguments that are not a JSON object, or are nested too deeply, are refused and replaced by an
+    empty object, because the model service would reject them when they are sent back.
     """
     if not response.tool_calls and not response.invalid_tool_calls:
         return response, []
     calls: list[ToolCall] = []
     refusals: list[ToolMessage] = []
     seen: set[str] = set()
-    for call in [*response.tool_calls, *response.invalid_tool_calls][:MAX_CALLS]:
+    given = [*response.tool_calls, *response.invalid_tool_calls]
+    for call in given[:MAX_CALLS]:
         identifier = call["id"]
         if not identifier or identifier in seen or len(identifier) > _MAX_IDENTIFIER:
             identifier = f"call_{uuid.uuid4().hex}"
@@ -103,7 +104,9 @@ def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessa
         calls.append(
             ToolCall(name=call["name"] or "unknown", args=arguments, id=identifier, type="tool_call")
         )
-        if not good:
+        if len(given) > MAX_CALLS:
+            refusals.append(refusal(calls[-1], _TOO_MANY_CALLS))
+        elif not good:
             refusals.append(refusal(calls[-1], _BAD_ARGUMENTS))
     clean = AIMessage(
         content=response.content,
@@ -116,15 +119,3 @@ def normalize_tool_calls(response: AIMessage) -> tuple[AIMessage, list[ToolMessa
         tool_calls=calls,
     )
     return clean, refusals
-
-
-def without_tool_calls(response: AIMessage) -> AIMessage:
-    """`response` without its calls: no tools were offered, so none may be called."""
-    if not response.tool_calls and not response.invalid_tool_calls:
-        return response
-    return AIMessage(
-        content=response.content,
-        response_metadata=response.response_metadata,
-        usage_metadata=response.usage_metadata,
-        id=response.id,
-    )

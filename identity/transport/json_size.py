@@ -21,13 +21,19 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     Raises `TooLargeError` for too many containers, and `ValueError` for text that is not JSON or is nested
     too deeply.
     """
-    if _containers(text) > MAX_CONTAINERS and _containers(_STRING.sub("", text)) > MAX_CONTAINERS:
+    if _count(text, "[{") > MAX_CONTAINERS and _count(_STRING.sub("", text), "[{") > MAX_CONTAINERS:
         raise TooLargeError(f"it has more than {MAX_CONTAINERS} arrays and objects")
     return from_json(text)
 
 
-def _containers(text: str) -> int:
-    return text.count("[") + text.count("{")
+def check_values(text: str, most: int) -> None:
+    """Raises `TooLargeError` if JSON in `text` certainly has more than `most` values, without parsing it."""
+    if _count(text, "[{,") > most and _count(_STRING.sub("", text), "[{,") > most:
+        raise TooLargeError(f"it has more than {most} values")
+
+
+def _count(text: str, characters: str) -> int:
+    return sum(map(text.count, characters))
 
 
 def check_size(value: object, *, nodes: int, depth: int, characters: int) -> None:

@@ -55,7 +55,11 @@ class ScriptedModel(BaseChatModel):
         turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
         if isinstance(turn, Exception):
             raise turn
-        return turn(messages) if callable(turn) else turn.model_copy(update={"id": None})
+        if callable(turn):
+            turn = turn(messages)
+        has_calls = turn.tool_calls or turn.invalid_tool_calls
+        finish = {"finish_reason": "tool_calls" if has_calls else "stop"}
+        return turn.model_copy(update={"id": None, "response_metadata": finish | turn.response_metadata})
 
     def _generate(self, messages, stop=None, run_manager=None, **options):  # noqa: ARG002 - the base's shape
         return ChatResult(generations=[ChatGeneration(message=self._turn(messages, options))])
@@ -75,3 +79,4 @@ class ScriptedModel(BaseChatModel):
             arguments = call["args"] if isinstance(call["args"], str) else json.dumps(call["args"])
             chunk = {"index": index, "name": call["name"], "args": arguments, "id": call["id"]}
             yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=[chunk]))
+        yield ChatGenerationChunk(message=AIMessageChunk("", response_metadata=turn.response_metadata))

@@ -12,7 +12,6 @@ from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
-from identity.tracing.attribute import Attribute
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.recorded_span import RecordedSpan
 from identity.tracing.span import SpanKind
@@ -61,13 +60,6 @@ def test_refused_key_fails_the_call_that_was_sent_with_it(ended: Ended) -> None:
         call.ended(ServiceError(GraphCode.MODEL_CALL_FAILED, "status 401", status=401), KEY)
     assert [span.error for span in ended] == ["model_call_failed"]
     assert list(calls.inference.series) == [("qwen-plus", "model_call_failed")]
-
-
-def test_finish_reason_that_is_not_openais_is_not_repeated(ended: Ended) -> None:
-    for reason in ("stop", "canary"):
-        with ObservedCalls().inference_call() as call:
-            call.ended(AIMessage("Hi", response_metadata={"finish_reason": reason}), KEY)
-    assert [span.attributes[Attribute.FINISH_REASONS] for span in ended] == [("stop",), ("_OTHER",)]
 
 
 def test_tokens_are_counted_by_model_and_kind() -> None:

@@ -44,7 +44,7 @@ def langserve_routes(runs: Runs, *, max_messages: int, batch_at_once: int = 0) -
         if action.startswith("stream"):
             run = runs.start(conversations[0], caller, streaming=True)
             await while_connected(run, run.first(), request.receive)
-            requested = RequestRuns(caller, run, [run])
+            requested = RequestRuns(caller, run, action == "stream_log", [run])
         REQUEST_RUNS.set(requested)
         watch = asyncio.create_task(disconnected(request.receive))
         watch.add_done_callback(lambda _: requested.cancel())

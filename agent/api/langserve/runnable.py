@@ -19,7 +19,11 @@ from agent.api.disconnect import ClientDisconnectedError
 from agent.runs.run import Run
 from agent.runs.run_end import Finished, Paused
 from agent.runs.runs import Runs
+from graph.models.piece import JoinedPieces, Piece
 from identity.access_token.verified_access_token import VerifiedAccessToken
+
+_AT_ONCE: Final = 2_048
+_MOST: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class RequestRuns:
     caller: VerifiedAccessToken
     stream: Run | None = None
     """The run of a stream, which has begun before LangServe handles the request."""
+    repeats: bool = False
+    """With each chunk, LangServe queues and sends the whole message so far (`stream_log`)."""
     started: list[Run] = field(default_factory=list)
 
     def cancel(self) -> None:
@@ -76,26 +82,36 @@ def _agent(runs: Runs) -> Any:  # noqa: ANN401 - a function of a type that LangC
             run = request.stream or runs.start(given["messages"], request.caller, streaming=False)
             request.started.append(run)
             end: Finished | None = None
+            pieces = JoinedPieces(16, at_once=_AT_ONCE, most=_MOST) if request.repeats else None
             try:
                 async for event in run:
                     if isinstance(event, Finished):
                         end = event
                     elif isinstance(event, Paused):  # only a run of a conversation
                         continue
-                    elif event["type"] == "content":
-                        yield AIMessageChunk(content=event["text"])
-                    elif event["type"] == "reasoning":
-                        reasoning = {"reasoning_content": event["text"]}
-                        yield AIMessageChunk(content="", additional_kwargs=reasoning)
+                    elif event["type"] == "content" or event["type"] == "reasoning":
+                        text, thinking = event["text"], ""
+                        if event["type"] == "reasoning":
+                            text, thinking = thinking, text
+                        piece = pieces.add(text, thinking) if pieces else Piece(text, thinking)
+                        if piece is not None:
+                            yield _chunk(piece)
                     else:
                         await adispatch_custom_event(event["type"], event, config=config)
             finally:
                 run.cancel()
             if end is None:
                 raise ClientDisconnectedError
+            if pieces and (rest := pieces.rest()):
+                yield _chunk(rest)
             yield _last_chunk(end, whole=request.stream is None)
 
     return agent
+
+
+def _chunk(piece: Piece) -> AIMessageChunk:
+    reasoning = {"reasoning_content": piece.thinking} if piece.thinking else {}
+    return AIMessageChunk(content=piece.text, additional_kwargs=reasoning)
 
 
 def _last_chunk(end: Finished, *, whole: bool) -> AIMessageChunk:

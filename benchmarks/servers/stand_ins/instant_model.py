@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 _WORDS = ["word "] * 20
+_END = {"finish_reason": "stop"}
 _USAGE: Any = {"input_tokens": 20, "output_tokens": 20, "total_tokens": 40}
 
 
@@ -19,7 +20,7 @@ class InstantModel(BaseChatModel):
         return "instant"
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ARG002 - the base class's shape
-        message = AIMessage("".join(_WORDS), usage_metadata=_USAGE)
+        message = AIMessage("".join(_WORDS), usage_metadata=_USAGE, response_metadata=_END)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
@@ -28,3 +29,4 @@ class InstantModel(BaseChatModel):
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ARG002 - the base's signature
         for word in _WORDS:
             yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=_END))

@@ -44,12 +44,30 @@ def answer(message, finish_reason="stop"):
     }
 
 
+class Pieces:
+    """Keeps the pieces of a response."""
+
+    def __init__(self):
+        self.ids = []
+        self.pieces = []
+
+    async def begin(self, message_id):
+        self.ids.append(message_id)
+
+    async def read(self, piece):
+        self.pieces.append(piece)
+
+    @property
+    def texts(self):
+        return [piece.text for piece in self.pieces if piece.text]
+
+
 async def streamed(model, **options):
-    chunks = [part async for part in model.astream([HumanMessage("hi")], **options)]
-    whole = chunks[0]
-    for part in chunks[1:]:
-        whole += part
-    return chunks, whole
+    """The pieces of a response, and its message."""
+    reader = Pieces()
+    whole = await model.ainvoke([HumanMessage("hi")], reader=reader, **options)
+    assert reader.ids == [whole.id]
+    return reader, whole
 
 
 async def failure_of(call) -> ServiceError:

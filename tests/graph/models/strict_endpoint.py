@@ -17,4 +17,8 @@ def strict(request: dict[str, Any], _key: str) -> Any:
         unknown |= message.keys() - KNOWN_OF_MESSAGES
     if unknown:
         return JSONResponse({"error": {"message": f"unknown: {sorted(unknown)}", "code": "unknown"}}, 400)
-    return [chunk({"content": "Sunny"})] if request.get("stream") else answer({"content": "Sunny"})
+    return (
+        [chunk({"content": "Sunny"}, finish_reason="stop")]
+        if request.get("stream")
+        else answer({"content": "Sunny"})
+    )

@@ -22,7 +22,7 @@ async def test_thinking_content_and_usage_arrive_in_pieces(
         [
             chunk({"role": "assistant", "content": None, "reasoning_content": ""}, finish_reason=None),
             chunk({"content": None, "reasoning_content": "The user "}, finish_reason=None),
-            chunk({"content": None, "reasoning_content": "asks"}),
+            chunk({"content": None, "reasoning_content": "wonders "}),
             chunk({"content": "Sun", "reasoning_content": None}, finish_reason=None),
             chunk({"content": "ny", "reasoning_content": None}, finish_reason=None),
             chunk({"content": "", "reasoning_content": None}, finish_reason="stop"),
@@ -30,9 +30,10 @@ async def test_thinking_content_and_usage_arrive_in_pieces(
         ]
     ]
     model = model_at(await serve(wire_model), enable_thinking=True)
-    chunks, whole = await streamed(model)
-    assert [c.text for c in chunks if c.text] == ["Sun", "ny"]
-    assert whole.additional_kwargs["reasoning_content"] == "The user asks"
+    reader, whole = await streamed(model)
+    assert reader.pieces == [("", "The user "), ("", "wonders "), ("Sun", ""), ("ny", "")]
+    assert whole.text == "Sunny"
+    assert whole.additional_kwargs["reasoning_content"] == "The user wonders "
     assert whole.usage_metadata["total_tokens"] == 140
     assert whole.usage_metadata["output_token_details"]["reasoning"] == 80
     (request,) = wire_model.requests
@@ -77,7 +78,7 @@ async def test_irregular_chunks_of_tool_calls_are_joined_by_index(
         [
             {**calls(part(0, "call_0bdc", {"name": "maps_weather", "arguments": '{"city":'})), "usage": None},
             calls(part(0, "", {"arguments": ' "杭州"'})),  # an empty id, the type again, no finish_reason
-            calls(part(0, "", {"name": "", "arguments": "}"})),
+            calls(part(0, "", {"name": "maps_weather", "arguments": "}"})),  # the name again
             calls(part(0, "", {})),  # no function
             calls({"index": 0, "id": ""}),
             calls(part(0, "", {"arguments": None})),

@@ -1,9 +1,7 @@
 """The model sends the key of each caller; neither an echo nor the model itself shows it."""
 
 import asyncio
-import functools
 import json
-import operator
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from identity.secrets.secret import REDACTED, Secret
 from tests.graph.conftest import Serve
-from tests.graph.models.qwen_wire import answer, chunk, failure_of
+from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.graph.models.wire_model import WireModel
 
 
@@ -31,6 +29,21 @@ async def test_one_model_sends_the_key_of_each_caller(
 
     answers = await asyncio.gather(*(asyncio.create_task(ask(n)) for n in range(16)))
     assert [a.text for a in answers] == [f"{n} {f'sk-{n}'[::-1]}" for n in range(16)]
+
+
+class TokenListener(AsyncCallbackHandler):
+    """Has the methods by which LangChain knows a listener that wants pieces."""
+
+    def __init__(self):
+        self.heard = []
+
+    async def on_llm_new_token(self, token, *, chunk=None, **_):
+        self.heard.append((token, chunk))
+
+    def tap_output_aiter(self, _run_id, output):
+        return output
+
+    tap_output_iter = tap_output_aiter
 
 
 @pytest.mark.promise("no-secret-leaves")
@@ -66,21 +79,13 @@ async def test_key_in_a_response_is_redacted_whole_or_in_pieces(
         JSONResponse({"error": {"code": key, "message": key}}, 400),
     ]
     model = model_at(await serve(wire_model)).bind(api_key=Secret(key))
-    heard = []
-
-    class Listener(AsyncCallbackHandler):
-        async def on_llm_new_token(self, token, *, chunk=None, **_):
-            heard.append((token, chunk))
-
-    chunks = [
-        piece async for piece in model.astream([HumanMessage("hi")], config={"callbacks": [Listener()]})
-    ]
-    whole = functools.reduce(operator.add, chunks)
-    assert whole.text == f"{REDACTED}s"
+    listener = TokenListener()
+    reader, whole = await streamed(model, config={"callbacks": [listener]})
+    assert whole.text == "".join(reader.texts) == f"{REDACTED}s"
     assert whole.additional_kwargs["reasoning_content"] == f"{REDACTED}s"
     assert whole.tool_calls[0]["args"] == {"a": f"{REDACTED}s"}
-    assert heard
-    assert key not in repr((chunks, whole)) + "".join(token for token, _ in heard)
+    assert "".join(token for token, _ in listener.heard) == f"{REDACTED}s"
+    assert key not in repr((reader.pieces, whole, listener.heard))
     whole_response = await model.ainvoke([HumanMessage("hi")])
     assert whole_response.text == f"{REDACTED}s"
     assert whole_response.tool_calls[0]["args"] == {"a": REDACTED}

@@ -3,12 +3,14 @@
 import asyncio
 import gzip
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from graph.limits import MAX_CALLS
 from graph.models.client import MAX_BYTES, MAX_STREAMED_BYTES
 from tests.graph.models.qwen_wire import answer, chunk, failure_of, streamed
 from tests.graph.models.wire_model import WireModel
@@ -48,6 +50,13 @@ async def model(serve, model_at, wire_model):
     return model
 
 
+def called(arguments: str, *indexes: int) -> str:
+    """An event with calls."""
+    function = {"name": "pay", "arguments": arguments}
+    calls = [{"index": index, "id": f"call_{index}", "function": function} for index in indexes]
+    return f"data: {json.dumps(chunk({'tool_calls': calls}))}\n\n"
+
+
 def ask(model, stream):
     return streamed(model) if stream else model.ainvoke([HumanMessage("hi")])
 
@@ -73,12 +82,15 @@ async def test_answer_without_end_is_not_read_to_its_end(
     "piece",
     [
         f"data: {json.dumps(chunk({'content': 'a' * 60_000}))}\n\n",
+        f"data: {json.dumps(chunk({'reasoning_content': 'a' * 60_000}))}\n\n",
+        called('{"text": "' + "a" * 60_000, 0),
+        called('{"amount": ' + "1 " * 30_000, 0),
         f": {'x' * 60_000}\n\n",
         "data: {}\n\n" * 6_000,
         "data:\n" * 10_000,
         "x" * 60_000,
     ],
-    ids=["text", "comments", "nothing", "one event", "one line"],
+    ids=["text", "thinking", "arguments", "broken arguments", "comments", "nothing", "one event", "one line"],
 )
 async def test_stream_without_end_is_not_read_to_its_end(
     model: Any, wire_model: WireModel, piece: str
@@ -89,6 +101,36 @@ async def test_stream_without_end_is_not_read_to_its_end(
         error = await failure_of(streamed(model))
     assert "larger than" in error.detail
     assert body.sent < 3 * MAX_STREAMED_BYTES
+
+
+@pytest.mark.parametrize("form", ["content", "reasoning_content", "arguments"])
+async def test_endless_stream_takes_less_than_32_mebibytes(
+    model: Any, wire_model: WireModel, form: str
+) -> None:
+    text = "a" * 60_000 + "\N{GRINNING FACE}"  # by which Python takes four bytes for each character
+    event = (
+        called(f'{{"text": "{text}', 0)
+        if form == "arguments"
+        else f"data: {json.dumps(chunk({form: text}))}\n\n"
+    )
+    wire_model.answers = [Endless(event.encode()).response(EVENTS)]
+    tracemalloc.start()
+    try:
+        await failure_of(streamed(model))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * 1024 * 1024
+
+
+async def test_response_ends_at_the_first_call_over_the_limit(model: Any, wire_model: WireModel) -> None:
+    events = "".join(called("{}", index) for index in range(10_000))
+    body = Endless(events.encode())
+    wire_model.answers = [body.response(EVENTS)]
+    async with responsive():
+        _, message = await streamed(model)
+    assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], MAX_CALLS + 1)
+    assert body.sent < 5 * len(events)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -123,7 +165,8 @@ async def test_codec_is_never_the_services_choice(
 
 
 async def test_streamed_text_is_utf_8_whatever_charset_is_named(model: Any, wire_model: WireModel) -> None:
-    events = f"data: {json.dumps(chunk({'content': '晴 '}), ensure_ascii=False)}\n\ndata: [DONE]\n\n"
+    sent = chunk({"content": "晴 "}, finish_reason="stop")
+    events = f"data: {json.dumps(sent, ensure_ascii=False)}\n\ndata: [DONE]\n\n"
     wire_model.answers = [Response(events.encode(), headers={"content-type": f"{EVENTS}; charset=punycode"})]
     _, whole = await streamed(model)
     assert whole.content == "晴 "

@@ -10,6 +10,7 @@ from graph.models.openai_compatible import openai_compatible
 from graph.models.provider import ModelProvider
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
+from tests.graph.models.qwen_wire import Pieces
 from tests.graph.models.strict_endpoint import strict
 from tests.graph.models.wire_model import WireModel
 
@@ -36,9 +37,10 @@ async def test_strict_endpoint_knows_all_that_is_sent(
     provider: ModelProvider, wire_model: WireModel, tools: list[dict[str, Any]]
 ) -> None:
     wire_model.answers = [strict]
-    completion = await provider.complete(CONVERSATION, tools, api_key=KEY)
-    pieces = [piece.text async for piece in provider.astream(CONVERSATION, tools, api_key=KEY)]
-    assert (completion.text, "".join(pieces)) == ("Sunny", "Sunny")
+    whole = await provider.complete(CONVERSATION, tools, api_key=KEY)
+    reader = Pieces()
+    streamed = await provider.complete(CONVERSATION, tools, api_key=KEY, reader=reader)
+    assert (whole.text, streamed.text, reader.texts) == ("Sunny", "Sunny", ["Sunny"])
     assert [request.get("tools", []) for request in wire_model.requests] == [tools, tools]
 
 

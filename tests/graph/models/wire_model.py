@@ -9,7 +9,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 
 class WireModel:
-    """A chat-completions endpoint. An answer is a list of chunks to stream, a body, or a response."""
+    """A chat-completions endpoint. An answer is a list of chunks to stream, a body, or a response.
+
+    A stream ends with a finish reason, unless its last chunk is "cut".
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -41,10 +44,22 @@ class WireModel:
             self.left.set()
 
     async def chunks(self, chunks):
-        for chunk in chunks:
+        for chunk in _ended(chunks):
             if chunk == "hang":
                 self.streaming.set()
                 await asyncio.Event().wait()
             else:
                 yield chunk if isinstance(chunk, str) else f"data: {json.dumps(chunk)}\n\n"
         yield "data: [DONE]\n\n"
+
+
+def _ended(chunks: list[Any]) -> list[Any]:
+    if chunks[-1:] == ["cut"]:
+        return chunks[:-1]
+    choices = [choice for chunk in chunks if isinstance(chunk, dict) for choice in chunk.get("choices") or ()]
+    choices = [choice for choice in choices if isinstance(choice, dict)]
+    if any(choice.get("finish_reason") for choice in choices):
+        return chunks
+    calls = any((choice.get("delta") or {}).get("tool_calls") for choice in choices)
+    end = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if calls else "stop"}
+    return [*chunks, {"choices": [end]}]

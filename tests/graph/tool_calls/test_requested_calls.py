@@ -11,7 +11,6 @@ from graph.tool_calls.requested_calls import (
     failure_text,
     normalize_tool_calls,
     pending_tool_calls,
-    without_tool_calls,
 )
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError, CredentialError
@@ -54,12 +53,6 @@ def test_each_call_gets_its_own_identifier() -> None:
 def test_response_without_calls_stays_the_same_object() -> None:
     answer = AIMessage("x")
     assert normalize_tool_calls(answer) == (answer, [])
-    assert without_tool_calls(answer) is answer
-
-
-def test_calls_are_dropped_if_no_tool_was_offered() -> None:
-    answer = without_tool_calls(AIMessage("x", tool_calls=[call("1")], id="m1"))
-    assert (answer.text, answer.tool_calls, answer.id) == ("x", [], "m1")
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)

@@ -51,6 +51,8 @@ def spoken(seen: dict[str, Any]) -> Response:
     deltas.append(
         {"tool_calls": [{"index": 0, "id": key, "function": {"name": key, "arguments": f'"{key}"'}}]}
     )
-    chunks = [{"id": key, "model": key, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
+    chunks = [{"id": key, "model": key, "choices": [choice]} for choice in choices]
     events = "".join(f"data: {json.dumps({'object': 'chat.completion.chunk', **c})}\n\n" for c in chunks)
     return Response(f"{events}data: [DONE]\n\n", media_type="text/event-stream")

@@ -76,10 +76,9 @@ def scripted(*calls: tuple[str, str]) -> Recorder:
             function = {"name": name, "arguments": json.dumps({"title": title})}
             call = {"id": f"{ARGUMENT}{made}", "type": "function", "function": function}
             message = {"role": "assistant", "content": None, "tool_calls": [call]}
-        reason = f"{RESULT} reason"
-        return JSONResponse(
-            {"model": RESULT, "choices": [{"index": 0, "message": message, "finish_reason": reason}]}
-        )
+        finish = "tool_calls" if made < len(calls) else "stop"
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        return JSONResponse({"model": RESULT, "choices": [choice]})
 
     return Recorder(respond)
 

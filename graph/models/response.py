@@ -1,0 +1,236 @@
+"""A response of the model, assembled from what the service sends of it: whole, or nothing.
+
+The one place that decides what of a response counts, streamed or not. Nothing of it is parsed before its
+end, and each text is kept once, so that neither work nor memory grows faster than what has arrived.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
+from langchain_core.messages.ai import UsageMetadata
+from langchain_openai.chat_models.base import _create_usage_metadata
+
+from graph.call_arguments import parse_arguments
+from graph.error_codes import GraphCode
+from graph.limits import MAX_CALLS
+from graph.models.piece import JoinedPieces, Piece
+from identity.errors import ServiceError
+from identity.secrets.redaction import Redactor, StreamRedactor
+from identity.secrets.secret import Secret
+from identity.transport.body import ResponseTooLargeError
+
+MAX_CHARACTERS: Final = 1024 * 1024
+"""Of the text, the thinking and the calls of one response: far more than a model writes in its time."""
+COMPLETE: Final = frozenset({"stop", "tool_calls"})
+"""Finish reasons of responses that are whole."""
+CUT_OFF: Final = frozenset({"length", "content_filter"})
+"""Finish reasons of responses of which the text counts, as far as it goes, and no call does."""
+
+_PARTS: Final = 256
+
+
+class ModelResponse:
+    """The response to one request with `key`, which it does not contain.
+
+    Add what arrives and pass on each piece, then the rest; `message` is the response at its end.
+    Adding raises `ResponseTooLargeError`, and `ValueError`, `TypeError`, `AttributeError` or `LookupError`
+    for what is not in the form of OpenAI's chat completions.
+    """
+
+    def __init__(self, key: Secret) -> None:
+        self._redactor = Redactor([key])
+        self._text = _Text(key)
+        self._thinking = _Text(key)
+        self._pieces = JoinedPieces(_PARTS)
+        self._calls: list[_Call] = []
+        self._by_index: dict[object, _Call] = {}
+        self._finish = ""
+        self._model = ""
+        self._usage: dict[str, Any] = {}
+        self._characters = 0
+
+    @property
+    def has_too_many_calls(self) -> bool:
+        """Whether a call over the limit has begun: what follows of the response is not needed."""
+        return len(self._calls) > MAX_CALLS
+
+    def add(self, part: dict[str, Any]) -> Piece | None:
+        """Adds an event of a streamed response, or the body of a whole one. The piece to pass on now."""
+        self._usage = part.get("usage") or self._usage
+        self._model = self._model or _string(part.get("model"))
+        if not (choices := part.get("choices")):
+            return None
+        choice = choices[0]
+        content = choice.get("delta") or choice.get("message") or {}
+        text = self._text.add(self._counted(_content(content.get("content"))))
+        thinking = self._thinking.add(self._counted(_string(content.get("reasoning_content"))))
+        for position, call in enumerate(content.get("tool_calls") or ()):
+            self._add_call(position, call)
+            if self.has_too_many_calls:
+                break
+        finish = _string(choice.get("finish_reason"))
+        if finish and self._finish not in ("", finish):
+            raise ValueError("two finish reasons")
+        self._finish = finish or self._finish
+        return self._pieces.add(text, thinking)
+
+    def rest(self) -> Piece | None:
+        """The last piece. Call it once, at the end of the response."""
+        return self._pieces.add(self._text.flush(), self._thinking.flush()) or self._pieces.rest()
+
+    def message(self, message_id: str | None) -> AIMessage:
+        """The response, after `rest`. Raises `ServiceError` if it is not whole."""
+        calls: tuple[list[ToolCall], list[InvalidToolCall]] = ([], [])
+        if self.has_too_many_calls:
+            self._finish = "tool_calls"
+            calls = [], [_invalid(call.name, call.id) for call in self._calls]
+        elif self._finish in COMPLETE:
+            calls = parsed_calls((call.name, call.arguments, call.id) for call in self._calls)
+        thinking = self._thinking.whole()
+        metadata = {"finish_reason": self._finish, "model_name": self._model, "model_provider": "openai"}
+        redact = self._redactor.redact
+        message = AIMessage(
+            content=self._text.whole(),
+            additional_kwargs={"reasoning_content": thinking} if thinking else {},
+            tool_calls=redact(calls[0]),
+            invalid_tool_calls=redact(calls[1]),
+            response_metadata=redact(metadata),
+            usage_metadata=self._used(),
+            id=message_id,
+        )
+        return checked(message)
+
+    def _add_call(self, position: int, given: dict[str, Any]) -> None:
+        """A call, or a piece of one. Services deviate from OpenAI's form: a later piece repeats the name or
+        an empty `id`, or omits parts; several calls have one index, and differ by their `id`.
+        """
+        index = position if given.get("index") is None else given["index"]
+        call_id = self._counted(_string(given.get("id")))
+        call = self._by_index.get(index)
+        if call is None or (call_id and call.id and call_id != call.id):
+            call = self._by_index[index] = _Call()
+            self._calls.append(call)
+        call.id = call.id or call_id
+        function = given.get("function") or {}
+        name = self._counted(_string(function.get("name")))
+        if name and call.names != [name]:
+            call.names.append(name)
+        call.sent += self._counted(_string(function.get("arguments"))).encode()
+
+    def _counted(self, text: str) -> str:
+        self._characters += len(text)
+        if self._characters > MAX_CHARACTERS:
+            raise ResponseTooLargeError(MAX_CHARACTERS, "characters")
+        return text
+
+    def _used(self) -> UsageMetadata | None:
+        return _create_usage_metadata(self._usage) if self._usage else None
+
+
+def parsed_calls(
+    calls: Iterable[tuple[str, str, str | None]],
+) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    """The calls whose arguments are one strict JSON object, and the others, whose text is dropped.
+
+    `calls` are names, texts of arguments as the model sent them, and ids. No arguments are an empty object.
+    """
+    good: list[ToolCall] = []
+    bad: list[InvalidToolCall] = []
+    for name, text, call_id in calls:
+        arguments = parse_arguments(text or "{}")
+        if arguments is None:
+            bad.append(_invalid(name, call_id))
+        else:
+            good.append(ToolCall(name=name, args=arguments, id=call_id, type="tool_call"))
+    return good, bad
+
+
+def checked(message: AIMessage) -> AIMessage:
+    """`message`, without calls if it was cut off. Raises `ServiceError` if its finish reason says neither
+    that it is whole nor that it was cut off: some services name failures there.
+    """
+    finish = message.response_metadata.get("finish_reason")
+    if isinstance(finish, str) and finish in COMPLETE:
+        return message
+    if isinstance(finish, str) and finish in CUT_OFF:
+        return without_tool_calls(message)
+    detail = "the response of the model service has an unknown finish reason"
+    if not finish:
+        detail = "the response of the model service ended without a finish reason"
+    raise ServiceError(GraphCode.MODEL_CALL_FAILED, detail)
+
+
+def without_tool_calls(message: AIMessage) -> AIMessage:
+    """`message` without its calls."""
+    if not message.tool_calls and not message.invalid_tool_calls:
+        return message
+    return AIMessage(
+        content=message.content,
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+        id=message.id,
+    )
+
+
+class _Text:
+    """One text of a response, without the key."""
+
+    def __init__(self, key: Secret) -> None:
+        self._redactor = StreamRedactor(key)
+        self._kept = bytearray()
+        """UTF-8: as a string, a short piece would take 50 bytes more."""
+
+    def add(self, piece: str) -> str:
+        """The text that is complete with `piece`."""
+        return self._keep(self._redactor.feed(piece) if piece else "")
+
+    def flush(self) -> str:
+        """After the last piece: what might have been the beginning of the key."""
+        return self._keep(self._redactor.flush())
+
+    def whole(self) -> str:
+        return self._kept.decode()
+
+    def _keep(self, text: str) -> str:
+        self._kept += text.encode()
+        return text
+
+
+class _Call:
+    """One call, in the pieces in which it arrives."""
+
+    __slots__ = ("id", "names", "sent")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.names: list[str] = []
+        self.sent = bytearray()
+        """The text of the arguments, as UTF-8."""
+
+    @property
+    def name(self) -> str:
+        return "".join(self.names)
+
+    @property
+    def arguments(self) -> str:
+        return self.sent.decode()
+
+
+def _invalid(name: str, call_id: str | None) -> InvalidToolCall:
+    return InvalidToolCall(name=name, args="", id=call_id, error=None, type="invalid_tool_call")
+
+
+def _string(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _content(value: object) -> str:
+    """Some services send the content as parts, of which the texts count."""
+    if isinstance(value, list):
+        return "".join(_string(part["text"]) for part in value if part.get("type") == "text")
+    return _string(value)
