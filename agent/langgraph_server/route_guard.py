@@ -11,8 +11,8 @@ token does not reach the server.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -29,7 +29,7 @@ from agent.langgraph_server.admission.thread_requests import ThreadRequests
 from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.consent_addresses import ConsentAddresses
 from agent.langgraph_server.cross_origin import CrossOrigin
-from agent.langgraph_server.server_agent import agent_of_this_loop, export_spans
+from agent.langgraph_server.server_agent import agent_of_this_loop, end_agents
 from agent.langgraph_server.verified_stream import VerifiedStream
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.response_headers import add_headers, api_headers
@@ -74,7 +74,7 @@ class RouteGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes allowed requests to the application and refuses the others."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _ending(send))
             return
         if scope["type"] != "http":  # a websocket: every route of that kind is closed
             await send({"type": "websocket.close", "code": 1008})
@@ -127,14 +127,18 @@ def _left_to_the_server(scope: Scope) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in AUTHENTICATED_BY_THE_SERVER)
 
 
-@asynccontextmanager
-async def _until_stopped(_: Starlette) -> AsyncIterator[None]:
-    yield
-    await export_spans()
+def _ending(send: Send) -> Send:
+    """`send` for the end of the process: the agent ends after the server's last run."""
+
+    async def forward(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown"):
+            await end_agents()
+        await send(message)
+
+    return forward
 
 
 app: Final = Starlette(
-    lifespan=_until_stopped,
     middleware=[
         Middleware(CrossOrigin),
         Middleware(RouteGuard),

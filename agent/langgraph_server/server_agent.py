@@ -15,6 +15,7 @@ from agent.langgraph_server.sealing.sealed_callers import SealedCallers
 from agent.langgraph_server.token_references import token_of_user
 from agent.langgraph_server.traced_graph import RunSpans, TracedGraph
 from agent.replicas.configured import shared_redis
+from agent.replicas.shared_redis import SharedRedis
 from agent.settings.settings import read_settings
 from agent.settings.variable_names import misspelt_variables
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default
@@ -28,12 +29,13 @@ _LOG: Final = logging.getLogger("idaas_agent.settings")
 class ServerAgent(NamedTuple):
     """The agent, its graph as a server executes it, and its seal.
 
-    `sealed_callers` is `None` without `SEAL_KEY_FILE` and `REDIS_URL`.
+    `sealed_callers` is `None` without `SEAL_KEY_FILE` and `REDIS_URL`. `redis` has their claims.
     """
 
     agent: Agent
     graph: TracedGraph
     sealed_callers: SealedCallers | None
+    redis: SharedRedis | None
 
 
 _agents: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[ServerAgent]]] = WeakKeyDictionary()
@@ -54,13 +56,21 @@ async def server_agent() -> ServerAgent:
     return await asyncio.shield(starting)
 
 
-async def export_spans() -> None:
-    """Exports the spans that are left. The server calls this when it stops."""
-    for starting in list(_agents.values()):
-        if starting.done() and not starting.cancelled() and starting.exception() is None:
-            tracer = starting.result().agent.tracer
-            if tracer is not None:
-                await asyncio.to_thread(tracer.stop)
+async def end_agents() -> None:
+    """Closes the agent of this loop, which ends its audit log, and exports the spans that are left of others.
+
+    Call it when the server has stopped, after its last run.
+    """
+    for loop, starting in list(_agents.items()):
+        if not starting.done() or starting.cancelled() or starting.exception() is not None:
+            continue
+        made = starting.result()
+        if loop is asyncio.get_running_loop():
+            await made.agent.aclose()
+            if made.redis is not None:
+                await made.redis.aclose()
+        elif made.agent.tracer is not None:
+            await asyncio.to_thread(made.agent.tracer.stop)
 
 
 async def _start() -> ServerAgent:
@@ -89,4 +99,4 @@ def _make() -> ServerAgent:
     agent = Agent(settings, caller=caller, resume_values=True, begun_calls=marks if sealed else None)
     # The server runs the graph itself, without `agent.runs`.
     trace_by_default(agent.settings.agent_tracing is Tracing.LANGSMITH)
-    return ServerAgent(agent, TracedGraph.of(agent.graph, RunSpans.of(agent)), sealed)
+    return ServerAgent(agent, TracedGraph.of(agent.graph, RunSpans.of(agent)), sealed, redis)

@@ -1,5 +1,6 @@
 """A person who can write to the database of Aegra changes what is queued."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,3 +68,18 @@ async def test_answer_that_was_changed_is_not_taken(own_aegra: Aegra, sandbox: S
         ended: Any = await client.runs.join(threads[1], unchanged["run_id"])
     assert "messages" in ended, ended  # the row has the answer as JSONB, with its numbers
     assert await leave.days() == []
+
+
+async def test_run_of_a_row_that_names_another_user_ends(own_aegra: Aegra, sandbox: Sandbox) -> None:
+    client = own_aegra.client(sandbox.access_token("alice"))
+    thread = (await client.threads.create())["thread_id"]
+    run = await client.runs.create(thread, "agent", input=ASK)
+    change(own_aegra, run, '"identity": "user_alice01"', '"identity": "user_bob01"')
+    sandbox.cloud.counters.reset()
+    with worker(own_aegra):
+        async with asyncio.timeout(60):
+            while (ended := await client.runs.get(thread, run["run_id"]))["status"] != "error":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # another process: there is no event to wait for
+    assert "no worker can execute it" in str(ended)
+    assert (await client.threads.get(thread))["status"] == "error"
+    assert [name for name in sandbox.cloud.counters.snapshot() if "model_studio" in name] == []

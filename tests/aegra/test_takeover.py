@@ -1,9 +1,12 @@
 """A worker that is killed in the middle of a run, and the workers after it."""
 
 import asyncio
+import json
+import signal
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.faults.faults import Fault
@@ -171,3 +174,26 @@ async def test_run_that_waits_longer_than_its_token_is_continued_with_a_fresh_on
         assert types(values) == ["human", "ai", "tool", "ai"]
     finally:
         worker.kill()
+
+
+@pytest.mark.promise("on-record")
+async def test_processes_that_are_stopped_end_their_audit_logs(own_aegra: Aegra, sandbox: Sandbox) -> None:
+    server, worker = own_aegra.start(), own_aegra.start(workers=1)
+    headers = {"X-Api-Key": sandbox.access_token("alice")}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as http:
+        answer = await http.post("/runs/wait", json={"assistant_id": "agent", "input": ASK})
+        assert "user_alice01" in answer.text
+    before = audit_lines(own_aegra)
+    for process in (server, worker):
+        process.process.terminate()
+        assert process.process.wait(60) in (0, -signal.SIGTERM)  # uvicorn raises the signal again
+    ended = [
+        line["process"] for line in audit_lines(own_aegra)[len(before) :] if line["event"] == "audit_ended"
+    ]
+    wrote = {line["process"] for line in before if line["event"] in ("authentication", "tool_call")}
+    assert len(ended) == 2
+    assert set(ended) <= wrote
+
+
+def audit_lines(own_aegra: Aegra) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (own_aegra.folder / "audit.log").read_text().splitlines()]

@@ -28,6 +28,7 @@ class ServerThreads:
         """The id of a thread of the caller of `scope`, as the server writes it.
 
         `None` for a thread of another user, one that does not exist, and an id that no thread can have.
+        Raises `UnavailableError`, as the other methods do, if the server fails.
         """
         search = {"ids": [thread_id], "limit": 1, "select": ["thread_id"]}
         status, found = await self._request(scope, "POST", "/threads/search", search)
@@ -44,7 +45,7 @@ class ServerThreads:
     ) -> Mapping[str, Any]:
         """`values` and `tasks` of a thread of the caller, now or at a checkpoint.
 
-        Raises `RequestError` if there is no such checkpoint, and `UnavailableError`.
+        Raises `RequestError` if there is no such checkpoint.
         """
         path = f"/threads/{quote(thread_id, safe='')}/state"
         if checkpoint_id is not None:
@@ -53,14 +54,13 @@ class ServerThreads:
         if status == 404:
             raise RequestError("checkpoint_id", "there is no such checkpoint", code="not_found", status=404)
         if status != 200 or not isinstance(state, dict):
-            detail = f"the state of a thread could not be read (status {status})"
-            raise UnavailableError(AgentCode.CONVERSATIONS_UNAVAILABLE, detail)
+            raise _failed(path, status)
         return state
 
     async def _request(
         self, scope: Scope, method: str, path: str, content: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
-        """The status of the response, and its JSON."""
+        """The status of the response, and its JSON. Raises `UnavailableError` if the server fails."""
         body = b"" if content is None else json.dumps(content).encode()
         host = [header for header in scope["headers"] if header[0] == b"host"]
         headers = [*host, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -87,8 +87,19 @@ class ServerThreads:
                 status = message["status"]
             received.extend(message.get("body", b""))
 
-        await self._app(request, receive, send)
+        try:
+            await self._app(request, receive, send)
+        except Exception:  # noqa: BLE001 - the server has logged it
+            status = 500
+        if status >= 500:
+            raise _failed(path, status)
         try:
             return status, json.loads(received)
         except ValueError:
             return status, None
+
+
+def _failed(path: str, status: int) -> UnavailableError:
+    return UnavailableError(
+        AgentCode.CONVERSATIONS_UNAVAILABLE, f"{path}: the server failed (status {status})"
+    )

@@ -171,6 +171,8 @@ class ThreadRequests:
         if run.command:
             require_signed_in(admitted.caller, time.time())
         given = await self._given(agent, scope, found, run, admitted.caller.principal)
+        if admitted.sealed and agent.redis is not None:
+            await agent.redis.check()  # before the run is stored: it could not be queued
         if thread_id is not None and found is None:
             status, _ = await self._threads.create(scope, {"thread_id": thread_id, "if_exists": "raise"})
             if status != 200:  # another user has it, or no thread can have the id

@@ -1,15 +1,17 @@
-"""What `aegra.json` names as `http.app`. It alone imports Aegra.
+"""What `aegra.json` names as `http.app`. It and `queued_runs` alone import Aegra.
 
 The start fails unless the auth handler is in force. It is checked again before each request, and before each
 route by a dependency: the user whom Aegra would serve is the caller whom the guard has verified.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aegra_api.core.auth_deps import require_auth
 from aegra_api.core.auth_middleware import get_auth_backend
+from aegra_api.settings import settings
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 from agent.errors.error_codes import AgentCode
@@ -17,7 +19,8 @@ from agent.langgraph_server.admitted_request import ADMITTED
 from agent.langgraph_server.aegra.aegra_routes import PUBLIC
 from agent.langgraph_server.aegra.force import fault_of, require
 from agent.langgraph_server.aegra.guarded_application import GuardedApplication
-from agent.langgraph_server.server_agent import export_spans, server_agent
+from agent.langgraph_server.aegra.queued_runs import end_abandoned_runs, refuse_unqueued_runs
+from agent.langgraph_server.server_agent import server_agent
 from agent.langgraph_server.token_references import identity_of
 from identity.errors import ConfigurationError
 
@@ -41,8 +44,13 @@ async def _start(_: FastAPI) -> AsyncIterator[None]:
     if (await server_agent()).sealed_callers is None:
         fault = "SEAL_KEY_FILE and REDIS_URL must be set: runs are executed by other processes"
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+    if not settings.redis.REDIS_BROKER_ENABLED:
+        fault = "REDIS_BROKER_ENABLED must be true: runs are executed by other processes"
+        raise ConfigurationError(AgentCode.SETTINGS_INVALID, [fault])
+    refuse_unqueued_runs()
+    ending = asyncio.create_task(end_abandoned_runs(), name="end abandoned runs")
     yield
-    await export_spans()
+    ending.cancel()
 
 
 require(get_auth_backend())

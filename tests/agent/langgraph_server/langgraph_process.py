@@ -73,7 +73,8 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         if not name.startswith(("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_"))
     }
     environment |= sandbox.environment | {"ACCESS_IDENTITY": "Human", "PYTHONPATH": str(ROOT)}
-    environment |= {"MAX_REQUESTS_PER_MINUTE": "10000"} | variables  # all tests are two users
+    environment |= {"MAX_REQUESTS_PER_MINUTE": "10000"}  # all tests are two users
+    environment |= {"AUDIT_LOG_FILE": str(folder / "audit.log")} | variables
     root = os.path.relpath(ROOT, folder)  # a copy of the file: the server writes beside it
     config = (ROOT / "langgraph.json").read_text().replace('"./', f'"{root}/').replace('"."', f'"{root}"')
     (folder / "langgraph.json").write_text(config)
@@ -98,6 +99,8 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
                 process.wait()
     # It saves threads to disk when it ends, so the state of a run must be serializable.
     assert "shutdown failed" not in (folder / "log").read_text(errors="replace")
+    if (folder / "audit.log").exists():
+        assert '"audit_ended"' in (folder / "audit.log").read_text().splitlines()[-1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

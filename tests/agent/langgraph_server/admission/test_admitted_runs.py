@@ -36,6 +36,7 @@ class Server:
     """The API of LangGraph Server, as far as it is requested, and the runs that it received."""
 
     def __init__(self) -> None:
+        self.fails = False
         self.runs: list[Any] = []
         self.states_read = 0
         self.application = FastAPI()
@@ -45,6 +46,8 @@ class Server:
         self.application.add_api_route("/{path:path}", self.run, methods=["POST"])
 
     async def search(self, request: Request) -> list[Any]:
+        if self.fails:
+            raise RuntimeError("the database is away")
         return [{"thread_id": THREAD}] if (await request.json())["ids"] == [THREAD] else []
 
     async def state(self, checkpoint: str = "") -> dict[str, Any]:
@@ -225,6 +228,16 @@ async def test_text_that_shows_the_escape_of_a_character_is_taken(
     assert server.runs[0]["input"]["messages"][0]["content"] == "what is \\u0000?"
     refused = await create(http, input={"messages": [HUMAN]}, metadata={"title": "\0"})
     assert refused.status_code == 422
+
+
+@pytest.mark.promise("heals-by-itself")
+async def test_thread_is_not_unknown_while_the_server_fails(http: httpx.AsyncClient, server: Server) -> None:
+    server.fails = True
+    for path in (f"/threads/{THREAD}/runs", f"/threads/{THREAD}/commands", f"/threads/{THREAD}/copy"):
+        failed = await http.post(path, json={})
+        assert (failed.status_code, failed.json()["error"]["code"]) == (503, "conversations_unavailable")
+    server.fails = False
+    assert (await create(http, input={"messages": [HUMAN]})).is_success
 
 
 @pytest.mark.promise("bounded")

@@ -7,16 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse
 from langgraph_sdk import Auth
 
+from agent.errors.error_codes import AgentCode
 from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.aegra.aegra_routes import PUBLIC, ROUTES, allows
 from agent.langgraph_server.aegra.guarded_application import GuardedApplication
 from agent.langgraph_server.authorization import authenticate, own_threads
 from agent.langgraph_server.sealing.sealed_callers import SEALED
 from agent.langgraph_server.server_agent import agent_of_this_loop
+from identity.errors import UnavailableError
 from tests.conftest import Sandbox
 
 pytestmark = pytest.mark.promise("verified-caller")
@@ -71,7 +73,7 @@ async def http(
 ) -> AsyncIterator[httpx.AsyncClient]:
     for name, value in (sandbox.environment | {"CONVERSATIONS_URL": "none"}).items():
         monkeypatch.setitem(os.environ, name, value)
-    transport = httpx.ASGITransport(aegra.application)
+    transport = httpx.ASGITransport(aegra.application, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://server", headers=headers) as client:
         yield client
@@ -134,6 +136,30 @@ def test_every_listed_route_is_allowed_and_none_is_public() -> None:
 async def test_runs_of_another_thread_are_not_listed(http: httpx.AsyncClient) -> None:
     assert (await http.get("/threads/mine/runs")).status_code == 200
     assert (await http.get("/threads/theirs/runs")).status_code == 404
+
+
+async def test_errors_of_the_server_have_the_agents_body_and_show_no_internals(
+    aegra: Aegra, http: httpx.AsyncClient
+) -> None:
+    async def fails(kind: str) -> None:
+        if kind == "unknown":
+            raise HTTPException(404, "Run 'x' not found")
+        if kind == "away":
+            raise UnavailableError(AgentCode.REDIS_UNAVAILABLE, "Redis failed")
+        raise HTTPException(500, "canary") if kind == "fault" else RuntimeError("canary")
+
+    aegra.application.router.routes.clear()
+    aegra.application.add_api_route("/assistants/{kind}", fails)
+    for kind, status, code in [
+        ("unknown", 404, "not_found"),
+        ("away", 503, "redis_unavailable"),
+        ("fault", 500, "internal_error"),
+        ("bug", 500, "internal_error"),
+    ]:
+        response = await http.get(f"/assistants/{kind}")
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+        assert response.json()["error"]["request_id"] == response.headers["X-Request-Id"]
+        assert "canary" not in response.text
 
 
 async def test_run_is_reduced_to_what_a_client_may_give(aegra: Aegra, http: httpx.AsyncClient) -> None:
