@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
@@ -13,6 +13,12 @@ from agent.commands.access_token import sandbox_access_token
 from agent.commands.options import DEFAULT_SANDBOX_URL, SANDBOX_URL
 from agent.commands.terminal import err, out, stop
 from agent.settings.settings import TOKEN_VARIABLE
+
+_CUT_OFF: Final = {
+    "length": "The answer was cut off at the limit of the language model.",
+    "content_filter": "The rest of the answer was withheld by the filter of the language model.",
+}
+"""By finish reason."""
 
 
 def chat(
@@ -81,6 +87,9 @@ def _show(event: dict[str, Any]) -> None:
     for choice in event.get("choices", ()):
         if text := choice["delta"].get("content"):
             out.print(text, end="")
+        if note := _CUT_OFF.get(str(choice.get("finish_reason"))):
+            out.print()
+            err.print(note, style="dim")
 
 
 def _fail(response: dict[str, Any]) -> None:

@@ -9,13 +9,13 @@
  *   `not_called`: the call was refused before it reached the service; `waiting`: for an approval; `arguments` is JSON;
  *   `consentUrl`: where the user allows the access
  * @typedef {{status: 'streaming' | 'waiting' | 'done' | 'stopped' | 'failed', accepted?: boolean, parts: (TextPart | ToolPart)[],
- *   failure?: object, approvals?: object[]}} Answer `accepted`: the agent accepted the request, so it verified the access
- *   token; `approvals`: what the run waits for, while `status` is `waiting`
+ *   failure?: object, approvals?: object[], cutOff?: 'length' | 'content_filter'}} Answer `accepted`: the agent accepted the request, so it verified the access
+ *   token; `approvals`: what the run waits for, while `status` is `waiting`; `cutOff`: why its last message is not whole
  * @typedef {{id: string, question: string, answer: Answer}} Turn `id` is that of the user's message
  */
 
 import { indentedJson } from '../printable.js';
-import { about } from './run-events.js';
+import { about, cutOff } from './run-events.js';
 
 const LONGEST_TEXT = 4000;
 
@@ -33,9 +33,12 @@ export function addEvent(answer, event) {
     else parts.push({ type: event.type, ...(event.id !== undefined && { id: event.id }), text: event.text });
   } else if (event.type === 'begins') {
     for (const part of parts) if (part.id === event.id) part.text = '';
+    delete answer.cutOff;
+  } else if (event.type === 'cut_off') {
+    answer.cutOff = event.reason;
   } else if (event.type === 'messages') {
     const turn = turnsOf(event.messages).at(-1);
-    if (turn) answer.parts = turn.answer.parts;
+    if (turn) Object.assign(answer, { parts: turn.answer.parts, cutOff: turn.answer.cutOff });
     else for (const message of event.messages) addMessage(answer, message); // the end of a long answer
   } else if (event.type === 'accepted') {
     answer.accepted = true;
@@ -84,6 +87,7 @@ function addMessage(answer, message) {
   for (const { id, function: call } of message.toolCalls ?? []) {
     addEvent(answer, { type: 'tool_started', call_id: id, tool: call.name, argumentsJson: call.arguments });
   }
+  if (role === 'assistant' && cutOff(message)) addEvent(answer, { type: 'cut_off', reason: cutOff(message) });
   if (role === 'tool') addEvent(answer, { ...about(message), type: 'tool_finished', call_id: message.toolCallId, result: content });
 }
 

@@ -6,6 +6,7 @@
  * - `{type: 'consent_required', call_id, url}`: the call fails until the user has allowed the access at `url`
  * - `{type: 'approvals', approvals}`: the run has ended, and waits for the user
  * - `{type: 'messages', messages}`: the conversation so far
+ * - `{type: 'cut_off', reason}`: the answer ends before its end, by `length` or `content_filter`
  * - `{type: 'usage', usage}`
  *
  * Unknown events are ignored.
@@ -62,8 +63,11 @@ export class RunEvents {
     return json === undefined ? {} : { ...members, argumentsJson: json };
   }
 
-  * #finished({ outcome, usage }) {
+  * #finished(event) {
+    const { outcome, usage } = event;
     this.ended = true;
+    const reason = cutOff(event);
+    if (reason) yield { type: 'cut_off', reason };
     if (usage?.[0]) yield { type: 'usage', usage: usage[0] };
     if (outcome?.type === 'interrupt') {
       yield { type: 'approvals', approvals: outcome.interrupts.map(about).filter(({ id }) => id !== undefined) };
@@ -87,6 +91,12 @@ export class RunEvents {
 export function about({ metadata }) {
   const members = metadata?.[OWN];
   return typeof members === 'object' && members !== null ? members : {};
+}
+
+/** Why a run or a message ends before its end; `undefined` if it is whole. */
+export function cutOff(event) {
+  const reason = about(event).finish_reason;
+  return ['length', 'content_filter'].includes(reason) ? reason : undefined;
 }
 
 function text(content) {

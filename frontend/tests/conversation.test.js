@@ -38,6 +38,21 @@ test('a call that was running when the answer ended has an unknown outcome, neve
   assert.equal(toolCalls(answer)[0].outcome, 'unknown');
 });
 
+test('an answer is cut off until the model writes another one, also in a stored conversation', () => {
+  const { answer } = newTurn('q');
+  addEvent(answer, { type: 'text', id: 'a', text: 'Sun' });
+  addEvent(answer, { type: 'cut_off', reason: 'length' });
+  assert.equal(answer.cutOff, 'length');
+  addEvent(answer, { type: 'begins', id: 'b' });
+  assert.equal(answer.cutOff, undefined);
+  const cut = { metadata: { 'idaas-agent': { finish_reason: 'content_filter' } } };
+  const stored = [{ role: 'user', id: 'u', content: 'q' }, { role: 'assistant', id: 'a', ...cut }];
+  assert.equal(turnsOf(stored)[0].answer.cutOff, 'content_filter');
+  addEvent(answer, { type: 'messages', messages: stored });
+  assert.equal(answer.cutOff, 'content_filter');
+  assert.equal(turnsOf([...stored, { role: 'assistant', id: 'b', content: 'Sunny' }])[0].answer.cutOff, undefined);
+});
+
 test('unknown events are ignored', () => {
   const { answer } = newTurn('q');
   addEvent(answer, { type: 'tool_renamed' });

@@ -48,6 +48,15 @@ test('the address of a consent arrives with its call, and other custom events ar
   ]);
 });
 
+test('an answer that was cut off says why at the end of its run', async () => {
+  for (const reason of ['length', 'content_filter', 'stop', undefined]) {
+    const end = { type: 'RUN_FINISHED', threadId: 't', runId: 'r', outcome: { type: 'success' }, metadata: { 'idaas-agent': { finish_reason: reason } } };
+    const { fetch } = agentSaying([textOf('Sun'), sent(end)]);
+    const ends = (await eventsOf(fetch)).slice(2);
+    assert.deepEqual(ends, reason === 'length' || reason === 'content_filter' ? [{ type: 'cut_off', reason }] : []);
+  }
+});
+
 test('text, thinking, tool activity and usage arrive in order', async () => {
   const about = { service: 'amap', access_identity: 'Machine', credential: 'amap_api_key' };
   const { fetch } = agentSaying([

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Language } from '../language/language.js';
+import { endNote } from '../view/answer-end.js';
 import { agentState, serviceUses } from '../view/chain.js';
 import { failureWords } from '../view/failure.js';
 import { identityKind, identitySentence } from '../view/identity.js';
@@ -25,6 +26,22 @@ test('a call that was refused beforehand used no rights', () => {
   assert.equal(identityKind(refused), 'not_called');
   assert.match(identitySentence(english, refused), /^Nothing was called/);
   assert.deepEqual(serviceUses({ answer: { parts: [refused] } }), [{ service: 'leave', kind: 'not_called', count: 1, failed: false }]);
+});
+
+test('an answer that is not whole, or has no text, says so', () => {
+  const key = (cutOff, ...texts) => endNote({ status: 'done', cutOff, parts: texts.map((text) => ({ type: 'text', text })) });
+  assert.equal(key(undefined, 'Sunny'), undefined);
+  assert.equal(key(undefined), 'chat.no_text');
+  assert.equal(key('length', 'Sun'), 'chat.cut_off');
+  assert.equal(key('length'), 'chat.cut_off_empty');
+  assert.equal(key('content_filter', 'Sun'), 'chat.withheld');
+  assert.equal(key('content_filter', ''), 'chat.withheld_empty');
+  assert.match(english.text('chat.cut_off'), /cut off at the limit/);
+  assert.match(english.text('chat.withheld'), /withheld by the filter/);
+  assert.match(chinese.text('chat.cut_off'), /上限/);
+  assert.equal(endNote({ status: 'stopped', parts: [] }), 'chat.stopped_empty');
+  assert.equal(endNote({ status: 'stopped', parts: [{ type: 'reasoning', text: 'hm' }] }), 'chat.stopped');
+  for (const status of ['failed', 'waiting', 'streaming']) assert.equal(endNote({ status, parts: [] }), undefined);
 });
 
 test('the token counts as verified only after the agent accepted the request', () => {

@@ -1,6 +1,7 @@
 /** One turn of the conversation: the question, and the answer as it grows. */
 
 import { answerText } from '../chat/conversation.js';
+import { endNote } from './answer-end.js';
 import { AnswerText } from './answer-text.js';
 import { ApprovalCard } from './approval-card.js';
 import { copyButton } from './copy-button.js';
@@ -78,7 +79,7 @@ export class TurnView {
     this.waiting.hidden = status !== 'streaming' || !quiet;
     this.element.setAttribute('aria-busy', String(status === 'streaming'));
     this.element.classList.toggle('in-edit', editing);
-    const ended = `${status} ${last} ${editing}`;
+    const ended = `${status} ${last} ${editing} ${endNote(this.turn.answer)}`;
     if (ended !== this.#ended) {
       this.#ended = ended;
       this.end.replaceChildren(...(['streaming', 'waiting'].includes(status) ? [] : this.#ending(last && !editing)));
@@ -115,11 +116,11 @@ export class TurnView {
     const action = (label, name, onclick) =>
       element('button', { type: 'button', class: 'quiet', onclick }, icon(name), language.text(label));
     const text = answerText(answer);
-    const stopped = answer.parts.length > 0 ? 'chat.stopped' : 'chat.stopped_empty';
+    const note = endNote(answer);
     this.again = action('chat.ask_again', 'again', actions.askAgain);
     this.countdown = element('p', { class: 'note', role: 'timer' });
     return [
-      answer.status === 'stopped' && element('p', { class: 'stopped' }, icon('stop'), language.text(stopped)),
+      note && element('p', { class: 'stopped' }, icon('stop'), language.text(note)),
       answer.status === 'failed' && failureCard(language, answer.failure, actions),
       last && answer.failure?.retryAt !== undefined && this.countdown,
       element('div', { class: 'actions' },

@@ -6,6 +6,7 @@ import { Composer } from './composer.js';
 import { ConversationListView } from './conversation-list-view.js';
 import { EarlierMessages } from './earlier-messages.js';
 import { arrange, element } from './element.js';
+import { endNote } from './answer-end.js';
 import { TurnView } from './answer.js';
 import { failureWords } from './failure.js';
 import { firstQuestions } from './first-questions.js';
@@ -211,7 +212,11 @@ export class ConversationView {
 
   #ended(answer) {
     const { language } = this;
-    if (answer.status === 'done') return language.text('chat.status_done', { text: plainText(answerText(answer)) });
+    if (answer.status === 'done') {
+      const note = endNote(answer);
+      const done = language.text('chat.status_done', { text: plainText(answerText(answer)) });
+      return note ? `${done} ${language.text(note)}` : done;
+    }
     if (answer.status === 'stopped') return language.text('chat.status_stopped');
     return language.text('chat.status_failed', failureWords(language, answer.failure));
   }

@@ -10,6 +10,7 @@ from agent.api.ag_ui.tool_call_events import arguments_text
 from agent.api.ag_ui.wire import METADATA_KEY, Event, reasoning_id, result_id
 from agent.errors.error_response import RequestError
 from graph.events import MAX_CHARACTERS
+from graph.models.response import CUT_OFF
 
 
 def to_ag_ui(messages: Iterable[AnyMessage]) -> list[Event]:
@@ -72,6 +73,8 @@ def _assistant(message: AIMessage, identifier: str) -> list[Event]:
         assistant["content"] = text
     if message.tool_calls:
         assistant["toolCalls"] = [_call(call) for call in message.tool_calls]
+    if (finish := message.response_metadata.get("finish_reason")) in CUT_OFF:
+        assistant["metadata"] = {METADATA_KEY: {"finish_reason": finish}}
     return [*shown, assistant]
 
 

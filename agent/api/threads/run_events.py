@@ -24,7 +24,7 @@ from agent.conversations.live.remote_run import RemoteReader
 from agent.conversations.relay.relayed_run import RelayedRun
 from agent.conversations.store.thread import Thread, owner_of
 from agent.errors.error_codes import AgentCode
-from agent.runs.run_end import Finished, Paused
+from agent.runs.run_end import Finished, ModelMessages, Paused
 from agent.runs.run_reader import RunEvent
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, LimitError, UnavailableError
@@ -135,11 +135,18 @@ class RunEvents:
                 pending = await self._conversations.pending(caller, thread.id)
                 yield server_sent(encoder.paused_before(Paused(tuple(pending)), None))
             elif thread.status == "idle":
-                yield server_sent(encoder.finished(Finished()))
+                yield server_sent(encoder.finished(await self._finished(caller, thread.id)))
             elif thread.status != "running":
                 raise UnavailableError(AgentCode.RUN_INTERRUPTED, f"the thread is {thread.status}")
         except AgentError as error:
             yield server_sent(encoder.failed(error))
+
+    async def _finished(self, caller: VerifiedAccessToken, thread_id: str) -> Finished:
+        """The end of a run of another process, by its last message. Its tokens are not known."""
+        stored = await self._conversations.threads.messages(owner_of(caller.principal), thread_id, limit=1)
+        of_model = ModelMessages()
+        of_model.add(each.message for each in stored)
+        return Finished(finish_reason=of_model.finished().finish_reason)
 
     def _encoder(self, thread_id: str, run_id: str, announced: frozenset[str] | tuple[()]) -> RunEncoder:
         numbers = count(1)

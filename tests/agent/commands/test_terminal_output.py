@@ -99,8 +99,10 @@ async def respond(request: Request) -> StreamingResponse | JSONResponse:
     if question == "nonsense":
         return JSONResponse({"error": TEXT}, 500)
 
+    cut_off = [{"choices": [{"delta": {}, "finish_reason": question}]}]
+
     async def stream() -> AsyncIterator[str]:
-        for event in events():
+        for event in events() if question == "stream" else cut_off:
             yield f"data: {json.dumps(event)}\n\n"
 
     return StreamingResponse(stream(), media_type="text/event-stream")
@@ -128,6 +130,14 @@ async def test_chat_prints_the_output_of_a_hostile_agent_as_text(serve: Serve, q
     if question != "nonsense":
         assert "[bold red]markup[/]" in shown
         assert ":smile:" in shown
+
+
+async def test_chat_says_that_an_answer_is_not_whole(serve: Serve) -> None:
+    url = await serve(Starlette(routes=[Route("/openai/v1/chat/completions", respond, methods=["POST"])]))
+    words = {"length": "cut off at the limit", "content_filter": "withheld by the filter"}
+    for reason, text in words.items():
+        assert text in " ".join((await output_of("chat", "--url", url, reason)).split())
+    assert (await output_of("chat", "--url", url, "stop")).strip() == ""
 
 
 async def test_token_prints_the_output_of_a_hostile_sandbox_as_text(serve: Serve) -> None:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from agent.api.a2a.tasks.task import artifact, ended_by, status_of, task, waiting
+from agent.api.a2a.tasks.task import artifact, cut_off, ended_by, status_of, task, waiting
 from agent.api.a2a.tasks.task_id import TaskId
 from agent.api.a2a.wire.members import Members, TaskState, about
 from agent.errors.error_codes import AgentCode
@@ -49,12 +49,13 @@ class TaskEncoder:
         self._message_id: str | None = None
         self._open = False
         self._status = status_of(TaskState.WORKING, clock())
+        self._cut_off: Members = {}
 
     def task(self) -> Members:
         """The task now."""
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
         artifacts = [artifact(name, text) for name, text in texts.items() if text]
-        return task(self._id, self._status, self._history, artifacts)
+        return task(self._id, self._status, self._history, artifacts) | self._cut_off
 
     def event(self, event: RunEvent) -> list[Members]:
         """An event of the run, or its end."""
@@ -63,6 +64,7 @@ class TaskEncoder:
                 "input_tokens": event.usage.input_tokens,
                 "output_tokens": event.usage.output_tokens,
             }
+            self._cut_off = cut_off(event.finish_reason)
             metadata = about(finish_reason=event.finish_reason, usage=usage)
             return self._ended(status_of(TaskState.COMPLETED, self._clock()), metadata)
         if isinstance(event, Paused):

@@ -6,7 +6,7 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from agent.api.a2a.tasks.task import artifacts_of, ended_by, history_of, task
+from agent.api.a2a.tasks.task import artifacts_of, cut_off, ended_by, history_of, task
 from agent.api.a2a.tasks.task_id import TaskId
 from agent.api.a2a.tasks.task_status import recorded_status, state_of
 from agent.api.a2a.wire.members import Members, TaskState
@@ -83,7 +83,9 @@ class StoredTask:
                 return await again.members(conversations, caller)
             code, at = GraphCode.APPROVAL_EXPIRED, self.record.changed_at
             status = ended_by(TaskState.CANCELED, self.id, code.row.for_person(), at, code.value)
-        return task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
+        members = task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
+        last = self.messages[-1] if self.messages else None
+        return members | cut_off(last and last.response_metadata.get("finish_reason"))
 
 
 def unrecorded(task_id: TaskId, thread: Thread, stored: Sequence[StoredMessage]) -> RunRecord | None:

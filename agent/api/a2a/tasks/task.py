@@ -14,6 +14,7 @@ from agent.api.a2a.wire.members import Members, TaskState, about, data_part, tex
 from agent.api.approval_members import approval_of
 from graph.approvals.record import ApprovalKind, PendingApproval
 from graph.approvals.request import interrupt_value
+from graph.models.response import CUT_OFF
 
 RESPONSE: Final = "response"
 """The name of the artifacts."""
@@ -54,6 +55,11 @@ def waiting(task_id: TaskId, pending: PendingApproval, at: float) -> Members:
         text = f"{text} {pending.url.reveal()}"
     parts = [text_part(text), data_part(approval_of(pending))]
     return status_of(state, at) | {"message": _agent_message(request.id, task_id, parts)}
+
+
+def cut_off(finish_reason: object) -> Members:
+    """The metadata of a task whose response is not whole: `length` or `content_filter`."""
+    return about(finish_reason=finish_reason) if finish_reason in CUT_OFF else {}
 
 
 def history_of(task_id: TaskId, messages: Iterable[AnyMessage]) -> list[Members]:

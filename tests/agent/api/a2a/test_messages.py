@@ -35,6 +35,17 @@ async def test_stream_is_the_task_pieces_of_the_response_and_the_end(
     assert [(each["role"], each["messageId"]) for each in task["history"]] == [("ROLE_USER", "m-1")]
 
 
+async def test_task_whose_response_is_not_whole_says_why(threads: ThreadsOf, client: ClientOf) -> None:
+    for reason in ("length", "content_filter"):
+        cut = TALE.model_copy(update={"response_metadata": {"finish_reason": reason}})
+        alice = await client(await threads([cut]), streaming=False)
+        [sent] = await alice.send("A tale", contextId=f"context-{reason}")
+        stored = await alice.get(sent["task"]["id"])
+        for task in (sent["task"], stored):
+            assert task["status"]["state"] == "TASK_STATE_COMPLETED"
+            assert task["metadata"] == {"idaas-agent": {"finish_reason": reason}}
+
+
 async def test_example_of_the_documentation_works(
     threads: ThreadsOf, capsys: pytest.CaptureFixture[str]
 ) -> None:

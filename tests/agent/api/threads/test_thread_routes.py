@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from langchain_core.messages import AIMessage
+
 from agent.conversations.store.title import MAX_TITLE
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
@@ -26,6 +28,18 @@ async def test_thread_has_the_title_of_its_question_and_the_messages_of_its_run(
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "tool", "assistant"]
     assert body["messages"][-1]["content"] == "done"
     assert body["created_at"].endswith("Z")
+
+
+async def test_message_that_is_not_whole_says_why(threads: ThreadsOf) -> None:
+    ends = [{"finish_reason": each} for each in ("length", "content_filter", "stop")]
+    served = await threads(
+        [AIMessage(text, response_metadata=end) for text, end in zip(("Once", "", "Now"), ends, strict=True)]
+    )
+    answers = [(await served.say("A tale")).json()["choices"][0]["finish_reason"] for _ in ends]
+    assert answers == ["length", "content_filter", "stop"]
+    messages = (await served.ask("GET", "/threads/thread-1")).json()["messages"]
+    shown = [message.get("metadata") for message in messages if message["role"] == "assistant"]
+    assert shown == [{"idaas-agent": ends[0]}, {"idaas-agent": ends[1]}, None]
 
 
 async def test_thread_is_opened_once(threads: ThreadsOf) -> None:
