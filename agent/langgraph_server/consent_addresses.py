@@ -8,7 +8,7 @@ by the URL, and every other one by nothing. So the URL is in no checkpoint, row 
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,32 +21,38 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError
 from identity.secrets.secret import Secret
 
-UrlOf: TypeAlias = Callable[[str, VerifiedAccessToken], Awaitable[Secret | None]]
-"""The URL of an approval by its id, for a caller; `None` if there is none, or not for them."""
+UrlsOf: TypeAlias = Callable[[Collection[str], VerifiedAccessToken], Awaitable[Mapping[str, Secret]]]
+"""The URLs of approvals by their ids, for a caller, without those that have none, or that are not theirs."""
+
+_MOST: Final = 500
+"""References that are looked up at once. An id is unguessable, but a message of the user may have any."""
 
 _MARK: Final = url_reference("").encode()
 _REFERENCE: Final = re.compile(re.escape(_MARK) + rb"([0-9a-f]{32})")
 _BEGUN: Final = re.compile(re.escape(_MARK) + rb"[0-9a-f]{0,31}")
 
 
-async def url_of(approval_id: str, caller: VerifiedAccessToken) -> Secret | None:
-    """See `UrlOf`. If IDaaS or the approvals cannot be read now, there is none."""
+async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) -> Mapping[str, Secret]:
+    """See `UrlsOf`. If IDaaS or the approvals cannot be read now, there are none."""
     agent = await agent_of_this_loop()
+    urls: dict[str, Secret] = {}
     try:
-        state = agent.approvals and await agent.approvals.get(approval_id, caller.principal)
-        if not state or state.status_at(time.time()) is not ApprovalStatus.OPEN:
-            return None
-        return (await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)).url
+        found = await agent.approvals.find(approval_ids, caller.principal) if agent.approvals else ()
+        for state in found:
+            if state.status_at(time.time()) is ApprovalStatus.OPEN:
+                shown = await agent.consent_urls.shown(PendingApproval(state.request, {}), caller)
+                urls |= {} if shown.url is None else {state.request.id: shown.url}
     except AgentError:
-        return None
+        pass
+    return urls
 
 
 class ConsentAddresses:
     """A pure ASGI middleware, inside of the route guard, which verifies the caller."""
 
-    def __init__(self, app: ASGIApp, *, url_of: UrlOf = url_of) -> None:
+    def __init__(self, app: ASGIApp, *, urls_of: UrlsOf = urls_of) -> None:
         self._app = app
-        self._url_of = url_of
+        self._urls_of = urls_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes every request on, and fills its response."""
@@ -56,16 +62,22 @@ class ConsentAddresses:
         caller = admitted.caller
         # A compressed response could not be read.
         headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
-        response = _FilledResponse(send, lambda approval_id: self._url_of(approval_id, caller))
+        response = _FilledResponse(send, lambda approval_ids: self._urls_of(approval_ids, caller))
         await self._app({**scope, "headers": headers}, receive, response.send)
 
 
 class _FilledResponse:
-    """A response with a known length is filled when it is whole, any other piece by piece."""
+    """A response with a known length is filled when it is whole, any other piece by piece.
 
-    def __init__(self, send: Send, url_of: Callable[[str], Awaitable[Secret | None]]) -> None:
+    A reference is looked up once, all new ones of a piece together: it is there after its approval.
+    """
+
+    def __init__(
+        self, send: Send, urls_of: Callable[[Collection[str]], Awaitable[Mapping[str, Secret]]]
+    ) -> None:
         self._send = send
-        self._url_of = url_of
+        self._urls_of = urls_of
+        self._known: dict[bytes, bytes] = {}
         self._start: Message | None = None
         self._held = b""
 
@@ -93,11 +105,16 @@ class _FilledResponse:
         await self._send({"type": "http.response.body", "body": filled, "more_body": more})
 
     async def _filled(self, body: bytes) -> bytes:
-        urls: dict[bytes, bytes] = {}
-        for reference in set(_REFERENCE.findall(body)):
-            url = await self._url_of(reference.decode("ascii"))
-            urls[reference] = b"" if url is None else json.dumps(url.reveal())[1:-1].encode()
-        return _REFERENCE.sub(lambda found: urls[found[1]], body) if urls else body
+        found = dict.fromkeys(_REFERENCE.findall(body))
+        if new := [reference for reference in found if reference not in self._known][:_MOST]:
+            if len(self._known) > _MOST:
+                self._known = {reference: url for reference, url in self._known.items() if url}
+            urls = await self._urls_of([reference.decode("ascii") for reference in new])
+            shown = {
+                name.encode("ascii"): json.dumps(url.reveal())[1:-1].encode() for name, url in urls.items()
+            }
+            self._known |= dict.fromkeys(new, b"") | shown
+        return _REFERENCE.sub(lambda each: self._known.get(each[1], b""), body) if found else body
 
 
 def _length(start: Message) -> bytes | None:

@@ -1,7 +1,7 @@
 """Approvals in the memory of one process: for tests, and for a graph that is used as a library."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from graph.approvals.record import ApprovalRequest, ApprovalState, ApprovalStatus
 from graph.error_codes import GraphCode
@@ -39,6 +39,11 @@ class MemoryApprovalStore:
         """See `ApprovalStore`."""
         state = self._states.get(approval_id)
         return state if state is not None and state.request.principal == principal else None
+
+    async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        found = [await self.get(approval_id, principal) for approval_id in approval_ids]
+        return [state for state in found if state is not None]
 
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float

@@ -1,6 +1,6 @@
 """The seam to the database that keeps approvals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from graph.approvals.record import ApprovalRequest, ApprovalState
@@ -26,6 +26,10 @@ class ApprovalStore(Protocol):
 
     async def get(self, approval_id: str, principal: Principal) -> ApprovalState | None:
         """The approval of `principal` with this id."""
+        ...
+
+    async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
+        """Those of `principal` with one of these ids, read at once."""
         ...
 
     async def decide(

@@ -1,7 +1,7 @@
 """Approvals in the database of conversations: decided once and used once, over all processes."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from typing import Any, Final
@@ -66,6 +66,14 @@ class SqlApprovalStore:
         """See `ApprovalStore`."""
         async with _available():
             return await self._database.read(lambda: self._found(principal, approval_id))
+
+    async def find(self, approval_ids: Collection[str], principal: Principal) -> Sequence[ApprovalState]:
+        """See `ApprovalStore`."""
+        ids = ", ".join("?" * len(approval_ids))
+        sql = f"SELECT {_COLUMNS} FROM approvals WHERE owner = ? AND id IN ({ids})"  # noqa: S608 - constants
+        async with _available():
+            rows = await self._database.read(lambda: query(sql, owner_of(principal), *approval_ids))
+            return [self._state(principal, row) for row in rows]
 
     async def decide(
         self, approval_id: str, principal: Principal, *, approved: bool, digest: str | None, at: float

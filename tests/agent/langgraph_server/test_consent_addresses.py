@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,21 @@ URL = 'https://idaas.example/consent?state=canary&text="\\'
 STATE = {"interrupts": [{"url": url_reference(MINE), "text": f"Open {url_reference(MINE)} now"}]}
 
 
-async def url_of(approval_id: str, caller: VerifiedAccessToken) -> Secret | None:
-    return Secret(URL) if (approval_id, caller.principal.subject) == (MINE, "alice") else None
-
-
 async def respond(
-    pieces: Sequence[bytes], *, user: str | None = "alice", length: int | None = None
+    pieces: Sequence[bytes],
+    *,
+    user: str | None = "alice",
+    length: int | None = None,
+    looked_up: list[Collection[str]] | None = None,
 ) -> list[Message]:
-    """What a client receives of a server that responds with `pieces`."""
+    """What a client receives of a server that responds with `pieces`. `looked_up`: the ids, for each time."""
     received: list[Message] = []
+
+    async def urls_of(approval_ids: Collection[str], caller: VerifiedAccessToken) -> Mapping[str, Secret]:
+        if looked_up is not None:
+            looked_up.append(approval_ids)
+        mine = MINE in approval_ids and caller.principal.subject == "alice"
+        return {MINE: Secret(URL)} if mine else {}
 
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
         assert (b"accept-encoding", b"gzip") not in scope["headers"] or user is None
@@ -57,7 +63,7 @@ async def respond(
     caller = None if user is None else await Tokens().verify(Secret(f"{user}-at"))
     token = ADMITTED.set(None if caller is None else AdmittedRequest(caller))
     try:
-        await ConsentAddresses(server, url_of=url_of)(scope, receive, send)
+        await ConsentAddresses(server, urls_of=urls_of)(scope, receive, send)
     finally:
         ADMITTED.reset(token)
     return received
@@ -102,6 +108,22 @@ async def test_what_only_begins_like_a_reference_is_sent_unchanged(end: bytes) -
     assert body_of(await respond([b"text ", end, b"G", end])) == b"text " + end + b"G" + end
 
 
+@pytest.mark.promise("bounded")
+async def test_references_are_looked_up_once_all_of_a_piece_together() -> None:
+    made_up = [f"{n:032x}" for n in range(300)]
+    text = " ".join(map(url_reference, [*made_up, MINE])).encode()
+    pieces = [text, b" ", text, text + url_reference(OTHER).encode()]
+    looked_up: list[Collection[str]] = []
+    body = body_of(await respond(pieces, looked_up=looked_up))
+    assert [list(ids) for ids in looked_up] == [[*made_up, MINE], [OTHER]]
+    assert body.count(json.dumps(URL)[1:-1].encode()) == 3
+    assert b"consent-url" not in body
+    whole: list[Collection[str]] = []
+    many = b" ".join(url_reference(f"{n:032x}").encode() for n in range(5_000))
+    assert body_of(await respond([many], length=len(many), looked_up=whole)).strip() == b""
+    assert [len(ids) for ids in whole] == [500]
+
+
 async def test_response_without_a_reference_is_unchanged() -> None:
     received = await respond([b'{"a": ', b"1}"], length=8)
     assert received[0]["headers"] == [(b"Content-Length", b"8")]
@@ -143,6 +165,6 @@ async def test_address_is_shown_while_its_consent_is_open_only(
     if state in ("declined", "given"):
         await agent.approvals.decide(MINE, alice.principal, approved=state == "given", digest=DIGEST, at=now)
     agent.consent_urls._urls[MINE] = Secret(URL), time.time() + 600  # as if it were kept for longer
-    assert await consent_addresses.url_of(MINE, alice) == (Secret(URL) if state == "open" else None)
-    assert await consent_addresses.url_of(MINE, bob) is None
-    assert await consent_addresses.url_of(OTHER, alice) is None
+    shown = {MINE: Secret(URL)} if state == "open" else {}
+    assert await consent_addresses.urls_of([MINE, OTHER], alice) == shown
+    assert await consent_addresses.urls_of([MINE, OTHER], bob) == {}

@@ -23,6 +23,18 @@ class ApprovalStoreConformance:
         again = await store.open(request_of(digest="other", created_at=NOW + 1))
         assert again == ApprovalState(request_of(), ApprovalStatus.APPROVED, DIGEST, NOW)
 
+    async def test_several_are_found_at_once_of_their_principal_only(
+        self, store: ApprovalStore, request_of: RequestOf
+    ) -> None:
+        for n, principal in enumerate((ALICE, ALICE, BOB)):
+            await store.open(request_of(id=str(n), call_id=str(n), principal=principal))
+        await store.decide("1", ALICE, approved=False, digest=None, at=NOW)
+        found = await store.find(["0", "1", "2", "3"], ALICE)
+        assert {(each.request.id, each.status) for each in found} == {
+            ("0", ApprovalStatus.OPEN), ("1", ApprovalStatus.REJECTED),
+        }  # fmt: skip
+        assert [each.request.id for each in await store.find(["2"], BOB)] == ["2"]
+
     async def test_latest_one_of_a_thread_is_found_in_every_state(
         self, store: ApprovalStore, request_of: RequestOf
     ) -> None:
