@@ -108,6 +108,14 @@ class LiveRun:
             return None
         return self.replay.newest + (not isinstance(self.outcome, Finished | Paused))
 
+    @property
+    def characters(self) -> int:
+        """Of the events that are kept, and of the text of the end."""
+        end = self.outcome
+        return self.replay.characters + (
+            len(end.text) + len(end.reasoning) if isinstance(end, Finished) else 0
+        )
+
     async def begun(self) -> None:
         """Waits until the run has begun. Raises the error that prevented it."""
         await self._decided.wait()

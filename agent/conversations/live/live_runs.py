@@ -11,7 +11,7 @@ KEPT_SECONDS: Final = 60.0
 """How long the events of an ended run can be read: a reader that lost its connection returns for the end."""
 _MOST_KEPT: Final = 200
 _MOST_CHARACTERS: Final = 20_000_000
-"""Of the events of all ended runs."""
+"""Of the events and the ends of all ended runs."""
 
 
 class LiveRuns:
@@ -20,7 +20,7 @@ class LiveRuns:
     def __init__(
         self, *, kept_seconds: float = KEPT_SECONDS, most_characters: int = _MOST_CHARACTERS
     ) -> None:
-        """Above `most_characters` of all events, those of the runs that ended first are dropped."""
+        """Above `most_characters` of all events and ends, those of the runs that ended first are dropped."""
         self._kept_seconds = kept_seconds
         self._most_characters = most_characters
         self._latest: dict[tuple[str, str], LiveRun] = {}
@@ -67,10 +67,10 @@ class LiveRuns:
     def _run_ended(self, run: LiveRun) -> None:
         loop = asyncio.get_running_loop()
         self._ended[run] = loop.call_later(self._kept_seconds, self._remove, run)
-        characters = sum(each.replay.characters for each in self._ended)
+        characters = sum(each.characters for each in self._ended)
         while len(self._ended) > _MOST_KEPT or (self._ended and characters > self._most_characters):
             oldest = next(iter(self._ended))
-            characters -= oldest.replay.characters
+            characters -= oldest.characters
             self._remove(oldest)
 
     def _remove(self, run: LiveRun) -> None:

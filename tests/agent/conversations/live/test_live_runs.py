@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from agent.conversations.live.live_run import LiveRun, Outcome
 from agent.conversations.live.live_runs import LiveRuns
 from agent.runs.run_end import Finished
@@ -10,30 +12,31 @@ from agent.runs.run_end import Finished
 class Tale:
     """Work that emits one text and ends when it is released."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, end: str = "") -> None:
         self._text = text
+        self._end = end
         self.release = asyncio.Event()
 
     async def run(self, live: LiveRun) -> Finished:
         live.begin()
         live.emit({"type": "content", "text": self._text})
         await self.release.wait()
-        return Finished()
+        return Finished(self._end)
 
     async def close(self, outcome: Outcome) -> None:
         pass
 
 
-async def live_run(runs: LiveRuns, thread: str, text: str = "Once") -> LiveRun:
-    work = Tale(text)
+async def live_run(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
+    work = Tale(text, end)
     run = LiveRun(work, id=f"run-{thread}", thread_id=thread, owner="o", seconds=30, on_begin=runs.add)
     await run.begun()
     work.release.set()
     return run
 
 
-async def ended(runs: LiveRuns, thread: str, text: str = "Once") -> LiveRun:
-    run = await live_run(runs, thread, text)
+async def ended(runs: LiveRuns, thread: str, text: str = "Once", end: str = "") -> LiveRun:
+    run = await live_run(runs, thread, text, end)
     await run.task
     await asyncio.sleep(0)
     return run
@@ -58,9 +61,11 @@ async def test_ended_run_is_dropped_after_its_time() -> None:
     assert runs.latest("o", "t") is None
 
 
-async def test_events_of_all_ended_runs_are_bounded() -> None:
+@pytest.mark.promise("bounded")
+@pytest.mark.parametrize(("text", "end"), [("x" * 60, ""), ("", "x" * 60), ("x" * 30, "x" * 30)])
+async def test_events_and_ends_of_all_ended_runs_are_bounded(text: str, end: str) -> None:
     runs = LiveRuns(most_characters=100)
-    first, second = await ended(runs, "first", "x" * 60), await ended(runs, "second", "x" * 60)
+    first, second = await ended(runs, "first", text, end), await ended(runs, "second", text, end)
     assert runs.latest("o", "first") is not first
     assert runs.latest("o", "second") is second
 
