@@ -2,8 +2,8 @@
 
 Cached tokens are texts of 700 to 900 bytes with long lives; buffers of requests between them have short ones,
 so the heap fragments over time. Without this, resident memory grows by 0.2 MiB in a thousand requests of more
-users than the caches have room for, although used memory does not (`make soak`). And pages between blocks that are used are not returned when they
-become free: ninety answers of 4 MB left hundreds of MiB in the process.
+users than the caches have room for, although used memory does not (`make soak`). Pages between used blocks
+are not returned when they become free: ninety answers of 4 MB left hundreds of MiB in the process.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 _SECONDS: Final = 20.0
-"""A trim takes half a millisecond for each MiB that it returns, and allocations may wait for it: so often, it is
-never very much."""
+"""A trim takes half a millisecond for each MiB that it returns, and allocations may wait for it: with this
+interval it is never very much."""
 
 
 def trim() -> None:
-    """Returns all free pages by `malloc_trim` of glibc, which takes a fraction of a millisecond if there are none.
+    """Returns all free pages by `malloc_trim` of glibc.
 
     Does nothing where the C library has no such function or cannot be opened.
     """
