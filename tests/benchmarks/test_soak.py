@@ -12,9 +12,12 @@ from benchmarks.soak import Sample, faults
 ROOT = Path(__file__).parents[2]
 
 
-def samples(rss_mib=lambda _: 300.0, descriptors=lambda _: 80, tasks=lambda _: 9) -> list[Sample]:
+def samples(
+    rss_mib=lambda _: 300.0, peak_mib=500.0, descriptors=lambda _: 80, tasks=lambda _: 9
+) -> list[Sample]:
     return [
-        Sample(n * 10_000, n * 60.0, rss_mib(n), descriptors(n), 12, tasks(n), 1000 + n) for n in range(11)
+        Sample(n * 10_000, n * 60.0, rss_mib(n), peak_mib, descriptors(n), 12, tasks(n), 1000 + n)
+        for n in range(11)
     ]
 
 
@@ -26,12 +29,13 @@ def test_growth_before_half_time_and_noise_after_it_are_accepted():
 @pytest.mark.parametrize(
     "growing",
     [
-        samples(rss_mib=lambda n: 300 + 1.5 * n),
+        samples(rss_mib=lambda n: 300 + 8 * n),
+        samples(peak_mib=800.0),
         samples(descriptors=lambda n: 80 + 5 * n),
         samples(tasks=lambda n: 9 + 10 * n),
     ],
 )
-def test_growth_in_the_second_half_is_reported(growing: list[Sample]):
+def test_growth_in_the_second_half_and_too_much_memory_are_reported(growing: list[Sample]):
     assert len(faults(growing, Counter(whole=100_000))) == 1
 
 

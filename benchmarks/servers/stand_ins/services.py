@@ -2,14 +2,16 @@
 
     python -m benchmarks.servers.stand_ins.services PORT
 
-`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They respond immediately
-unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. `GET /waiting` is the number of the model's
-streams that wait for their first token. The model replies with words; to a question
-that contains "weather" or "enterprise" it replies with one call of the tool whose name contains that word. If
-the tool failed, the model responds 400, so that a failed chat is not measured as a success.
+`/v1/chat/completions`, `/mcp` (streamable HTTP, stateless, JSON) and `/enterprise`. They respond
+immediately unless `PUT /delays` sets seconds: `first_token`, `token`, `mcp`. `GET /waiting` is the number
+of the model's streams that wait for their first token. The model replies with words, to `tokens=N
+letters=M` with N words of M letters; to a question that contains "weather" or "enterprise" it replies with
+one call of the tool whose name contains that word. If the tool failed, the model responds 400, so that a
+failed chat is not measured as a success.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +22,7 @@ import uvloop
 
 WORDS = 20
 """Tokens in a completion, unless the question contains `tokens=N`."""
+_TOKENS = re.compile(r"tokens=(\d+)(?: letters=(\d+))?")
 
 TOOL: dict[str, Any] = {
     "name": "maps_weather",
@@ -73,8 +76,10 @@ def _message(request: dict[str, Any]) -> tuple[dict[str, Any], str]:
             function = {"name": name, "arguments": _ARGUMENTS.get(name, "{}")}
             call = {"index": 0, "id": "call_1", "type": "function", "function": function}
             return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
-    words = int(question.partition("tokens=")[2] or WORDS)
-    return {"role": "assistant", "content": "word " * words}, "stop"
+    wanted = _TOKENS.search(question)
+    words, letters = (int(wanted[1]), int(wanted[2] or 4)) if wanted else (WORDS, 4)
+    word = ("word" * (letters // 4 + 1))[:letters]
+    return {"role": "assistant", "content": f"{word} " * words}, "stop"
 
 
 @cache
