@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.gate import ApprovalGate
 from graph.approvals.store import ApprovalStore
@@ -132,9 +133,10 @@ def build_graph(
         "credentials", CredentialsNode(services, service_credentials, limits.credentials_seconds, consents)
     )
     refused_calls = RefusedCalls(services, required, audit)
+    answers = AnswerReader(gate.services, lambda name, caller: service_credentials.of(caller, name))
     add_node(
         APPROVALS,
-        ApprovalsNode(gate, questions, refused_calls, resume_values=resume_values),
+        ApprovalsNode(gate, questions, refused_calls, answers, resume_values=resume_values),
     )
     add_node(
         MODEL,

@@ -75,9 +75,10 @@ class GraphCode(ErrorCode):
         "approval_invalid",
         ErrorRow(
             symptom="The approval does not fit",
-            cause="there is no such approval of this user, or the call is not the one that was approved",
+            cause="there is no such approval of this user, the call is not the one that was approved, or the "
+            "edited arguments do not fit the tool",
             remedy="none: the call was not made; an attempt to use another user's approval has this code too",
-            person="This decision does not belong to a call that waits for you. Nothing was done",
+            person="This decision does not fit a call that waits for you. Nothing was done",
         ),
     )
     APPROVAL_UNAVAILABLE = (

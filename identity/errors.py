@@ -160,7 +160,19 @@ class PrerequisiteRefusedError(RequirementRefusedError):
 class ApprovalError(AgentError):
     """An approval does not allow what is tried: it is another's, not open, used, expired, or for other
     arguments.
+
+    `argument` is the path of an edited argument that does not fit the tool, such as `order.amount`; empty for
+    all of them.
     """
+
+    def __init__(self, code: ErrorCode, detail: str, *, argument: str | None = None) -> None:
+        self.argument = argument
+        super().__init__(code, detail)
+
+    def for_person(self, reference: str | None = None) -> str:
+        """See `AgentError`. It names the argument."""
+        text = super().for_person(reference)
+        return text if self.argument is None else f'Check "{self.argument or "arguments"}". {text}'
 
 
 class UnreachableError(AgentError):

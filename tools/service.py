@@ -12,6 +12,7 @@ from identity.credentials.credential import Credential
 from identity.credentials.requirement import CredentialRequirement
 from identity.error_code import ErrorCode
 from tools.approval_policy import ToolPolicy
+from tools.arguments.fault import ArgumentFault
 
 FUNCTION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The name of a function, as OpenAI and Model Studio define it."""
@@ -113,6 +114,15 @@ class Service(Protocol):
         """What `tool` does, and which of its calls need an approval. The graph keeps to it, `call` does not.
 
         It is what the code or the operator declares, never what an outside server says of its own tool.
+        """
+        ...
+
+    async def argument_faults(
+        self, tool: str, arguments: Mapping[str, Any], access: Access
+    ) -> Sequence[ArgumentFault]:
+        """Why `call` would refuse `arguments` before a request to the service; none if it would not.
+
+        Raises `AgentError` if the schema of the tool has to be requested, and cannot be.
         """
         ...
 

@@ -31,6 +31,7 @@ from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
 from graph.begun_calls import BegunCalls
@@ -158,6 +159,7 @@ class Agent:
             approval_seconds=settings.approval_seconds,
         )
         self.consent_urls: Final = ConsentUrls(self.access, clock)
+        self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
         self.graph: Final = build(
             approvals=self.approvals,
             resume_values=resume_values,
@@ -189,6 +191,7 @@ class Agent:
                 storage,
                 self.runs,
                 graph,
+                answers=self.answers,
                 consent_urls=self.consent_urls,
                 clock=clock,
                 measures=self.measures.runs,

@@ -13,6 +13,7 @@ from agent.runs.runs import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from agent.telemetry.traces.langsmith import Tracing
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 
 
@@ -22,6 +23,7 @@ def composed_conversations(
     runs: Runs,
     graph: AgentGraph,
     *,
+    answers: AnswerReader,
     consent_urls: ConsentUrls,
     clock: Callable[[], float],
     measures: RunMeasures,
@@ -34,6 +36,7 @@ def composed_conversations(
         graph=graph,
         threads=storage.threads,
         approvals=storage.approvals,
+        answers=answers,
         saver=storage.checkpoints,
         process_id=secrets.token_hex(16),
         window_tokens=settings.conversation_tokens,

@@ -109,14 +109,14 @@ class Conversations:
 
         Raises `ApprovalError`, and has changed nothing, unless every open approval has an answer in one of
         the forms of `graph.approvals.answer`, and nothing else is answered; `AccessTokenError` if the token
-        has expired.
+        has expired; and what `AnswerReader.read` raises.
         """
         require_signed_in(caller, self._parts.clock())
         principal = caller.principal
         thread = await self.threads.get(owner_of(principal), thread_id)
         paused = await PausedRun.of(self._parts, thread)
         await check_open(self._parts, principal, thread, answers)
-        paused.check(answers)
+        await paused.check(answers, caller, self._parts.answers)
         run = self._run(caller, thread_id, streaming, thread.run_id)
 
         async def begin() -> Begun:

@@ -103,7 +103,9 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     if isinstance(error, RequestError):
         return _body(error.status, error.message, error.code, error.param)
     status = status_of(error)
-    body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, None)
+    argument = error.argument if isinstance(error, ApprovalError) else None
+    param = None if argument is None else f"arguments.{argument}".rstrip(".")
+    body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
     if error.service is not None:
         body["error"]["service"] = error.service
     if status in _WITH_RETRY_AFTER:

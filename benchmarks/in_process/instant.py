@@ -13,6 +13,7 @@ from identity.credentials.source import CredentialSource
 from identity.idaas.issuer import PAM_TOKEN
 from identity.secrets.secret import Secret
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
@@ -70,6 +71,15 @@ class ToollessService:
     def policy(self, tool: str) -> ToolPolicy:  # noqa: ARG002 - the protocol's
         """The default."""
         return DEFAULT_POLICY
+
+    async def argument_faults(
+        self,
+        tool: str,  # noqa: ARG002 - the protocol's
+        arguments: Mapping[str, Any],  # noqa: ARG002 - the protocol's
+        access: Access,  # noqa: ARG002 - the protocol's
+    ) -> Sequence[ArgumentFault]:
+        """None."""
+        return ()
 
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Is never called."""

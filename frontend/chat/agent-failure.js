@@ -4,13 +4,14 @@
  */
 export class AgentFailure extends Error {
   /**
-   * @param {{code: string, status?: number, message?: string, service?: string, requestId?: string, retryAt?: number}} failure
-   *   `message` is the agent's text for the user, kept as `userText`; `retryAt` is in milliseconds since 1970
+   * @param {{code: string, status?: number, message?: string, service?: string, param?: string, requestId?: string, retryAt?: number}} failure
+   *   `message` is the agent's text for the user, kept as `userText`; `param` names the invalid member of the request;
+   *   `retryAt` is in milliseconds since 1970
    */
-  constructor({ code, status, message, service, requestId, retryAt }) {
+  constructor({ code, status, message, service, param, requestId, retryAt }) {
     super(code);
     this.name = 'AgentFailure';
-    Object.assign(this, { code, status, userText: message, service, requestId, retryAt });
+    Object.assign(this, { code, status, userText: message, service, param, requestId, retryAt });
   }
 
   /** Whether the user should sign in again. */
@@ -42,6 +43,7 @@ export function failureFromBody(body, { status, headers, now = Date.now() } = {}
     status,
     message: text('message'),
     service: text('service'),
+    param: text('param'),
     requestId: text('request_id') ?? headers?.get('x-request-id') ?? undefined,
     retryAt: seconds > 0 ? now + Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000 : undefined,
   });

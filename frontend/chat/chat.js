@@ -272,6 +272,6 @@ function failureMembers(error) {
     console.error(error); // contains no secret: messages of the page and of the browser
     return { code: 'page_failed' };
   }
-  const { code, status, userText, service, requestId, retryAt, signInAgain } = error;
-  return { code, status, userText, service, requestId, retryAt, signInAgain };
+  const { code, status, userText, service, param, requestId, retryAt, signInAgain } = error;
+  return { code, status, userText, service, param, requestId, retryAt, signInAgain };
 }

@@ -55,7 +55,7 @@ export const enErrors = Object.freeze({
   'error.approval_expired.remedy': 'Ask again',
   'error.approval_used.symptom': 'This was decided before, and may already have taken effect',
   'error.approval_used.remedy': 'Check before you ask again',
-  'error.approval_invalid.symptom': 'This decision does not belong to a call that waits for you',
+  'error.approval_invalid.symptom': 'This decision does not fit a call that waits for you',
   'error.approval_invalid.remedy': 'Nothing was done',
   'error.approval_unavailable.symptom': 'The agent cannot keep your decisions at the moment, and does nothing that needs one',
   'error.approval_unavailable.remedy': 'Try again later',

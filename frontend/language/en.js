@@ -125,6 +125,7 @@ export const en = Object.freeze({
   'approval.announced': 'The agent waits for your approval. {title}.',
   'approval.soon': 'The agent waits for your approval for another {wait}.',
   'approval.not_json': '“{name}” must be a value such as {example}.',
+  'approval.argument': '“{name}” does not fit this call. Nothing was called',
   'approval.title_tool_call': 'The agent wants to call {service}',
   'approval.title_consent_required': '{service} needs your consent',
   'approval.title_sign_in_required': 'Sign in again to let the agent go on',

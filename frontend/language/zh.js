@@ -125,6 +125,7 @@ export const zh = Object.freeze({
   'approval.announced': '智能体正在等待你的批准。{title}。',
   'approval.soon': '智能体还会等待你的批准 {wait}。',
   'approval.not_json': '“{name}”必须是类似 {example} 的值。',
+  'approval.argument': '“{name}”不符合此操作的要求。未执行任何操作',
   'approval.title_tool_call': '智能体想要调用{service}',
   'approval.title_consent_required': '{service}需要你的授权',
   'approval.title_sign_in_required': '请重新登录，让智能体继续',

@@ -47,7 +47,11 @@ export class ApprovalCard {
     if (failure === this.#refusal) return;
     this.#refusal = failure;
     this.failure.hidden = failure === undefined;
-    if (failure) this.failure.textContent = this.language.sentence(failureWords(this.language, failure).symptom);
+    if (!failure) return;
+    const name = failure.param?.split('.')[1];
+    const faulty = this.approval.display?.find((displayed) => displayed.name === name);
+    const { symptom } = faulty ? { symptom: this.language.text('approval.argument', { name: faulty.label }) } : failureWords(this.language, failure);
+    this.failure.textContent = this.language.sentence(symptom);
   }
 
   /** Once a second: the time that is left. Screen readers are reminded a minute before the end, and at the end. */

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graph.call_arguments import are_valid_arguments
+from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
-from identity.errors import AccessTokenError
+from identity.errors import AccessTokenError, ApprovalError
 from identity.strict_json import read_value
 
 MAX_MESSAGE: Final = 2_000
@@ -100,31 +101,37 @@ def _rejection(words: object) -> Answer | None:
     return Answer(approved=False, message=(words or "").strip()[:MAX_MESSAGE] or None)
 
 
-def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arguments that `answer` approves for a call of `tool`, about which was asked with `asked`.
+def edited_arguments(answer: Answer, tool: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The edited arguments of `answer` for a call of `tool`, about which was asked with `asked`.
 
-    Some clients send every edited value as text: where a value of `asked` is no text, the text is read as
-    JSON of the same type. `None` if that fails, if the answer names another tool, and if the result is not
-    valid: then it is no answer.
+    Clients whose edit names the tool may send every value as text: where a value of `asked` is no text, the
+    text is read as JSON of the same type. Not checked: the schema of the tool.
+    Raises `ApprovalError` if that fails, if the answer names another tool, and if the result is not valid.
     """
     if answer.tool not in (None, tool):
-        return None
-    if answer.arguments is None:
-        return dict(asked)
-    try:
-        edited = {name: _of_type(value, asked.get(name)) for name, value in answer.arguments.items()}
-    except ValueError:
-        return None
-    return edited if are_valid_arguments(edited) else None
+        raise _invalid("the edit names another tool")
+    edited = dict(answer.arguments or {})
+    if answer.tool is not None:
+        edited = {name: _of_type(name, value, asked.get(name)) for name, value in edited.items()}
+    if not are_valid_arguments(edited):
+        raise _invalid("the edited arguments must be a JSON object, nested at most 32 levels", "")
+    return edited
 
 
-def _of_type(value: object, asked: object) -> object:
-    """`value`, or what it contains as text if `asked` is no text. Raises `ValueError`."""
+def _of_type(name: str, value: object, asked: object) -> object:
+    """`value`, or what it contains as text if `asked` is no text."""
     if not isinstance(value, str) or asked is None or isinstance(asked, str):
         return value
-    read = read_value(value.encode())
+    try:
+        read = read_value(value.encode())
+    except ValueError:
+        read = None
     numbers = isinstance(read, int | float) and isinstance(asked, int | float)
     same = numbers and not isinstance(read, bool) and not isinstance(asked, bool)
     if not same and type(read) is not type(asked):
-        raise ValueError("another type")
+        raise _invalid("an edited value is of another type than the one that was shown", name)
     return read
+
+
+def _invalid(detail: str, argument: str | None = None) -> ApprovalError:
+    return ApprovalError(GraphCode.APPROVAL_INVALID, detail, argument=argument and argument[:64])

@@ -4,20 +4,20 @@ It only asks. Whether a call is made is decided again by the service's node, imm
 (`ApprovalGate.permit`), so that a run that jumps around this node, or whose state was written by others,
 makes no call that was not approved.
 
-A user is asked only about a call that can be made: its credential is obtained first.
+A user is asked only about a call that can be made: its credential is obtained, and its arguments are valid.
 
 A visit ends with each decision, and the node is visited again until nothing is undecided. So each task of
 LangGraph has one interrupt, and no resume value is read twice.
 """
 
 import json
-from dataclasses import replace
 from typing import Any, Final
 
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
-from graph.approvals.answer import Answer, edited_arguments, parse_answer
+from graph.approvals.answer import Answer
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.digest import arguments_digest
 from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided, Verdict
 from graph.approvals.pending_call import PendingCall
@@ -31,9 +31,10 @@ from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_arguments
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import CredentialError
+from identity.errors import AgentError, CredentialError
 from identity.secrets.redaction import redact
 from identity.telemetry.failure_log import log_failure
+from tools.arguments.fault import invalid_arguments
 
 MAX_UNUSABLE_ANSWERS: Final = 20
 """Resume values that are no answer, after which the call is rejected: the state is saved for each."""
@@ -45,12 +46,19 @@ class ApprovalsNode:
     """Asks about one call at a time. Who decides is the caller of the run, verified before each visit."""
 
     def __init__(
-        self, gate: ApprovalGate, questions: Questions, refused_calls: RefusedCalls, *, resume_values: bool
+        self,
+        gate: ApprovalGate,
+        questions: Questions,
+        refused_calls: RefusedCalls,
+        answers: AnswerReader,
+        *,
+        resume_values: bool,
     ) -> None:
         """With `resume_values`, LangGraph's resume values are the answers; else those of the context."""
         self._gate = gate
         self._questions = questions
         self._refused_calls = refused_calls
+        self._answers = answers
         self._resume_values = resume_values
 
     async def __call__(
@@ -66,7 +74,7 @@ class ApprovalsNode:
             for call, service in accepted_calls(state)
             if self._gate.knows(service)
         ]
-        verdicts = [(each, await self._verdict(each, state)) for each in pending]
+        verdicts = [(each, await self._verdict(each, state, caller)) for each in pending]
         refused = [(each, verdict) for each, verdict in verdicts if isinstance(verdict, Refused)]
         if refused:
             for each, why in refused:
@@ -82,17 +90,28 @@ class ApprovalsNode:
             return await self._ask(each, verdict, state, caller, runtime)
         return {"asking": False}
 
-    async def _verdict(self, pending: PendingCall, state: AgentState) -> Verdict | None:
+    async def _verdict(
+        self, pending: PendingCall, state: AgentState, caller: VerifiedAccessToken
+    ) -> Verdict | None:
         """The gate's; `None` for a call about which the user is to be asked when its credential is known."""
         verdict, service = await self._gate.verdict(pending), pending.service
         if not isinstance(verdict, Undecided) or verdict.asked:
             return verdict
-        known = in_state(state).get(service)
+        known, tool = in_state(state).get(service), pending.call["name"]
+        error: AgentError
         if isinstance(known, UnavailableCredential):
             error = CredentialError(known.code, known.detail.reveal(), service=service)
-            log_failure(error.of(service, self._gate.services[service].settings), tool=pending.call["name"])
-            return Refused(failure_text(error, service), error=error.code)
-        return None if known is None and self._gate.services[service].credential is not None else verdict
+        elif known is None and self._gate.services[service].credential is not None:
+            return None
+        else:
+            try:
+                faults = await self._answers.faults(service, tool, pending.call["args"], caller)
+            except AgentError as failure:
+                error = failure
+            else:
+                return Refused(invalid_arguments(faults)) if faults else verdict
+        log_failure(error.of(service, self._gate.services[service].settings), tool=tool)
+        return Refused(failure_text(error, service), error=error.code)
 
     async def _ask(
         self,
@@ -104,13 +123,15 @@ class ApprovalsNode:
     ) -> dict[str, Any]:
         """What follows from the user's answer. Without one the run pauses, and this does not return."""
         request, unusable = undecided.request, state.get("unusable_answers", 0) + 1
-        answer = _usable(self._questions.given(runtime, request, caller), pending.call, undecided)
+        given = self._questions.given(runtime, request, caller)
+        answer = await self._usable(given, pending.call, undecided, caller)
         if answer is None:
             shown = PendingApproval(request, redact(pending.call["args"], secrets_of(state, caller)))
             resumed = await self._questions.pause(shown, caller, asked=undecided.asked)
             if resumed is None:
                 return {"asking": True}
-            answer = _usable(resumed, pending.call, undecided) if self._resume_values else None
+            if self._resume_values:
+                answer = await self._usable(resumed, pending.call, undecided, caller)
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
         if answer is None or not answer.approved:
@@ -124,6 +145,20 @@ class ApprovalsNode:
         if not await self._questions.decide(request, digest, caller) or digest == request.digest:
             return dict(_AGAIN)
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
+
+    async def _usable(
+        self, value: object, call: ToolCall, undecided: Undecided, caller: VerifiedAccessToken
+    ) -> Answer | None:
+        """The answer in `value`, with the arguments that it approves; `None` if it is none.
+
+        An answer to what the user was not asked is none.
+        """
+        if value is None or not undecided.asked:
+            return None
+        try:
+            return await self._answers.read(value, PendingApproval(undecided.request, call["args"]), caller)
+        except AgentError:
+            return None
 
     async def _refuse(
         self,
@@ -143,15 +178,3 @@ class ApprovalsNode:
             approval=refused.approval,
             error=refused.error,
         )
-
-
-def _usable(value: object, call: ToolCall, undecided: Undecided) -> Answer | None:
-    """The answer in `value`, with the arguments that it approves; `None` if it is none.
-
-    An answer to what the user was not asked is none.
-    """
-    answer = parse_answer(value, undecided.request.id) if undecided.asked else None
-    if answer is None or not answer.approved:
-        return answer
-    arguments = edited_arguments(answer, call["name"], call["args"])
-    return None if arguments is None else replace(answer, arguments=arguments)

@@ -6,6 +6,8 @@ from typing import Any
 
 from identity.errors import AgentError
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.arguments.fault import ArgumentFault
+from tools.arguments.validator import BoundedValidator
 from tools.error_codes import ToolCode
 from tools.service import Access, ToolResult, ToolSchema
 
@@ -29,6 +31,9 @@ class EchoService:
         self.listed_by_its_server = False
         self.policies: dict[str, ToolPolicy] = {}
         self.tool_names = frozenset(answers)
+        self.validators: dict[str, BoundedValidator] = {}
+        """By tool; without one, all arguments are valid."""
+        self.schema_failure: AgentError | None = None
         self.schemas = [
             ToolSchema(tool, f"The tool {tool}.", {"type": "object", "properties": {}}) for tool in answers
         ]
@@ -45,6 +50,11 @@ class EchoService:
 
     def policy(self, tool: str) -> ToolPolicy:
         return self.policies.get(tool, DEFAULT_POLICY)
+
+    async def argument_faults(self, tool: str, arguments, _access: Access) -> Sequence[ArgumentFault]:
+        if self.schema_failure is not None:
+            raise self.schema_failure
+        return self.validators[tool].faults(arguments) if tool in self.validators else []
 
     async def call(self, tool: str, arguments, access: Access) -> ToolResult:
         secret = None

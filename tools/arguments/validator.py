@@ -20,6 +20,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from identity.transport.json_size import TooLargeError, count_values
+from tools.arguments.fault import ArgumentFault
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.size import size_fault
 
@@ -34,7 +35,7 @@ _Keyword = Callable[[Any, Any, Any, Any], Any]
 
 
 class BoundedValidator:
-    """Validates arguments against a schema from outside.
+    """Validates arguments against a schema from outside. An integer is written as one: `1.0` is none.
 
     Not checked: regular expressions, because one may take years to match, `unevaluatedItems`,
     `unevaluatedProperties`, and a `$ref` to another document, because nothing is fetched.
@@ -47,16 +48,16 @@ class BoundedValidator:
         self._validator: Validator = draft(schema, registry=Registry())
         self._faults({})
 
-    def faults(self, arguments: Mapping[str, Any]) -> list[str]:
-        """The faults of `arguments`, in sentences for the model. It is a fault if they cannot be checked."""
+    def faults(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
+        """The faults of `arguments`. It is a fault if they cannot be checked."""
         if (fault := size_fault(arguments)) is not None:
             return [fault]
         try:
             return self._faults(arguments)
         except (TooLargeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
-            return ['"arguments": they cannot be checked against the schema of this tool']
+            return [ArgumentFault("", "they cannot be checked against the schema of this tool")]
 
-    def _faults(self, arguments: Mapping[str, Any]) -> list[str]:
+    def _faults(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         reset = _STEPS.set(_Steps())
         try:
             errors = list(islice(self._validator.iter_errors(dict(arguments)), _MAX_FAULTS))
@@ -64,10 +65,19 @@ class BoundedValidator:
             return []
         finally:
             _STEPS.reset(reset)
-        return [
-            f'"{"/".join(map(str, error.absolute_path)) or "arguments"}": {error.message[:_MAX_MESSAGE]}'
-            for error in errors
-        ]
+        return [ArgumentFault(_path(error), error.message[:_MAX_MESSAGE]) for error in errors]
+
+
+def _path(error: ValidationError) -> str:
+    """The path of the argument; of one that is missing, or that there is not, its own."""
+    path, of, expected = list(map(str, error.absolute_path)), error.instance, error.validator_value
+    names: list[str] = []
+    if error.validator == "required" and isinstance(expected, list):
+        names = [name for name in expected if error.message.startswith(repr(name))]
+    elif error.validator == "additionalProperties" and isinstance(of, dict):
+        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        names = [str(name) for name in of if name not in known]
+    return ".".join([*path, *names[:1]])[:_MAX_MESSAGE]
 
 
 class _Steps:
@@ -108,10 +118,16 @@ def _bounded(draft: type[Validator]) -> type[Validator]:
         if "patternProperties" not in schema:
             yield from counted(validator, value, instance, schema)
 
-    bounded: Any = extend(draft, {**keywords, "additionalProperties": additional})  # type: ignore[no-untyped-call]
+    types = draft.TYPE_CHECKER.redefine("integer", _is_integer)
+    bounded: Any = extend(draft, {**keywords, "additionalProperties": additional}, type_checker=types)  # type: ignore[no-untyped-call]
     # Its own `evolve` uses the draft that a subschema names in `$schema`, which is not bounded.
     bounded.evolve = attrs.evolve
     return cast(type[Validator], bounded)
+
+
+def _is_integer(_: object, value: object) -> bool:
+    """JSON Schema takes 1.0 for an integer too, and a service may take it for another value."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _counted(name: str, keyword: _Keyword) -> _Keyword:

@@ -15,6 +15,7 @@ from identity.error_code import ErrorCode
 from identity.transport.client import checked_url, http_client
 from identity.transport.pool_use import PoolUse
 from tools.approval_policy import DEFAULT_POLICY, ToolPolicy
+from tools.arguments.fault import ArgumentFault
 from tools.error_codes import ToolCode
 from tools.http_service.client import Endpoint, ServiceClient
 from tools.http_service.function_tool import function_tool
@@ -128,20 +129,29 @@ class HTTPService:
         """The same."""
         return self._schemas
 
+    async def argument_faults(
+        self, tool: str, arguments: Mapping[str, Any], access: Access
+    ) -> Sequence[ArgumentFault]:
+        """See `Service`."""
+        function = self._tools.get(tool)
+        return [] if function is None else function.faults(self._client(access), arguments)
+
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Runs a tool. Raises `ServiceError`, and the identity layer's errors."""
         if (function := self._tools.get(tool)) is None:
             return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
-        client = ServiceClient(self._http, self._endpoint, None if self.credential is None else access)
         try:
             async with asyncio.timeout(self._seconds):
-                result = await function.run(client, arguments)
+                result = await function.run(self._client(access), arguments)
         except TimeoutError:
             pass
         else:
             return replace(result, text=model_text(result.text, ()))
         detail = f"no response within {self._seconds:g} s"
         raise self._endpoint.unusable(detail)
+
+    def _client(self, access: Access) -> ServiceClient:
+        return ServiceClient(self._http, self._endpoint, None if self.credential is None else access)
 
     async def aclose(self) -> None:
         """Closes the connections."""

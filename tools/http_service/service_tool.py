@@ -1,13 +1,15 @@
 """A LangChain tool as a tool of a service."""
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel, ValidationError
 
+from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.arguments.schema_budget import checked_draft
 from tools.arguments.size import size_fault
 from tools.arguments.validator import BoundedValidator
@@ -25,9 +27,10 @@ class ServiceTool:
     """Any `BaseTool`, whose arguments are a pydantic model or a JSON Schema.
 
     A parameter `Annotated[ServiceClient, InjectedToolArg]` gets the service's client. LangChain derives the
-    schema and runs the tool. What it does not do is done here: it ignores unknown arguments, passes arguments
-    on unchecked if their schema is a JSON Schema, sets no bound on their size, and lets a caller set an
-    injected parameter. Each is a failed result here, and the tool does not run.
+    schema and runs the tool. What it does not do is done here: it ignores unknown arguments, converts values
+    of another type, such as `true` to 1, passes arguments on unchecked if their schema is a JSON Schema, sets
+    no bound on their size, and lets a caller set an injected parameter. Each is a failed result here, and the
+    tool does not run.
 
     Not checked: what the tool does beside its client. A tool without an `async` form runs in a thread, which
     a timeout does not end.
@@ -50,7 +53,8 @@ class ServiceTool:
         schema = json_schema(tool)
         if schema is None:
             parameters = convert_to_openai_function(tool)["parameters"]
-            self._check: _Check = partial(_model_faults, model(tool.get_input_schema(), name))
+            shown, whole = model(tool.tool_call_schema, name), model(tool.get_input_schema(), name)
+            self._check: _Check = _ModelCheck(shown, whole, parameters).faults
         else:
             checked_draft(schema)
             parameters = _without(schema, self._injected)
@@ -63,42 +67,82 @@ class ServiceTool:
         )
         self.schema: Final = ToolSchema(name, tool.description, parameters)
 
+    def faults(self, client: ServiceClient, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
+        """Why the tool cannot run with `arguments`; it does not run here."""
+        if (fault := size_fault(arguments)) is not None:
+            return [fault]
+        return self._unknown(arguments) or self._check(arguments, self._given(client, arguments))
+
     async def run(self, client: ServiceClient, arguments: Mapping[str, Any]) -> ToolResult:
         """The tool's result. Bad arguments are a failed result. Raises what the tool raises."""
-        faults = [] if (fault := size_fault(arguments)) is None else [fault]
-        given = {**arguments, **dict.fromkeys(self._clients, client)}
-        faults = faults or self._unknown(arguments) or self._check(arguments, given)
-        if faults:
-            return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
-        return await run_tool(self._tool, given)
+        if faults := self.faults(client, arguments):
+            return ToolResult(invalid_arguments(faults), ok=False, called=False)
+        return await run_tool(self._tool, self._given(client, arguments))
 
-    def _unknown(self, arguments: Mapping[str, Any]) -> list[str]:
+    def _given(self, client: ServiceClient, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {**arguments, **dict.fromkeys(self._clients, client)}
+
+    def _unknown(self, arguments: Mapping[str, Any]) -> list[ArgumentFault]:
         properties = self.schema.parameters["properties"]
         return [
-            f'"{name[:_MAX_NAME]}": there is no such argument'
+            ArgumentFault(name[:_MAX_NAME], "there is no such argument")
             for name in arguments
             if name in self._injected or (self._is_closed and name not in properties)
         ][:_MAX_FAULTS]
 
 
-_Check = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
-"""The faults, in sentences for the model, of arguments as the model gave them and as the tool gets them."""
+_Check = Callable[[Mapping[str, Any], Mapping[str, Any]], list[ArgumentFault]]
+"""The faults of arguments as the model gave them and as the tool gets them."""
 
 
-def _schema_faults(validator: BoundedValidator, arguments: Mapping[str, Any], _: object) -> list[str]:
+def _schema_faults(
+    validator: BoundedValidator, arguments: Mapping[str, Any], _: object
+) -> list[ArgumentFault]:
     return validator.faults(arguments)
 
 
-def _model_faults(model: type[BaseModel], _: object, given: Mapping[str, Any]) -> list[str]:
-    """Each names the argument, without its value."""
-    try:
-        model.model_validate(dict(given))
-    except ValidationError as error:
-        return [
-            f'"{".".join(map(str, fault["loc"]))[:_MAX_NAME]}": {fault["msg"]}'
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
-        ][:_MAX_FAULTS]
-    return []
+class _ModelCheck:
+    """Validates arguments by a pydantic model, strictly, as JSON: no value is converted to another type."""
+
+    def __init__(self, shown: type[BaseModel], whole: type[BaseModel], parameters: Mapping[str, Any]) -> None:
+        """`shown` is the model without injected parameters, and `parameters` its JSON Schema."""
+        self._shown = shown
+        self._whole = whole
+        self._extra: Final[Literal["forbid"] | None] = None if _has(parameters, _is_open) else "forbid"
+        # To pydantic, as to Python, `true` is 1 in a list of values.
+        self._values = BoundedValidator(parameters) if _has(parameters, _lists_numbers) else None
+
+    def faults(self, arguments: Mapping[str, Any], given: Mapping[str, Any]) -> list[ArgumentFault]:
+        """Each names the argument, without its value."""
+        try:
+            text = json.dumps(arguments, allow_nan=False)
+            self._shown.model_validate_json(text, strict=True, extra=self._extra)
+            self._whole.model_validate(dict(given))
+        except ValidationError as error:
+            return [
+                ArgumentFault(".".join(map(str, fault["loc"]))[:_MAX_NAME], fault["msg"])
+                for fault in error.errors(include_url=False, include_input=False, include_context=False)
+            ][:_MAX_FAULTS]
+        except ValueError:
+            return [ArgumentFault("", "they must be JSON")]
+        return [] if self._values is None else self._values.faults(arguments)
+
+
+def _has(schema: object, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """Whether `holds` for an object in `schema`."""
+    if isinstance(schema, Mapping):
+        return holds(schema) or any(_has(each, holds) for each in schema.values())
+    return isinstance(schema, list) and any(_has(each, holds) for each in schema)
+
+
+def _is_open(schema: Mapping[str, Any]) -> bool:
+    """Of a model that takes members that it does not name."""
+    return "properties" in schema and bool(schema.get("additionalProperties", False))
+
+
+def _lists_numbers(schema: Mapping[str, Any]) -> bool:
+    listed = schema.get("enum", [schema.get("const")])
+    return isinstance(listed, list) and any(isinstance(each, int | float) for each in listed)
 
 
 def _without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from identity.secrets.secret import Secret
 from identity.transport.client import checked_url, http_client
 from identity.transport.pool_use import PoolUse
 from tools.approval_policy import ToolPolicy
+from tools.arguments.fault import ArgumentFault, invalid_arguments
 from tools.error_codes import ToolCode
 from tools.mcp_service.errors import MCPCallError, MCPRequestError
 from tools.mcp_service.selection import ToolSelection
@@ -156,6 +157,22 @@ class MCPService:
         """See `ToolSelection`."""
         return self.selection.policy(tool)
 
+    async def argument_faults(
+        self, tool: str, arguments: Mapping[str, Any], access: Access
+    ) -> Sequence[ArgumentFault]:
+        """See `Service`. By the schema that the server lists for this credential."""
+
+        async def found(session: MCPSession) -> Sequence[ArgumentFault]:
+            listed = (await session.tools()).get(self.selection.servers_name(tool))
+            return [] if listed is None else listed.validator.faults(arguments)
+
+        failure: MCPRequestError | None = None
+        try:
+            return await self._with_session(access, found, min(self._listing_seconds, self._seconds))
+        except MCPRequestError as error:
+            failure = error
+        raise self._error(failure)
+
     async def call(self, tool: str, arguments: Mapping[str, Any], access: Access) -> ToolResult:
         """Calls a tool. Raises `ServiceError` and the identity layer's errors."""
         presented: list[Secret] = []
@@ -167,7 +184,7 @@ class MCPService:
             if listed is None:
                 return ToolResult(f'there is no tool "{tool}"', ok=False, called=False)
             if faults := listed.validator.faults(arguments):
-                return ToolResult(f"invalid arguments: {'; '.join(faults)}", ok=False, called=False)
+                return ToolResult(invalid_arguments(faults), ok=False, called=False)
             return await session.call(name, arguments)
 
         failure: MCPRequestError | None = None

@@ -8,10 +8,11 @@ from langchain_core.messages import AIMessage, AnyMessage
 from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import Thread
-from graph.approvals.answer import edited_arguments, parse_answer
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ApprovalError
 from identity.principal import Principal
 
@@ -34,8 +35,12 @@ class PausedRun:
         waiting = tuple(pending_of(each.value) for each in state.interrupts)
         return cls(waiting, _latest_calls(state.values.get("messages", ())))
 
-    def check(self, answers: Mapping[str, object]) -> None:
-        """Raises `ApprovalError` unless there is an answer that fits for every approval, and no other one."""
+    async def check(
+        self, answers: Mapping[str, object], caller: VerifiedAccessToken, reader: AnswerReader
+    ) -> None:
+        """Raises `ApprovalError` unless every approval has an answer that fits, and there is no other answer;
+        and what `reader` raises.
+        """
         expected = {pending.request.id for pending in self.waiting}
         if not expected or answers.keys() != expected:
             text = (
@@ -43,10 +48,7 @@ class PausedRun:
             )
             raise ApprovalError(GraphCode.APPROVAL_INVALID, text)
         for pending in self.waiting:
-            request = pending.request
-            answer = parse_answer(answers[request.id], request.id)
-            if answer is None or edited_arguments(answer, request.tool, pending.arguments) is None:
-                raise ApprovalError(GraphCode.APPROVAL_INVALID, f"no answer to approval {request.id}")
+            await reader.read(answers[pending.request.id], pending, caller)
 
 
 def _latest_calls(messages: Sequence[AnyMessage]) -> list[AnyMessage]:

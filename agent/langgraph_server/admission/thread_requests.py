@@ -41,11 +41,12 @@ from agent.langgraph_server.admission.server_threads import ServerThreads
 from agent.langgraph_server.admitted_request import ADMITTED, AdmittedRequest
 from agent.langgraph_server.sealing.sealed_callers import run_digest
 from agent.langgraph_server.server_agent import agent_of_this_loop
-from graph.approvals.answer import require_signed_in
+from graph.approvals.answer import parse_answer, require_signed_in
 from graph.approvals.record import ApprovalState
+from graph.approvals.request import pending_of
 from graph.error_codes import GraphCode
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, ApprovalError
-from identity.principal import Principal
 from identity.strict_json import read_value
 
 _THREAD: Final = re.compile(r"/threads/(?!(?:search|count|prune)$)([^/]+)(/.*)?")
@@ -170,7 +171,7 @@ class ThreadRequests:
             raise _no_such_thread()
         if run.command:
             require_signed_in(admitted.caller, time.time())
-        given = await self._given(agent, scope, found, run, admitted.caller.principal)
+        given = await self._given(agent, scope, found, run, admitted.caller)
         if admitted.sealed and agent.redis is not None:
             await agent.redis.check()  # before the run is stored: it could not be queued
         if thread_id is not None and found is None:
@@ -182,19 +183,17 @@ class ThreadRequests:
         return given
 
     async def _given(
-        self, agent: Agent, scope: Scope, thread_id: str | None, run: RunRequest, caller: Principal
+        self, agent: Agent, scope: Scope, thread_id: str | None, run: RunRequest, caller: VerifiedAccessToken
     ) -> RunInput:
         approvals: Sequence[ApprovalState] = []
         if thread_id is not None and agent.approvals is not None:
-            approvals = await agent.approvals.pending(caller, thread_id)
-            interrupt = (
-                named_interrupt(run.command.get("resume")) if isinstance(run.command, Mapping) else None
-            )
-            if approvals and interrupt not in (None, *(each.request.id for each in approvals)):
-                await self._require_interrupt(scope, thread_id, interrupt)
-            if not approvals and run.command and (latest := await agent.approvals.latest(caller, thread_id)):
-                approvals = [latest]  # its state is why it cannot be answered
+            approvals = await agent.approvals.pending(caller.principal, thread_id)
+            if not approvals and run.command:
+                latest = await agent.approvals.latest(caller.principal, thread_id)
+                approvals = [] if latest is None else [latest]  # its state is why it cannot be answered
         checked = checked_input(run.input, run.command, approvals, time.time())
+        if checked.resume is not None and thread_id is not None:
+            await self._require_fit(agent, scope, thread_id, checked.resume, caller)
         if checked.input is None:
             return checked
         most = agent.settings.max_messages
@@ -210,11 +209,25 @@ class ThreadRequests:
                 raise RequestError("input.messages", text, code="message_exists", status=409)
         return RunInput(input=messages)
 
-    async def _require_interrupt(self, scope: Scope, thread_id: str, interrupt: str | None) -> None:
-        """LangGraph ignores an answer to an interrupt that it does not know."""
+    async def _require_fit(
+        self, agent: Agent, scope: Scope, thread_id: str, resume: object, caller: VerifiedAccessToken
+    ) -> None:
+        """LangGraph ignores an answer to an interrupt that it does not know, and the graph an edit that does
+        not fit the call.
+        """
+        interrupt = named_interrupt(resume)
+        answer = resume[interrupt] if interrupt is not None and isinstance(resume, Mapping) else resume
+        parsed = parse_answer(answer)
+        edits = parsed is not None and parsed.arguments is not None
+        if interrupt is None and not edits:
+            return
         tasks = (await self._threads.state(scope, thread_id)).get("tasks") or []
-        if interrupt not in {each.get("id") for task in tasks for each in task.get("interrupts") or []}:
+        interrupts = {each.get("id"): each for task in tasks for each in task.get("interrupts") or []}
+        if interrupt is not None and interrupt not in interrupts:
             raise UnknownInterruptError(GraphCode.APPROVAL_INVALID, "the answer names another interrupt")
+        if edits:
+            for each in interrupts.values() if interrupt is None else [interrupts[interrupt]]:
+                await agent.answers.read(answer, pending_of(each["value"]), caller)
 
 
 def _no_such_thread() -> RequestError:

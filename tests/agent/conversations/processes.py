@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -19,6 +19,7 @@ from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
+from graph.approvals.answer_reader import AnswerReader
 from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import UnavailableError
@@ -26,6 +27,7 @@ from identity.principal import Principal
 from identity.secrets.secret import Secret
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
+from tools.service import Access
 
 THREAD = "thread-1"
 
@@ -118,6 +120,7 @@ class SharedDatabase:
             graph=bench.graph,
             threads=threads,
             approvals=self.approvals,
+            answers=AnswerReader({each.name: each for each in services}, lambda _, __: cast(Access, None)),
             saver=self.saver,
             process_id=name,
             window_tokens=options.get("window_tokens", 1000),

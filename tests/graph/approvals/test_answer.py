@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from graph.approvals.answer import MAX_MESSAGE, Answer, edited_arguments, parse_answer
+from graph.error_codes import GraphCode
+from identity.errors import ApprovalError
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -117,9 +119,16 @@ def test_edited_values_that_arrive_as_text_get_the_type_that_was_shown(
     ],
 )  # fmt: skip
 def test_edit_that_cannot_be_read_is_no_answer(edited: dict[str, Any]) -> None:
-    assert edited_arguments(Answer(True, edited, "pay"), "pay", ASKED) is None
+    with pytest.raises(ApprovalError) as refused:
+        edited_arguments(Answer(True, edited, "pay"), "pay", ASKED)
+    assert refused.value.code is GraphCode.APPROVAL_INVALID
+    assert refused.value.argument in (*edited, "")
 
 
 def test_edit_cannot_name_another_tool() -> None:
-    assert edited_arguments(Answer(True, {"amount": 1}, "transfer"), "pay", ASKED) is None
-    assert edited_arguments(YES, "pay", ASKED) == ASKED
+    with pytest.raises(ApprovalError):
+        edited_arguments(Answer(True, {"amount": 1}, "transfer"), "pay", ASKED)
+
+
+def test_text_of_a_client_that_sends_every_type_is_no_number() -> None:
+    assert edited_arguments(Answer(True, {"amount": "6"}), "pay", ASKED) == {"amount": "6"}

@@ -23,12 +23,14 @@ from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
+from tools.arguments.validator import BoundedValidator
 
 SCOPE = AccessTokenRequirement("https://bank.example|pay")
 POLICIES = {
     "pay": ToolPolicy(Effect.WRITE),
     "transfer": ToolPolicy(Effect.EXTERNAL, rules=(ArgumentRule("amount", ">", 100, ApprovalMode.DENY),)),
 }
+PAY_SCHEMA = {"type": "object", "properties": {"amount": {"type": "integer"}, "to": {"type": "string"}}}
 ARGUMENTS = {"amount": 5, "to": "ann"}
 DIGEST = arguments_digest(ARGUMENTS)
 PAY = calls(("pay", ARGUMENTS))
@@ -55,6 +57,7 @@ class Bank:
         self.records = AuditRecords(WITHOUT_MODEL_CALLS)
         self.service = EchoService("bank", self.credential, pay="paid", transfer="sent", balance="12")
         self.service.policies = dict(POLICIES)
+        self.service.validators["pay"] = BoundedValidator(PAY_SCHEMA)
         other = EchoService("other", pay="other")
         other.schemas, other.tool_names = [], frozenset()  # not offered: only a forged state names it
         self.bench = Bench(

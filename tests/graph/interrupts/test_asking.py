@@ -14,13 +14,14 @@ from identity.access_identity import AccessIdentity
 from identity.audit.event import AuditedAction
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
-from identity.errors import AuditError, CredentialError, UnavailableError
+from identity.errors import AuditError, CredentialError, ServiceError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.echo_service import EchoService
 from tests.graph.interrupts.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.error_codes import ToolCode
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -47,6 +48,26 @@ async def test_user_without_the_right_is_not_asked_and_the_model_reads_why() -> 
     assert result_of(messages).text.startswith("token_exchange_failed: ")
     assert (bank.service.calls, messages[-1].text) == ([], "done")
     assert (event.action, event.outcome, event.error) == ("tool_call", "refused", REFUSED.code)
+
+
+async def test_call_whose_arguments_break_the_schema_is_not_asked_about_and_the_model_reads_why() -> None:
+    bank = Bank([calls(("pay", {"amount": "5", "to": "ann"}), ("pay", {"amount": 5})), DONE])
+    await bank.ask()
+    assert (await bank.waiting()).arguments == {"amount": 5}
+    result = result_of(await bank.approve())
+    assert (result.status, result.text) == (
+        "error", "invalid arguments: \"amount\": '5' is not of type 'integer'",
+    )  # fmt: skip
+    assert bank.paid == [{"amount": 5}]
+    assert bank.records.outcomes[0] == ("tool_call", "refused")
+
+
+async def test_call_whose_schema_cannot_be_obtained_is_not_asked_about() -> None:
+    bank = Bank()
+    bank.service.schema_failure = ServiceError(ToolCode.SERVICE_FAILED, "down")
+    messages = await bank.ask()
+    assert result_of(messages).text.startswith("service_failed: ")
+    assert await bank.store.pending(ALICE) == []
 
 
 async def test_user_is_asked_about_the_calls_for_which_they_have_the_right() -> None:
@@ -137,7 +158,7 @@ async def test_rejection_goes_to_the_model_as_the_words_of_the_user() -> None:
 async def test_edited_call_is_made_with_the_edited_arguments_and_shown_to_the_model() -> None:
     bank = Bank()
     await bank.ask()
-    messages = await bank.approve(arguments={"amount": "4", "to": "ann"})
+    messages = await bank.approve(arguments={"amount": 4, "to": "ann"})
     assert bank.paid == [{"amount": 4, "to": "ann"}]
     digests = [event.arguments_digest for event in bank.records.events]
     assert digests[1:] == [arguments_digest({"amount": 4, "to": "ann"})] * 3 != digests[:1] * 3

@@ -88,6 +88,10 @@ async def test_answer_for_another_approval_is_no_answer(bank: Bank) -> None:
         {"approved": True, "arguments": "amount=5"},
         {"type": "edit", "edited_action": {"name": "transfer", "args": {"amount": 5}}},
         {"approved": True, "arguments": {"amount": "a lot"}},
+        {"approved": True, "arguments": {"amount": "5"}},
+        {"approved": True, "arguments": {"amount": True}},
+        {"approved": True, "arguments": {"amount": None}},
+        {"type": "edit", "edited_action": {"name": "pay", "args": {"amount": 5.0}}},
     ],
 )  # fmt: skip
 async def test_what_is_no_answer_leaves_the_approval_open(bank: Bank, answer: object) -> None:

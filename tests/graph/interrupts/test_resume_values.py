@@ -63,6 +63,8 @@ NO_ANSWERS: list[object] = [
     {"decisions": [{"type": "approve"}, {"type": "approve"}]},
     {"0" * 32: YES},
     {"approved": "yes"},
+    {"type": "edit", "edited_action": {"name": "pay", "args": {"amount": "5.5", "to": "ann"}}},
+    {"approved": True, "arguments": {"amount": True}},
 ]  # fmt: skip
 
 

@@ -59,21 +59,36 @@ async def test_content_of_other_types_becomes_text(serve, service_at, key_ring):
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "words"),
+    ("tool", "arguments", "named"),
     [
-        ("weather", {}, "city"),
-        ("weather", {"city": 5}, '"city"'),
-        ("structured", {"n": "x"}, '"n"'),
-        ("nothing", {}, "no tool"),
+        ("weather", {}, ["city"]),
+        ("weather", {"city": 5}, ["city"]),
+        ("structured", {"n": "x"}, ["n"]),
+        ("structured", {"n": True}, ["n"]),
+        ("structured", {"n": 1.0}, ["n"]),
+        ("nothing", {}, []),
     ],
 )
-async def test_invalid_arguments_do_not_reach_the_server(serve, service_at, key_ring, tool, arguments, words):
+async def test_invalid_arguments_do_not_reach_the_server(serve, service_at, key_ring, tool, arguments, named):
+    server = Server()
+    service, access = service_at(await serve(server)), key_ring("K1")
+    faults = await service.argument_faults(tool, arguments, access)
+    result = await service.call(tool, arguments, access)
+    assert [fault.argument for fault in faults] == named
+    assert (result.ok, result.called) == (False, False)
+    assert all(f'"{name}": ' in result.text for name in named)
+    assert server.counts["tools/call"] == 0
+    assert server.counts["tools/list"] == 1
+
+
+async def test_arguments_whose_schema_cannot_be_listed_are_neither_valid_nor_invalid(
+    serve, service_at, key_ring
+):
     server = Server()
     service = service_at(await serve(server))
-    result = await service.call(tool, arguments, key_ring("K1"))
-    assert (result.ok, result.called) == (False, False)
-    assert words in result.text
-    assert server.counts["tools/call"] == 0
+    server.response = Response("down", 500)
+    error = await failure_of(service.argument_faults("weather", {"city": "x"}, key_ring("K1")))
+    assert error.status == 500
 
 
 @pytest.mark.promise("model-cannot-steer")

@@ -77,7 +77,9 @@ def rpc_error_of(error: AgentError) -> RpcError:
     if isinstance(error, ThreadBusyError | ApprovalError):
         invalid = error.code is GraphCode.APPROVAL_INVALID
         code = RpcCode.INVALID_PARAMS if invalid else RpcCode.UNSUPPORTED_OPERATION
-    return RpcError(code, fault["message"], {"code": fault["code"], "requestId": str(fault["request_id"])})
+    field = {} if fault["param"] is None else {"field": fault["param"]}
+    about = {"code": fault["code"], "requestId": str(fault["request_id"])}
+    return RpcError(code, fault["message"], about | field)
 
 
 def rpc_error_response(request_id: str | int | None, error: RpcError) -> dict[str, Any]:

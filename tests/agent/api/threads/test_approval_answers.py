@@ -1,7 +1,9 @@
 """Answers to approvals over `/threads`: which count, and what the others change."""
 
 import asyncio
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from identity.access_token.verifier import LEEWAY
 from tests.agent.api.a2a.script import APPLY
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
-from tests.graph.scripted_model import DONE
+from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -24,6 +26,16 @@ async def asked(served: Threads) -> dict[str, Any]:
 async def answer(served: Threads, approval: dict[str, Any], decision: str = "approve", **members: Any) -> Any:
     path = f"/threads/thread-1/approvals/{approval['id']}"
     return await served.ask("POST", path, body={"decision": decision, **members})
+
+
+VERSION = {"A2A-Version": "1.0"}
+
+
+async def waiting_task(served: Threads) -> str:
+    """The id of the A2A task that waits."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}
+    [task] = (await served.ask("POST", "/a2a", body=call, **VERSION)).json()["result"]["tasks"]
+    return str(task["id"])
 
 
 async def ended(served: Threads) -> dict[str, Any]:
@@ -90,18 +102,25 @@ async def test_approval_of_another_conversation_is_no_approval_of_this_one(threa
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "approval_invalid")
 
 
-def on_threads(approval: dict[str, Any], _: str, decision: str) -> tuple[str, dict[str, Any]]:
-    return f"/threads/thread-1/approvals/{approval['id']}", {"decision": decision}
+Edit = dict[str, Any] | None
 
 
-def on_ag_ui(approval: dict[str, Any], _: str, decision: str) -> tuple[str, dict[str, Any]]:
-    payload = {"approved": decision == "approve"}
+def on_threads(approval: dict[str, Any], _: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
+    edited = {} if edit is None else {"arguments": edit}
+    return f"/threads/thread-1/approvals/{approval['id']}", {"decision": decision, **edited}
+
+
+def on_ag_ui(approval: dict[str, Any], _: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
+    payload: dict[str, Any] = {"approved": decision != "reject"}
+    if edit is not None:
+        payload["editedArgs"] = edit
     resume = [{"interruptId": approval["id"], "status": "resolved", "payload": payload}]
     return "/ag-ui/agent", {"threadId": "thread-1", "runId": "r", "messages": [], "resume": resume}
 
 
-def on_a2a(approval: dict[str, Any], task_id: str, decision: str) -> tuple[str, dict[str, Any]]:
-    part = {"data": {"approval": approval["id"], "decision": decision}}
+def on_a2a(approval: dict[str, Any], task_id: str, decision: str, edit: Edit = None) -> tuple[str, Any]:
+    edited = {} if edit is None else {"arguments": edit}
+    part = {"data": {"approval": approval["id"], "decision": decision, **edited}}
     message = {"messageId": "m", "role": "ROLE_USER", "taskId": task_id, "parts": [part]}
     return "/a2a", {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
 
@@ -114,18 +133,89 @@ async def test_decision_with_a_token_that_has_just_expired_requires_a_sign_in_an
     now = served.sandbox.clock()
     served.tokens["alice"] = served.sandbox.access_token("alice", lifetime=100)
     approval = await asked(served)
-    call = {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}
-    version = {"A2A-Version": "1.0"}
-    [task] = (await served.ask("POST", "/a2a", body=call, **version)).json()["result"]["tasks"]
+    task_id = await waiting_task(served)
     served.sandbox.clock.advance(100 + LEEWAY / 2 - (served.sandbox.clock() - now))
     for decision in ("approve", "reject"):
-        path, body = surface(approval, task["id"], decision)
-        refused = await served.ask("POST", path, body=body, **version)
+        path, body = surface(approval, task_id, decision)
+        refused = await served.ask("POST", path, body=body, **VERSION)
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "sign_in_required")
         assert "WWW-Authenticate" in refused.headers
     served.tokens.clear()
     read = (await served.ask("GET", "/threads/thread-1")).json()
     assert (read["status"], read["approvals"]) == ("paused", [approval])
-    path, body = surface(approval, task["id"], "approve")
-    assert (await served.ask("POST", path, body=body, **version)).status_code in (200, 202)
+    path, body = surface(approval, task_id, "approve")
+    assert (await served.ask("POST", path, body=body, **VERSION)).status_code in (200, 202)
     assert "applied" in str((await ended(served))["messages"])
+
+
+EDITS: list[tuple[dict[str, Any], str]] = [
+    ({"days": True, "first_day": "2026-12-07"}, "days"),
+    ({"days": "3", "first_day": "2026-12-07"}, "days"),
+    ({"days": 2.5, "first_day": "2026-12-07"}, "days"),
+    ({"days": None, "first_day": "2026-12-07"}, "days"),
+    ({"days": 0, "first_day": "2026-12-07"}, "days"),
+    ({"days": 3}, "first_day"),
+    ({"days": 3, "first_day": "7 December"}, "first_day"),
+    ({"days": 3, "first_day": {"day": 7}}, "first_day"),
+    ({"days": 3, "first_day": "2026-12-07", "hours": 1}, "hours"),
+]
+"""Each with the argument that breaks the schema of `leave_apply`."""
+
+
+@pytest.mark.parametrize("surface", [on_threads, on_ag_ui, on_a2a])
+async def test_edit_that_breaks_the_schema_is_refused_with_the_argument_and_leaves_the_approval_open(
+    threads: ThreadsOf, surface: Any
+) -> None:
+    served = await threads([APPLY, DONE], ACCESS_IDENTITY="Human")
+    approval = await asked(served)
+    task_id = await waiting_task(served)
+    for edit, argument in EDITS:
+        path, body = surface(approval, task_id, "edit", edit)
+        refused = await served.ask("POST", path, body=body, **VERSION)
+        error = refused.json()["error"]
+        if path == "/a2a":
+            assert error["code"] == -32602
+            error = error["data"][0]["metadata"]
+            named = error["field"]
+        else:
+            assert refused.status_code == 409, edit
+            named = error["param"]
+            assert f'"{argument}"' in error["message"]
+        assert (error["code"], named) == ("approval_invalid", f"arguments.{argument}"), edit
+    read = (await served.ask("GET", "/threads/thread-1")).json()
+    assert (read["status"], read["approvals"]) == ("paused", [approval])
+    path, body = surface(approval, task_id, "edit", {"days": 1, "first_day": "2026-12-08"})
+    assert (await served.ask("POST", path, body=body, **VERSION)).status_code in (200, 202)
+    [result] = [each for each in (await ended(served))["messages"] if each["role"] == "tool"]
+    assert json.loads(result["content"])["days"] == 1
+
+
+async def test_call_of_the_model_that_breaks_the_schema_is_not_asked_about(
+    threads: ThreadsOf,
+) -> None:
+    broken = calls(("leave_apply", {"days": True, "first_day": "2026-12-07"}))
+    served = await threads([broken, APPLY, DONE], ACCESS_IDENTITY="Human")
+    approval = await asked(served)
+    [result] = [each for each in served.model.asked[-1] if each.type == "tool"]
+
+    assert result.text.startswith('invalid arguments: "days": ')
+    assert approval["arguments"] == {"days": 3, "first_day": "2026-12-07"}
+
+
+async def test_edit_of_a_call_of_an_mcp_server_is_validated_by_the_schema_that_it_lists(
+    threads: ThreadsOf, tmp_path: Path
+) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text(
+        '[services.amap]\ntype = "built-in"\npolicies = { maps_weather = { effect = "write" } }\n'
+    )
+    turns = [calls(("maps_weather", {"city": "Hangzhou"})), DONE]
+    served = await threads(turns, ACCESS_IDENTITY="Human", SERVICES_FILE=str(file))
+    approval = await asked(served)
+    other = await threads([DONE], ACCESS_IDENTITY="Human", SERVICES_FILE=str(file))
+    for edit in ({"city": 5}, {"city": None}, {}):
+        refused = await answer(other, approval, "edit", arguments=edit)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (409, "arguments.city")
+    assert (await answer(other, approval, "edit", arguments={"city": "Shanghai"})).status_code == 202
+    [result] = [each for each in (await ended(other))["messages"] if each["role"] == "tool"]
+    assert "上海" in result["content"]

@@ -13,8 +13,10 @@ from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
 from tests.graph.echo_service import EchoService
+from tests.graph.interrupts.bank import PAY_SCHEMA
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
+from tools.arguments.validator import BoundedValidator
 
 pytestmark = pytest.mark.promise("approval-binds")
 
@@ -25,6 +27,7 @@ YES, NO = {"approved": True}, {"approved": False, "message": "too much"}
 def bank() -> EchoService:
     service = EchoService("bank", pay="paid", refund="refunded")
     service.policies = dict.fromkeys(("pay", "refund"), ToolPolicy(Effect.WRITE, ApprovalMode.ASK))
+    service.validators["pay"] = BoundedValidator(PAY_SCHEMA)
     return service
 
 

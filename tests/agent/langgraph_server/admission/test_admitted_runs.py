@@ -16,7 +16,8 @@ from agent.composition.agent import Agent
 from agent.langgraph_server.admission.thread_requests import ThreadRequests
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.server_agent import agent_of_this_loop
-from graph.approvals.record import ApprovalKind, ApprovalRequest
+from graph.approvals.record import ApprovalKind, ApprovalRequest, PendingApproval
+from graph.approvals.request import interrupt_value
 from identity.access_token.verifier import LEEWAY
 from identity.principal import Principal
 from tests.conftest import Sandbox
@@ -39,6 +40,7 @@ class Server:
         self.fails = False
         self.runs: list[Any] = []
         self.states_read = 0
+        self.asked: dict[str, Any] = {}
         self.application = FastAPI()
         self.application.add_api_route("/threads/search", self.search, methods=["POST"])
         self.application.add_api_route("/threads/{thread_id}/state", self.state)
@@ -53,7 +55,10 @@ class Server:
     async def state(self, checkpoint: str = "") -> dict[str, Any]:
         self.states_read += 1
         messages = [] if checkpoint == FORK else [HUMAN | {"id": "stored"}]
-        return {"values": {"messages": messages}, "tasks": [{"interrupts": [{"id": INTERRUPT}]}]}
+        return {
+            "values": {"messages": messages},
+            "tasks": [{"interrupts": [{"id": INTERRUPT, "value": self.asked}]}],
+        }
 
     async def run(self, request: Request) -> JSONResponse:
         self.runs.append(await request.json())
@@ -87,17 +92,19 @@ async def http(agent: Agent, server: Server, sandbox: Sandbox) -> AsyncIterator[
         yield client
 
 
-async def ask(agent: Agent, *, thread: str = THREAD, user: str = ALICE, seconds: float = 600) -> None:
+async def ask(
+    agent: Agent, *, thread: str = THREAD, user: str = ALICE, seconds: float = 600
+) -> ApprovalRequest:
     assert agent.approvals is not None
     now = time.time()
-    await agent.approvals.open(
-        ApprovalRequest(
-            id=APPROVAL, kind=ApprovalKind.TOOL_CALL, thread_id=thread,
-            principal=Principal(agent.settings.idaas.issuer, user),
-            service="leave", tool="leave_apply", call_id="call_1", digest="d", effect=Effect.WRITE,
-            access_identity=None, created_at=now + min(seconds, 0), expires_at=now + seconds,
-        )
+    request = ApprovalRequest(
+        id=APPROVAL, kind=ApprovalKind.TOOL_CALL, thread_id=thread,
+        principal=Principal(agent.settings.idaas.issuer, user),
+        service="leave", tool="leave_apply", call_id="call_1", digest="d", effect=Effect.WRITE,
+        access_identity=None, created_at=now + min(seconds, 0), expires_at=now + seconds,
     )  # fmt: skip
+    await agent.approvals.open(request)
+    return request
 
 
 async def create(
@@ -144,6 +151,38 @@ async def test_answer_with_a_token_that_has_just_expired_requires_a_sign_in(
     responded = await http.post(f"/threads/{THREAD}/commands", json=command)
     assert (responded.status_code, responded.json()["error"]["code"]) == (401, "sign_in_required")
     assert server.runs == []
+
+
+BROKEN_EDITS: list[dict[str, Any]] = [
+    {"days": True, "first_day": "2026-12-07"},
+    {"days": "many", "first_day": "2026-12-07"},
+    {"days": None, "first_day": "2026-12-07"},
+    {"days": "2.5", "first_day": "2026-12-07"},
+]
+
+
+async def test_edit_that_breaks_the_schema_is_refused_with_the_argument(
+    http: httpx.AsyncClient, agent: Agent, server: Server
+) -> None:
+    asked = PendingApproval(await ask(agent), {"days": 3, "first_day": "2026-12-07"})
+    server.asked = interrupt_value(asked)
+    for arguments in BROKEN_EDITS:
+        decision = {"type": "edit", "edited_action": {"name": "leave_apply", "args": arguments}}
+        for resume in (decision, {INTERRUPT: {"decisions": [decision]}}, {APPROVAL: decision}):
+            refused = await create(http, command={"resume": resume})
+            error = refused.json()["error"]
+            assert (refused.status_code, error["code"]) == (409, "approval_invalid"), resume
+            assert error["param"] == "arguments.days"
+        params = {"interrupt_id": INTERRUPT, "response": decision}
+        command = {"id": 1, "method": "input.respond", "params": params}
+        responded = (await http.post(f"/threads/{THREAD}/commands", json=command)).json()
+        assert responded["error"] == "invalid_argument"
+        assert responded["message"].startswith('approval_invalid: Check "days".')
+    assert server.runs == []
+    fits = {"name": "leave_apply", "args": {"days": "2", "first_day": "2026-12-08"}}
+    assert (
+        await create(http, command={"resume": {"type": "edit", "edited_action": fits}})
+    ).status_code == 200
 
 
 async def test_open_approval_takes_an_answer_and_nothing_else(
