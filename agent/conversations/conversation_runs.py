@@ -121,7 +121,7 @@ class Conversations:
 
         async def begin() -> Begun:
             try:
-                await self._begin_run(run)
+                await self._begin_run(run, unchanged=thread)
             except ThreadBusyError:
                 raise answered_before() from None
             return Begun(input=None, answers=answers, earlier=paused.calls)
