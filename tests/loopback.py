@@ -1,16 +1,26 @@
 """Ports of loopback, and whether a server of LangGraph's API answers there."""
 
 import contextlib
+import secrets
 import socket
+from typing import Final
 
 import httpx
 
+_LOWEST: Final = 10_240
+_EPHEMERAL: Final = 32_768
+"""The first port that Linux gives to connections and to servers that name none."""
+
 
 def free_port() -> int:
-    """A port that is free at the time of the call."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port for a server that starts later: free at the time of the call, and given to nothing else by the
+    system meanwhile.
+    """
+    while True:
+        port = _LOWEST + secrets.randbelow(_EPHEMERAL - _LOWEST)  # `random` is seeded alike in all processes
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def answers(url: str) -> bool:

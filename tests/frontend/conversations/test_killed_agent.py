@@ -1,7 +1,6 @@
 """An approval on the page outlives the agent's process, which is killed between asking and approving."""
 
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,9 @@ from tests.conftest import Sandbox
 from tests.frontend.chat_page import PAGE, ask
 from tests.frontend.lasting_agent import APPLY, card, open_page
 from tests.frontend.page_switch import PageSwitch
+from tests.loopback import free_port
 
 AGENT = str(Path(sys.executable).with_name("idaas-agent"))
-
-
-def free_port() -> int:
-    """A port for two processes, one after the other."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def ready(agent: Command) -> None:
