@@ -104,7 +104,7 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
         return _body(error.status, error.message, error.code, error.param)
     status = status_of(error)
     argument = error.argument if isinstance(error, ApprovalError) else None
-    param = None if argument is None else f"arguments.{argument}".rstrip(".")
+    param = None if argument is None else f"arguments.{argument}" if argument else "arguments"
     body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
     if error.service is not None:
         body["error"]["service"] = error.service
