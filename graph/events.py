@@ -27,14 +27,7 @@ from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from langgraph.types import StreamWriter
 
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import CredentialRequirement, DeclaredCredential
 from identity.error_code import ErrorCode
 from identity.secrets.redaction import Redactor
 from identity.secrets.secret import Secret
@@ -68,36 +61,9 @@ class ResponseStarted(TypedDict):
     message_id: str
 
 
-class DeclaredCredential(TypedDict, total=False):
-    """The credential that a service declared for its calls; empty if it declared none."""
-
-    audience: str
-    """Of an access token or JWT: its audience."""
-    scope: str
-    """Of an access token: the permission, without the audience."""
-    credential: str
-    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN.
-    Of an OAuth token: its provider's identifier."""
-
-
 def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
-    """The members of a tool's events for `requirement`."""
-    match requirement:
-        case AccessTokenRequirement():
-            named: DeclaredCredential = (
-                {"audience": requirement.audience} if requirement.audience is not None else {}
-            )
-            return {**named, "scope": requirement.permission}
-        case ApiKeyRequirement(identifier):
-            return {"credential": identifier}
-        case IssuedJwtRequirement(provider, audience):
-            return {"audience": audience, "credential": provider}
-        case OAuthTokenRequirement(provider, scopes):
-            return {"credential": provider, "scope": " ".join(scopes)}
-        case CloudRoleRequirement(role):
-            return {"credential": role}
-        case None:
-            return {}
+    """The members of a tool's events for `requirement`; none for a service that needs no credential."""
+    return {} if requirement is None else requirement.declared
 
 
 class ToolStarted(DeclaredCredential):

@@ -14,13 +14,6 @@ from agent.errors.error_codes import AgentCode
 from agent.settings.declared_services import DeclaredService, declared_services
 from agent.settings.services_file.declarations import HTTPDeclaration
 from agent.settings.settings import Settings
-from identity.credentials.http_auth.placement import BEARER
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-)
 from identity.errors import ConfigurationError
 from tools.http_service.service import HTTPService
 from tools.mcp_service.accepted_tools import AcceptedTools
@@ -88,20 +81,9 @@ def _unused_policies(service: Service) -> list[str]:
 def _service(declared: DeclaredService, folder: Path, tls: ssl.SSLContext) -> Service:
     """The service of a declaration. Raises what the code that `python` names raises."""
     d = declared.declaration
-    placement = BEARER if d.placement is None else d.placement.value()
-    credential: CredentialRequirement | None = None
-    if d.access_token is not None:
-        credential = AccessTokenRequirement(d.access_token, placement)
-    elif d.api_key is not None:
-        credential = ApiKeyRequirement(d.api_key, declared.key_error_code, placement)
-    elif d.issued_jwt is not None:
-        credential = d.issued_jwt.requirement(placement)
+    credential = d.requirement(declared.key_error_code)
     policies = {tool: policy.value() for tool, policy in d.policies.items()}
     if isinstance(d, HTTPDeclaration):
-        if d.cloud_role is not None:
-            credential = CloudRoleRequirement(d.cloud_role.role, d.cloud_role.seconds)
-        elif d.oauth_token is not None:
-            credential = d.oauth_token.requirement(placement)
         service = HTTPService(
             declared.name,
             d.url,

@@ -8,14 +8,6 @@ from agent.settings.declared_services import declared_services
 from agent.settings.services_file.declarations import ServiceDeclaration
 from agent.settings.settings import Settings
 from graph.error_codes import GraphCode
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
 from identity.error_codes import IdentityCode
 from identity.errors import AgentError
 from identity.idaas.client_authentication.methods.plugin import Plugin
@@ -42,7 +34,7 @@ def origin_of(settings: Settings, services: Sequence[Service], part: str, error:
     if service := next((service for service in services if service.name == part), None):
         settings_of_service = ", ".join(service.settings)
         origin = origin or Origin("", settings_of_service, settings_of_service)
-        origin = replace(origin, credential=_described(service.credential))
+        origin = replace(origin, credential=str(service.credential or "a request without a credential"))
     declaration = f'the declaration of "{part}"'
     origin = origin or Origin("", declaration, declaration)
     match error.code:
@@ -75,22 +67,6 @@ def _of_settings(settings: Settings, part: str) -> Origin | None:
         place = f"services.{part}"
         return Origin(url, f"{place}.url in SERVICES_FILE", f"{place}.{member} in SERVICES_FILE")
     return Origin(url, declared.settings[0], declared.settings[-1])
-
-
-def _described(requirement: CredentialRequirement | None) -> str:
-    match requirement:
-        case ApiKeyRequirement(identifier):
-            return f'the API key "{identifier}"'
-        case OAuthTokenRequirement(provider):
-            return f'a token of the OAuth provider "{provider}"'
-        case CloudRoleRequirement(role):
-            return f'a request signed as the cloud role "{role}"'
-        case IssuedJwtRequirement(provider, audience):
-            return f'a JWT of the provider "{provider}" for "{audience}"'
-        case AccessTokenRequirement(scope):
-            return f'an access token with the scope "{scope}"'
-        case _:
-            return "a request without a credential"
 
 
 _ABOUT_AN_ADDRESS = frozenset(

@@ -12,14 +12,7 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.audit.event import AuditedAction
 from identity.audit.sink import AuditSink, NullAuditSink
 from identity.audit.step import AuditedStep
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import CredentialRequirement
 from identity.principal import Principal
 from identity.revocation.revocation import Revocation, Target
 from identity.secrets.secret import Secret
@@ -69,7 +62,7 @@ class AuditTrail:
         caller: VerifiedAccessToken | None,
     ) -> AuditedStep:
         """The request for a credential. Under Machine identity the event names no caller."""
-        action = issue_action(requirement, access_identity)
+        action = requirement.issue_action(access_identity)
         user = caller if access_identity is AccessIdentity.HUMAN else None
         return self._credential_step(action, requirement, access_identity, user, client=self._client)
 
@@ -154,17 +147,11 @@ class AuditTrail:
         caller: VerifiedAccessToken | None,
         **members: str | None,
     ) -> AuditedStep:
-        match requirement:
-            case AccessTokenRequirement():
-                members |= {"audience": requirement.audience, "scope": requirement.permission}
-            case ApiKeyRequirement(identifier):
-                members["credential"] = identifier
-            case IssuedJwtRequirement(provider, audience):
-                members |= {"credential": provider, "audience": audience}
-            case CloudRoleRequirement(role):
-                members["credential"] = role
-            case OAuthTokenRequirement(provider, scopes):
-                members |= {"credential": provider, "scope": " ".join(scopes) or None}
+        if requirement is not None:
+            declared = requirement.declared
+            members["audience"] = declared.get("audience")
+            members["scope"] = declared.get("scope")
+            members["credential"] = declared.get("credential")
         if caller is not None:
             members["token_hash"] = self._hash(caller.fingerprint)
         return self._step(
@@ -181,19 +168,3 @@ class AuditTrail:
 
     def _keyed_hash(self, fingerprint: str) -> str:
         return hmac.digest(self._key, fingerprint.encode(), "sha256").hex()[:32]
-
-
-def issue_action(requirement: CredentialRequirement, access_identity: AccessIdentity) -> AuditedAction:
-    """How the request for a credential is named."""
-    match requirement:
-        case ApiKeyRequirement():
-            return AuditedAction.API_KEY_ISSUE
-        case IssuedJwtRequirement():
-            return AuditedAction.JWT_ISSUE
-        case CloudRoleRequirement():
-            return AuditedAction.CLOUD_ROLE_ISSUE
-        case OAuthTokenRequirement():
-            return AuditedAction.OAUTH_TOKEN_ISSUE
-        case _:
-            human = access_identity is AccessIdentity.HUMAN
-            return AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.trail import AuditTrail, issue_action
+from identity.audit.trail import AuditTrail
 from identity.credentials.cache.cached_credential import CachedCredential, cached_credential
 from identity.credentials.cache.credential_key import required_caller
 from identity.credentials.cache.freshness import api_key_freshness, token_freshness
@@ -50,7 +50,7 @@ class CredentialRequests:
         requested_at = self._clock()
         user = required_caller(caller) if access_identity is AccessIdentity.HUMAN else None
         step = self._audit.issue(requirement, access_identity, user)
-        with self._measure.of(issue_action(requirement, access_identity).value) as span:
+        with self._measure.of(requirement.issue_action(access_identity).value) as span:
             show_requirement(span, requirement, access_identity)
             issued = await step.around(self._issuer.issue(requirement, access_identity, user, prerequisite))
         if issued.expires_at is not None:

@@ -1,14 +1,7 @@
 """What a span shows of a credential: whose rights it carries and what for, never the credential."""
 
 from identity.access_identity import AccessIdentity
-from identity.credentials.requirement import (
-    AccessTokenRequirement,
-    ApiKeyRequirement,
-    CloudRoleRequirement,
-    CredentialRequirement,
-    IssuedJwtRequirement,
-    OAuthTokenRequirement,
-)
+from identity.credentials.requirement import CredentialRequirement
 from identity.tracing.attribute import Attribute
 from identity.tracing.span import Span
 
@@ -20,17 +13,8 @@ def show_requirement(
     if not span.recording:
         return
     span.set(Attribute.ACCESS_IDENTITY, access_identity and access_identity.value)
-    match requirement:
-        case AccessTokenRequirement():
-            span.set(Attribute.AUDIENCE, requirement.audience)
-            span.set(Attribute.SCOPE, requirement.permission)
-        case ApiKeyRequirement(identifier):
-            span.set(Attribute.CREDENTIAL, identifier)
-        case IssuedJwtRequirement(provider, audience):
-            span.set(Attribute.CREDENTIAL, provider)
-            span.set(Attribute.AUDIENCE, audience)
-        case CloudRoleRequirement(role):
-            span.set(Attribute.CREDENTIAL, role)
-        case OAuthTokenRequirement(provider, scopes):
-            span.set(Attribute.CREDENTIAL, provider)
-            span.set(Attribute.SCOPE, " ".join(scopes) or None)
+    if requirement is not None:
+        declared = requirement.declared
+        span.set(Attribute.AUDIENCE, declared.get("audience"))
+        span.set(Attribute.SCOPE, declared.get("scope"))
+        span.set(Attribute.CREDENTIAL, declared.get("credential"))

@@ -1,8 +1,16 @@
-"""The credential that a service declares it requires."""
+"""The credential that a service declares it requires.
 
+A further kind of credential is a subclass of `CredentialRequirement` here and its action in `AuditedAction`;
+the operation of `identity.idaas` that obtains it, and the row of `IDaaSClient` that names the operation; and
+its table in SERVICES_FILE.
+"""
+
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypedDict
 
+from identity.access_identity import AccessIdentity
+from identity.audit.event import AuditedAction
 from identity.credentials.http_auth.placement import BEARER, Placement
 from identity.credentials.http_auth.signed_request import SIGNED_REQUEST, SignedRequest
 from identity.error_code import ErrorCode
@@ -13,8 +21,42 @@ _ISSUERS_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "j
 """RFC 7519, section 4.1."""
 
 
+class DeclaredCredential(TypedDict, total=False):
+    """What is shown and recorded of a requirement: in the audit log, spans and the events of tools."""
+
+    audience: str
+    """Of an access token or JWT: its audience."""
+    scope: str
+    """Of an access token: the permission, without the audience."""
+    credential: str
+    """Of an API key: its identifier in IDaaS. Of a JWT: that of its provider. Of a cloud role: its ARN.
+    Of an OAuth token: its provider's identifier."""
+
+
+class CredentialRequirement(ABC):
+    """A kind of credential. Its instances are values: equal ones share one credential."""
+
+    __slots__ = ()
+
+    placement: Placement | SignedRequest
+    """Where requests carry it."""
+
+    @property
+    @abstractmethod
+    def declared(self) -> DeclaredCredential:
+        """What is shown and recorded."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The credential in a sentence for operators."""
+
+    @abstractmethod
+    def issue_action(self, access_identity: AccessIdentity) -> AuditedAction:
+        """The action that the audit log records when the credential is requested."""
+
+
 @dataclass(frozen=True, slots=True)
-class ApiKeyRequirement:
+class ApiKeyRequirement(CredentialRequirement):
     """Requires the API key that IDaaS stores under `identifier` (Developer API, `ObtainCredential`).
 
     `error_code` is the code of a refusal. It is not compared: two requirements with one identifier are equal
@@ -26,9 +68,21 @@ class ApiKeyRequirement:
     placement: Placement = field(default=BEARER, compare=False)
     """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
+    @property
+    def declared(self) -> DeclaredCredential:
+        """See `CredentialRequirement`."""
+        return {"credential": self.identifier}
+
+    def __str__(self) -> str:
+        return f'the API key "{self.identifier}"'
+
+    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
+        """See `CredentialRequirement`."""
+        return AuditedAction.API_KEY_ISSUE
+
 
 @dataclass(frozen=True, slots=True)
-class AccessTokenRequirement:
+class AccessTokenRequirement(CredentialRequirement):
     """Requires an access token with `scope`, in IDaaS's form `audience|permission`."""
 
     scope: str
@@ -46,9 +100,23 @@ class AccessTokenRequirement:
         """The scope without the audience."""
         return self.scope.rpartition("|")[2]
 
+    @property
+    def declared(self) -> DeclaredCredential:
+        """See `CredentialRequirement`."""
+        named: DeclaredCredential = {} if self.audience is None else {"audience": self.audience}
+        return {**named, "scope": self.permission}
+
+    def __str__(self) -> str:
+        return f'an access token with the scope "{self.scope}"'
+
+    def issue_action(self, access_identity: AccessIdentity) -> AuditedAction:
+        """See `CredentialRequirement`."""
+        human = access_identity is AccessIdentity.HUMAN
+        return AuditedAction.TOKEN_EXCHANGE if human else AuditedAction.MACHINE_TOKEN
+
 
 @dataclass(frozen=True, slots=True)
-class IssuedJwtRequirement:
+class IssuedJwtRequirement(CredentialRequirement):
     """Requires a JWT for `audience` from IDaaS's JWT provider `provider` (Developer API, `GenerateJwt…`).
 
     Its subject is the user under Human identity, and the agent's client id under Machine identity: no service
@@ -69,9 +137,21 @@ class IssuedJwtRequirement:
         if taken := sorted(_ISSUERS_CLAIMS.intersection(name for name, _ in self.claims)):
             raise ValueError(f'claim "{taken[0]}" is set by the issuer')
 
+    @property
+    def declared(self) -> DeclaredCredential:
+        """See `CredentialRequirement`."""
+        return {"credential": self.provider, "audience": self.audience}
+
+    def __str__(self) -> str:
+        return f'a JWT of the provider "{self.provider}" for "{self.audience}"'
+
+    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
+        """See `CredentialRequirement`."""
+        return AuditedAction.JWT_ISSUE
+
 
 @dataclass(frozen=True, slots=True)
-class CloudRoleRequirement:
+class CloudRoleRequirement(CredentialRequirement):
     """Requires temporary credentials (STS) of the Alibaba Cloud role `role`, its ARN, for `seconds`.
 
     Requests are signed with them. IDaaS allows 900 to 43200 s, and the role's own limit may be lower. Raises
@@ -86,9 +166,21 @@ class CloudRoleRequirement:
         if not 900 <= self.seconds <= 43200:
             raise ValueError("the duration must be from 900 to 43200 seconds")
 
+    @property
+    def declared(self) -> DeclaredCredential:
+        """See `CredentialRequirement`."""
+        return {"credential": self.role}
+
+    def __str__(self) -> str:
+        return f'a request signed as the cloud role "{self.role}"'
+
+    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
+        """See `CredentialRequirement`."""
+        return AuditedAction.CLOUD_ROLE_ISSUE
+
 
 @dataclass(frozen=True, slots=True)
-class OAuthTokenRequirement:
+class OAuthTokenRequirement(CredentialRequirement):
     """Requires an access token of a foreign authorization server, from IDaaS's OAuth provider `provider`.
 
     The provider's flow decides whose it is: the agent's (`m2m`), or the user's (`user_federation`), which
@@ -102,11 +194,15 @@ class OAuthTokenRequirement:
     placement: Placement = field(default=BEARER, compare=False)
     """Where the service expects it. Not compared: a credential does not depend on its placement."""
 
+    @property
+    def declared(self) -> DeclaredCredential:
+        """See `CredentialRequirement`."""
+        scope: DeclaredCredential = {"scope": " ".join(self.scopes)} if self.scopes else {}
+        return {"credential": self.provider, **scope}
 
-CredentialRequirement: TypeAlias = (
-    ApiKeyRequirement
-    | AccessTokenRequirement
-    | IssuedJwtRequirement
-    | CloudRoleRequirement
-    | OAuthTokenRequirement
-)
+    def __str__(self) -> str:
+        return f'a token of the OAuth provider "{self.provider}"'
+
+    def issue_action(self, _access_identity: AccessIdentity) -> AuditedAction:
+        """See `CredentialRequirement`."""
+        return AuditedAction.OAUTH_TOKEN_ISSUE

@@ -11,14 +11,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import (
     ApiKeyRequirement,
     CloudRoleRequirement,
+    CredentialRequirement,
     IssuedJwtRequirement,
     OAuthTokenRequirement,
 )
@@ -39,19 +41,25 @@ from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.idaas.exchanged_token import is_of_subject
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
-from identity.idaas.token_response import IssuedToken, read_issued_token, token_members
+from identity.idaas.token_response import read_issued_token, token_members
 from identity.secrets.secret import Secret
 from identity.strict_json import read_object
 from identity.transport.bounded_response import Response, TransportFailure
 from identity.transport.retry import RetryPolicy
 from identity.transport.retry_after import retry_after
 
-T = TypeVar("T")
-
 _LOG = logging.getLogger("idaas_agent.client_authentication")
 _MAX_CONCURRENT_REQUESTS = 32
 """Further requests wait in order of arrival. Without this limit, many new users at once would open a
 connection each; and the time that the pool takes for each request of its own queue grows with the queue."""
+
+_STORE_OPERATIONS: Final[Mapping[type[CredentialRequirement], Callable[[Any, str], StoreOperation]]] = {
+    ApiKeyRequirement: obtain_credential,
+    IssuedJwtRequirement: generate_jwt,
+    CloudRoleRequirement: obtain_cloud_role,
+    OAuthTokenRequirement: fetch_oauth_token,
+}
+"""How each kind of credential is obtained from the store, for a requirement and the subject of a JWT."""
 
 
 class IDaaSClient:
@@ -81,14 +89,14 @@ class IDaaSClient:
         # The wait for a free connection of `http` is bounded by the read timeout too.
         self._timeout = httpx.Timeout(configuration.read_timeout, connect=configuration.connect_timeout)
 
-    async def machine_token(self, scope: str) -> IssuedToken:
+    async def machine_token(self, scope: str) -> IssuedCredential:
         """An access token of the agent itself (RFC 6749, section 4.4). `scope` is `audience|permission`.
 
         A refusal has the code `machine_token_failed` or `client_authentication_failed`.
         """
         return await self._token(Grant(scope), IdentityCode.MACHINE_TOKEN_FAILED)
 
-    async def exchange(self, subject_token: Secret, scope: str) -> IssuedToken:
+    async def exchange(self, subject_token: Secret, scope: str) -> IssuedCredential:
         """An access token of the user for `scope`, in exchange for `subject_token` (RFC 8693, section 2.1).
 
         IDaaS issues it by impersonation: the new token does not name the agent. A token whose `sub` is not
@@ -97,45 +105,24 @@ class IDaaSClient:
         does not distinguish whose permission is missing.
         """
         issued = await self._token(Grant(scope, subject_token), IdentityCode.TOKEN_EXCHANGE_FAILED)
-        if not is_of_subject(issued.token, subject_token):
+        if not is_of_subject(issued.secret, subject_token):
             detail = 'claim "sub" of the token that was issued in exchange must be the caller'
             raise CredentialError(IdentityCode.TOKEN_EXCHANGE_FAILED, detail, about=f'scope "{scope}"')
         return issued
 
-    async def obtain_api_key(self, pam_token: Secret, requirement: ApiKeyRequirement) -> Secret:
-        """The API key that `pam_token` may read (Developer API, `ObtainCredential`).
+    async def obtain(
+        self, pam_token: Secret, requirement: CredentialRequirement, subject: str | None = None
+    ) -> IssuedCredential:
+        """A credential of the store that `pam_token` may obtain (Developer API). An API key has no expiry.
 
-        A refusal of the token raises `PrerequisiteRefusedError`, a refusal of the key
-        `RequirementRefusedError`, both with the code of the requirement.
+        `subject` is the user that a JWT is for; the agent itself if `None`. A refusal of the token raises
+        `PrerequisiteRefusedError`, a refusal of the credential `RequirementRefusedError`, both with the code
+        of the requirement. `ConsentRequiredError`: the user has to allow the access first. Raises `TypeError`
+        for a kind that the store does not have.
         """
-        return await self._from_store(pam_token, obtain_credential(requirement))
-
-    async def generate_jwt(
-        self, pam_token: Secret, requirement: IssuedJwtRequirement, subject: str | None
-    ) -> IssuedToken:
-        """A JWT of `subject`, the agent itself if `None` (Developer API, `GenerateJwtAuthenticationToken`).
-
-        A refusal is raised as by `obtain_api_key`, with the code `service_credential_unavailable`.
-        """
-        operation = generate_jwt(requirement, subject or self._configuration.client_id)
-        return await self._from_store(pam_token, operation)
-
-    async def obtain_cloud_role(self, pam_token: Secret, requirement: CloudRoleRequirement) -> IssuedToken:
-        """Packed credentials of a role (Developer API, `ObtainCloudAccountRoleAccessCredential`).
-
-        A refusal is raised as by `generate_jwt`.
-        """
-        return await self._from_store(pam_token, obtain_cloud_role(requirement))
-
-    async def fetch_oauth_token(self, pam_token: Secret, requirement: OAuthTokenRequirement) -> IssuedToken:
-        """A token of a foreign authorization server (Developer API, `FetchOAuthAuthenticationToken`).
-
-        Raises `ConsentRequiredError` if the user has to allow it first. A refusal is raised as by
-        `generate_jwt`.
-        """
-        return await self._from_store(pam_token, fetch_oauth_token(requirement))
-
-    async def _from_store(self, pam_token: Secret, operation: StoreOperation[T]) -> T:
+        if (operation_for := _STORE_OPERATIONS.get(type(requirement))) is None:
+            raise TypeError(f"the credential store of IDaaS has no {type(requirement).__name__}")
+        operation = operation_for(requirement, subject or self._configuration.client_id)
         requested_at = self._clock()
         request = partial(self._store_request, pam_token, operation)
         response = _final(await self._retries.send(self._http, request, self._semaphore), "Developer API")
@@ -152,7 +139,7 @@ class IDaaSClient:
             raise RequirementRefusedError(code, str(refusal), about=about)
         raise _unexpected_status("Developer API", response)
 
-    async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedToken:
+    async def _token(self, grant: Grant, refused: ErrorCode) -> IssuedCredential:
         requested_at = self._clock()
         request, response = await self._authenticated(grant)
         if _refuses_client(response) and await self._renewed(request):
@@ -207,7 +194,7 @@ class IDaaSClient:
             _LOG.warning("IDaaS refused the client's credential: another one is tried")
         return renewed
 
-    async def _store_request(self, pam_token: Secret, operation: StoreOperation[Any]) -> httpx.Request:
+    async def _store_request(self, pam_token: Secret, operation: StoreOperation) -> httpx.Request:
         instance = quote(self._configuration.instance_id, safe="")
         headers = {
             "Accept": "application/json",

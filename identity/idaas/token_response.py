@@ -2,24 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from identity.credentials.issuer import IssuedCredential
 from identity.idaas.client_authentication.method import ACCESS_TOKEN_TYPE
 from identity.secrets.secret import Secret
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """An access token and its expiry, in unix seconds by the agent's clock."""
-
-    token: Secret
-    expires_at: float
-
-
-def read_issued_token(response: Mapping[str, Any], requested_at: float) -> IssuedToken:
+def read_issued_token(response: Mapping[str, Any], requested_at: float) -> IssuedCredential:
     """The token in the response to a request that was sent at `requested_at`, in unix seconds.
 
     The lifetime counts from `requested_at`, so that the computed expiry is too early rather than too late.
@@ -41,7 +33,7 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     expires_at = min(ends)
     if expires_at <= requested_at:
         raise ValueError('"expires_at" is in the past; is the clock right?')
-    return IssuedToken(Secret(token), expires_at)
+    return IssuedCredential(Secret(token), expires_at)
 
 
 def token_members(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,7 +50,7 @@ _MEMBERS = {
     "AccessToken": "access_token",
     "ExpiresIn": "expires_in",
     "ExpiresAt": "expires_at",
-    "IssuedTokenType": "issued_token_type",
+    "IssuedCredentialType": "issued_token_type",
 }
 
 

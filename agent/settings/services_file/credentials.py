@@ -1,11 +1,19 @@
-"""The tables that declare the credential of a service: its kind, and where requests carry it."""
+"""How SERVICES_FILE declares the credential of a service: its kind, and where requests carry it."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from identity.credentials.http_auth.placement import BEARER, Placement
-from identity.credentials.requirement import IssuedJwtRequirement, OAuthTokenRequirement
+from identity.credentials.requirement import (
+    AccessTokenRequirement,
+    ApiKeyRequirement,
+    CloudRoleRequirement,
+    CredentialRequirement,
+    IssuedJwtRequirement,
+    OAuthTokenRequirement,
+)
+from identity.error_code import ErrorCode
 
 # The patterns list ASCII characters. A counted `\w` or `\d` also matches those of other scripts, and takes
 # milliseconds and megabytes to compile at each start.
@@ -86,3 +94,78 @@ class CloudRoleDeclaration(BaseModel):
     seconds: Annotated[int, Field(ge=900, le=43200)] = Field(
         3600, description="Until the credentials expire."
     )
+
+    def requirement(self, _placement: Placement = BEARER) -> CloudRoleRequirement:
+        """What calls of the service require. The signature has its own place."""
+        return CloudRoleRequirement(self.role, self.seconds)
+
+
+CREDENTIAL_KEYS: Final = ("access_token", "api_key", "issued_jwt", "cloud_role", "oauth_token")
+"""The keys that declare the credential of a service; at most one is set."""
+
+
+class CredentialDeclaration(BaseModel):
+    """The keys that any service may have."""
+
+    access_token: Annotated[str, Field(pattern=r"^[^\s|]+\|[^\s|]+$")] | None = Field(
+        None, description="The credential is an access token of this `audience|permission`."
+    )
+    api_key: Annotated[str, Field(pattern=r"^\S+$")] | None = Field(
+        None, description="The credential is the API key that IDaaS keeps under this identifier."
+    )
+    issued_jwt: IssuedJwtDeclaration | None = Field(
+        None, description="The credential is a JWT of one of IDaaS's JWT providers, for the caller."
+    )
+    placement: PlacementDeclaration | None = Field(
+        None, description="Where requests carry the credential. Default: `Authorization: Bearer …`."
+    )
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        found = self._credential_keys()
+        if len(found) > 1:
+            raise ValueError(f"must have one of {one_of()}, found {' and '.join(found)}")
+        return self
+
+    @property
+    def credential_key(self) -> str | None:
+        """The key that declares the credential; `None` if there is none."""
+        return next(iter(self._credential_keys()), None)
+
+    def requirement(self, key_error_code: ErrorCode) -> CredentialRequirement | None:
+        """What calls of the service require. `key_error_code` is the code of an API key that is refused."""
+        placement = BEARER if self.placement is None else self.placement.value()
+        if self.access_token is not None:
+            return AccessTokenRequirement(self.access_token, placement)
+        if self.api_key is not None:
+            return ApiKeyRequirement(self.api_key, key_error_code, placement)
+        if self.credential_key is None:
+            return None
+        table: IssuedJwtDeclaration | OAuthTokenDeclaration | CloudRoleDeclaration
+        table = getattr(self, self.credential_key)
+        return table.requirement(placement)
+
+    def _credential_keys(self) -> list[str]:
+        return [key for key in CREDENTIAL_KEYS if getattr(self, key, None) is not None]
+
+
+class HTTPCredentialDeclaration(CredentialDeclaration):
+    """The keys of a service over HTTP."""
+
+    cloud_role: CloudRoleDeclaration | None = Field(
+        None, description="Requests are signed with temporary credentials of this Alibaba Cloud role."
+    )
+    oauth_token: OAuthTokenDeclaration | None = Field(
+        None, description="The credential is an access token that IDaaS obtained from another provider."
+    )
+
+    @model_validator(mode="after")
+    def _signature_has_its_place(self) -> Self:
+        if self.cloud_role is not None and self.placement is not None:
+            raise ValueError("must have no placement with cloud_role: the request is signed")
+        return self
+
+
+def one_of() -> str:
+    """The keys, in a sentence."""
+    return " and ".join((", ".join(CREDENTIAL_KEYS[:-1]), CREDENTIAL_KEYS[-1]))

@@ -149,7 +149,7 @@ def _client_alone(client: IDaaSClient) -> FirstRequest:
 
     async def keys(token: Secret) -> None:
         pam_token = await client.exchange(token, PAM_TOKEN.scope)
-        await asyncio.gather(*(client.obtain_api_key(pam_token.token, requirement) for requirement in _KEYS))
+        await asyncio.gather(*(client.obtain(pam_token.secret, requirement) for requirement in _KEYS))
 
     async def work(token: Secret) -> None:
         async with turn:

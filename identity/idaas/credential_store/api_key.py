@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.idaas.credential_store.store_operation import StoreOperation
 from identity.secrets.secret import Secret
@@ -12,7 +13,7 @@ from identity.secrets.secret import Secret
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")  # it is sent in a header
 
 
-def obtain_credential(requirement: ApiKeyRequirement) -> StoreOperation[Secret]:
+def obtain_credential(requirement: ApiKeyRequirement, _subject: str) -> StoreOperation:
     """The operation that reads the API key."""
     return StoreOperation(
         action="ObtainCredential",
@@ -24,7 +25,7 @@ def obtain_credential(requirement: ApiKeyRequirement) -> StoreOperation[Secret]:
     )
 
 
-def _read_api_key(identifier: str, response: Mapping[str, Any], _requested_at: float) -> Secret:
+def _read_api_key(identifier: str, response: Mapping[str, Any], _requested_at: float) -> IssuedCredential:
     """The API key in the response for the credential `identifier`.
 
     Raises `ValueError`, whose text contains no value of the response, if the credential is another one, is
@@ -41,4 +42,4 @@ def _read_api_key(identifier: str, response: Mapping[str, Any], _requested_at: f
     api_key = api_key_content.get("apiKey") if isinstance(api_key_content, dict) else None
     if not isinstance(api_key, str) or not _VISIBLE.fullmatch(api_key):
         raise ValueError("the response has no usable API key")
-    return Secret(api_key)
+    return IssuedCredential(Secret(api_key))

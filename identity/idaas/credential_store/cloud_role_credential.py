@@ -6,17 +6,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import CloudRoleRequirement
 from identity.credentials.sts_credential import StsCredential
 from identity.error_codes import IdentityCode
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
-def obtain_cloud_role(requirement: CloudRoleRequirement) -> StoreOperation[IssuedToken]:
+def obtain_cloud_role(requirement: CloudRoleRequirement, _subject: str) -> StoreOperation:
     """The operation that obtains temporary credentials of the role, packed into one secret."""
     return StoreOperation(
         action="ObtainCloudAccountRoleAccessCredential",
@@ -31,7 +31,7 @@ def obtain_cloud_role(requirement: CloudRoleRequirement) -> StoreOperation[Issue
     )
 
 
-def _read_sts_token(role: str, response: Mapping[str, Any], requested_at: float) -> IssuedToken:
+def _read_sts_token(role: str, response: Mapping[str, Any], requested_at: float) -> IssuedCredential:
     """The credentials. `accessCredentialExpiresAt` is in seconds, unlike the other times of this API."""
     if response.get("cloudAccountRoleExternalId", role) != role:
         raise ValueError("the response is for another role")
@@ -45,7 +45,7 @@ def _read_sts_token(role: str, response: Mapping[str, Any], requested_at: float)
     sts = StsCredential(
         token["accessKeyId"], Secret(token["accessKeySecret"]), Secret(token["securityToken"])
     )
-    return IssuedToken(sts.packed(), min(ends))
+    return IssuedCredential(sts.packed(), min(ends))
 
 
 def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import jwt
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import IssuedJwtRequirement
 from identity.error_codes import IdentityCode
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,2048}")
 
 
-def generate_jwt(requirement: IssuedJwtRequirement, subject: str) -> StoreOperation[IssuedToken]:
+def generate_jwt(requirement: IssuedJwtRequirement, subject: str) -> StoreOperation:
     """The operation that issues a JWT of `subject`; no short token, which would need no authentication."""
     body: dict[str, Any] = {
         "audiences": [requirement.audience],
@@ -37,7 +37,7 @@ def generate_jwt(requirement: IssuedJwtRequirement, subject: str) -> StoreOperat
 
 def _read_issued_jwt(
     requirement: IssuedJwtRequirement, subject: str, response: Mapping[str, Any], requested_at: float
-) -> IssuedToken:
+) -> IssuedCredential:
     """The JWT. It ends with its own `exp`, or with `expirationTime` (milliseconds) if that is earlier.
 
     Its signature is not verified, because IDaaS issued it for another service. That it is for the audience
@@ -61,7 +61,7 @@ def _read_issued_jwt(
         expires_at = min(expires_at, _seconds(milliseconds) / 1000)
     if expires_at <= requested_at:
         raise ValueError("the JWT must end in the future")
-    return IssuedToken(Secret(value), expires_at)
+    return IssuedCredential(Secret(value), expires_at)
 
 
 def _seconds(value: object) -> float:

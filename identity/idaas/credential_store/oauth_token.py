@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -19,7 +19,7 @@ _UNKNOWN_LIFETIME: Final = 600.0
 """Seconds for which a token without an expiry is used before it is fetched again."""
 
 
-def fetch_oauth_token(requirement: OAuthTokenRequirement) -> StoreOperation[IssuedToken]:
+def fetch_oauth_token(requirement: OAuthTokenRequirement, _subject: str) -> StoreOperation:
     """The operation that fetches the token that IDaaS obtained from a foreign authorization server.
 
     Reading the response raises `ConsentRequiredError` if the user has to allow the access first.
@@ -39,7 +39,7 @@ def fetch_oauth_token(requirement: OAuthTokenRequirement) -> StoreOperation[Issu
     )
 
 
-def _read_oauth_token(provider: str, response: Mapping[str, Any], requested_at: float) -> IssuedToken:
+def _read_oauth_token(provider: str, response: Mapping[str, Any], requested_at: float) -> IssuedCredential:
     content = response.get("oauthAccessTokenContent")
     if not isinstance(content, dict):
         url = _authorization_url(response.get("oauthAuthorizationSession"))
@@ -56,11 +56,11 @@ def _read_oauth_token(provider: str, response: Mapping[str, Any], requested_at: 
         raise ValueError('"tokenType" must be "Bearer"')
     milliseconds = response.get("expirationTime")
     if milliseconds is None:
-        return IssuedToken(Secret(token), requested_at + _UNKNOWN_LIFETIME)
+        return IssuedCredential(Secret(token), requested_at + _UNKNOWN_LIFETIME)
     is_time = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool)
     if not is_time or not requested_at * 1000 < milliseconds < 1e15:
         raise ValueError("the access token must end in the future")
-    return IssuedToken(Secret(token), milliseconds / 1000)
+    return IssuedCredential(Secret(token), milliseconds / 1000)
 
 
 def _authorization_url(session: object) -> Secret:

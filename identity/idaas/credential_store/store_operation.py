@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from identity.credentials.issuer import IssuedCredential
 from identity.error_code import ErrorCode
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class StoreOperation(Generic[T]):
+class StoreOperation:
     """The request of an operation, and how its response is read.
 
     `path` is below that of the instance. With `body` it is a POST of JSON, else a GET. `read` gets the
@@ -23,6 +22,6 @@ class StoreOperation(Generic[T]):
     path: str
     about: str
     error_code: ErrorCode
-    read: Callable[[Mapping[str, Any], float], T]
+    read: Callable[[Mapping[str, Any], float], IssuedCredential]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None

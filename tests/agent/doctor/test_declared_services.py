@@ -25,8 +25,20 @@ def service(payroll, settings):
         return (await http.get()).text
 '''
 PACKAGE = """
-from identity.credentials.requirement import ApiKeyRequirement
+from identity.audit.event import AuditedAction
+from identity.credentials.http_auth.placement import BEARER
+from identity.credentials.requirement import ApiKeyRequirement, CredentialRequirement
 from tools.mcp_service.service import MCPService
+
+
+class Ticket(CredentialRequirement):
+    declared, placement = {"credential": "ticket"}, BEARER
+
+    def __str__(self):
+        return "a ticket, which IDaaS does not keep"
+
+    def issue_action(self, access_identity):
+        return AuditedAction.JWT_ISSUE
 
 
 def rates(tls):
@@ -35,9 +47,7 @@ def rates(tls):
 
 
 def odd(tls):
-    service = rates(tls)
-    service.name, service.credential = "odd", "no requirement"
-    return service
+    return MCPService("odd", "{url}", Ticket(), ssl_context=tls)
 """
 
 

@@ -11,6 +11,7 @@ from identity.access_token.verified_access_token import assume_verified
 from identity.audit.event import AuditedAction, AuditOutcome
 from identity.audit.trail import AuditTrail
 from identity.credentials.broker import CredentialBroker
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import AccessTokenRequirement, ApiKeyRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import (
@@ -22,7 +23,6 @@ from identity.errors import (
     UnreachableError,
 )
 from identity.idaas.issuer import IDaaSIssuer
-from identity.idaas.token_response import IssuedToken
 from identity.principal import Principal
 from identity.secrets.secret import Secret
 from identity.telemetry.request_id import REQUEST_ID
@@ -56,13 +56,13 @@ class Issuer:
         return Secret(secret)
 
     async def machine_token(self, _scope):
-        return IssuedToken(await self._issue("canary-machine"), self.clock() + 1200)
+        return IssuedCredential(await self._issue("canary-machine"), self.clock() + 1200)
 
     async def exchange(self, _subject_token, _scope):
-        return IssuedToken(await self._issue("canary-exchanged"), self.clock() + 1200)
+        return IssuedCredential(await self._issue("canary-exchanged"), self.clock() + 1200)
 
-    async def obtain_api_key(self, _pam_token, _need):
-        return await self._issue("canary-key")
+    async def obtain(self, _pam_token, _requirement, _subject):
+        return IssuedCredential(await self._issue("canary-key"))
 
 
 @pytest.fixture

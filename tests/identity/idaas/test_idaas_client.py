@@ -25,21 +25,21 @@ from tools.error_codes import ToolCode
 
 async def test_machine_token_names_the_agent(sandbox: Any, client: IDaaSClient) -> None:
     issued = await client.machine_token(ENTERPRISE)
-    assert sandbox.cloud.access_tokens.verify(issued.token.reveal()).subject == "app_agent01"
+    assert sandbox.cloud.access_tokens.verify(issued.secret.reveal()).subject == "app_agent01"
     assert issued.expires_at == sandbox.clock.now + 1200
 
 
 async def test_exchanged_token_names_the_user(sandbox: Any, client: IDaaSClient) -> None:
     issued = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
-    token = sandbox.cloud.access_tokens.verify(issued.token.reveal())
+    token = sandbox.cloud.access_tokens.verify(issued.secret.reveal())
     assert (token.subject, token.audience) == ("user_alice01", "https://enterprise.sandbox.example")
 
 
 async def test_api_key_is_read_under_either_identity(sandbox: Any, client: IDaaSClient) -> None:
     own = await client.machine_token(PAM)
     users = await client.exchange(Secret(sandbox.access_token("bob")), PAM)
-    for token in (own.token, users.token):
-        assert (await client.obtain_api_key(token, LLM_KEY)).reveal() == sandbox.cloud.secrets.llm_api_key
+    for token in (own.secret, users.secret):
+        assert (await client.obtain(token, LLM_KEY)).secret.reveal() == sandbox.cloud.secrets.llm_api_key
 
 
 async def test_wrong_client_secret_has_its_own_code(
@@ -100,23 +100,23 @@ async def test_expired_user_token_is_refused(sandbox: Any, client: IDaaSClient) 
 
 
 async def test_refused_key_has_the_code_of_its_requirement(sandbox: Any, client: IDaaSClient) -> None:
-    token = (await client.machine_token(PAM)).token
+    token = (await client.machine_token(PAM)).secret
     for code in (GraphCode.LLM_API_KEY_UNAVAILABLE, ToolCode.EXTERNAL_API_KEY_UNAVAILABLE):
         error = await refusal(
-            client.obtain_api_key(token, ApiKeyRequirement("unknown", code)), RequirementRefusedError
+            client.obtain(token, ApiKeyRequirement("unknown", code)), RequirementRefusedError
         )
         assert error.code is code
         assert not isinstance(error, PrerequisiteRefusedError)
     sandbox.cloud.vault.disable("llm_api_key")
-    assert (await refusal(client.obtain_api_key(token, LLM_KEY))).code is LLM_KEY.error_code
+    assert (await refusal(client.obtain(token, LLM_KEY))).code is LLM_KEY.error_code
 
 
 async def test_refused_pam_token_raises_prerequisite_refused(sandbox: Any, client: IDaaSClient) -> None:
-    token = (await client.machine_token(PAM)).token
+    token = (await client.machine_token(PAM)).secret
     sandbox.clock.advance(3600)
-    await refusal(client.obtain_api_key(token, LLM_KEY), PrerequisiteRefusedError)
-    enterprise = (await client.machine_token(ENTERPRISE)).token
-    await refusal(client.obtain_api_key(enterprise, LLM_KEY), PrerequisiteRefusedError)
+    await refusal(client.obtain(token, LLM_KEY), PrerequisiteRefusedError)
+    enterprise = (await client.machine_token(ENTERPRISE)).secret
+    await refusal(client.obtain(enterprise, LLM_KEY), PrerequisiteRefusedError)
 
 
 async def test_malformed_body_is_not_a_usable_response(sandbox: Any, client: IDaaSClient) -> None:

@@ -139,7 +139,7 @@ async def test_error_response_is_a_refusal_only_with_an_error_code(
 )
 async def test_invalid_key_response_is_a_refusal(client_of: Any, body: Any) -> None:
     client = client_of(body)
-    error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY))
+    error = await refusal(client.obtain(Secret("token"), LLM_KEY))
     assert error.code is GraphCode.LLM_API_KEY_UNAVAILABLE
     assert CANARY not in f"{error} {error.detail}"
 
@@ -147,5 +147,5 @@ async def test_invalid_key_response_is_a_refusal(client_of: Any, body: Any) -> N
 @pytest.mark.parametrize("body", [b"", b"{", [], b"<html>"])
 async def test_malformed_response_is_not_a_refusal_of_the_key(client_of: Any, body: Any) -> None:
     client = client_of(body)
-    error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
+    error = await refusal(client.obtain(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE

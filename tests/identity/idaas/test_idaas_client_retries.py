@@ -46,7 +46,7 @@ async def test_attempts_are_bounded(sandbox: Any, client: IDaaSClient, waits: Wa
 
 async def test_long_retry_after_ends_the_attempts(sandbox: Any, client: IDaaSClient, waits: Waits) -> None:
     sandbox.cloud.faults.set("developer_api", Fault(status=429, retry_after=10))
-    error = await refusal(client.obtain_api_key(Secret("token"), LLM_KEY), UnreachableError)
+    error = await refusal(client.obtain(Secret("token"), LLM_KEY), UnreachableError)
     assert error.code is IdentityCode.IDAAS_UNREACHABLE
     assert waits.seconds == []
 

@@ -185,8 +185,8 @@ async def run_agent(environment: dict[str, str], http: httpx.AsyncClient) -> Non
     await client.machine_token(ENTERPRISE)
     exchanged = await client.exchange(Secret(USER_TOKEN), PAM)
     await client.exchange(Secret(USER_TOKEN), ENTERPRISE)
-    await client.obtain_api_key(own.token, ApiKeyRequirement("llm_api_key"))
-    await client.obtain_api_key(exchanged.token, ApiKeyRequirement("amap_api_key"))
+    await client.obtain(own.secret, ApiKeyRequirement("llm_api_key"))
+    await client.obtain(exchanged.secret, ApiKeyRequirement("amap_api_key"))
 
 
 async def test_requests_equal_those_of_the_sdks(sandbox: Any, serve: Any, tmp_path: Path) -> None:

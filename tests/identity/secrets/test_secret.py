@@ -24,8 +24,8 @@ from rich.traceback import Traceback
 from identity.access_identity import AccessIdentity
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.credentials.credential import Credential
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import ApiKeyRequirement
-from identity.idaas.client import IssuedToken
 from identity.idaas.client_authentication.methods.client_secret_basic import ClientSecretBasic
 from identity.idaas.client_authentication.methods.client_secret_jwt import ClientSecretJwt
 from identity.idaas.client_authentication.methods.client_secret_post import ClientSecretPost
@@ -64,7 +64,7 @@ HOLDERS: dict[str, Any] = {
     "dataclass": lambda: Carrier(Secret(CANARY)),
     "credential": lambda: Credential(ApiKeyRequirement("llm"), AccessIdentity.MACHINE, Secret(CANARY), 1.0),
     "verified access token": verified,
-    "issued token": lambda: IssuedToken(Secret(CANARY), 1.0),
+    "issued token": lambda: IssuedCredential(Secret(CANARY), 1.0),
     "client secret post": lambda: ClientSecretPost("app", FixedSecret(Secret(CANARY))),
     "client secret basic": lambda: ClientSecretBasic("app", FixedSecret(Secret(CANARY))),
     "client secret jwt": lambda: ClientSecretJwt(

@@ -9,7 +9,7 @@ from identity.credentials.sts_credential import StsCredential
 from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_role
 
 ROLE = "acs:ram::1000000000000001:role/report-reader"
-OPERATION = obtain_cloud_role(CloudRoleRequirement(ROLE, 900))
+OPERATION = obtain_cloud_role(CloudRoleRequirement(ROLE, 900), "alice")
 
 
 def response(**members: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def response(**members: Any) -> dict[str, Any]:
 def test_credentials_end_at_the_earlier_of_both_times() -> None:
     issued = OPERATION.read(response(), 1_795_600_000.0)
     assert issued.expires_at == 1_795_604_661.0
-    assert StsCredential.unpacked(issued.token).access_key_id == "STS.sandbox"
+    assert StsCredential.unpacked(issued.secret).access_key_id == "STS.sandbox"
     earlier = OPERATION.read(response(expiration="2026-11-25T10:54:21Z"), 1_795_600_000.0)
     assert earlier.expires_at == 1_795_604_061.0
     assert OPERATION.read(response(expiration=None), 1_795_600_000.0).expires_at == 1_795_604_661.0

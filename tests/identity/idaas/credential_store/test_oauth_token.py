@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
+from identity.credentials.issuer import IssuedCredential
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.error_copy import copy_error
 from identity.errors import ConsentRequiredError
 from identity.idaas.credential_store.oauth_token import fetch_oauth_token
-from identity.idaas.token_response import IssuedToken
 from identity.secrets.secret import Secret
 
-OPERATION = fetch_oauth_token(OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write")))
+OPERATION = fetch_oauth_token(OAuthTokenRequirement("calendar", ("calendar.read", "calendar.write")), "alice")
 NOW = 1000.0
 
 
@@ -29,14 +29,14 @@ def test_request_contains_the_provider_and_the_scopes() -> None:
         "credentialProviderIdentifier": "calendar",
         "scope": "calendar.read calendar.write",
     }
-    assert fetch_oauth_token(OAuthTokenRequirement("calendar")).body == {
+    assert fetch_oauth_token(OAuthTokenRequirement("calendar"), "alice").body == {
         "credentialProviderIdentifier": "calendar"
     }
 
 
 def test_token_ends_at_its_time_and_without_one_is_fetched_again_soon() -> None:
     ends = content() | {"expirationTime": 2_000_000}
-    assert OPERATION.read(ends, NOW) == IssuedToken(Secret("gho_x"), 2000.0)
+    assert OPERATION.read(ends, NOW) == IssuedCredential(Secret("gho_x"), 2000.0)
     assert OPERATION.read(content(), NOW).expires_at == NOW + 600
 
 

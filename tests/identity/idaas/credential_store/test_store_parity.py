@@ -144,10 +144,8 @@ async def test_store_operations_equal_those_of_the_sdks(
     settings = read_settings(variables)
     async with httpx.AsyncClient(verify=sandbox.ssl_context, trust_env=False) as http:
         client, token = IDaaSClient(settings.idaas, http), Secret("pam.token")
-        await client.generate_jwt(
-            token, IssuedJwtRequirement("service_jwt", SERVICE, (("tier", "gold"),)), "sub1"
-        )
+        await client.obtain(token, IssuedJwtRequirement("service_jwt", SERVICE, (("tier", "gold"),)), "sub1")
         requirement = OAuthTokenRequirement("calendar", ("read", "write"), (("access_type", "offline"),))
-        await client.fetch_oauth_token(token, requirement)
-        await client.obtain_cloud_role(token, CloudRoleRequirement(ROLE, 900))
+        await client.obtain(token, requirement)
+        await client.obtain(token, CloudRoleRequirement(ROLE, 900))
     assert recorded(recorder) == theirs

@@ -32,12 +32,12 @@ async def test_machine_and_human_credentials_are_obtained(
         human = await client.exchange(Secret(sandbox.access_token("alice")), ENTERPRISE)
         own_pam = await client.machine_token(PAM)
         users_pam = await client.exchange(Secret(sandbox.access_token("alice")), PAM)
-        key = await client.obtain_api_key(own_pam.token, ApiKeyRequirement("llm_api_key"))
-        users_key = await client.obtain_api_key(users_pam.token, ApiKeyRequirement("amap_api_key"))
+        key = await client.obtain(own_pam.secret, ApiKeyRequirement("llm_api_key"))
+        users_key = await client.obtain(users_pam.secret, ApiKeyRequirement("amap_api_key"))
     verify = sandbox.cloud.access_tokens.verify
-    assert verify(machine.token.reveal()).subject == "app_agent01"
-    assert verify(human.token.reveal()).subject == "user_alice01"
-    assert key.reveal() == sandbox.cloud.secrets.llm_api_key
-    assert users_key.reveal() == sandbox.cloud.secrets.amap_api_key
+    assert verify(machine.secret.reveal()).subject == "app_agent01"
+    assert verify(human.secret.reveal()).subject == "user_alice01"
+    assert key.secret.reveal() == sandbox.cloud.secrets.llm_api_key
+    assert users_key.secret.reveal() == sandbox.cloud.secrets.amap_api_key
     used = {event.authentication for event in sandbox.cloud.events.snapshot()}
     assert method.removeprefix("CLIENT_SECRET_").lower() in used or "jwt" in used
