@@ -24,8 +24,8 @@ from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import ThreadNotFoundError
 
 MAX_SNAPSHOT: Final = 1_000
-"""Messages of a conversation that is sent whole. Of a longer one no snapshot is sent: a part would delete the
-rest of what the client has."""
+"""Messages of a conversation that is sent whole, if they are not too large (`PAGE_BYTES`). Of a longer one no
+snapshot is sent: a part would delete the rest of what the client has."""
 
 _RECENT: Final = 40
 _MOST_RECENT: Final = 200
@@ -127,8 +127,8 @@ class ThreadRuns:
 
     async def _whole(self, owner: str, thread_id: str) -> list[AnyMessage] | None:
         """All messages; `None` if they are too many."""
-        stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT + 1)
-        return [each.message for each in stored] if len(stored) <= MAX_SNAPSHOT else None
+        stored = await self._conversations.threads.messages(owner, thread_id, limit=MAX_SNAPSHOT)
+        return None if stored and stored[0].seq > 1 else [each.message for each in stored]
 
     def _encoder(self, given: RunAgentInput, announced: frozenset[str] | tuple[()]) -> RunEncoder:
         return RunEncoder(given.thread_id, given.run_id, model=self._model, announced=announced)

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent.api.approval_members import approval_of
 from agent.api.response_models import documented
@@ -26,7 +26,7 @@ from agent.api.threads.models import (
 )
 from agent.api.threads.thread_members import exported, message_page, thread_members
 from agent.conversations.conversation_runs import Conversations
-from agent.conversations.store.thread import owner_of
+from agent.conversations.store.thread import StoredJson, owner_of
 from agent.errors.error_response import RequestError
 from agent.middleware.authentication import caller_of
 
@@ -90,7 +90,7 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         return JSONResponse(
             {
                 **thread_members(thread, Counter({thread_id: len(approvals)})),
-                **message_page(stored, _PAGE),
+                **message_page(stored),
                 "approvals": [approval_of(each) for each in approvals],
                 "run": {"id": thread.run_id} if thread.status == "running" else None,
             }
@@ -122,16 +122,22 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         limit: PageSize = _PAGE,
         before: Annotated[int | None, Query(ge=1, lt=2**53)] = None,
     ) -> JSONResponse:
-        """A page of messages before a cursor, the oldest first."""
+        """A page of messages before a cursor, the oldest first: fewer than `limit`, if they are large."""
         stored = await conversations.threads.messages(_owner(request), thread_id, before=before, limit=limit)
-        return JSONResponse(message_page(stored, limit))
+        return JSONResponse(message_page(stored))
 
     @router.get("/{thread_id}/export", responses=documented(ExportedThread))
-    async def export(request: Request, thread_id: str) -> JSONResponse:
-        """The whole conversation, as a file."""
-        whole = exported(await conversations.threads.export(_owner(request), thread_id))
+    async def export(request: Request, thread_id: str) -> StreamingResponse:
+        """The whole conversation, as a file. After a failure its JSON is not complete."""
+        owner, threads = _owner(request), conversations.threads
+        thread = await threads.get(owner, thread_id)
+
+        async def after(seq: int) -> list[StoredJson]:
+            return await threads.exported(owner, thread_id, after=seq)
+
+        parts = exported(thread, await after(0), after)
         name = {"Content-Disposition": f'attachment; filename="conversation-{thread_id}.json"'}
-        return JSONResponse(whole, headers=name)
+        return StreamingResponse(parts, media_type="application/json", headers=name)
 
     return router
 

@@ -31,7 +31,8 @@ from identity.errors import AgentError, LimitError, UnavailableError
 
 _NOT_CONTINUED: Final = "id:\n"
 _SNAPSHOT: Final = 50
-"""Messages of a snapshot: the newest. The page keeps those before them; AG-UI's clients do not."""
+"""Messages of a snapshot: the newest, fewer if they are large. The page keeps those before them; AG-UI's
+clients do not."""
 
 
 class RunEvents:

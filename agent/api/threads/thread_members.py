@@ -1,12 +1,13 @@
 """A conversation as JSON for its owner."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from agent.api.ag_ui.messages import to_ag_ui
-from agent.conversations.store.thread import StoredMessage, Thread
+from agent.conversations.store.message_json import encoded
+from agent.conversations.store.thread import StoredJson, StoredMessage, Thread
 
 
 def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
@@ -21,20 +22,35 @@ def thread_members(thread: Thread, waiting: Counter[str]) -> dict[str, Any]:
     }
 
 
-def message_page(stored: Sequence[StoredMessage], limit: int) -> dict[str, Any]:
-    """A page of AG-UI's messages, and the cursor of the page before it, if there may be one."""
-    more = len(stored) == limit and stored[0].seq > 1
+def message_page(stored: Sequence[StoredMessage]) -> dict[str, Any]:
+    """A page of AG-UI's messages, and the cursor of the page before it, if there is one."""
+    more = bool(stored) and stored[0].seq > 1
     return {
         "messages": to_ag_ui(each.message for each in stored),
         "next": stored[0].seq if more else None,
     }
 
 
-def exported(export: dict[str, Any]) -> dict[str, Any]:
-    """An exported thread with RFC 3339 times."""
-    messages = [each | {"created_at": rfc3339(each["created_at"])} for each in export["messages"]]
-    times = {name: rfc3339(export[name]) for name in ("created_at", "updated_at")}
-    return export | times | {"messages": messages}
+async def exported(
+    thread: Thread, messages: Sequence[StoredJson], more: Callable[[int], Awaitable[Sequence[StoredJson]]]
+) -> AsyncIterator[bytes]:
+    """The thread as one JSON object, in parts: whatever its size, few of its messages are in memory.
+
+    `messages` are the first ones, `more` returns those after a position, until it returns none.
+    """
+    about = {"id": thread.id, "title": thread.title}
+    times = {"created_at": rfc3339(thread.created_at), "updated_at": rfc3339(thread.updated_at)}
+    yield encoded(about | times)[:-1] + b',"messages":['
+    separator = b""
+    while messages:
+        parts = [each.json[:-1] + b"," + _stored_by(each) for each in messages]
+        yield separator + b",".join(parts)
+        separator, messages = b",", await more(messages[-1].seq)
+    yield b"]}"
+
+
+def _stored_by(message: StoredJson) -> bytes:
+    return encoded({"created_at": rfc3339(message.created_at), "run_id": message.run_id})[1:]
 
 
 def rfc3339(seconds: float) -> str:

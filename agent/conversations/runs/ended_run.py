@@ -1,7 +1,5 @@
 """Ends runs that this process does not execute: that wait for an answer, or that another process executes."""
 
-from typing import Final
-
 from langchain_core.messages import AnyMessage
 
 from agent.conversations.runs.run_parts import RunParts
@@ -11,9 +9,6 @@ from agent.conversations.store.thread import Thread
 from agent.errors.error_codes import AgentCode
 from graph.tool_calls.requested_calls import pending_tool_calls
 from identity.principal import Principal
-
-_TURN: Final = 100
-"""Messages at the end of a transcript among which the calls without a result are."""
 
 
 class EndedRuns:
@@ -30,7 +25,7 @@ class EndedRuns:
         if thread.run_id is None:
             return False
         await self._parts.approvals.withdraw(principal, thread.id, self._parts.clock())
-        newest, shown = await self._parts.threads.drafted(owner, thread.id, thread.run_id, limit=_TURN)
+        newest, shown = await self._parts.threads.drafted(owner, thread.id, thread.run_id)
         rest: list[AnyMessage]
         if thread.status == "paused":
             rest = results_of_ended(pending_tool_calls(newest), text)

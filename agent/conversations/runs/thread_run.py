@@ -16,6 +16,7 @@ from agent.conversations.runs.run_parts import Begun, RunOf, RunParts
 from agent.conversations.runs.run_transcript import RunTranscript
 from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.thread import ThreadStatus
+from agent.conversations.store.transcript import TURN_BYTES
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_end import Finished, ModelMessages, Paused
 from graph.approvals.record import ApprovalKind
@@ -139,7 +140,9 @@ class ThreadRun:
             return []
         run, latest = self._run, len(self._unstored)
         try:
-            stored = await self._parts.threads.messages(run.owner, run.thread_id, limit=latest)
+            stored = await self._parts.threads.messages(
+                run.owner, run.thread_id, limit=latest, most_bytes=TURN_BYTES
+            )
         except ThreadNotFoundError:  # deleted meanwhile
             return []
         known = {each.message.id for each in stored}

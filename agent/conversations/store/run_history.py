@@ -14,7 +14,7 @@ from typing import Final
 from agent.conversations.database.database import Database, Statement, Transaction, Value, query
 from agent.conversations.store.run_record import COLUMNS, RunRecord, expired
 from agent.conversations.store.thread import StoredMessage
-from agent.conversations.store.transcript import ThreadKey, Transcript
+from agent.conversations.store.transcript import PAGE_BYTES, ThreadKey, Transcript
 
 _FROM: Final = " FROM runs JOIN threads ON threads.key = runs.thread_key WHERE threads.deleted_at IS NULL AND"
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -23,7 +23,8 @@ _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
     """Which runs: the latest `limit` after the cursor `before`, of one thread, in one state, or whose state
-    began at `since` or later, in unix seconds. Fewer, if they have more than `messages`; one at least.
+    began at `since` or later, in unix seconds. Fewer, if they have more than `messages` (without it, only the
+    messages that they began with are to be read), or more than 1 MiB of them; one at least.
     """
 
     limit: int
@@ -91,6 +92,11 @@ class RunHistory:
             _, [[total]], rows = yield statements
             runs = [RunRecord.read(row, now) for row in rows]
             found = _within(runs[: which.limit], which.messages)
+            if found:
+                sizes = yield [_size(run, asked=which.messages is None) for run in found]
+                total_bytes = accumulate(size or 0 for [[size]] in sizes)
+                fitting = [run for run, size in zip(found, total_bytes, strict=True) if size <= PAGE_BYTES]
+                found = fitting or found[:1]
             return RunPage(found, _cursor(found[-1]) if len(runs) > len(found) else None, total)
 
         return await self._database.write(work)
@@ -103,8 +109,7 @@ class RunHistory:
             (
                 ThreadKey(run.thread_key, owner, run.thread_id),
                 run.run_id,
-                run.first_seq,
-                run.first_seq + run.asked - 1 if asked else run.last_seq,
+                *_positions(run, asked=asked),
             )
             for run in runs
         ]
@@ -128,6 +133,18 @@ def _within(runs: list[RunRecord], messages: int | None) -> list[RunRecord]:
         return runs
     sizes = accumulate(run.last_seq - run.first_seq + 1 for run in runs)
     return [run for run, size in zip(runs, sizes, strict=True) if size <= messages] or runs[:1]
+
+
+def _positions(run: RunRecord, *, asked: bool) -> tuple[int, int]:
+    """The first and the last message of a run; with `asked`, of those that it began with."""
+    return run.first_seq, run.first_seq + run.asked - 1 if asked else run.last_seq
+
+
+def _size(run: RunRecord, *, asked: bool) -> Statement:
+    return Statement(
+        "SELECT SUM(length(body)) FROM messages WHERE thread_key = ? AND seq BETWEEN ? AND ?",
+        (run.thread_key, *_positions(run, asked=asked)),
+    )
 
 
 def _cursor(run: RunRecord) -> str:

@@ -45,6 +45,16 @@ class StoredMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredJson:
+    """A message as it is stored: an object of JSON (`agent.conversations.store.message_json`)."""
+
+    seq: int
+    created_at: float
+    run_id: str
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StoppedRun:
     """A run that is not executed any more, because its process stopped."""
 

@@ -7,7 +7,7 @@ is absent, whether it exists or not.
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
@@ -17,12 +17,12 @@ from agent.conversations.encryption.places import title_place
 from agent.conversations.store import drafts, run_record, run_state
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.listing import COLUMNS, page
-from agent.conversations.store.message_json import message_to_json
 from agent.conversations.store.process_runs import ProcessRuns
 from agent.conversations.store.run_history import RunHistory
 from agent.conversations.store.run_record import RunEnd
 from agent.conversations.store.run_state import Change
 from agent.conversations.store.thread import (
+    StoredJson,
     StoredMessage,
     Thread,
     ThreadStatus,
@@ -30,18 +30,16 @@ from agent.conversations.store.thread import (
     valid_id,
 )
 from agent.conversations.store.title import first_question
-from agent.conversations.store.transcript import ThreadKey, Transcript, sent_digest, thread_key
+from agent.conversations.store.transcript import PAGE_BYTES, ThreadKey, Transcript, sent_digest, thread_key
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from identity.errors import ThreadBusyError
-
-_EXPORTED: Final = 500
-"""Messages that are read at a time."""
 
 # A method is named `list`.
 Threads: TypeAlias = list[Thread]
 Messages: TypeAlias = list[AnyMessage]
 StoredMessages: TypeAlias = list[StoredMessage]
+StoredJsons: TypeAlias = list[StoredJson]
 Events: TypeAlias = list[AgentEvent]
 
 
@@ -120,37 +118,40 @@ class ThreadStore:
         sql = "UPDATE threads SET deleted_at = ? WHERE owner = ? AND deleted_at IS NULL RETURNING 1"
         return len(await self._database.write(lambda: query(sql, now, owner)))
 
-    async def export(self, owner: str, thread_id: str) -> dict[str, Any]:
-        """The whole thread as JSON (`agent.conversations.store.message_json`)."""
-        thread = await self.get(owner, thread_id)
-        messages: StoredMessages = []
-        before: int | None = None
-        while earlier := await self.messages(owner, thread_id, before=before, limit=_EXPORTED):
-            messages[:0], before = earlier, earlier[0].seq
-        return {
-            "id": thread.id,
-            "title": thread.title,
-            "created_at": thread.created_at,
-            "updated_at": thread.updated_at,
-            "messages": [
-                message_to_json(each.message) | {"created_at": each.created_at, "run_id": each.run_id}
-                for each in messages
-            ],
-        }
+    async def exported(self, owner: str, thread_id: str, *, after: int = 0) -> StoredJsons:
+        """Messages as they are stored, those after the position `after` first, the oldest first: as many as
+        fit into little memory, and none if there are no others.
+        """
+
+        def work() -> Transaction[StoredJsons]:
+            thread = yield from thread_key(owner, thread_id)
+            return (yield from self._transcript.exported(thread, after))
+
+        return await self._database.read(work)
 
     async def messages(
-        self, owner: str, thread_id: str, *, before: int | None = None, limit: int
+        self,
+        owner: str,
+        thread_id: str,
+        *,
+        before: int | None = None,
+        limit: int,
+        most_bytes: int = PAGE_BYTES,
     ) -> StoredMessages:
-        """The newest `limit` messages before the position `before`, the oldest first."""
+        """The newest messages before the position `before`, the oldest first: at most `limit`, and none
+        before the one that exceeds `most_bytes`, as they are stored.
+        """
 
         def work() -> Transaction[StoredMessages]:
             thread = yield from thread_key(owner, thread_id)
-            return (yield from self._transcript.page(thread, before, limit))
+            return (yield from self._transcript.page(thread, before, limit, most_bytes))
 
         return await self._database.read(work)
 
     async def messages_of_run(self, owner: str, thread_id: str, run_id: str, *, limit: int) -> StoredMessages:
-        """The newest `limit` messages that one run added, the oldest first; none of an unknown run."""
+        """The newest `limit` messages that one run added, the oldest first; none of an unknown run. Fewer, if
+        they exceed `TURN_BYTES`.
+        """
 
         def work() -> Transaction[StoredMessages]:
             thread = yield from thread_key(owner, thread_id)
@@ -229,14 +230,14 @@ class ThreadStore:
 
         await self._database.batches(work)
 
-    async def drafted(
-        self, owner: str, thread_id: str, run_id: str, *, limit: int
-    ) -> tuple[Messages, Events]:
-        """The newest `limit` messages of the thread, and what the drafts of a run have."""
+    async def drafted(self, owner: str, thread_id: str, run_id: str) -> tuple[Messages, Events]:
+        """The newest messages of the thread, among which the calls without a result are, and what the drafts
+        of a run have.
+        """
 
         def work() -> Transaction[tuple[Messages, Events]]:
             thread = yield from thread_key(owner, thread_id)
-            newest = yield from self._transcript.page(thread, None, limit)
+            newest = yield from self._transcript.turn(thread)
             shown = yield from self._transcript.drafted(thread, run_id)
             return [each.message for each in newest], shown
 

@@ -8,23 +8,32 @@ from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations.database.database import Row, Rows, Statement, Transaction, query
+from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import message_place
 from agent.conversations.store import drafts
 from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.store.run_state import Change, room_after
-from agent.conversations.store.thread import StoppedRun, StoredMessage, not_found
+from agent.conversations.store.thread import StoppedRun, StoredJson, StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
 from agent.errors.error_codes import AgentCode
 from graph.events import AgentEvent
 from identity.errors import ConfigurationError
 
+PAGE_BYTES: Final = 1_048_576
+"""A page ends with the message that exceeds this: of stored messages, without the overhead of objects."""
+TURN_BYTES: Final = 16 * PAGE_BYTES
+"""The same for messages of which none may be missed: those among which the calls without a result are."""
+
 _COLUMNS: Final = "seq, created_at, run_id, tokens, body"
 _FIRST_PAGE: Final = 40
 _PAGE: Final = 200
+_MOST_PAGES: Final = 16
+"""Of one window. A turn that is longer, and what was before it, is not part of it."""
 _TURN: Final = 100
 """Messages at the end of a transcript among which the calls without a result are."""
+_EXPORTED_BYTES: Final = 262_144
+_NO_POSITION: Final = 2**62
 
 Complete: TypeAlias = Callable[[Sequence[AnyMessage], Sequence[AgentEvent]], Sequence[AnyMessage]]
 """Of the newest messages and the drafts of a run whose process stopped, the messages that complete them."""
@@ -101,7 +110,7 @@ class Transcript:
                 "SELECT key FROM threads WHERE owner = ? AND id = ?", run.owner, run.thread_id
             )
             try:
-                newest = yield from self.page(ThreadKey(key, run.owner, run.thread_id), None, _TURN)
+                newest = yield from self.turn(ThreadKey(key, run.owner, run.thread_id))
                 shown = yield from self.drafted(ThreadKey(key, run.owner, run.thread_id), run.run_id)
             except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
                 continue
@@ -116,72 +125,109 @@ class Transcript:
         return drafts.drafted(thread.key, thread.owner, thread.thread_id, run_id, self._encryption)
 
     def latest(self, change: Change) -> Statement:
-        """The rows of the newest messages before those of `change`, for `window`."""
-        thread = "FROM threads WHERE owner = ? AND id = ? AND change = ?"
+        """The rows of the newest messages, for `window`. Those of `change` are not there yet."""
+        thread = "(SELECT key FROM threads WHERE owner = ? AND id = ? AND change = ?)"
         values = (change.owner, change.thread_id, change.number)
-        return Statement(
-            f"SELECT {_COLUMNS} FROM messages WHERE thread_key = (SELECT key {thread})"  # noqa: S608 - constants
-            f" AND seq <= (SELECT last_seq - ? {thread}) ORDER BY seq DESC LIMIT ?",
-            (*values, change.messages, *values, _FIRST_PAGE),
-        )
+        return _newest(f"thread_key = {thread}", values, _FIRST_PAGE, PAGE_BYTES)
 
     def window(
         self, thread: ThreadKey, tokens: int, latest: Rows | None = None
     ) -> Transaction[list[AnyMessage]]:
         """The newest turns within `tokens`. `latest` are the rows of the newest messages, if known."""
-        window, limit = Window(tokens), _FIRST_PAGE
-        rows = (yield from _page(thread, None, limit)) if latest is None else latest
-        while True:
+        window = Window(tokens)
+        rows = (yield from _page(thread, None, _FIRST_PAGE, PAGE_BYTES)) if latest is None else latest
+        for _ in range(_MOST_PAGES):
             for row in rows:
                 if not window.add(self._message(thread, row), row[3]):
                     return window.messages()
-            if len(rows) < limit:
-                return window.messages()
-            limit = _PAGE
-            rows = yield from _page(thread, rows[-1][0], limit)
+            if not rows or (first := rows[-1][0]) == 1:
+                break
+            rows = yield from _page(thread, first, _PAGE, PAGE_BYTES)
+        return window.messages()
 
-    def page(self, thread: ThreadKey, before: int | None, limit: int) -> Transaction[list[StoredMessage]]:
-        """The newest `limit` messages before the position `before`, the oldest first."""
-        rows = yield from _page(thread, before, limit)
+    def page(
+        self, thread: ThreadKey, before: int | None, limit: int, most_bytes: int
+    ) -> Transaction[list[StoredMessage]]:
+        """The newest messages before the position `before`, the oldest first: at most `limit`, and no more
+        after the one that exceeds `most_bytes`.
+        """
+        rows = yield from _page(thread, before, limit, most_bytes)
         return self._messages(thread, rows)
 
+    def turn(self, thread: ThreadKey) -> Transaction[list[StoredMessage]]:
+        """The newest messages, among which the calls without a result are."""
+        return self.page(thread, None, _TURN, TURN_BYTES)
+
     def of_run(self, thread: ThreadKey, run_id: str, limit: int) -> Transaction[list[StoredMessage]]:
-        """The newest `limit` messages of one run, the oldest first."""
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ? AND run_id = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
-        rows = yield from query(sql, thread.key, run_id, limit)
+        """The newest `limit` messages of one run, the oldest first; fewer if they exceed `TURN_BYTES`."""
+        [rows] = yield [_newest("thread_key = ? AND run_id = ?", (thread.key, run_id), limit, TURN_BYTES)]
         return self._messages(thread, rows)
 
     def between(
         self, positions: Sequence[tuple[ThreadKey, str, int, int]], limit: int
     ) -> Transaction[list[list[StoredMessage]]]:
-        """For each thread, run, first and last position: the newest `limit` messages, the oldest first."""
+        """For each thread, run, first and last position, what `of_run` returns of a run."""
         if not positions:
             return []
+        condition = "thread_key = ? AND seq BETWEEN ? AND ? AND run_id = ?"
         results = yield [
-            Statement(
-                f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ? AND seq BETWEEN ? AND ?"  # noqa: S608 - constants
-                " AND run_id = ? ORDER BY seq DESC LIMIT ?",
-                (thread.key, first, last, run_id, limit),
-            )
+            _newest(condition, (thread.key, first, last, run_id), limit, TURN_BYTES)
             for thread, run_id, first, last in positions
         ]
         return [self._messages(thread, rows) for (thread, *_), rows in zip(positions, results, strict=True)]
+
+    def exported(self, thread: ThreadKey, after: int) -> Transaction[list[StoredJson]]:
+        """The messages after the position `after` as they are stored, the oldest first: some of them."""
+        [rows] = yield [
+            _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, _EXPORTED_BYTES, newest=False)
+        ]
+        return [StoredJson(row[0], row[1], row[2], self._opened(thread, row)) for row in rows]
 
     def _messages(self, thread: ThreadKey, rows: Rows) -> list[StoredMessage]:
         """Of rows of which the newest is the first one."""
         return [StoredMessage(row[0], row[1], row[2], self._message(thread, row)) for row in reversed(rows)]
 
     def _message(self, thread: ThreadKey, row: Row) -> AnyMessage:
-        seq, _, run_id, _, body = row
-        place = message_place(thread.owner, thread.thread_id, run_id)
         try:
-            return message_from_json(json.loads(self._encryption.open(body, place)))
+            return message_from_json(json.loads(self._opened(thread, row)))
         except ValueError:
-            fault = f"message {seq} of thread {thread.thread_id} does not have the expected form"
-            raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault]) from None
+            raise _misshapen(thread, row) from None
+
+    def _opened(self, thread: ThreadKey, row: Row) -> bytes:
+        """The JSON object of a message."""
+        opened = self._encryption.open(row[4], message_place(thread.owner, thread.thread_id, row[2]))
+        if not (opened.startswith(b"{") and opened.endswith(b"}")):
+            raise _misshapen(thread, row)
+        return opened
 
 
-def _page(thread: ThreadKey, before: int | None, limit: int) -> Transaction[Rows]:
-    condition, values = ("", ()) if before is None else (" AND seq < ?", (before,))
-    sql = f"SELECT {_COLUMNS} FROM messages WHERE thread_key = ?{condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - constants
-    return (yield from query(sql, thread.key, *values, limit))
+def _misshapen(thread: ThreadKey, row: Row) -> ConfigurationError:
+    fault = f"message {row[0]} of thread {thread.thread_id} does not have the expected form"
+    return ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [fault])
+
+
+def _page(thread: ThreadKey, before: int | None, limit: int, most_bytes: int) -> Transaction[Rows]:
+    values = (thread.key, _NO_POSITION if before is None else before)
+    [rows] = yield [_newest("thread_key = ? AND seq < ?", values, limit, most_bytes)]
+    return rows
+
+
+def _newest(condition: str, values: Sequence[Value], limit: int, most_bytes: int) -> Statement:
+    """The newest messages that fulfil `condition`, the newest first. See `_bounded`."""
+    return _bounded(condition, values, limit, most_bytes, newest=True)
+
+
+def _bounded(
+    condition: str, values: Sequence[Value], limit: int, most_bytes: int, *, newest: bool
+) -> Statement:
+    """The first messages that fulfil `condition`: at most `limit`, and none after the one that exceeds
+    `most_bytes`. No body is read to find where they end.
+    """
+    order, end, within = ("DESC", "MIN", ">=") if newest else ("ASC", "MAX", "<=")
+    sizes = f"SELECT seq, length(body) AS size FROM messages WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - constants
+    sums = f"SELECT seq, SUM(size) OVER (ORDER BY seq {order}) - size AS others FROM ({sizes}) AS sizes"  # noqa: S608 - constants
+    return Statement(
+        f"SELECT {_COLUMNS} FROM messages WHERE {condition}"  # noqa: S608 - constants
+        f" AND seq {within} (SELECT {end}(seq) FROM ({sums}) AS sums WHERE others < ?) ORDER BY seq {order}",
+        (*values, *values, limit, most_bytes),
+    )

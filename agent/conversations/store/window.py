@@ -28,29 +28,29 @@ class Window:
         self._left = tokens
         self._kept: list[AnyMessage] = []
         self._turn: list[tuple[AnyMessage, int]] = []
+        self._needed = 0
+        """Of the turn, also of messages that are not in `_turn` because the turn does not fit."""
 
     def add(self, message: AnyMessage, tokens: int) -> bool:
         """Whether an older message may still fit. `tokens` is what `tokens_of` returned for `message`."""
         self._turn.append((message, tokens))
+        self._needed += tokens
+        if self._needed > self._left:
+            self._turn = [*filter(_is_answer, self._turn[:-1])][:1] + self._turn[-1:]
         if not isinstance(message, HumanMessage):
             return True
-        turn, self._turn = self._turn, []
-        if self._fits(turn):
-            return self._left > 0
-        for answer, needed in turn:
-            if isinstance(answer, AIMessage) and not answer.tool_calls and answer.text:
-                self._fits([(answer, needed), turn[-1]])
-                break
-        return False
+        whole = self._needed <= self._left
+        if sum(tokens for _, tokens in self._turn) <= self._left and (whole or len(self._turn) > 1):
+            self._left -= self._needed
+            self._kept += [message for message, _ in self._turn]
+        self._turn, self._needed = [], 0
+        return whole and self._left > 0
 
     def messages(self) -> list[AnyMessage]:
         """The window, the oldest message first: a person's."""
         return self._kept[::-1]
 
-    def _fits(self, turn: list[tuple[AnyMessage, int]]) -> bool:
-        needed = sum(tokens for _, tokens in turn)
-        if needed > self._left:
-            return False
-        self._left -= needed
-        self._kept += [message for message, _ in turn]
-        return True
+
+def _is_answer(entry: tuple[AnyMessage, int]) -> bool:
+    message, _ = entry
+    return isinstance(message, AIMessage) and not message.tool_calls and bool(message.text)

@@ -1,12 +1,15 @@
 """`/threads`: conversations are listed, read, renamed, deleted, restored and exported by their owner."""
 
+import json
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
+from agent.conversations.database.database import query
 from agent.conversations.store.title import MAX_TITLE
 from tests.agent.api.threads.served_threads import Threads, ThreadsOf
 from tests.graph.scripted_model import DONE, calls
+from tests.responsive import responsive
 
 LONG = "x" * 2001
 WEATHER = calls(("maps_weather", {"city": "Hangzhou"}))
@@ -123,6 +126,23 @@ async def test_export_has_the_whole_conversation_as_a_file(threads: ThreadsOf) -
     assert [message["type"] for message in body["messages"]] == ["human", "ai", "tool", "ai"]
     assert body["messages"][1]["tool_calls"][0]["args"] == {"city": "Hangzhou"}
     assert all(message["created_at"].endswith("Z") for message in body["messages"])
+
+
+async def test_large_conversation_is_exported_whole_while_others_are_served(threads: ThreadsOf) -> None:
+    served = await threads()
+    await served.say("hello")
+    store = served.agent.conversations.threads
+    [[owner]] = await store._database.read(lambda: query("SELECT owner FROM threads"))
+    for number in range(10):
+        text = [HumanMessage(f"{number} " + "long " * 400_000)]
+        await store.begin_run(owner, "thread-1", f"r{number}", "p", messages=text)
+        await store.end_run(owner, "thread-1", f"r{number}", "idle", [AIMessage("ok")])
+    async with responsive(0.1), served.stream("GET", "/threads/thread-1/export") as response:
+        assert response.status_code == 200
+        parts = [part async for part in response.aiter_raw()]
+    body = json.loads(whole := b"".join(parts))
+    assert len(whole) > 20_000_000
+    assert [each["content"][:2] for each in body["messages"][2::2]] == [f"{number} " for number in range(10)]
 
 
 FAULTS: list[tuple[str, str, Any, str | None, str]] = [

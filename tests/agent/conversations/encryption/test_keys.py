@@ -103,7 +103,7 @@ async def test_everything_is_brought_under_the_present_key(
     window = await present.threads.window(OWNER, "t1", 1000)
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
     await present.approvals.use("1", ALICE, DIGEST, NOW)
-    _, [shown] = await present.threads.drafted(OWNER, "t3", "r", limit=1)
+    _, [shown] = await present.threads.drafted(OWNER, "t3", "r")
     assert shown == {"type": "content", "text": "The plan is"}
     assert "plan" not in await stored(database)
     with pytest.raises(ConfigurationError):

@@ -113,7 +113,7 @@ MOVES: dict[str, tuple[str, Read]] = {
     ),
     "draft of another owner": (
         moved("drafts", "body", draft(OF_ALICE, "t"), draft(OF_BOB, "t")),
-        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2", limit=10),
+        lambda storage: storage.threads.drafted(OF_BOB, "t", "r2"),
     ),
     "request of another approval": (moved("approvals", "body", "id = 'a1'", "id = 'a2'"), use),
     "approval given to another owner": (

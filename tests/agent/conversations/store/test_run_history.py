@@ -282,3 +282,16 @@ async def to_version(database: ConversationDatabase, version: int) -> None:
         await database.write(lambda: query(f"UPDATE schema_version SET version = {version}"))  # noqa: S608 - a number
     else:
         await database.write(lambda: query(f"PRAGMA user_version = {version}"))
+
+
+async def test_page_has_fewer_runs_if_they_began_with_large_messages(threads: ThreadStore) -> None:
+    for number in range(4):
+        question = HumanMessage(f"{number}" + "x" * 400_000)
+        await threads.begin_run(ALICE, "t", f"run-{number}", "p", messages=[question])
+        await threads.end_run(ALICE, "t", f"run-{number}", "idle", [AIMessage("y" * 1_100_000)])
+    page = await threads.runs.page(ALICE, RunQuery(limit=4))
+    assert [run.run_id for run in page.runs] == ["run-3", "run-2"]
+    rest = await threads.runs.page(ALICE, RunQuery(limit=4, before=page.cursor))
+    assert ([run.run_id for run in rest.runs], rest.cursor) == (["run-1", "run-0"], None)
+    whole = await threads.runs.page(ALICE, RunQuery(limit=4, messages=500))
+    assert [run.run_id for run in whole.runs] == ["run-3"]

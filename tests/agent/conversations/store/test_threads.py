@@ -85,7 +85,7 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
         threads.rename(BOB, "t", "Mine"),
         threads.delete(BOB, "t"),
         threads.restore(BOB, "t"),
-        threads.export(BOB, "t"),
+        threads.exported(BOB, "t"),
         threads.messages(BOB, "t", limit=10),
         threads.messages_of_run(BOB, "t", "run-t-0", limit=10),
         threads.window(BOB, "t", 1000),
@@ -253,13 +253,26 @@ async def test_all_threads_of_one_owner_are_deleted(threads: ThreadStore) -> Non
     assert len((await threads.list(BOB, limit=5))[0]) == 1
 
 
-async def test_export_has_every_message_as_json(threads: ThreadStore) -> None:
-    await asked(threads, "t", *(f"Question {number}" for number in range(300)))
-    exported = json.loads(json.dumps(await threads.export(ALICE, "t")))
-    assert exported["title"] == "Question 0"
-    assert len(exported["messages"]) == 600
-    assert exported["messages"][0]["content"] == "Question 0"
-    assert exported["messages"][599]["content"] == "Answer to Question 299"
+async def test_export_has_every_message_in_parts_of_bounded_size(threads: ThreadStore) -> None:
+    await asked(threads, "t", *(f"Question {number} " + "x" * 100_000 for number in range(10)))
+    found: list[str] = []
+    after, parts = 0, 0
+    while part := await threads.exported(ALICE, "t", after=after):
+        assert sum(len(each.json) for each in part) < 400_000
+        found += [json.loads(each.json)["content"].split(" x")[0] for each in part]
+        after, parts = part[-1].seq, parts + 1
+    assert parts > 5
+    assert found[::2] == [f"Question {number}" for number in range(10)]
+    assert found[19] == "Answer to Question 9"
+
+
+async def test_page_ends_with_the_message_that_exceeds_its_bytes(threads: ThreadStore) -> None:
+    many = [HumanMessage(f"{number}" + "x" * 300_000) for number in range(8)]
+    await threads.begin_run(ALICE, "t", "r", "p", messages=many)
+    page = await threads.messages(ALICE, "t", limit=8)
+    assert [each.seq for each in page] == [5, 6, 7, 8]
+    assert [each.seq for each in await threads.messages(ALICE, "t", before=2, limit=8)] == [1]
+    assert [each.seq for each in await threads.messages(ALICE, "t", limit=8, most_bytes=1)] == [8]
 
 
 async def test_failed_transaction_changes_nothing(database: Database, threads: ThreadStore) -> None:
