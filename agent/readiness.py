@@ -5,7 +5,8 @@ nothing, so a ready agent responds from memory. An agent that is not ready repea
 request, at most once a second, and recovers without a restart.
 
 An optional check is of a part without which most requests can be served, such as the store of conversations:
-its failure is reported, and the agent stays in service.
+its failure is reported, and the agent stays in service, unless its code is one of `_UNFIT`: then it is this
+process that cannot serve, and others may.
 
 A failure, and its end, are one line of the log each, however often the check is repeated.
 """
@@ -25,6 +26,7 @@ from identity.telemetry.fault_place import place_of
 
 _LOG: Final = logging.getLogger("idaas_agent.readiness")
 _DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+_UNFIT: Final = frozenset({AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN})
 
 Check = Callable[[], Awaitable[object]]
 
@@ -41,7 +43,7 @@ class Readiness:
         remembered_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.optional: Final = frozenset(optional or {})
+        self._optional = frozenset(optional or {})
         self._checks = {**checks, **(optional or {})}
         self._seconds = seconds
         self._remembered_seconds = remembered_seconds
@@ -62,6 +64,10 @@ class Readiness:
             self._round = asyncio.create_task(self._run())
         return await asyncio.shield(self._round)
 
+    def in_service(self, failures: Mapping[str, AgentError | None]) -> bool:
+        """Whether the agent serves in spite of `failures`."""
+        return all(error is None or self._is_bearable(name, error) for name, error in failures.items())
+
     def end(self, reason: AgentError) -> None:
         """From now on reports `reason` as the failure."""
         self._ended_by = reason
@@ -74,8 +80,7 @@ class Readiness:
         """Repeats the checks until all but optional ones succeed, then awaits `then` once. Never raises."""
         attempt = 0
         while True:
-            failed = {name for name, error in (await self.failures()).items() if error is not None}
-            if failed <= self.optional:
+            if self.in_service(await self.failures()):
                 break
             await sleep(_DELAYS[min(attempt, len(_DELAYS) - 1)])
             attempt += 1
@@ -99,6 +104,9 @@ class Readiness:
             self._report(name, error)
         return failures
 
+    def _is_bearable(self, name: str, error: AgentError) -> bool:
+        return name in self._optional and error.code not in _UNFIT
+
     def _report(self, name: str, error: AgentError | None) -> None:
         known = self._reported.pop(name, None)
         if error is None:
@@ -107,7 +115,8 @@ class Readiness:
             return
         self._reported[name] = error.code
         if error.code != known:
-            kind, row = "degraded" if name in self.optional else "not ready", for_operators(error).row
+            kind = "degraded" if self._is_bearable(name, error) else "not ready"
+            row = for_operators(error).row
             fields = {"check": name, "code": error.code.value, "cause": row.cause, "remedy": row.remedy}
             _LOG.error("%s: %s: %s", kind, error.code, error.detail, extra={"fields": fields})
 

@@ -28,13 +28,13 @@ def public_routes(settings: Settings, readiness: Readiness) -> APIRouter:
 
         Of a failed check, its code: anyone may read it. The log has the rest.
         """
+        failures = await readiness.failures()
         checks: dict[str, dict[str, Any]] = {
             name: {"ok": True} if error is None else {"ok": False, "code": error.code}
-            for name, error in (await readiness.failures()).items()
+            for name, error in failures.items()
         }
-        failed = {name for name, check in checks.items() if not check["ok"]}
-        ready_now = failed <= readiness.optional
-        status = "degraded" if ready_now and failed else "ready" if ready_now else "not_ready"
+        ready_now = readiness.in_service(failures)
+        status = "not_ready" if not ready_now else "degraded" if any(failures.values()) else "ready"
         body = {"status": status, "checks": checks}
         return JSONResponse(body, 200 if ready_now else 503, None if ready_now else {"Retry-After": "2"})
 

@@ -68,8 +68,6 @@ RULES: Final[Mapping[ErrorCode, tuple[Rule, ...]]] = {
     AgentCode.CONVERSATIONS_UNAVAILABLE: (
         (r"another program", "another_program", "the file is a database, but not of this agent",
          "set CONVERSATIONS_URL to a file of its own"),
-        (r"version", "newer_agent", "a newer agent has used the database",
-         "start that version of the agent, or set CONVERSATIONS_URL to another database"),
         (r"lacks the key", "key_missing", "they are encrypted under a key that the agent does not have",
          "add that key to CONVERSATIONS_KEY_FILE, from its backup"),
         (r"user or the password", "password_refused", "PostgreSQL refuses the user or the password",

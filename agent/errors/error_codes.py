@@ -115,10 +115,22 @@ class AgentCode(ErrorCode):
         "conversations_unavailable",
         ErrorRow(
             symptom="Conversations cannot be read or stored",
-            cause="the database of CONVERSATIONS_URL cannot be used now, is another program's or a newer "
-            "agent's, or is encrypted under a key that CONVERSATIONS_KEY_FILE does not contain",
+            cause="the database of CONVERSATIONS_URL cannot be used now, is another program's, or is "
+            "encrypted under a key that CONVERSATIONS_KEY_FILE does not contain",
             remedy="correct what is named; nothing was changed, and the agent then continues without a "
             "restart. Chats without a conversation are not concerned",
+            person="Your conversations cannot be reached at the moment. Try again later, or ask your "
+            "administrator",
+            caused_by_callers=False,
+        ),
+    )
+    CONVERSATIONS_SCHEMA_UNKNOWN = (
+        "conversations_schema_unknown",
+        ErrorRow(
+            symptom="The tables of conversations have a version that this agent does not know",
+            cause="another version of the agent has changed the database of CONVERSATIONS_URL; this process "
+            "is not ready, and has changed nothing",
+            remedy="start that version of the agent, or restore the copy of the database from before it",
             person="Your conversations cannot be reached at the moment. Try again later, or ask your "
             "administrator",
             caused_by_callers=False,

@@ -15,7 +15,6 @@ from pydantic import Field, InstanceOf, ValidationError
 from agent.errors.error_codes import AgentCode
 from agent.settings.authentication_sources import authentication_sources, client_faults
 from agent.settings.faults import variable_faults
-from agent.settings.former_names import with_present_names
 from agent.settings.services_file.declarations import FileDeclaration
 from agent.settings.services_file.services_file import read_services_file
 from agent.settings.values import VariableGroup, holds
@@ -116,7 +115,6 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     if unusable := [name for name, value in environment.items() if "\0" in f"{name}{value}"]:
         faults = [f"{name} must not contain a NUL character" for name in unusable]
         raise ConfigurationError(AgentCode.SETTINGS_INVALID, faults)
-    environment = with_present_names(environment)
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }

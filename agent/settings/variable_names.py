@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from agent.settings.former_names import FORMER_NAMES, former_names_set
 from agent.settings.settings import TOKEN_VARIABLE, variables
 
 _KNOWN: Final = (
@@ -30,17 +29,14 @@ _LIKENESS: Final = 0.85
 
 
 def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable with a former name, or whose name resembles one that the agent reads.
+    """A sentence for each variable whose name resembles one that the agent reads.
 
     It contains no value. Names that resemble none are ignored.
     """
-    known = [*variables(), *_KNOWN, *FORMER_NAMES]
+    known = [*variables(), *_KNOWN]
     return [
-        *former_names_set(environment),
-        *(
-            f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
-            for name, nearest in _nearest(environment, known)
-        ),
+        f"{name} is set, but it is no variable of the agent: did you mean {nearest}?"
+        for name, nearest in _nearest(environment, known)
     ]
 
 

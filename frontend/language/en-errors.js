@@ -69,6 +69,8 @@ export const enErrors = Object.freeze({
   'error.shutting_down.remedy': 'What it was doing for you may already have taken effect. Ask again in a moment',
   'error.conversations_unavailable.symptom': 'Your conversations cannot be reached at the moment',
   'error.conversations_unavailable.remedy': 'Try again later, or ask your administrator',
+  'error.conversations_schema_unknown.symptom': 'Your conversations cannot be reached at the moment',
+  'error.conversations_schema_unknown.remedy': 'Try again later, or ask your administrator',
   'error.thread_not_found.symptom': 'There is no such conversation',
   'error.thread_not_found.remedy': 'It may have been deleted',
   'error.thread_busy.symptom': 'This conversation is still being answered',

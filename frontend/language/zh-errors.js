@@ -66,6 +66,8 @@ export const zhErrors = Object.freeze({
   'error.shutting_down.remedy': '它正在为你执行的操作可能已经生效。请稍后重新提问',
   'error.conversations_unavailable.symptom': '目前无法访问你的对话',
   'error.conversations_unavailable.remedy': '请稍后重试，或联系管理员',
+  'error.conversations_schema_unknown.symptom': '目前无法访问你的对话',
+  'error.conversations_schema_unknown.remedy': '请稍后重试，或联系管理员',
   'error.thread_not_found.symptom': '没有这个对话',
   'error.thread_not_found.remedy': '它可能已被删除',
   'error.thread_busy.symptom': '这个对话仍在回答中',

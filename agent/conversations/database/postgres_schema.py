@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.conversations.database.postgres_connections import SCHEMA
 from agent.conversations.database.schema import POSTGRES_TYPES, SCHEMA_VERSION, migrations
-from agent.errors.error_codes import AgentCode
-from identity.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from agent.conversations.database.postgres_connections import Connection
@@ -20,7 +18,7 @@ _PAUSE_SECONDS: Final = 0.05
 async def migrate(connection: "Connection") -> None:
     """Brings the tables to the version of this code. Tables that have it already are only read.
 
-    Raises `ConfigurationError` if a newer agent has used them, and `TimeoutError` if another process
+    Raises `ConfigurationError` if it is not known to this code, and `TimeoutError` if another process
     migrates for half a minute.
     """
     until = time.monotonic() + _LOCK_SECONDS
@@ -46,11 +44,8 @@ async def _own(connection: "Connection") -> None:
     else:
         await connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
         await connection.execute("INSERT INTO schema_version VALUES (0)")
-    if version > SCHEMA_VERSION:
-        newer = f"the tables have version {version}, and this agent knows {SCHEMA_VERSION}"
-        raise ConfigurationError(AgentCode.CONVERSATIONS_UNAVAILABLE, [newer])
-    if version < SCHEMA_VERSION:
-        for statement in migrations(version, POSTGRES_TYPES):
+    if statements := migrations(version, POSTGRES_TYPES):
+        for statement in statements:
             await connection.execute(statement.encode())
         await connection.execute("UPDATE schema_version SET version = %s", (SCHEMA_VERSION,))
 

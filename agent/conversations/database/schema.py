@@ -7,10 +7,13 @@ A thread has a number (`key`), by which its messages refer to it. `title`, `body
 from collections.abc import Sequence
 from typing import Final
 
+from agent.errors.error_codes import AgentCode
+from identity.errors import ConfigurationError
+
 APPLICATION_ID: Final = 0x1DAA5A6E
 """SQLite's `application_id` of a file of conversations."""
 
-_THREADS: Final = (
+_INITIAL: Final = (
     """
     CREATE TABLE threads (
         key {key},
@@ -21,6 +24,7 @@ _THREADS: Final = (
         run_id TEXT,
         process_id TEXT,
         begun_at {time},
+        change {number} NOT NULL DEFAULT 0,
         last_seq {number} NOT NULL,
         created_at {time} NOT NULL,
         updated_at {time} NOT NULL,
@@ -28,8 +32,10 @@ _THREADS: Final = (
         UNIQUE (owner, id)
     )
     """,
+    # `change`: a random number of the latest change of a run, by which statements sent together agree.
     "CREATE INDEX threads_listed ON threads (owner, updated_at DESC, id DESC) WHERE deleted_at IS NULL",
     "CREATE INDEX threads_running ON threads (process_id) WHERE status = 'running'",
+    "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
     "CREATE INDEX threads_updated ON threads (updated_at)",
     "CREATE INDEX threads_deleted ON threads (deleted_at) WHERE deleted_at IS NOT NULL",
     """
@@ -40,13 +46,38 @@ _THREADS: Final = (
         created_at {time} NOT NULL,
         tokens {number} NOT NULL,
         body {bytes} NOT NULL,
+        sent {bytes},
         PRIMARY KEY (thread_key, seq)
     )
     """,
-    "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
-)
-
-_APPROVALS: Final = (
+    # `sent`: a digest of the id under which a client sent a message, so that it is not stored again.
+    "CREATE INDEX messages_sent ON messages (thread_key, sent) WHERE sent IS NOT NULL",
+    """
+    CREATE TABLE drafts (
+        thread_key {number} NOT NULL,
+        run_id TEXT NOT NULL,
+        number {number} NOT NULL,
+        body {bytes} NOT NULL,
+        PRIMARY KEY (thread_key, run_id, number)
+    )
+    """,
+    """
+    CREATE TABLE runs (
+        thread_key {number} NOT NULL,
+        run_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT,
+        changed_at {time} NOT NULL,
+        expires_at {time},
+        first_seq {number} NOT NULL,
+        asked {number} NOT NULL,
+        last_seq {number},
+        PRIMARY KEY (thread_key, run_id)
+    ){clustered}
+    """,
+    "CREATE INDEX runs_listed ON runs (owner, changed_at DESC, run_id DESC)",
+    "CREATE INDEX runs_expiring ON runs (owner, expires_at) WHERE expires_at IS NOT NULL",
     """
     CREATE TABLE approvals (
         id TEXT PRIMARY KEY,
@@ -61,63 +92,14 @@ _APPROVALS: Final = (
     """,
     "CREATE INDEX approvals_open ON approvals (owner, created_at, id) WHERE status = 'open'",
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
-)
-
-_KEYS: Final = (
+    "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
     "CREATE TABLE encryption_keys (name TEXT PRIMARY KEY)",
-    "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
 )
 
-_CHANGES: Final = ("ALTER TABLE threads ADD COLUMN change {number}",)
-"""A random number of the latest change of a run: by it, statements that are sent together agree."""
-
-_RUNS: Final = (
-    """
-    CREATE TABLE runs (
-        thread_key {number} NOT NULL,
-        run_id TEXT NOT NULL,
-        owner TEXT NOT NULL,
-        state TEXT NOT NULL,
-        reason TEXT,
-        changed_at {time} NOT NULL,
-        expires_at {time},
-        first_seq {number},
-        asked {number},
-        last_seq {number},
-        PRIMARY KEY (thread_key, run_id)
-    ){clustered}
-    """,
-    "CREATE INDEX runs_listed ON runs (owner, changed_at DESC, run_id DESC)",
-    "CREATE INDEX runs_expiring ON runs (owner, expires_at) WHERE expires_at IS NOT NULL",
-    """
-    INSERT INTO runs (thread_key, run_id, owner, state, changed_at)
-        SELECT key, run_id, owner, 'failed', updated_at FROM threads WHERE status IN ('failed', 'interrupted')
-    """,
-)
-"""A row for each run, from now on. Of the runs before, those are known that failed last in their thread."""
-
-_SENT: Final = (
-    "ALTER TABLE messages ADD COLUMN sent {bytes}",
-    "CREATE INDEX messages_sent ON messages (thread_key, sent) WHERE sent IS NOT NULL",
-)
-"""A digest of the id under which a client sent a message: it is not stored again."""
-
-_DRAFTS: Final = (
-    """
-    CREATE TABLE drafts (
-        thread_key {number} NOT NULL,
-        run_id TEXT NOT NULL,
-        number {number} NOT NULL,
-        body {bytes} NOT NULL,
-        PRIMARY KEY (thread_key, run_id, number)
-    )
-    """,
-)
-"""What runs that are going on have shown, and what is in no message yet."""
-
-_MIGRATIONS: Final[Sequence[Sequence[str]]] = (
-    *(_THREADS, _APPROVALS, _KEYS, _CHANGES, _RUNS, _SENT, _DRAFTS),
-)
+_MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL,)
+"""A migration must leave the tables usable for the release before it, whose processes go on meanwhile: what
+is not used any more is dropped one release later.
+"""
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 """The version that this code reads and writes: the number of migrations."""
@@ -139,5 +121,11 @@ POSTGRES_TYPES: Final = {
 
 
 def migrations(version: int, types: dict[str, str]) -> list[str]:
-    """The statements that lead from `version` to `SCHEMA_VERSION`, with a database's own types."""
+    """The statements that lead from `version`, 0 for no tables, to `SCHEMA_VERSION`, with a database's types.
+
+    Raises `ConfigurationError` for a version that this code does not know.
+    """
+    if not 0 <= version <= SCHEMA_VERSION:
+        unknown = f"the tables of conversations have version {version}, and this agent knows {SCHEMA_VERSION}"
+        raise ConfigurationError(AgentCode.CONVERSATIONS_SCHEMA_UNKNOWN, [unknown])
     return [statement.format_map(types) for applied in _MIGRATIONS[version:] for statement in applied]

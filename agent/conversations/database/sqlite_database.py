@@ -211,7 +211,7 @@ class SqliteDatabase:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
-        if version < SCHEMA_VERSION:
+        if migrations(version, SQLITE_TYPES):
             connection.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one migrates
             for statement in migrations(self._version(connection), SQLITE_TYPES):
                 connection.execute(statement)
@@ -226,9 +226,6 @@ class SqliteDatabase:
         [tables] = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if application != APPLICATION_ID and (application or version or tables):
             raise self._unusable("it is a database of another program")
-        if version > SCHEMA_VERSION:
-            newer = f"its tables have version {version}, and this agent knows {SCHEMA_VERSION}"
-            raise self._unusable(newer)
         return int(version)
 
     def _check(self) -> str:

@@ -53,7 +53,7 @@ class RunHistory:
         self._clock = clock
 
     async def get(self, owner: str, thread_id: str, run_id: str) -> RunRecord | None:
-        """The run; `None` if the owner has no such run, or it ended before there were records."""
+        """The run; `None` if the owner has no such run."""
         sql = f"SELECT {COLUMNS}{_FROM} threads.owner = ? AND threads.id = ? AND runs.run_id = ?"
         rows = await self._database.read(lambda: query(sql, owner, thread_id, run_id))
         return RunRecord.read(rows[0], self._clock()) if rows else None

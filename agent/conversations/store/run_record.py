@@ -18,8 +18,7 @@ RunState: TypeAlias = Literal["working", "input_required", "auth_required", "com
 
 COLUMNS: Final = (
     "threads.key, threads.id, runs.run_id, runs.state, runs.reason, runs.changed_at, runs.expires_at,"
-    " COALESCE(runs.first_seq, 1), COALESCE(runs.asked, threads.last_seq),"
-    " COALESCE(runs.last_seq, threads.last_seq)"
+    " runs.first_seq, runs.asked, COALESCE(runs.last_seq, threads.last_seq)"
 )
 """The columns of runs and threads, in the order of the members of `RunRecord`."""
 

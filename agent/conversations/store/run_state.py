@@ -62,8 +62,8 @@ def claim(
     values: list[Value] = [*sent]
     conditions = f" AND NOT EXISTS (SELECT 1 {_stored('threads.key', sent)})" if sent else ""
     if unchanged is not None:
-        conditions += " AND status = ? AND COALESCE(change, 0) = ?"
-        values += [unchanged.status, unchanged.change or 0]
+        conditions += " AND status = ? AND change = ?"
+        values += [unchanged.status, unchanged.change]
     return Statement(
         "UPDATE threads SET status = 'running', run_id = ?, process_id = ?, begun_at = ?, updated_at = ?,"  # noqa: S608 - constants
         " change = ?, last_seq = last_seq + ?, title = COALESCE(title, ?)"

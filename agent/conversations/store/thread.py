@@ -31,7 +31,7 @@ class Thread:
     status: ThreadStatus
     run_id: str | None
     deleted_at: float | None
-    change: int | None = None
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)

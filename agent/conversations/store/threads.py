@@ -148,17 +148,6 @@ class ThreadStore:
 
         return await self._database.read(work)
 
-    async def messages_of_run(self, owner: str, thread_id: str, run_id: str, *, limit: int) -> StoredMessages:
-        """The newest `limit` messages that one run added, the oldest first; none of an unknown run. Fewer, if
-        they exceed `TURN_BYTES`.
-        """
-
-        def work() -> Transaction[StoredMessages]:
-            thread = yield from thread_key(owner, thread_id)
-            return (yield from self._transcript.of_run(thread, run_id, limit))
-
-        return await self._database.read(work)
-
     async def window(self, owner: str, thread_id: str, tokens: int) -> Messages:
         """The newest whole turns within `tokens`, as the model is to receive them."""
 

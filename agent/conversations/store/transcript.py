@@ -158,11 +158,6 @@ class Transcript:
         """The newest messages, among which the calls without a result are."""
         return self.page(thread, None, _TURN, TURN_BYTES)
 
-    def of_run(self, thread: ThreadKey, run_id: str, limit: int) -> Transaction[list[StoredMessage]]:
-        """The newest `limit` messages of one run, the oldest first; fewer if they exceed `TURN_BYTES`."""
-        [rows] = yield [_newest("thread_key = ? AND run_id = ?", (thread.key, run_id), limit, TURN_BYTES)]
-        return self._messages(thread, rows)
-
     def between(
         self, positions: Sequence[tuple[ThreadKey, str, int, int]], limit: int
     ) -> Transaction[list[list[StoredMessage]]]:

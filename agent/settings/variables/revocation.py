@@ -46,7 +46,7 @@ class RevocationVariables(VariableGroup):
         description="A Redis for what several processes share (`docs/replicas.md`), such as"
         " `rediss://user:password@host:6379`: counts of requests and runs, revocations, and for ten minutes"
         " the events of runs of conversations. Without it, and while it is away, each"
-        " process counts alone. `RATE_LIMIT_URL`, its former name, is accepted.",
+        " process counts alone.",
     )
     seal_key_file: KeysFile | None = Field(
         None,

@@ -6,6 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from agent.conversations.database.database import query
+from agent.conversations.database.schema import SCHEMA_VERSION
+from agent.conversations.database.sqlite_database import SqliteDatabase
+from agent.conversations.store.threads import ThreadStore
 from sandbox.faults.faults import Fault
 from tests.agent.conftest import AgentServer, running_agent
 from tests.conftest import Sandbox
@@ -110,3 +114,38 @@ async def test_full_disk_makes_the_agent_degraded_and_only_the_log_has_its_path(
     assert any(str(file) in line and "SQLITE_FULL" in line for line in errors)
     assert (await chat("x" * 50_000)).status_code == 200
     assert await conversations() == ("ready", {"ok": True})
+
+
+async def test_tables_of_the_next_version_are_not_ready_and_conversations_are_refused(
+    start_agent: StartAgent, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "conversations.db"
+    await store_with_the_next_schema(file)
+    before = file.read_bytes()
+    agent = await start_agent("Human", CONVERSATIONS_URL=f"sqlite:///{file}")
+    alice = {"Authorization": f"Bearer {sandbox.access_token()}"}
+    ready = await agent.ready()
+    assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
+    assert ready.json()["checks"]["conversations"] == {"ok": False, "code": "conversations_schema_unknown"}
+    message = {"messages": [{"role": "user", "content": GREETING}]}
+    for path, body in (
+        ("/threads", {"id": "thread-1"}),
+        ("/openai/v1/chat/completions", message | {"metadata": {"thread_id": "thread-1"}}),
+    ):
+        refused = await agent.http.post(f"{agent.origin}{path}", json=body, headers=alice)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_schema_unknown")
+    plain = await agent.http.post(f"{agent.origin}/openai/v1/chat/completions", json=message, headers=alice)
+    assert plain.status_code == 200
+    lines = [record for record in caplog.records if record.name == "idaas_agent.readiness"]
+    assert [line.levelname for line in lines] == ["ERROR"]
+    assert f"tables of conversations have version {SCHEMA_VERSION + 1}" in lines[0].getMessage()
+    assert file.read_bytes() == before
+
+
+async def store_with_the_next_schema(file: Path) -> None:
+    """Conversations as the next version of the agent leaves them."""
+    database = SqliteDatabase(file)
+    await ThreadStore(database).open("owner", "thread-1")
+    await database.write(lambda: query("ALTER TABLE threads ADD COLUMN pinned INTEGER"))
+    await database.write(lambda: query(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
+    await database.aclose()

@@ -138,6 +138,8 @@ CASES = [
          {"CONVERSATIONS_URL": "sqlite:///{folder}/text.db"}),
     Case("conversations", "conversations_unavailable", "another_program",
          {"CONVERSATIONS_URL": "sqlite:///{folder}/other.db"}),
+    Case("conversations", "conversations_schema_unknown", "conversations_schema_unknown",
+         {"CONVERSATIONS_URL": "sqlite:///{folder}/newer.db"}),
     Case("conversations", "conversations_unavailable", "no_response",
          {"CONVERSATIONS_URL": "postgresql://agent:sesame@localhost:1/conversations"}),
     Case("conversations", "conversations_unavailable", "name_unknown",

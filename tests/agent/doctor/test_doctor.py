@@ -19,6 +19,7 @@ from starlette.routing import Route
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
+from agent.conversations.database.schema import APPLICATION_ID
 from agent.doctor.connectivity import obstacle
 from agent.doctor.examination import diagnose
 from agent.doctor.finding import Finding, Outcome
@@ -73,6 +74,8 @@ def environment(sandbox: Sandbox, case: Case, folder: Path, elsewhere: str) -> d
     (folder / "text.db").write_text("no database " * 100)
     with contextlib.closing(sqlite3.connect(folder / "other.db")) as other:
         other.execute("CREATE TABLE notes (text)")
+    with contextlib.closing(sqlite3.connect(folder / "newer.db")) as newer:
+        newer.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")
     places = {
         "loop": str(loop),
         "folder": str(folder),

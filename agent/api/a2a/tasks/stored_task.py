@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AnyMessage
 
 from agent.api.a2a.tasks.task import artifacts_of, cut_off, ended_by, history_of, task
 from agent.api.a2a.tasks.task_id import TaskId
@@ -13,13 +13,10 @@ from agent.api.a2a.wire.members import Members, TaskState
 from agent.api.a2a.wire.rpc_error import task_not_found
 from agent.conversations.conversation_runs import Conversations
 from agent.conversations.live.live_run import LiveRun
-from agent.conversations.runs.run_transcript import UNFINISHED
-from agent.conversations.store.run_record import RunRecord, RunState
-from agent.conversations.store.thread import StoredMessage, Thread, owner_of
-from agent.errors.error_codes import AgentCode
+from agent.conversations.store.run_record import RunRecord
+from agent.conversations.store.thread import StoredMessage, owner_of
 from graph.error_codes import GraphCode
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.errors import ThreadNotFoundError
 
 MAX_MESSAGES: Final = 1_000
 """Of one task, the newest. A run that the limits allow has fewer."""
@@ -43,17 +40,9 @@ class StoredTask:
         """Raises `RpcError` (`TASK_NOT_FOUND`), also for another user's task."""
         owner, threads = owner_of(caller.principal), conversations.threads
         record = await threads.runs.get(owner, task_id.context_id, task_id.run_id)
-        if record is not None:
-            [stored] = await threads.runs.messages(owner, [record], limit=MAX_MESSAGES)
-        else:
-            try:
-                thread = await threads.get(owner, task_id.context_id)
-                stored = await threads.messages_of_run(owner, thread.id, task_id.run_id, limit=MAX_MESSAGES)
-            except ThreadNotFoundError:
-                raise task_not_found() from None
-            record = unrecorded(task_id, thread, stored)
         if record is None:
             raise task_not_found()
+        [stored] = await threads.runs.messages(owner, [record], limit=MAX_MESSAGES)
         live = conversations.live.latest(owner, task_id.context_id)
         live = live if live is not None and live.id == task_id.run_id else None
         return cls(task_id, record, live, stored)
@@ -86,26 +75,3 @@ class StoredTask:
         members = task(self.id, status, history_of(self.id, self.messages), artifacts_of(self.messages))
         last = self.messages[-1] if self.messages else None
         return members | cut_off(last and last.response_metadata.get("finish_reason"))
-
-
-def unrecorded(task_id: TaskId, thread: Thread, stored: Sequence[StoredMessage]) -> RunRecord | None:
-    """The record of a run that a version without records has begun, as far as its messages show it."""
-    latest = thread.run_id == task_id.run_id
-    if not (latest or stored):
-        return None
-    state: RunState = "completed" if _is_complete([each.message for each in stored]) else "canceled"
-    if latest and thread.status in ("running", "paused"):
-        state = "working" if thread.status == "running" else "input_required"
-    reason = AgentCode.RUN_CANCELLED.value if state == "canceled" else None
-    at = stored[-1].created_at if stored else thread.updated_at
-    return RunRecord(0, thread.id, task_id.run_id, state, reason, at, None, 0, 0, 0)
-
-
-def _is_complete(messages: Sequence[AnyMessage]) -> bool:
-    """Whether a run that has ended has responded."""
-    last = messages[-1] if messages else None
-    return (
-        isinstance(last, AIMessage)
-        and not last.tool_calls
-        and last.response_metadata.get("finish_reason") != UNFINISHED
-    )

@@ -18,7 +18,7 @@ from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.thread import MessageStoredError
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
-from identity.errors import AgentError, ConfigurationError, UnavailableError
+from identity.errors import AgentError, UnavailableError
 from identity.secrets.secret import Secret
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
@@ -107,19 +107,6 @@ async def test_tables_are_in_a_schema_of_their_own(new_url: str, database_of: Da
     with psycopg.connect(new_url) as other:
         rows = other.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'checkpoints'")
         assert {schema for [schema] in rows} == {"public", SCHEMA}
-
-
-async def test_tables_of_a_newer_agent_are_refused_and_left_as_they_are(
-    new_url: str, database_of: DatabaseOf
-) -> None:
-    await ThreadStore(database_of(new_url)).open("owner", "t")
-    with psycopg.connect(new_url, autocommit=True) as other:
-        other.execute(f"UPDATE {SCHEMA}.schema_version SET version = {SCHEMA_VERSION + 1}")  # noqa: S608 - constants
-        error = await failure(database_of(new_url))
-        assert isinstance(error, ConfigurationError)
-        assert f"version {SCHEMA_VERSION + 1}" in error.detail
-        rows = other.execute(f"SELECT id FROM {SCHEMA}.threads")  # noqa: S608 - constants
-        assert rows.fetchall() == [("t",)]
 
 
 async def test_user_without_the_right_to_make_tables_can_use_existing_ones(

@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agent.conversations.database.database import query
-from agent.conversations.database.schema import APPLICATION_ID, SCHEMA_VERSION
+from agent.conversations.database.schema import SCHEMA_VERSION
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
@@ -82,17 +82,6 @@ async def test_damaged_file_is_refused(tmp_path: Path) -> None:
     error = await failure(path)
     assert isinstance(error, ConfigurationError)
     assert "SQLITE_CORRUPT" in error.detail
-
-
-async def test_file_of_a_newer_agent_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "newer.db"
-    with sqlite3.connect(path) as newer:
-        newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    newer.close()
-    error = await failure(path)
-    assert isinstance(error, ConfigurationError)
-    assert f"version {SCHEMA_VERSION + 1}" in error.detail
 
 
 async def test_folder_in_which_no_file_can_be_made_is_temporary(tmp_path: Path) -> None:

@@ -1,20 +1,17 @@
 """The runs of all threads of an owner: their states, which are final, and their list, by pages."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.conversations.database.database import ConversationDatabase, Database, query
-from agent.conversations.database.postgres_database import PostgresDatabase
+from agent.conversations.database.database import Database, query
 from agent.conversations.database.sqlite_database import SqliteDatabase
 from agent.conversations.store.run_history import RunQuery
 from agent.conversations.store.run_record import RunEnd, RunRecord
 from agent.conversations.store.threads import ThreadStore
-from tests.agent.conversations.conftest import NewDatabase
 from tests.agent.conversations.store.stored_threads import ALICE, BOB, Clock, asked
 
 ALL = RunQuery(limit=100)
@@ -248,40 +245,6 @@ async def test_page_reads_its_runs_alone_in_the_order_of_an_index(tmp_path: Path
         "SEARCH runs USING INDEX runs_listed",
         "SEARCH threads USING INTEGER PRIMARY KEY",
     ]
-
-
-async def test_runs_that_failed_last_are_known_after_an_upgrade(new_database: NewDatabase) -> None:
-    """Those of the tables of version 4, which had no records."""
-    before = new_database()
-    threads = ThreadStore(before)
-    for thread, status in (("t", "failed"), ("u", "interrupted"), ("v", "idle"), ("w", "paused")):
-        await threads.begin_run(ALICE, thread, f"run-{thread}", "p", messages=[HumanMessage("Hello")])
-        await threads.end_run(ALICE, thread, f"run-{thread}", status)
-    for undone in (
-        "DROP TABLE runs",
-        "DROP TABLE drafts",
-        "DROP INDEX messages_sent",
-        "ALTER TABLE messages DROP COLUMN sent",
-    ):
-        await before.write(partial(query, undone))
-    await to_version(before, 4)
-    await before.aclose()
-
-    upgraded = ThreadStore(new_database())
-    found = await upgraded.runs.page(ALICE, ALL)
-    assert [(run.run_id, run.state, run.reason) for run in found.runs] == [
-        ("run-u", "failed", None),
-        ("run-t", "failed", None),
-    ]
-    [[message], _] = await upgraded.runs.messages(ALICE, found.runs, limit=9, asked=True)
-    assert message.message.text == "Hello"
-
-
-async def to_version(database: ConversationDatabase, version: int) -> None:
-    if isinstance(database, PostgresDatabase):
-        await database.write(lambda: query(f"UPDATE schema_version SET version = {version}"))  # noqa: S608 - a number
-    else:
-        await database.write(lambda: query(f"PRAGMA user_version = {version}"))
 
 
 async def test_page_has_fewer_runs_if_they_began_with_large_messages(threads: ThreadStore) -> None:

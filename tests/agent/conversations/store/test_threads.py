@@ -87,7 +87,6 @@ async def test_thread_of_another_owner_is_absent_for_every_operation(threads: Th
         threads.restore(BOB, "t"),
         threads.exported(BOB, "t"),
         threads.messages(BOB, "t", limit=10),
-        threads.messages_of_run(BOB, "t", "run-t-0", limit=10),
         threads.window(BOB, "t", 1000),
     ]
     for attempt in attempts:
@@ -108,16 +107,6 @@ async def test_one_identifier_of_two_owners_is_two_threads(threads: ThreadStore)
     assert texts(await threads.window(BOB, "same", 1000)) == ["Bob asks", "Answer to Bob asks"]
     assert await threads.delete_all(BOB) == 1
     assert (await threads.get(ALICE, "same")).title == "Alice asks"
-
-
-async def test_messages_of_one_run_are_read_without_those_of_others(threads: ThreadStore) -> None:
-    await asked(threads, "t", "one", "two", "three")
-    found = await threads.messages_of_run(ALICE, "t", "run-t-1", limit=10)
-    assert texts([each.message for each in found]) == ["two", "Answer to two"]
-    assert [each.seq for each in found] == [3, 4]
-    newest = await threads.messages_of_run(ALICE, "t", "run-t-1", limit=1)
-    assert texts([each.message for each in newest]) == ["Answer to two"]
-    assert await threads.messages_of_run(ALICE, "t", "no-run", limit=10) == []
 
 
 async def test_title_is_the_first_question_until_a_person_renames(threads: ThreadStore) -> None:
@@ -232,7 +221,6 @@ async def test_deleted_thread_is_absent_and_can_be_restored(threads: ThreadStore
         threads.open(ALICE, "t"),
         threads.begin_run(ALICE, "t", "r", "p"),
         threads.messages(ALICE, "t", limit=10),
-        threads.messages_of_run(ALICE, "t", "run-t-1", limit=10),
         threads.window(ALICE, "t", 1000),
     ):
         with pytest.raises(ThreadNotFoundError):

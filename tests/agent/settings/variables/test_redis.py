@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from agent.settings.settings import read_settings
-from agent.settings.variable_names import misspelt_variables
-from identity.secrets.secret import Secret
 from tests.agent.settings.settings_faults import faults
 
 
@@ -37,16 +35,6 @@ def test_invalid_url_of_redis_is_refused_and_not_repeated(environment: dict[str,
     [fault] = error.faults
     assert fault.startswith("REDIS_URL must have the form")
     assert "redis-password" not in f"{error} {error.detail}"
-
-
-def test_former_name_of_redis_url_is_read(environment: dict[str, str]) -> None:
-    former, present = "redis://former.example:6379", "redis://present.example:6379"
-    only = read_settings(environment | {"RATE_LIMIT_URL": former})
-    both = read_settings(environment | {"RATE_LIMIT_URL": former, "REDIS_URL": present})
-    assert (only.redis_url, both.redis_url) == (Secret(former), Secret(present))
-    assert misspelt_variables({"RATE_LIMIT_URL": former}) == [
-        "RATE_LIMIT_URL is now REDIS_URL; the former name still works"
-    ]
 
 
 def key_file(folder: Path, *keys: bytes) -> str:
