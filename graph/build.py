@@ -14,26 +14,26 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.consents import Consents
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.run_callers import RunCallers
 from graph.approvals.store import ApprovalStore
 from graph.begun_calls import BegunCalls
+from graph.callers import CallerNode, CallerOf, Callers, Verifier, as_verified_caller
 from graph.context import AgentContext, TokenLookup, token_in_context
 from graph.credentials.run_credentials import in_state
 from graph.credentials.service_credentials import ServiceCredentials, requirements
-from graph.interrupts.consents import Consents
-from graph.interrupts.questions import Questions
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
 from graph.node_error import MODEL
 from graph.nodes.approvals import ApprovalsNode
 from graph.nodes.authenticate import AuthenticateNode
-from graph.nodes.caller import CallerNode, CallerOf, Callers, Verifier, as_verified_caller
 from graph.nodes.credentials import CredentialsNode
 from graph.nodes.model import ModelNode
 from graph.nodes.model_record import ModelRecord
-from graph.nodes.run_callers import RunCallers
 from graph.nodes.service import ServiceNode
 from graph.nodes.step import as_step
 from graph.observed_calls import ObservedCalls
@@ -112,15 +112,15 @@ def build_graph(
     calls = calls or ObservedCalls()
 
     gate = ApprovalGate(services, required, approvals, approval_seconds, clock)
-    questions = Questions(gate, audit, clock)
+    prompts = ApprovalPrompts(gate, audit, clock)
     first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
     following: CallerOf = first
     consents: Consents | None = None
     if approvals is not None:
-        run_callers = RunCallers(callers, gate, questions, clock)
+        run_callers = RunCallers(callers, gate, prompts, clock)
         first, following = run_callers.first, run_callers.next
         if consent_urls is not None:
-            consents = Consents(gate, questions, consent_urls, of_users if resume_values else ())
+            consents = Consents(gate, prompts, consent_urls, of_users if resume_values else ())
 
     def add_node(name: str, node: CallerNode, caller_of: CallerOf = following) -> None:
         graph.add_node(name, as_step(name, as_verified_caller(caller_of, node)))
@@ -136,7 +136,7 @@ def build_graph(
     answers = AnswerReader(gate.services, lambda name, caller: service_credentials.of(caller, name))
     add_node(
         APPROVALS,
-        ApprovalsNode(gate, questions, refused_calls, answers, resume_values=resume_values),
+        ApprovalsNode(gate, prompts, refused_calls, answers, resume_values=resume_values),
     )
     add_node(
         MODEL,

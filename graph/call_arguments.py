@@ -1,10 +1,12 @@
-"""The shape of the arguments of a tool call, validated before their content is read.
+"""The arguments of a tool call: they are validated before their content is read, and approvals bind a digest.
 
 The model writes them, possibly under the influence of a hostile page or service: deep nesting exhausts a
 parser's stack, and values that are not JSON (NaN, an unpaired surrogate) fail wherever they are sent.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from identity.strict_json import read_object
@@ -34,3 +36,16 @@ def parse_arguments(text: str) -> dict[str, Any] | None:
         return read_object(text.encode())
     except ValueError:
         return None
+
+
+def arguments_digest(arguments: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of the arguments as canonical JSON.
+
+    Equal for arguments that differ only in the order of members. `1` and `1.0` differ, as a service may treat
+    them differently. Raises `ValueError` for what is not JSON.
+    """
+    try:
+        text = json.dumps(arguments, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, RecursionError):
+        raise ValueError("the arguments must be JSON") from None
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

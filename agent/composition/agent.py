@@ -31,7 +31,7 @@ from agent.telemetry.metrics.measures.agent_measures import AgentMeasures
 from agent.telemetry.traces.langsmith import Tracing, trace_by_default
 from agent.telemetry.traces.tracer import Tracer
 from agent.telemetry.traces.traces_of_settings import tracer_of
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.store import ApprovalStore
 from graph.begun_calls import BegunCalls

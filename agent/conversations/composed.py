@@ -13,7 +13,7 @@ from agent.runs.runs import AgentGraph, Runs
 from agent.settings.settings import Settings
 from agent.telemetry.metrics.measures.run_measures import RunMeasures
 from agent.telemetry.traces.langsmith import Tracing
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 
 

@@ -19,7 +19,7 @@ from tools.service import Access, ToolResult, ToolSchema
 
 if TYPE_CHECKING:
     from agent.runs.runs import AgentGraph
-    from graph.nodes.caller import Verifier
+    from graph.callers import Verifier
 
 LLM: Final = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
 AMAP: Final = ApiKeyRequirement("amap_api_key")

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from langchain_core.messages import AIMessage, ToolCall
+from langgraph.runtime import Runtime
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.record import ApprovalKind, ApprovalRequest
-from graph.context import Conversation
+from graph.call_arguments import arguments_digest
+from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import declared_credential
+from graph.state import AgentState
+from graph.tool_calls.requested_calls import latest_response
+from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.principal import Principal
 from tools.approval_policy import Effect
 from tools.service import Service
@@ -34,6 +38,18 @@ class PendingCall:
     response: AIMessage
     principal: Principal
     conversation: Conversation | None
+
+
+def pending_call(
+    state: AgentState,
+    call: ToolCall,
+    service: str,
+    caller: VerifiedAccessToken,
+    runtime: Runtime[AgentContext],
+) -> PendingCall:
+    """`call`, one of the pending calls of `state`."""
+    response = latest_response(state["messages"]) or AIMessage("")
+    return PendingCall(call, service, response, caller.principal, conversation_of(runtime))
 
 
 class _Times(TypedDict):

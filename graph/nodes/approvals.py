@@ -16,17 +16,15 @@ from typing import Any, Final
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
-from graph.approvals.answer import Answer
-from graph.approvals.answer_reader import AnswerReader
-from graph.approvals.digest import arguments_digest
+from graph.approvals.answer import Answer, AnswerReader
 from graph.approvals.gate import REJECTED, ApprovalGate, Refused, Undecided, Verdict
-from graph.approvals.pending_call import PendingCall
+from graph.approvals.pending_call import PendingCall, pending_call
+from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import PendingApproval
+from graph.call_arguments import arguments_digest
 from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
-from graph.interrupts.pending_call import pending_call
-from graph.interrupts.questions import Questions
 from graph.state import AgentState
 from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_arguments
@@ -48,7 +46,7 @@ class ApprovalsNode:
     def __init__(
         self,
         gate: ApprovalGate,
-        questions: Questions,
+        prompts: ApprovalPrompts,
         refused_calls: RefusedCalls,
         answers: AnswerReader,
         *,
@@ -56,7 +54,7 @@ class ApprovalsNode:
     ) -> None:
         """With `resume_values`, LangGraph's resume values are the answers; else those of the context."""
         self._gate = gate
-        self._questions = questions
+        self._prompts = prompts
         self._refused_calls = refused_calls
         self._answers = answers
         self._resume_values = resume_values
@@ -123,11 +121,11 @@ class ApprovalsNode:
     ) -> dict[str, Any]:
         """What follows from the user's answer. Without one the run pauses, and this does not return."""
         request, unusable = undecided.request, state.get("unusable_answers", 0) + 1
-        given = self._questions.given(runtime, request, caller)
+        given = self._prompts.given(runtime, request, caller)
         answer = await self._usable(given, pending.call, undecided, caller)
         if answer is None:
             shown = PendingApproval(request, redact(pending.call["args"], secrets_of(state, caller)))
-            resumed = await self._questions.pause(shown, caller, asked=undecided.asked)
+            resumed = await self._prompts.pause(shown, caller, asked=undecided.asked)
             if resumed is None:
                 return {"asking": True}
             if self._resume_values:
@@ -135,14 +133,14 @@ class ApprovalsNode:
         if answer is None and unusable < MAX_UNUSABLE_ANSWERS:
             return {"asking": True, "unusable_answers": unusable}
         if answer is None or not answer.approved:
-            if not await self._questions.decide(request, None, caller):
+            if not await self._prompts.decide(request, None, caller):
                 return dict(_AGAIN)
             words = json.dumps(answer.message, ensure_ascii=False) if answer and answer.message else None
             refused = Refused(f"{REJECTED} Their own words: {words}" if words else REJECTED, request.id)
             return {"messages": [await self._refuse(pending, refused, state, caller, runtime)], **_AGAIN}
         approved = answer.arguments or {}
         digest = arguments_digest(approved)
-        if not await self._questions.decide(request, digest, caller) or digest == request.digest:
+        if not await self._prompts.decide(request, digest, caller) or digest == request.digest:
             return dict(_AGAIN)
         return {"messages": [with_arguments(pending.response, pending.call, approved)], **_AGAIN}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from graph.approvals.consents import Consents, Outcome
 from graph.context import AgentContext
 from graph.credentials.run_credentials import RunCredentials, UnavailableCredential
 from graph.credentials.service_credentials import ServiceCredential, ServiceCredentials
-from graph.interrupts.consents import Consents, Outcome
 from graph.node_error import MODEL, error_of_node
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import called_services

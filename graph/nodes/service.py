@@ -7,11 +7,11 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate, Refused
+from graph.approvals.pending_call import pending_call
 from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
 from graph.context import AgentContext, begun_calls, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
-from graph.interrupts.pending_call import pending_call
 from graph.observed_calls import ObservedCalls
 from graph.state import AgentState
 from graph.tool_calls.call_budget import CallBudget

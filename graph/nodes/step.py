@@ -5,9 +5,9 @@ from typing import Any
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 
+from graph.callers import Node
 from graph.context import AgentContext, note_raised, writer_of
 from graph.events import StepEvent
-from graph.nodes.caller import Node
 from graph.state import AgentState
 from identity.errors import AgentError
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
-from graph.approvals.digest import arguments_digest
+from graph.call_arguments import arguments_digest
 from graph.credentials.service_credentials import ServiceRequirement
 from graph.events import ToolCallEvents, declared_credential
 from graph.tool_calls.requested_calls import refusal

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from langchain_core.messages import ToolCall, ToolMessage
 from langgraph.types import StreamWriter
 
-from graph.approvals.digest import arguments_digest
+from graph.call_arguments import arguments_digest
 from graph.credentials.service_credentials import ServiceCredential, ServiceRequirement
 from graph.events import ToolCallEvents, consent_required, declared_credential
 from graph.observed_calls import TOOL_ERROR, ObservedCalls

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from agent.conversations.runs.run_checkpoint import RunCheckpoint
 from agent.conversations.runs.run_parts import RunParts
 from agent.conversations.store.thread import Thread
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
 from graph.error_codes import GraphCode

@@ -9,7 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.conversations.store.threads import ThreadStore
 from agent.runs.runs import AgentGraph
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.consent_urls import ConsentUrls
 from graph.approvals.record import PendingApproval
 from graph.approvals.store import ApprovalStore

@@ -21,7 +21,7 @@ from identity.credentials.source import CredentialSource
 from identity.secrets.secret import Secret
 
 if TYPE_CHECKING:
-    from graph.nodes.caller import Verifier
+    from graph.callers import Verifier
 
 _HUMAN: Final = AccessIdentity.HUMAN
 

@@ -19,7 +19,7 @@ from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
-from graph.approvals.answer_reader import AnswerReader
+from graph.approvals.answer import AnswerReader
 from graph.approvals.memory_store import MemoryApprovalStore
 from identity.access_token.verified_access_token import VerifiedAccessToken, assume_verified
 from identity.errors import UnavailableError

@@ -1,18 +1,18 @@
-"""Requests for approvals."""
+"""Requests for approvals, and a run that waits for its user."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.record import ApprovalKind, ApprovalRequest
+from graph.call_arguments import arguments_digest
 from identity.access_identity import AccessIdentity
 from identity.principal import Principal
+from tests.graph.approvals.bank import NOW, Bank
 from tools.approval_policy import Effect
 
 ALICE, BOB = Principal("https://idaas.example", "alice"), Principal("https://idaas.example", "bob")
-NOW = 1_700_000_000.0
 SECONDS = 600.0
 DIGEST = arguments_digest({"amount": 5})
 
@@ -43,3 +43,11 @@ def request_of() -> RequestOf:
         return ApprovalRequest(**{**request, **members})
 
     return make
+
+
+@pytest.fixture
+async def bank() -> Bank:
+    """Alice is asked about one payment."""
+    paused = Bank()
+    await paused.ask()
+    return paused

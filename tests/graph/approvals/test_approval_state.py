@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.record import ApprovalState, ApprovalStatus
+from graph.call_arguments import arguments_digest
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError
 from tests.graph.approvals.conftest import DIGEST, NOW, SECONDS, RequestOf

@@ -19,10 +19,10 @@ from identity.credentials.requirement import (
     OAuthTokenRequirement,
 )
 from identity.principal import Principal
+from tests.graph.approvals.bank import SCOPE
 from tests.graph.approvals.conftest import ALICE, NOW
 from tests.graph.bench import LLM
 from tests.graph.echo_service import EchoService
-from tests.graph.interrupts.bank import SCOPE
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode
 

@@ -12,8 +12,8 @@ from graph.approvals.record import ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.errors import ApprovalError, ThreadBusyError, ThreadNotFoundError
 from tests.agent.conversations.processes import ALICE, BOB, THREAD, Process, ProcessOf, in_brief
+from tests.graph.approvals.bank import PAY_SCHEMA
 from tests.graph.echo_service import EchoService
-from tests.graph.interrupts.bank import PAY_SCHEMA
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.arguments.validator import BoundedValidator

@@ -26,7 +26,7 @@ _CODES: Final[Mapping[ApprovalKind, ErrorCode]] = {
 """What the record of a question names, where it is not about a call."""
 
 
-class Questions:
+class ApprovalPrompts:
     """Shared by the nodes of a graph. The methods raise `AuditError` if a question or decision cannot be
     recorded; then it is not asked, or does not count.
     """

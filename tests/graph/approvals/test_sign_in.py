@@ -9,8 +9,8 @@ from graph.approvals.record import ApprovalKind, ApprovalStatus
 from graph.error_codes import GraphCode
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, ApprovalError
+from tests.graph.approvals.bank import Bank
 from tests.graph.approvals.conftest import ALICE, NOW
-from tests.graph.interrupts.bank import Bank
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")

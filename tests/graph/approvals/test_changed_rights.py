@@ -7,8 +7,8 @@ import pytest
 from graph.approvals.record import ApprovalStatus
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import AccessTokenRequirement
+from tests.graph.approvals.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.approvals.conftest import ALICE
-from tests.graph.interrupts.bank import ARGUMENTS, PAY, YES, Bank, result_of
 from tests.graph.scripted_model import DONE
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 

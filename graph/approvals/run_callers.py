@@ -7,11 +7,11 @@ from cachetools import LRUCache
 from langgraph.runtime import Runtime
 
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalStatus, PendingApproval
+from graph.callers import Callers
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.error_codes import GraphCode
-from graph.interrupts.questions import Questions
-from graph.nodes.caller import Callers
 from graph.state import AgentState
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.error_codes import IdentityCode
@@ -37,11 +37,11 @@ class RunCallers:
     """
 
     def __init__(
-        self, callers: Callers, gate: ApprovalGate, questions: Questions, clock: Callable[[], float]
+        self, callers: Callers, gate: ApprovalGate, prompts: ApprovalPrompts, clock: Callable[[], float]
     ) -> None:
         self._callers = callers
         self._gate = gate
-        self._questions = questions
+        self._prompts = prompts
         self._clock = clock
         self._verified: LRUCache[Any, _Verified] = LRUCache(_RUNS)
 
@@ -89,7 +89,7 @@ class RunCallers:
         request = self._gate.requests.of_sign_in(principal, conversation, _checkpoint(runtime))
         known = await self._gate.known(request)
         request = known.request if known else request
-        await self._questions.pause(PendingApproval(request, {}), None, asked=known is not None)
+        await self._prompts.pause(PendingApproval(request, {}), None, asked=known is not None)
 
     async def _signed_in(
         self, caller: VerifiedAccessToken, conversation: Conversation, runtime: Runtime[AgentContext]
@@ -99,7 +99,7 @@ class RunCallers:
         known = await self._gate.known(request)
         in_time = caller.expires_at > self._clock()
         if known is not None and known.status is ApprovalStatus.OPEN and in_time:
-            await self._questions.decide(request, request.digest, caller)
+            await self._prompts.decide(request, request.digest, caller)
 
 
 def _principal(state: AgentState) -> Principal | None:

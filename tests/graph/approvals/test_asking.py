@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from langchain_core.messages import AIMessage
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import ApprovalStatus
+from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from identity.access_identity import AccessIdentity
@@ -16,9 +16,9 @@ from identity.credentials.requirement import AccessTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import AuditError, CredentialError, ServiceError, UnavailableError
 from identity.secrets.secret import Secret
+from tests.graph.approvals.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
 from tests.graph.echo_service import EchoService
-from tests.graph.interrupts.bank import PAY, SCOPE, Bank, result_of
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, Effect, ToolPolicy
 from tools.error_codes import ToolCode

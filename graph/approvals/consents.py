@@ -11,11 +11,11 @@ from langgraph.runtime import Runtime
 from graph.approvals.answer import Answer, parse_answer
 from graph.approvals.consent_urls import ConsentUrls, url_reference
 from graph.approvals.gate import ApprovalGate
+from graph.approvals.pending_call import pending_call
+from graph.approvals.prompts import ApprovalPrompts
 from graph.approvals.record import ApprovalKind, ApprovalRequest, ApprovalStatus, PendingApproval
 from graph.context import AgentContext
 from graph.credentials.run_credentials import UnavailableCredential
-from graph.interrupts.pending_call import pending_call
-from graph.interrupts.questions import Questions
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import accepted_calls
 from identity.access_token.verified_access_token import VerifiedAccessToken
@@ -35,7 +35,7 @@ class Consents:
     def __init__(
         self,
         gate: ApprovalGate,
-        questions: Questions,
+        prompts: ApprovalPrompts,
         urls: ConsentUrls,
         by_resume_values: Container[str] = (),
     ) -> None:
@@ -43,7 +43,7 @@ class Consents:
         contains a reference to the URL; of the others, answers are given in the context.
         """
         self._gate = gate
-        self._questions = questions
+        self._prompts = prompts
         self._urls = urls
         self._by_resume_values = by_resume_values
 
@@ -64,7 +64,7 @@ class Consents:
             request = self._request(name, state, caller, runtime)
             if request is None:
                 continue
-            given = self._questions.given(runtime, request, caller)
+            given = self._prompts.given(runtime, request, caller)
             settled, value_was_read = await self._settled(request, outcome, given, caller)
             outcomes[name] = settled
             if value_was_read:
@@ -95,10 +95,10 @@ class Consents:
             value, value_was_read = await self._pause(shown, caller, asked=known is not None), True
             answer = parse_answer(value, request.id) if known and is_resumed else None
         if _declines(answer):
-            await self._questions.decide(request, None, caller)
+            await self._prompts.decide(request, None, caller)
             return _not_given(service), value_was_read
         if not waits:
-            await self._questions.decide(request, request.digest, caller)
+            await self._prompts.decide(request, request.digest, caller)
         return outcome, value_was_read
 
     def _request(
@@ -113,7 +113,7 @@ class Consents:
 
     async def _pause(self, request: ApprovalRequest, caller: VerifiedAccessToken, *, asked: bool) -> object:
         url = url_reference(request.id) if request.service in self._by_resume_values else None
-        return await self._questions.pause(PendingApproval(request, {}), caller, asked=asked, url=url)
+        return await self._prompts.pause(PendingApproval(request, {}), caller, asked=asked, url=url)
 
 
 def _declines(answer: Answer | None) -> bool:

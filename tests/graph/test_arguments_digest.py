@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.approvals.digest import arguments_digest
+from graph.call_arguments import arguments_digest
 
 
 def test_order_of_members_does_not_change_the_digest() -> None:

@@ -11,10 +11,10 @@ from graph.approvals.record import ApprovalKind, ApprovalStatus
 from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ApprovalError, UnreachableError
+from tests.graph.approvals.bank import ARGUMENTS, PAY, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
+from tests.graph.approvals.foreign_bank import LOOK, PROVIDER, ForeignBank, required, saved
 from tests.graph.echo_service import EchoService
-from tests.graph.interrupts.bank import ARGUMENTS, PAY, result_of
-from tests.graph.interrupts.foreign_bank import LOOK, PROVIDER, ForeignBank, required, saved
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")

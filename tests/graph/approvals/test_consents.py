@@ -9,9 +9,9 @@ from graph.context import AgentContext
 from identity.error_codes import IdentityCode
 from identity.errors import UnreachableError
 from identity.secrets.secret import Secret
+from tests.graph.approvals.bank import result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.interrupts.bank import result_of
-from tests.graph.interrupts.foreign_bank import LOOK, PROVIDER, URL, ForeignBank, required, saved
+from tests.graph.approvals.foreign_bank import LOOK, PROVIDER, URL, ForeignBank, required, saved
 from tests.graph.scripted_model import DONE
 
 pytestmark = pytest.mark.promise("approval-binds", "no-secret-leaves")

@@ -8,23 +8,23 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command
 
-from graph.approvals.digest import arguments_digest
 from graph.approvals.memory_store import MemoryApprovalStore
 from graph.approvals.record import PendingApproval
 from graph.approvals.request import pending_of
+from graph.call_arguments import arguments_digest
 from graph.context import AgentContext
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement, CredentialRequirement
 from identity.secrets.secret import Secret
 from tests.audit_records import WITHOUT_MODEL_CALLS, AuditRecords
-from tests.graph.approvals.conftest import NOW
 from tests.graph.bench import Bench
 from tests.graph.echo_service import EchoService
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ArgumentRule, Effect, ToolPolicy
 from tools.arguments.validator import BoundedValidator
 
+NOW = 1_700_000_000.0
 SCOPE = AccessTokenRequirement("https://bank.example|pay")
 POLICIES = {
     "pay": ToolPolicy(Effect.WRITE),

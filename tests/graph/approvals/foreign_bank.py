@@ -9,7 +9,7 @@ from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
 from identity.secrets.secret import Secret
-from tests.graph.interrupts.bank import Bank
+from tests.graph.approvals.bank import Bank
 from tests.graph.scripted_model import calls
 
 PROVIDER = "bank_provider"

@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.types import Command, Send
 
+from tests.graph.approvals.bank import ARGUMENTS, DIGEST, PAY, YES, Bank, forged, result_of
 from tests.graph.approvals.conftest import ALICE
-from tests.graph.interrupts.bank import ARGUMENTS, DIGEST, PAY, YES, Bank, forged, result_of
 from tests.graph.scripted_model import DONE, calls
 from tools.approval_policy import ApprovalMode, ToolPolicy
 

@@ -13,8 +13,8 @@ from graph.context import AgentContext
 from graph.nodes.approvals import MAX_UNUSABLE_ANSWERS
 from identity.errors import ApprovalError
 from identity.secrets.secret import Secret
+from tests.graph.approvals.bank import ARGUMENTS, Bank, result_of
 from tests.graph.approvals.conftest import ALICE, SECONDS
-from tests.graph.interrupts.bank import ARGUMENTS, Bank, result_of
 from tests.graph.scripted_model import DONE, calls
 
 pytestmark = pytest.mark.promise("approval-binds")
