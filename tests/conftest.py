@@ -29,6 +29,7 @@ pytest_plugins = [
     "tests.agent.api.threads.served_threads",
     "tests.databases.postgres_server",
     "tests.databases.shared_redis",
+    "tests.deploy.shipped",
 ]
 """Fixtures that several folders use: `langgraph_server`, `start_agent`."""
 

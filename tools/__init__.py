@@ -3,3 +3,8 @@
 May import `identity`.
 Begin at `service`, the protocol of a service; `leave` adds a tool to a service and is an example to copy.
 """
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
+"""Of the whole product. An installed tree and a package have no metadata that could contain it."""

@@ -1,6 +1,5 @@
 """The command line. Each command is a file of this folder; slow modules are imported when needed."""
 
-import importlib.metadata
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from agent.commands.package import app as package_app
 from agent.commands.package import trigger_jwks
 from agent.commands.revoke import revoke, unrevoke
 from agent.commands.serve import serve
+from tools import VERSION
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,5 +40,5 @@ def common(
 ) -> None:
     """An AI agent that never acts without a known identity."""
     if version:
-        typer.echo(importlib.metadata.version("idaas-agent"))
+        typer.echo(VERSION)
         raise typer.Exit

@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 
 from scripts.supply_chain.licences import UNKNOWN, Policy, WrongVersionError, licence_of, name_of
 from scripts.supply_chain.lock_files import ROOT, LockFileError, Package, packages
+from tools import VERSION
 
 _NAMESPACE: Final = uuid.UUID("6f0b6f0e-5f5c-4c39-9d0a-5f3f0a6a1a55")
 _PURL_TYPES: Final = {"PyPI": "pypi", "npm": "npm"}
@@ -37,7 +38,7 @@ def bill_of_materials(root: Path, pinned: Mapping[Package, str]) -> str:
     bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in CycloneDX, and different in each run
     product = Component(
         name=project["name"],
-        version=project["version"],
+        version=VERSION,
         type=ComponentType.APPLICATION,
         bom_ref=project["name"],
         licenses=[LicenseFactory().make_from_string(project["license"])],

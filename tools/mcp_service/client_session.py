@@ -27,9 +27,10 @@ from pydantic import BaseModel
 from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.trace import Receiver
 from identity.tracing.traceparent import HEADER
+from tools import VERSION
 from tools.mcp_service.transport import MCPTransport
 
-_CLIENT: Final = Implementation(name="idaas-agent", version="0.1.0")
+_CLIENT: Final = Implementation(name="idaas-agent", version=VERSION)
 _MAX_TOOLS: Final = 256
 """Tools that are read. `tool` offers fewer."""
 _MAX_PAGES: Final = 16

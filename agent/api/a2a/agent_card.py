@@ -7,13 +7,12 @@ Of the services it names those of the vendor's tutorial and the example, which e
 `SERVICES_FILE` and of installed packages are an operator's own, and lists of tools need a credential.
 """
 
-from functools import cache
-from importlib.metadata import version
 from typing import Final
 
 from agent.api.a2a.wire.members import JSON, OLDER_VERSION, PROTOCOL_VERSION, RPC_PATH, TEXT, Members
 from agent.settings.declared_services import declared_services
 from agent.settings.settings import Settings
+from tools import VERSION
 
 SCHEME: Final = "idaas"
 """The name of the security scheme."""
@@ -57,7 +56,7 @@ def agent_card(settings: Settings, base_url: str) -> Members:
     return {
         "name": "idaas-agent",
         "description": "An agent that never acts without a known identity.",
-        "version": _version(),
+        "version": VERSION,
         "supportedInterfaces": [
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": each}
             for each in (PROTOCOL_VERSION, OLDER_VERSION)
@@ -85,9 +84,3 @@ def agent_card(settings: Settings, base_url: str) -> Members:
         "protocolVersion": f"{OLDER_VERSION}.0",
         "security": [{SCHEME: [scope]}],
     }
-
-
-@cache
-def _version() -> str:
-    """The version of the package, which is read from a file."""
-    return version("idaas-agent")
