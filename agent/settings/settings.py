@@ -4,6 +4,7 @@
 generated from the descriptions in the files of the groups.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from agent.settings.authentication_sources import authentication_sources, client
 from agent.settings.faults import variable_faults
 from agent.settings.services_file.declarations import FileDeclaration
 from agent.settings.services_file.services_file import read_services_file
-from agent.settings.values import VariableGroup, holds
+from agent.settings.values import VariableGroup, holds, secret_in_file
 from agent.settings.variables.callers import CallerVariables
 from agent.settings.variables.client import ClientVariables
 from agent.settings.variables.conversations import ConversationVariables
@@ -27,7 +28,7 @@ from agent.settings.variables.otel import OtelVariables, otel_faults
 from agent.settings.variables.records import RecordVariables, record_faults
 from agent.settings.variables.revocation import RevocationVariables, revocation_faults
 from agent.settings.variables.role import RoleVariables
-from agent.settings.variables.server import ServerVariables
+from agent.settings.variables.server import ServerVariables, replica_faults
 from agent.settings.variables.services import ServiceVariables, service_faults
 from agent.settings.variables.telemetry import TelemetryVariables, telemetry_faults
 from identity.error_code import ErrorCode
@@ -54,6 +55,8 @@ _GROUPS: Final[Mapping[str, type[VariableGroup]]] = {
     "Logs and metrics": TelemetryVariables,
     "OpenTelemetry": OtelVariables,
 }
+_IN_FILES: Final = ("conversations_url", "redis_url")
+"""Variables with a password, which a file may contain in their place."""
 
 
 # In reverse, because pydantic takes the fields of the last base first.
@@ -118,6 +121,9 @@ def read_settings(environment: Mapping[str, str], *, clock: Callable[[], float] 
     given: dict[str, str] = {
         name.lower(): value.strip() for name in variables() if (value := environment.get(name, "")).strip()
     }
+    for name in _IN_FILES:
+        with contextlib.suppress(KeyError, ValueError):  # `Variables` reports the file
+            given[name] = secret_in_file(given[f"{name}_file"]).reveal()
     path = Path(given.get("cloud_idaas_config_path", DEFAULT_PATH))
     code: ErrorCode = IdentityCode.SDK_CONFIG_UNREADABLE
     faults, idaas = [], None
@@ -165,6 +171,7 @@ def _unmatched(given: Mapping[str, str]) -> list[str]:
         model_faults,
         record_faults,
         telemetry_faults,
+        replica_faults,
         otel_faults,
     )
     return [fault for faults_of in parts for fault in faults_of(given)]

@@ -48,12 +48,12 @@ def existing_file(value: Path) -> Path:
     return value
 
 
-def secret_in_file(value: object) -> object:
+def secret_in_file(value: object) -> Secret:
     """The content of a file with one line, as a `Secret`."""
-    if not isinstance(value, str):
+    if isinstance(value, Secret):
         return value
     try:
-        text = Path(value).read_text("ascii").strip()
+        text = Path(str(value)).read_text("ascii").strip()
     except (OSError, ValueError):
         text = ""
     if not text or not text.isprintable() or " " in text:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from agent.settings.settings import variables
+from tools import VERSION
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -83,6 +84,32 @@ def test_running_answers_may_end_before_a_pod_is_killed() -> None:
     variables_of = dict(line.split("=", 1) for line in (KUBERNETES / "agent.env").read_text().splitlines())
     grace = manifest("deployment.yaml")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace > float(variables_of["SHUTDOWN_SECONDS"]) + 10
+
+
+def test_the_image_is_the_one_that_the_documents_build() -> None:
+    (image,) = manifest("kustomization.yaml")["images"]
+    tag = f"idaas-agent:{image['newTag']}"
+    assert (container()["image"], image["name"], image["newTag"]) == ("idaas-agent", "idaas-agent", VERSION)
+    for text in (dockerfile(), (DEPLOY.parent / "docs" / "deployment.md").read_text()):
+        assert set(re.findall(r"docker build .*-t (\S+)", text)) == {tag}
+
+
+def test_managed_databases_can_be_reached() -> None:
+    allowed = [rule for rule in manifest("network-policy.yaml")["spec"]["egress"] if "to" not in rule]
+    assert {443, 5432, 6379} <= {port["port"] for rule in allowed for port in rule["ports"]}
+
+
+def test_replicas_start_only_with_what_they_share_and_read_it_from_files_of_the_secret() -> None:
+    environment = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    assert all(value is not None for value in environment.values()), "no secret is an environment variable"
+    spec = manifest("deployment.yaml")["spec"]
+    assert environment["REPLICAS"] == str(spec["replicas"])
+    (mount,) = [each for each in container()["volumeMounts"] if each["name"] == "idaas"]
+    created = (KUBERNETES / "kustomization.yaml").read_text()
+    for name in ("IDAAS_CLIENT_SECRET", "CONVERSATIONS_URL", "CONVERSATIONS_KEY", "REDIS_URL", "AUDIT_KEY"):
+        folder, _, file = str(environment[f"{name}_FILE"]).rpartition("/")
+        assert folder == mount["mountPath"]
+        assert f"--from-file={file}" in created.split()
 
 
 def test_every_variable_of_the_deployments_exists_and_none_is_a_secret() -> None:

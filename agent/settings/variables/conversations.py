@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, InstanceOf
 
-from agent.settings.values import VariableGroup
+from agent.settings.values import VariableGroup, secret_in_file
 from identity.sealing.sealing_keys import SealingKeys
 from identity.secrets.secret import Secret
 
@@ -93,6 +93,9 @@ class ConversationVariables(VariableGroup):
         " slashes); `postgresql://user:password@host:5432/database` for several machines;"
         " `none`: every request carries its whole conversation, and"
         " tools that need an approval are refused.",
+    )
+    conversations_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
+        None, description="A file with `CONVERSATIONS_URL`, in its place. Read at start."
     )
     conversations_key_file: KeysFile | None = Field(
         None,

@@ -48,6 +48,9 @@ class RevocationVariables(VariableGroup):
         " the events of runs of conversations. Without it, and while it is away, each"
         " process counts alone.",
     )
+    redis_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
+        None, description="A file with `REDIS_URL`, in its place. Read at start."
+    )
     seal_key_file: KeysFile | None = Field(
         None,
         repr=False,

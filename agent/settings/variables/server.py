@@ -1,5 +1,6 @@
 """The variables of the process as a web server."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -44,9 +45,33 @@ class ServerVariables(VariableGroup):
     ssl_cert_file: Annotated[Path, AfterValidator(existing_file)] | None = Field(
         None, description="A PEM bundle of the authorities to trust. Default: the public ones."
     )
+    replicas: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        1,
+        description="How many machines or pods serve this agent; the manifest sets it. With more than one,"
+        " the agent starts only with what they must share: `REDIS_URL`, and conversations in PostgreSQL or"
+        " none (`docs/replicas.md`).",
+    )
     shutdown_seconds: Seconds = Field(
         10,
         description="How long responses, and runs of conversations that no client reads, may continue after a"
         " stop signal; then they end with an error, and the runs can be continued."
         " The process ends a few seconds later.",
     )
+
+
+def replica_faults(given: Mapping[str, str]) -> list[str]:
+    """Faults of several replicas that share nothing, by the given variables in lower case."""
+    replicas = given.get("replicas", "1")
+    if not replicas.isdecimal() or len(replicas) > len("10000") or int(replicas) < 2:
+        return []
+    faults = []
+    if not given.get("conversations_url", "").startswith(("postgresql://", "postgres://", "none")):
+        faults.append(
+            f"CONVERSATIONS_URL must be a PostgreSQL or none if REPLICAS is {replicas}: a file belongs to one"
+            " replica"
+        )
+    if "redis_url" not in given:
+        faults.append(
+            f"REDIS_URL must be set if REPLICAS is {replicas}: without it a revocation reaches one replica"
+        )
+    return faults
