@@ -157,10 +157,11 @@ def test_run_that_has_ended_keeps_nothing(tmp_path: Path, turns: list[Any], use:
 
 def uncollected(measured: Coroutine[Any, Any, T]) -> T:
     """Without the garbage collector, and on the event loop that serves: asyncio's own keeps the context of a
-    time limit until its time.
+    time limit until its time. `alive` sees only what is made from now on.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         gc.collect()
+        gc.freeze()
         gc.disable()
         try:
             return runner.run(measured)

@@ -326,9 +326,7 @@ async def test_users_runs_are_limited_over_all_replicas(threads: ThreadsOf, redi
         async with followed(a) as reader:
             await reader.rest()
     await asyncio.wait([run.task for run in live_runs(a)])
-    places = a.agent.run_places
-    assert places is not None
     with Redis(port=redis.port) as client:
         while client.keys("*:runs:*"):
-            await places.give_back()
+            await asyncio.sleep(0)  # the replicas give places back by themselves
     assert (await b.say("hello", "thread-2")).status_code == 200
