@@ -95,6 +95,13 @@ async def test_own_tool_calls_its_service_as_the_user(agent, running):
     assert len(lines) <= 15
 
 
+async def test_stand_in_model_calls_an_own_tool_by_the_sentence_of_the_page(agent, running):
+    (sentence,) = re.findall(r"`(call payslip with .+?)`", PAGE)
+    caller = await agent.verifier.verify(Secret(running.cloud.user_token("alice")))
+    answer = await agent.runs.start([HumanMessage(sentence)], caller, streaming=False).finished()
+    assert "/echo/payroll/payslips/2026-10" in answer.text
+
+
 async def test_existing_langchain_tool_calls_its_service_with_the_key_in_its_header(agent, running):
     rates = service(agent, "rates")
     (tool,) = await rates.tools(await access(agent, running, "rates"))

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SENTENCES_FOR_PEOPLE = (
     "CONTRIBUTING.md",  # the list itself
-    "sandbox/model_studio/planner/language.toml",  # words that the stand-in model understands
+    "sandbox/model_studio/script.toml",  # words that the stand-in model understands
     "tests/test_language.py",
 )
 SUFFIXES = {".md", ".py", ".toml", ".ts", ".tsx", ".js", ".html", ".css", ".yaml", ".yml", ".sh"}

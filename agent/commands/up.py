@@ -152,6 +152,7 @@ def _print_addresses(settings: Settings, sandbox: "RunningSandbox", page_port: i
     table.add_row("", "Call my enterprise service")
     table.add_row("", "How many days of leave do I have left?")
     table.add_row("", "Apply for three days of leave from Monday   (the page asks for your approval)")
+    table.add_row("", 'call maps_weather with {"city": "Beijing"}   (any tool, also your own)')
     table.add_row("identity", f"{settings.access_identity}: {_WHOSE[settings.access_identity]}")
     table.add_row("agent", f"{settings.agent_public_url}   (OpenAI API: /openai/v1, LangServe: /agent)")
     table.add_row("sandbox", f"IDaaS {addresses.idaas} and {addresses.idaas_plain}")

@@ -12,8 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.amap.endpoint import PATH, Endpoint
-from sandbox.amap.sessions import Serving, Sessions
-from sandbox.amap.tool_server import tool_server
+from sandbox.amap.sessions import Serving, Sessions, tool_server
 from sandbox.faults.failing_service import observed
 from sandbox.state.cloud import Cloud
 

@@ -1,4 +1,4 @@
-"""MCP sessions that can be forgotten: the official session manager, replaced when the service "restarts".
+"""The MCP server, and sessions that can be forgotten: the official package's server and session manager.
 
 A session manager lives in a task of its own, because its task group must be left in the task that entered
 it. There is one for each way of serving, made when the first request needs it: with sessions or stateless,
@@ -12,7 +12,30 @@ from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.types import CallToolResult, TextContent, Tool
 from starlette.types import Receive, Scope, Send
+
+from sandbox.amap.tools import TOOLS, ToolError, run
+
+
+def tool_server(clock: Callable[[], float]) -> Server[Any, Any]:
+    """A server without state of its own; failures of tools are results with `isError`."""
+    server: Server[Any, Any] = Server("mcp-server/amap-maps", "0.1.0")
+
+    @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]  # the package leaves it untyped
+    async def list_tools() -> list[Tool]:
+        return list(TOOLS)
+
+    # The map checks arguments itself and answers in its own words, hence validate_input=False.
+    @server.call_tool(validate_input=False)  # type: ignore[untyped-decorator]  # the package leaves it untyped
+    async def call_tool(name: str, arguments: dict[str, Any]) -> CallToolResult:
+        try:
+            text, failed = run(name, arguments, clock()), False
+        except ToolError as failure:
+            text, failed = str(failure), True
+        return CallToolResult(content=[TextContent(type="text", text=text)], isError=failed)
+
+    return server
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Model Studio's OpenAI-compatible API in front of a stand-in model: a deterministic planner."""
+"""Model Studio's OpenAI-compatible API in front of a stand-in model that follows a script.
+
+Begin at `endpoint`; `script` decides, by the table `script.toml`.
+"""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware

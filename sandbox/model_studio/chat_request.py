@@ -1,23 +1,57 @@
-"""A chat request as the planner needs it, validated as Model Studio validates it."""
+"""A chat request, validated as Model Studio validates it: model, parameters, tools, order of messages."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio import message_history
-from sandbox.model_studio.message_history import Message
-from sandbox.model_studio.model_list import MODELS, Model
-from sandbox.model_studio.planner.conversation import Conversation, Rules, Tool
 from sandbox.model_studio.rejection import RejectedRequestError
+from sandbox.model_studio.script import Call, Conversation, Outcome, Rules, Tool
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 Body = Mapping[str, Any]
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`thinks`: unless thinking is switched off. `thinks_in_streams_only`: thinking needs `stream: true`."""
+
+    name: str
+    thinks: bool = False
+    thinks_in_streams_only: bool = False
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": 1_735_660_800,
+            "owned_by": "sandbox stand-in",
+            "description": "A stand-in: the sandbox's script, not a language model.",
+        }
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model("qwen-plus"),
+        Model("qwen-turbo"),
+        Model("qwen-flash"),
+        Model("qwen-max"),
+        Model("qwen3.5-plus", thinks=True),
+        Model("qwen3.8-max", thinks=True),
+        Model("qwen3-32b", thinks=True, thinks_in_streams_only=True),
+        Model("qwq-plus", thinks=True, thinks_in_streams_only=True),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What matters of a request. Sampling parameters (temperature, seed, …) are accepted and ignored."""
+    """The parts of a request that change the answer. Sampling parameters are accepted and ignored."""
 
     model: Model
     messages: tuple[Message, ...]
@@ -43,14 +77,14 @@ def read(body: object) -> ChatRequest:
     if body.get("n", 1) != 1:
         raise RejectedRequestError.of("n", "must be 1")
     thinking = _thinking(body, model, stream)
-    messages = message_history.validated(body.get("messages"))
+    messages = _messages(body.get("messages"))
     tools = _tools(body)
     return ChatRequest(
         model=model,
         messages=messages,
         tools=tools if body.get("tool_choice") != "none" else (),
         rules=_rules(body, tools, thinking),
-        conversation=message_history.conversation(messages),
+        conversation=_conversation(messages),
         stream=stream,
         include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
         thinking=thinking,
@@ -128,3 +162,83 @@ def _limit(body: Body, name: str) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise RejectedRequestError.of(name, "must be a positive integer")
     return value
+
+
+def _messages(messages: object) -> tuple[Message, ...]:
+    """The messages, each tool call followed by its answer. Raises `RejectedRequestError`."""
+    if not isinstance(messages, list) or not messages:
+        raise RejectedRequestError("[] is too short - 'messages'", param="messages")
+    waiting: list[str] = []
+    for i, message in enumerate(messages):
+        where = f"messages.[{i}].role"
+        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+            raise RejectedRequestError.of(where, "must be one of " + ", ".join(_ROLES))
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in waiting:
+                raise RejectedRequestError(
+                    'messages with role "tool" must be a response to a preceeding message with "tool_calls".',
+                    param=where,
+                )
+            waiting.remove(message["tool_call_id"])
+        elif waiting:
+            raise _unanswered(where)
+        calls = message.get("tool_calls") or ()
+        waiting += [_call_id(call, f"messages.[{i}].tool_calls") for call in calls]
+    if waiting:
+        raise _unanswered("messages")
+    return tuple(messages)
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content, which is a string or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        return ""
+    parts = (part.get("text") for part in content if isinstance(part, Mapping))
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def _conversation(messages: Sequence[Message]) -> Conversation:
+    """The last question, those before it (newest first), and the outcomes of the calls since the last one."""
+    questions = [i for i, message in enumerate(messages) if message["role"] == "user"]
+    if not questions:
+        return Conversation("")
+    calls: dict[str, Call] = {}
+    outcomes = []
+    for message in messages[questions[-1] + 1 :]:
+        for call in message.get("tool_calls") or ():
+            calls[call["id"]] = Call(call["function"]["name"], _arguments(call) or {})
+        if message["role"] == "tool" and (made := calls.get(message["tool_call_id"])):
+            outcomes.append(Outcome(made, text_of(message.get("content"))))
+    question, *earlier = (text_of(messages[i].get("content")) for i in reversed(questions))
+    return Conversation(question, tuple(earlier), tuple(outcomes))
+
+
+def _call_id(call: object, where: str) -> str:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
+        raise RejectedRequestError.of(where, "must be functions")
+    if not isinstance(call.get("id"), str) or not isinstance(function.get("name"), str):
+        raise RejectedRequestError.of(where, "must have an id and a name")
+    if _arguments(call) is None:
+        raise RejectedRequestError(
+            'The "function.arguments" parameter of the code model must be in JSON format.', param=where
+        )
+    return str(call["id"])
+
+
+def _arguments(call: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        arguments = json.loads(call["function"].get("arguments") or "{}")
+    except (TypeError, ValueError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _unanswered(param: str) -> RejectedRequestError:
+    return RejectedRequestError(
+        'An assistant message with "tool_calls" must be followed by tool messages responding to each '
+        '"tool_call_id".',
+        param=param,
+    )

@@ -1,16 +1,17 @@
-"""What the model says to a request, before it is put on the wire: text, thinking, calls, token counts."""
+"""The model's answer to a request, before it is on the wire: text, thinking, calls, token counts."""
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sandbox.model_studio.chat_request import ChatRequest
-from sandbox.model_studio.message_history import text_of
-from sandbox.model_studio.planner.planning import decide
-from sandbox.model_studio.token_pieces import count, pieces
+from sandbox.model_studio.answers import decide
+from sandbox.model_studio.chat_request import ChatRequest, text_of
+
+_PIECE = re.compile(r"\s?[A-Za-z'’]{1,8}|\s?\d{1,3}|[\u3400-\u9fff]{1,2}|\s+|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,20 @@ class Completion:
 
 
 def complete(request: ChatRequest, today: date) -> Completion:
-    """Asks the planner, and keeps to the request's limits."""
-    decision = decide(request.conversation, request.tools, today, request.rules)
-    thinking = decision.thinking if request.thinking else ""
+    """The script's decision, within the request's limits."""
+    text, decided, thinking = decide(request.conversation, request.tools, today, request.rules)
+    thinking = thinking if request.thinking else ""
     if request.thinking_budget is not None:
         thinking = "".join(pieces(thinking)[: request.thinking_budget])
-    text, cut = decision.text, False
-    if request.max_tokens is not None and not decision.calls:
+    cut = False
+    if request.max_tokens is not None and not decided:
         cut = count(text) > request.max_tokens
         text = "".join(pieces(text)[: request.max_tokens])
     calls = tuple(
         ToolCall(
             f"call_{secrets.token_hex(11)}", call.tool, json.dumps(dict(call.arguments), ensure_ascii=False)
         )
-        for call in decision.calls
+        for call in decided
     )
     return Completion(
         text=text,
@@ -56,6 +57,16 @@ def complete(request: ChatRequest, today: date) -> Completion:
         finish_reason="tool_calls" if calls else "length" if cut else "stop",
         usage=_usage(request, text, thinking, calls),
     )
+
+
+def pieces(text: str) -> list[str]:
+    """The text in pieces about as large as a tokenizer's."""
+    return _PIECE.findall(text)
+
+
+def count(text: str) -> int:
+    """How many pieces a text has."""
+    return sum(1 for _ in _PIECE.finditer(text))
 
 
 def _usage(request: ChatRequest, text: str, thinking: str, calls: tuple[ToolCall, ...]) -> Mapping[str, Any]:

@@ -1,29 +1,33 @@
-"""The routes of the OpenAI-compatible API: the key, the request, the answer or the stream of it."""
+"""The routes of the OpenAI-compatible API: the key, the request, the answer or its stream."""
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox.amap.map.weather import today
+from sandbox.amap.tools import today
 from sandbox.faults.failing_service import DROP_EXTENSION
 from sandbox.faults.faults import Fault
 from sandbox.model_studio import rejection, wire
-from sandbox.model_studio.chat_request import read
+from sandbox.model_studio.chat_request import MODELS, read
 from sandbox.model_studio.completion import complete
-from sandbox.model_studio.credential_watch import contains_credential
-from sandbox.model_studio.model_list import MODELS
 from sandbox.model_studio.rejection import RejectedRequestError
 from sandbox.state.cloud import Cloud
-from sandbox.state.vault import LLM_API_KEY
+from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
 
 SERVICE = "model_studio"
 STREAM_FAULTS = "model_studio.stream"
 """Faults of this name strike after the first words of a stream, when the status is already 200."""
 _FAULT_AFTER = 3
+_CREDENTIAL = re.compile(
+    rb"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"  # a JWT
+    rb"|\bBearer\s+[\w.~+/-]{16,}"
+    rb"|\bsk-[A-Za-z0-9]{16,}"
+)
 
 
 class Endpoint:
@@ -48,7 +52,7 @@ class Endpoint:
         if not self._authorized(request):
             return JSONResponse(rejection.error_body(401), 401)
         body = await request.body()
-        if contains_credential(body, self._cloud):
+        if _contains_credential(body, self._cloud):
             self._count("credential_in_prompt")
         try:
             chat = read(_parsed(body))
@@ -126,3 +130,12 @@ def _parsed(body: bytes) -> object:
         return json.loads(body)
     except ValueError:
         raise RejectedRequestError("Required body invalid, please check the request body format.") from None
+
+
+def _contains_credential(body: bytes, cloud: Cloud) -> bool:
+    """Whether a request's body has something like a token or key, or one of the sandbox's own secrets."""
+    if _CREDENTIAL.search(body):
+        return True
+    known = [cloud.secrets.agent_client_secret]
+    known += [entry.api_key for name in (LLM_API_KEY, AMAP_API_KEY) if (entry := cloud.vault.find(name))]
+    return any(secret.encode() in body for secret in known)

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.model_studio.completion import Completion, ToolCall
-from sandbox.model_studio.token_pieces import portions
+from sandbox.model_studio.completion import Completion, ToolCall, pieces
 
 _PORTION = 4
 
@@ -21,7 +20,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What all chunks of an answer share. `created` is in unix seconds."""
+    """The members that all chunks of an answer share. `created` is in unix seconds."""
 
     id: str
     model: str
@@ -80,7 +79,7 @@ def chunks(completion: Completion, envelope: Envelope, *, include_usage: bool) -
     """The chunks in order, without the closing `[DONE]`."""
     if completion.thinking:
         yield envelope.chunk({"role": "assistant", "content": None, "reasoning_content": ""})
-        for text, tokens in portions(completion.thinking, _PORTION):
+        for text, tokens in _portions(completion.thinking):
             yield envelope.chunk({"content": None, "reasoning_content": text}, tokens)
     elif not completion.calls:
         yield envelope.chunk({"role": "assistant", "content": ""})
@@ -90,7 +89,7 @@ def chunks(completion: Completion, envelope: Envelope, *, include_usage: bool) -
         yield envelope.chunk({}, finish_reason="tool_calls")
     else:
         extra = {"reasoning_content": None} if completion.thinking else {}
-        for text, tokens in portions(completion.text, _PORTION):
+        for text, tokens in _portions(completion.text):
             yield envelope.chunk({"content": text, **extra}, tokens)
         yield envelope.chunk({"content": "", **extra}, finish_reason=completion.finish_reason)
     if include_usage:
@@ -99,7 +98,7 @@ def chunks(completion: Completion, envelope: Envelope, *, include_usage: bool) -
 
 def _call_chunks(envelope: Envelope, index: int, call: ToolCall, *, announce: bool) -> Iterator[Chunk]:
     """Name, id and first piece; later pieces with `"id": ""`; then one whose function is `{}`."""
-    rest = portions(call.arguments, _PORTION)
+    rest = _portions(call.arguments)
     first, tokens = next(rest)
     opening: dict[str, Any] = {"content": None, "role": "assistant"} if announce else {}
     function = {"name": call.name, "arguments": first}
@@ -109,3 +108,13 @@ def _call_chunks(envelope: Envelope, index: int, call: ToolCall, *, announce: bo
         more = {"index": index, "id": "", "type": "function", "function": {"arguments": piece}}
         yield envelope.bare_chunk({"tool_calls": [more]}, count)
     yield envelope.chunk({"tool_calls": [{"index": index, "id": "", "type": "function", "function": {}}]})
+
+
+def _portions(text: str) -> Iterator[tuple[str, int]]:
+    """The first piece alone, then four at a time, as Model Studio streams; each with its count."""
+    found = pieces(text)
+    if found:
+        yield found[0], 1
+    for start in range(1, len(found), _PORTION):
+        group = found[start : start + _PORTION]
+        yield "".join(group), len(group)

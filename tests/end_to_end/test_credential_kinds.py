@@ -8,6 +8,7 @@ from sandbox.configuration.configuration import parse_configuration
 from tests.agent.api.a2a.official_client import official_client
 
 REPORTS = "https://reports.sandbox.example"
+REPORT = 'call sales_report with {"month": "2026-10"}'
 ROLE = 'cloud_role = { role = "acs:ram::1000000000000001:role/report-reader", seconds = 900 }'
 TOOLS = '''
 def service(reports, settings):
@@ -45,7 +46,7 @@ async def test_service_is_called_with_a_jwt_of_the_caller(
         sandbox.cloud.addresses.echo_url("reports"),
     )
     agent = await start_agent(access_identity, **variables)
-    answer = await agent.ask("Get the sales report of month 2026-10", sandbox.access_token(), stream=True)
+    answer = await agent.ask(REPORT, sandbox.access_token(), stream=True)
     (started, finished) = answer.tool_events
     assert (started["audience"], started["credential"]) == (REPORTS, "service_jwt")
     assert (finished["ok"], finished["access_identity"]) == (True, access_identity)
@@ -61,7 +62,7 @@ async def test_request_is_signed_with_the_credentials_of_a_cloud_role(
     variables = declared(f'{ROLE}\nsettings = {{ suffix = ".txt" }}', cloud.addresses.bucket_url)
     agent = await start_agent(access_identity, **variables)
     for _ in range(2):
-        answer = await agent.ask("Get the sales report of month 2026-10", sandbox.access_token(), stream=True)
+        answer = await agent.ask(REPORT, sandbox.access_token(), stream=True)
         (started, finished) = answer.tool_events
         assert started["credential"] == "acs:ram::1000000000000001:role/report-reader"
         assert (finished["ok"], "1,204 orders" in finished["result"]) == (True, True)
@@ -81,7 +82,7 @@ async def test_user_to_whom_the_role_is_not_released_does_not_get_the_agents_rig
     cloud = sandbox.cloud
     next(iter(cloud.cloud_roles)).readers.discard("user_bob01")
     agent = await start_agent("Human", **declared(ROLE, cloud.addresses.bucket_url))
-    question = "Get the sales report of month 2026-10"
+    question = REPORT
     answer = await agent.ask(question, sandbox.access_token("bob"), stream=True)
     assert answer.tool_events[-1]["error"] == "service_credential_unavailable"
     assert "bucket:GetObject" not in cloud.counters.snapshot()
@@ -94,7 +95,6 @@ def service(calendar, settings):
         """Gets the sales report of a month."""
         return (await http.get("events")).text
 '''
-REPORT = "Get the sales report of month 2026-10"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
-from sandbox.amap.map.catalogue import TOOLS
+from sandbox.amap.tools import TOOLS
 from sandbox.faults.faults import Fault
 
 INITIALIZE = {

@@ -123,6 +123,14 @@ async def test_official_client_streams_two_tool_calls_and_the_answer(official):
     assert "Hello, alice" in text
 
 
+async def test_official_client_receives_the_call_of_a_tool_that_the_message_names(official):
+    sentence = 'call city_weather with {"city": "杭州", "days": [1, 2]}'
+    answer = await official.chat.completions.create(**request(sentence, tools=[SERVICE, WEATHER]))
+    (call,) = answer.choices[0].message.tool_calls
+    assert call.function.name == "city_weather"
+    assert json.loads(call.function.arguments) == {"city": "杭州", "days": [1, 2]}
+
+
 async def test_official_client_calls_a_tool_without_streaming(official):
     answer = await official.chat.completions.create(**request("杭州现在天气怎么样？", tools=[WEATHER]))
     assert answer.choices[0].finish_reason == "tool_calls"

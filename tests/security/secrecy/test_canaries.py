@@ -228,7 +228,7 @@ async def test_no_credential_of_the_store_leaves_when_the_service_echoes_it(
         "Human", SERVICES_FILE=str(tmp_path / "services.toml"), AUDIT_LOG_FILE=str(audit), MAX_TOOL_ROUNDS="2"
     )
     agent.composed.http.event_hooks = {"response": [canaries.watch]}
-    seen, question = [], "Get the sales report of month 2026-10"
+    seen, question = [], 'call sales_report with {"month": "2026-10"}'
     for surface in SURFACES:
         response = await surface(agent, question, {"Authorization": f"Bearer {token}"})
         seen.append((surface.__name__, f"{response.headers} {response.text}"))

@@ -1,4 +1,4 @@
-"""The text of an answer: results, what is missing, small talk; in the question's language."""
+"""What the stand-in model says: results, failures, missing values, small talk; in the question's language."""
 
 import json
 import re
@@ -7,14 +7,25 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeGuard
 
-from sandbox.amap.map.cities import CITY_INDEX
-from sandbox.amap.map.weather import ENGLISH
-from sandbox.model_studio.planner.conversation import Outcome, Tool
-from sandbox.model_studio.planner.filling import Plan
-from sandbox.model_studio.planner.language import LANGUAGE, chinese, found, stems, terms, words_of
-from sandbox.model_studio.planner.reading import Reading
+from sandbox.amap.places import find_city
+from sandbox.model_studio.script import (
+    SCRIPT,
+    Call,
+    Conversation,
+    Outcome,
+    Plan,
+    Reading,
+    Rules,
+    Tool,
+    UnknownCallError,
+    chinese,
+    found,
+    planned,
+    small_talk,
+)
 
-STAND_IN, STAND_IN_CHINESE = LANGUAGE["texts"]["signature"].splitlines()
+STAND_IN, STAND_IN_CHINESE = SCRIPT["texts"]["signature"].splitlines()
+_ENGLISH = dict(pair.split(maxsplit=1) for pair in SCRIPT["texts"]["weather_words"].strip().split(", "))
 _ERROR_KEYS = ("error", "error_code", "errorCode", "error_msg", "error_description")
 _REASON_KEYS = ("symptom", "message", "cause", "error_description", "error_msg", "error", "code")
 _SPOKEN = ("greeting", "summary", "answer")
@@ -22,40 +33,62 @@ _TITLES = ("name", "title", "instruction")
 _FEW, _MAX_ROWS, _MAX_DEPTH = 5, 10, 6
 
 
+def decide(
+    conversation: Conversation, tools: Sequence[Tool], today: date, rules: Rules
+) -> tuple[str, list[Call], str]:
+    """A text or calls, and the reasons. `today` is the date that "tomorrow" counts from."""
+    question = conversation.question
+    speaker = Speaker(question, today)
+    try:
+        plans, calls, outcomes = planned(conversation, tools, today, rules)
+    except UnknownCallError as error:
+        return speaker.signed(speaker.say(error.key, **error.values)), [], "The named tool cannot be called."
+    fitting = ", ".join(dict.fromkeys(f"`{plan.tool.name}`" for plan in plans)) or "none"
+    reasons = f'The user asks: "{" ".join(question.split())[:120]}". Of {len(tools)} tools, {fitting} fits.'
+    if calls:
+        return "", calls, reasons
+    return speaker.answer(outcomes, plans) if outcomes or plans else speaker.talk(tools), [], reasons
+
+
 class Speaker:
-    """Says everything in the question's language."""
+    """Words everything in the question's language."""
 
     def __init__(self, question: str, today: date) -> None:
         self._question = question
         self._chinese = chinese(question)
-        self._days = Reading(question, today).values("date")
+        self._days = Reading(question, today).dates
+
+    def say(self, key: str, /, **values: object) -> str:
+        """A text of the script."""
+        text: str = SCRIPT["texts"][key].strip("\n").splitlines()[self._chinese]
+        return text.format_map(defaultdict(lambda: "?", values)).replace(" 1 days ", " 1 day ")
 
     def answer(self, outcomes: Sequence[Outcome], plans: Sequence[Plan]) -> str:
         """The result of each tool, then the missing arguments."""
         parts = [self._outcome(outcome) for outcome in outcomes]
         for plan in plans:
-            texts = {name: plan.tool.properties[name].get("description") for name in plan.missing}
+            texts = {name: plan.tool.properties.get(name, {}).get("description") for name in plan.missing}
             needed = [f"**{name}** ({text})" if text else f"**{name}**" for name, text in texts.items()]
             if needed:
-                parts.append(self._say("missing", tool=plan.tool.name, needed="; ".join(needed)))
-        return "\n\n".join([*dict.fromkeys(parts), self._say("signature")])
+                parts.append(self.say("missing", tool=plan.tool.name, needed="; ".join(needed)))
+        return self.signed("\n\n".join(dict.fromkeys(parts)))
 
     def talk(self, tools: Sequence[Tool]) -> str:
         """An answer without tools: a greeting, thanks, or what the offered tools allow."""
         kind = small_talk(self._question) or "unknown"
-        # Last ones first: an agent's own tools usually come after those of an MCP server.
-        some = ", ".join(f"`{tool.name}`" for tool in list(reversed(tools))[:_FEW])
-        able = self._say("some_tools" if tools else "no_tools", count=len(tools), some=some)
-        text = able if kind == "help" else f"{self._say(kind)} {able}"
         if kind == "help" and tools:
             sentences = {t.name: re.split(r"(?<=[.。])\s", t.description.strip())[0] for t in tools}
             lines = [f"- `{name}`: {sentence[:160]}" for name, sentence in sentences.items()]
-            text = "\n".join([self._say("all_tools"), "", *lines])
-        return f"{text}\n\n{self._say('signature')}"
+            return self.signed("\n".join([self.say("all_tools"), "", *lines]))
+        # Last ones first: an agent's own tools usually come after those of an MCP server.
+        some = list(reversed(tools))[:_FEW]
+        names, example = ", ".join(f"`{tool.name}`" for tool in some), some[0].example if some else ""
+        able = self.say("some_tools" if tools else "no_tools", count=len(tools), some=names, example=example)
+        return self.signed(able if kind == "help" else f"{self.say(kind)} {able}")
 
-    def _say(self, key: str, /, **values: object) -> str:
-        text: str = LANGUAGE["texts"][key].splitlines()[self._chinese]
-        return text.format_map(defaultdict(lambda: "?", values)).replace(" 1 days ", " 1 day ")
+    def signed(self, text: str) -> str:
+        """The text, and that a stand-in wrote it."""
+        return f"{text}\n\n{self.say('signature')}"
 
     def _outcome(self, outcome: Outcome) -> str:
         text, tool = outcome.text.strip(), outcome.call.tool
@@ -64,44 +97,33 @@ class Speaker:
         except ValueError:
             content = text
         if text.startswith("The user declined"):
-            return self._say("declined", tool=tool)
+            return self.say("declined", tool=tool)
         if reason := _failure(content, text):
-            return self._say("failed", tool=tool, reason=reason)
+            return self.say("failed", tool=tool, reason=reason)
         if not isinstance(content, Mapping):
-            return "\n".join(_items(content)) or _scalar(content) or self._say("nothing")
+            return "\n".join(_items(content)) or _scalar(content) or self.say("nothing")
         if _is_rows(days := content.get("forecasts")):
             return self._forecast(str(content.get("city", "")), days)
         if content.get("status") in ("applied", "cancelled"):
-            return self._say(content["status"], **content)
+            return self.say(content["status"], **content)
         # What is meant to be read comes first, then what the question names, then the rest.
-        asked = terms(self._question)
+        asked = set(re.findall("[a-z]+", self._question.lower()))
         spoken = [content[key] for key in _SPOKEN if isinstance(content.get(key), str)]
-        keys = sorted(content, key=lambda key: -len(asked.intersection(stems(key))))
+        keys = sorted(content, key=lambda key: -len(asked.intersection(_label(key).split())))
         lines = _items({key: content[key] for key in keys if content[key] not in spoken})
         if not (spoken or lines):
-            return self._say("none_found")
-        return "\n".join([*(spoken or [self._say("result")]), *(["", *lines] if lines else [])])
+            return self.say("none_found")
+        return "\n".join([*(spoken or [self.say("result")]), *(["", *lines] if lines else [])])
 
     def _forecast(self, city: str, days: Sequence[Mapping[str, Any]]) -> str:
         """The asked day in a sentence, then all days as a table."""
-        english = {} if self._chinese else ENGLISH
-        known = None if self._chinese else CITY_INDEX.find(city)
+        english = {} if self._chinese else _ENGLISH
+        known = None if self._chinese else find_city(city)
         rows = [{key: english.get(str(value), value) for key, value in day.items()} for day in days]
         asked = next((row for row in rows if row.get("date") in self._days), rows[0])
-        lead = self._say("forecast", **(asked | {"city": known.english if known else city}))
-        head = [lead, "", self._say("forecast_columns"), "| --- | --- | --- | --- | --- |"]
-        return "\n".join([*head, *(self._say("forecast_row", **row) for row in rows)])
-
-
-def small_talk(question: str) -> str | None:
-    """`help`, `thanks` or `greeting`, if the question is one."""
-    return next((kind for kind in ("help", "thanks", "greeting") if found(kind, question)), None)
-
-
-def thinking(question: str, tools: Sequence[Tool], count: int) -> str:
-    """The planner's reasons."""
-    names = ", ".join(dict.fromkeys(f"`{tool.name}`" for tool in tools)) or "none"
-    return f'The user asks: "{" ".join(question.split())[:120]}". Of {count} tools, {names} fits.'
+        lead = self.say("forecast", **(asked | {"city": known.english if known else city}))
+        head = [lead, "", self.say("forecast_columns"), "| --- | --- | --- | --- | --- |"]
+        return "\n".join([*head, *(self.say("forecast_row", **row) for row in rows)])
 
 
 def _failure(content: object, text: str) -> str | None:
@@ -138,7 +160,8 @@ def _is_rows(value: object) -> TypeGuard[list[Mapping[str, Any]]]:
 
 
 def _label(key: str) -> str:
-    return " ".join(words_of(key)) or key
+    """`startDate` and `start_date` are `start date`."""
+    return " ".join(re.findall(r"[^\W_]+", re.sub("([a-z])([A-Z])", r"\1 \2", key).lower())) or key
 
 
 def _scalar(value: object) -> str:

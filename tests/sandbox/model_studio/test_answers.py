@@ -1,11 +1,11 @@
-"""The stand-in model's words: what becomes of a tool's result or failure, and in which language."""
+"""The stand-in model's words for results and failures of tools, in the question's language."""
 
 import json
 
 import pytest
 
-from sandbox.model_studio.planner.answers import STAND_IN, STAND_IN_CHINESE
-from tests.sandbox.model_studio.planner.planner_session import converse
+from sandbox.model_studio.answers import STAND_IN, STAND_IN_CHINESE
+from tests.sandbox.model_studio.script_session import converse
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ def test_answer_about_tomorrow_begins_with_tomorrow():
 )
 @pytest.mark.parametrize(("question", "reply"), [("Weather in Hangzhou", "failed"), ("杭州天气", "失败")])
 def test_failure_of_a_tool_is_reported_and_not_repeated(result, question, reply):
-    rounds, text = converse(question, answers={"maps_weather": result})
-    assert rounds == [["maps_weather"]]
+    rounds, text = converse(question, results={"maps_weather": result})
+    assert len(rounds) == 1
     assert reply in text
 
 
 def test_one_failure_does_not_hide_the_other_answer():
-    answers = {
+    results = {
         "maps_weather": "Get weather failed: X",
         "call_enterprise_service": '{"greeting": "Hello, alice"}',
     }
-    _, text = converse("Weather in Hangzhou and call my enterprise service", answers=answers, parallel=True)
+    _, text = converse("Weather in Hangzhou and call my enterprise service", results=results, parallel=True)
     assert "failed" in text
     assert "Hello, alice" in text
 
@@ -63,7 +63,7 @@ def test_any_json_becomes_text_with_the_requested_member_first():
             "actor": None,
         }
     )
-    _, text = converse("How many days of leave do I have left?", answers={"leave_balance": result})
+    _, text = converse("How many days of leave do I have left?", results={"leave_balance": result})
     lines = text.splitlines()
     assert "- days left: 12" in lines
     assert "null" not in text
@@ -74,5 +74,5 @@ def test_any_json_becomes_text_with_the_requested_member_first():
 
 @pytest.mark.parametrize("result", ["", "plain words", "[]", "12", "null", '["a", "b"]', '[{"a": 1}]'])
 def test_result_of_any_shape_has_an_answer(result):
-    _, text = converse("Call my enterprise service", answers={"call_enterprise_service": result})
+    _, text = converse("Call my enterprise service", results={"call_enterprise_service": result})
     assert text

@@ -1,8 +1,8 @@
-"""Every sentence of tests, documents, page and benchmarks, and more: same calls, same answer."""
+"""The questions of documents, page, benchmarks and tests lead to the recorded calls and answers."""
 
 import pytest
 
-from tests.sandbox.model_studio.planner.golden_conversations import play, read
+from tests.sandbox.model_studio.golden_conversations import play, read
 
 
 @pytest.mark.parametrize("case", read(), ids=lambda case: case["question"][:40] or "nothing")
