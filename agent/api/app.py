@@ -37,14 +37,14 @@ from agent.errors.error_response import RequestError, error_response
 from agent.middleware.authentication import Authentication, Challenge
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.header_limit import HeaderLimit
-from agent.middleware.rate_limit import RateLimit, counted_request
+from agent.middleware.rate_limit import RateLimit
 from agent.middleware.request_log import RequestLog
 from agent.middleware.request_span import RequestSpan
 from agent.middleware.response_headers import ResponseHeaders
 from agent.middleware.role_headers import RoleHeaders
 from agent.middleware.shutdown import ShutdownMiddleware
 from agent.settings.settings import Settings
-from identity.errors import AgentError, LimitError, UnavailableError
+from identity.errors import AgentError
 
 
 def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
@@ -61,8 +61,6 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
             yield
 
     async def agent_error(request: Request, error: AgentError) -> Response:
-        if isinstance(error, LimitError | UnavailableError) and (counted := counted_request(request.scope)):
-            await counted.cancel()
         return error_response(error, challenge.headers(error, request.scope))
 
     async def request_error(_: Request, error: RequestError) -> Response:

@@ -1,8 +1,9 @@
 """Limits the requests of each caller in a minute; each input of a batch counts as one.
 
-Requests are counted after authentication, so that they are charged to their own caller. Refused requests are
-not counted. The counters are in this process, or in a Redis that several processes share. While Redis is
-unavailable, each process counts for itself, which admits more, and logs a warning.
+Requests are counted after authentication, so that they are charged to their own caller. A request that is
+refused before its body is read is not counted; every other one is, whatever its response. The counters are in
+this process, or in a Redis that several processes share. While Redis is unavailable, each process counts for
+itself, which admits more, and logs a warning.
 """
 
 import hashlib
@@ -58,8 +59,8 @@ class RequestRate:
         """Counts `amount` requests, at most `per_minute`, and returns their name. `replaces` is the name of a
         single request that was counted before and is removed.
 
-        Raises `LimitError` if they exceed the limit, and counts none of them. After its `retry_after` they
-        are within the limit, if the caller sends nothing else.
+        Raises `LimitError` if they exceed the limit, and changes nothing. After its `retry_after` they are
+        within the limit, if the caller sends nothing else.
         """
         if not self.per_minute:
             return ""
@@ -70,12 +71,6 @@ class RequestRate:
             text = f"at most {self.per_minute} requests in a minute"
             raise LimitError(AgentCode.RATE_LIMITED, text, retry_after=wait)
         return name
-
-    async def give_back(self, principal: Principal, name: str) -> None:
-        """Removes a single counted request."""
-        if name:
-            caller = self._digest(principal)
-            await self._apply(lambda window: window.give_back(caller, f"{name}.0"))
 
     def _digest(self, principal: Principal) -> str:
         text = f"{self._audience}\n{principal.issuer}\n{principal.subject}"
@@ -109,14 +104,8 @@ class CountedRequest:
         return self._rate.per_minute or None
 
     async def recount(self, amount: int) -> None:
-        """Counts it as `amount` requests. Raises `LimitError`, and then does not count it at all."""
-        name, self._name = self._name, ""
-        await self._rate.count(self._principal, amount, replaces=name)
-
-    async def cancel(self) -> None:
-        """Removes it from the count, because it was refused before any work."""
-        name, self._name = self._name, ""
-        await self._rate.give_back(self._principal, name)
+        """Counts it as `amount` requests. Raises `LimitError`; then it counts as one."""
+        await self._rate.count(self._principal, amount, replaces=self._name)
 
 
 def counted_request(scope: Mapping[str, Any]) -> CountedRequest | None:

@@ -1,7 +1,7 @@
 """A sliding window: the units that each caller took in the last minute.
 
 It is exact: any 60 seconds contain at most the limit, and a unit leaves the window 60 seconds after it was
-taken. Refused units are not in it. Each unit has a name, so that it can be given back.
+taken. Refused units are not in it. Each unit has a name, so that others can replace it.
 """
 
 import time
@@ -19,14 +19,11 @@ class Window(Protocol):
     """The units of all callers. Each method is atomic."""
 
     async def take(self, caller: str, name: str, amount: int, replaces: str) -> float:
-        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, after giving back the unit
+        """Takes `amount` units, at most the limit, named `name.0`, `name.1`, …, in place of the unit
         `replaces`, if there is one.
 
         Returns 0; or takes none and returns the seconds after which they fit, if no others are taken.
         """
-
-    async def give_back(self, caller: str, unit: str) -> None:
-        """Removes one unit, if it is still in the window."""
 
 
 class LocalWindow:
@@ -47,16 +44,14 @@ class LocalWindow:
         now = self._monotonic()
         self._sweep(now)
         taken = self._callers.setdefault(caller, {})
-        for unit in [*_before(taken, now - WINDOW_SECONDS), replaces]:
-            taken.pop(unit, None)
-        if (over := len(taken) + amount - self._limit) > 0:
+        for unit in _before(taken, now - WINDOW_SECONDS):
+            del taken[unit]
+        over = len(taken) + amount - self._limit
+        if over > (replaces in taken):
             return max(0.001, next(islice(taken.values(), over - 1, None)) + WINDOW_SECONDS - now)
+        taken.pop(replaces, None)
         taken.update({f"{name}.{number}": now for number in range(amount)})
         return 0
-
-    async def give_back(self, caller: str, unit: str) -> None:
-        """See `Window`."""
-        self._callers.get(caller, {}).pop(unit, None)
 
     def _sweep(self, now: float) -> None:
         """Removes callers without recent units, once in a window."""
@@ -88,17 +83,12 @@ class RedisWindow:
 
     def __init__(self, limit: int, redis: "Redis") -> None:
         self._limit = limit
-        self._redis = redis
         self._take = redis.register_script(_TAKE)
 
     async def take(self, caller: str, name: str, amount: int, replaces: str = "") -> float:
         """See `Window`."""
         arguments: list[str | int] = [WINDOW_SECONDS * 1000, self._limit, amount, name, replaces]
         return int(await self._take(keys=[_key(caller)], args=arguments)) / 1000
-
-    async def give_back(self, caller: str, unit: str) -> None:
-        """See `Window`."""
-        await self._redis.zrem(_key(caller), unit)
 
 
 def _key(caller: str) -> str:
@@ -111,12 +101,12 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local key, span, limit, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 redis.call('ZREMRANGEBYSCORE', key, '-inf', now - span)
-redis.call('ZREM', key, ARGV[5])
 local over = redis.call('ZCARD', key) + amount - limit
-if over > 0 then
+if over > (redis.call('ZSCORE', key, ARGV[5]) and 1 or 0) then
   local last = redis.call('ZRANGE', key, over - 1, over - 1, 'WITHSCORES')
   return math.max(1, math.min(span, last[2] + span - now))
 end
+redis.call('ZREM', key, ARGV[5])
 for number = 0, amount - 1 do
   redis.call('ZADD', key, now, ARGV[4] .. '.' .. number)
 end

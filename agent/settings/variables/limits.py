@@ -17,7 +17,8 @@ class LimitVariables(VariableGroup):
         120,
         ge=0,
         description="How many requests of one user are admitted in a minute. Each input of a batch counts as"
-        " one; refused requests do not count. Beyond them: 429. `0`: no limit.",
+        " one; requests that are refused before their body is read do not count. Beyond them: 429."
+        " `0`: no limit.",
     )
     max_concurrent_runs: int = Field(
         10,

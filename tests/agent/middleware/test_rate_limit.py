@@ -1,6 +1,7 @@
 """Requests are counted for each principal, after authentication and before the body is read."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
@@ -107,16 +108,15 @@ async def test_each_input_of_a_batch_counts(sandbox: Sandbox) -> None:
         assert await remaining(http, sandbox) == 6
 
 
-async def test_refused_batch_is_not_counted_and_starts_no_run(sandbox: Sandbox) -> None:
+async def test_refused_batch_counts_as_one_request_and_starts_no_run(sandbox: Sandbox) -> None:
     async with client_of(sandbox, MAX_REQUESTS_PER_MINUTE="5") as http:
         assert (await http.get(MODELS, headers=signed_in(sandbox))).status_code == 200
-        for _ in range(10):
-            refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(5))
-            assert refused.status_code == 429
-            assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
-            assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        refused = await http.post("/agent/batch", headers=signed_in(sandbox), json=batch_of(5))
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == AgentCode.RATE_LIMITED
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert not [name for name in sandbox.cloud.counters.snapshot() if name.startswith("model_studio")]
-        assert await remaining(http, sandbox) == 4
+        assert await remaining(http, sandbox) == 3
 
 
 async def test_batch_above_the_limit_is_a_422_with_the_limit(sandbox: Sandbox) -> None:
@@ -134,25 +134,32 @@ async def test_invalid_batch_counts_each_of_its_inputs(sandbox: Sandbox) -> None
         assert await remaining(http, sandbox) == 6
 
 
-async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not_read(
-    sandbox: Sandbox,
-) -> None:
-    settings = read_settings(
-        sandbox.environment | {"MAX_REQUESTS_PER_MINUTE": "3", "MAX_CONCURRENT_RUNS": "1"}
-    )
+@contextlib.asynccontextmanager
+async def busy_client(sandbox: Sandbox, **variables: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a user who has all the runs that one user may have."""
+    settings = read_settings(sandbox.environment | {"MAX_CONCURRENT_RUNS": "1"} | variables)
     agent = Agent(settings, clock=sandbox.clock)
     headers = signed_in(sandbox)
     alice = await agent.admission.admit([headers["Authorization"]])
     running = asyncio.create_task(asyncio.Event().wait())
     agent.runs._limit.count(alice.principal, running)
+    transport = httpx.ASGITransport(create_app(settings, agent))
+    async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
+        yield http
+    running.cancel()
+    await agent.aclose()
+
+
+async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not_read(
+    sandbox: Sandbox,
+) -> None:
     read = []
 
     async def body() -> AsyncIterator[bytes]:
         read.append("body")
         yield b"{}"
 
-    transport = httpx.ASGITransport(create_app(settings, agent))
-    async with httpx.AsyncClient(transport=transport, base_url="http://agent", headers=headers) as http:
+    async with busy_client(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
         for _ in range(5):
             for path in (CHAT, "/agent/invoke", "/agent/batch", "/agent/stream", "/agent/stream_log"):
                 refused = await http.post(path, content=body())
@@ -160,5 +167,12 @@ async def test_request_refused_for_too_many_runs_is_not_counted_and_its_body_not
                 assert refused.json()["error"]["code"] == AgentCode.TOO_MANY_RUNS, path
         assert read == []
         assert await remaining(http, sandbox) == 3
-    running.cancel()
-    await agent.aclose()
+
+
+async def test_request_refused_after_its_body_was_read_is_counted(sandbox: Sandbox) -> None:
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
+    sent = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
+    async with busy_client(sandbox, MAX_REQUESTS_PER_MINUTE="3") as http:
+        http.headers["A2A-Version"] = "1.0"
+        codes = [(await http.post("/a2a", json=sent)).json()["error"]["code"] for _ in range(4)]
+    assert codes == [AgentCode.TOO_MANY_RUNS] * 3 + [AgentCode.RATE_LIMITED]

@@ -93,15 +93,6 @@ async def test_no_minute_has_more_than_the_limit(windows: Windows) -> None:
     assert len(admitted) > 50
 
 
-async def test_unit_given_back_makes_room(windows: Windows) -> None:
-    window = windows.make(1)
-    assert await window.take("alice", "a", 1, "") == 0
-    await window.give_back("alice", "a.0")
-    await window.give_back("unknown", "a.0")
-    assert await window.take("alice", "b", 1, "") == 0
-    assert await window.take("alice", "c", 1, "") > 0
-
-
 async def test_amount_in_place_of_a_unit_is_taken_whole_or_not_at_all(windows: Windows) -> None:
     window = windows.make(LIMIT)
     assert await window.take("alice", "one", 1, "") == 0
@@ -111,7 +102,20 @@ async def test_amount_in_place_of_a_unit_is_taken_whole_or_not_at_all(windows: W
     assert await window.take("alice", "two", 2, "") == 0
     assert await window.take("alice", "one", 1, "") == 0
     assert await window.take("alice", "all", LIMIT, "one.0") > 0
-    assert await window.take("alice", "rest", LIMIT - 2, "") == 0
+    assert await window.take("alice", "rest", LIMIT - 2, "") > 0  # the refused one keeps its unit
+    assert await window.take("alice", "rest", LIMIT - 3, "") == 0
+
+
+async def test_refused_amount_fits_after_its_retry_after(windows: Windows) -> None:
+    window = windows.make(LIMIT)
+    assert await window.take("alice", "two", 2, "") == 0
+    await windows.passes(20)
+    assert await window.take("alice", "one", 1, "") == 0
+    wait = await window.take("alice", "most", LIMIT - 1, "one.0")
+    assert 39 < wait <= 40
+    await windows.passes(math.ceil(wait))
+    assert await window.take("alice", "again", 1, "") == 0
+    assert await window.take("alice", "most", LIMIT - 1, "again.0") == 0
 
 
 async def test_concurrent_takes_stay_within_the_limit(windows: Windows) -> None:
