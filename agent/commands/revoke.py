@@ -1,13 +1,16 @@
 """`idaas-agent revoke` and `unrevoke`: end, or restore, access rights on running agents."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,6 +27,9 @@ from agent.settings.settings import Settings
 from identity.access_token.verifier import LEEWAY, REVOCATION_REACH
 from identity.errors import AgentError
 from identity.revocation.revocation import Origin, Revocation, Target
+
+if TYPE_CHECKING:
+    from agent.revocation.store import RevocationStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -96,46 +102,63 @@ def _target(user: str | None, token_hash: str | None, token: bool, *, all_: bool
     return Target.TOKEN, token_hash.lower()
 
 
+@asynccontextmanager
+async def _stores(settings: Settings) -> AsyncIterator[Sequence["RevocationStore"]]:
+    """Those that running agents read: a machine's own file is not theirs if they share a store."""
+    from agent.replicas.configured import shared_redis
+    from agent.revocation.configured import revocation_stores
+
+    redis = shared_redis(settings)
+    stores = revocation_stores(settings, redis)
+    try:
+        yield [store for store in stores if store.shared] or stores
+    finally:
+        for store in stores:
+            await store.aclose()
+        if redis is not None:
+            await redis.aclose()
+
+
 def _put(settings: Settings, revocation: Revocation) -> None:
     from agent.audit.configured import audit_log, audit_trail
-    from agent.revocation.configured import revocation_store
     from agent.revocation.store import StoreError
     from identity.audit.event import AuditOutcome
 
     async def keep() -> None:
-        store = revocation_store(settings)
         log = audit_log(settings)
         try:
-            await store.put([revocation])
+            async with _stores(settings) as stores:
+                for store in stores:
+                    with contextlib.nullcontext() if store.lasts else contextlib.suppress(StoreError):
+                        await store.put([revocation])
             record = audit_trail(settings, log).revocation(revocation, settings.idaas.issuer)
             await record.ended(AuditOutcome.SUCCEEDED)
         finally:
-            await store.aclose()
             await log.aclose()
 
     try:
         asyncio.run(keep())
     except StoreError as error:
-        stop(f"the revocation was not kept: {error}", "check REVOCATIONS_FILE or REDIS_URL of the agent")
+        stop(
+            f"the revocation was not kept: {error}", "check CONVERSATIONS_URL, REVOCATIONS_FILE or REDIS_URL"
+        )
     except AgentError as error:
         stop(f"the revocation is in force, but not on record: {error.detail}")
 
 
 def _show(settings: Settings) -> None:
-    from agent.revocation.configured import revocation_store
     from agent.revocation.store import StoreError
     from identity.revocation.revocation_list import RevocationList
 
     async def kept() -> RevocationList:
-        revocations, store = RevocationList(reach=REVOCATION_REACH), revocation_store(settings)
-        changes = store.changes()
-        try:
-            while stored := await anext(changes):
-                for revocation in stored:
-                    revocations.apply(revocation)
-        finally:
-            await changes.aclose()
-            await store.aclose()
+        revocations = RevocationList(reach=REVOCATION_REACH)
+        async with _stores(settings) as stores:
+            for store in stores:
+                if store.lasts:
+                    async with aclosing(store.changes()) as changes:
+                        while stored := await anext(changes):
+                            for revocation in stored:
+                                revocations.apply(revocation)
         return revocations
 
     try:

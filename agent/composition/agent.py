@@ -22,7 +22,7 @@ from agent.middleware.shutdown import Shutdown, shutting_down
 from agent.readiness import Readiness
 from agent.replicas.configured import shared_redis
 from agent.replicas.run_places import RunPlaces
-from agent.revocation.configured import events_jwks, revocation_store, user_event_reader
+from agent.revocation.configured import events_jwks, revocation_stores, user_event_reader
 from agent.revocation.enforcement import Enforcement
 from agent.runs.run_limit import RunLimit
 from agent.runs.runs import Runs
@@ -202,12 +202,13 @@ class Agent:
             )
         self.revocation: Final = Enforcement(
             revocations,
-            revocation_store(settings),
+            revocation_stores(settings, self.redis),
             forget_users=self.broker.forget_users,
             end_runs=self._end_runs_of,
             audit=audit,
             issuer=settings.idaas.issuer,
             applied=self.measures.revocations,
+            lost=self.measures.revocations_lost,
         )
         self.events_jwks: Final = events_jwks(settings, self.http, clock)
         self.user_events: Final = user_event_reader(settings, self.events_jwks, clock)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from agent.errors.error_codes import AgentCode
 from agent.readiness import Check
-from agent.replicas.shared_redis import SharedRedis
-from agent.revocation.enforcement import Enforcement
 from identity.access_identity import AccessIdentity
 from identity.errors import UnreachableError
 
@@ -23,7 +21,7 @@ def required_checks(agent: "Agent") -> dict[str, Check]:
     revocation = agent.revocation
     checks: dict[str, Check] = {
         "audit_log": agent.audit_log.check,
-        "revocations": revocation.check if agent.redis is None else revocation.check_read,
+        "revocations": revocation.check_read if revocation.shared else revocation.check,
         "signing_keys": agent.jwks.load,
     }
     for name, required in agent.requirements.items():
@@ -33,13 +31,16 @@ def required_checks(agent: "Agent") -> dict[str, Check]:
 
 
 def optional_checks(agent: "Agent") -> dict[str, Check]:
-    """The store of conversations, and what the processes share: most requests can be served without them."""
+    """The store of conversations, and what the processes share: most requests can be served without them, by
+    what this process knows and counts.
+    """
     checks: dict[str, Check] = {}
     if (storage := agent.conversation_storage) is not None:
         checks["conversations"] = partial(_in_time, storage.check, AgentCode.CONVERSATIONS_UNAVAILABLE)
     if agent.redis is not None:
-        redis = partial(_check_redis, agent.redis, agent.revocation)
-        checks["redis"] = partial(_in_time, redis, AgentCode.REDIS_UNAVAILABLE)
+        checks["redis"] = partial(_in_time, agent.redis.check, AgentCode.REDIS_UNAVAILABLE)
+    if agent.revocation.shared:
+        checks["revocation_stores"] = agent.revocation.check
     return checks
 
 
@@ -50,12 +51,6 @@ async def _in_time(check: Check, code: AgentCode) -> None:
             await check()
     except TimeoutError:
         raise UnreachableError(code, f"no response within {OPTIONAL_SECONDS:g} s") from None
-
-
-async def _check_redis(redis: SharedRedis, revocation: Enforcement) -> None:
-    """Without Redis, requests are served by what this process knows and counts."""
-    await redis.check()
-    await revocation.check()
 
 
 async def list_tools(agent: "Agent") -> None:

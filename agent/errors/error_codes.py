@@ -95,8 +95,19 @@ class AgentCode(ErrorCode):
         "revocations_unavailable",
         ErrorRow(
             symptom="Revocations cannot be read",
-            cause="the file of REVOCATIONS_FILE, or the Redis of REDIS_URL, cannot be used",
-            remedy="check the file's folder and rights, or the Redis; until then revocations are missed",
+            cause="the PostgreSQL of CONVERSATIONS_URL, the Redis of REDIS_URL, or the file of "
+            "REVOCATIONS_FILE cannot be used",
+            remedy="check the server, or the file's folder and rights; until then revocations are missed",
+            person="The service cannot check withdrawn access rights at the moment. Try again later",
+        ),
+    )
+    REVOCATIONS_LOST = (
+        "revocations_lost",
+        ErrorRow(
+            symptom="Revocations were lost",
+            cause="the store that must keep them was emptied, or restored from an earlier state",
+            remedy="find out who emptied it; of Redis, check that it persists and evicts nothing. Processes "
+            "write back what they know",
             person="The service cannot check withdrawn access rights at the moment. Try again later",
         ),
     )

@@ -28,7 +28,7 @@ _WATCH_SECONDS: Final = 0.5
 """After a failure, between two questions whether it responds."""
 _QUIET_SECONDS: Final = 60.0
 """Between two warnings."""
-_PING_SECONDS: Final = 5.0
+_PING_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 32
 _GRACE_SECONDS: Final = 0.05
 
@@ -91,7 +91,8 @@ class SharedRedis:
         return result
 
     async def messages(self, channel: str) -> AsyncGenerator[bytes | None]:
-        """What is published to `channel`. First `None`: from then on, nothing is missed.
+        """What is published to `channel`. First `None`: from then on, nothing is missed. `None` again after
+        each second without a message, or earlier.
 
         Raises `RedisAwayError` when the connection is lost.
         """
@@ -112,6 +113,7 @@ class SharedRedis:
                 message = await done(receiving, _PING_SECONDS + self.seconds)
                 if message is None:  # detects a connection that was lost silently
                     await done(subscription.ping(), self.seconds)
+                    yield None
                 elif message["type"] == "message":
                     yield message["data"]
         finally:

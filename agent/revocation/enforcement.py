@@ -14,14 +14,20 @@ from identity.audit.trail import AuditTrail
 from identity.error_codes import IdentityCode
 from identity.errors import AccessTokenError, UnreachableError
 from identity.principal import Principal
-from identity.revocation.revocation import Revocation, Target
-from identity.revocation.revocation_list import RevocationList
+from identity.revocation.revocation import Origin, Revocation, Target
+from identity.revocation.revocation_list import RevocationList, Unfound
 from identity.telemetry.measures import Tally
 
 _LOG: Final = logging.getLogger("idaas_agent.revocation")
 _PART_SECONDS: Final = 10.0
 """For how long the start waits for the next part of what is stored."""
-_RETRY_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 0.5
+_WHOLE_SECONDS: Final = 6 * 3_600.0
+"""How often each store is read as a whole, so that nothing is lost or kept there unnoticed."""
+_REPAIR_SECONDS: Final = 5.0
+"""After a store could not be written, until it is read as a whole again, and receives what it lacks."""
+_KEPT_LONGER_SECONDS: Final = 86_400.0
+"""How much longer than this process's memory a store keeps a revocation: clocks may be set wrong."""
 _AT_ONCE: Final = 500
 """How many received revocations are applied before other tasks run: about two milliseconds."""
 
@@ -32,70 +38,89 @@ def revoked_error() -> AccessTokenError:
 
 
 class Enforcement:
-    """Applies what the store contains, and what `put` adds, to `revocations`, which the verifier consults.
+    """Applies what the stores contain, and what `put` adds, to `revocations`, which the verifier consults.
 
     Guaranteed when `put` returns or raises: this process refuses the tokens, has removed the users' cached
-    credentials and has ended their runs. Other processes follow when the store notifies them. A store
-    that fails is read again every two seconds; `check` raises until it was read once. What the store contains
-    is applied in parts, between which other tasks run.
+    credentials and has ended their runs. Other processes follow when a store notifies them. A store that
+    fails is read again twice a second; `check` raises until it was read. What a store contains is applied in
+    parts, between which other tasks run.
+
+    Each store that was read as a whole receives what this process knows and the store lacks. If it had that
+    before, the store has lost data: an error in the log, `lost` counts it, and `check` raises until it is
+    restored. What no valid token can reach is removed from each.
     """
 
     def __init__(
         self,
         revocations: RevocationList,
-        store: RevocationStore,
+        stores: Sequence[RevocationStore],
         *,
         forget_users: Callable[[Callable[[str, Principal], bool]], int],
         end_runs: Callable[[Callable[[VerifiedAccessToken], bool], Callable[[], AccessTokenError]], int],
         audit: AuditTrail,
         issuer: str,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        repair_seconds: float = _REPAIR_SECONDS,
         applied: Tally | None = None,
+        lost: Tally | None = None,
     ) -> None:
-        """`applied` counts the revocations that came into force, by target."""
+        """`stores` are read in their order at first. A store that could not be written receives what it lacks
+        after `repair_seconds`. `applied` counts the revocations that came into force, by target, and `lost`
+        how often a store that lasts had lost some.
+        """
         self._revocations = revocations
-        self._store = store
+        self._followed = [_Followed(store) for store in stores]
         self._forget_users = forget_users
         self._end_runs = end_runs
         self._audit = audit
         self._issuer = issuer
         self._sleep = sleep
+        self._repair_seconds = repair_seconds
         self._applied = applied or Tally()
-        self._task: asyncio.Task[None] | None = None
-        self._read = asyncio.Event()
-        self._failed = asyncio.Event()
+        self._lost = lost or Tally()
+        self._tasks: list[asyncio.Task[None]] = []
         self._received = asyncio.Event()
-        self._failure: str | None = "the revocations were not read yet"
 
     async def start(self) -> None:
-        """Reads the store, and follows it from then on. Returns when it was read, or when it fails.
+        """Reads the stores, and follows them from then on. Returns when those that last were read, or when
+        one of them fails.
 
         A large store delays the start; one that sends nothing for ten seconds does not delay it further.
         """
-        self._task = asyncio.create_task(self._follow(), name="revocations")
+        self._tasks = [asyncio.create_task(self._follow(each), name="revocations") for each in self._followed]
         with suppress(TimeoutError):
-            while not (self._read.is_set() or self._failed.is_set()):
+            while not (self._is_read or any(each.tried.is_set() and not each.read for each in self._lasting)):
                 self._received.clear()
                 async with asyncio.timeout(_PART_SECONDS):
                     await self._received.wait()
-        if not self._read.is_set():
+        if not self._is_read:
             _LOG.warning("the revocations could not be read; the agent starts without them, and is not ready")
 
     async def aclose(self) -> None:
-        """Stops following the store, and closes it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        await self._store.aclose()
+        """Stops following the stores, and closes them."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for each in self._followed:
+            await each.store.aclose()
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines have the same revocations: a failure would concern all of them at once."""
+        return any(each.store.shared for each in self._followed)
 
     async def check(self) -> None:
-        """Raises `UnreachableError` if the store was not read yet, or fails now: for readiness."""
-        if self._task is not None and self._failure is not None:
-            raise UnreachableError(AgentCode.REVOCATIONS_UNAVAILABLE, self._failure)
+        """Raises `UnreachableError` if a store that lasts was not read yet, fails, or has lost data now."""
+        for each in self._lasting:
+            if self._tasks and each.failure is not None:
+                raise each.failure.with_traceback(None)
 
     async def check_read(self) -> None:
-        """Raises `UnreachableError` until the store was read once. After that, what is known is in force."""
-        if not self._read.is_set():
+        """Raises `UnreachableError` until each store that lasts was read once. From then on, what is known is
+        in force.
+        """
+        if not self._is_read:
             await self.check()
 
     async def put(self, revocations: Sequence[Revocation]) -> Collection[Revocation]:
@@ -109,17 +134,49 @@ class Enforcement:
         in_force = [each for each in revocations if each not in superseded]
         outcome = AuditOutcome.FAILED
         try:
-            await self._store.put(in_force)
+            await self._store(in_force)
             outcome = AuditOutcome.SUCCEEDED
         finally:
             for revocation in in_force:
                 await self._audit.revocation(revocation, self._issuer).ended(outcome)
         return superseded
 
-    def _apply(self, revocations: Sequence[Revocation]) -> None:
+    @property
+    def _lasting(self) -> list["_Followed"]:
+        return [each for each in self._followed if each.store.lasts]
+
+    @property
+    def _is_read(self) -> bool:
+        return all(each.read for each in self._lasting)
+
+    async def _store(self, revocations: Sequence[Revocation]) -> None:
+        for followed in self._followed:
+            followed.awaits(revocations)
+        results = await asyncio.gather(
+            *(self._write(each, revocations) for each in self._followed), return_exceptions=True
+        )
+        for followed, result in zip(self._followed, results, strict=True):
+            if result is not None and (followed.store.lasts or not isinstance(result, StoreError)):
+                raise result
+
+    async def _write(self, followed: "_Followed", revocations: Sequence[Revocation]) -> None:
+        try:
+            await followed.store.put(revocations)
+        except StoreError:
+            followed.read_again(self._repair_seconds)
+            raise
+        followed.has(revocations)
+
+    def _apply(self, revocations: Sequence[Revocation]) -> list[Revocation]:
+        """Those that this process did not know."""
+        new = [
+            each
+            for each in revocations
+            if not self._revocations.has(each) and self._revocations.reaches(each)
+        ]
         changed = [each for each in revocations if self._revocations.apply(each) and each.until is not None]
         if not changed:
-            return
+            return new
         for each in changed:
             self._applied.add(each.target.value)
         users = {each.name for each in changed if each.target is Target.USER}
@@ -129,36 +186,144 @@ class Enforcement:
             lambda fingerprint, principal: all_tokens or principal.subject in users or fingerprint in tokens
         )
         ended = self._end_runs(self._is_revoked, revoked_error)
-        if forgotten or ended or self._read.is_set():
+        if forgotten or ended or self._is_read:
             _LOG.info(
                 "%d revocations in force: credentials of %d access tokens removed, %d runs ended",
                 *(len(changed), forgotten, ended),
             )
+        return new
 
     def _is_revoked(self, caller: VerifiedAccessToken) -> bool:
         return self._revocations.refuses(caller.principal.subject, caller.issued_at, caller.fingerprint)
 
-    async def _follow(self) -> None:
+    async def _follow(self, followed: "_Followed") -> None:
+        for earlier in self._followed[: self._followed.index(followed)]:
+            await earlier.tried.wait()
         while True:
             try:
-                async with aclosing(self._store.changes()) as changes:
-                    async for revocations in changes:
-                        for start in range(0, len(revocations), _AT_ONCE):
-                            self._apply(revocations[start : start + _AT_ONCE])
-                            await asyncio.sleep(0)
-                        if not revocations:
-                            self._failure = None
-                            self._read.set()
-                        self._received.set()
+                async with asyncio.timeout(_WHOLE_SECONDS) as followed.limit:
+                    await self._read(followed)
+            except TimeoutError:
+                pass
             except StoreError as error:
-                self._note_failure(str(error))
+                followed.failed(str(error))
             except Exception as error:  # noqa: BLE001 - else the task would end, and revocations with it, unnoticed
-                self._note_failure(f"the store failed unexpectedly ({type(error).__name__})")
+                followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
+            self._received.set()
             await self._sleep(_RETRY_SECONDS)
 
-    def _note_failure(self, failure: str) -> None:
-        if self._failure != failure:
+    async def _read(self, followed: "_Followed") -> None:
+        """Reads one store as a whole, repairs it, and follows it until it ends."""
+        while self._revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
+            await asyncio.sleep(0)
+        unfound: Unfound | None = self._revocations.unfound()
+        expired: list[Revocation] = []
+        async with aclosing(followed.store.changes()) as changes:
+            async for revocations in changes:
+                for start in range(0, len(revocations), _AT_ONCE):
+                    part = revocations[start : start + _AT_ONCE]
+                    await self._learn(followed, part)
+                    if unfound is not None:
+                        for each in part:
+                            unfound.found(each)
+                        expired += (each for each in part if not self._reaches_store(each))
+                    await asyncio.sleep(0)
+                if unfound is not None and not revocations:
+                    await self._repair(followed, list(filter(self._revocations.reaches, unfound.entries())))
+                    await self._tidy(followed.store, expired)
+                    unfound = None
+                self._received.set()
+
+    async def _learn(self, source: "_Followed", revocations: Sequence[Revocation]) -> None:
+        """Applies what a store has sent, and stores on this machine what others have announced."""
+        new = self._apply(revocations)
+        source.has(revocations)
+        for other in self._followed:
+            if new and other is not source:
+                other.awaits(new)
+                if not other.store.shared:
+                    try:
+                        await self._write(other, new)
+                    except StoreError as error:
+                        other.failed(str(error))
+
+    async def _repair(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
+        """Writes what the store lacks, which another one has, or which it had before."""
+        lost = [each for each in lacking if each.key not in followed.awaited]
+        if lost and followed.store.lasts and not followed.has_lost:
+            followed.lost(len(lost))
+            self._lost.add(followed.store.name)
+        try:
+            if lacking:
+                await self._write(followed, lacking)
+        except StoreError as error:
+            followed.failed(str(error), read=True)
+        else:
+            followed.succeeded()
+
+    async def _tidy(self, store: RevocationStore, expired: Sequence[Revocation]) -> None:
+        try:
+            if expired:
+                await store.remove(expired)
+        except StoreError as error:
+            _LOG.warning("old revocations are not removed: %s", error)
+
+    def _reaches_store(self, revocation: Revocation) -> bool:
+        return self._revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
+
+
+class _Followed:
+    """One store, and what this process knows of it."""
+
+    def __init__(self, store: RevocationStore) -> None:
+        self.store: Final = store
+        self.tried: Final = asyncio.Event()
+        """It was read as a whole, or has failed."""
+        self.read = False
+        self.failure: UnreachableError | None = UnreachableError(
+            AgentCode.REVOCATIONS_UNAVAILABLE, "the revocations were not read yet"
+        )
+        self.has_lost = False
+        self.limit: asyncio.Timeout | None = None
+        """Of following it before it is read as a whole again."""
+        self.awaited: Final[set[tuple[Target, str, Origin]]] = set()
+        """The keys of revocations that came from elsewhere: it is no loss yet that the store lacks them."""
+
+    def awaits(self, revocations: Sequence[Revocation]) -> None:
+        """They are in force, and may not be in this store yet."""
+        if self.read:
+            self.awaited.update(each.key for each in revocations)
+
+    def has(self, revocations: Sequence[Revocation]) -> None:
+        """They are in this store."""
+        if self.awaited:
+            self.awaited.difference_update(each.key for each in revocations)
+
+    def lost(self, number: int) -> None:
+        """It lacks so many revocations that it had."""
+        self.has_lost = True
+        text = f"{self.store.name} lacks {number} revocations that are in force: it has lost data"
+        _LOG.error("%s. They are written back", text)
+        self.failure = UnreachableError(AgentCode.REVOCATIONS_LOST, text)
+
+    def read_again(self, seconds: float) -> None:
+        """It is read as a whole again after `seconds`."""
+        if self.limit is not None and self.limit.when() is not None:
+            with suppress(RuntimeError):  # it has ended
+                self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def failed(self, failure: str, *, read: bool = False) -> None:
+        """It cannot be read or written."""
+        self.read = self.read or read
+        if self.failure is None or self.failure.detail != failure:
             _LOG.warning("revocations of other processes are not received: %s", failure)
-        self._failure = failure
-        self._failed.set()
-        self._received.set()
+        code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
+        self.failure = UnreachableError(code, failure)
+        self.tried.set()
+
+    def succeeded(self) -> None:
+        """It was read, and has all revocations that are in force."""
+        if self.has_lost:
+            _LOG.warning("%s has all revocations again", self.store.name)
+        self.has_lost, self.failure, self.read = False, None, True
+        self.tried.set()

@@ -1,114 +1,112 @@
-"""Revocations in Redis: for processes of several machines."""
+"""Revocations in Redis: announced to the processes of several machines, and kept for those that start."""
 
-import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+import secrets
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, Final
 
-from agent.replicas.cancellation import kept_cancellation
+from agent.replicas.shared_redis import RedisAwayError, SharedRedis
 from agent.revocation.store import StoreError
 from identity.revocation.revocation import Revocation, from_json, to_json
-from identity.secrets.secret import Secret
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 _SECONDS: Final = 2.0
-_PING_SECONDS: Final = 5.0
 _CHUNK: Final = 500
-"""How many stored revocations are read at once."""
+"""How many revocations are read or written at once."""
+_EPOCH: Final = "epoch"
+"""A field of the hash: a random text of the first process that found none. Who empties Redis removes it."""
 
-_PUT: Final = """
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known then
-  local old = cjson.decode(known)
-  local new = cjson.decode(ARGV[2])
-  local old_until = type(old['until']) == 'number' and old['until'] or -1
-  local new_until = type(new['until']) == 'number' and new['until'] or -1
-  if old['changed_at'] > new['changed_at']
-    or (old['changed_at'] == new['changed_at'] and old_until >= new_until) then
-    return 0
+_EACH: Final = """
+local function reach(each) return type(each['until']) == 'number' and each['until'] or -1 end
+for i = 1, #ARGV, 2 do
+  local known, later = redis.call('HGET', KEYS[1], ARGV[i]), 1
+  if known then
+    local old, new = cjson.decode(known), cjson.decode(ARGV[i + 1])
+    later = new['changed_at'] - old['changed_at']
+    if later == 0 then later = reach(new) - reach(old) end
   end
+  %s
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PUBLISH', KEYS[1], ARGV[2])
-return 1
 """
-"""Stores the later of two revocations of one key, and publishes a new one."""
+_PUT: Final = (
+    _EACH
+    % """
+  if later > 0 then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    redis.call('PUBLISH', KEYS[1], ARGV[i + 1])
+  end
+"""
+)
+"""Stores the later of two revocations of each key, and publishes new ones."""
+_REMOVE: Final = _EACH % "if later >= 0 then redis.call('HDEL', KEYS[1], ARGV[i]) end"
 
 
 class RedisStore:
-    """A `RevocationStore` over a hash and a channel of one name, which contains a digest of `audience`:
-    agents of different audiences may share a Redis.
+    """A `RevocationStore` over a hash and a channel of one name.
 
     Users' `sub` and SHA-256 values of tokens are stored in clear: they are not secret, but personal data.
-    Other processes receive a `put` at once. What Redis returns is validated; entries that are not
-    revocations are ignored.
+    Other processes receive a `put` at once. `changes` ends within a second after Redis was emptied. What
+    Redis returns is validated; entries that are not revocations are ignored.
     """
 
-    def __init__(self, url: Secret, *, audience: str, cafile: str | None = None) -> None:
-        """Opens nothing yet. `url` has the form that settings check; `cafile` is what `rediss://` trusts."""
-        self._name = f"idaas-agent:{hashlib.sha256(audience.encode()).hexdigest()[:32]}:revocations"
-        self._url = url
-        self._cafile = cafile
-        self._client: Redis | None = None
+    name: Final = "the Redis of REDIS_URL"
+    shared: Final = True
+
+    def __init__(self, redis: SharedRedis, *, lasts: bool = True) -> None:
+        """`lasts`: no other store contains all revocations. A `put` is as durable as Redis is configured."""
+        self.lasts: Final = lasts
+        self._redis = redis
+        self._key = redis.name("revocations")
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        """See `RevocationStore`. Durable as far as the Redis is configured to be."""
-        for revocation in revocations:
-            field = "\n".join((revocation.target, revocation.origin, revocation.name))
-            await _done(self._redis.eval(_PUT, 1, self._name, field, to_json(revocation)))
+        """See `RevocationStore`."""
+        await self._executed(_PUT, revocations)
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
         """See `RevocationStore`."""
-        channel = self._redis.pubsub(ignore_subscribe_messages=True)
         try:
-            # The subscription comes first, so that no revocation is missed between the two.
-            await _done(channel.subscribe(self._name))
-            cursor = None
-            while cursor != 0:
-                cursor, stored = await _done(self._redis.hscan(self._name, cursor or 0, count=_CHUNK))
-                if found := _parsed(stored.values()):
-                    yield found
-            yield []
-            while True:
-                message = await _done(channel.get_message(timeout=_PING_SECONDS), _PING_SECONDS + _SECONDS)
-                if message is not None and message["type"] == "message":
-                    yield _parsed([message["data"]])
-                elif message is None:  # detects a connection that was lost silently
-                    await _done(channel.ping())
-        finally:
-            await channel.aclose()  # type: ignore[no-untyped-call]
+            async with aclosing(self._redis.messages(self._key)) as messages:
+                await anext(messages)  # so that no revocation is missed while the stored ones are read
+                await self._done("hsetnx", _EPOCH, secrets.token_hex(16))
+                epoch = await self._done("hget", _EPOCH)
+                cursor = None
+                while cursor != 0:
+                    cursor, stored = await self._done("hscan", cursor or 0, None, _CHUNK)
+                    if found := _parsed(stored.values()):
+                        yield found
+                yield []
+                async for message in messages:
+                    if message is not None:
+                        yield _parsed([message])
+                    elif await self._done("hget", _EPOCH) != epoch:
+                        return
+        except RedisAwayError as error:
+            raise _failure(error) from None
+
+    async def remove(self, revocations: Sequence[Revocation]) -> None:
+        """See `RevocationStore`."""
+        await self._executed(_REMOVE, revocations)
 
     async def aclose(self) -> None:
-        """See `RevocationStore`."""
-        if self._client is not None:
-            await self._client.aclose()
+        """See `RevocationStore`. The connections are not this store's."""
 
-    @property
-    def _redis(self) -> "Redis":
-        if self._client is None:
-            from redis.asyncio import Redis
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
+    async def _executed(self, script: str, revocations: Sequence[Revocation]) -> None:
+        for start in range(0, len(revocations), _CHUNK):
+            given: list[str] = []
+            for each in revocations[start : start + _CHUNK]:
+                given += ("\n".join((each.target, each.origin, each.name)), to_json(each))
+            await self._done("eval", script, 1, self._key, *given)
 
-            address = self._url.reveal()
-            # One retry on a new connection: the pooled one may be from before a restart of the server.
-            options: dict[str, Any] = {"socket_connect_timeout": _SECONDS, "retry": Retry(NoBackoff(), 1)}
-            if self._cafile and address.startswith("rediss:"):
-                options["ssl_ca_certs"] = self._cafile
-            self._client = Redis.from_url(address, **options)
-        return self._client
+    async def _done(self, command: str, *values: object) -> Any:  # noqa: ANN401 - what Redis returns
+        """The result of a method of the client."""
+        given = values if command == "eval" else (self._key, *values)
+        try:
+            return await self._redis.use(lambda redis: getattr(redis, command)(*given), _SECONDS)
+        except RedisAwayError as error:
+            raise _failure(error) from None
 
 
-async def _done(command: object, seconds: float = _SECONDS) -> Any:  # noqa: ANN401 - what Redis returns
-    try:
-        with kept_cancellation():
-            async with asyncio.timeout(seconds):
-                return await cast(Awaitable[Any], command)
-    except Exception as error:  # noqa: BLE001 - the library raises many kinds, and their texts have the URL
-        message = f"Redis failed ({type(error).__name__})"
-        raise StoreError(message) from None
+def _failure(error: RedisAwayError) -> StoreError:
+    return StoreError(f"Redis failed ({error})")
 
 
 def _parsed(lines: Iterable[object]) -> list[Revocation]:

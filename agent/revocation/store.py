@@ -13,16 +13,36 @@ class StoreError(Exception):
 class RevocationStore(Protocol):
     """Stores revocations. The order in which several processes write does not matter."""
 
+    @property
+    def name(self) -> str:
+        """The store, for operators."""
+        ...
+
+    @property
+    def lasts(self) -> bool:
+        """What it contains outlasts a restart of its server and of the agent. Else it only announces."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """All processes of the agent have the same one; else each machine has its own."""
+        ...
+
     async def put(self, revocations: Sequence[Revocation]) -> None:
         """Stores them, durably when it returns. Raises `StoreError`; storing them again has no effect."""
         ...
 
     def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
         """The stored revocations, in any number of sequences; an empty sequence, when all were sent; then
-        those that any process stores, without end.
+        those that any process stores.
 
-        Raises `StoreError`; then iterate a new generator.
+        Ends when the store was emptied or replaced, and raises `StoreError` when it fails; then iterate a
+        new generator.
         """
+        ...
+
+    async def remove(self, revocations: Sequence[Revocation]) -> None:
+        """Removes them, except those that a later one of the same key has replaced. Raises `StoreError`."""
         ...
 
     async def aclose(self) -> None:

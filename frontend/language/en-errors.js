@@ -11,6 +11,8 @@ export const enErrors = Object.freeze({
   'error.sign_in_required.remedy': 'Sign in, and continue',
   'error.revocations_unavailable.symptom': 'The service cannot check withdrawn access rights at the moment',
   'error.revocations_unavailable.remedy': 'Try again later',
+  'error.revocations_lost.symptom': 'The service cannot check withdrawn access rights at the moment',
+  'error.revocations_lost.remedy': 'Try again later',
   'error.redis_unavailable.symptom': 'The service works with restrictions at the moment',
   'error.redis_unavailable.remedy': 'Try again later',
   'error.access_token_missing.symptom': 'You are not signed in',

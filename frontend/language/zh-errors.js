@@ -8,6 +8,8 @@ export const zhErrors = Object.freeze({
   'error.sign_in_required.remedy': '请登录后继续',
   'error.revocations_unavailable.symptom': '服务目前无法检查已撤销的访问权限',
   'error.revocations_unavailable.remedy': '请稍后重试',
+  'error.revocations_lost.symptom': '服务目前无法检查已撤销的访问权限',
+  'error.revocations_lost.remedy': '请稍后重试',
   'error.redis_unavailable.symptom': '服务目前只能有限运行',
   'error.redis_unavailable.remedy': '请稍后重试',
   'error.access_token_missing.symptom': '你尚未登录',

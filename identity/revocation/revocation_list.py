@@ -3,8 +3,8 @@
 import heapq
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from identity.revocation.revocation import Origin, Revocation, Target
 
@@ -77,11 +77,30 @@ class RevocationList:
         known = self._kind(revocation).orders.get(revocation.name)
         return known is not None and known > revocation.order
 
+    def has(self, revocation: Revocation) -> bool:
+        """Whether it, or a later one of the same key, is an entry."""
+        known = self._kind(revocation).orders.get(revocation.name)
+        return known is not None and known >= revocation.order
+
+    def reaches(self, revocation: Revocation, later: float = 0.0) -> bool:
+        """Whether a token that it concerns may still be valid, or was less than `later` seconds ago."""
+        return max(revocation.order) + self._reach + later > self._clock()
+
+    def drop(self, most: int) -> int:
+        """Looks at `most` entries of each kind, and drops those that no token can reach; how many it saw."""
+        now, before = self._clock(), self.visited
+        for kind in self._kinds.values():
+            for _ in range(most):
+                self._drop_first(kind, now)
+        return self.visited - before
+
     def entries(self) -> Iterator[Revocation]:
         """All entries, restored ones too."""
-        for (target, origin), kind in self._kinds.items():
-            for name, (changed_at, until) in kind.orders.items():
-                yield Revocation(target, name, origin, None if until == _RESTORED else until, changed_at)
+        return _entries({key: kind.orders for key, kind in self._kinds.items()})
+
+    def unfound(self) -> "Unfound":
+        """All entries of now, from which those are taken that are found in a store."""
+        return Unfound({key: dict(kind.orders) for key, kind in self._kinds.items()})
 
     def _kind(self, revocation: Revocation) -> "_Kind":
         return self._kinds[revocation.target, revocation.origin]
@@ -102,6 +121,33 @@ class RevocationList:
     def _note_dropped(self, order: tuple[float, float]) -> None:
         if order[1] != _RESTORED:
             self._dropped_until = max(self._dropped_until, *order)
+
+
+class Unfound:
+    """The entries of one moment that were not found since, or only in an earlier state."""
+
+    def __init__(self, orders: "_Orders") -> None:
+        self._orders = orders
+
+    def found(self, revocation: Revocation) -> None:
+        """Takes it out, if it is the entry or a later one."""
+        orders = self._orders[revocation.target, revocation.origin]
+        known = orders.get(revocation.name)
+        if known is not None and known <= revocation.order:
+            del orders[revocation.name]
+
+    def entries(self) -> Iterator[Revocation]:
+        """Those that are left."""
+        return _entries(self._orders)
+
+
+_Orders: TypeAlias = Mapping[tuple[Target, Origin], dict[str, tuple[float, float]]]
+
+
+def _entries(orders: _Orders) -> Iterator[Revocation]:
+    for (target, origin), named in orders.items():
+        for name, (changed_at, until) in named.items():
+            yield Revocation(target, name, origin, None if until == _RESTORED else until, changed_at)
 
 
 class _Kind:

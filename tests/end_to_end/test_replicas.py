@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import httpx
 import psycopg
 import pytest
 
+from agent.revocation.store import StoreError
+from identity.revocation.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.command import Command, running
 from tests.conftest import Sandbox
 from tests.databases.counting_proxy import CountingProxy, PostgresWire
 from tests.databases.postgres_process import PostgresProcess
+from tests.databases.postgres_server import stored_in
 from tests.databases.redis_process import RedisProcess
 from tests.running_agent import ENTERPRISE, GREETING, RunningAgent, StartAgent
 
@@ -145,7 +149,9 @@ async def test_what_needs_no_missing_part_goes_on_and_the_rest_returns_without_a
             ):
                 code = refused.json()["error"]["code"]
                 assert (refused.status_code, code) == (503, "conversations_unavailable")
-            await becomes(agent, "degraded", "redis_unavailable", "conversations_unavailable")
+            await becomes(
+                agent, "degraded", "redis_unavailable", "conversations_unavailable", "revocations_unavailable"
+            )
         finally:
             postgres.start()
     finally:
@@ -198,9 +204,11 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
         storage = agent.composed.conversation_storage
         assert storage is not None
         storage._database._seconds = 0.5  # type: ignore[attr-defined]
+        revocations: Any = agent.composed.revocation._followed[0].store
+        revocations._database._seconds = 0.5
         proxy.hang()
         assert (await agent.ask(GREETING, token)).status == 200
-        await becomes(agent, "degraded", "conversations_unavailable")
+        await becomes(agent, "degraded", "conversations_unavailable", "revocations_unavailable")
         paths = ("/threads", "/threads/before", "/threads/before/events")
         refused = await asyncio.gather(
             *(asked("GET", path) for path in paths for _ in range(10)), kept("before"), kept("meanwhile")
@@ -209,5 +217,81 @@ async def test_database_that_hangs_delays_no_stateless_chat_and_takes_no_replica
         assert (await agent.ask(GREETING, token)).status == 200
         proxy.go_on()
         storage._database._seconds = 30.0  # type: ignore[attr-defined]
+        revocations._database._seconds = 30.0
         assert (await kept("afterwards"))[0] == 200
         await becomes(agent, "ready")
+
+
+def revoked(agent: RunningAgent, clock: Callable[[], float]) -> Awaitable[object]:
+    """An operator revokes alice's tokens at this replica."""
+    now = clock()
+    return agent.composed.revocation.put(
+        [Revocation(Target.USER, "user_alice01", Origin.OPERATOR, now + 30, now)]
+    )
+
+
+@pytest.mark.promise("revoked-refused")
+@pytest.mark.parametrize("kept_in", ["postgresql", "file"])
+async def test_revocation_outlasts_a_redis_that_forgets_and_every_replica_that_knew_it(
+    kept_in: str,
+    sandbox: Sandbox,
+    start_agent: StartAgent,
+    postgres: PostgresProcess,
+    redis: RedisProcess,
+    tmp_path: Path,
+) -> None:
+    variables = {"REDIS_URL": redis.url, "REVOCATIONS_FILE": str(tmp_path / "revocations.jsonl")}
+    if kept_in == "postgresql":
+        variables |= {"CONVERSATIONS_URL": postgres.url, "REVOCATIONS_FILE": str(tmp_path / "none")}
+    token = sandbox.access_token()
+    first = await start_agent("Machine", **variables)
+    assert (await first.ask(GREETING, token)).status == 200
+    await revoked(first, sandbox.clock)
+    await first.composed.revocation.aclose()
+    redis.empty()
+    second = await start_agent("Machine", **variables)
+    assert (await second.ask(GREETING, token)).code == "access_revoked"
+
+
+@pytest.mark.promise("revoked-refused")
+async def test_replica_writes_back_what_redis_forgets_and_reports_the_loss(
+    sandbox: Sandbox, start_agent: StartAgent, redis: RedisProcess, tmp_path: Path, caplog: Any
+) -> None:
+    machines = ({"REDIS_URL": redis.url, "REVOCATIONS_FILE": str(tmp_path / name)} for name in "ab")
+    first = await start_agent("Machine", **next(machines))
+    await revoked(first, sandbox.clock)
+    redis.empty()
+    async with asyncio.timeout(30):
+        while "user_alice01" not in await asyncio.to_thread(redis.contents):
+            pass
+    assert first.composed.measures.revocations_lost.counts
+    await becomes(first, "ready")
+    assert "it has lost data" in caplog.text
+    second = await start_agent("Machine", **next(machines))
+    assert (await second.ask(GREETING, sandbox.access_token())).code == "access_revoked"
+
+
+@pytest.mark.promise("revoked-refused")
+async def test_revocation_reaches_other_replicas_while_the_database_hangs_and_is_stored_afterwards(
+    sandbox: Sandbox, start_agent: StartAgent, postgres: PostgresProcess, redis: RedisProcess
+) -> None:
+    token = sandbox.access_token()
+    async with CountingProxy(postgres.port, PostgresWire) as proxy:
+        url = postgres.url.replace(str(postgres.port), str(proxy.port))
+        one, other = [
+            await start_agent("Machine", CONVERSATIONS_URL=url, REDIS_URL=redis.url) for _ in range(2)
+        ]
+        assert (await other.ask(GREETING, token)).status == 200
+        one.composed.revocation._followed[0].store._database._seconds = 0.5  # type: ignore[attr-defined]
+        proxy.hang()
+        with pytest.raises(StoreError):
+            await revoked(one, sandbox.clock)
+        for replica in (one, other):
+            async with asyncio.timeout(30):
+                while (await replica.ask(GREETING, token)).status == 200:
+                    pass
+        proxy.go_on()
+        async with asyncio.timeout(30):
+            while "user_alice01" not in await asyncio.to_thread(stored_in, postgres):
+                pass
+        assert not one.composed.measures.revocations_lost.counts

@@ -19,7 +19,7 @@ BACKGROUND = {"CLIENT", "HELLO", "PING", "SUBSCRIBE", "ZREM"}
 
 
 class Counted:
-    """An agent whose connections to both servers are counted, and which has no heartbeat."""
+    """An agent whose connections to both servers are counted. It has no heartbeat and reads no revocation."""
 
     def __init__(
         self, agent: RunningAgent, postgres: CountingProxy, redis: CountingProxy, token: str
@@ -35,6 +35,7 @@ class Counted:
         conversations = self._agent.composed.conversations
         assert conversations is not None
         await conversations.heartbeat.aclose()
+        await self._agent.composed.revocation.aclose()
         await conversations.drafts.aclose()  # on a busy machine a response may take a second
 
     async def first_turn(self, thread: str, *, stream: bool) -> list[Exchange]:

@@ -94,6 +94,19 @@ _INITIAL: Final = (
     "CREATE INDEX approvals_of_thread ON approvals (owner, thread_id)",
     "CREATE TABLE processes (id TEXT PRIMARY KEY, seen_at {time} NOT NULL)",
     "CREATE TABLE encryption_keys (name TEXT PRIMARY KEY)",
+    """
+    CREATE TABLE revocations (
+        target TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        name TEXT NOT NULL,
+        until {time},
+        changed_at {time} NOT NULL,
+        seq {number} NOT NULL,
+        PRIMARY KEY (target, origin, name)
+    )
+    """,
+    # In clear, and only in PostgreSQL. `seq` is the order in which they were written.
+    "CREATE UNIQUE INDEX revocations_written ON revocations (seq)",
 )
 
 _MIGRATIONS: Final[Sequence[Sequence[str]]] = (_INITIAL,)

@@ -44,8 +44,8 @@ class RevocationVariables(VariableGroup):
     redis_url: Annotated[InstanceOf[Secret], BeforeValidator(_redis_url)] | None = Field(
         None,
         description="A Redis for what several processes share (`docs/replicas.md`), such as"
-        " `rediss://user:password@host:6379`: counts of requests and runs, revocations, and for ten minutes"
-        " the events of runs of conversations. Without it, and while it is away, each"
+        " `rediss://user:password@host:6379`: counts of requests and runs, announcements of revocations, and"
+        " for ten minutes the events of runs of conversations. Without it, and while it is away, each"
         " process counts alone.",
     )
     redis_url_file: Annotated[InstanceOf[Secret], BeforeValidator(secret_in_file)] | None = Field(
@@ -61,7 +61,8 @@ class RevocationVariables(VariableGroup):
     revocations_file: Path = Field(
         Path(".idaas-agent/revocations.jsonl"),
         description="The file of revocations (`docs/revocation.md`), shared by the agent's processes and"
-        " `idaas-agent revoke`. Created by the first revocation. Not used with `REDIS_URL`.",
+        " `idaas-agent revoke`. Created by the first revocation. Not used if conversations are in PostgreSQL;"
+        " with `REDIS_URL` it has what this machine has heard.",
     )
     idaas_events_application_id: Word | None = Field(
         None,

@@ -74,6 +74,13 @@ IDENTITY_METRICS: Final = (
         read=lambda measures: {**_TARGETS, **measures.revocations.counts},
     ),
     Metric(
+        name="idaas_agent.revocations.losses",
+        kind=Kind.COUNTER,
+        unit="{loss}",
+        description="How often a store that must keep revocations lacked some that were in force",
+        read=number(lambda measures: sum(measures.revocations_lost.counts.values())),
+    ),
+    Metric(
         name="idaas_agent.approvals.waiting",
         kind=Kind.GAUGE,
         unit="{approval}",

@@ -1,6 +1,7 @@
 """What a process does with revocations, and when their store fails."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
@@ -15,23 +16,30 @@ from identity.principal import Principal
 from identity.revocation.revocation import Origin, Revocation, Target
 from identity.revocation.revocation_list import RevocationList
 from identity.secrets.secret import Secret
+from identity.telemetry.measures import Tally
 
 HASH = "ab" * 32
+ENDED: Sequence[Revocation] = ("ended",)  # type: ignore[assignment] # a store that was emptied
 
 
 class MemoryStore:
     """A store whose changes a test sends, and which fails when a test says so."""
 
-    def __init__(self) -> None:
+    name = "the store"
+
+    def __init__(self, *, lasts: bool = True, shared: bool = True) -> None:
+        self.lasts, self.shared = lasts, shared
         self.kept: list[Revocation] = []
         self.sent: asyncio.Queue[Sequence[Revocation] | Exception] = asyncio.Queue()
         self.failure: StoreError | None = None
+        self.refusal: StoreError | None = None
+        """Of writing alone."""
         self.is_complete = True
         """Whether what is stored is sent at once."""
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
-        if self.failure is not None:
-            raise self.failure
+        if (refused := self.refusal or self.failure) is not None:
+            raise refused
         self.kept += revocations
 
     async def changes(self) -> AsyncGenerator[Sequence[Revocation]]:
@@ -44,7 +52,12 @@ class MemoryStore:
             change = await self.sent.get()
             if isinstance(change, Exception):
                 raise change
+            if change is ENDED:
+                return
             yield change
+
+    async def remove(self, revocations: Sequence[Revocation]) -> None:
+        self.kept = [each for each in self.kept if each not in revocations]
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -53,20 +66,26 @@ class MemoryStore:
 class Process:
     """An `Enforcement` with what it acts upon."""
 
-    def __init__(self) -> None:
-        self.list = RevocationList()
-        self.store = MemoryStore()
+    def __init__(
+        self, *others: MemoryStore, first: MemoryStore | None = None, reach: float = math.inf
+    ) -> None:
+        self.now = 300.0
+        self.list = RevocationList(reach=reach, clock=lambda: self.now)
+        self.store = first or MemoryStore()
+        self.lost = Tally()
         self.cached = [("f1", Principal("i", "alice")), (HASH, Principal("i", "bob"))]
         self.running = [token("alice"), token("bob", fingerprint=HASH)]
         self.slept: asyncio.Queue[None] = asyncio.Queue()
         self.enforcement = Enforcement(
             self.list,
-            self.store,
+            [self.store, *others],
             forget_users=self.forget,
             end_runs=self.end,
             audit=AuditTrail(),
             issuer="i",
             sleep=self.sleep,
+            repair_seconds=0.0,
+            lost=self.lost,
         )
 
     async def sleep(self, _: float) -> None:
@@ -239,4 +258,119 @@ async def test_start_waits_until_all_stored_revocations_are_in_force() -> None:
     await starting
     await process.enforcement.check_read()
     assert process.list.refuses("bob", 50.0, "")
+    await process.enforcement.aclose()
+
+
+async def test_store_that_was_emptied_gets_back_what_the_process_knows(caplog: Any) -> None:
+    process = Process()
+    await process.enforcement.start()
+    await process.enforcement.put([revocation(), revocation(name="bob", until=None)])
+    kept, process.store.kept, process.store.failure = process.store.kept, [], StoreError("it is full")
+    process.store.sent.put_nowait(ENDED)
+    process.slept.put_nowait(None)
+    await settled()
+    process.store.failure = None
+    process.store.refusal = StoreError("it is full")
+    process.slept.put_nowait(None)
+    await settled()
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="revocations_lost"):
+            await process.enforcement.check()
+        process.slept.put_nowait(None)
+        await settled()
+    process.store.refusal = None
+    process.slept.put_nowait(None)
+    await settled()
+    await process.enforcement.check()
+    assert set(process.store.kept) == set(kept)
+    assert sum(process.lost.counts.values()) == 1, "counted once, however often it could not be written"
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "lacks 2 revocations that are in force" in line.getMessage()
+    await process.enforcement.aclose()
+
+
+async def test_revocation_that_could_not_be_stored_is_stored_later_and_is_no_loss() -> None:
+    process = Process()
+    await process.enforcement.start()
+    process.store.refusal = StoreError("it is full")
+    with pytest.raises(StoreError):
+        await process.enforcement.put([revocation()])
+    process.store.refusal = None
+    await settled()
+    process.slept.put_nowait(None)
+    await settled()
+    assert process.store.kept == [revocation()]
+    assert not process.lost.counts
+    await process.enforcement.check()
+    await process.enforcement.aclose()
+
+
+async def test_store_that_only_announces_is_filled_without_an_alert_and_its_failure_is_none() -> None:
+    announces = MemoryStore(lasts=False)
+    process = Process(announces)
+    process.store.kept = [revocation()]
+    await process.enforcement.start()
+    await settled()
+    assert announces.kept == [revocation()]
+    announces.refusal = StoreError("Redis failed (ConnectionError)")
+    await process.enforcement.put([revocation(name="bob")])
+    announces.refusal = None
+    announces.sent.put_nowait(StoreError("Redis failed (ConnectionError)"))
+    await settled()
+    await process.enforcement.check()
+    process.slept.put_nowait(None)
+    await settled()
+    assert announces.kept == [revocation(), revocation(name="bob")]
+    assert not process.lost.counts
+    await process.enforcement.aclose()
+
+
+async def test_machine_stores_what_others_announce_and_restores_it_after_both_were_restarted() -> None:
+    redis, file = MemoryStore(), MemoryStore(shared=False)
+    process = Process(redis, first=file)
+    redis.kept = [revocation()]
+    await process.enforcement.start()
+    redis.sent.put_nowait([revocation(name="bob")])
+    await settled()
+    assert file.kept == [revocation(), revocation(name="bob")]
+    await process.enforcement.aclose()
+    emptied = MemoryStore()
+    restarted = Process(emptied, first=file)
+    await restarted.enforcement.start()
+    assert restarted.list.refuses("bob", 50.0, "")
+    assert set(emptied.kept) == set(file.kept)
+    assert sum(restarted.lost.counts.values()) == 1
+    await restarted.enforcement.aclose()
+
+
+async def test_what_no_token_can_reach_is_removed_from_store_and_memory_a_day_later() -> None:
+    process = Process(reach=50.0)
+    process.now = 151.0
+    recent = revocation(name="bob", until=120.0, changed_at=120.0)
+    process.store.kept = [revocation(), recent]
+    await process.enforcement.start()
+    assert [*process.list.entries()] == [recent]
+    assert process.store.kept == [revocation(), recent]
+    process.now = 171.0 + 86_400.0
+    process.store.sent.put_nowait(ENDED)
+    process.slept.put_nowait(None)
+    await settled()
+    assert not process.store.kept
+    assert not [*process.list.entries()]
+    assert not process.lost.counts
+    await process.enforcement.aclose()
+
+
+async def test_start_needs_the_stores_that_last_and_no_other() -> None:
+    announces = MemoryStore(lasts=False)
+    announces.failure = StoreError("Redis failed (ConnectionError)")
+    process = Process(announces)
+    await process.enforcement.start()
+    await process.enforcement.check_read()
+    await process.enforcement.aclose()
+    process = Process(MemoryStore())
+    process.store.failure = StoreError("PostgreSQL does not respond")
+    await process.enforcement.start()
+    with pytest.raises(UnreachableError, match="revocations_unavailable"):
+        await process.enforcement.check_read()
     await process.enforcement.aclose()

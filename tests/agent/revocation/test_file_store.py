@@ -1,4 +1,4 @@
-"""Revocations in a file: kept, shared among processes, and safe against damage."""
+"""What is particular to revocations in a file; `test_stores.py` has what each store does."""
 
 import asyncio
 import stat
@@ -42,6 +42,10 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def text(path: Path) -> str:
+    return path.read_text()
+
+
 def modes(*paths: Path) -> list[int]:
     return [stat.S_IMODE(path.stat().st_mode) for path in paths]
 
@@ -49,29 +53,6 @@ def modes(*paths: Path) -> list[int]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "revocations.jsonl"
-
-
-async def test_stored_revocations_are_read_after_a_restart(path: Path) -> None:
-    await store(path).put([revocation("alice"), revocation("bob")])
-    changes = store(path).changes()
-    assert await stored(changes) == ["alice", "bob"]
-    await changes.aclose()
-
-
-async def test_missing_file_has_no_revocations(path: Path) -> None:
-    changes = store(path).changes()
-    assert await stored(changes) == []
-    await changes.aclose()
-
-
-async def test_other_processes_receive_a_revocation(path: Path) -> None:
-    reader, writer = store(path).changes(), store(path)
-    assert await stored(reader) == []
-    await writer.put([revocation("alice")])
-    assert await names(reader) == ["alice"]
-    await writer.put([revocation("bob")])
-    assert await names(reader) == ["bob"]
-    await reader.aclose()
 
 
 async def test_file_is_readable_by_its_owner_only(path: Path) -> None:
@@ -97,15 +78,25 @@ async def test_line_after_a_truncated_one_is_read(path: Path) -> None:
     await changes.aclose()
 
 
-async def test_replaced_file_is_read_from_its_beginning(path: Path) -> None:
-    await store(path).put([revocation("alice"), revocation("bob")])
-    changes = store(path).changes()
-    assert await stored(changes) == ["alice", "bob"]
-    other = path.with_name("other")
-    other.write_text(f"{to_json(revocation('carol'))}\n")
-    other.replace(path)
-    assert await names(changes) == ["carol"]
-    await changes.aclose()
+async def test_removing_keeps_lines_of_another_form_and_the_mode(path: Path) -> None:
+    write(path, f"{to_json(revocation('alice'))}\n{{a later version's}}\n{to_json(revocation('bob'))}\n")
+    await store(path).remove([revocation("alice")])
+    assert text(path) == f"{{a later version's}}\n{to_json(revocation('bob'))}\n"
+    assert modes(path) == [0o600]
+    assert not path.with_name(f"{path.name}.new").exists()
+
+
+async def test_process_adds_no_line_that_another_one_has_added(path: Path) -> None:
+    """As processes of one machine do that all hear of a revocation from Redis."""
+    processes = [store(path), store(path)]
+    await processes[0].put([revocation("alice")])
+    for each in processes:
+        changes = each.changes()
+        assert await stored(changes) == ["alice"]
+        await changes.aclose()
+    for each in processes:
+        await each.put([revocation("bob"), revocation("carol")])
+    assert len(text(path).splitlines()) == 3
 
 
 async def test_error_names_a_file_that_cannot_be_written(tmp_path: Path) -> None:

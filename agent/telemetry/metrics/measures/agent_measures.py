@@ -46,6 +46,7 @@ class AgentMeasures:
         self.credentials: Final = CacheUse()
         self.verifications: Final = CacheUse()
         self.revocations: Final = Tally()
+        self.revocations_lost: Final = Tally()
         self.loop_lag: Final = Distribution(SHORT_SECONDS)
         self.export_failures: Final = Tally()
         """Of telemetry over OTLP, by signal."""
