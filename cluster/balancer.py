@@ -21,6 +21,8 @@ class Balancer:
     def __init__(self, ports: Sequence[int], port: int = 0) -> None:
         """`ports` are the replicas'. `port` 0 lets the system choose."""
         self._ports = list(ports)
+        self.delays: Final[dict[int, float]] = {}
+        """Seconds that each piece waits on the way to or from a replica, by its port."""
         self._wanted = port
         self._next = 0
         self._server: asyncio.Server | None = None
@@ -60,7 +62,7 @@ class Balancer:
         try:
             replica = await self._connected(writer)
             if replica is not None:
-                await _pass_on(reader, writer, *replica)
+                await self._pass_on(reader, writer, *replica)
         finally:
             self._connections.discard(task)
             writer.close()  # what was written before is sent
@@ -80,29 +82,31 @@ class Balancer:
                 return connection
         return None
 
+    async def _pass_on(
+        self,
+        client: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+        replica: asyncio.StreamReader,
+        to_replica: asyncio.StreamWriter,
+    ) -> None:
+        """Passes bytes on in both directions, until the replica has ended, or one side is gone."""
+        port = to_replica.get_extra_info("peername")[1]
+        directions = [
+            asyncio.create_task(self._copy(client, to_replica, port)),
+            asyncio.create_task(self._copy(replica, to_client, port)),
+        ]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
+            to_replica.transport.abort()
 
-async def _pass_on(
-    client: asyncio.StreamReader,
-    to_client: asyncio.StreamWriter,
-    replica: asyncio.StreamReader,
-    to_replica: asyncio.StreamWriter,
-) -> None:
-    """Passes bytes on in both directions, until the replica has ended, or one side is gone."""
-    directions = [
-        asyncio.create_task(_copy(client, to_replica)),
-        asyncio.create_task(_copy(replica, to_client)),
-    ]
-    try:
-        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for direction in directions:
-            direction.cancel()
-        await asyncio.gather(*directions, return_exceptions=True)
-        to_replica.transport.abort()
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await source.read(_PIECE):
-            target.write(piece)
-            await target.drain()
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, port: int) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await source.read(_PIECE):
+                if delay := self.delays.get(port):
+                    await asyncio.sleep(delay)
+                target.write(piece)
+                await target.drain()

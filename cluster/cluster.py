@@ -17,7 +17,7 @@ from benchmarks.servers.processes.process import free_port
 from cluster.balancer import Balancer
 from cluster.replica import Replica
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
-from sandbox.state.directory import AGENT_AUDIENCE
+from sandbox.state.directory import AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE, LEAVE_PERMISSIONS
 from tests.databases.postgres_process import PostgresProcess, postgres_process
 from tests.databases.redis_process import RedisProcess, redis_process
 
@@ -26,10 +26,11 @@ _FRONTEND: Final = Path(__file__).resolve().parents[1] / "frontend"
 PEOPLE: Final = ("alice", "bob", "chen", "dara", "emil", "fatima", "goran", "hana", "ivan", "june")
 """Users of the sandbox: the built-in two, and those that the cluster adds."""
 
-USERS: Final = "\n".join(
-    f'[users.{name}]\npermissions = ["https://enterprise.sandbox.example|service.invoke"]\n'
-    for name in PEOPLE[2:]
-)
+_PERMISSIONS: Final = [
+    f"{ENTERPRISE_AUDIENCE}|service.invoke",
+    *(f"{LEAVE_AUDIENCE}|{name}" for name in LEAVE_PERMISSIONS),
+]
+USERS: Final = "\n".join(f"[users.{name}]\npermissions = {_PERMISSIONS}\n" for name in PEOPLE[2:])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A person with a client that does not give up: what they ask, and what they see meanwhile."""
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -55,6 +56,8 @@ class Person:
     """Who responded, in order."""
     interrupt: dict[str, Any] | None = None
     """The question with which the run waits."""
+    given: dict[str, Any] = field(default_factory=dict)
+    """What the latest request has: a message, or an answer."""
     words: int = 0
     begun: float = 0.0
     status: str = ""
@@ -81,6 +84,18 @@ class Person:
         self.approvals += 1
         await self._until_ended({"messages": [], "resume": [answer]})
 
+    async def repeat(self, http: httpx.AsyncClient) -> None:
+        """Sends the latest request again as it was, by another client, which leaves at the first line of the
+        response.
+        """
+        with contextlib.suppress(httpx.TransportError):
+            async with http.stream(
+                "POST", "/ag-ui/agent", json=self._body(), headers=self._headers()
+            ) as again:
+                async for _ in again.aiter_lines():
+                    break
+                self._saw(f"sent again: {again.status_code}")
+
     async def stored(self) -> dict[str, Any]:
         """The conversation with each message that is stored: `GET /threads/{id}` shows an id once."""
         exported = await self._read_thread("/export")
@@ -94,8 +109,9 @@ class Person:
     async def _until_ended(self, given: dict[str, Any]) -> None:
         self.begun = time.monotonic()
         while True:
+            self.given = given
             try:
-                over = await self._attempt(given)
+                over = await self._attempt()
             except httpx.TransportError:
                 over = ""
                 self._saw(f"connection lost after {self.words} words")
@@ -106,17 +122,21 @@ class Person:
                 given = {"messages": []}
             await asyncio.sleep(_PAUSE)
 
-    async def _attempt(self, given: dict[str, Any]) -> str:
-        """How the run has ended; empty if it must be tried again."""
-        body = {
+    def _body(self) -> dict[str, Any]:
+        return {
             "threadId": self.thread_id,
             "runId": uuid.uuid4().hex,
             "tools": [],
             "context": [],
             "state": {},
+            "forwardedProps": {"on_disconnect": "continue"},
+            **self.given,
         }
-        body |= {"forwardedProps": {"on_disconnect": "continue"}, **given}
-        async with self.http.stream("POST", "/ag-ui/agent", json=body, headers=self._headers()) as response:
+
+    async def _attempt(self) -> str:
+        """How the run has ended; empty if it must be tried again."""
+        request = self.http.stream("POST", "/ag-ui/agent", json=self._body(), headers=self._headers())
+        async with request as response:
             if (name := self.served_by(response)) not in self.replicas[-1:]:
                 self.replicas.append(name)
             if response.status_code != 200:

@@ -50,6 +50,16 @@ class Replica:
         fault = f"{self.name} did not start: {self.log.read_text()[-2000:]}"
         raise RuntimeError(fault)
 
+    def command(self, *arguments: str) -> None:
+        """Runs another command of the agent with the settings of this replica. Raises if it fails."""
+        subprocess.run(  # noqa: S603 - the agent's own command
+            [_COMMAND, *arguments],
+            env={"PATH": os.defpath} | self._variables | {"AUDIT_LOG_FILE": "-"},
+            cwd=self.log.parent,
+            check=True,
+            capture_output=True,
+        )
+
     @property
     def running(self) -> bool:
         """Whether the process has been started and has not ended."""

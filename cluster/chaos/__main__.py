@@ -27,7 +27,7 @@ _NAMES: Final = PEOPLE[2:]
 _AT_REPLICAS: Final = tuple(step for step in Step if step is not Step.QUEUED)
 _AT_AEGRA: Final = tuple(step for step in Step if step is not Step.NOT_BEGUN)
 PARTS: Final = (
-    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 24, 40, 1)),
+    Part("replicas", replica_stage, Coverage(REPLICA_STRIKES, _AT_REPLICAS[1:-1], 27, 54, 1)),
     Part("aegra", aegra_stage, Coverage(AEGRA_STRIKES, _AT_AEGRA[:-1], 12, 24, 2)),
 )
 _ROWS: Final = {"replicas": _AT_REPLICAS, "aegra": _AT_AEGRA}
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument(
         "--rounds",
         type=int,
-        help=f"of each part, with {len(_NAMES)} chats each [24 and 12, and more until each step is struck]",
+        help=f"of each part, with {len(_NAMES)} chats each [27 and 12, and more until each step is struck]",
     )
     parser.add_argument("--seed", type=int, default=1, help="of all chance [1]")
     parser.add_argument("--verbose", action="store_true", help="print what each person saw")

@@ -9,7 +9,11 @@ from tests.databases.redis_process import RedisProcess
 
 
 class Disturbance(StrEnum):
-    """Each stops parts as a failure would, and starts them again at once. What hangs goes on later."""
+    """Each stops parts as a failure would, and starts them again at once. What hangs goes on later.
+
+    Two stop nothing: the path to one process delays what it passes on, and clients send the same again while
+    the first is in progress.
+    """
 
     REPLICA = "replica killed"
     REPLICA_HANGS = "replica hangs"
@@ -18,7 +22,10 @@ class Disturbance(StrEnum):
     POSTGRES = "PostgreSQL restarted"
     POSTGRES_HANGS = "PostgreSQL hangs"
     REDIS = "Redis restarted"
+    REDIS_FORGETS = "Redis emptied"
     BOTH = "both restarted"
+    SLOW_PATH = "slow path to one"
+    REPEATED = "sent again elsewhere"
 
 
 HANG_SECONDS: Final = 15.0
@@ -44,6 +51,8 @@ async def restart(databases: Databases, disturbance: Disturbance) -> None:
     if disturbance is Disturbance.POSTGRES_HANGS:
         with databases.postgres.hanging():
             await asyncio.sleep(HANG_SECONDS)
+    if disturbance is Disturbance.REDIS_FORGETS:
+        await asyncio.to_thread(databases.redis.forget)
     if disturbance in (Disturbance.REDIS, Disturbance.BOTH):
         await asyncio.to_thread(databases.redis.stop)
     if disturbance in (Disturbance.POSTGRES, Disturbance.BOTH):

@@ -79,3 +79,23 @@ async def test_connection_is_refused_at_once_when_no_replica_lives() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_piece_waits_on_the_path_to_a_slow_replica_alone() -> None:
+    async with (
+        await replica(says(b"a")) as a,
+        await replica(says(b"b")) as b,
+        Balancer([port_of(a), port_of(b)]) as balancer,
+    ):
+        balancer.delays[port_of(a)] = 60.0
+        reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
+        writer.write(b"?\n")
+        own = writer.get_extra_info("sockname")[1]
+        async with asyncio.timeout(30):
+            while balancer.served_by(own) is None:  # noqa: ASYNC110 - the balancer does not report it
+                await asyncio.sleep(0)
+        assert (await asked(balancer.port))[0] == b"b"
+        balancer.delays.clear()
+        assert (await asked(balancer.port))[0] == b"a"
+        assert not reader._buffer  # type: ignore[attr-defined]
+        writer.close()

@@ -93,3 +93,14 @@ async def test_each_access_token_that_was_sent_is_known() -> None:
     await agent.person.ask("And now?")
     sent = [request.headers["authorization"] for request in agent.requests]
     assert sent == [f"Bearer {token}" for token in agent.person.tokens] == ["Bearer token-0"]
+
+
+async def test_request_is_sent_again_as_it_was_and_changes_nothing_of_the_chat() -> None:
+    agent = Agent(ended("idle"), [*CALLS, *ANSWERS])
+    await agent.person.ask("And now?")
+    await agent.person.repeat(agent.person.http)
+    first, again = (json.loads(request.content) for request in agent.requests)
+    assert first["messages"] == again["messages"]
+    assert first["threadId"] == again["threadId"]
+    assert agent.person.step is Step.ENDED
+    assert agent.person.seen[-1].endswith("sent again: 200")

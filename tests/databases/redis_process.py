@@ -1,6 +1,7 @@
 """A real Redis on a free port of loopback, with its files in a temporary folder."""
 
 import contextlib
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -61,6 +62,12 @@ class RedisProcess:
         """Removes all keys."""
         with contextlib.closing(Redis(port=self.port)) as client:
             client.flushall()
+
+    def forget(self) -> None:
+        """Restarts the server without its data, as one that does not persist."""
+        self.stop()
+        shutil.rmtree(self.folder / "appendonlydir")
+        self.start()
 
     def contents(self) -> str:
         """All keys and values, with bytes as text."""

@@ -37,3 +37,10 @@ def test_call_that_reached_a_service_without_a_record_is_a_violation() -> None:
 
 def test_findings_of_audit_logs_are_violations() -> None:
     assert violations(replace(ROUND, findings=["line 7: changed"])) == ["line 7: changed"]
+
+
+def test_undisturbed_round_without_an_approval_is_a_violation() -> None:
+    """As if the people who ask for leave had no permission for it."""
+    undisturbed = replace(ROUND, disturbance=None, runs=[RUN], applications=0)
+    assert violations(undisturbed) == ["no person was asked for approval"]
+    assert violations(replace(undisturbed, runs=[RUN, APPROVER])) == []
