@@ -41,6 +41,7 @@ from graph.credentials.service_credentials import ServiceCredential, ServiceCred
 from graph.error_codes import GraphCode
 from graph.limits import Limits
 from graph.models.provider import ModelProvider
+from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
 from graph.prompt import SYSTEM_PROMPT
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.access_token.verifier import REVOCATION_REACH, AccessTokenVerifier
@@ -135,37 +136,41 @@ class Agent:
         self.requirements: Final = requirements(self.services, settings.access_identity, self.llm_api_key)
         """What the model and the services require, by the names of the graph's nodes."""
         storage = self.conversation_storage = ConversationStorage.of(settings, clock)
-        self.approvals: Final[ApprovalStore | None] = storage.approvals if storage and resume_values else None
-        """Of the runs of `graph`; `None`: they cannot pause."""
-        build = partial(
-            build_graph,
-            model=self.model,
-            services=self.services,
-            verifier=self.verifier,
-            credentials=self.broker,
-            access_identity=settings.access_identity,
-            llm_api_key=self.llm_api_key,
-            model_name=settings.llm_model,
-            system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
+        self.approvals: Final[ApprovalStore | None] = storage.approvals if storage else None
+        """`None`: runs cannot pause."""
+        self.consent_urls: Final = ConsentUrls(self.access, clock)
+        self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
+        parts = graph_parts(
+            self.services,
+            identity=RunIdentity(
+                verifier=self.verifier,
+                credentials=self.broker,
+                access_identity=settings.access_identity,
+                token_of=caller,
+            ),
+            model=RunModel(
+                provider=self.model,
+                api_key=self.llm_api_key,
+                name=settings.llm_model,
+                system_prompt=settings.system_prompt_file or SYSTEM_PROMPT,
+            ),
+            approvals=RunApprovals(
+                store=self.approvals,
+                seconds=settings.approval_seconds,
+                resume_values=resume_values,
+                consent_urls=self.consent_urls,
+                begun_calls=begun_calls,
+            ),
+            records=RunRecords(audit=audit, calls=self.measures.calls),
             limits=Limits(
                 tool_rounds=settings.max_tool_rounds,
                 tool_seconds=settings.tool_timeout_seconds,
                 model_seconds=settings.model_timeout_seconds,
             ),
-            caller=caller,
             clock=clock,
-            audit=audit,
-            calls=self.measures.calls,
-            approval_seconds=settings.approval_seconds,
         )
-        self.consent_urls: Final = ConsentUrls(self.access, clock)
-        self.answers: Final = AnswerReader({each.name: each for each in self.services}, self.access)
-        self.graph: Final = build(
-            approvals=self.approvals,
-            resume_values=resume_values,
-            consent_urls=self.consent_urls,
-            begun_calls=begun_calls,
-        )
+        self.graph: Final = build_graph(parts)
+        """Of the runs that are kept, and of those that are not: these have no thread, and cannot pause."""
         self.redis: Final = shared_redis(settings)
         """What the processes share; `None`: each works for itself."""
         self.measures.redis = self.redis
@@ -185,12 +190,11 @@ class Agent:
         self.conversations: Conversations | None = None
         """Runs of conversations; `None` if they are not stored."""
         if storage is not None:
-            graph = build(approvals=storage.approvals, consent_urls=self.consent_urls)
             self.conversations = composed_conversations(
                 settings,
                 storage,
                 self.runs,
-                graph,
+                self.graph,
                 answers=self.answers,
                 consent_urls=self.consent_urls,
                 clock=clock,

@@ -95,12 +95,13 @@ def instant_graph(verifier: "Verifier", credentials: CredentialSource) -> "Agent
     from benchmarks.servers.stand_ins.instant_model import InstantModel
     from graph.build import build_graph
     from graph.models.provider import ChatModelProvider
+    from graph.parts import RunIdentity, RunModel, graph_parts
 
-    return build_graph(
-        model=ChatModelProvider(InstantModel()),
-        services=[ToollessService("amap", AMAP), ToollessService("enterprise", ENTERPRISE)],
-        verifier=verifier,
-        credentials=credentials,
-        access_identity=AccessIdentity.HUMAN,
-        llm_api_key=LLM,
+    parts = graph_parts(
+        [ToollessService("amap", AMAP), ToollessService("enterprise", ENTERPRISE)],
+        identity=RunIdentity(
+            verifier=verifier, credentials=credentials, access_identity=AccessIdentity.HUMAN
+        ),
+        model=RunModel(provider=ChatModelProvider(InstantModel()), api_key=LLM),
     )
+    return build_graph(parts)

@@ -1,6 +1,6 @@
 """A graph under test, with its seams in memory."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -10,6 +10,7 @@ from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.provider import ChatModelProvider
+from graph.parts import RunApprovals, RunIdentity, RunModel, RunRecords, graph_parts
 from identity.access_identity import AccessIdentity
 from identity.credentials.requirement import ApiKeyRequirement
 from identity.secrets.secret import Secret
@@ -18,6 +19,21 @@ from tests.graph.memory_seams import Tokens, Vault
 from tests.graph.scripted_model import ScriptedModel
 
 LLM = ApiKeyRequirement("llm_api_key", GraphCode.LLM_API_KEY_UNAVAILABLE)
+
+
+def built_graph(services: list[Any], *, checkpointer: Any = None, **members: Any) -> Any:
+    """The graph of `services`; `members` are those of its parts, and arguments of `graph_parts`."""
+    groups = {
+        "identity": RunIdentity,
+        "model": RunModel,
+        "approvals": RunApprovals,
+        "records": RunRecords,
+    }
+    parts = {}
+    for name, kind in groups.items():
+        taken = {field.name: members.pop(field.name) for field in fields(kind) if field.name in members}
+        parts[name] = kind(**taken) if taken else None
+    return build_graph(graph_parts(services, **parts, **members), checkpointer)
 
 
 @dataclass
@@ -37,13 +53,16 @@ class Bench:
             self.model = ScriptedModel(turns=list(provider))
         if isinstance(self.model, BaseChatModel):
             provider = ChatModelProvider(self.model)
-        self.graph = build_graph(
-            model=provider,
-            services=self.services,
-            verifier=self.tokens,
-            credentials=self.vault,
-            access_identity=self.access_identity,
-            **{"llm_api_key": LLM, **self.options},
+        self.graph = built_graph(
+            self.services,
+            **{
+                "verifier": self.tokens,
+                "credentials": self.vault,
+                "access_identity": self.access_identity,
+                "provider": provider,
+                "api_key": LLM,
+                **self.options,
+            },
         )
 
     async def ask(self, text: str = "hello", token: str = "alice-at", **options: Any) -> list[AnyMessage]:

@@ -142,7 +142,7 @@ async def test_each_call_of_the_model_is_recorded_with_its_tokens_and_no_content
         [call_tools(("weather", {})), counted],
         echo("amap", amap_key, weather="sunny"),
         audit=AuditTrail(records),
-        model_name="qwen-plus",
+        name="qwen-plus",
     )
     await b.ask("canary")
     uncounted, last = records.events

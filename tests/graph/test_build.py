@@ -160,7 +160,7 @@ async def test_model_failure_fails_the_run(bench: BenchOf, echo: type[EchoServic
 
 
 async def test_static_model_key_needs_no_credential(bench: BenchOf, echo: type[EchoService]) -> None:
-    b = bench([DONE], echo("amap", weather="sunny"), llm_api_key=Secret("sk-static"))
+    b = bench([DONE], echo("amap", weather="sunny"), api_key=Secret("sk-static"))
     await b.ask()
     assert b.model.keys == ["sk-static"]
     assert b.vault.obtained == []

@@ -17,6 +17,7 @@ from graph.build import build_graph
 from graph.context import AgentContext
 from graph.error_codes import GraphCode
 from graph.models.model_studio import model_studio
+from graph.parts import RunIdentity, RunModel, graph_parts
 from identity.access_identity import AccessIdentity
 from identity.access_token.verifier import AccessTokenVerifier
 from identity.credentials.broker import CredentialBroker
@@ -51,9 +52,7 @@ class Agent:
             base_url=variables["LLM_BASE_URL"], model="qwen-plus", ssl_context=tls, max_retries=0
         )
         self.services = services(read_settings(variables), tls, installed=())
-        self.graph = build_graph(
-            model=self.model,
-            services=self.services,
+        identity = RunIdentity(
             verifier=AccessTokenVerifier(
                 issuer=sandbox.issuer,
                 audience=variables["AGENT_AUDIENCE"],
@@ -63,8 +62,11 @@ class Agent:
             ),
             credentials=self.broker,
             access_identity=access_identity,
-            llm_api_key=ApiKeyRequirement(llm_api_key, GraphCode.LLM_API_KEY_UNAVAILABLE),
-            clock=sandbox.clock,
+        )
+        key = ApiKeyRequirement(llm_api_key, GraphCode.LLM_API_KEY_UNAVAILABLE)
+        model = RunModel(provider=self.model, api_key=key)
+        self.graph = build_graph(
+            graph_parts(self.services, identity=identity, model=model, clock=sandbox.clock)
         )
 
     async def aclose(self) -> None:

@@ -113,7 +113,7 @@ class SharedDatabase:
 
         database = options.get("database") or SqliteDatabase(self.path)
         self.opened.append(database)
-        bench = Bench(turns, list(services), options={"clock": clock, "approvals": self.approvals})
+        bench = Bench(turns, list(services), options={"clock": clock, "store": self.approvals})
         threads = ThreadStore(database, clock=clock)
 
         parts = RunParts(

@@ -65,7 +65,7 @@ class Bank:
             [self.service, other],
             self.access_identity,
             {
-                "approvals": self.store,
+                "store": self.store,
                 "checkpointer": self.saver,
                 "clock": lambda: self.now,
                 "audit": AuditTrail(self.records),

@@ -250,7 +250,7 @@ async def test_denied_call_is_refused_beside_one_that_is_asked_about() -> None:
 
 
 async def test_call_that_asks_is_refused_without_a_store_of_approvals() -> None:
-    bank = Bank(options={"approvals": None})
+    bank = Bank(options={"store": None})
     assert "is not kept" in result_of(await bank.ask()).text
     assert bank.service.calls == []
 

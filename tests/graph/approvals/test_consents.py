@@ -168,7 +168,7 @@ async def test_run_that_is_not_kept_sends_the_url_to_its_surface_alone() -> None
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "streamed by a server"])
 async def test_url_is_sent_to_no_surface_that_may_keep_it(kept: bool) -> None:
     """A run that is kept and cannot ask; and one whose events go to the server that executes it."""
-    options = {"approvals": None} if kept else {"checkpointer": None}
+    options = {"store": None} if kept else {"checkpointer": None}
     bank, events = ForeignBank([LOOK, DONE], options=options), []
     context = AgentContext(Secret("alice-at"), writer=events.append if kept else None)
     given, config = {"messages": [("user", "My balance")]}, bank.config if kept else {}

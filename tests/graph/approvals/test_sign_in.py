@@ -118,10 +118,10 @@ async def test_token_that_is_refused_for_another_reason_ends_the_run(
 
 
 async def test_run_that_is_not_kept_ends() -> None:
-    for missing in ("approvals", "checkpointer"):
+    for missing in ("store", "checkpointer"):
         bank = Expiring(options={missing: None})
         with pytest.raises(AccessTokenError):
-            await bank.bench.ask(token=OLD, **({"config": bank.config} if missing == "approvals" else {}))
+            await bank.bench.ask(token=OLD, **({"config": bank.config} if missing == "store" else {}))
 
 
 async def test_caller_whom_the_server_cannot_find_any_more_signs_in_again() -> None:

@@ -1,0 +1,207 @@
+"""The parts of an agent's graph: what it is made from, and the nodes and routes that follow from it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from langgraph.graph import END, START
+
+from graph.approvals.answer import AnswerReader
+from graph.approvals.consent_urls import ConsentUrls
+from graph.approvals.consents import Consents
+from graph.approvals.gate import ApprovalGate
+from graph.approvals.prompts import ApprovalPrompts
+from graph.approvals.run_callers import RunCallers
+from graph.approvals.store import ApprovalStore
+from graph.begun_calls import BegunCalls
+from graph.callers import CallerNode, CallerOf, Callers, Node, Verifier, as_verified_caller
+from graph.context import TokenLookup, token_in_context
+from graph.credentials.service_credentials import ServiceCredentials, requirements
+from graph.limits import Limits
+from graph.models.provider import ModelProvider
+from graph.node_error import MODEL
+from graph.nodes.approvals import ApprovalsNode
+from graph.nodes.authenticate import AuthenticateNode
+from graph.nodes.credentials import CredentialsNode
+from graph.nodes.model import ModelNode
+from graph.nodes.model_record import ModelRecord
+from graph.nodes.service import ServiceNode
+from graph.nodes.step import as_step
+from graph.observed_calls import ObservedCalls
+from graph.prompt import SYSTEM_PROMPT
+from graph.routes import APPROVALS, CREDENTIALS, Routes
+from graph.tool_calls.call_budget import CallBudget
+from graph.tool_calls.refused_calls import RefusedCalls
+from identity.access_identity import AccessIdentity
+from identity.audit.trail import AuditTrail
+from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
+from identity.credentials.source import CredentialSource
+from identity.secrets.secret import Secret
+from tools.service import Service
+
+AUTHENTICATE: Final = "authenticate"
+_RESERVED: Final = {AUTHENTICATE, CREDENTIALS, APPROVALS, MODEL, START, END}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """Who is calling, and what runs may use. `access_identity` is the default of the services that declare
+    none, and that of the model.
+    """
+
+    verifier: Verifier
+    credentials: CredentialSource
+    access_identity: AccessIdentity
+    token_of: TokenLookup = token_in_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunModel:
+    """The model that runs call. `api_key` is a requirement that IDaaS fulfils for each caller, or one static
+    key for all callers. `name` is recorded with each call. `system_prompt` begins the first system message;
+    notes of the agent and the system messages of the conversation follow it.
+    """
+
+    provider: ModelProvider
+    api_key: ApiKeyRequirement | Secret
+    name: str | None = None
+    system_prompt: str = SYSTEM_PROMPT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunApprovals:
+    """How runs ask their user. A call whose policy asks pauses the run, if its state is saved and `store`
+    keeps the approvals; otherwise it is refused. The user has `seconds` to decide.
+
+    Answers are given as `AgentContext.answers`, in a run without input (`None`). With `resume_values`,
+    LangGraph's resume values are the answers: for a server whose runs have no context, and which lets only
+    the user who began a run resume it.
+    With a store, only its user continues a run, and it pauses if their access token expires. With
+    `consent_urls` too, it pauses if a called service requires their consent; the URL is kept there.
+    With `begun_calls`, a call that changes something is made once, also if a server executes the run again.
+    """
+
+    store: ApprovalStore | None = None
+    seconds: float = 600.0
+    resume_values: bool = False
+    consent_urls: ConsentUrls | None = None
+    begun_calls: BegunCalls | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecords:
+    """What is recorded and observed of runs: `audit` first, without which a call is not made."""
+
+    audit: AuditTrail = field(default_factory=AuditTrail)
+    calls: ObservedCalls = field(default_factory=ObservedCalls)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphParts:
+    """The nodes, in LangGraph's form, and the routes between them. Each node is visited for a caller whom it
+    has verified, and `services` has one node for each service.
+    """
+
+    authenticate: Node
+    credentials: Node
+    model: Node
+    approvals: Node
+    services: Mapping[str, Node]
+    routes: Routes
+    steps: int
+    """The visits of nodes in the longest run."""
+
+
+def graph_parts(
+    services: Sequence[Service],
+    *,
+    identity: RunIdentity,
+    model: RunModel,
+    approvals: RunApprovals | None = None,
+    records: RunRecords | None = None,
+    limits: Limits | None = None,
+    clock: Callable[[], float] = time.time,
+) -> GraphParts:
+    """The parts of a graph that calls `services`.
+
+    Raises `ValueError` if two services have one name, or a name that the graph itself uses.
+    """
+    asks, limits = approvals or RunApprovals(), limits or Limits()
+    records = records or RunRecords(audit=AuditTrail(clock=clock))
+    names = [service.name for service in services]
+    if faulty := {name for name in names if names.count(name) > 1 or name in _RESERVED}:
+        fault = f"service names must be unique and none of {sorted(_RESERVED)}, found {sorted(faulty)}"
+        raise ValueError(fault)
+    required = requirements(services, identity.access_identity, model.api_key)
+    resolved = ServiceCredentials(required, identity.credentials, clock)
+    gate = ApprovalGate(services, required, asks.store, asks.seconds, clock)
+    prompts = ApprovalPrompts(gate, records.audit, clock)
+    refused = RefusedCalls(services, required, records.audit)
+    answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
+    budget = CallBudget(limits.run_calls)
+
+    callers = Callers(identity.verifier, identity.token_of)
+    first: CallerOf = lambda _, runtime: callers.of(runtime)  # noqa: E731 - one of two forms
+    following = first
+    consents: Consents | None = None
+    if asks.store is not None:
+        run_callers = RunCallers(callers, gate, prompts, clock)
+        first, following = run_callers.first, run_callers.next
+        if asks.consent_urls is not None:
+            of_users = {
+                n for n, each in required.items() if isinstance(each.credential, OAuthTokenRequirement)
+            }
+            consents = Consents(gate, prompts, asks.consent_urls, of_users if asks.resume_values else ())
+
+    def node(name: str, visited: CallerNode, caller_of: CallerOf = following) -> Node:
+        return as_step(name, as_verified_caller(caller_of, visited))
+
+    return GraphParts(
+        authenticate=node(AUTHENTICATE, AuthenticateNode(), first),
+        credentials=node(
+            CREDENTIALS, CredentialsNode(services, resolved, limits.credentials_seconds, consents)
+        ),
+        approvals=node(
+            APPROVALS,
+            ApprovalsNode(gate, prompts, refused, answers, resume_values=asks.resume_values),
+        ),
+        model=node(
+            MODEL,
+            ModelNode(
+                model.provider,
+                services,
+                resolved,
+                limits,
+                model.system_prompt,
+                refused,
+                ModelRecord(model.name, required.get(MODEL), records.audit),
+                records.calls,
+                model.api_key if isinstance(model.api_key, Secret) else None,
+            ),
+        ),
+        services={
+            service.name: node(
+                service.name,
+                ServiceNode(
+                    service,
+                    resolved,
+                    budget,
+                    limits.tool_seconds,
+                    records.audit,
+                    refused,
+                    gate,
+                    records.calls,
+                    begun_calls=asks.begun_calls,
+                ),
+            )
+            for service in services
+        },
+        routes=Routes(names, required, gate),
+        steps=5 + (3 + _APPROVAL_STEPS) * (limits.tool_rounds + 1),
+    )
+
+
+_APPROVAL_STEPS: Final = 5
+"""Visits of `approvals` in one round of tools until the run pauses or continues: of refused calls, of calls
+without a credential, of an answer, of what it refuses, and the last."""
