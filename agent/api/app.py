@@ -34,7 +34,7 @@ from agent.api.user_events import user_event_routes
 from agent.api.validation_fault import parameter_fault
 from agent.composition.agent import Agent
 from agent.errors.error_response import RequestError, error_response
-from agent.middleware.authentication import Authentication, Challenge
+from agent.middleware.authentication import CALLER, Authentication, Challenge, caller_of
 from agent.middleware.body_limit import BodyLimit
 from agent.middleware.header_limit import HeaderLimit
 from agent.middleware.rate_limit import RateLimit
@@ -59,6 +59,10 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with composed:
             yield
+
+    async def admit_again(scope: Scope) -> None:
+        if CALLER in scope:
+            await composed.admission.admit_again(caller_of(scope))
 
     async def agent_error(request: Request, error: AgentError) -> Response:
         return error_response(error, challenge.headers(error, request.scope))
@@ -106,7 +110,7 @@ def create_app(settings: Settings, agent: Agent | None = None) -> FastAPI:
                 check_run=composed.runs.check,
                 starts_run=_starts_run,
             ),
-            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes, arrived=admit_again),
         ],
         exception_handlers={
             AgentError: agent_error,

@@ -112,7 +112,7 @@ class Agent:
             use=self.measures.verifications,
         )
         self.admission: Final = Admission(
-            self.verifier.verify,
+            self.verifier,
             audit,
             audience=settings.agent_audience,
             scope=settings.agent_scope,

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors.error_response import RequestError, error_body, error_response
@@ -101,25 +101,36 @@ class RouteGuard:
             agent = await agent_of_this_loop()
             caller = await agent.admission.admit(presented_tokens(scope["headers"]))
         except AgentError as error:
-            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
-            await error_response(error, challenge)(scope, receive, marked)
+            await _refusal(error)(scope, receive, marked)
             return
         if (role := agent.settings.header_role) is not None:
             scope = take_role_headers(scope, role, verified=True)
         scope = without_tokens(scope)
         if self._allows(scope) or (scope["path"] in FOR_VERIFIED_CALLERS and reads):
             limit = agent.settings.max_body_bytes
-            bounded = BodyLimit(self._app, max_bytes=limit, discarded=_DISCARDED)
+            bounded = BodyLimit(
+                self._app,
+                max_bytes=limit,
+                discarded=_DISCARDED,
+                arrived=lambda _: agent.admission.admit_again(caller),
+            )
             stream = VerifiedStream(receive, marked, partial(agent.verifier.verify, caller.token))
             token = ADMITTED.set(AdmittedRequest(caller, self._sealed))
             try:
                 with suppress(ClientDisconnect):
                     await bounded(scope, stream.receive, stream.send)
+            except AgentError as error:  # of `admit_again`: the server responds to its own
+                await _refusal(error)(scope, receive, marked)
             finally:
                 ADMITTED.reset(token)
             return
         closed = RequestError(None, "no such route", code="not_found", status=404)
         await JSONResponse(error_body(closed), 404)(scope, receive, marked)
+
+
+def _refusal(error: AgentError) -> Response:
+    challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, AccessTokenError) else {}
+    return error_response(error, challenge)
 
 
 def _left_to_the_server(scope: Scope) -> bool:

@@ -1,9 +1,10 @@
 """Verifies the access token of a request and records the result, the same for every surface."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from agent.middleware.authentication import bearer_token
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.access_token.verifier import AccessTokenVerifier
 from identity.audit.event import AuditOutcome
 from identity.audit.step import AuditedStep
 from identity.audit.trail import AuditTrail
@@ -18,7 +19,7 @@ class Admission:
 
     def __init__(
         self,
-        verify: Callable[[Secret], Awaitable[VerifiedAccessToken]],
+        verifier: AccessTokenVerifier,
         audit: AuditTrail,
         *,
         audience: str,
@@ -26,7 +27,7 @@ class Admission:
         user: UserLabel = UserLabel.HASH,
     ) -> None:
         """`user` is how the caller is named in the log lines and spans of the request."""
-        self._verify = verify
+        self._verifier = verifier
         self._audit = audit
         self._audience = audience
         self._scope = scope
@@ -45,7 +46,7 @@ class Admission:
             raise
         step = self._step(token)
         try:
-            caller = await self._verify(token)
+            caller = await self._verifier.verify(token)
         except BaseException as error:
             await step.ended_by(error)
             raise
@@ -54,6 +55,17 @@ class Admission:
         CURRENT_SPAN.get().set_for_trace(self._attribute, user)
         await step.ended(AuditOutcome.SUCCEEDED, caller=caller)
         return caller
+
+    async def admit_again(self, caller: VerifiedAccessToken) -> None:
+        """Refuses a caller whose token has expired or was revoked while their request arrived.
+
+        Raises, and records, as `admit` does; a caller who is admitted again is not recorded again.
+        """
+        try:
+            self._verifier.verify_again(caller)
+        except AccessTokenError as error:
+            await self._step(caller.token).ended_by(error)
+            raise
 
     def _step(self, presented: Secret | None) -> AuditedStep:
         return self._audit.authentication(presented, self._audience, self._scope)

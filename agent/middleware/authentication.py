@@ -109,13 +109,12 @@ class Authentication:
                 value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
             )
             scope[CALLER] = await self._admit(headers)
-        except AgentError as error:
+            await self._app(scope, receive, send)
+        except AgentError as error:  # also after the body (`Admission.admit_again`); routes handle their own
             if scope["type"] == "websocket":
                 await WebSocketClose(1008)(scope, receive, send)
             else:
                 await error_response(error, self._challenge.headers(error, scope))(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
 
 
 _DESCRIPTIONS: Final = {

@@ -1,6 +1,7 @@
 """Reads the whole body of a request within limits of size and time, before the route."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,11 +13,21 @@ class BodyLimit:
     """A pure ASGI middleware. Counts the received bytes, also without `Content-Length`. 413 or 408.
 
     Of a body that is too large, up to `discarded` bytes more are read before the response, for a server that
-    would otherwise reset the connection, and lose the response.
+    would otherwise reset the connection, and lose the response. `arrived` is called when the body is
+    complete: its caller may have lost their rights since the headers.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float = 30.0, discarded: int = 0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        seconds: float = 30.0,
+        discarded: int = 0,
+        arrived: Callable[[Scope], Awaitable[None]] | None = None,
+    ) -> None:
         self._app = app
+        self._arrived = arrived
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._discarded = discarded
@@ -24,7 +35,8 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the body on as one message, and later messages (a disconnect) unchanged.
 
-        Raises `ClientDisconnect` if the client disconnects before the body is complete.
+        Raises `ClientDisconnect` if the client disconnects before the body is complete, and what `arrived`
+        raises.
         """
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
@@ -41,6 +53,8 @@ class BodyLimit:
         except RequestError as error:
             await error_response(error, {"Connection": "close"})(scope, receive, send)
             return
+        if self._arrived is not None:
+            await self._arrived(scope)
         replay: list[Message] = [message]
 
         async def replayed() -> Message:

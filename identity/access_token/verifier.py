@@ -110,6 +110,15 @@ class AccessTokenVerifier:
         self._use.missed += 1
         return await self._verify(secret, fingerprint)
 
+    def verify_again(self, caller: VerifiedAccessToken) -> None:
+        """Raises `AccessTokenError` if the token has expired, or was revoked, since it was verified.
+
+        For the time in which one request arrives: neither its signature nor its key is checked again.
+        """
+        if self._clock() >= caller.expires_at + self._leeway:
+            raise AccessTokenError(_INVALID, 'claim "exp": the token has expired since it was verified')
+        self._refuse_revoked(caller.principal.subject, caller.issued_at, caller.fingerprint)
+
     def _fingerprint(self, secret: Secret) -> str:
         length = len(secret.reveal())
         # Before hashing, so that a very long text costs nothing. The compact serialization is ASCII.

@@ -1,6 +1,8 @@
 """The route guard and the auth handler of LangGraph Server, around an application that returns the caller."""
 
+import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from agent.langgraph_server.authorization import authenticate
 from agent.langgraph_server.cross_origin import CrossOrigin
 from agent.langgraph_server.route_guard import RouteGuard
 from agent.langgraph_server.server_agent import agent_of_this_loop
+from identity.revocation.revocation import Origin, Revocation, Target
 from sandbox.faults.faults import Fault
 from tests.conftest import Sandbox
 
@@ -43,6 +46,24 @@ def bearer(*tokens: str) -> list[tuple[str, str]]:
 async def test_verified_caller_is_passed_to_the_server(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
     response = await http.post("/threads", headers=bearer(sandbox.access_token("alice")))
     assert response.json()["identity"] == "user_alice01"
+
+
+@pytest.mark.promise("revoked-refused")
+async def test_request_whose_body_arrives_after_the_revocation_is_refused(
+    http: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    token = sandbox.access_token("alice", lifetime=77)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        name, now = hashlib.sha256(token.encode()).hexdigest(), time.time()
+        revocation = Revocation(Target.TOKEN, name, Origin.OPERATOR, now, now)
+        await (await agent_of_this_loop()).revocation.put([revocation])
+        yield b"}"
+
+    refused = await http.post("/threads", headers=bearer(token), content=body())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "access_revoked")
+    assert refused.headers["www-authenticate"] == "Bearer"
 
 
 async def test_access_token_in_x_api_key_is_accepted(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
