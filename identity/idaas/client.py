@@ -39,7 +39,7 @@ from identity.idaas.credential_store.cloud_role_credential import obtain_cloud_r
 from identity.idaas.credential_store.issued_jwt import generate_jwt
 from identity.idaas.credential_store.oauth_token import fetch_oauth_token
 from identity.idaas.credential_store.store_operation import StoreOperation
-from identity.idaas.exchanged_token import is_of_subject
+from identity.idaas.issued_token import is_of_subject
 from identity.idaas.refusal import client_is_refused, exchange_error_code, read_refusal
 from identity.idaas.token_response import read_issued_token, token_members
 from identity.secrets.secret import Secret

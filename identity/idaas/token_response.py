@@ -6,6 +6,7 @@ from typing import Any
 
 from identity.credentials.issuer import IssuedCredential
 from identity.idaas.client_authentication.method import ACCESS_TOKEN_TYPE
+from identity.idaas.issued_token import end_of
 from identity.secrets.secret import Secret
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")  # RFC 6750, section 2.1
@@ -15,8 +16,8 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     """The token in the response to a request that was sent at `requested_at`, in unix seconds.
 
     The lifetime counts from `requested_at`, so that the computed expiry is too early rather than too late.
-    IDaaS's extension `expires_at` can only make it earlier. Raises `ValueError`, whose text contains no value
-    of the response.
+    IDaaS's extension `expires_at`, and `exp` of a JWT, can only make it earlier. Raises `ValueError`, whose
+    text contains no value of the response.
     """
     token = response.get("access_token")
     if not isinstance(token, str) or not _B64TOKEN.fullmatch(token):
@@ -30,10 +31,10 @@ def read_issued_token(response: Mapping[str, Any], requested_at: float) -> Issue
     ends = [each for each in (lifetime and requested_at + lifetime, end) if each]
     if not ends:
         raise ValueError('has neither "expires_in" nor "expires_at"')
-    expires_at = min(ends)
+    expires_at = end_of(secret := Secret(token), min(ends))
     if expires_at <= requested_at:
-        raise ValueError('"expires_at" is in the past; is the clock right?')
-    return IssuedCredential(Secret(token), expires_at)
+        raise ValueError("has a token that has expired; is the clock right?")
+    return IssuedCredential(secret, expires_at)
 
 
 def token_members(body: Mapping[str, Any]) -> Mapping[str, Any]:

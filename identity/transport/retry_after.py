@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate
 
+_YEAR = 31_536_000.0
 _MAX_DATE_LENGTH = 40
 """In characters; the longest of the three forms of an HTTP date has 33."""
 
@@ -11,13 +12,13 @@ _MAX_DATE_LENGTH = 40
 def retry_after(headers: Mapping[str, str]) -> float:
     """The delay in seconds that `headers` request; 0 if they request none. Never raises.
 
-    A value that is neither a number of seconds nor a date is ignored.
+    A number of more than a year is a year. A value that is neither a number of seconds nor a date is ignored.
     """
     value = headers.get("retry-after", "").strip(" \t")
+    if value.isascii() and value.isdigit():
+        return min(float(value), _YEAR)
     if not value.isascii() or len(value) > _MAX_DATE_LENGTH:
         return 0.0
-    if value.isdigit():
-        return float(value) if len(value) < 9 else 0.0
     # An HTTP date is in GMT (section 5.6.7); another zone is ignored.
     if (parsed := parsedate(value)) is None:
         return 0.0

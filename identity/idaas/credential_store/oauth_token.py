@@ -11,6 +11,7 @@ from identity.credentials.requirement import OAuthTokenRequirement
 from identity.error_codes import IdentityCode
 from identity.errors import ConsentRequiredError
 from identity.idaas.credential_store.store_operation import StoreOperation
+from identity.idaas.issued_token import end_of
 from identity.secrets.secret import Secret
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -56,11 +57,14 @@ def _read_oauth_token(provider: str, response: Mapping[str, Any], requested_at: 
         raise ValueError('"tokenType" must be "Bearer"')
     milliseconds = response.get("expirationTime")
     if milliseconds is None:
-        return IssuedCredential(Secret(token), requested_at + _UNKNOWN_LIFETIME)
+        milliseconds = (requested_at + _UNKNOWN_LIFETIME) * 1000
     is_time = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool)
-    if not is_time or not requested_at * 1000 < milliseconds < 1e15:
+    if not is_time or not 0 < milliseconds < 1e15:
         raise ValueError("the access token must end in the future")
-    return IssuedCredential(Secret(token), milliseconds / 1000)
+    expires_at = end_of(secret := Secret(token), milliseconds / 1000)
+    if expires_at <= requested_at:
+        raise ValueError("the access token must end in the future")
+    return IssuedCredential(secret, expires_at)
 
 
 def _authorization_url(session: object) -> Secret:

@@ -1,10 +1,12 @@
 """The IDaaS client against servers with invalid responses."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -95,6 +97,19 @@ async def test_earlier_of_two_expiry_times_is_used(
 ) -> None:
     client = client_of({**GOOD, **members})
     assert (await client.machine_token(PAM)).expires_at == clock.now + lifetime
+
+
+@pytest.mark.promise("never-expired")
+async def test_jwt_ends_with_its_own_exp_if_that_is_earlier(client_of: Any, clock: Any) -> None:
+    def client(exp: Any) -> IDaaSClient:
+        token = jwt.api_jws.encode(json.dumps({"sub": "app", "exp": exp}).encode(), "k" * 32)
+        return client_of({**GOOD, "access_token": token, "expires_in": 600})
+
+    now = clock.now
+    for exp, end in ((now + 60, now + 60), (now + 900, now + 600), ("1", now + 600), (math.nan, now + 600)):
+        assert (await client(exp).machine_token(PAM)).expires_at == end
+    for exp in (now, -(10**400)):
+        await refusal(client(exp).machine_token(PAM), UnreachableError)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jwt
 import pytest
 
 from identity.credentials.issuer import IssuedCredential
@@ -38,6 +39,16 @@ def test_token_ends_at_its_time_and_without_one_is_fetched_again_soon() -> None:
     ends = content() | {"expirationTime": 2_000_000}
     assert OPERATION.read(ends, NOW) == IssuedCredential(Secret("gho_x"), 2000.0)
     assert OPERATION.read(content(), NOW).expires_at == NOW + 600
+
+
+@pytest.mark.promise("never-expired")
+@pytest.mark.parametrize("time", [{}, {"expirationTime": 1_500_000}])
+def test_jwt_ends_with_its_own_exp_if_that_is_earlier(time: dict[str, int]) -> None:
+    for exp, end in ((NOW + 60, NOW + 60), (NOW + 3600, 1500.0 if time else NOW + 600)):
+        token = jwt.encode({"exp": exp}, "k" * 32, algorithm="HS256")
+        assert OPERATION.read(content(accessTokenValue=token) | time, NOW).expires_at == end
+    with pytest.raises(ValueError, match="must end in the future"):
+        OPERATION.read(content(accessTokenValue=jwt.encode({"exp": NOW}, "k" * 32)) | time, NOW)
 
 
 @pytest.mark.parametrize("url", ["https://idp.example/authorize?state=1", "http://localhost:9400/x"])
