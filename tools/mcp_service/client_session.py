@@ -1,5 +1,6 @@
 """The official client session of MCP, whose requests are sent one by one."""
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
@@ -30,10 +31,12 @@ from identity.tracing.traceparent import HEADER
 from tools import VERSION
 from tools.mcp_service.transport import MCPTransport
 
+_LOG: Final = logging.getLogger(__name__)
 _CLIENT: Final = Implementation(name="idaas-agent", version=VERSION)
 _MAX_TOOLS: Final = 256
 """Tools that are read. `tool` offers fewer."""
 _MAX_PAGES: Final = 16
+_USED: Final = ("name", "description", "inputSchema")
 _MAX_CONTENT: Final = 1_000
 """Content blocks of one result."""
 _Result = TypeVar("_Result", bound=BaseModel)
@@ -111,6 +114,15 @@ class RequestSession(ClientSession):
         return page
 
 
+def _is_tool(tool: object) -> bool:
+    return (
+        isinstance(tool, dict)
+        and isinstance(tool.get("name"), str)
+        and isinstance(tool.get("description"), str | None)
+        and isinstance(tool.get("inputSchema"), dict)
+    )
+
+
 def _closed_streams() -> tuple[Any, Any]:
     write_in, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
     write, read_out = anyio.create_memory_object_stream[SessionMessage]()
@@ -120,11 +132,15 @@ def _closed_streams() -> tuple[Any, Any]:
 
 
 def _used_members(kind: type[BaseModel], result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of `result` is used: validating the rest takes up to a second for each megabyte."""
+    """What of `result` is used: validating the rest takes up to a second for each megabyte.
+
+    A tool that the SDK would refuse is left out: it would refuse the whole list.
+    """
     if kind is ListToolsResult and isinstance(tools := result.get("tools"), list):
-        used = ("name", "description", "inputSchema")
-        listed = [tool for tool in tools[:_MAX_TOOLS] if isinstance(tool, dict)]
-        return {**result, "tools": [{name: tool[name] for name in used if name in tool} for tool in listed]}
+        listed = [tool for tool in tools[:_MAX_TOOLS] if _is_tool(tool)]
+        if left_out := min(len(tools), _MAX_TOOLS) - len(listed):
+            _LOG.warning("%d malformed tools of an MCP server are not offered", left_out)
+        return {**result, "tools": [{name: tool.get(name) for name in _USED} for tool in listed]}
     if kind is CallToolResult and isinstance(content := result.get("content"), list):
         return {**result, "content": content[:_MAX_CONTENT]}
     return result

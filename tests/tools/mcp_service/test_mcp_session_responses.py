@@ -138,6 +138,25 @@ async def test_unused_members_of_a_tool_may_be_malformed(server, session):
     assert list(await session.tools()) == ["weather"]
 
 
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"name": None},
+        {"name": 7},
+        {"name": ""},
+        {"inputSchema": None},
+        {"inputSchema": "object"},
+        {"description": ["a", "b"]},
+    ],
+    ids=repr,
+)
+async def test_malformed_tool_hides_no_other_tool(server, session, malformed, caplog):
+    nameless = {name: value for name, value in TOOL.items() if name != "name"}
+    server.results["tools/list"] = {"tools": [nameless, TOOL | malformed, None, "tool", TOOL]}
+    assert list(await session.tools()) == ["weather"]
+    assert "not offered" in caplog.text
+
+
 async def test_expensive_schemas_do_not_block_the_event_loop(server, session):
     wide = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(900)}}
     patterns = {"type": "object", "properties": {"a": {"pattern": "[^\\x01-\\ufff0]" * 60}}}
