@@ -6,6 +6,7 @@ In threads: a scrape does not wait for the event loop, so that its lag can be se
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -13,7 +14,8 @@ from typing import Any, Final
 from agent.telemetry.metrics.metric import Reading
 
 _AT_ONCE: Final = 4
-"""Connections that are served at the same time; a further one is closed."""
+"""Connections that are served at the same time. For a further one, that which has waited longest for its
+request is closed; if all have sent theirs, the further one is."""
 _STOPS_WITHIN: Final = 0.1
 _SECONDS: Final = 5.0
 """How long a connection may be silent."""
@@ -51,9 +53,12 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of the base class
         super().__init__(*arguments, **options)
         self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._incomplete: dict[socket.socket, bool] = {}
+        """Connections without a whole request yet, the oldest first."""
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
-        if self._places.acquire(blocking=False):
+        if self._places.acquire(blocking=False) or self._made_room():
+            self._incomplete[request] = True
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -62,7 +67,19 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.complete(request)
             self._places.release()
+
+    def complete(self, request: Any) -> bool:  # noqa: ANN401 - the same
+        """The request of this connection is whole; whether it was not before."""
+        return self._incomplete.pop(request, False)
+
+    def _made_room(self) -> bool:
+        for oldest in filter(self.complete, list(self._incomplete)):
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and gives its place back
+            return self._places.acquire(timeout=_SECONDS)
+        return False
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the same
         """A client that left is no fault; the base class would print a traceback."""
@@ -75,7 +92,10 @@ def _handler(read: Callable[[], Reading], target: dict[str, str]) -> type[BaseHT
         timeout = _SECONDS
         server_version, sys_version = "metrics", ""
 
+        server: _Server
+
         def do_GET(self) -> None:
+            self.server.complete(self.request)
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404)
                 return

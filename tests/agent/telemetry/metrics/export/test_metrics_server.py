@@ -59,10 +59,17 @@ def test_client_that_leaves_is_not_reported(address: Address, capfd: pytest.Capt
     assert capfd.readouterr().err == ""
 
 
-def test_silent_clients_cannot_occupy_more_than_four_threads(address: Address) -> None:
+@pytest.mark.promise("bounded")
+def test_incomplete_requests_neither_occupy_more_than_four_threads_nor_the_port(address: Address) -> None:
     with contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(5)]
-        assert silent[-1].recv(1) == b"", "the fifth connection is closed"
+        for _ in range(4):
+            trickling = stack.enter_context(socket.create_connection(address, timeout=10))
+            trickling.sendall(b"GET /metrics HTTP/1.1\r\nx: ")
+        oldest = stack.enter_context(socket.create_connection(address, timeout=10))
+        for _ in range(4):
+            stack.enter_context(socket.create_connection(address, timeout=10))
+        assert oldest.recv(1) == b"", "the oldest connection is closed for a further one"
+        assert get(address, "/metrics").status == 200
 
 
 def test_port_is_released_by_a_stop() -> None:
