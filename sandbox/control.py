@@ -20,7 +20,7 @@ from sandbox.configuration.configuration import ConfigurationFaultsError
 from sandbox.faults.faults import SERVICES, Fault
 from sandbox.idaas.account_synchronization import AccountSynchronization
 from sandbox.local_callers import for_this_machine_only
-from sandbox.ram.policy import Policy
+from sandbox.ram import Policy
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT_AUDIENCE
 from sandbox.state.settings import Settings

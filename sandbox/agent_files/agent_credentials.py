@@ -7,7 +7,7 @@ from sandbox.agent_files.workload_token_files import IDAAS_FILE, STS_FILE
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.federation.federation import Federation
 from sandbox.generated_secrets import GeneratedSecrets
-from sandbox.ram.execution_role import (
+from sandbox.ram import (
     FUNCTION_LIFETIME,
     OIDC_PROVIDER_ARN,
     ROLE,

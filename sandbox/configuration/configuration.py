@@ -18,7 +18,7 @@ from sandbox.configuration.tables import (
     UserTable,
     described,
 )
-from sandbox.ram.policy import Policy
+from sandbox.ram import Policy
 from sandbox.state.directory import (
     AGENT,
     AGENT_AUDIENCE,

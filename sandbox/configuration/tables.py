@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from sandbox.ram.policy import Statement
+from sandbox.ram import Statement
 
 AccessIdentity = Literal["Machine", "Human"]
 

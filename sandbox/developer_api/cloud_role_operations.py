@@ -4,8 +4,7 @@ from typing import Any
 
 from sandbox.developer_api.endpoint import Members, check_released, text
 from sandbox.oauth_error import OAuthError
-from sandbox.ram.cloud_roles import CloudRole
-from sandbox.ram.execution_role import utc_text
+from sandbox.ram import CloudRole, utc_text
 from sandbox.state.access_tokens import IssuedToken
 from sandbox.state.cloud import Cloud
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
-from sandbox.ram.execution_role import StsCredential
+from sandbox.ram import StsCredential
 from sandbox.state.cloud import Cloud
 
 TIME_WINDOW = 15 * 60

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.federation.id_token import STS_AUDIENCE, SUBJECT
 from sandbox.federation.id_token_check import IdTokenRefusedError
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
-from sandbox.ram.execution_role import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN, utc_text
+from sandbox.ram import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN, utc_text
 from sandbox.state.cloud import Cloud
 from sandbox.state.events import Event
 

@@ -10,7 +10,7 @@ from sandbox.idaas.tokens.machine_grants import TokenRequest, client_credentials
 from sandbox.oauth_error import OAuthError
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
-from sandbox.ram.execution_role import ROLE, application_resource
+from sandbox.ram import ROLE, application_resource
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application
 

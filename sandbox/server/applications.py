@@ -16,7 +16,6 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
         calendar,
         cluster,
         control,
-        credentials_uri,
         developer_api,
         ecs,
         function_compute,
@@ -41,7 +40,7 @@ def applications(cloud: Cloud) -> tuple[dict[str, ASGIApp], list[ASGIApp]]:
             "/__sandbox__/": control.application(cloud, synchronization),
             "/latest/": ecs.application(cloud),
             f"{calendar.PATH}/": calendar.pages(cloud),
-            credentials_uri.PATH: credentials_uri.application(cloud),
+            ecs.CREDENTIALS_PATH: ecs.credentials_uri(cloud),
         },
         idaas_app,
     )

@@ -14,8 +14,7 @@ from sandbox.faults.faults import Faults
 from sandbox.federation.federation import Federation
 from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
-from sandbox.ram.cloud_roles import CloudRoles
-from sandbox.ram.execution_role import ExecutionRole
+from sandbox.ram import CloudRoles, ExecutionRole
 from sandbox.state.access_tokens import AccessTokens
 from sandbox.state.counters import Counters
 from sandbox.state.directory import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.faults.faults import Fault
-from sandbox.ram.policy import Policy, Statement
+from sandbox.ram import Policy, Statement
 from sandbox.state.directory import AGENT, ENTERPRISE_AUDIENCE, PAM_AUDIENCE
 from tests.conftest import Sandbox
 

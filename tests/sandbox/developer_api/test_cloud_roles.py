@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.addresses import INSTANCE
-from sandbox.bucket.endpoint import OBJECTS
-from sandbox.ram.cloud_roles import REPORT_READER
+from sandbox.bucket import OBJECTS
+from sandbox.ram import REPORT_READER
 from sandbox.state.directory import PAM_AUDIENCE
 
 SDK_SESSION = """

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from sandbox.ram.execution_role import StsCredential
+from sandbox.ram import StsCredential
 
 TOKEN_PARAMETERS = {
     "InstanceId": "idaas_sandbox01",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.faults.faults import Fault
-from sandbox.ram.policy import Policy
+from sandbox.ram import Policy
 from sandbox.state.directory import AGENT
 from tests.sandbox.conftest import ACCESS_TOKEN, EXCHANGE
 from tests.sandbox.openapi.openapi_client import TOKEN_PARAMETERS, OpenApiClient

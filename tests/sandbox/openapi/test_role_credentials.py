@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from sandbox.ram.execution_role import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN
+from sandbox.ram import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN
 from tests.sandbox.openapi.openapi_client import OpenApiClient
 
 ROLES = "/latest/meta-data/ram/security-credentials/"

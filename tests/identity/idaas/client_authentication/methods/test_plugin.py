@@ -11,7 +11,7 @@ from identity.errors import AgentError, ConfigurationError
 from identity.idaas.client_authentication.method import Grant, TokenRequest
 from identity.secrets.secret import Secret
 from sandbox.authn_method import AuthnMethod, RoleCredentials
-from sandbox.ram.policy import Policy, Statement
+from sandbox.ram import Policy, Statement
 
 ENTERPRISE = "https://enterprise.sandbox.example|service.invoke"
 USER_TOKEN = "users-token-canary"

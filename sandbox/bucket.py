@@ -1,15 +1,18 @@
-"""The bucket `reports`: verifies the signature, asks the role's policy, and returns an object or the list."""
+"""A storage service of Alibaba Cloud, reduced: a bucket that verifies signatures by STS credentials."""
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from sandbox.oauth_error import new_request_id
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.rpc_request import OpenApiError, RpcRequest, read_request
-from sandbox.ram.execution_role import StsCredential
+from sandbox.ram import StsCredential
 from sandbox.state.cloud import Cloud
 
-BUCKET = "reports"
+PATH, BUCKET = "/bucket", "reports"
 OBJECTS = {
     "2026-10.txt": "October 2026: 1,204 orders, 311,000 CNY",
     "2026-11.txt": "November 2026: 988 orders, 254,500 CNY",
@@ -54,3 +57,14 @@ class Bucket:
             raise OpenApiError("AccessDenied", "The role may not perform this action.", 403)
         if resource != BUCKET and resource.removeprefix(f"{BUCKET}/") not in OBJECTS:
             raise OpenApiError("NoSuchKey", "The specified key does not exist.", 404)
+
+
+def application(cloud: Cloud) -> ASGIApp:
+    """Serves `/bucket/{bucket}` and its objects."""
+    bucket = Bucket(cloud)
+    return Starlette(
+        routes=[
+            Route(f"{PATH}/{{bucket}}", bucket.respond, methods=["GET"]),
+            Route(f"{PATH}/{{bucket}}/{{key:path}}", bucket.respond, methods=["GET", "PUT", "POST"]),
+        ]
+    )

@@ -1,18 +1,28 @@
-"""The metadata service: tokens, facts about the machine, the signed document, the role's credentials."""
+"""Sources of a machine's role credentials: ECS's metadata service, and a credentials URI.
+
+On a real machine the first listens at 100.100.100.200, reachable from that machine only; here both are on the
+plain port, for callers on this machine. `ALIBABA_CLOUD_CREDENTIALS_URI` names the second.
+"""
 
 import secrets
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from sandbox.credentials_uri import credentials_body
+from sandbox.faults.failing_service import observed
 from sandbox.federation.instance_document import instance_identity
-from sandbox.ram.execution_role import ROLE, utc_text
+from sandbox.local_callers import LOOPBACK_NAMES, for_this_machine_only
+from sandbox.ram import ROLE, StsCredential, utc_text
 from sandbox.state.cloud import Cloud
 
+CREDENTIALS_PATH = "/ram/credentials"
 LONGEST_TOKEN = 21600
 _FACTS = ("instance-id", "region-id", "zone-id", "owner-account-id")
+_ROLES = "/latest/meta-data/ram/security-credentials/"
 
 
 class MetadataService:
@@ -78,3 +88,43 @@ class MetadataService:
             return
         if self._tokens.get(token or "", 0) <= self._cloud.clock():
             raise HTTPException(403, "the request needs a valid token")
+
+
+def application(cloud: Cloud) -> ASGIApp:
+    """Serves `/latest/`. Faults are those of `ecs_metadata`."""
+    service = MetadataService(cloud)
+    app = Starlette(
+        routes=[
+            Route("/latest/api/token", service.token, methods=["PUT"]),
+            Route("/latest/dynamic/instance-identity/document", service.document, methods=["GET"]),
+            Route("/latest/dynamic/instance-identity/pkcs7", service.signed_document, methods=["GET"]),
+            Route(_ROLES, service.role, methods=["GET"]),
+            Route(_ROLES + "{role}", service.role_credentials, methods=["GET"]),
+            Route("/latest/meta-data/{name}", service.fact, methods=["GET"]),
+        ]
+    )
+    faulty = observed(app, cloud, "ecs_metadata", error_body=lambda status: {"code": str(status)})
+    return for_this_machine_only(faulty, LOOPBACK_NAMES | {"100.100.100.200"})
+
+
+def credentials_uri(cloud: Cloud) -> ASGIApp:
+    """Serves `/ram/credentials`. Faults are those of `credentials_uri`."""
+
+    async def respond(request: Request) -> Response:  # noqa: ARG001 - the same for all
+        cloud.counters.count("credentials_uri", "credentials")
+        credential = cloud.execution_role.current("uri", cloud.settings.sts_lifetime)
+        return JSONResponse(credentials_body(credential), headers={"Cache-Control": "no-store"})
+
+    app = Starlette(routes=[Route(CREDENTIALS_PATH, respond, methods=["GET"])])
+    return for_this_machine_only(observed(app, cloud, "credentials_uri"))
+
+
+def credentials_body(credential: StsCredential) -> dict[str, str]:
+    """The shape that the metadata service and credentials URIs share."""
+    return {
+        "Code": "Success",
+        "AccessKeyId": credential.access_key_id,
+        "AccessKeySecret": credential.access_key_secret,
+        "SecurityToken": credential.security_token,
+        "Expiration": utc_text(credential.expires_at),
+    }
