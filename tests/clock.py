@@ -1,4 +1,6 @@
-"""A clock for the code under test."""
+"""Clocks for the code under test and for the sandbox."""
+
+import time
 
 
 class Clock:
@@ -12,3 +14,14 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+class SettableClock(Clock):
+    """Starts at the real time, at a whole second."""
+
+    def __init__(self) -> None:
+        super().__init__(float(int(time.time())))
+
+    def reset(self) -> None:
+        """Back to the real time."""
+        self.now = float(int(time.time()))

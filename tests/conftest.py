@@ -18,9 +18,9 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
-from sandbox.state.clock import SettableClock
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT_AUDIENCE
+from tests.clock import SettableClock
 
 pytest_plugins = [
     "tests.agent.langgraph_server.langgraph_process",

@@ -11,27 +11,23 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.faults.failing_service import observed
-from sandbox.function_compute.caller import claims_for_functions
 from sandbox.function_compute.echo import METHODS, Echo
 from sandbox.function_compute.enterprise import enterprise, health
 from sandbox.function_compute.http_trigger import HttpTrigger
-from sandbox.function_compute.jwt_authentication import JwtAuthentication, TokenLookup
 from sandbox.function_compute.leave import LeaveService
 from sandbox.state.cloud import Cloud
+from sandbox.state.signing_keys import Jwks
 
 
 def application(cloud: Cloud) -> ASGIApp:
     """Serves the functions. Faults of the service `function_compute` strike before the trigger."""
 
-    def lookups() -> tuple[TokenLookup, ...]:
-        return (TokenLookup("header", "Authorization", cloud.settings.function_compute_token_prefix),)
+    def jwks() -> Jwks:
+        return cloud.function_compute_jwks
 
-    authentication = JwtAuthentication(
-        jwks=lambda: cloud.function_compute_jwks,
-        lookups=lookups,
-        claims=claims_for_functions(),
-        whitelist=("/healthz", "/echo/*"),
-    )
+    def prefix() -> str:
+        return cloud.settings.function_compute_token_prefix
+
     echo = Echo(cloud)
     return Starlette(
         routes=[
@@ -43,7 +39,7 @@ def application(cloud: Cloud) -> ASGIApp:
         ],
         middleware=[
             Middleware(observed, cloud, "function_compute", error_body=_error_body),
-            Middleware(HttpTrigger, authentication, cloud.counters, cloud.clock),
+            Middleware(HttpTrigger, jwks, prefix, cloud.counters, cloud.clock),
         ],
     )
 

@@ -1,7 +1,6 @@
 """The echo service: it checks a request as a service of `sandbox.toml` would, and shows what it received."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,15 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.configuration.configuration import EchoService
-from sandbox.function_compute.authorization import RefusedError, Requirement
-from sandbox.function_compute.caller import Caller, claims_for_functions, read_caller
-from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER
-from sandbox.function_compute.jwt_check import TokenRejectedError, check
+from sandbox.function_compute.http_trigger import REQUEST_ID_HEADER, TokenRejectedError, check, claim_headers
+from sandbox.function_compute.web_function import RefusedError, Requirement, read_body, read_caller
 from sandbox.state.cloud import Cloud
 from sandbox.state.jwt_providers import JwtRefusedError
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-_MAX_BODY = 1_000_000
 _SHOWN_BODY = 4_000
 _USUAL_HEADERS = ("authorization", "x-api-key", "api-key")
 _Json = TypeVar("_Json")
@@ -50,7 +46,7 @@ class Echo:
             self._cloud.counters.count("function_compute", f"echo.{service.name}")
             received = _received(request, service.placement)
             shown = self._checked(service, received)
-            content = _shown(await _body(request), received.secret)
+            content = _shown(await read_body(request), received.secret)
         except RefusedError as error:
             body = {"error": error.code, "message": str(error), "request_id": _request_id(request)}
             headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
@@ -93,11 +89,11 @@ class Echo:
     def _token(self, service: EchoService, received: _Received) -> dict[str, Any]:
         """The claims of the access token and who calls. Raises `RefusedError`."""
         try:
-            passed = check(received.secret, self._cloud.function_compute_jwks, self._cloud.clock())
+            claims = check(received.secret, self._cloud.function_compute_jwks, self._cloud.clock())
         except TokenRejectedError as rejection:
             self._refused(expired=rejection.expired)
             raise RefusedError(401, "invalid_token", f"access token: {rejection}") from None
-        caller = _caller(passed.claims, frozenset(self._cloud.directory.applications))
+        caller = read_caller(Headers(claim_headers(claims)), frozenset(self._cloud.directory.applications))
         granted = [permission for permission in service.permissions if permission in caller.permissions]
         Requirement(service.audience or "", (*granted, *service.permissions)[:1], service.person).check(
             caller
@@ -105,7 +101,7 @@ class Echo:
         return {
             "kind": "access_token",
             "access_identity": caller.access_identity,
-            "claims": dict(passed.claims),
+            "claims": dict(claims),
         }
 
     def _api_key(self, service: EchoService, received: _Received) -> dict[str, Any]:
@@ -142,22 +138,6 @@ def _received(request: Request, placement: str) -> _Received:
     expected = "Authorization: Bearer" if kind == "Bearer" else placement
     text = f'the credential must be at "{expected}", found {", ".join(found) or "none"}'
     raise RefusedError(401, "missing_credential", text)
-
-
-def _caller(claims: Mapping[str, Any], agents: frozenset[str]) -> Caller:
-    """The caller as a function behind the trigger reads it."""
-    passed = ((c.name, claims[c.claim]) for c in claims_for_functions() if claims.get(c.claim) is not None)
-    headers = {name: value if isinstance(value, str) else json.dumps(value) for name, value in passed}
-    return read_caller(Headers(headers), agents)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY:
-            raise RefusedError(413, "too_large", "the body must not exceed 1 MB")
-    return bytes(body)
 
 
 def _shown(body: bytes, secret: str) -> object:

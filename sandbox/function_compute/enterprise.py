@@ -6,9 +6,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.function_compute.authorization import RefusedError, Requirement
-from sandbox.function_compute.caller import Caller
-from sandbox.function_compute.web_function import WebFunction, json_object, now, web_function
+from sandbox.function_compute.web_function import (
+    Caller,
+    RefusedError,
+    Requirement,
+    WebFunction,
+    json_object,
+    now,
+    web_function,
+)
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import ENTERPRISE_AUDIENCE
 

@@ -1,24 +1,111 @@
 """The leave service: a person's balance and applications, by the caller of the token. No agent may call."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from sandbox.function_compute.absence import Absence
-from sandbox.function_compute.authorization import RefusedError, Requirement
-from sandbox.function_compute.caller import Caller
-from sandbox.function_compute.employees import EMPLOYEES, Employee
-from sandbox.function_compute.leave_ledger import LeaveLedger
-from sandbox.function_compute.web_function import Operation, json_object, now, web_function
+from sandbox.function_compute.web_function import (
+    Caller,
+    Operation,
+    RefusedError,
+    Requirement,
+    json_object,
+    now,
+    web_function,
+)
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import LEAVE_AUDIENCE
 
 READ = Requirement(LEAVE_AUDIENCE, ("leave.read", "leave.write"), person=True)
 WRITE = Requirement(LEAVE_AUDIENCE, ("leave.write",), person=True)
-_LONGEST_REASON = 500
+_LONGEST_REASON, _LONGEST_NOTICE = 500, timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """`days` calendar days in a row, beginning with `first`."""
+
+    first: date
+    days: int
+    reason: str | None = None
+
+    @property
+    def last(self) -> date:
+        return self.first + timedelta(days=self.days - 1)
+
+    def overlaps(self, other: "Absence") -> bool:
+        """Whether both cover the same day."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Employee:
+    """An employee. The next approved leave begins in `leave_in_days` and lasts `leave_length` days."""
+
+    name: str
+    display_name: str
+    days_left: int
+    leave_in_days: int
+    leave_length: int
+
+    def next_leave(self, today: date) -> Absence:
+        """The next approved leave."""
+        return Absence(today + timedelta(days=self.leave_in_days), self.leave_length)
+
+
+EMPLOYEES = {
+    "user_alice01": Employee("alice", "Alice", days_left=12, leave_in_days=18, leave_length=5),
+    "user_bob01": Employee("bob", "Bob", days_left=7, leave_in_days=40, leave_length=2),
+}
+
+
+class LeaveLedger:
+    """Applications by employee. Two never cover one day, so the first day identifies an application."""
+
+    def __init__(self) -> None:
+        self._applications: dict[str, dict[date, Absence]] = defaultdict(dict)
+
+    def reset(self) -> None:
+        """Forgets all applications."""
+        self._applications.clear()
+
+    def applications(self, employee: Employee) -> list[Absence]:
+        """The employee's applications, by date."""
+        return sorted(self._applications[employee.name].values(), key=lambda absence: absence.first)
+
+    def days_left(self, employee: Employee) -> int:
+        """The days that the employee may still apply for."""
+        return employee.days_left - sum(absence.days for absence in self.applications(employee))
+
+    def apply(self, employee: Employee, wanted: Absence, today: date) -> None:
+        """Raises `RefusedError`: `invalid_dates`, `overlapping_leave` or `insufficient_balance`.
+
+        A repeated application is an overlapping one: it is not recorded twice.
+        """
+        if not today <= wanted.first <= today + _LONGEST_NOTICE:
+            text = f'"from" must be within a year from {today}, found {wanted.first}'
+            raise RefusedError(400, "invalid_dates", text)
+        for taken in [employee.next_leave(today), *self.applications(employee)]:
+            if wanted.overlaps(taken):
+                text = f"there is leave from {taken.first} to {taken.last} already"
+                raise RefusedError(409, "overlapping_leave", text)
+        if wanted.days > (left := self.days_left(employee)):
+            text = f"days must not exceed the {left} that are left, found {wanted.days}"
+            raise RefusedError(409, "insufficient_balance", text)
+        self._applications[employee.name][wanted.first] = wanted
+
+    def cancel(self, employee: Employee, first: date, today: date) -> Absence:
+        """The application that began with `first`, which is no more. Raises `RefusedError`."""
+        if (absence := self._applications[employee.name].get(first)) is None:
+            raise RefusedError(404, "unknown_application", f"there is no application for leave from {first}")
+        if absence.first < today:
+            raise RefusedError(409, "already_begun", f"the leave from {first} has begun")
+        return self._applications[employee.name].pop(first)
 
 
 class LeaveService:

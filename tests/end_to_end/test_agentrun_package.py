@@ -19,10 +19,10 @@ from agent.packaging.archive import write_zip
 from agent.settings.settings import read_settings
 from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration
-from sandbox.agentrun.gateway import Gateway
-from sandbox.agentrun.instance import Instance
 from sandbox.authn_method import AuthnMethod
 from tests.conftest import Sandbox
+from tests.end_to_end.agentrun_gateway import Gateway
+from tests.end_to_end.agentrun_instance import Instance
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = {

@@ -18,7 +18,7 @@ import pytest
 from identity.transport.retry import RetryPolicy
 from sandbox.faults.faults import Fault
 from sandbox.server.server import SandboxOptions, start_sandbox
-from sandbox.state.clock import SettableClock
+from tests.clock import SettableClock
 from tests.running_agent import ENTERPRISE, GREETING, WEATHER, Answer
 
 pytestmark = pytest.mark.promise("heals-by-itself")
