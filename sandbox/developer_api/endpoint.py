@@ -12,10 +12,10 @@ from sandbox.oauth_error import OAuthError, bearer_token, error_response, new_re
 from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import PAM_AUDIENCE
-from sandbox.state.events import Event
+from sandbox.state.records import Event
 
 Members = Mapping[str, Any]
-"""Of the JSON body of a POST, else of the query."""
+"""The members of a POST's JSON body, else the parameters of the query."""
 _MAX_BODY = 64 * 1024
 
 
@@ -90,25 +90,6 @@ class Endpoint:
                 request_id=request_id,
             )
         )
-
-
-class PublicEndpoint:
-    """An operation without authentication: what it is given is the proof."""
-
-    def __init__(self, cloud: Cloud, action: str, operation: Callable[[Members], dict[str, Any]]) -> None:
-        self._cloud = cloud
-        self._action = action
-        self._operation = operation
-
-    async def answer(self, request: Request) -> Response:
-        """The route's endpoint."""
-        self._cloud.counters.count("developer_api", self._action)
-        try:
-            check_instance(request)
-            body = self._operation(await members(request))
-        except OAuthError as refusal:
-            return error_response(refusal, new_request_id())
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
 def check_released(cloud: Cloud, token: IssuedToken, readers: set[str]) -> None:

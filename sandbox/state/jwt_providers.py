@@ -1,7 +1,8 @@
 """The JWT providers of IDaaS (PAM), and the JWTs that they issued."""
 
 import secrets
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,19 +38,16 @@ class JwtProvider:
     allowed_issuers: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class StoredJwt:
-    """A JWT that was issued to `creator`, a client, for `consumer`, its subject. Times are unix seconds."""
+@dataclass(frozen=True, slots=True)
+class IssuedJwt:
+    """A JWT for `consumer`, its subject. Times are unix seconds."""
 
     token_id: str
     provider: JwtProvider
-    creator: str
     consumer: str
     created_at: float
     expires_at: float
     value: str = field(repr=False)
-    short_token: str | None = field(repr=False)
-    revoked: bool = False
 
 
 class JwtProviders:
@@ -62,7 +60,7 @@ class JwtProviders:
         self._keys = keys
         self._clock = clock
         self._providers: dict[str, JwtProvider] = {}
-        self._stored: dict[str, StoredJwt] = {}
+        self._stored: deque[IssuedJwt] = deque(maxlen=_MOST)
         self.reset()
 
     def reset(self) -> None:
@@ -75,22 +73,20 @@ class JwtProviders:
     def find(self, identifier: str) -> JwtProvider | None:
         return self._providers.get(identifier)
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator of JwtProvider
+    def __iter__(self) -> Iterator[JwtProvider]:
         return iter(self._providers.values())
 
     def issue(
         self,
         provider: JwtProvider,
         *,
-        creator: str,
         subject: str,
         audiences: list[str],
         issuer: str | None = None,
         lifetime: int | None = None,
         claims: dict[str, Any] | None = None,
-        short_token: bool = False,
-    ) -> StoredJwt:
-        """A signed JWT, which is stored. Nothing is checked."""
+    ) -> IssuedJwt:
+        """A signed JWT. Nothing is checked."""
         now = int(self._clock())
         end = now + (provider.lifetime if lifetime is None else lifetime)
         token_id = f"atntkn_{secrets.token_hex(10)}"
@@ -104,33 +100,16 @@ class JwtProviders:
         }
         key = self._keys.current
         value = jwt.encode({"alg": "RS256", "typ": "JWT", "kid": key.kid}, (claims or {}) | registered, key)
-        derived = f"st_{secrets.token_urlsafe(24)}" if short_token else None
-        stored = StoredJwt(token_id, provider, creator, subject, now, end, value, derived)
-        while len(self._stored) >= _MOST:
-            del self._stored[next(iter(self._stored))]
-        self._stored[token_id] = stored
-        return stored
+        issued = IssuedJwt(token_id, provider, subject, now, end, value)
+        self._stored.append(issued)
+        return issued
 
-    def stored(self) -> tuple[StoredJwt, ...]:
-        """Those that were issued, oldest first."""
-        return tuple(self._stored.values())
-
-    def by_id(self, token_id: str) -> StoredJwt | None:
-        return self._stored.get(token_id)
-
-    def by_text(self, text: str) -> StoredJwt | None:
-        """By the JWT itself or its short token."""
-        return next((each for each in self._stored.values() if text in (each.value, each.short_token)), None)
-
-    def is_active(self, stored: StoredJwt) -> bool:
-        """Whether it is neither revoked nor expired."""
-        return not stored.revoked and stored.expires_at > self._clock()
+    def stored(self) -> tuple[IssuedJwt, ...]:
+        """The JWTs that were issued, oldest first."""
+        return tuple(self._stored)
 
     def claims(self, text: str, identifier: str, audience: str) -> dict[str, Any]:
-        """What a service behind the provider reads: the claims, by the signature alone.
-
-        Raises JwtRefusedError. A revocation is seen by ValidateAuthenticationToken only.
-        """
+        """The claims that a service reads, by the signature alone. Raises JwtRefusedError."""
         try:
             claims: dict[str, Any] = jwt.decode(text, self._keys.published, algorithms=["RS256"]).claims
         except (JoseError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The operations on JWTs of PAM, by the wire and by the vendor's SDK unchanged."""
+"""JWTs of PAM, by the wire and by the vendor's SDK unchanged."""
 
 import pytest
 
@@ -17,23 +17,9 @@ credential = IDaaSTokenResponse()
 credential.access_token = token
 client = IDaaSPamClient(endpoint, instance, credential_provider=StaticIDaaSCredentialProvider(credential))
 issued = client.generate_jwt_authentication_token(
-    "service_jwt", "sub1", [service], custom_claims={"tier": "gold"}, expiration=60,
-    include_derived_short_token=True,
+    "service_jwt", "sub1", [service], custom_claims={"tier": "gold"}, expiration=60
 )
-value, short = issued.jwt_content.jwt_value, issued.jwt_content.derived_short_token
-active = [client.validate_authentication_token(value)]
-client.revoke_authentication_token(short)
-active.append(client.validate_authentication_token(value))
-client.reinstate_authentication_token_by_consumer("sub1", "service_jwt")
-active.append(client.validate_authentication_token(value))
-again = client.obtain_jwt_authentication_token(issued.consumer_id, issued.authentication_token_id)
-by_short = client.obtain_jwt_authentication_token_by_derived_short_token(short)
-listed = client.list_authentication_tokens("sub1", "service_jwt", revoked=False)
-print(json.dumps({
-    "value": value, "active": active, "same": [again.jwt_value == value, by_short.jwt_value == value],
-    "listed": [each.authentication_token_id for each in listed.entities],
-    "id": issued.authentication_token_id,
-}))
+print(json.dumps({"value": issued.jwt_content.jwt_value, "id": issued.authentication_token_id}))
 """
 
 
@@ -60,7 +46,7 @@ def test_jwt_is_issued_as_the_vendor_describes(sandbox, generate) -> None:
     assert (claims["sub"], claims["aud"], claims["exp"] - claims["iat"]) == ("sub1", SERVICE, 900)
     assert body["expirationTime"] == claims["exp"] * 1000
     assert (body["consumerId"], body["creatorId"]) == ("sub1", "app_agent01")
-    assert "derivedShortToken" not in body["jwtContent"]
+    assert body["jwtContent"].keys() == {"jwtValue"}
 
 
 @pytest.mark.parametrize(
@@ -87,10 +73,7 @@ def test_both_authorizations_are_required(sandbox, generate, machine) -> None:
     assert generate().json()["error"] == "access_denied"
 
 
-def test_the_sdk_generates_validates_revokes_and_lists(sandbox, sdk, pam) -> None:
-    arguments = [sandbox.cloud.addresses.developer_api, INSTANCE, pam, SERVICE]
-    result = sdk(SDK_SESSION, *arguments)
+def test_the_sdk_generates_a_jwt(sandbox, sdk, pam) -> None:
+    result = sdk(SDK_SESSION, sandbox.cloud.addresses.developer_api, INSTANCE, pam, SERVICE)
     claims = sandbox.cloud.jwt_providers.claims(result["value"], "service_jwt", SERVICE)
-    assert (claims["tier"], claims["exp"] - claims["iat"]) == ("gold", 60)
-    assert (result["active"], result["same"]) == ([True, False, True], [True, True])
-    assert result["listed"] == [result["id"]]
+    assert (claims["tier"], claims["exp"] - claims["iat"], claims["jti"]) == ("gold", 60, result["id"])
