@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from sandbox.oauth_error import new_request_id
 from sandbox.openapi.acs3_signature import SignatureCheck
-from sandbox.openapi.rpc_request import OpenApiError, RpcRequest, read_request
+from sandbox.openapi.gateway import OpenApiError, RpcRequest, read_request
 from sandbox.ram import StsCredential
 from sandbox.state.cloud import Cloud
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from cryptography import x509
 
-from sandbox.federation.id_token import IDAAS_AUDIENCE, signing_key, workload_token
-from sandbox.federation.id_token_check import verified_claims
+from sandbox.federation.id_token import IDAAS_AUDIENCE, signing_key, verified_claims, workload_token
 from sandbox.federation.instance_document import signed_document
 from sandbox.federation.keys import FederationKeys, certified_key
 from sandbox.state.settings import Settings

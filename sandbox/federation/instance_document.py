@@ -6,7 +6,7 @@ import json
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from sandbox.federation.authority import CertifiedKey
+from sandbox.federation.keys import CertifiedKey
 
 ACCOUNT = "1000000000000001"
 REGION = "cn-hangzhou"

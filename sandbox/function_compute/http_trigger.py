@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.state.counters import Counters
+from sandbox.state.records import Counters
 
 REQUEST_ID_HEADER = "x-fc-request-id"
 PASSED_CLAIMS = ("iss", "sub", "aud", "scope", "client_id", "azp", "act")

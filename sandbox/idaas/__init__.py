@@ -15,8 +15,7 @@ from sandbox.faults.failing_service import observed
 from sandbox.idaas.discovery import DiscoveryEndpoint, InstanceEndpoint, JwksEndpoint
 from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
 from sandbox.idaas.sign_in.authorize_endpoint import AuthorizeEndpoint
-from sandbox.idaas.sign_in.logout_endpoint import LogoutEndpoint
-from sandbox.idaas.sign_in.sign_in_session import SignInSessions
+from sandbox.idaas.sign_in.sessions import LogoutEndpoint, SignInSessions
 from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.idaas.tokens.token_endpoint import TokenEndpoint
 from sandbox.state.cloud import Cloud

@@ -7,7 +7,7 @@ import re
 from typing import Protocol
 from urllib.parse import quote
 
-from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
+from sandbox.openapi.gateway import OpenApiError, RpcRequest
 from sandbox.ram import StsCredential
 from sandbox.state.cloud import Cloud
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from sandbox.federation.id_token import STS_AUDIENCE, SUBJECT
-from sandbox.federation.id_token_check import IdTokenRefusedError
-from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
+from sandbox.federation.id_token import STS_AUDIENCE, SUBJECT, IdTokenRefusedError
+from sandbox.openapi.gateway import OpenApiError, RpcRequest
 from sandbox.ram import OIDC_PROVIDER_ARN, ROLE, ROLE_ARN, utc_text
 from sandbox.state.cloud import Cloud
-from sandbox.state.events import Event
+from sandbox.state.records import Event
 
 _SHORTEST, _LONGEST = 900, 3600
 _REFUSALS = {

@@ -5,11 +5,11 @@ from typing import Any
 
 from sandbox.addresses import INSTANCE
 from sandbox.federation.instance_document import ACCOUNT
+from sandbox.idaas.tokens.grants import TokenRequest, client_credentials, token_exchange
 from sandbox.idaas.tokens.issuance import Attempt, record_refused
-from sandbox.idaas.tokens.machine_grants import TokenRequest, client_credentials, token_exchange
 from sandbox.oauth_error import OAuthError
 from sandbox.openapi.acs3_signature import SignatureCheck
-from sandbox.openapi.rpc_request import OpenApiError, RpcRequest
+from sandbox.openapi.gateway import OpenApiError, RpcRequest
 from sandbox.ram import ROLE, application_resource
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application

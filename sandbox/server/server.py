@@ -21,11 +21,9 @@ from typing import Self
 from sandbox.agent_files.workload_token_files import WorkloadTokenFiles
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
-from sandbox.server.applications import applications
+from sandbox.server.applications import applications, lifespan
 from sandbox.server.installation import Installation, SandboxOptions, install, write_files
-from sandbox.server.lifespan import lifespan
-from sandbox.server.listener import WebServer, run, web_server
-from sandbox.server.port import Port
+from sandbox.server.listener import Port, WebServer, run, web_server
 from sandbox.state.cloud import Cloud
 
 __all__ = ["Installation", "RunningSandbox", "SandboxOptions", "install", "running", "serve", "start_sandbox"]

@@ -16,7 +16,6 @@ from sandbox.federation.keys import FederationKeys, new_federation_keys
 from sandbox.generated_secrets import GeneratedSecrets, new_api_key, new_password, new_secrets
 from sandbox.ram import CloudRoles, ExecutionRole
 from sandbox.state.access_tokens import AccessTokens
-from sandbox.state.counters import Counters
 from sandbox.state.directory import (
     AGENT,
     AGENT_AUDIENCE,
@@ -26,9 +25,9 @@ from sandbox.state.directory import (
     User,
     sandbox_directory,
 )
-from sandbox.state.events import Events
 from sandbox.state.jwt_providers import JwtProviders
 from sandbox.state.oauth_providers import OAuthProviders
+from sandbox.state.records import Counters, Events
 from sandbox.state.settings import Settings
 from sandbox.state.signing_keys import Jwks, SigningKeys, with_kid
 from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY, Vault

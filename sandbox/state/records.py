@@ -1,7 +1,11 @@
-"""How often each operation of the sandbox was called."""
+"""Counters of operations, and the audit log of decisions."""
 
-from collections import Counter
+import json
+import logging
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
 from threading import Lock
+from typing import Literal
 
 
 class Counters:
@@ -33,3 +37,52 @@ class Counters:
         """Forgets all counts."""
         with self._lock:
             self._counts.clear()
+
+
+logger = logging.getLogger("sandbox.events")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decision. `jti` names the token that was issued, `subject_jti` the one that was exchanged.
+
+    `authentication` is the method by which the client authenticated; `reason` says what was wrong where the
+    caller learns only that it was refused.
+    """
+
+    time: float
+    event: str
+    result: Literal["success", "failed"]
+    client: str | None = None
+    authentication: str | None = None
+    subject: str | None = None
+    audience: str | None = None
+    permissions: tuple[str, ...] = ()
+    jti: str | None = None
+    subject_jti: str | None = None
+    error: str | None = None
+    reason: str | None = None
+    request_id: str | None = None
+
+
+class Events:
+    """The last events, for tests and the control endpoint; each is also logged as a line of JSON."""
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._events: deque[Event] = deque(maxlen=limit)
+
+    def add(self, event: Event) -> None:
+        """Keeps and logs it."""
+        self._events.append(event)
+        level = logging.INFO if event.result == "success" else logging.WARNING
+        if logger.isEnabledFor(level):
+            members = {name: value for name, value in asdict(event).items() if value not in (None, ())}
+            logger.log(level, "%s", json.dumps(members))
+
+    def snapshot(self) -> tuple[Event, ...]:
+        """The events so far, oldest first."""
+        return tuple(self._events)
+
+    def reset(self) -> None:
+        """Forgets them."""
+        self._events.clear()

@@ -9,9 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-from sandbox.federation.authority import common_name
-from sandbox.idaas.client_authentication.certificate_chain import verify_chain
-from sandbox.idaas.client_authentication.federated_credential import check_identity, named_credential, refused
+from sandbox.federation.keys import common_name
+from sandbox.idaas.client_authentication.federated_credential import (
+    check_identity,
+    named_credential,
+    refused,
+    verify_chain,
+)
 from sandbox.idaas.client_authentication.jwt_assertion import validate_assertion
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.cloud import Cloud

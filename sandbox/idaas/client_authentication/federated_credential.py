@@ -1,6 +1,11 @@
-"""The application federated credential that a request names: the second of IDaaS's two checks."""
+"""The application federated credential that a request names, and certificate chains (RFC 5280, section 6)."""
 
+import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Literal
+
+from cryptography import x509
+from cryptography.x509 import verification
 
 from sandbox.idaas.client_authentication.secrets import known_client
 from sandbox.oauth_error import OAuthError, required
@@ -35,3 +40,39 @@ def check_identity(credential: FederatedCredential, identity: str) -> None:
     """The verified identity must be one that the credential allows."""
     if identity not in credential.identities:
         raise refused("unknown_identity", f'"{identity}" is not allowed by the federated credential')
+
+
+def verify_chain(
+    leaf: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    *,
+    now: float,
+    revoked: Callable[[x509.Certificate], bool] = lambda _: False,
+) -> None:
+    """Signatures, dates and CA flag of every certificate, and the revocation list of the leaf's issuer.
+
+    `intermediates` may contain the root. Names, key usage and policies are not checked: the federated
+    credential decides which certificate is the application's.
+    """
+    at = dt.datetime.fromtimestamp(now, dt.UTC)
+    if at > leaf.not_valid_after_utc:
+        raise refused("expired", "the certificate has expired")
+    verifier = (
+        verification.PolicyBuilder()
+        .store(verification.Store(list(roots)))
+        .time(at)
+        .extension_policies(
+            ca_policy=verification.ExtensionPolicy.permit_all().require_present(
+                x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
+            ),
+            ee_policy=verification.ExtensionPolicy.permit_all(),
+        )
+        .build_client_verifier()
+    )
+    try:
+        verifier.verify(leaf, [c for c in intermediates if c not in roots])
+    except verification.VerificationError as error:
+        raise refused("chain", "the certificate does not chain to a trusted root") from error
+    if revoked(leaf):
+        raise refused("revoked", "the certificate is revoked")

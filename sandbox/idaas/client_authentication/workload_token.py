@@ -1,7 +1,6 @@
 """OIDC: an ID token of another issuer, which the federated credential provider trusts."""
 
-from sandbox.federation.id_token import IDAAS_AUDIENCE
-from sandbox.federation.id_token_check import IdTokenRefusedError
+from sandbox.federation.id_token import IDAAS_AUDIENCE, IdTokenRefusedError
 from sandbox.idaas.client_authentication.federated_credential import check_identity, named_credential, refused
 from sandbox.oauth_error import required
 from sandbox.state.cloud import Cloud

@@ -16,7 +16,7 @@ from sandbox.idaas.sign_in.authorization_request import (
     return_address,
 )
 from sandbox.idaas.sign_in.pages import page
-from sandbox.idaas.sign_in.sign_in_session import SignInSessions, set_private_cookie
+from sandbox.idaas.sign_in.sessions import SignInSessions, set_private_cookie
 from sandbox.idaas.tokens.issuance import (
     Attempt,
     id_token,

@@ -9,7 +9,7 @@ from sandbox.oauth_error import OAuthError
 from sandbox.state.access_tokens import Minted
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application, User
-from sandbox.state.events import Event
+from sandbox.state.records import Event
 
 
 def token_answer(minted: Minted, **more: str) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.idaas.client_authentication import authenticate_client, authentication_method
 from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
-from sandbox.idaas.tokens.grants import Grants
+from sandbox.idaas.tokens.grants import Grants, TokenRequest
 from sandbox.idaas.tokens.issuance import Attempt, record_refused
-from sandbox.idaas.tokens.machine_grants import TokenRequest
 from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
 from sandbox.state.cloud import Cloud

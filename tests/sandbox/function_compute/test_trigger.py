@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from sandbox.function_compute.http_trigger import HttpTrigger, TokenRejectedError, check
-from sandbox.state.counters import Counters
+from sandbox.state.records import Counters
 
 NOW = 1_795_492_800
 CLAIMS = {"sub": "user_alice01", "exp": NOW + 60}

@@ -8,9 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from sandbox.federation.authority import issue, new_root
 from sandbox.federation.instance_document import signed_document
-from sandbox.federation.keys import certified_key
+from sandbox.federation.keys import certified_key, issue, new_root
 
 TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:pkcs7-bearer"
 
