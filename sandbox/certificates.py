@@ -1,4 +1,4 @@
-"""The sandbox's private certificate authority, the certificate of `localhost`, and the trust bundle."""
+"""Private certificate authorities, and the sandbox's own: the certificate of `localhost`, trust bundle."""
 
 import datetime as dt
 import ipaddress
@@ -15,6 +15,64 @@ from sandbox.generated_secrets import write_private
 
 LIFETIME = dt.timedelta(days=397)
 RENEW_BEFORE = dt.timedelta(days=30)
+_LOOPBACK = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    x509.IPAddress(ipaddress.ip_address("::1")),
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CertifiedKey:
+    """A private key and the certificate of its public key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def certificate_pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        """PKCS #8."""
+        return private_pem(self.key)
+
+
+def new_root(name: str, now: dt.datetime) -> CertifiedKey:
+    """A self-signed authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return CertifiedKey(_signed(name, key, name, key, now, authority=True), key)
+
+
+def issue(
+    name: str,
+    by: CertifiedKey,
+    now: dt.datetime,
+    *,
+    authority: bool = False,
+    server: bool = False,
+    key: ec.EllipticCurvePrivateKey | None = None,
+) -> CertifiedKey:
+    """A key, new unless given, that `by` certifies from yesterday on, for `LIFETIME`.
+
+    It signs data, or with `authority` certificates; `server` is a TLS server on this machine.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    issuer = common_name(by.certificate)
+    return CertifiedKey(_signed(name, key, issuer, by.key, now, authority=authority, server=server), key)
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """The CN of the subject, empty if there is none."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    """The key as PEM (PKCS #8)."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,66 +118,53 @@ def _good(paths: Certificates, now: dt.datetime) -> bool:
 
 
 def _make(paths: Certificates, now: dt.datetime) -> None:
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    leaf_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idaas-agent sandbox CA")])
-    authority_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
-    authority = (
-        certificate_builder(authority_name, authority_key.public_key(), now)
-        .issuer_name(authority_name)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(key_usage(authority=True), critical=True)
-        .add_extension(authority_id, critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    names = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        x509.IPAddress(ipaddress.ip_address("::1")),
-    ]
-    leaf_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-
-    def signed(builder: x509.CertificateBuilder) -> str:
-        leaf = (
-            builder.issuer_name(authority_name)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(key_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False
-            )
-            .sign(authority_key, hashes.SHA256())
-        )
-        return leaf.public_bytes(serialization.Encoding.PEM).decode()
-
-    key = leaf_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_private(paths.key, key.decode())
-    write_private(paths.certificate, signed(certificate_builder(leaf_name, leaf_key.public_key(), now)))
-    write_private(
-        paths.expired,
-        signed(certificate_builder(leaf_name, leaf_key.public_key(), now - LIFETIME - dt.timedelta(days=1))),
-    )
-    write_private(paths.authority, authority.public_bytes(serialization.Encoding.PEM).decode())
+    authority = new_root("idaas-agent sandbox CA", now)
+    leaf = issue("localhost", authority, now, server=True)
+    former = now - LIFETIME - dt.timedelta(days=1)
+    expired = issue("localhost", authority, former, server=True, key=leaf.key)
+    write_private(paths.key, leaf.key_pem)
+    write_private(paths.certificate, leaf.certificate_pem)
+    write_private(paths.expired, expired.certificate_pem)
+    write_private(paths.authority, authority.certificate_pem)
 
 
-def certificate_builder(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime
-) -> x509.CertificateBuilder:
-    """A certificate for `key` from yesterday on, for `LIFETIME`; issuer and extensions are still missing."""
-    return (
+def _signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    now: dt.datetime,
+    *,
+    authority: bool,
+    server: bool = False,
+) -> x509.Certificate:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .public_key(key)
+        .subject_name(_name(name))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=authority), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(issuer_identifier, critical=False)
     )
+    if server:
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        builder = builder.add_extension(purpose, critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(_LOOPBACK), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
-def key_usage(*, authority: bool) -> x509.KeyUsage:
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
     """An authority signs certificates and revocation lists, everything else signs data."""
     return x509.KeyUsage(
         digital_signature=not authority,

@@ -5,6 +5,8 @@ addresses that call it by a loopback name, and to no web page: neither a foreign
 machine nor a rebound DNS name gets through.
 """
 
+import inspect
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -24,40 +26,51 @@ from sandbox.ram import Policy
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT_AUDIENCE
 from sandbox.state.settings import Settings
+from sandbox.state.vault import VaultCredential
+
+_USER_ACTIONS = ("disable", "enable", "lock", "unlock", "delete", "update_password", "test")
+Body = dict[str, Any]
 
 
 class Control:
-    """One method for each thing that can be seen or changed."""
+    """A method for each operation: from the path's parameters and the members of the body to JSON."""
 
     def __init__(self, cloud: Cloud, synchronization: AccountSynchronization) -> None:
         self._cloud = cloud
         self._synchronization = synchronization
 
     def routes(self) -> list[Route]:
+        """By path: methods, operation, and the members that its body may have."""
+        cloud, token = self._cloud, "user audience permissions lifetime"
+        fault, settings = (" ".join(member.name for member in fields(kind)) for kind in (Fault, Settings))
         return [
-            Route("/access-tokens", self.access_token, methods=["POST"]),
-            Route("/configuration/reload", self.reload, methods=["POST"]),
-            Route("/counters", self.counters, methods=["GET", "DELETE"]),
-            Route("/credentials/{identifier}/disable", self.disable_credential, methods=["POST"]),
-            Route("/credentials/{identifier}/revoke", self.revoke_credential, methods=["POST"]),
-            Route("/credentials/{identifier}/rotate", self.rotate_credential, methods=["POST"]),
-            Route("/events", self.events),
-            Route("/execution-role/expire", self.expire_role_credentials, methods=["POST"]),
-            Route("/execution-role/policy", self.role_policy, methods=["GET", "PUT"]),
-            Route("/faults", self.faults, methods=["GET", "DELETE"]),
-            Route("/faults/{service}", self.fault, methods=["PUT", "DELETE"]),
-            Route("/function-compute/jwks", self.paste_jwks, methods=["POST"]),
-            Route("/keys/rotate", self.rotate_keys, methods=["POST"]),
-            Route("/permissions/revoke", self.revoke_permission, methods=["POST"]),
-            Route("/reset", self.reset, methods=["POST"]),
-            Route("/restart/{service}", self.restart, methods=["POST"]),
-            Route("/settings", self.settings, methods=["GET", "PATCH"]),
-            Route("/workload-tokens", self.workload_tokens, methods=["POST"]),
-            Route("/users/{name}/{action}", self.change_user, methods=["POST"]),
+            _route("/access-tokens", "POST", self.access_token, token),
+            _route("/configuration/reload", "POST", self.reload),
+            _route("/counters", "GET", lambda _: cloud.counters.snapshot()),
+            _route("/counters", "DELETE", lambda _: cloud.counters.reset()),
+            _route("/credentials/{identifier}/disable", "POST", self.disable_credential),
+            _route("/credentials/{identifier}/revoke", "POST", self.revoke_credential, "holder"),
+            _route("/credentials/{identifier}/rotate", "POST", self.rotate_credential, "api_key"),
+            _route("/events", "GET", lambda _: [asdict(event) for event in cloud.events.snapshot()]),
+            _route("/execution-role/expire", "POST", lambda _: cloud.execution_role.expire()),
+            _route("/execution-role/policy", "GET", self.role_policy),
+            _route("/execution-role/policy", "PUT", self.role_policy, "Version Statement"),
+            _route("/faults", "GET", self.faults),
+            _route("/faults", "DELETE", lambda _: cloud.faults.clear()),
+            _route("/faults/{service}", "PUT", self.set_fault, fault),
+            _route("/faults/{service}", "DELETE", self.clear_fault),
+            _route("/function-compute/jwks", "POST", lambda _: cloud.paste_jwks()),
+            _route("/keys/rotate", "POST", self.rotate_keys, "overlap"),
+            _route("/permissions/revoke", "POST", self.revoke_permission, "holder audience permission"),
+            _route("/reset", "POST", lambda _: cloud.reset()),
+            _route("/restart/{service}", "POST", self.restart),
+            _route("/settings", "GET", lambda _: asdict(cloud.settings)),
+            _route("/settings", "PATCH", self.change_settings, settings),
+            _route("/workload-tokens", "POST", self.workload_tokens, "iss sub aud nbf lifetime"),
+            _route("/users/{name}/{action}", "POST", self.change_user),
         ]
 
-    async def access_token(self, request: Request) -> Response:
-        body = await _body(request, {"user", "audience", "permissions", "lifetime"})
+    def access_token(self, body: Body) -> object:
         user, lifetime = body.get("user", "alice"), body.get("lifetime")
         permissions = body.get("permissions", ["agent.access"])
         if user not in self._cloud.directory.users:
@@ -71,137 +84,91 @@ class Control:
             permissions=tuple(map(str, permissions)),
             lifetime=lifetime,
         )
-        return JSONResponse({"access_token": token}, headers={"Cache-Control": "no-store"})
+        return {"access_token": token}
 
-    async def reload(self, request: Request) -> Response:
-        await _body(request, set())
+    def reload(self, _: Body) -> object:
         try:
             path = self._cloud.reload()
-        except LookupError as error:
-            raise HTTPException(409, str(error)) from error
         except ConfigurationFaultsError as error:
             raise HTTPException(400, str(error)) from error
         services = self._cloud.configuration.services
         urls = {service.name: self._cloud.addresses.echo_url(service.name) for service in services}
-        return JSONResponse({"config": str(path.resolve()), "services": urls})
+        return {"config": str(path.resolve()), "services": urls}
 
-    async def counters(self, request: Request) -> Response:
-        if request.method == "DELETE":
-            self._cloud.counters.reset()
-        return JSONResponse(self._cloud.counters.snapshot())
-
-    async def events(self, request: Request) -> Response:  # noqa: ARG002 - nothing to choose
-        return JSONResponse([asdict(event) for event in self._cloud.events.snapshot()])
-
-    async def role_policy(self, request: Request) -> Response:
+    def role_policy(self, body: Body) -> object:
         role = self._cloud.execution_role
-        if request.method == "PUT":
-            role.policy = Policy.model_validate(await _body(request, {"Version", "Statement"}))
-        return JSONResponse(role.policy.model_dump(by_alias=True))
+        role.policy = Policy.model_validate(body) if body else role.policy
+        return role.policy.model_dump(by_alias=True)
 
-    async def expire_role_credentials(self, request: Request) -> Response:
-        await _body(request, set())
-        self._cloud.execution_role.expire()
-        return JSONResponse({})
-
-    async def workload_tokens(self, request: Request) -> Response:
-        claims = await _body(request, {"iss", "sub", "aud", "nbf", "lifetime"})
-        if not isinstance(claims.get("lifetime"), int | None):
+    def workload_tokens(self, body: Body) -> object:
+        if not isinstance(body.get("lifetime"), int | None):
             raise HTTPException(400, '"lifetime" must be a number of seconds')
+        return self._cloud.write_workload_tokens(**body)
+
+    def faults(self, _: Body) -> object:
+        return {name: asdict(fault) for name, fault in self._cloud.faults.snapshot().items()}
+
+    def set_fault(self, body: Body, service: str) -> object:
+        fault = TypeAdapter(Fault).validate_python(body)
+        _known_service(service)
         try:
-            self._cloud.write_workload_tokens(**claims)
-        except LookupError as error:
-            raise HTTPException(409, str(error)) from error
-        return JSONResponse({})
+            self._cloud.faults.set(service, fault)
+        except KeyError as error:
+            raise HTTPException(400, f"service {error} is unknown") from error
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        return self.faults(body)
 
-    async def faults(self, request: Request) -> Response:
-        if request.method == "DELETE":
-            self._cloud.faults.clear()
-        return self._faults()
+    def clear_fault(self, body: Body, service: str) -> object:
+        _known_service(service)
+        self._cloud.faults.clear(service)
+        return self.faults(body)
 
-    async def fault(self, request: Request) -> Response:
-        service = request.path_params["service"]
-        if service not in SERVICES:
-            raise HTTPException(404, f'service must be one of {", ".join(SERVICES)}, found "{service}"')
-        if request.method == "DELETE":
-            self._cloud.faults.clear(service)
-        else:
-            body = await _body(request, {member.name for member in fields(Fault)})
-            fault = TypeAdapter(Fault).validate_python(body)
-            try:
-                self._cloud.faults.set(service, fault)
-            except KeyError as error:
-                raise HTTPException(400, f"service {error} is unknown") from error
-            except ValueError as error:
-                raise HTTPException(400, str(error)) from error
-        return self._faults()
-
-    async def settings(self, request: Request) -> Response:
+    def change_settings(self, body: Body) -> object:
         settings = self._cloud.settings
-        if request.method == "PATCH":
-            body = await _body(request, {member.name for member in fields(Settings)})
-            changed = TypeAdapter(Settings).validate_python(asdict(settings) | body)
-            for name, value in asdict(changed).items():
-                setattr(settings, name, value)
-        return JSONResponse(asdict(settings))
+        changed = TypeAdapter(Settings).validate_python(asdict(settings) | body)
+        for name, value in asdict(changed).items():
+            setattr(settings, name, value)
+        return asdict(settings)
 
-    async def rotate_keys(self, request: Request) -> Response:
-        body = await _body(request, {"overlap"})
+    def rotate_keys(self, body: Body) -> object:
         self._cloud.keys.rotate(overlap=body.get("overlap", True) is not False)
-        return JSONResponse(self._cloud.jwks())
+        return self._cloud.keys.jwks()
 
-    async def paste_jwks(self, request: Request) -> Response:
-        await _body(request, set())
-        self._cloud.paste_jwks()
-        return JSONResponse(self._cloud.function_compute_jwks)
-
-    async def rotate_credential(self, request: Request) -> Response:
-        identifier = self._credential(request)
-        body = await _body(request, {"api_key"})
+    def rotate_credential(self, body: Body, identifier: str) -> object:
+        self._credential(identifier)
         key = body.get("api_key")
         self._cloud.vault.rotate(identifier, now=self._cloud.clock(), api_key=str(key) if key else None)
-        return JSONResponse({"identifier": identifier})
+        return {"identifier": identifier}
 
-    async def disable_credential(self, request: Request) -> Response:
-        identifier = self._credential(request)
-        await _body(request, set())
-        self._cloud.vault.disable(identifier)
-        return JSONResponse({"identifier": identifier})
+    def disable_credential(self, _: Body, identifier: str) -> object:
+        self._credential(identifier).enabled = False
+        return {"identifier": identifier}
 
-    async def revoke_credential(self, request: Request) -> Response:
-        identifier = self._credential(request)
-        holder = (await _body(request, {"holder"})).get("holder")
-        entry = self._cloud.vault.find(identifier)
-        if entry is None or holder not in entry.readers:
+    def revoke_credential(self, body: Body, identifier: str) -> object:
+        readers, holder = self._credential(identifier).readers, body.get("holder")
+        if holder not in readers:
             raise HTTPException(404, f'"{holder}" is no reader of "{identifier}"')
-        entry.readers.discard(holder)
-        return JSONResponse({"identifier": identifier, "readers": sorted(entry.readers)})
+        readers.discard(holder)
+        return {"identifier": identifier, "readers": sorted(readers)}
 
-    async def revoke_permission(self, request: Request) -> Response:
-        body = await _body(request, {"holder", "audience", "permission"})
-        grant = [str(body.get(name, "")) for name in ("holder", "audience", "permission")]
-        if not self._cloud.directory.revoke(*grant):
-            raise HTTPException(404, f'"{grant[0]}" has no permission "{grant[2]}" of "{grant[1]}"')
-        return JSONResponse(dict(zip(("holder", "audience", "permission"), grant, strict=True)))
+    def revoke_permission(self, body: Body) -> object:
+        grant = {name: str(body.get(name, "")) for name in ("holder", "audience", "permission")}
+        if not self._cloud.directory.revoke(**grant):
+            text = '"{holder}" has no permission "{permission}" of "{audience}"'
+            raise HTTPException(404, text.format_map(grant))
+        return grant
 
-    async def restart(self, request: Request) -> Response:
-        await _body(request, set())
+    def restart(self, _: Body, service: str) -> object:
         try:
-            self._cloud.restart(request.path_params["service"])
+            self._cloud.restart(service)
         except KeyError as error:
             raise HTTPException(404, f"service {error} has no sessions") from error
-        return JSONResponse({})
+        return {}
 
-    async def reset(self, request: Request) -> Response:
-        await _body(request, set())
-        self._cloud.reset()
-        return JSONResponse({})
-
-    async def change_user(self, request: Request) -> Response:
+    async def change_user(self, _: Body, name: str, action: str) -> object:
         """Changes a user as an administrator does, and reports it to the agent."""
-        await _body(request, set())
-        user = self._cloud.directory.users.get(request.path_params["name"])
-        action = request.path_params["action"]
+        user = self._cloud.directory.users.get(name)
         if user is None or action not in _USER_ACTIONS:
             raise HTTPException(404, f"no such user, or action: {', '.join(_USER_ACTIONS)}")
         if action in ("disable", "lock", "delete"):
@@ -210,19 +177,13 @@ class Control:
             self._cloud.directory.disabled.discard(user.subject)
         kind = "common:test" if action == "test" else f"ud:user:{action}"
         reported = await self._synchronization.send(kind, user)
-        return JSONResponse({"user": user.name, "action": action, "reported": reported})
+        return {"user": user.name, "action": action, "reported": reported}
 
-    def _faults(self) -> Response:
-        return JSONResponse({name: asdict(fault) for name, fault in self._cloud.faults.snapshot().items()})
-
-    def _credential(self, request: Request) -> str:
-        identifier = str(request.path_params["identifier"])
-        if self._cloud.vault.find(identifier) is None:
+    def _credential(self, identifier: str) -> VaultCredential:
+        entry = self._cloud.vault.find(identifier)
+        if entry is None:
             raise HTTPException(404, f'credential "{identifier}" is unknown')
-        return identifier
-
-
-_USER_ACTIONS = ("disable", "enable", "lock", "unlock", "delete", "update_password", "test")
+        return entry
 
 
 def application(cloud: Cloud, synchronization: AccountSynchronization) -> ASGIApp:
@@ -234,28 +195,39 @@ def application(cloud: Cloud, synchronization: AccountSynchronization) -> ASGIAp
     return for_this_machine_only(app)
 
 
-async def _body(request: Request, members: set[str]) -> dict[str, Any]:
-    """The JSON object of the request, `{}` if there is no body; no member beyond `members`."""
-    raw = await request.body()
-    try:
-        body = await request.json() if raw else {}
-    except ValueError as error:
-        raise HTTPException(400, "the body must be JSON") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the body must be a JSON object")
-    if unknown := body.keys() - members:
-        raise HTTPException(400, f"unknown member {', '.join(sorted(unknown))}")
-    return body
+def _known_service(service: str) -> None:
+    if service not in SERVICES:
+        raise HTTPException(404, f'service must be one of {", ".join(SERVICES)}, found "{service}"')
+
+
+def _route(path: str, method: str, operation: Callable[..., Any], members: str = "") -> Route:
+    """The operation, called with the request's JSON object; no member beyond `members`."""
+
+    async def respond(request: Request) -> Response:
+        try:
+            body = await request.json() if await request.body() else {}
+        except ValueError as error:
+            raise HTTPException(400, "the body must be JSON") from error
+        if not isinstance(body, dict):
+            raise HTTPException(400, "the body must be a JSON object")
+        if unknown := body.keys() - set(members.split()):
+            raise HTTPException(400, f"unknown member {', '.join(sorted(unknown))}")
+        try:
+            result = operation(body, **request.path_params)
+        except LookupError as error:
+            raise HTTPException(409, str(error)) from error
+        result = await result if inspect.isawaitable(result) else result
+        return JSONResponse({} if result is None else result, headers={"Cache-Control": "no-store"})
+
+    return Route(path, respond, methods=[method])
 
 
 def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    if not isinstance(error, HTTPException):
-        raise error
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
 def _invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    if not isinstance(error, ValidationError):
-        raise error
+    assert isinstance(error, ValidationError)  # noqa: S101 - registered for it
     faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
     return JSONResponse({"error": "; ".join(faults)}, 400)

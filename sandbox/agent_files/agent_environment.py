@@ -4,19 +4,13 @@ import json
 import shlex
 from pathlib import Path
 
-from sandbox.addresses import INSTANCE, SYNCHRONIZED_APPLICATION, Addresses
+from sandbox.addresses import INSTANCE, SYNCHRONIZED_APPLICATION
 from sandbox.agent_files.workload_token_files import IDAAS_FILE, STS_FILE
 from sandbox.authn_method import AuthnMethod, RoleCredentials
 from sandbox.certificates import Certificates
 from sandbox.federation.federation import Federation
-from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, GeneratedSecrets, write_private
-from sandbox.ram import (
-    FUNCTION_LIFETIME,
-    OIDC_PROVIDER_ARN,
-    ROLE,
-    ROLE_ARN,
-    ExecutionRole,
-)
+from sandbox.generated_secrets import USER_EVENTS_KEY_FILE, write_private
+from sandbox.ram import FUNCTION_LIFETIME, OIDC_PROVIDER_ARN, ROLE, ROLE_ARN
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import AGENT, AGENT_AUDIENCE, ENTERPRISE_AUDIENCE, LEAVE_AUDIENCE
 from sandbox.state.vault import AMAP_API_KEY, LLM_API_KEY
@@ -64,18 +58,9 @@ def agent_environment(
             added[f"{name}_API_KEY_IDENTIFIER"] = service.api_key
         elif service.permissions:
             added[f"{name}_SERVICE_SCOPE"] = f"{service.audience}|{service.permissions[0]}"
-    variables = authn_variables(
-        authn,
-        role_credentials,
-        folder=folder,
-        addresses=addresses,
-        secrets=cloud.secrets,
-        federation=cloud.federation,
-        role=cloud.execution_role,
-    )
     return {
         "CLOUD_IDAAS_CONFIG_PATH": str((folder / CONFIGURATION_FILE).resolve()),
-        **variables,
+        **authn_variables(authn, role_credentials, folder, cloud),
         "JWKS_ENDPOINT": addresses.jwks,
         "AGENT_AUDIENCE": AGENT_AUDIENCE,
         "AGENT_SCOPE": "agent.access",
@@ -144,40 +129,31 @@ def authn_configuration(method: AuthnMethod, federation: Federation) -> dict[str
 
 
 def authn_variables(
-    method: AuthnMethod,
-    role_credentials: RoleCredentials,
-    *,
-    folder: Path,
-    addresses: Addresses,
-    secrets: GeneratedSecrets,
-    federation: Federation,
-    role: ExecutionRole,
+    method: AuthnMethod, role_credentials: RoleCredentials, folder: Path, cloud: Cloud
 ) -> dict[str, str]:
     """The variables that the method needs. The federated methods and PLUGIN have no client secret.
 
-    `folder` has the workload tokens. PLUGIN with credentials in the environment has those of a function's
-    start, good for 36 hours.
+    `folder` has the workload tokens.
     """
     match method:
         case AuthnMethod.PKCS7:
-            return {"ECS_METADATA_ENDPOINT": addresses.ecs_metadata}
+            return {"ECS_METADATA_ENDPOINT": cloud.addresses.ecs_metadata}
         case AuthnMethod.OIDC:
             return {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": str((folder / IDAAS_FILE).resolve())}
         case AuthnMethod.PCA:
-            return {"ENV_PRIVATE_KEY": federation.keys.agent_key}
+            return {"ENV_PRIVATE_KEY": cloud.federation.keys.agent_key}
         case AuthnMethod.PLUGIN:
-            return _role_variables(role_credentials, folder, addresses, role)
+            return _role_variables(role_credentials, folder, cloud)
         case _:
             return {
-                "IDAAS_CLIENT_SECRET": secrets.agent_client_secret,
-                "ENV_PRIVATE_KEY": secrets.agent_private_key,
+                "IDAAS_CLIENT_SECRET": cloud.secrets.agent_client_secret,
+                "ENV_PRIVATE_KEY": cloud.secrets.agent_private_key,
             }
 
 
-def _role_variables(
-    source: RoleCredentials, folder: Path, addresses: Addresses, role: ExecutionRole
-) -> dict[str, str]:
+def _role_variables(source: RoleCredentials, folder: Path, cloud: Cloud) -> dict[str, str]:
     """The names are those of the vendor's credentials library, two endpoints aside."""
+    addresses = cloud.addresses
     match source:
         case RoleCredentials.URI:
             return {
@@ -193,7 +169,7 @@ def _role_variables(
                 "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str((folder / STS_FILE).resolve()),
                 "ALIBABA_CLOUD_STS_ENDPOINT": addresses.openapi,
             }
-    credential = role.current("function", FUNCTION_LIFETIME)
+    credential = cloud.execution_role.current("function", FUNCTION_LIFETIME)
     return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": credential.access_key_id,
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": credential.access_key_secret,

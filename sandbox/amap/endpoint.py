@@ -32,7 +32,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._cloud.accepts_api_key(key, AMAP_API_KEY):
+        if scheme.lower() != "bearer" or not self._cloud.vault.accepts(key, AMAP_API_KEY):
             self._count_refusal(key)
             await _refusal()(scope, receive, send)
             return

@@ -42,21 +42,22 @@ class Endpoint:
     async def answer(self, request: Request) -> Response:
         """The route's endpoint."""
         self._cloud.counters.count("developer_api", self._action)
-        request_id = new_request_id()
-        token: IssuedToken | None = None
+        permissions = (self._permission,)
+        event = Event(self._action, new_request_id(), audience=PAM_AUDIENCE, permissions=permissions)
         try:
             check_instance(request)
             token = self._function_authorization(request)
+            event.client, event.subject, event.subject_jti = token.client_id, token.subject, token.jti
             body = self._operation(token, await members(request))
         except OAuthError as refusal:
             if refusal.expired:
                 self._cloud.counters.expired_credential("developer_api")
-            self._record(token, request_id, refusal)
+            self._cloud.events.record(event, result="failed", error=refusal.error)
             headers = {}
             if refusal.status == 401:
                 headers["WWW-Authenticate"] = f'Bearer error="{refusal.error}"'
-            return error_response(refusal, request_id, headers)
-        self._record(token, request_id, None)
+            return error_response(refusal, event.request_id, headers)
+        self._cloud.events.record(event)
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     def _function_authorization(self, request: Request) -> IssuedToken:
@@ -74,22 +75,6 @@ class Endpoint:
         if self._permission not in token.permissions:
             raise OAuthError("insufficient_scope", f'the token lacks "{self._permission}"', status=403)
         return token
-
-    def _record(self, token: IssuedToken | None, request_id: str, refusal: OAuthError | None) -> None:
-        self._cloud.events.add(
-            Event(
-                time=self._cloud.clock(),
-                event=self._action,
-                result="failed" if refusal else "success",
-                client=token.client_id if token else None,
-                subject=token.subject if token else None,
-                audience=PAM_AUDIENCE,
-                permissions=(self._permission,),
-                subject_jti=token.jti if token else None,
-                error=refusal.error if refusal else None,
-                request_id=request_id,
-            )
-        )
 
 
 def check_released(cloud: Cloud, token: IssuedToken, readers: set[str]) -> None:

@@ -6,7 +6,7 @@ import json
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from sandbox.federation.keys import CertifiedKey
+from sandbox.certificates import CertifiedKey
 
 ACCOUNT = "1000000000000001"
 REGION = "cn-hangzhou"

@@ -107,7 +107,7 @@ class Echo:
     def _api_key(self, service: EchoService, received: _Received) -> dict[str, Any]:
         """A mask of the key. Raises `RefusedError`."""
         identifier = service.api_key or ""
-        if not self._cloud.accepts_api_key(received.secret, identifier):
+        if not self._cloud.vault.accepts(received.secret, identifier):
             self._refused(revoked=self._cloud.vault.was_valid(received.secret, identifier))
             text = f'must be the current API key of "{identifier}", found {_mask(received.secret)}'
             raise RefusedError(401, "invalid_api_key", text)

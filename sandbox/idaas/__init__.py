@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from sandbox.faults.failing_service import observed
-from sandbox.idaas.discovery import DiscoveryEndpoint, InstanceEndpoint, JwksEndpoint
+from sandbox.idaas import discovery
 from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
 from sandbox.idaas.sign_in.authorize_endpoint import AuthorizeEndpoint
 from sandbox.idaas.sign_in.sessions import LogoutEndpoint, SignInSessions
@@ -46,9 +46,7 @@ def application(cloud: Cloud) -> ASGIApp:
             Route(
                 f"{ISSUER_PATH}/token", TokenEndpoint(cloud, codes, refresh_tokens).answer, methods=["POST"]
             ),
-            Route("/.well-known/cloud-idaas-configuration", InstanceEndpoint(cloud).answer),
-            Route(f"{ISSUER_PATH}/jwks", JwksEndpoint(cloud).answer),
-            Route(f"{ISSUER_PATH}/.well-known/openid-configuration", DiscoveryEndpoint(cloud).answer),
+            *discovery.routes(cloud, ISSUER_PATH),
             Route(
                 f"{LOGIN_PATH}/authorize",
                 AuthorizeEndpoint(cloud, codes, sessions).answer,

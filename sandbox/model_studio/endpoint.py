@@ -97,7 +97,7 @@ class Endpoint:
 
     def _authorized(self, request: Request) -> bool:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._cloud.accepts_api_key(key, LLM_API_KEY):
+        if scheme.lower() == "bearer" and self._cloud.vault.accepts(key, LLM_API_KEY):
             return True
         self._count("refused_credential")
         if key and self._cloud.vault.was_valid(key, LLM_API_KEY):

@@ -4,11 +4,10 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from typing import Protocol
 from urllib.parse import quote
 
 from sandbox.openapi.gateway import OpenApiError, RpcRequest
-from sandbox.ram import StsCredential
+from sandbox.ram import CloudRoles, ExecutionRole, StsCredential
 from sandbox.state.cloud import Cloud
 
 TIME_WINDOW = 15 * 60
@@ -17,22 +16,10 @@ _AUTHORIZATION = re.compile(
 )
 
 
-class IssuedCredentials(Protocol):
-    """Those of the roles that may sign."""
-
-    def find(self, access_key_id: str) -> StsCredential | None:
-        """The credentials with this id, also if they have expired."""
-        ...
-
-    def expired(self, credential: StsCredential) -> bool:
-        """Whether they are not good any more."""
-        ...
-
-
 class SignatureCheck:
     """Verifies signatures, and remembers their nonces for as long as their time is accepted."""
 
-    def __init__(self, cloud: Cloud, issued: IssuedCredentials | None = None) -> None:
+    def __init__(self, cloud: Cloud, issued: ExecutionRole | CloudRoles | None = None) -> None:
         """`issued` are the credentials that may sign, those of the execution role by default."""
         self._cloud = cloud
         self._issued = issued or cloud.execution_role

@@ -27,19 +27,9 @@ class AssumeRoleWithOidc:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def perform(self, request: RpcRequest, request_id: str) -> dict[str, Any]:
-        """Temporary credentials. Raises OpenApiError, which is recorded."""
-        try:
-            answer = self._assume(request)
-        except OpenApiError as error:
-            if error.expired:
-                self._cloud.counters.expired_credential(self.service)
-            self._record(request_id, error.code)
-            raise
-        self._record(request_id, None)
-        return answer
-
-    def _assume(self, request: RpcRequest) -> dict[str, Any]:
+    def perform(self, request: RpcRequest, event: Event) -> dict[str, Any]:
+        """Temporary credentials, which are recorded. Raises OpenApiError."""
+        event.authentication = "oidc"
         if request.required("RoleArn") != ROLE_ARN:
             raise OpenApiError("EntityNotExist.Role", "The role not exists.", 404)
         if request.required("OIDCProviderArn") != OIDC_PROVIDER_ARN:
@@ -57,6 +47,7 @@ class AssumeRoleWithOidc:
         if claims.get("sub") != SUBJECT:
             raise OpenApiError("NoPermission", "You are not authorized to do this action.", 403)
         credential = self._cloud.execution_role.issue(int(seconds))
+        self._cloud.events.record(event)
         return {
             "OIDCTokenInfo": {"Subject": SUBJECT, "Issuer": claims["iss"], "ClientIds": STS_AUDIENCE},
             "AssumedRoleUser": {
@@ -70,15 +61,3 @@ class AssumeRoleWithOidc:
                 "Expiration": utc_text(credential.expires_at),
             },
         }
-
-    def _record(self, request_id: str, error: str | None) -> None:
-        self._cloud.events.add(
-            Event(
-                time=self._cloud.clock(),
-                event=self.name,
-                result="failed" if error else "success",
-                authentication="oidc",
-                error=error,
-                request_id=request_id,
-            )
-        )

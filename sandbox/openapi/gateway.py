@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from sandbox.oauth_error import new_request_id
 from sandbox.state.cloud import Cloud
+from sandbox.state.records import Event
 
 LARGEST_BODY = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
@@ -94,7 +95,7 @@ class Action(Protocol):
     name: str
     version: str
 
-    def perform(self, request: RpcRequest, request_id: str) -> dict[str, Any]:
+    def perform(self, request: RpcRequest, event: Event) -> dict[str, Any]:
         """The response's members without `RequestId`. Raises OpenApiError."""
         ...
 
@@ -109,12 +110,18 @@ class Gateway:
     async def respond(self, request: Request) -> Response:
         """The action's response, or OpenAPI's error body."""
         request_id = new_request_id()
+        action: Action | None = None
         try:
             call = await read_request(request, form=self._cloud.settings.openapi_form_parameters)
             action = self._action(call)
+            event = Event(action.name, request_id)
             self._cloud.counters.count(action.service, action.name)
-            answer = action.perform(call, request_id)
+            answer = action.perform(call, event)
         except OpenApiError as refusal:
+            if action is not None:
+                self._cloud.events.record(event, result="failed", error=refusal.code)
+                if refusal.expired:
+                    self._cloud.counters.expired_credential(action.service)
             return JSONResponse(_error_body(refusal, request_id, request), refusal.status)
         return JSONResponse({"RequestId": request_id, **answer}, headers={"Cache-Control": "no-store"})
 

@@ -6,13 +6,13 @@ from typing import Any
 from sandbox.addresses import INSTANCE
 from sandbox.federation.instance_document import ACCOUNT
 from sandbox.idaas.tokens.grants import TokenRequest, client_credentials, token_exchange
-from sandbox.idaas.tokens.issuance import Attempt, record_refused
 from sandbox.oauth_error import OAuthError
 from sandbox.openapi.acs3_signature import SignatureCheck
 from sandbox.openapi.gateway import OpenApiError, RpcRequest
 from sandbox.ram import ROLE, application_resource
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application
+from sandbox.state.records import Event
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _EXCHANGE_PARAMETERS = {
@@ -37,20 +37,12 @@ class GenerateOauthToken:
         self._cloud = cloud
         self._signatures = SignatureCheck(cloud)
 
-    def perform(self, request: RpcRequest, request_id: str) -> dict[str, Any]:
-        """The token response. Raises OpenApiError, which is recorded."""
-        attempt = Attempt(self.name, request_id, authentication="plugin")
-        try:
-            return {"TokenResponse": self._token(request, attempt)}
-        except OpenApiError as error:
-            refusal = OAuthError(error.code, error.message, expired=error.expired)
-            record_refused(self._cloud, attempt, refusal, service=self.service)
-            raise
-
-    def _token(self, request: RpcRequest, attempt: Attempt) -> dict[str, Any]:
+    def perform(self, request: RpcRequest, event: Event) -> dict[str, Any]:
+        """The token response; the token is recorded. Raises OpenApiError."""
+        event.authentication = "plugin"
         self._signatures.verify(request)
         instance, application = request.required("InstanceId"), request.required("ApplicationId")
-        attempt.client_id = application
+        event.client = application
         self._authorize(application_resource(instance, application))
         client = self._client(instance, application)
         parameters = {"scope": _scope(request)}
@@ -62,11 +54,11 @@ class GenerateOauthToken:
             raise OpenApiError("InvalidParameter.GrantType", "The specified GrantType is invalid.")
         perform = token_exchange if grant == EXCHANGE else client_credentials
         try:
-            answer = perform(self._cloud, TokenRequest(client, parameters, attempt))
+            answer = perform(self._cloud, TokenRequest(client, parameters, event))
         except OAuthError as error:
             raise _as_openapi(error) from error
         members = ("token_type", "access_token", "expires_in", "expires_at", "issued_token_type")
-        return {_camel(name): answer[name] for name in members if name in answer}
+        return {"TokenResponse": {_camel(name): answer[name] for name in members if name in answer}}
 
     def _authorize(self, resource: str) -> None:
         decision = self._cloud.execution_role.decide(f"eiam:{self.name}", resource)

@@ -101,7 +101,7 @@ def install(options: SandboxOptions) -> Installation:
         cloud.user_events_key = kept_user_events_key(options.folder)
         tokens = WorkloadTokenFiles(options.folder, cloud.federation, cloud.settings, options.clock)
         cloud.on_reset(tokens.write)
-        cloud.on_workload_tokens(tokens.write)
+        cloud.write_workload_tokens = tokens.write
         environment = write_files(
             options.folder, cloud, certificates, options.authn, options.role_credentials
         )
@@ -119,7 +119,7 @@ def install(options: SandboxOptions) -> Installation:
         return file.path
 
     if file is not None:
-        cloud.on_reload(reload)
+        cloud.reload = reload
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     return Installation(
         cloud, options.folder, options.authn, certificates, tokens, environment, listeners, ports

@@ -61,7 +61,7 @@ class Cloud:
         """The AES-256 key of user events, 64 hexadecimal digits; `None` sends them in clear."""
         self.counters = Counters()
         self.faults = Faults()
-        self.events = Events()
+        self.events = Events(clock)
         self.secrets = secrets or new_secrets()
         self.settings = Settings()
         self.keys = SigningKeys(with_kid(jwk.RSAKey.import_key(self.secrets.signing_key)))
@@ -79,8 +79,10 @@ class Cloud:
         )
         self._resets: list[Callable[[], None]] = []
         self._restarts: dict[str, Callable[[], None]] = {}
-        self._reload: Callable[[], Path] | None = None
-        self._write_workload_tokens: Callable[..., None] | None = None
+        self.reload: Callable[[], Path] = _without("a configuration file")
+        """Takes up what was added to the configuration file. Raises ConfigurationFaultsError, LookupError."""
+        self.write_workload_tokens: Callable[..., None] = _without("files")
+        """Replaces the workload's tokens; its keywords override claims and lifetime. Raises LookupError."""
         self.configuration = configuration or Configuration()
         self.reset()
 
@@ -104,7 +106,7 @@ class Cloud:
         )
         self.vault = Vault(self.secrets.llm_api_key, self.secrets.amap_api_key, now=self.clock())
         self.configure(self.configuration)
-        self.function_compute_jwks = self.jwks()
+        self.function_compute_jwks = self.keys.jwks()
         self.faults.clear()
         for reset in self._resets:
             reset()
@@ -145,26 +147,6 @@ class Cloud:
         """A service with state of its own asks to be called at each `reset`."""
         self._resets.append(reset)
 
-    def on_reload(self, reload: Callable[[], Path]) -> None:
-        """`reload` reads the configuration file again, configures the cloud and answers the file's path."""
-        self._reload = reload
-
-    def reload(self) -> Path:
-        """Takes up what was added to the configuration file. Raises ConfigurationFaultsError, LookupError."""
-        if self._reload is None:
-            raise LookupError("the sandbox runs without a configuration file")
-        return self._reload()
-
-    def on_workload_tokens(self, write: Callable[..., None]) -> None:
-        """`write` replaces the files of the workload's tokens; its keywords override claims and lifetime."""
-        self._write_workload_tokens = write
-
-    def write_workload_tokens(self, **claims: object) -> None:
-        """Replaces the files of the workload's tokens. Raises LookupError if there are none."""
-        if self._write_workload_tokens is None:
-            raise LookupError("the sandbox runs without files")
-        self._write_workload_tokens(**claims)
-
     def on_restart(self, service: str, restart: Callable[[], None]) -> None:
         """A service with sessions says how it forgets them; `restart` may be called from any thread."""
         self._restarts[service] = restart
@@ -177,13 +159,10 @@ class Cloud:
         """The JWKS that IDaaS publishes now."""
         return self.keys.jwks()
 
-    def paste_jwks(self) -> None:
-        """What an operator does after a key rotation: copies the JWKS into the Function Compute trigger."""
+    def paste_jwks(self) -> Jwks:
+        """After a key rotation an operator copies the JWKS into the Function Compute trigger."""
         self.function_compute_jwks = self.jwks()
-
-    def accepts_api_key(self, key: str, identifier: str) -> bool:
-        """Whether `key` is the current, enabled value of the credential `identifier`."""
-        return self.vault.accepts(key, identifier)
+        return self.function_compute_jwks
 
     def user_token(
         self,
@@ -217,3 +196,11 @@ class Cloud:
         return self.access_tokens.mint(
             client_id=AGENT, subject=AGENT, audience=audience, permissions=permissions, lifetime=lifetime
         ).token
+
+
+def _without(part: str) -> Callable[..., Any]:
+    def refuse(**_: object) -> None:
+        text = f"the sandbox runs without {part}"
+        raise LookupError(text)
+
+    return refuse

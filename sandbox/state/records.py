@@ -3,9 +3,10 @@
 import json
 import logging
 from collections import Counter, deque
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 
 class Counters:
@@ -42,17 +43,19 @@ class Counters:
 logger = logging.getLogger("sandbox.events")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One decision. `jti` names the token that was issued, `subject_jti` the one that was exchanged.
+    """One decision, or a request and what is known about it so far.
 
-    `authentication` is the method by which the client authenticated; `reason` says what was wrong where the
-    caller learns only that it was refused.
+    `jti` names the token that was issued, `subject_jti` the one that was exchanged. `authentication` is the
+    method by which the client authenticated; `reason` says what was wrong where the caller learns only that
+    it was refused.
     """
 
-    time: float
     event: str
-    result: Literal["success", "failed"]
+    request_id: str
+    time: float = 0.0
+    result: Literal["success", "failed"] = "success"
     client: str | None = None
     authentication: str | None = None
     subject: str | None = None
@@ -62,17 +65,18 @@ class Event:
     subject_jti: str | None = None
     error: str | None = None
     reason: str | None = None
-    request_id: str | None = None
 
 
 class Events:
     """The last events, for tests and the control endpoint; each is also logged as a line of JSON."""
 
-    def __init__(self, limit: int = 1000) -> None:
-        self._events: deque[Event] = deque(maxlen=limit)
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._events: deque[Event] = deque(maxlen=1000)
 
-    def add(self, event: Event) -> None:
-        """Keeps and logs it."""
+    def record(self, known: Event, **members: Any) -> None:  # noqa: ANN401 - members of an event
+        """Keeps and logs `known` with the time of now and these members."""
+        event = replace(known, time=self._clock(), **members)
         self._events.append(event)
         level = logging.INFO if event.result == "success" else logging.WARNING
         if logger.isEnabledFor(level):

@@ -112,11 +112,11 @@ def test_keys_rotate_with_overlap_by_default(sandbox, control) -> None:
 def test_an_api_key_can_be_rotated_and_disabled_without_being_shown(sandbox, control) -> None:
     old = sandbox.cloud.secrets.llm_api_key
     assert control.post("/credentials/llm_api_key/rotate").json() == {"identifier": "llm_api_key"}
-    assert not sandbox.cloud.accepts_api_key(old, "llm_api_key")
+    assert not sandbox.cloud.vault.accepts(old, "llm_api_key")
     control.post("/credentials/llm_api_key/rotate", json={"api_key": "sk-mine"})
-    assert sandbox.cloud.accepts_api_key("sk-mine", "llm_api_key")
+    assert sandbox.cloud.vault.accepts("sk-mine", "llm_api_key")
     control.post("/credentials/llm_api_key/disable")
-    assert not sandbox.cloud.accepts_api_key("sk-mine", "llm_api_key")
+    assert not sandbox.cloud.vault.accepts("sk-mine", "llm_api_key")
     assert control.post("/credentials/nonsense/rotate").status_code == 404
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-from sandbox.federation.keys import common_name
+from sandbox.certificates import common_name
 from sandbox.idaas.client_authentication.federated_credential import (
     check_identity,
     named_credential,

@@ -18,17 +18,16 @@ from sandbox.idaas.sign_in.authorization_request import (
 from sandbox.idaas.sign_in.pages import page
 from sandbox.idaas.sign_in.sessions import SignInSessions, set_private_cookie
 from sandbox.idaas.tokens.issuance import (
-    Attempt,
     id_token,
     record_issued,
     record_refused,
-    record_signed_in,
     token_answer,
 )
 from sandbox.idaas.tokens.scope import user_permissions
 from sandbox.oauth_error import OAuthError, new_request_id, single_parameters
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import User
+from sandbox.state.records import Event
 
 CSRF_COOKIE = "idaas_sandbox_csrf"
 
@@ -46,14 +45,14 @@ class AuthorizeEndpoint:
 
     async def answer(self, request: Request) -> Response:
         self._cloud.counters.count("idaas", "authorize" if request.method == "GET" else "authorize.sign_in")
-        attempt = Attempt("authorize", new_request_id())
+        attempt = Event("authorize", new_request_id())
         try:
             parameters = single_parameters(parse_qsl(request.url.query, keep_blank_values=True))
             to = return_address(self._cloud.directory, parameters, self._cloud.addresses.issuer)
         except OAuthError as refusal:
             record_refused(self._cloud, attempt, refusal)
             return page("refused.html", status=refusal.status, description=refusal.description)
-        attempt.client_id = to.client.client_id
+        attempt.client = to.client.client_id
         try:
             asked = authorization_request(to, parameters)
             if request.method == "POST":
@@ -63,7 +62,7 @@ class AuthorizeEndpoint:
             return self._refuse(to, refusal, attempt)
 
     def _attend(
-        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Attempt
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Event
     ) -> Response:
         found = self._sessions.find(request, self._cloud.directory)
         if found is not None and "login" not in asked.prompt:
@@ -74,7 +73,7 @@ class AuthorizeEndpoint:
         return self._sign_in_page(request, to)
 
     async def _sign_in(
-        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Attempt
+        self, request: Request, to: ReturnAddress, asked: AuthorizationRequest, attempt: Event
     ) -> Response:
         form = await request.form(max_files=0, max_fields=10)
         values = {name: str(form.get(name, "")) for name in ("csrf", "username", "password")}
@@ -120,7 +119,7 @@ class AuthorizeEndpoint:
         asked: AuthorizationRequest,
         user: User,
         authenticated_at: float,
-        attempt: Attempt,
+        attempt: Event,
     ) -> Response:
         cloud, client = self._cloud, to.client
         attempt.subject, attempt.audience = user.subject, asked.scope.audience
@@ -159,10 +158,10 @@ class AuthorizeEndpoint:
                 cloud, client, user, authenticated_at=authenticated_at, nonce=asked.nonce
             )
         if "token" not in asked.response_types:
-            record_signed_in(cloud, attempt, permissions)
+            cloud.events.record(attempt, permissions=permissions)
         return _redirect(to.url(answer))
 
-    def _refuse(self, to: ReturnAddress, refusal: OAuthError, attempt: Attempt) -> Response:
+    def _refuse(self, to: ReturnAddress, refusal: OAuthError, attempt: Event) -> Response:
         record_refused(self._cloud, attempt, refusal)
         return _redirect(to.url({"error": refusal.error, "error_description": refusal.description}))
 

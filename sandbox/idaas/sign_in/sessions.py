@@ -92,16 +92,8 @@ class LogoutEndpoint:
         self._sessions.end(request, response)
         if found is not None:
             self._refresh_tokens.end(found[1].subject)
-            self._cloud.events.add(
-                Event(
-                    time=self._cloud.clock(),
-                    event="logout",
-                    result="success",
-                    client=client_id or None,
-                    subject=found[1].subject,
-                    request_id=new_request_id(),
-                )
-            )
+            event = Event("logout", new_request_id(), client=client_id or None, subject=found[1].subject)
+            self._cloud.events.record(event)
         return response
 
     def _response(self, request: Request, client_id: str) -> Response:

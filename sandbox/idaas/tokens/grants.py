@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
-from sandbox.idaas.tokens.issuance import Attempt, id_token, record_issued, token_answer
+from sandbox.idaas.tokens.issuance import id_token, record_issued, token_answer
 from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.idaas.tokens.scope import RequestedScope, machine_permissions, parse_scope, user_permissions
 from sandbox.oauth_error import OAuthError, required
 from sandbox.state.access_tokens import IssuedToken, TokenRefusedError
 from sandbox.state.cloud import Cloud
 from sandbox.state.directory import Application, GrantType, User
+from sandbox.state.records import Event
 
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type, not a token
 
@@ -26,7 +27,7 @@ class TokenRequest:
 
     client: Application
     parameters: dict[str, str]
-    attempt: Attempt
+    attempt: Event
 
 
 def client_credentials(cloud: Cloud, request: TokenRequest) -> dict[str, Any]:

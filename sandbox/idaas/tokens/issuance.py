@@ -1,7 +1,6 @@
-"""Turning a granted request into a token answer, and recording what was decided."""
+"""From a granted request to a token response, and the records of decisions."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from joserfc import jwt
 
@@ -44,55 +43,21 @@ def id_token(
     return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": key.kid}, claims, key)
 
 
-@dataclass(slots=True)
-class Attempt:
-    """A request and what is known about it so far, for its event."""
-
-    event: str
-    request_id: str
-    client_id: str | None = None
-    authentication: str | None = None
-    subject: str | None = None
-    subject_jti: str | None = None
-    audience: str | None = None
-
-
-def record_issued(cloud: Cloud, attempt: Attempt, minted: Minted) -> None:
+def record_issued(cloud: Cloud, attempt: Event, minted: Minted) -> None:
     """A token was issued."""
     issued = minted.issued
-    event = replace(
-        _event(cloud, attempt, "success"),
+    cloud.events.record(
+        attempt,
         client=issued.client_id,
         subject=issued.subject,
         audience=issued.audience,
         permissions=issued.permissions,
         jti=issued.jti,
     )
-    cloud.events.add(event)
 
 
-def record_signed_in(cloud: Cloud, attempt: Attempt, permissions: tuple[str, ...]) -> None:
-    """A code or ID token was issued, no access token yet."""
-    cloud.events.add(replace(_event(cloud, attempt, "success"), permissions=permissions))
-
-
-def record_refused(cloud: Cloud, attempt: Attempt, refusal: OAuthError, *, service: str = "idaas") -> None:
-    """A request to `service` was refused. An expired credential is counted."""
+def record_refused(cloud: Cloud, attempt: Event, refusal: OAuthError) -> None:
+    """A request was refused. An expired credential is counted."""
     if refusal.expired:
-        cloud.counters.expired_credential(service)
-    event = _event(cloud, attempt, "failed")
-    cloud.events.add(replace(event, error=refusal.error, reason=refusal.reason))
-
-
-def _event(cloud: Cloud, attempt: Attempt, result: Literal["success", "failed"]) -> Event:
-    return Event(
-        time=cloud.clock(),
-        event=attempt.event,
-        result=result,
-        client=attempt.client_id,
-        authentication=attempt.authentication,
-        subject=attempt.subject,
-        audience=attempt.audience,
-        subject_jti=attempt.subject_jti,
-        request_id=attempt.request_id,
-    )
+        cloud.counters.expired_credential("idaas")
+    cloud.events.record(attempt, result="failed", error=refusal.error, reason=refusal.reason)

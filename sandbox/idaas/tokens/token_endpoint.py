@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from sandbox.idaas.client_authentication import authenticate_client, authentication_method
 from sandbox.idaas.sign_in.authorization_code import AuthorizationCodes
 from sandbox.idaas.tokens.grants import Grants, TokenRequest
-from sandbox.idaas.tokens.issuance import Attempt, record_refused
+from sandbox.idaas.tokens.issuance import record_refused
 from sandbox.idaas.tokens.refresh_token import RefreshTokens
 from sandbox.oauth_error import OAuthError, error_response, new_request_id, required, single_parameters
 from sandbox.state.cloud import Cloud
+from sandbox.state.records import Event
 
 LARGEST_BODY = 64 * 1024
 
@@ -25,7 +26,7 @@ class TokenEndpoint:
         self._grants = Grants(cloud, codes, refresh_tokens)
 
     async def answer(self, request: Request) -> Response:
-        attempt = Attempt("token", new_request_id())
+        attempt = Event("token", new_request_id())
         authorization = request.headers.get("authorization")
         try:
             answer = self._decide(attempt, await _form(request), authorization)
@@ -38,7 +39,7 @@ class TokenEndpoint:
         return JSONResponse(answer, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     def _decide(
-        self, attempt: Attempt, parameters: dict[str, str], authorization: str | None
+        self, attempt: Event, parameters: dict[str, str], authorization: str | None
     ) -> dict[str, Any]:
         known = self._grants.by_type.get(required(parameters, "grant_type"))
         if known is None:
@@ -48,7 +49,7 @@ class TokenEndpoint:
         self._cloud.counters.count("idaas", attempt.event)
         attempt.authentication = authentication_method(parameters, authorization)
         client = authenticate_client(self._cloud, attempt.authentication, parameters, authorization)
-        attempt.client_id = client.client_id
+        attempt.client = client.client_id
         if name not in client.grant_types:
             raise OAuthError("unauthorized_client", "the client may not use this grant type")
         return grant(TokenRequest(client, parameters, attempt))

@@ -215,7 +215,7 @@ async def test_rotated_api_key_is_fetched_after_the_old_one_was_refused(identity
     identity.sandbox.clock.advance(5)  # a younger credential is not renewed
     identity.broker.invalidate(old, alice)
     new = await identity.broker.obtain(LLM, MACHINE, alice)
-    assert cloud.accepts_api_key(new.secret.reveal(), "llm_api_key")
+    assert cloud.vault.accepts(new.secret.reveal(), "llm_api_key")
 
 
 async def test_withdrawn_api_key_is_not_used_after_it_is_read_again(identity: Identity) -> None:

@@ -133,15 +133,15 @@ def test_a_disabled_credential_or_caller_is_refused(sandbox, obtain, as_user, re
 def test_a_rotated_key_is_returned_and_the_old_one_is_no_longer_accepted(sandbox, obtain, as_machine) -> None:
     cloud, token = sandbox.cloud, as_machine()
     old = cloud.secrets.llm_api_key
-    assert cloud.accepts_api_key(old, "llm_api_key")
+    assert cloud.vault.accepts(old, "llm_api_key")
     sandbox.clock.advance(5)
     new = cloud.vault.rotate("llm_api_key", now=sandbox.clock.now)
     body = obtain(token).json()
     assert body["credentialContent"]["apiKeyContent"]["apiKey"] == new != old
     assert body["updateTime"] == body["createTime"] + 5000
-    assert cloud.accepts_api_key(new, "llm_api_key")
-    assert not cloud.accepts_api_key(old, "llm_api_key")
-    assert not cloud.accepts_api_key(new, "amap_api_key")
+    assert cloud.vault.accepts(new, "llm_api_key")
+    assert not cloud.vault.accepts(old, "llm_api_key")
+    assert not cloud.vault.accepts(new, "amap_api_key")
     assert cloud.vault.was_valid(old, "llm_api_key")
 
 

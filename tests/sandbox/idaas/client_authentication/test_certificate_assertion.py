@@ -6,7 +6,8 @@ import uuid
 import pytest
 from joserfc import jwk, jwt
 
-from sandbox.federation.keys import AGENT_CERTIFICATE_NAME, CertifiedKey, certified_key, issue, new_root
+from sandbox.certificates import CertifiedKey, issue, new_root
+from sandbox.federation.keys import AGENT_CERTIFICATE_NAME, certified_key
 
 TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:x509-jwt-bearer"
 

@@ -8,8 +8,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from sandbox.certificates import issue, new_root
 from sandbox.federation.instance_document import signed_document
-from sandbox.federation.keys import certified_key, issue, new_root
+from sandbox.federation.keys import certified_key
 
 TYPE = "urn:cloud:idaas:params:oauth:client-assertion-type:pkcs7-bearer"
 
