@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import httpx
 import typer
+from dotenv import dotenv_values
 
 from agent.commands.terminal import ENV_FILE_HELP, environment, err, out, settings_or_stop, stop
 
 if TYPE_CHECKING:
-    from agent.packaging.agentrun import Package
+    from agent.packaging.carried import Configuration
     from agent.settings.settings import Settings
 
-app = typer.Typer(help="Deployment packages: agentrun, enterprise-service.", no_args_is_help=True)
+app = typer.Typer(help="Deployment packages: agentrun, tree, enterprise-service.", no_args_is_help=True)
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _EnvFile = Annotated[Path | None, typer.Option(help=ENV_FILE_HELP)]
@@ -25,6 +26,16 @@ _Wheels = Annotated[
     Path | None, typer.Option(help="A folder of wheels to install from, instead of downloading them.")
 ]
 _Lock = Annotated[Path, typer.Option(help="The locked dependencies.")]
+_OwnLock = Annotated[
+    Path | None,
+    typer.Option(
+        "--requirements", help="A lock file of your own packages, with hashes. It may name wheels beside it."
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A variable there. Without a value, it is not set."),
+]
 
 
 @app.command()
@@ -36,25 +47,44 @@ def agentrun(
     python: _Python = "3.12",
     folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("build/agentrun"),
     lock: _Lock = _ROOT / "requirements.lock",
+    requirements: _OwnLock = None,
     wheels: _Wheels = None,
+    sets: _Set = None,
     env_file: _EnvFile = None,
 ) -> None:
-    """Builds the package for AgentRun from the agent's variables.
+    """Builds the package for AgentRun from the agent's variables, with your own tools and certificates.
 
     Writes code.zip, s.yaml, role-policy.json and the page's config.js.
     """
     from agent.packaging.agentrun import AgentRunOptions, package_agentrun
     from agent.packaging.dependencies import install_dependencies
 
-    variables = environment(env_file)
+    configuration = _configuration(env_file, lock, requirements, sets)
     options = AgentRunOptions(name=name, region=region, role=role, python=python, account=account)
-    install = partial(install_dependencies, lock, python=python, wheels=wheels)
-    _build(
-        lambda: package_agentrun(
-            settings_or_stop(variables), variables, options, folder, source=_ROOT, install=install
-        )
-    )
+    locks = [lock, requirements] if requirements else [lock]
+    install = partial(install_dependencies, locks, python=python, wheels=wheels)
+    out.print("installing the dependencies for the platform …")
+    _build(lambda: package_agentrun(configuration, options, folder, source=_ROOT, install=install), folder)
     out.print("next: attach role-policy.json to the execution role, then in that folder: s deploy")
+
+
+@app.command()
+def tree(
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = _ROOT / "deploy/container/own",
+    lock: _Lock = _ROOT / "requirements.lock",
+    requirements: _OwnLock = None,
+    sets: _Set = None,
+    env_file: _EnvFile = None,
+) -> None:
+    """Collects your own tools, policies and certificates for the container image and the systemd tree.
+
+    Writes them and agent.env, which has their places, where deploy/container/install.sh finds them.
+    """
+    from agent.packaging.tree import package_tree
+
+    configuration = _configuration(env_file, lock, requirements, sets)
+    _build(lambda: package_tree(configuration, folder), folder)
+    out.print("next: docker build, or deploy/container/install.sh; and agent.env as the deployed variables")
 
 
 @app.command()
@@ -73,10 +103,12 @@ def enterprise_service(
     settings = settings_or_stop(environment(env_file))
     source = _ROOT / "deploy" / "enterprise-service"
     options = FunctionOptions(name=name, region=region, python=python)
-    install = partial(install_dependencies, source / "requirements.lock", python=python, wheels=wheels)
+    install = partial(install_dependencies, [source / "requirements.lock"], python=python, wheels=wheels)
     jwks = _fetched_jwks(settings)
+    out.print("installing the dependencies for the platform …")
     _build(
-        lambda: package_enterprise_service(settings, jwks, options, folder, source=source, install=install)
+        lambda: package_enterprise_service(settings, jwks, options, folder, source=source, install=install),
+        folder,
     )
     out.print("next, in that folder: s deploy; then set ENTERPRISE_SERVICE_URL to the trigger's address")
 
@@ -119,25 +151,37 @@ def trigger_jwks(
     )
 
 
-def _build(build: "Callable[[], Package]") -> None:
+def _configuration(
+    env_file: Path | None, lock: Path, own_lock: Path | None, sets: list[str] | None
+) -> "Configuration":
+    """What is to be deployed: the variables that are set, and what `--set` says of them."""
+    from agent.packaging.carried import Configuration
+
+    chosen = {}
+    for each in sets or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            stop(f"--set must have the form NAME=VALUE, found {name}")
+        chosen[name] = value.strip()
+    variables = environment(env_file)
+    of_file = dotenv_values(env_file, interpolate=False) if env_file else {}
+    return Configuration(settings_or_stop(variables), variables, lock, own_lock, chosen, tuple(of_file))
+
+
+def _build(build: Callable[[], None], folder: Path) -> None:
+    """Builds a package, and prints its files or its faults."""
     from agent.packaging.errors import PackagingError
 
-    out.print("installing the dependencies for the platform …")
     try:
-        package = build()
+        build()
     except PackagingError as error:
         for fault in error.faults:
             err.print(fault, style="red")
         raise typer.Exit(1) from None
-    for note in package.notes:
-        err.print(f"note: {note}", style="yellow")
-    for path in sorted(package.folder.iterdir()):
+    for path in sorted(folder.rglob("*")):
         if path.is_file():
-            out.print(
-                f"  {path}  {path.stat().st_size / 1_048_576:.1f} MiB"
-                if path.suffix == ".zip"
-                else f"  {path}"
-            )
+            size = f"  {path.stat().st_size / 1_048_576:.1f} MiB" if path.suffix == ".zip" else ""
+            out.print(f"  {path}{size}")
 
 
 def _fetched_jwks(settings: "Settings") -> Any:  # noqa: ANN401 - whatever it contains

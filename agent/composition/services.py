@@ -7,11 +7,10 @@ import ssl
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final
 
 from agent.composition.code_reference import failure_of, load_function
 from agent.errors.error_codes import AgentCode
-from agent.settings.declared_services import DeclaredService, declared_services
+from agent.settings.declared_services import ENTRY_POINTS, DeclaredService, declared_services
 from agent.settings.services_file.declarations import HTTPDeclaration
 from agent.settings.settings import Settings
 from identity.errors import ConfigurationError
@@ -19,9 +18,6 @@ from tools.http_service.service import HTTPService
 from tools.mcp_service.accepted_tools import AcceptedTools
 from tools.mcp_service.service import MCPService
 from tools.service import Service
-
-ENTRY_POINTS: Final = "idaas_agent.services"
-"""The entry point group. An entry is a function of the `ssl.SSLContext` to trust; it returns a `Service`."""
 
 
 def services(

@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from agent.packaging import start
 from agent.packaging.archive import installed_files, source_files, write_zip
+from agent.packaging.carried import AGENTRUN, PORT, Configuration, carried
 from agent.packaging.errors import PackagingError
 from agent.packaging.runtime_schema import agentrun_faults
-from agent.packaging.variables import deployed_variables
 from agent.packaging.yaml_file import to_yaml
 from agent.settings.settings import Settings
 
-PORT: Final = 9002
 _WITHOUT_SECRET: Final = frozenset({"PLUGIN", "PKCS7", "OIDC"})
 """Client authentication methods that need no secret in the deployment."""
 
@@ -38,34 +37,24 @@ class AgentRunOptions:
     """The id of the account, for the address of the agent in the page's `config.js`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """The written package, and notes for its user."""
-
-    folder: Path
-    size: int
-    """Of the zip, in bytes."""
-    notes: tuple[str, ...]
-
-
 def package_agentrun(
-    settings: Settings,
-    environment: Mapping[str, str],
+    configuration: Configuration,
     options: AgentRunOptions,
     folder: Path,
     *,
     source: Path,
     install: InstallDependencies,
-) -> Package:
+) -> None:
     """Writes `code.zip`, `s.yaml`, `role-policy.json` and `config.js` into `folder`.
 
     `source` is the folder of the agent's packages. None of the files contains a secret. Raises
     `PackagingError` with every fault before anything is installed.
     """
-    configuration, faults = _configuration(settings)
-    variables, notes = deployed_variables(environment, PORT)
-    document = runtime_document(options, variables)
-    if faults := faults + agentrun_faults(document):
+    settings = configuration.settings
+    client, faults = _client_configuration(settings)
+    deployment = carried(configuration, AGENTRUN)
+    document = runtime_document(options, deployment.variables)
+    if faults := [*faults, *deployment.faults, *agentrun_faults(document)]:
         raise PackagingError(faults)
     with tempfile.TemporaryDirectory() as temporary:
         installed = Path(temporary)
@@ -75,13 +64,13 @@ def package_agentrun(
             **installed_files(installed, "python"),
             "python/.python-version": f"{options.python}\n".encode(),
             "main.py": Path(start.__file__),
-            "client-config.json": configuration,
+            "client-config.json": client,
+            **{f"own/{name}": content for name, content in deployment.files.items()},
         }
-        size = write_zip(folder / "code.zip", files)
+        write_zip(folder / "code.zip", files)
     (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
     (folder / "role-policy.json").write_text(json.dumps(role_policy(settings), indent=2) + "\n", "utf-8")
     (folder / "config.js").write_text(page_configuration(settings, options), "utf-8")
-    return Package(folder, size, tuple(notes))
 
 
 def runtime_document(options: AgentRunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -149,7 +138,7 @@ def page_configuration(settings: Settings, options: AgentRunOptions) -> str:
     return f"// Everything in it is public.\nwindow.APP_CONFIG = {json.dumps(members, indent=2)};\n"
 
 
-def _configuration(settings: Settings) -> tuple[bytes, list[str]]:
+def _client_configuration(settings: Settings) -> tuple[bytes, list[str]]:
     """The SDK configuration file for the package, and its faults for a deployment."""
     text = settings.cloud_idaas_config_path.expanduser().read_bytes()
     authentication = json.loads(text).get("authnConfiguration") or {}

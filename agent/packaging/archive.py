@@ -22,8 +22,8 @@ def installed_files(folder: Path, prefix: str) -> dict[str, Path]:
     return dict(_files(folder, prefix))
 
 
-def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> int:
-    """Writes the archive, replacing an existing one in one step, and returns its size in bytes."""
+def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> None:
+    """Writes the archive, replacing an existing one in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -34,7 +34,6 @@ def write_zip(path: Path, files: Mapping[str, Path | bytes]) -> int:
             content = files[name]
             archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
     draft.replace(path)
-    return path.stat().st_size
 
 
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from agent.packaging.agentrun import InstallDependencies, Package
+from agent.packaging.agentrun import InstallDependencies
 from agent.packaging.archive import installed_files, write_zip
 from agent.packaging.errors import PackagingError
 from agent.packaging.runtime_schema import fc_faults
@@ -65,7 +65,7 @@ def package_enterprise_service(
     *,
     source: Path,
     install: InstallDependencies,
-) -> Package:
+) -> None:
     """Writes `code.zip` and `s.yaml` into `folder`. `source` is the folder of `app.py`; `jwks` IDaaS's.
 
     The function verifies audience and permission of `ENTERPRISE_SERVICE_SCOPE` itself. Raises
@@ -83,9 +83,8 @@ def package_enterprise_service(
             "app.py": source / "app.py",
             "jwks.json": json.dumps(keys).encode(),
         }
-        size = write_zip(folder / "code.zip", files)
+        write_zip(folder / "code.zip", files)
     (folder / "s.yaml").write_text(to_yaml(document), "utf-8")
-    return Package(folder, size, ())
 
 
 def function_document(

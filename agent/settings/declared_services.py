@@ -22,6 +22,9 @@ from identity.error_code import ErrorCode
 from identity.error_codes import IdentityCode
 from tools.error_codes import ToolCode
 
+ENTRY_POINTS: Final = "idaas_agent.services"
+"""The group of entry points by which installed packages declare services. An entry is a function of the
+`ssl.SSLContext` to trust; it returns a `Service`."""
 _AMAP_TOOLS: Final = (
     *("maps_around_search", "maps_bicycling", "maps_direction_bicycling", "maps_direction_driving"),
     *("maps_direction_transit_integrated", "maps_direction_walking", "maps_distance", "maps_geo"),

@@ -3,7 +3,6 @@
 import json
 import socket
 import sys
-import sysconfig
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import pytest
 
 from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
+from agent.packaging.carried import Configuration
 from agent.settings.settings import read_settings
 from identity.idaas.role_credentials.request_headers import ROLE_HEADERS
 from sandbox.agent_files.agent_environment import sdk_configuration
@@ -83,19 +83,22 @@ def packaged(sandbox: Sandbox, folder: Path, access_identity: str) -> tuple[Path
     }
     own = {"CLOUD_IDAAS_CONFIG_PATH": str(file), "ACCESS_IDENTITY": access_identity}
     variables = sandbox.environment | own | platform
-    package = package_agentrun(
+    left = dict.fromkeys(
+        ("ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REVOCATIONS_FILE"), ""
+    )
+    configuration = Configuration(
         read_settings(variables),
         variables,
-        AgentRunOptions(),
-        folder / "package",
-        source=ROOT,
-        install=lambda _: None,
+        ROOT / "requirements.lock",
+        chosen=left | {"CONVERSATIONS_URL": "none"},
     )
-    with zipfile.ZipFile(package.folder / "code.zip") as archive:
+    package = folder / "package"
+    package_agentrun(configuration, AgentRunOptions(), package, source=ROOT, install=lambda _: None)
+    with zipfile.ZipFile(package / "code.zip") as archive:
         files: dict[str, Path | bytes] = {name: archive.read(name) for name in archive.namelist()}
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    write_zip(package.folder / "code.zip", files | {"python/.python-version": version.encode()})
-    return package.folder, platform
+    write_zip(package / "code.zip", files | {"python/.python-version": version.encode()})
+    return package, platform
 
 
 @asynccontextmanager
@@ -103,6 +106,7 @@ async def deployed(
     sandbox: Sandbox,
     folder: Path,
     serving: Callable[[Any], Any],
+    dependencies: Path,
     access_identity: str,
     platform_headers: Callable[[], Mapping[str, str]] = dict,
     **variables: str,
@@ -117,9 +121,8 @@ async def deployed(
         port = free.getsockname()[1]
     # The interpreter outside of the virtual environment: it does not know the repository.
     platform |= {
-        "PYTHONPATH": f"{site}:{sysconfig.get_path('purelib')}",
+        "PYTHONPATH": f"{site}:{dependencies}",
         "CLOCK_FILE": str(clock),
-        "SSL_CERT_FILE": sandbox.environment["SSL_CERT_FILE"],
         **variables,
     }
     interpreter = sys._base_executable
@@ -139,10 +142,10 @@ async def deployed(
 
 @pytest.mark.parametrize("access_identity", ["Machine", "Human"])
 async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], access_identity: str
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path, access_identity: str
 ) -> None:
     token = sandbox.access_token("alice", lifetime=4 * 3600)
-    async with deployed(sandbox, tmp_path, serving, access_identity) as agent:
+    async with deployed(sandbox, tmp_path, serving, dependencies, access_identity) as agent:
         for question, expected in QUESTIONS.items():
             assert expected in await agent.answer(question, token)
         assert agent.instance.frozen
@@ -157,10 +160,10 @@ async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
 
 
 async def test_credentials_in_headers_of_a_client_are_ignored(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any]
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
 ) -> None:
     forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
-    async with deployed(sandbox, tmp_path, serving, "Machine") as agent:
+    async with deployed(sandbox, tmp_path, serving, dependencies, "Machine") as agent:
         answer = await agent.answer("Call my enterprise service", sandbox.access_token(), **forged)
         assert "enterprise" in answer
         url = f"{agent.url}/openai/v1/chat/completions"
@@ -175,7 +178,7 @@ async def test_credentials_in_headers_of_a_client_are_ignored(
 
 
 async def test_instance_outlives_its_first_role_credential_by_those_of_requests(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any]
+    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
 ) -> None:
     def platform_headers() -> dict[str, str]:
         role = sandbox.cloud.execution_role.issue(HOUR)
@@ -183,7 +186,9 @@ async def test_instance_outlives_its_first_role_credential_by_those_of_requests(
         return dict(zip(ROLE_HEADERS, values, strict=True))
 
     allowed = {"FC_CREDENTIALS_FROM_HEADERS": "true"}
-    async with deployed(sandbox, tmp_path, serving, "Human", platform_headers, **allowed) as agent:
+    async with deployed(
+        sandbox, tmp_path, serving, dependencies, "Human", platform_headers, **allowed
+    ) as agent:
         for hours in (0, 40, 80):  # the variables' credential ends after 36 hours
             agent.pass_hours(hours - agent.hours)
             for question, expected in QUESTIONS.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -48,8 +48,8 @@ class ServerVariables(VariableGroup):
     replicas: Annotated[int, Field(ge=1, le=10_000)] = Field(
         1,
         description="How many machines or pods serve this agent; the manifest sets it. With more than one,"
-        " the agent starts only with what they must share: `REDIS_URL`, and conversations in PostgreSQL or"
-        " none (`docs/replicas.md`).",
+        " the agent starts only with what they must share (`docs/replicas.md`): conversations in PostgreSQL,"
+        " or `REDIS_URL` and no conversations.",
     )
     shutdown_seconds: Seconds = Field(
         10,
@@ -64,14 +64,12 @@ def replica_faults(given: Mapping[str, str]) -> list[str]:
     replicas = given.get("replicas", "1")
     if not replicas.isdecimal() or len(replicas) > len("10000") or int(replicas) < 2:
         return []
-    faults = []
-    if not given.get("conversations_url", "").startswith(("postgresql://", "postgres://", "none")):
-        faults.append(
-            f"CONVERSATIONS_URL must be a PostgreSQL or none if REPLICAS is {replicas}: a file belongs to one"
-            " replica"
-        )
-    if "redis_url" not in given:
-        faults.append(
-            f"REDIS_URL must be set if REPLICAS is {replicas}: without it a revocation reaches one replica"
-        )
-    return faults
+    url = given.get("conversations_url", "")
+    if url == "none" and "redis_url" not in given:
+        return [f"REDIS_URL must be set if REPLICAS is {replicas} and CONVERSATIONS_URL is none: {_FORGETS}"]
+    if url != "none" and not url.startswith(("postgresql://", "postgres://")):
+        return [f"CONVERSATIONS_URL must be a PostgreSQL, or none, if REPLICAS is {replicas}: {_FORGETS}"]
+    return []
+
+
+_FORGETS: Final = "what is stored in a file, such as a revocation, is known to one replica alone"

@@ -1,5 +1,6 @@
 """The packages: what is in them, and that they contain no secret."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import yaml
 from typer.testing import CliRunner
 
 from agent.commands.command_line import app
-from agent.packaging.agentrun import AgentRunOptions, Package, package_agentrun
+from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.archive import write_zip
+from agent.packaging.carried import AGENTRUN, Configuration, carried
+from agent.packaging.dependencies import install_dependencies
 from agent.packaging.enterprise_service import (
     FunctionOptions,
     deployed_jwks,
@@ -21,7 +24,7 @@ from agent.packaging.enterprise_service import (
     trigger_jwks,
 )
 from agent.packaging.errors import PackagingError
-from agent.packaging.variables import deployed_variables
+from agent.packaging.tree import package_tree
 from agent.settings.settings import read_settings
 from sandbox.agent_files.agent_environment import sdk_configuration
 from sandbox.authn_method import AuthnMethod
@@ -54,14 +57,36 @@ def variables(sandbox: Sandbox, folder: Path, method: str = "PLUGIN") -> dict[st
     }
 
 
-def built(sandbox: Sandbox, folder: Path, **options: Any) -> Package:
-    given = variables(sandbox, folder)
+NOT_THERE = dict.fromkeys(
+    ("ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "IDAAS_EVENTS_KEY_FILE", "REDIS_URL", "REVOCATIONS_FILE"), ""
+) | {"CONVERSATIONS_URL": "none"}
+"""What an operator of the sandbox's variables decides with `--set`."""
+PAYROLL = """
+[services.payroll]
+type = "http"
+url = "https://payroll.example"
+access_token = "https://payroll.example|payroll.read"
+python = "tools/payroll.py:service"
+[services.payroll.policies.payslip]
+effect = "read"
+"""
+
+
+def configured(given: dict[str, str], own_lock: Path | None = None, **chosen: str) -> Configuration:
+    return Configuration(
+        read_settings(given), given, ROOT / "requirements.lock", own_lock, NOT_THERE | chosen, tuple(given)
+    )
+
+
+def built(sandbox: Sandbox, folder: Path, **options: Any) -> Path:
+    configuration = configured(variables(sandbox, folder))
     chosen = AgentRunOptions(**options)
-    return package_agentrun(read_settings(given), given, chosen, folder / "out", source=ROOT, install=install)
+    package_agentrun(configuration, chosen, folder / "out", source=ROOT, install=install)
+    return folder / "out"
 
 
-def names(package: Package) -> set[str]:
-    with zipfile.ZipFile(package.folder / "code.zip") as archive:
+def names(package: Path) -> set[str]:
+    with zipfile.ZipFile(package / "code.zip") as archive:
         return set(archive.namelist())
 
 
@@ -69,31 +94,29 @@ def test_zip_contains_only_the_agent_and_its_dependencies(sandbox: Sandbox, tmp_
     package = built(sandbox, tmp_path)
     found = names(package)
     assert {name.partition("/")[0] for name in found} == {
-        *("agent", "graph", "identity", "tools", "python", "main.py", "client-config.json")
+        *("agent", "graph", "identity", "tools", "python", "own", "main.py", "client-config.json")
     }
     assert {"agent/cli.py", "identity/secrets/secret.py", "python/one/__init__.py", "python/two.py"} <= found
+    assert "agent/packaging/runtime_schema.json" in found
+    assert {name for name in found if name.startswith("own/")} == {"own/certificates.pem"}
     assert not [name for name in found if "__pycache__" in name or name.endswith(".pyc")]
-    assert package.size == (package.folder / "code.zip").stat().st_size
 
 
 def test_no_file_of_the_package_contains_a_secret(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path)
     secrets, role = sandbox.cloud.secrets, sandbox.cloud.execution_role.current("function", 3600)
-    texts = [path.read_bytes() for path in package.folder.iterdir() if path.suffix != ".zip"]
-    with zipfile.ZipFile(package.folder / "code.zip") as archive:
+    texts = [path.read_bytes() for path in package.iterdir() if path.suffix != ".zip"]
+    with zipfile.ZipFile(package / "code.zip") as archive:
         texts += [archive.read(name) for name in archive.namelist()]
     of_role = (role.access_key_secret, role.security_token)
     of_client = (secrets.agent_client_secret, secrets.agent_private_key.splitlines()[1])
     for secret in ("sesame", *of_role, *of_client):
         assert not [text for text in texts if secret.encode() in text]
-    notes = "\n".join(package.notes)
-    assert "REDIS_URL is not in s.yaml: it contains a password" in notes
-    assert "SSL_CERT_FILE is not in s.yaml: it names a file of this machine" in notes
 
 
 def test_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path, region="cn-beijing", role="agent-role")
-    props = yaml.safe_load((package.folder / "s.yaml").read_text())["resources"]["agent"]["props"]
+    props = yaml.safe_load((package / "s.yaml").read_text())["resources"]["agent"]["props"]
     agent = props["agent"]
     assert (props["region"], agent["role"], agent["port"]) == ("cn-beijing", "agent-role", 9002)
     assert agent["healthCheckConfiguration"]["httpGetUrl"] == "/health"
@@ -101,16 +124,132 @@ def test_description_has_the_agents_variables(sandbox: Sandbox, tmp_path: Path) 
     assert found["AGENT_AUDIENCE"] == sandbox.environment["AGENT_AUDIENCE"]
     assert found["CLOUD_IDAAS_CONFIG_PATH"] == "/code/client-config.json"
     assert (found["AGENT_HOST"], found["AGENT_PORT"]) == ("0.0.0.0", "9002")  # noqa: S104 - the platform's
-    assert "IDAAS_CLIENT_SECRET" not in found
-    policy = json.loads((package.folder / "role-policy.json").read_text())
+    assert found["SSL_CERT_FILE"] == "/code/own/certificates.pem"
+    assert found.keys().isdisjoint(NOT_THERE.keys() - {"CONVERSATIONS_URL"})
+    policy = json.loads((package / "role-policy.json").read_text())
     assert policy["Statement"][0]["Action"] == "eiam:GenerateOauthToken"
-    assert "API_URL" in (package.folder / "config.js").read_text()
+    assert "API_URL" in (package / "config.js").read_text()
 
 
-@pytest.mark.parametrize(("value", "kept"), [("-", True), ("/var/log/audit.jsonl", False)])
-def test_audit_log_goes_into_the_description_only_if_it_is_standard_output(value: str, kept: bool) -> None:
-    found, left_out = deployed_variables({"AUDIT_LOG_FILE": value}, 9002)
-    assert (found.get("AUDIT_LOG_FILE"), bool(left_out)) == ("-" if kept else None, not kept)
+def with_own_files(sandbox: Sandbox, folder: Path) -> dict[str, str]:
+    """Variables that name a services file with code, a list of accepted tools and a prompt."""
+    (folder / "tools").mkdir()
+    for name, text in {
+        "my.toml": PAYROLL,
+        "tools/payroll.py": "def service(payroll, settings): ...\n",
+        "accepted.json": "{}",
+        "prompt": "You are brief.",
+    }.items():
+        (folder / name).write_text(text)
+    own = {"SERVICES_FILE": "my.toml", "ACCEPTED_TOOLS_FILE": "accepted.json", "SYSTEM_PROMPT_FILE": "prompt"}
+    return variables(sandbox, folder) | {name: str(folder / file) for name, file in own.items()}
+
+
+def test_own_tools_policies_and_certificates_are_carried(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = with_own_files(sandbox, tmp_path) | {"OTEL_SERVICE_NAME": "ours", "AUDIT_LOG_FILE": "-"}
+    found = carried(configured(given), AGENTRUN)
+    assert found.faults == []
+    assert found.files["services.toml"].decode() == PAYROLL
+    assert found.files.keys() == {
+        *("accepted-tools.json", "certificates.pem", "services.toml", "system-prompt.md", "tools/payroll.py")
+    }
+    for name in ("ACCEPTED_TOOLS_FILE", "SERVICES_FILE", "SSL_CERT_FILE", "SYSTEM_PROMPT_FILE"):
+        folder, _, file = found.variables[name].rpartition("/")
+        assert (folder, file in found.files) == ("/code/own", True)
+    kept = {
+        name: found.variables[name] for name in ("OTEL_SERVICE_NAME", "AUDIT_LOG_FILE", "CONVERSATIONS_URL")
+    }
+    assert kept == {"OTEL_SERVICE_NAME": "ours", "AUDIT_LOG_FILE": "-", "CONVERSATIONS_URL": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUDIT_LOG_FILE", "audit.jsonl"),
+        ("CONVERSATIONS_URL", "postgresql://agent:sesame@db.example/agent"),
+        ("CONVERSATIONS_URL", "sqlite:////srv/agent.db"),
+        ("HTTPS_PROXY", "http://agent:sesame@proxy.example:3128"),
+        ("IDAAS_CLIENT_SECRET", "sesame"),
+        ("LANGSMITH_API_KEY", "sesame"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=sesame"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem"),
+        ("REDIS_URL", "rediss://agent:sesame@redis.example:6379"),
+        ("REVOCATIONS_FILE", "revocations.jsonl"),
+    ],
+)
+def test_what_cannot_be_carried_is_a_fault_until_the_operator_decides(
+    sandbox: Sandbox, tmp_path: Path, name: str, value: str
+) -> None:
+    given = variables(sandbox, tmp_path) | {name: value}
+    settings, lock = read_settings(given), ROOT / "requirements.lock"
+    left = {key: there for key, there in NOT_THERE.items() if key != name}
+    found = carried(Configuration(settings, given, lock, None, left, tuple(given)), AGENTRUN)
+    assert [fault.split()[0] for fault in found.faults] == [name]
+    assert f"--set {name}=" in found.faults[0]
+    assert "sesame" not in f"{found}"
+    found = carried(Configuration(settings, given, lock, None, left | {name: ""}, tuple(given)), AGENTRUN)
+    assert (found.faults, name in found.variables) == ([], False)
+    if "sesame" in value:
+        found = carried(Configuration(settings, given, lock, None, left | {name: value}), AGENTRUN)
+        assert [fault.split()[:2] for fault in found.faults] == [["--set", name]]
+
+
+def test_own_code_that_cannot_be_carried_is_a_fault(sandbox: Sandbox, tmp_path: Path) -> None:
+    given = with_own_files(sandbox, tmp_path) | {
+        "LLM_PROVIDER": "jinja2.ext:provider", "LLM_MODEL": "m"
+    }  # fmt: skip
+    (tmp_path / "my.toml").write_text(
+        PAYROLL.replace("tools/payroll.py", "../payroll.py")
+        + PAYROLL.replace("payroll]", "people]")
+        .replace("payroll.policies", "people.policies")
+        .replace("tools/payroll.py", "pytest")
+    )
+    (tmp_path / "prompt").write_text("-----BEGIN PRIVATE KEY-----")
+    outside, secret, unlocked = carried(configured(given), AGENTRUN).faults
+    assert outside.startswith("SERVICES_FILE: services.payroll.python must name a file in the folder")
+    assert secret == f"{tmp_path}/prompt contains a private key"
+    assert unlocked.startswith("SERVICES_FILE: services.people.python is of the package pytest")
+    lock = tmp_path / "own.lock"
+    lock.write_text("./wheels/pytest-9.0.0-py3-none-any.whl \\\n    --hash=sha256:0\n")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "pytest-9.0.0-py3-none-any.whl").write_bytes(b"wheel")
+    found = carried(configured(given, lock), AGENTRUN)
+    assert len(found.faults) == 2
+    assert found.packages.keys() == {"requirements.lock", "wheels/pytest-9.0.0-py3-none-any.whl"}
+
+
+def test_own_packages_are_installed_by_their_hashes(tmp_path: Path) -> None:
+    wheel = tmp_path / "my_tools-1.0-py3-none-any.whl"
+    record = {
+        "my_tools.py": b"value = 1\n",
+        "my_tools-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: my-tools\nVersion: 1.0\n",
+        "my_tools-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "my_tools-1.0.dist-info/RECORD": b"my_tools-1.0.dist-info/RECORD,,\n",
+    }
+    write_zip(wheel, record)
+    lock = tmp_path / "own.lock"
+    lock.write_text(f"./{wheel.name} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    install_dependencies([lock], tmp_path / "python", python="3.12", wheels=tmp_path)
+    assert (tmp_path / "python" / "my_tools.py").read_text() == "value = 1\n"
+    wheel.write_bytes(wheel.read_bytes() + b" ")
+    with pytest.raises(PackagingError):
+        install_dependencies([lock], tmp_path / "other", python="3.12", wheels=tmp_path)
+
+
+def test_tree_has_own_files_and_their_variables_and_replaces_an_earlier_one(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    given, folder = with_own_files(sandbox, tmp_path), tmp_path / "own"
+    keys = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
+    configuration = configured(given, **dict.fromkeys(keys, ""))
+    for _ in range(2):
+        package_tree(configuration, folder)
+        found = dict(line.split("=", 1) for line in (folder / "agent.env").read_text().splitlines())
+        assert found["SERVICES_FILE"] == "/opt/idaas-agent/own/services.toml"
+        assert found.keys().isdisjoint({"AGENT_HOST", "CLOUD_IDAAS_CONFIG_PATH", *keys})
+        assert (folder / "tools" / "payroll.py").is_file()
+    with pytest.raises(PackagingError, match="is not of an earlier call"):
+        package_tree(configuration, tmp_path / "tools")
 
 
 def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
@@ -126,8 +265,7 @@ def test_method_that_needs_a_secret_is_refused_before_anything_is_installed(
     given = variables(sandbox, tmp_path, method="CLIENT_SECRET_POST")
     with pytest.raises(PackagingError, match="CLIENT_SECRET_POST needs a secret"):
         package_agentrun(
-            read_settings(given),
-            given,
+            configured(given),
             AgentRunOptions(),
             tmp_path / "out",
             source=ROOT,
@@ -144,7 +282,7 @@ def test_every_fault_of_the_options_is_reported(sandbox: Sandbox, tmp_path: Path
 
 def test_start_with_another_python_ends_with_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     package = built(sandbox, tmp_path, python="3.10")
-    with zipfile.ZipFile(package.folder / "code.zip") as archive:
+    with zipfile.ZipFile(package / "code.zip") as archive:
         archive.extractall(tmp_path / "code")
     started = subprocess.run(
         [sys.executable, "main.py"], cwd=tmp_path / "code", capture_output=True, text=True, check=False
@@ -157,17 +295,16 @@ def test_start_with_another_python_ends_with_one_line(sandbox: Sandbox, tmp_path
 # The enterprise service -------------------------------------------------------------------------
 
 
-def function(sandbox: Sandbox, folder: Path) -> Package:
+def function(sandbox: Sandbox, folder: Path) -> Path:
     settings = read_settings(sandbox.environment)
     jwks = sandbox.cloud.jwks()
-    return package_enterprise_service(
-        settings, jwks, FunctionOptions(), folder, source=FUNCTION, install=install
-    )
+    package_enterprise_service(settings, jwks, FunctionOptions(), folder, source=FUNCTION, install=install)
+    return folder
 
 
 def test_trigger_of_the_function_has_the_current_keys(sandbox: Sandbox, tmp_path: Path) -> None:
     package = function(sandbox, tmp_path / "out")
-    document = yaml.safe_load((package.folder / "s.yaml").read_text())
+    document = yaml.safe_load((package / "s.yaml").read_text())
     keys = deployed_jwks(document)["keys"]
     assert [key["kid"] for key in keys] == [key["kid"] for key in sandbox.cloud.jwks()["keys"]]
     assert {"app.py", "jwks.json", "python/two.py"} <= names(package)
@@ -197,7 +334,7 @@ def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
 
 
 def test_trigger_jwks_reports_a_rotated_key(sandbox: Sandbox, tmp_path: Path) -> None:
-    deployed = str(function(sandbox, tmp_path / "out").folder / "s.yaml")
+    deployed = str(function(sandbox, tmp_path / "out") / "s.yaml")
     status, output = run(sandbox, "trigger-jwks", "--deployed", deployed)
     assert (status, "the deployed keys are IDaaS's present ones" in output) == (0, True)
     before, after = sandbox.cloud.keys.current.kid, None
