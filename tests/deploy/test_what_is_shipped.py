@@ -1,0 +1,268 @@
+"""What is shipped runs as documented, with a real PostgreSQL, a real Redis and a collector.
+
+The installed tree and the unpacked package serve everything, with the operator's own tool.
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from redis import Redis
+
+from agent.packaging.agentrun import AgentRunOptions, package_agentrun
+from agent.packaging.carried import Configuration
+from agent.packaging.tree import package_tree
+from agent.settings.settings import read_settings
+from sandbox.agent_files.agent_environment import sdk_configuration
+from sandbox.authn_method import AuthnMethod
+from sandbox.faults.faults import Fault
+from tests.agent.api.threads.test_run_routes import Events
+from tests.agent.telemetry.test_otlp import Collector
+from tests.command import Command, running
+from tests.conftest import Sandbox
+from tests.databases.postgres_process import PostgresProcess, programs
+from tests.databases.redis_process import RedisProcess
+from tests.deploy.shipped import ROOT
+from tests.running_agent import ENTERPRISE, WEATHER
+from tests.security.test_routes import AGENT, requests
+from tools import VERSION
+
+REPLICAS = (ROOT / "docs" / "replicas.md").read_text(encoding="utf-8")
+CHAT = "/openai/v1/chat/completions"
+OWN_TOOL = '''"""When the salary is paid: a tool of the operator."""
+
+
+def service(payroll, settings):
+    @payroll.tool
+    async def payday(http):
+        """Tells when the salary of the signed-in employee is paid."""
+        await http.get()
+        return settings["answer"]
+'''
+ANSWER = "on the 25th, says the tool of the operator"
+
+
+def printed(name: str) -> str:
+    """A block of docs/replicas.md."""
+    (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", REPLICAS, re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def database(postgres_server: PostgresProcess) -> Iterator[str]:
+    """The address of a database that was made as documented, for the role that has the documented rights."""
+    administrator = postgres_server.url_of("postgres")
+    psql = [programs() / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", administrator]
+    subprocess.run(psql, input=printed("role.sql"), text=True, check=True)  # noqa: S603 - as documented
+    yield re.sub(r"//.*@", "//idaas_agent:sesame@", postgres_server.url_of("idaas_agent"))
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        connection.execute("DROP DATABASE idaas_agent WITH (FORCE)")
+        connection.execute("DROP ROLE idaas_agent")
+
+
+@pytest.fixture
+def shared(redis: RedisProcess) -> Iterator[str]:
+    """The address of a Redis for the user that has the documented rights."""
+    with Redis.from_url(redis.url) as administrator:
+        administrator.execute_command(*printed("redis.acl").split())
+        yield redis.url.replace("//", "//idaas_agent:sesame@")
+        administrator.acl_deluser("idaas_agent")
+
+
+def configuration(sandbox: Sandbox, folder: Path) -> Configuration:
+    """The sandbox's variables and an own tool, and what an operator decides of the rest."""
+    (folder / "payday.py").write_text(OWN_TOOL)
+    (folder / "services.toml").write_text(
+        '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
+        f'url = "{sandbox.environment["ENTERPRISE_SERVICE_URL"]}"\n'
+        f'access_token = "{sandbox.environment["ENTERPRISE_SERVICE_SCOPE"]}"\n'
+        f'settings = {{ answer = "{ANSWER}" }}\n'
+    )
+    (folder / "client-config.json").write_text(
+        json.dumps(sdk_configuration(sandbox.cloud, AuthnMethod.PLUGIN))
+    )
+    given = sandbox.environment | {
+        "ACCESS_IDENTITY": "Human",
+        "CLOUD_IDAAS_CONFIG_PATH": str(folder / "client-config.json"),
+        "SERVICES_FILE": str(folder / "services.toml"),
+    }
+    chosen = dict.fromkeys(
+        ("CONVERSATIONS_URL", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "REVOCATIONS_FILE"), ""
+    )
+    chosen["IDAAS_EVENTS_KEY_FILE"] = given["IDAAS_EVENTS_KEY_FILE"]
+    settings = read_settings(given)
+    return Configuration(settings, given, ROOT / "requirements.lock", None, chosen, tuple(given))
+
+
+def tree(installed: Path, found: Configuration) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables of the installed tree, with the files of the operator."""
+    own = installed / "own"
+    package_tree(found, own)
+    variables = dict(line.split("=", 1) for line in (own / "agent.env").read_text().splitlines())
+    moved = {name: value.replace("/opt/idaas-agent", str(installed)) for name, value in variables.items()}
+    config = {"CLOUD_IDAAS_CONFIG_PATH": found.environment["CLOUD_IDAAS_CONFIG_PATH"]}
+    return [str(installed / "bin" / "idaas-agent"), "serve"], moved | config
+
+
+def unpacked(dependencies: Path, found: Configuration, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables of the package, unpacked where the platform has /code."""
+    code = folder / "code"
+    package_agentrun(found, AgentRunOptions(), folder / "package", source=ROOT, install=lambda _: None)
+    with zipfile.ZipFile(folder / "package" / "code.zip") as archive:
+        archive.extractall(code)
+    (code / "python" / ".python-version").write_text(f"{sys.version_info.major}.{sys.version_info.minor}")
+    import yaml
+
+    document = yaml.safe_load((folder / "package" / "s.yaml").read_text())
+    agent = document["resources"]["agent"]["props"]["agent"]
+    variables = {
+        name: value.replace("/code/", f"{code}/") for name, value in agent["environmentVariables"].items()
+    }
+    assert agent["code"]["command"] == ["python3", "main.py"]
+    # The interpreter outside of the virtual environment knows neither the repository nor its packages.
+    return [sys._base_executable, str(code / "main.py")], variables | {"PYTHONPATH": str(dependencies)}
+
+
+@asynccontextmanager
+async def http_of(command: Command, token: str, ready: int = 200) -> AsyncIterator[httpx.AsyncClient]:
+    await command.says("startup complete")
+    (port,) = re.findall(r"listening on \S+, port (\d+)", command.printed)
+    origin, caller = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=origin, headers=caller, timeout=60, trust_env=False) as http:
+        async with asyncio.timeout(60):
+            while (await http.get("/ready")).status_code != ready:
+                pass
+        yield http
+
+
+async def answer(http: httpx.AsyncClient, question: str) -> str:
+    body = {"messages": [{"role": "user", "content": question}]}
+    response = await http.post(CHAT, json=body)
+    assert response.status_code == 200, response.text
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+async def serves_everything(http: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """Every route, the two questions, the own tool, and a call that waits for an approval."""
+    card = await http.get("/.well-known/agent-card.json")
+    assert (card.status_code, card.json()["version"]) == (200, VERSION)
+    assert "Hangzhou" in await answer(http, WEATHER)
+    assert "enterprise" in await answer(http, ENTERPRISE)
+    assert ANSWER in await answer(http, "Call payday")
+    leave = {"role": "user", "content": "Apply for three days of leave from Monday"}
+    asked = {"messages": [leave], "stream": True, "metadata": {"thread_id": "leave"}}
+    assert "approval_required" in (await http.post(CHAT, json=asked)).text
+    [approval] = (await http.get("/threads/leave")).json()["approvals"]
+    approved = await http.post(f"/threads/leave/approvals/{approval['id']}", json={"decision": "approve"})
+    assert approved.status_code == 202, approved.text
+    async with http.stream("GET", "/threads/leave/events") as following:
+        assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
+    assert sandbox.cloud.counters.snapshot()["function_compute:leave_applied"] == 1
+    for method, path in requests([route for routes in AGENT.values() for route in routes]):
+        if (method, path) != ("DELETE", "/threads"):  # the conversation is needed afterwards
+            response = await http.request(method, path, json={})
+            assert response.status_code < 500, (method, path, response.text)
+            assert '"not_found"' not in response.text, (method, path, response.text)
+
+
+@pytest.mark.parametrize("form", ["installed", "unpacked"])
+async def test_shipped_agent_serves_everything(
+    form: str,
+    request: pytest.FixtureRequest,
+    sandbox: Sandbox,
+    database: str,
+    shared: str,
+    serve: Callable[..., Awaitable[str]],
+    tmp_path: Path,
+) -> None:
+    collector = Collector()
+    found = configuration(sandbox, tmp_path)
+    if form == "installed":
+        command, own = tree(request.getfixturevalue("installed"), found)
+    else:
+        command, own = unpacked(request.getfixturevalue("dependencies"), found, tmp_path)
+    role = sandbox.cloud.execution_role.issue(3600)
+    for name, text in {"conversations-url": database, "redis-url": shared}.items():
+        (tmp_path / name).write_text(text)
+    variables = own | {
+        "AGENT_HOST": "127.0.0.1",
+        "AGENT_PORT": "0",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": role.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": role.access_key_secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": role.security_token,
+        "CONVERSATIONS_URL_FILE": str(tmp_path / "conversations-url"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": await serve(collector.app),
+        "REDIS_URL_FILE": str(tmp_path / "redis-url"),
+        "REPLICAS": "2",
+    }
+    token = sandbox.access_token("alice")
+    async with running(*command, folder=tmp_path, **variables) as agent:
+        async with http_of(agent, token) as http:
+            await serves_everything(http, sandbox)
+        agent.process.terminate()
+        assert await agent.ends() == 0
+    assert {"invoke_agent idaas-agent", "execute_tool payday"} <= {span.name for span in collector.spans()}
+    assert "/v1/metrics" in collector.received
+    if form == "installed":
+        await is_killed_and_goes_on(sandbox, tmp_path, command, variables, token)
+        await goes_back_one_version(database, tmp_path, command, variables, token)
+
+
+async def is_killed_and_goes_on(
+    sandbox: Sandbox, folder: Path, command: list[str], variables: dict[str, str], token: str
+) -> None:
+    """A run of a killed process is continued by the next one."""
+    sandbox.cloud.faults.set("function_compute", Fault(hang=True))
+    question = {"role": "user", "content": ENTERPRISE}
+    asked = {"messages": [question], "stream": True}
+    asked["metadata"] = {"thread_id": "killed", "on_disconnect": "continue"}
+    async with running(*command, folder=folder, **variables) as agent, http_of(agent, token) as http:
+        async with http.stream("POST", CHAT, json=asked) as response:
+            async for line in response.aiter_lines():
+                if "tool_started" in line:
+                    break
+        agent.process.kill()
+    sandbox.cloud.faults.clear()
+    async with running(*command, folder=folder, **variables) as agent, http_of(agent, token) as http:
+        async with http.stream("GET", "/threads/killed/events") as following:
+            assert (await Events(following).rest())[-1]["code"] == "run_interrupted"
+        assert (await http.post("/threads/killed/continue")).status_code == 202
+        async with http.stream("GET", "/threads/killed/events") as following:
+            assert (await Events(following).rest())[-1]["type"] == "RUN_FINISHED"
+        agent.process.terminate()
+
+
+async def goes_back_one_version(
+    database: str, folder: Path, command: list[str], variables: dict[str, str], token: str
+) -> None:
+    """After a newer version has changed the tables, this one serves again from the copy of before."""
+    backup, restore = printed("backup").splitlines()
+    environment = {"DATABASE": database, "PATH": f"{programs()}:/usr/bin:/bin"}
+
+    async def documented(line: str) -> None:
+        shell = await asyncio.create_subprocess_shell(line, cwd=folder, env=environment)
+        assert await shell.wait() == 0
+
+    await documented(backup)
+    with psycopg.connect(database, autocommit=True) as connection:  # what a newer version does
+        connection.execute("UPDATE idaas_agent.schema_version SET version = version + 1")
+        connection.execute("ALTER TABLE idaas_agent.threads RENAME TO conversations")
+    async with (
+        running(*command, folder=folder, **variables) as agent,
+        http_of(agent, token, ready=503) as http,
+    ):
+        refused = await http.get("/threads/leave")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "conversations_schema_unknown")
+        await documented(restore)
+        restored = await http.get("/threads/leave")
+        assert "leave" in restored.json()["messages"][0]["content"]
+        agent.process.terminate()
