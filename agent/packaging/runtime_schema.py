@@ -1,7 +1,7 @@
-"""What `s.yaml` may contain, by the components `agentrun` (1.0.12) and `fc3` (0.1.22) of Serverless Devs.
+"""What this package writes into `s.yaml` fits the components `agentrun` (1.0.12) and `fc3` (0.1.22).
 
-`runtime_schema.json` is stricter than the components, which pass unknown members in places, or only log a
-fault: a member that is misspelt would be silently ineffective. Limits that only the API states are included.
+`runtime_schema.json` has their members that are written, no others: the components pass unknown ones in
+places, or only log a fault. Limits that only the API states are included.
 """
 
 import json
