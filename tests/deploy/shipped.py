@@ -73,7 +73,7 @@ def _any(content: Any) -> bool:
     return any(map(_any, content.values())) if isinstance(content, dict) else content
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what `requirements.lock` names, for the interpreter's path."""
     folder = tmp_path_factory.mktemp("dependencies")
@@ -81,7 +81,7 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path) -> Path:
     """The folder that `install.sh` fills. Its interpreter has no other packages."""
     folder = tmp_path_factory.mktemp("installed")

@@ -44,7 +44,7 @@ OWN_TOOL = '''"""When the salary is paid: a tool of the operator."""
 def service(payroll, settings):
     @payroll.tool
     async def payday(http):
-        """Tells when the salary of the signed-in employee is paid."""
+        """Returns when the salary of the signed-in employee is paid."""
         await http.get()
         return settings["answer"]
 '''

@@ -145,9 +145,10 @@ async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
     sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path, access_identity: str
 ) -> None:
     token = sandbox.access_token("alice", lifetime=4 * 3600)
+    forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
     async with deployed(sandbox, tmp_path, serving, dependencies, access_identity) as agent:
         for question, expected in QUESTIONS.items():
-            assert expected in await agent.answer(question, token)
+            assert expected in await agent.answer(question, token, **forged)
         assert agent.instance.frozen
         agent.pass_hours(1)  # every credential has expired meanwhile
         before = dict(sandbox.cloud.counters.snapshot())
@@ -157,24 +158,19 @@ async def test_package_serves_requests_without_a_secret_and_after_a_freeze(
         presented = [name for name in after if "expired" in name and after[name] != before.get(name)]
         assert presented == []
         assert agent.instance.frozen
+        await other_callers_are_refused(agent)
 
 
-async def test_credentials_in_headers_of_a_client_are_ignored(
-    sandbox: Sandbox, tmp_path: Path, serving: Callable[[Any], Any], dependencies: Path
-) -> None:
-    forged = {"x-fc-access-key-id": "STS.x", "x-fc-access-key-secret": "x", "x-fc-security-token": "x"}
-    async with deployed(sandbox, tmp_path, serving, dependencies, "Machine") as agent:
-        answer = await agent.answer("Call my enterprise service", sandbox.access_token(), **forged)
-        assert "enterprise" in answer
-        url = f"{agent.url}/openai/v1/chat/completions"
-        async with httpx.AsyncClient() as http:
-            refused = await http.post(url, json={})
-            assert (refused.status_code, refused.text[:18]) == (401, "inbound credential")
-            other = sandbox.access_token(audience="https://another.example")
-            passed = await http.post(url, json={}, headers={"Authorization": f"Bearer {other}"})
-        # The gateway checks the signature alone; the agent refuses what is for another.
-        assert (passed.status_code, passed.json()["error"]["code"]) == (401, "access_token_invalid")
-        assert passed.headers["x-agentrun-session-id"]
+async def other_callers_are_refused(agent: Deployed) -> None:
+    """The gateway checks the signature alone; the agent refuses what is for another."""
+    url = f"{agent.url}/openai/v1/chat/completions"
+    async with httpx.AsyncClient() as http:
+        refused = await http.post(url, json={})
+        assert (refused.status_code, refused.text[:18]) == (401, "inbound credential")
+        other = agent.sandbox.access_token(audience="https://another.example", lifetime=4 * 3600)
+        passed = await http.post(url, json={}, headers={"Authorization": f"Bearer {other}"})
+    assert (passed.status_code, passed.json()["error"]["code"]) == (401, "access_token_invalid")
+    assert passed.headers["x-agentrun-session-id"]
 
 
 async def test_instance_outlives_its_first_role_credential_by_those_of_requests(

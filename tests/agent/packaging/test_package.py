@@ -327,6 +327,22 @@ def run(sandbox: Sandbox, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_command_writes_the_tree_when_all_is_decided(sandbox: Sandbox, tmp_path: Path) -> None:
+    file, folder = tmp_path / "agent.env", tmp_path / "own"
+    given = {
+        name: value for name, value in with_own_files(sandbox, tmp_path).items() if "ALIBABA" not in name
+    }
+    file.write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    command = ["package", "tree", "--env-file", str(file), "--out", str(folder)]
+    status, output = run(sandbox, *command)
+    assert (status, folder.exists()) == (1, False)
+    assert "REDIS_URL contains a secret: --set REDIS_URL=VALUE" in output
+    assert "sesame" not in output
+    status, output = run(sandbox, *command, *(f"--set={name}={value}" for name, value in NOT_THERE.items()))
+    assert status == 0
+    assert "SERVICES_FILE=/opt/idaas-agent/own/services.toml" in (folder / "agent.env").read_text()
+
+
 def test_trigger_jwks_prints_the_keys_of_the_trigger(sandbox: Sandbox) -> None:
     status, output = run(sandbox, "trigger-jwks")
     assert status == 0
