@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Tests wait for browsers, processes and timers: two processes more than there are cores.
 JOBS   ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))
-# A process without tests takes half of the longest queue.
-PARALLEL := -n $(JOBS) --dist worksteal
+# Files that share a server run in one process: tests/conftest.py.
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Without bytecode every process compiles every test again.
 test aegra-test frontends unit promises mutants: export PYTHONDONTWRITEBYTECODE :=
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.server.server import RunningSandbox, SandboxOptions, start_sandbox
 from sandbox.state.cloud import Cloud
@@ -51,6 +52,28 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         if collection_path.is_relative_to(folder) and not any(each.is_relative_to(folder) for each in named):
             return True
     return None
+
+
+_LONGEST = ("tests/benchmarks", "langgraph", "tests/frontend/", "tests/front_ends/", "tests/end_to_end/test_")
+"""What begins first, by a part of a test's id; the first four share servers or a browser, in one process."""
+
+
+class ByServer(LoadScopeScheduling):
+    """Each file runs in one process, and so do files whose tests share what is slow to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((part for part in _LONGEST[:4] if part in nodeid), nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """`--dist loadfile` is `ByServer`."""
+    return ByServer(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: at the end, no process waits for another one."""
+    items.sort(key=lambda item: [part not in item.nodeid for part in _LONGEST])
 
 
 def pytest_collection_finish() -> None:
@@ -125,7 +148,9 @@ def sandbox(running_sandbox: tuple[RunningSandbox, SettableClock]) -> Sandbox:
     clock.reset()
     running.cloud.reset()
     Path(running.environment["ACCEPTED_TOOLS_FILE"]).unlink(missing_ok=True)
-    return Sandbox(running.cloud, clock, running.environment, running.ssl_context, running)
+    # Without the public roots, which every agent would read.
+    environment = running.environment | {"SSL_CERT_FILE": str(running.folder / "ca.pem")}
+    return Sandbox(running.cloud, clock, environment, running.ssl_context, running)
 
 
 @asynccontextmanager

@@ -6,6 +6,8 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 MUTANTS = runpy.run_path(str(ROOT / "scripts" / "mutants.py"))
 PROMISES = runpy.run_path(str(ROOT / "scripts" / "promises.py"))
@@ -62,6 +64,13 @@ code = "is_open = False"
 without = "is_open = missing"
 tests = ["tests/test_door.py"]
 """
+
+
+@pytest.fixture(autouse=True)
+def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the processes of pytest, which start in half a second."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin,pytest_timeout")
 
 
 def project(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """SECURITY.md and the tests name the same promises, and one command shows the result of each."""
 
 import ast
+import functools
 import re
 import runpy
 import subprocess
@@ -17,6 +18,7 @@ def documented_promises() -> set[str]:
     return set(REGISTER["read_promises"]((ROOT / "SECURITY.md").read_text(encoding="utf-8")))
 
 
+@functools.cache
 def promises_with_tests() -> dict[str, set[str]]:
     """The test files of each promise, from the arguments of every `pytest.mark.promise(…)`."""
     found: dict[str, set[str]] = {}

@@ -99,9 +99,17 @@ def _is_about_the_request(error: dict[str, Any], headers: Any, status: int, fail
         assert "retry_after" not in error
 
 
-@pytest.mark.parametrize("failure", FAILURES, ids=str)
+# A failure is provoked on a whole response, a stream and every third of the others.
+FAILURES_ON = [
+    (each, [*SURFACES[:2], *SURFACES[2 + number % 3 :: 3]]) for number, each in enumerate(FAILURES)
+]
+
+
+@pytest.mark.parametrize(
+    ("failure", "surfaces"), FAILURES_ON, ids=lambda each: str(each) if isinstance(each, Failure) else ""
+)
 async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_operators(
-    start_agent: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, failure: Failure
+    start_agent: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, failure: Failure, surfaces: Any
 ) -> None:
     caplog.set_level("WARNING", logger="idaas_agent.failure")
     jwks_first = failure.code == "jwks_unavailable"
@@ -123,7 +131,7 @@ async def test_callers_and_the_model_receive_the_users_text_and_the_log_has_the_
     await failure.change(sandbox)
     token = sandbox.access_token(failure.user, **failure.token)
     seen, ids = [], set()
-    for surface in SURFACES:
+    for surface in surfaces:
         response = await surface(agent, failure.question, {"Authorization": f"Bearer {token}"})
         seen.append((surface.__name__, response.text))
         for error in _errors(response.text):

@@ -132,8 +132,16 @@ UNDER_MACHINE = [surface for surface in SURFACES if surface.__name__ in ("chat",
 ENDS_WELL = {"answered", "the MCP server echoes", "the MCP server echoes with 401"}
 
 
-@pytest.mark.parametrize("access_identity", ["Machine", "Human"])
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize(
+    ("outcome", "access_identity"),
+    [
+        *((outcome, "Human") for outcome in OUTCOMES),
+        ("answered", "Machine"),
+        ("the enterprise service echoes with 401", "Machine"),
+        ("the model says its key", "Machine"),
+        ("IDaaS refuses with the token", "Machine"),
+    ],
+)
 async def test_no_secret_leaves_by_any_surface(
     start_agent, sandbox, serve, tmp_path, logged, heard, outcome, access_identity
 ):
@@ -214,8 +222,10 @@ def service(reports, settings):
 '''
 
 
-@pytest.mark.parametrize("status", [200, 401])
-@pytest.mark.parametrize("kind", STORED)
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("a JWT", 200), ("a cloud role", 401), ("an OAuth token", 200), ("an OAuth token", 401)],
+)
 async def test_no_credential_of_the_store_leaves_when_the_service_echoes_it(
     start_agent, sandbox, serve, tmp_path, logged, heard, kind, status
 ):
