@@ -34,7 +34,7 @@ class Command:
 
     async def ends(self) -> int:
         """Its exit status, after all processes that it started have ended and closed its output."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._reading
             return await self.process.wait()
 

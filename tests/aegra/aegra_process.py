@@ -56,8 +56,8 @@ class AegraProcess:
             )
 
     def wait(self) -> None:
-        """Returns when it responds. Raises `RuntimeError` with the end of its log after a minute."""
-        deadline = time.monotonic() + 60
+        """Returns when it responds. Raises `RuntimeError` with the end of its log after two minutes."""
+        deadline = time.monotonic() + 120
         while not answers(self.url):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.log[-4000:])

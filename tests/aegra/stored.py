@@ -98,7 +98,7 @@ class Commands(threading.Thread):
 
     def __enter__(self) -> "Commands":
         self.start()
-        assert self._begun.wait(30)
+        assert self._begun.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -32,7 +32,7 @@ class AgentServer:
     def client(self, user: str | None = "alice") -> httpx.AsyncClient:
         """A client for the agent, signed in as `user`."""
         headers = self.headers(user) if user else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60)
 
     def stop(self) -> None:
         """Stops the server."""
@@ -55,7 +55,7 @@ def running_agent(sandbox: Sandbox, **variables: str) -> Iterator[AgentServer]:
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        httpx.get(f"{url}/health", timeout=10)  # waits in the listener's queue until the server accepts
+        httpx.get(f"{url}/health", timeout=60)  # waits in the listener's queue until the server accepts
         yield AgentServer(url, agent, sandbox, stop)
     finally:
         stop()

@@ -91,7 +91,7 @@ async def test_piece_waits_on_the_path_to_a_slow_replica_alone() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
         writer.write(b"?\n")
         own = writer.get_extra_info("sockname")[1]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while balancer.served_by(own) is None:  # noqa: ASYNC110 - the balancer does not report it
                 await asyncio.sleep(0)
         assert (await asked(balancer.port))[0] == b"b"

@@ -141,7 +141,7 @@ async def test_approved_call_that_no_client_waits_for_ends_before_the_agent_stop
             [approval] = await device.approvals()
             sandbox.cloud.faults.set("function_compute", Fault(latency=1))
             assert (await device.approve(approval)).status_code == 202
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while '"tool_call"' not in await asyncio.to_thread(audit_log.read_text):
                     pass
             stopped.process.send_signal(signal.SIGTERM)

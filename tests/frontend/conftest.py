@@ -58,7 +58,7 @@ async def browser(page_switch: tuple[PageSwitch, str]) -> AsyncIterator[Browser]
         await launched.close()
 
 
-expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
+expect.set_options(timeout=60_000)  # a busy machine is no fault of the page
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Watched:
 
     async def new_page(self) -> Page:
         page = await self.context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         return page
 

@@ -133,7 +133,7 @@ async def test_a_user_without_permission_for_the_agent_gets_an_error_and_no_toke
 
 async def counted(page: Page, sandbox: Any, operation: str) -> None:
     """Returns when the sandbox has counted `operation`, which another thread does: asks once in a frame."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while operation not in sandbox.cloud.counters.snapshot():
             await page.evaluate("new Promise(requestAnimationFrame)")
 
@@ -153,7 +153,7 @@ async def test_expired_token_is_renewed_and_the_conversation_continues(
     await expect(page.get_by_role("textbox", name="Your question")).to_have_value("And in Beijing?")
     await page.get_by_role("textbox", name="Your question").press("Enter")
     await expect(page.get_by_role("article", name="Agent").last).to_contain_text(
-        re.compile("Beijing|北京"), timeout=15_000
+        re.compile("Beijing|北京"), timeout=60_000
     )
 
 

@@ -59,7 +59,7 @@ def test_a_shell_reads_agent_env_with_the_same_values(sandbox) -> None:
         text=True,
         check=True,
         env={},
-        timeout=30,
+        timeout=120,
     )
     seen = json.loads(done.stdout)
     assert {name: seen[name] for name in sandbox.environment} == sandbox.environment
@@ -164,7 +164,7 @@ def test_importing_the_server_starts_and_writes_nothing(tmp_path) -> None:
         "import sandbox.server.server, sys; print(len([m for m in sys.modules if m.split('.')[0] == 'mcp']))"
     )
     done = subprocess.run(  # noqa: S603  # our own script
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=120
     )
     assert done.stdout.strip() == "0"
     assert list(tmp_path.iterdir()) == []

@@ -84,7 +84,7 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own command
         try:
             url = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while not answers(url):
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail((folder / "log").read_text(errors="replace")[-4000:])
@@ -93,7 +93,7 @@ def langgraph_dev(sandbox: Any, folder: Path, **variables: str) -> Iterator[Serv
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+                process.wait(60)
             if process.poll() is None:
                 process.kill()
                 process.wait()

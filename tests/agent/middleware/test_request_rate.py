@@ -119,7 +119,7 @@ async def fails(_: object) -> None:
 async def test_redis_is_used_again_after_it_recovers() -> None:
     clock = Clock()
     with redis_server() as redis:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             url = Secret(f"redis://127.0.0.1:{redis.port}")
             shared = SharedRedis(url, audience="agent", monotonic=clock)
             rate = RequestRate(1, audience="agent", redis=shared, monotonic=clock)

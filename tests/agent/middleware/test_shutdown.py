@@ -41,7 +41,7 @@ def server(sandbox: Sandbox, model: EndlessModel) -> Iterator[AgentServer]:
 
 async def requested(model: EndlessModel, times: int) -> None:
     for _ in range(times):
-        assert await asyncio.to_thread(model.requests.acquire, timeout=10)
+        assert await asyncio.to_thread(model.requests.acquire, timeout=60)
 
 
 async def test_every_stream_ends_with_one_shutdown_error(server: AgentServer, model: EndlessModel) -> None:

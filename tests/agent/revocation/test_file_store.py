@@ -26,14 +26,14 @@ def store(path: Path) -> FileStore:
 
 async def stored(changes: AsyncGenerator[Sequence[Revocation]]) -> list[str]:
     found: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while sequence := await anext(changes):
             found += [each.name for each in sequence]
     return found
 
 
 async def names(changes: AsyncGenerator[Sequence[Revocation]]) -> list[str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [each.name for each in await anext(changes)]
 
 
@@ -123,7 +123,7 @@ async def test_large_file_is_read_and_parsed_outside_the_event_loop_in_parts(pat
             turns += 1
 
     other, changes, sizes = asyncio.create_task(other_task()), store(path).changes(), []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sequence := await anext(changes):
             sizes.append(len(sequence))
     other.cancel()

@@ -86,7 +86,7 @@ def latest(found: Iterable[Revocation]) -> set[Revocation]:
 async def read(changes: AsyncGenerator[Sequence[Revocation]]) -> set[Revocation]:
     """What is stored; then `changes` waits for more."""
     found: list[Revocation] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sequence := await anext(changes):
             found += sequence
     return latest(found)
@@ -110,7 +110,7 @@ async def test_other_processes_receive_a_revocation(place: Place) -> None:
     assert await read(changes) == set()
     for each in (ALICE, BOB):
         await writer.put([each])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert [*await anext(changes)] == [each]
     await changes.aclose()
 
@@ -144,7 +144,7 @@ async def test_changes_end_when_the_store_was_emptied(place: Place) -> None:
     await place.open().put([ALICE, BOB])
     assert await read(changes) == {ALICE, BOB}
     await asyncio.to_thread(place.empty)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         with pytest.raises(StopAsyncIteration):
             await anext(changes)
     await place.open().put([BOB])
@@ -167,7 +167,7 @@ async def test_many_revocations_are_written_and_read_in_parts(place: Place) -> N
     many = [revocation(f"user-{number}") for number in range(5_000)]
     await place.open().put(many)
     changes, sizes = place.open().changes(), []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sequence := await anext(changes):
             sizes.append(len(sequence))
     await changes.aclose()

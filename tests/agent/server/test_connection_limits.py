@@ -48,7 +48,7 @@ async def connection(
     listener = listen("127.0.0.1", 0, "the test", "nothing")
     server = web_server(app, lifespan=False, limits=limits)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection(*listener.getsockname(), limit=2**16)
         yield reader, writer
     writer.transport.abort()

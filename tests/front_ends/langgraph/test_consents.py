@@ -49,7 +49,7 @@ async def test_user_allows_the_access_and_the_run_goes_on(alice: RunClient, sand
     ]
     async with httpx.AsyncClient() as browser:
         assert "Allowed" in (await browser.post(url, data={"decision": "allow"})).text
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await alice.interrupts(thread):  # IDaaS's refusal is cached for two seconds
             response, _ = await alice.stream(thread, command={"resume": YES})
             assert response.status_code == 200

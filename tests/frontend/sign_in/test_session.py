@@ -131,7 +131,7 @@ async def test_a_stored_conversation_is_kept_for_its_user_until_sign_out(
     await question(page).fill("hello")
     await question(page).press("Enter")
     await page.get_by_role("button", name="Ask again").wait_for()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "For alice only." not in await page.evaluate(KEPT):
             pass
     await page.close()

@@ -259,7 +259,7 @@ class Schedule:
             for call in self.issuer.in_flight:
                 call.land()
             await ticks()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.gather(*self.waiting, return_exceptions=True)
         await self.broker.aclose()
 

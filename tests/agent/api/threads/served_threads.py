@@ -112,5 +112,5 @@ async def threads(
         return Threads(origin, agent, model, sandbox, http)
 
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False))
         yield start
