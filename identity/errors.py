@@ -14,6 +14,7 @@
     ├── UnavailableError              503: the agent cannot do the work now: try again in a moment
     ├── ThreadNotFoundError           404: the caller has no such conversation
     ├── ThreadBusyError               409: a run of the conversation is in progress: wait
+    ├── StorageLimitError             409: the conversation, or its user, has stored too much: delete some
     ├── RunTimeoutError               504: the run took too long: ask for less at once
     ├── InternalError                 500: a fault of the agent: operators read the log
     ├── AuditError                    what is not on record must not go on
@@ -206,6 +207,20 @@ class ThreadNotFoundError(AgentError):
 
 class ThreadBusyError(AgentError):
     """A run of the conversation is in progress, or another one has taken it over."""
+
+
+class StorageLimitError(AgentError):
+    """What is to be stored would exceed the limit `most` of `unit`: "bytes", "messages", "conversations"."""
+
+    def __init__(self, code: ErrorCode, detail: str, *, unit: str, most: int) -> None:
+        self.unit = unit
+        self.most = most
+        super().__init__(code, detail)
+
+    def for_person(self, reference: str | None = None) -> str:
+        """See `AgentError`. It begins with the limit."""
+        most = f"{self.most / 2**20:,.0f} MiB" if self.unit == "bytes" else f"{self.most:,} {self.unit}"
+        return f"The limit is {most}. {super().for_person(reference)}"
 
 
 class RunTimeoutError(AgentError):

@@ -28,10 +28,10 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def while_connected(run: Cancellable, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def while_connected(run: Cancellable | None, waiting: Coroutine[Any, Any, T], receive: Receive) -> T:
     """The result of `waiting`.
 
-    If the client disconnects first, cancels `run` and raises `ClientDisconnectedError`.
+    If the client disconnects first, cancels it and `run`, and raises `ClientDisconnectedError`.
     """
     work = asyncio.ensure_future(waiting)
     disconnect = asyncio.ensure_future(disconnected(receive))
@@ -44,4 +44,5 @@ async def while_connected(run: Cancellable, waiting: Coroutine[Any, Any, T], rec
         disconnect.cancel()
         if not work.done():
             work.cancel()
-            run.cancel()
+            if run is not None:
+                run.cancel()

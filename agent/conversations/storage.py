@@ -14,6 +14,7 @@ from agent.conversations.encryption.serializer import checkpoint_serializer
 from agent.conversations.store.approvals import SqlApprovalStore
 from agent.conversations.store.checkpoints import Checkpoints
 from agent.conversations.store.retention import Retention
+from agent.conversations.store.storage_limits import UNLIMITED, StorageLimits
 from agent.conversations.store.threads import ThreadStore
 from agent.settings.settings import Settings
 from agent.settings.variables.conversations import SqliteFile
@@ -30,6 +31,7 @@ class ConversationStorage:
         *,
         days: float,
         clock: Callable[[], float],
+        limits: StorageLimits = UNLIMITED,
         pool_use: PoolUse | None = None,
     ) -> None:
         """`days` is how long a conversation is kept after its last change."""
@@ -38,7 +40,7 @@ class ConversationStorage:
         """The connections to a PostgreSQL; `None` for a file."""
         self.encryption: Final = encryption
         serde = checkpoint_serializer(encryption)
-        self.threads: Final = ThreadStore(database, encryption, clock=clock)
+        self.threads: Final = ThreadStore(database, encryption, limits=limits, clock=clock)
         self.approvals: Final = SqlApprovalStore(database, encryption)
         self.checkpoints: Final = Checkpoints(lambda: database.saver(serde), database.failure)
         self.retention: Final = Retention(
@@ -46,7 +48,7 @@ class ConversationStorage:
             self.checkpoints,
             days=days,
             clock=clock,
-            also=Reencryption(database, encryption).run,
+            also=Reencryption(database, encryption, self.threads.index_anew).run,
         )
 
     @classmethod
@@ -65,7 +67,20 @@ class ConversationStorage:
             address = conninfo(settings.conversations_url.url, cafile)
             connections = PostgresConnections(address)
             database, pool_use = PostgresDatabase(connections, enter), connections.pool_use
-        return cls(database, encryption, days=settings.conversation_days, clock=clock, pool_use=pool_use)
+        limits = StorageLimits(
+            thread_bytes=settings.max_thread_bytes,
+            thread_messages=settings.max_thread_messages,
+            user_bytes=settings.max_user_bytes,
+            user_threads=settings.max_user_threads,
+        )
+        return cls(
+            database,
+            encryption,
+            days=settings.conversation_days,
+            limits=limits,
+            clock=clock,
+            pool_use=pool_use,
+        )
 
     def start(self) -> None:
         """Starts what is done regularly."""

@@ -166,6 +166,26 @@ class AgentCode(ErrorCode):
             person="This conversation is still being answered. Wait until the answer has ended, or stop it",
         ),
     )
+    CONVERSATION_FULL = (
+        "conversation_full",
+        ErrorRow(
+            symptom="The conversation is full",
+            cause="as many messages or bytes are stored as one conversation may have",
+            remedy="begin another conversation, or raise MAX_THREAD_MESSAGES or MAX_THREAD_BYTES",
+            person="This conversation is full. Begin another one",
+        ),
+    )
+    STORAGE_FULL = (
+        "storage_full",
+        ErrorRow(
+            symptom="The user's conversations take up all their space",
+            cause="as many conversations or bytes are stored as one user may have, or twice as many with "
+            "those that were deleted in the last minutes",
+            remedy="the user deletes conversations; or raise MAX_USER_BYTES or MAX_USER_THREADS",
+            person="Your conversations take up all the space that you have. Delete some of them, and try "
+            "again",
+        ),
+    )
     AUDIT_UNAVAILABLE = (
         "audit_unavailable",
         ErrorRow(

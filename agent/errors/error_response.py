@@ -1,10 +1,10 @@
 """The error tree and the error table as HTTP responses: the only place that knows their statuses.
 
 Every error of every route has one body, OpenAI's with the request's id: `{"error": {"message", "type",
-"code", "param", "request_id"}}`, with `"service"` if it is about a service, and with `"retry_after"`
-(seconds) where the status has a `Retry-After` header. `message` is for the user. What operators need goes to
-the log, under the same id (`identity.telemetry.failure_log`). A2A has errors of its own beside these
-(`agent.api.a2a.wire.rpc_error`).
+"code", "param", "request_id"}}`, with `"service"` if it is about a service, with `"limit"` if too much is
+stored, and with `"retry_after"` (seconds) where the status has a `Retry-After` header. `message` is for the
+user. What operators need goes to the log, under the same id (`identity.telemetry.failure_log`). A2A has
+errors of its own beside these (`agent.api.a2a.wire.rpc_error`).
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from identity.errors import (
     LimitError,
     RunTimeoutError,
     ServiceError,
+    StorageLimitError,
     ThreadBusyError,
     ThreadNotFoundError,
     UnavailableError,
@@ -84,7 +85,7 @@ def status_of(error: AgentError) -> int:
             return 503
         case ThreadNotFoundError():
             return 404
-        case ThreadBusyError():
+        case ThreadBusyError() | StorageLimitError():
             return 409
         case InternalError():
             return 500
@@ -108,6 +109,8 @@ def error_body(error: AgentError | RequestError) -> dict[str, Any]:
     body = _body(status, error.for_person(REQUEST_ID.get()), error.code.value, param)
     if error.service is not None:
         body["error"]["service"] = error.service
+    if isinstance(error, StorageLimitError):
+        body["error"]["limit"] = {"unit": error.unit, "most": error.most}
     if status in _WITH_RETRY_AFTER:
         body["error"]["retry_after"] = int(retry_after(error))
     return body

@@ -17,6 +17,7 @@ export class ConversationList extends EventTarget {
   #next;
   #watching = new AbortController();
   #readings = 0;
+  #searching = new AbortController();
 
   /** @param {import('./threads.js').Threads} threads */
   constructor(threads) {
@@ -76,11 +77,13 @@ export class ConversationList extends EventTarget {
     });
   }
 
-  /** Searches all conversations, shown or not, by their titles. */
+  /** Searches all conversations, shown or not, by what was written in them. Ends the search before. */
   async find(text) {
     this.search = text;
+    this.#searching.abort();
+    this.#searching = new AbortController();
     const reading = this.#readings += 1;
-    await this.#read({ limit: PAGE }, () => reading === this.#readings, ({ threads, next }) => {
+    await this.#read({ limit: PAGE, signal: this.#searching.signal }, () => reading === this.#readings, ({ threads, next }) => {
       this.shown = threads;
       this.#next = next ?? undefined;
     });

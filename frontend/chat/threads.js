@@ -17,18 +17,18 @@ export class Threads {
 
   /**
    * A page of conversations, the last changed first, and the cursor of the next one. `undefined` if the agent keeps no
-   * conversations.
+   * conversations. `signal` ends a search, at the agent too.
    *
-   * @param {{search?: string, limit?: number, before?: string}} page
+   * @param {{search?: string, limit?: number, before?: string, signal?: AbortSignal}} page
    * @returns {Promise<{threads: object[], next: string | null} | undefined>}
    */
-  async list({ search = '', limit, before } = {}) {
+  async list({ search = '', limit, before, signal } = {}) {
     const query = new URLSearchParams();
     if (search !== '') query.set('search', search);
     if (limit !== undefined) query.set('limit', limit);
     if (before !== undefined) query.set('before', before);
     try {
-      return await this.#call('GET', query.size > 0 ? `?${query}` : '', undefined, AbortSignal.timeout(LIST_MS));
+      return await this.#call('GET', query.size > 0 ? `?${query}` : '', undefined, AbortSignal.any([AbortSignal.timeout(LIST_MS), signal].filter(Boolean)));
     } catch (error) {
       if (error.status === 404) return undefined;
       throw error;

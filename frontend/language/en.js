@@ -108,7 +108,7 @@ export const en = Object.freeze({
   'list.title': 'Conversations',
   'list.search': 'Search conversations',
   'list.empty': 'No conversations yet.',
-  'list.none_found': 'No conversation has this in its title.',
+  'list.none_found': 'No conversation contains these words.',
   'list.more': 'Show more',
   'list.found': 'Conversations found: {count}.',
   'list.found_more': 'Conversations found: more than {count}.',
@@ -174,6 +174,9 @@ export const en = Object.freeze({
   'failure.code': 'Code: {code}',
   'failure.reference': 'Reference:',
   'failure.copy_reference': 'Copy reference',
+  'failure.limit.bytes': 'The limit is {most} MiB.',
+  'failure.limit.messages': 'The limit is {most} messages.',
+  'failure.limit.conversations': 'The limit is {most} conversations.',
   'failure.retry_in': 'You can ask again in {wait}.',
   'failure.retry_now': 'You can ask again now.',
 

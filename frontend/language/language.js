@@ -34,6 +34,10 @@ export class Language {
     return key in this.messages;
   }
 
+  number(value) {
+    return new Intl.NumberFormat(this.code, { maximumFractionDigits: 0 }).format(value);
+  }
+
   /** A time of day, such as 14:32. */
   time(milliseconds) {
     return new Intl.DateTimeFormat(this.code, { hour: '2-digit', minute: '2-digit' }).format(milliseconds);

@@ -108,7 +108,7 @@ export const zh = Object.freeze({
   'list.title': '对话',
   'list.search': '搜索对话',
   'list.empty': '还没有对话。',
-  'list.none_found': '没有标题包含这些文字的对话。',
+  'list.none_found': '没有包含这些文字的对话。',
   'list.more': '显示更多',
   'list.found': '找到 {count} 个对话。',
   'list.found_more': '找到超过 {count} 个对话。',
@@ -174,6 +174,9 @@ export const zh = Object.freeze({
   'failure.code': '错误码：{code}',
   'failure.reference': '参考编号：',
   'failure.copy_reference': '复制参考编号',
+  'failure.limit.bytes': '上限为 {most} MiB。',
+  'failure.limit.messages': '上限为 {most} 条消息。',
+  'failure.limit.conversations': '上限为 {most} 个对话。',
   'failure.retry_in': '{wait}后可以重新提问。',
   'failure.retry_now': '现在可以重新提问。',
 

@@ -133,6 +133,7 @@ test('an error body becomes a failure with its text, service, reference and wait
 });
 
 test('missing members of an error body are taken from the headers, and an extreme wait is shortened', () => {
+  assert.deepEqual(failureFromBody({ error: { code: 'conversation_full', limit: { unit: 'bytes', most: 2 } } }).limit, { unit: 'bytes', most: 2 });
   const failure = (headers, body) => failureFromBody(body, { status: 429, headers: new Headers(headers), now: 1000 });
   assert.equal(failure({ 'X-Request-Id': '1f2e' }).requestId, '1f2e');
   assert.equal(failure({ 'Retry-After': '7' }).retryAt, 8000);

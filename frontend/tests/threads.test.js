@@ -139,6 +139,18 @@ test('a search is about all conversations, and ends with the first page again', 
   assert.deepEqual([list.shown.length, list.more], [50, true]);
 });
 
+test('a search ends the one before, so that the agent stops it', async () => {
+  const signals = [];
+  const fetch = (_, { signal }) => new Promise((resolve, reject) => {
+    signals.push(signal);
+    signal.addEventListener('abort', () => reject(signal.reason));
+    if (signals.length === 2) resolve(new Response(JSON.stringify({ threads: [thread('t')], next: null })));
+  });
+  const list = new ConversationList(new Threads({ agentUrl: 'https://agent.example', accessToken: () => 'at', fetch }));
+  await Promise.all([list.find('lea'), list.find('leave')]);
+  assert.deepEqual([signals.map(({ aborted }) => aborted), ids(list)], [[true, false], ['t']]);
+});
+
 test('an outdated response has no effect', async () => {
   const waiting = [];
   const list = new ConversationList({ list: () => new Promise((resolve) => { waiting.push(resolve); }) });

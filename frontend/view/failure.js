@@ -30,12 +30,17 @@ export function failureCard(language, failure, actions) {
   return element('div', { class: 'card failure' },
     element('p', { class: 'symptom' }, icon('alert'), symptom),
     element('p', {}, language.sentence(remedy)),
+    failure.limit && element('p', {}, limitWords(language, failure.limit)),
     element('p', { class: 'code-of-failure' }, element('span', {}, language.text('failure.code', { code: failure.code })),
       failure.requestId && element('span', {}, language.text('failure.reference'), ' ', element('code', {}, failure.requestId)),
       failure.requestId && copyButton(language, 'failure.copy_reference', () => failure.requestId)),
     failure.signInAgain && element('p', {}, element('button', { type: 'button', class: 'primary', onclick: actions.signIn },
       language.text('failure.sign_in'))),
   );
+}
+
+function limitWords(language, { unit, most }) {
+  return language.text(`failure.limit.${unit}`, { most: language.number(unit === 'bytes' ? most / 2 ** 20 : most) });
 }
 
 /** The agent's text ends with the reference, which the card shows separately. */

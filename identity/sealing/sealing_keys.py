@@ -1,6 +1,7 @@
 """The keys that seal callers: a file with one key, or two during a rotation."""
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,6 +21,8 @@ class SealingKeys:
 
     sealing: str
     by_name: Mapping[str, AESGCM]
+    for_hashes: Mapping[str, bytes]
+    """By name: 32 bytes for keyed hashes, derived from the key, which cannot be derived from them."""
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -34,7 +37,10 @@ class SealingKeys:
         keys = [_key(line) for line in lines]
         names = [hashlib.sha256(key).hexdigest()[:8] for key in keys]
         by_name = {name: AESGCM(key) for name, key in zip(names, keys, strict=True)}
-        return cls(names[0], MappingProxyType(by_name))
+        for_hashes = {
+            name: hmac.digest(key, b"keyed hashes", "sha256") for name, key in zip(names, keys, strict=True)
+        }
+        return cls(names[0], MappingProxyType(by_name), MappingProxyType(for_hashes))
 
     def __repr__(self) -> str:
         return f"SealingKeys({', '.join(self.by_name)})"

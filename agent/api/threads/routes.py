@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from agent.api.approval_members import approval_of
+from agent.api.disconnect import while_connected
 from agent.api.response_models import documented
 from agent.api.threads.bodies import (
     NewThread,
@@ -53,11 +54,12 @@ def thread_routes(conversations: Conversations) -> APIRouter:
         before: str | None = None,
         search: Search | None = None,
     ) -> JSONResponse:
-        """A page of conversations, the last changed first. `search` is in the title, in any case."""
+        """A page of conversations, the last changed first. Those that are found with `search` have all of its
+        words. A client that leaves ends the search.
+        """
         try:
-            found, cursor = await conversations.threads.list(
-                _owner(request), limit=limit, before=before, search=search
-            )
+            reading = conversations.threads.list(_owner(request), limit=limit, before=before, search=search)
+            found, cursor = await while_connected(None, reading, request.receive)
         except ValueError:
             raise RequestError("before", "expected a cursor of an earlier response") from None
         counts = await waiting(request)

@@ -26,6 +26,7 @@ _INITIAL: Final = (
         begun_at {time},
         change {number} NOT NULL DEFAULT 0,
         last_seq {number} NOT NULL,
+        bytes {number} NOT NULL,
         created_at {time} NOT NULL,
         updated_at {time} NOT NULL,
         deleted_at {time},
@@ -36,6 +37,7 @@ _INITIAL: Final = (
     "CREATE INDEX threads_listed ON threads (owner, updated_at DESC, id DESC) WHERE deleted_at IS NULL",
     "CREATE INDEX threads_running ON threads (process_id) WHERE status = 'running'",
     "CREATE INDEX threads_of_run ON threads (run_id) WHERE run_id IS NOT NULL",
+    "CREATE INDEX threads_sizes ON threads (owner, deleted_at, bytes)",
     "CREATE INDEX threads_updated ON threads (updated_at)",
     "CREATE INDEX threads_deleted ON threads (deleted_at) WHERE deleted_at IS NOT NULL",
     """
@@ -52,6 +54,13 @@ _INITIAL: Final = (
     """,
     # `sent`: a digest of the id under which a client sent a message, so that it is not stored again.
     "CREATE INDEX messages_sent ON messages (thread_key, sent) WHERE sent IS NOT NULL",
+    """
+    CREATE TABLE terms (
+        thread_key {number} NOT NULL,
+        term {bytes} NOT NULL,
+        PRIMARY KEY (thread_key, term)
+    ){clustered}
+    """,
     """
     CREATE TABLE drafts (
         thread_key {number} NOT NULL,

@@ -35,6 +35,11 @@ class Encryption:
         """The names of the keys, the sealing key first."""
         return () if self._keys is None else tuple(self._keys.by_name)
 
+    @property
+    def search_keys(self) -> tuple[bytes, ...]:
+        """The keys of hashes: the present one first; the last one, without a key, is no secret."""
+        return (b"",) if self._keys is None else (*self._keys.for_hashes.values(), b"")
+
     def seal(self, value: bytes, place: str) -> bytes:
         """`value` as it is stored at `place`."""
         if self._keys is None:

@@ -1,7 +1,7 @@
 """Brings what is stored under former keys, or in clear, under the present key, so that the former can go."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -65,10 +65,16 @@ _COLUMNS: Final = (
 
 
 class Reencryption:
-    """One pass over everything that is stored, if there are former keys; afterwards they are not needed."""
+    """One pass over everything that is stored, if there are former keys; afterwards they are not needed.
 
-    def __init__(self, database: Database, encryption: Encryption) -> None:
+    `index_anew` makes the hashes of the search anew, which depend on the present key.
+    """
+
+    def __init__(
+        self, database: Database, encryption: Encryption, index_anew: Callable[[], Awaitable[None]]
+    ) -> None:
         self._database = database
+        self._index_anew = index_anew
         self._encryption = encryption
         self._register = KeyRegister(encryption)
 
@@ -83,6 +89,7 @@ class Reencryption:
             while rows := await self._database.read(partial(query, column.select(), *after)):
                 after = rows[-1][: len(column.keys)]
                 changed += await self._database.write(partial(self._replace, column, rows))
+        await self._index_anew()
         await self._database.write(lambda: self._register.remove(former))
         _LOG.info("%d values were brought under the present key of conversations", changed)
         return changed

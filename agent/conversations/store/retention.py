@@ -90,6 +90,7 @@ def _purge(now: float, unchanged_since: float) -> Transaction[int]:
     )
     for key, owner, thread_id in rows:
         yield from query("DELETE FROM messages WHERE thread_key = ?", key)
+        yield from query("DELETE FROM terms WHERE thread_key = ?", key)
         yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
         yield from query("DELETE FROM runs WHERE thread_key = ?", key)
         yield from query("DELETE FROM approvals WHERE owner = ? AND thread_id = ?", owner, thread_id)

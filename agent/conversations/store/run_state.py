@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from agent.conversations.database.database import Statement, Transaction, Value, query
+from agent.conversations.store.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.store.thread import (
     MessageStoredError,
     StoppedRun,
@@ -31,13 +32,16 @@ _FORGOTTEN_SECONDS: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a thread by its run, at a time in unix seconds, with a number of appended messages."""
+    """A change of a thread by its run, at a time in unix seconds, with a number of appended messages, and
+    what they add to the thread's `bytes`.
+    """
 
     owner: str
     thread_id: str
     run_id: str
     now: float
-    messages: int
+    messages: int = 0
+    bytes: int = 0
     number: int = field(default_factory=lambda: secrets.randbits(62))
 
 
@@ -54,25 +58,32 @@ def claim(
     title: bytes | None,
     sent: Collection[bytes] = (),
     unchanged: Thread | None = None,
+    limits: StorageLimits = UNLIMITED,
 ) -> Statement:
-    """Makes the run that of its thread: a row with the thread's key and last position, if it may be.
+    """Makes the run that of its thread: a row with the thread's key and title, if it may be.
 
-    It may not if the thread has one of the messages `sent`, or is not as `unchanged` any more.
+    It may not if the thread has one of the messages `sent`, is not as `unchanged` any more, or if one of
+    `limits` would be exceeded. A run that waited may go on in any case.
     """
     values: list[Value] = [*sent]
     conditions = f" AND NOT EXISTS (SELECT 1 {_stored('threads.key', sent)})" if sent else ""
     if unchanged is not None:
         conditions += " AND status = ? AND change = ?"
         values += [unchanged.status, unchanged.change]
+    of_thread, room = limits.of_thread(change.messages, change.bytes)
+    of_user, space = limits.of_user(change.owner, change.bytes, threads=0)
+    if of_thread or of_user:
+        conditions += f" AND (status = 'paused' OR (1 = 1{of_thread}{of_user}))"
+        values += [*room, *space]
     return Statement(
         "UPDATE threads SET status = 'running', run_id = ?, process_id = ?, begun_at = ?, updated_at = ?,"  # noqa: S608 - constants
-        " change = ?, last_seq = last_seq + ?, title = COALESCE(title, ?)"
+        " change = ?, last_seq = last_seq + ?, bytes = bytes + ?, title = COALESCE(title, ?)"
         " WHERE owner = ? AND id = ? AND deleted_at IS NULL"
         " AND (status NOT IN ('running', 'paused') OR (status = 'paused' AND run_id = ?))"
-        f"{conditions} RETURNING key, last_seq",
+        f"{conditions} RETURNING key, title",
         (
-            *(change.run_id, process_id, change.now, change.now, change.number, change.messages, title),
-            *(change.owner, change.thread_id, change.run_id, *values),
+            *(change.run_id, process_id, change.now, change.now, change.number, change.messages),
+            *(change.bytes, title, change.owner, change.thread_id, change.run_id, *values),
         ),
     )
 
@@ -81,54 +92,73 @@ def _stored(key: str, sent: Collection[bytes]) -> str:
     return f"FROM messages WHERE thread_key = {key} AND sent IN ({', '.join('?' * len(sent))})"
 
 
-def creation(change: Change, process_id: str, title: bytes | None) -> Statement:
-    """Opens the thread with its run: a row, unless there is the thread already."""
+def creation(
+    change: Change,
+    process_id: str,
+    title: bytes | None,
+    limits: StorageLimits = UNLIMITED,
+) -> Statement:
+    """Opens the thread with its run: a row, unless there is the thread already, or one of `limits` would be
+    exceeded.
+    """
+    of_user, space = limits.of_user(change.owner, change.bytes, threads=1)
     return Statement(
         "INSERT INTO threads (owner, id, title, status, run_id, process_id, begun_at, change, last_seq,"
-        " created_at, updated_at) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (owner, id) DO NOTHING RETURNING key",
+        " bytes, created_at, updated_at) SELECT ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?"
+        f" WHERE 1 = 1{of_user} ON CONFLICT (owner, id) DO NOTHING RETURNING key",
         (
             *(change.owner, change.thread_id, title, change.run_id, process_id, change.now, change.number),
-            *(change.messages, change.now, change.now),
+            *(change.messages, ROW_BYTES + change.bytes, change.now, change.now, *space),
         ),
     )
 
 
-def refusal(change: Change, sent: Mapping[bytes, str]) -> Transaction[NoReturn]:
+def refusal(
+    change: Change, sent: Mapping[bytes, str], limits: StorageLimits, unchanged: Thread | None = None
+) -> Transaction[NoReturn]:
     """Raises the reason why the run cannot be that of its thread: `MessageStoredError` if the thread has one
-    of the messages `sent`, `ThreadBusyError`, `ApprovalError` (`approval_open`) or `ThreadNotFoundError`.
+    of the messages `sent`, `ThreadBusyError`, `ApprovalError` (`approval_open`), `StorageLimitError` or
+    `ThreadNotFoundError`.
     """
     rows = yield from query(
         "SELECT key, status, deleted_at FROM threads WHERE owner = ? AND id = ?",
         *(change.owner, change.thread_id),
     )
-    if not rows or rows[0][2] is not None:
+    if rows and rows[0][2] is not None:
         raise not_found()
-    key, status, _ = rows[0]
+    key, status, _ = rows[0] if rows else (None, None, None)
     if sent:
         stored = yield from query(f"SELECT sent, run_id {_stored('?', sent)}", key, *sent)
         if stored:
             raise MessageStoredError({sent[digest]: run_id for digest, run_id in stored})
     if status == "paused":
         raise ApprovalError(GraphCode.APPROVAL_OPEN, "the run of the thread waits for a person")
+    if status != "running" and (unchanged is None or unchanged.status == status):
+        yield from limits.check(change.owner, change.thread_id, change.messages, change.bytes)
     raise ThreadBusyError(AgentCode.THREAD_BUSY, "another run of the thread is in progress")
 
 
 def advance(change: Change) -> Statement:
     """Makes room for the messages: a row, if the run is still that of its thread."""
     return Statement(
-        "UPDATE threads SET last_seq = last_seq + ?, change = ?"
+        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'running' RETURNING key",
-        (change.messages, change.number, change.owner, change.thread_id, change.run_id),
+        (
+            *(change.messages, change.bytes, change.number),
+            *(change.owner, change.thread_id, change.run_id),
+        ),
     )
 
 
 def room_after(change: Change) -> Statement:
     """Makes room for the messages that complete an `interrupted` run."""
     return Statement(
-        "UPDATE threads SET last_seq = last_seq + ?, change = ?"
+        "UPDATE threads SET last_seq = last_seq + ?, bytes = bytes + ?, change = ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status = 'interrupted'",
-        (change.messages, change.number, change.owner, change.thread_id, change.run_id),
+        (
+            *(change.messages, change.bytes, change.number),
+            *(change.owner, change.thread_id, change.run_id),
+        ),
     )
 
 
@@ -136,11 +166,11 @@ def end(change: Change, status: ThreadStatus) -> Statement:
     """Ends the run, and makes room for its last messages: a row, if it was that of its thread."""
     return Statement(
         "UPDATE threads SET status = ?, process_id = NULL, begun_at = NULL, updated_at = ?, change = ?,"
-        " last_seq = last_seq + ?"
+        " last_seq = last_seq + ?, bytes = bytes + ?"
         " WHERE owner = ? AND id = ? AND run_id = ? AND status IN ('running', 'paused') RETURNING key",
         (
-            *(status, change.now, change.number),
-            *(change.messages, change.owner, change.thread_id, change.run_id),
+            *(status, change.now, change.number, change.messages, change.bytes),
+            *(change.owner, change.thread_id, change.run_id),
         ),
     )
 

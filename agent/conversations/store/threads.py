@@ -7,20 +7,23 @@ is absent, whether it exists or not.
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from langchain_core.messages import AnyMessage
 
-from agent.conversations.database.database import Database, Row, Transaction, Value, query
+from agent.conversations.database.database import Database, Row, Statement, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
 from agent.conversations.encryption.places import title_place
 from agent.conversations.store import drafts, run_record, run_state
 from agent.conversations.store.drafts import Draft
-from agent.conversations.store.listing import COLUMNS, page
+from agent.conversations.store.listing import COLUMNS, Reading
 from agent.conversations.store.process_runs import ProcessRuns
 from agent.conversations.store.run_history import RunHistory
 from agent.conversations.store.run_record import RunEnd
-from agent.conversations.store.run_state import Change
+from agent.conversations.store.search_terms import TERM_BYTES, SearchTerms, insertion
+from agent.conversations.store.storage_limits import ROW_BYTES, UNLIMITED, StorageLimits
 from agent.conversations.store.thread import (
     StoredJson,
     StoredMessage,
@@ -41,6 +44,10 @@ Messages: TypeAlias = list[AnyMessage]
 StoredMessages: TypeAlias = list[StoredMessage]
 StoredJsons: TypeAlias = list[StoredJson]
 Events: TypeAlias = list[AgentEvent]
+Terms: TypeAlias = list[bytes]
+Statements: TypeAlias = list[Statement]
+
+_WITH_TITLES: Final = "SELECT key, owner, id, title FROM threads WHERE key > ? ORDER BY key LIMIT 100"
 
 
 class ThreadStore:
@@ -54,11 +61,14 @@ class ThreadStore:
         database: Database,
         encryption: Encryption | None = None,
         *,
+        limits: StorageLimits = UNLIMITED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._encryption = encryption or Encryption()
-        self._transcript = Transcript(self._encryption)
+        self._terms = SearchTerms(self._encryption)
+        self._transcript = Transcript(self._encryption, self._terms)
+        self._limits = limits
         self._clock = clock
         self.processes: Final = ProcessRuns(database, self._transcript, clock)
         """Which process executes which run, and the end of those whose process stopped."""
@@ -67,18 +77,26 @@ class ThreadStore:
 
     async def open(self, owner: str, thread_id: str | None = None, title: str | None = None) -> Thread:
         """The thread, which is created if there is none; with `None`, a new one. Raises `ValueError` for an
-        identifier that no thread may have.
+        identifier that no thread may have, and `StorageLimitError`.
         """
         thread_id = valid_id(uuid.uuid4().hex if thread_id is None else thread_id)
         sealed = self._sealed_title(owner, thread_id, title)
+        terms = self._terms.of_title(owner, title)
+        size = len(terms) * TERM_BYTES
         now = self._clock()
+        room, space = self._limits.of_user(owner, size, threads=1)
 
         def work() -> Transaction[Thread]:
-            yield from query(
-                "INSERT INTO threads (owner, id, title, status, last_seq, created_at, updated_at)"
-                " VALUES (?, ?, ?, 'idle', 0, ?, ?) ON CONFLICT (owner, id) DO NOTHING",
-                *(owner, thread_id, sealed, now, now),
+            created = yield from query(
+                "INSERT INTO threads (owner, id, title, status, last_seq, bytes, created_at, updated_at)"
+                f" SELECT ?, ?, ?, 'idle', 0, ?, ?, ? WHERE 1 = 1{room}"
+                " ON CONFLICT (owner, id) DO NOTHING RETURNING key",
+                *(owner, thread_id, sealed, ROW_BYTES + size, now, now, *space),
             )
+            if created and terms:
+                yield insertion(terms, "key = ?", created[0][0])
+            if not created:
+                yield from self._limits.check(owner, thread_id, 0, size)
             return (yield from self._found(owner, thread_id))
 
         return await self._database.write(work)
@@ -90,19 +108,36 @@ class ThreadStore:
     async def list(
         self, owner: str, *, limit: int, before: str | None = None, search: str | None = None
     ) -> tuple[Threads, str | None]:
-        """A page of threads, the last changed first, and the cursor of the next one (`listing.page`)."""
+        """A page of threads, the last changed first, and the cursor of the next one.
 
-        def thread_of(row: Row) -> Thread:
-            return self._thread(owner, row)
-
-        return await self._database.read(
-            lambda: page(owner, thread_of, limit=limit, before=before, search=search)
-        )
+        With `search`, those that have all of its words, in whatever case, in the title or in what people and
+        the model have written; of the title, also words that begin so. They are looked for in 500 threads at
+        a time, so that others are served meanwhile; of very many threads, a page has fewer than `limit`.
+        Raises `ValueError` for a cursor that is none.
+        """
+        wanted = self._terms.wanted(owner, search) if search else None
+        reading = Reading(owner, limit=limit, before=before, wanted=wanted)
+        while reading.goes_on:
+            rows = await self._database.read(reading.next)
+            reading.add(rows, partial(self._thread, owner))
+        return reading.page()
 
     async def rename(self, owner: str, thread_id: str, title: str) -> Thread:
         """The thread, with `title`, which is one line (`agent.conversations.store.title`)."""
         sealed = self._sealed_title(owner, thread_id, title)
-        return await self._changed(owner, thread_id, "title = ?", sealed)
+        terms = self._terms.of_title(owner, title)
+
+        def work() -> Transaction[Thread]:
+            key = (yield from thread_key(owner, thread_id)).key
+            former = yield from self._found(owner, thread_id)
+            yield [
+                *self._terms.not_of_title(owner, key, former.title),
+                Statement("UPDATE threads SET title = ? WHERE key = ?", (sealed, key)),
+                *insertion(terms, "key = ?", key),
+            ]
+            return replace(former, title=title)
+
+        return await self._database.write(work)
 
     async def delete(self, owner: str, thread_id: str) -> Thread:
         """Deletes the thread: it is absent from now on, and can be restored for ten minutes at least."""
@@ -173,32 +208,45 @@ class ThreadStore:
         The window of what was written before, within `tokens`. One transaction. The run that a paused thread
         waits with may go on. Raises `MessageStoredError` if the thread has one of `messages`, by its id,
         `ThreadBusyError` while another run is in progress, or after one if the thread is to be `unchanged`,
-        and `ApprovalError` (`approval_open`) while another one waits for a person.
+        `ApprovalError` (`approval_open`) while another one waits for a person, and `StorageLimitError`.
         """
-        change = Change(owner, valid_id(thread_id), run_id, self._clock(), len(messages))
-        title = self._sealed_title(owner, thread_id, first_question(messages))
         digests = [sent_digest(message) for message in messages]
         sent = {digest: str(each.id) for digest, each in zip(digests, messages, strict=True) if digest}
-        added = [run_record.begun(change), *self._transcript.insertions(change, messages, digests)]
+        change, insertions = self._transcript.appended(
+            owner, valid_id(thread_id), run_id, self._clock(), messages, digests
+        )
+        change = replace(change, bytes=change.bytes + ROW_BYTES)
+        question = first_question(messages)
+        title = self._sealed_title(owner, thread_id, question)
+        added = [run_record.begun(change), *insertions]
         if not messages:  # a run that goes on numbers its drafts anew
             added.append(drafts.removal(change))
-        claim = run_state.claim(change, process_id, title, sent, unchanged)
+        claim = run_state.claim(change, process_id, title, sent, unchanged, self._limits)
         before = self._transcript.latest(change)
+
+        def of_title() -> Statements:
+            thread = "owner = ? AND id = ? AND change = ?"
+            return insertion(self._terms.of_title(owner, question), thread, owner, thread_id, change.number)
 
         def work() -> Transaction[Messages]:
             _, claimed, latest, *_ = yield [run_state.lock(change), claim, before, *added]
             if claimed:
-                thread = ThreadKey(claimed[0][0], owner, thread_id)
+                key, present_title = claimed[0]
+                if title is not None and present_title == title:  # it had none
+                    yield of_title()
+                thread = ThreadKey(key, owner, thread_id)
                 return (yield from self._transcript.window(thread, tokens, latest)) if tokens else []
-            created, *_ = yield [run_state.creation(change, process_id, title), *added]
-            return [] if created else (yield from run_state.refusal(change, sent))
+            creation = run_state.creation(change, process_id, title, self._limits)
+            created, *_ = yield [creation, *added, *of_title()]
+            if created:
+                return []
+            return (yield from run_state.refusal(change, sent, self._limits, unchanged))
 
         return await self._database.batches(work)
 
     async def append(self, owner: str, thread_id: str, run_id: str, messages: Sequence[AnyMessage]) -> None:
         """Appends what the run produced. Raises `ThreadBusyError` if it is not the thread's run any more."""
-        change = Change(owner, thread_id, run_id, self._clock(), len(messages))
-        insertions = self._transcript.insertions(change, messages)
+        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
 
         def work() -> Transaction[None]:
             advanced, *_ = yield [run_state.advance(change), *insertions]
@@ -246,8 +294,7 @@ class ThreadStore:
 
         Also ends a run that waits. False, and nothing is changed, if it is not the thread's run any more.
         """
-        change = Change(owner, thread_id, run_id, self._clock(), len(messages))
-        insertions = self._transcript.insertions(change, messages)
+        change, insertions = self._transcript.appended(owner, thread_id, run_id, self._clock(), messages)
         record = run_record.ended(change, end or RunEnd.of(status))
 
         def work() -> Transaction[bool]:
@@ -255,6 +302,28 @@ class ThreadStore:
             return bool(found)
 
         return await self._database.batches(work)
+
+    async def index_anew(self) -> None:
+        """Stores all terms under the present key, thread by thread. A search may miss the thread of which
+        the terms are being stored.
+        """
+        after = -1
+        while rows := await self._database.read(partial(query, _WITH_TITLES, after)):
+            for key, owner, thread_id, title in rows:
+                opened = self._thread_title(owner, thread_id, title)
+                await self._database.write(
+                    partial(self._title_anew, key, self._terms.of_title(owner, opened))
+                )
+                thread, seq = ThreadKey(key, owner, thread_id), 0
+                while seq := await self._database.write(partial(self._transcript.index_page, thread, seq)):
+                    pass
+            after = rows[-1][0]
+
+    def _title_anew(self, key: int, terms: Terms) -> Transaction[None]:
+        yield [
+            Statement("DELETE FROM terms WHERE thread_key = ?", (key,)),
+            *insertion(terms, "key = ?", key),
+        ]
 
     async def _changed(
         self, owner: str, thread_id: str, change: str, *values: Value, deleted: bool = False
@@ -278,8 +347,12 @@ class ThreadStore:
 
     def _thread(self, owner: str, row: Row) -> Thread:
         thread_id, title, *others = row
-        opened = None if title is None else self._encryption.open(title, title_place(owner, thread_id))
-        return Thread(thread_id, None if opened is None else opened.decode(), *others)
+        return Thread(thread_id, self._thread_title(owner, thread_id, title), *others)
+
+    def _thread_title(self, owner: str, thread_id: str, sealed: bytes | None) -> str | None:
+        return (
+            None if sealed is None else self._encryption.open(sealed, title_place(owner, thread_id)).decode()
+        )
 
     def _sealed_title(self, owner: str, thread_id: str, title: str | None) -> bytes | None:
         if title is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agent.conversations.database.database import Row, Rows, Statement, Transaction, Value, query
 from agent.conversations.encryption.encryption import Encryption
@@ -14,6 +14,8 @@ from agent.conversations.encryption.places import message_place
 from agent.conversations.store import drafts
 from agent.conversations.store.message_json import encoded, message_from_json, message_to_json
 from agent.conversations.store.run_state import Change, room_after
+from agent.conversations.store.search_terms import TERM_BYTES, SearchTerms, insertion
+from agent.conversations.store.storage_limits import ROW_BYTES
 from agent.conversations.store.thread import StoppedRun, StoredJson, StoredMessage, not_found
 from agent.conversations.store.window import Window, tokens_of
 from agent.errors.error_codes import AgentCode
@@ -73,30 +75,43 @@ def thread_key(owner: str, thread_id: str) -> Transaction[ThreadKey]:
 class Transcript:
     """Writes and reads messages within transactions."""
 
-    def __init__(self, encryption: Encryption) -> None:
+    def __init__(self, encryption: Encryption, terms: SearchTerms) -> None:
         self._encryption = encryption
+        self._terms = terms
 
-    def insertions(
-        self, change: Change, messages: Sequence[AnyMessage], sent: Sequence[bytes | None] | None = None
-    ) -> list[Statement]:
-        """Appends `messages`, if `change` was made by a statement before. `sent` are the digests of their
-        ids, if a client has sent them.
+    def appended(
+        self,
+        owner: str,
+        thread_id: str,
+        run_id: str,
+        now: float,
+        messages: Sequence[AnyMessage],
+        sent: Sequence[bytes | None] | None = None,
+    ) -> tuple[Change, list[Statement]]:
+        """A change of a thread by a run, and what appends `messages` and their terms if the change was made
+        by a statement before. `sent` are the digests of their ids, if a client has sent them.
         """
-        place = message_place(change.owner, change.thread_id, change.run_id)
-        return [
+        bodies = [encoded(message_to_json(message)) for message in messages]
+        terms = self._terms.of_texts(owner, searched_texts(messages))
+        size = sum(map(len, bodies)) + len(bodies) * ROW_BYTES + len(terms) * TERM_BYTES
+        change = Change(owner, thread_id, run_id, now, len(messages), size)
+        place = message_place(owner, thread_id, run_id)
+        thread = (change.owner, change.thread_id, change.number)
+        insertions = [
             Statement(
                 "INSERT INTO messages (thread_key, seq, run_id, created_at, tokens, body, sent)"
                 " SELECT key, last_seq - ?, ?, ?, ?, ?, ?"
                 " FROM threads WHERE owner = ? AND id = ? AND change = ?",
                 (
                     *(len(messages) - 1 - position, change.run_id, change.now, tokens_of(message)),
-                    self._encryption.seal(encoded(message_to_json(message)), place),
+                    self._encryption.seal(body, place),
                     None if sent is None else sent[position],
-                    *(change.owner, change.thread_id, change.number),
+                    *thread,
                 ),
             )
-            for position, message in enumerate(messages)
+            for position, (message, body) in enumerate(zip(messages, bodies, strict=True))
         ]
+        return change, insertions + insertion(terms, "owner = ? AND id = ? AND change = ?", *thread)
 
     def completed(
         self, interruption: Transaction[list[StoppedRun]], now: float, complete: Complete
@@ -115,8 +130,8 @@ class Transcript:
             except ConfigurationError:  # one damaged message must not keep other runs from being interrupted
                 continue
             if messages := complete([each.message for each in newest], shown):
-                change = Change(run.owner, run.thread_id, run.run_id, now, len(messages))
-                yield [room_after(change), *self.insertions(change, messages)]
+                change, insertions = self.appended(run.owner, run.thread_id, run.run_id, now, messages)
+                yield [room_after(change), *insertions]
             yield from query("DELETE FROM drafts WHERE thread_key = ?", key)
         return runs
 
@@ -161,7 +176,9 @@ class Transcript:
     def between(
         self, positions: Sequence[tuple[ThreadKey, str, int, int]], limit: int
     ) -> Transaction[list[list[StoredMessage]]]:
-        """For each thread, run, first and last position, what `of_run` returns of a run."""
+        """For each thread, run, first and last position: the newest messages, the oldest first. At most
+        `limit`, and fewer if they exceed `TURN_BYTES`.
+        """
         if not positions:
             return []
         condition = "thread_key = ? AND seq BETWEEN ? AND ? AND run_id = ?"
@@ -170,6 +187,18 @@ class Transcript:
             for thread, run_id, first, last in positions
         ]
         return [self._messages(thread, rows) for (thread, *_), rows in zip(positions, results, strict=True)]
+
+    def index_page(self, thread: ThreadKey, after: int) -> Transaction[int]:
+        """Stores the terms of some messages after the position `after`; the position of the last one, or 0 if
+        there are none.
+        """
+        rows = yield [
+            _bounded("thread_key = ? AND seq > ?", (thread.key, after), _PAGE, PAGE_BYTES, newest=False)
+        ]
+        messages = [self._message(thread, row) for row in rows[0]]
+        if terms := self._terms.of_texts(thread.owner, searched_texts(messages)):
+            yield insertion(terms, "key = ?", thread.key)
+        return rows[0][-1][0] if rows[0] else 0
 
     def exported(self, thread: ThreadKey, after: int) -> Transaction[list[StoredJson]]:
         """The messages after the position `after` as they are stored, the oldest first: some of them."""
@@ -194,6 +223,11 @@ class Transcript:
         if not (opened.startswith(b"{") and opened.endswith(b"}")):
             raise _misshapen(thread, row)
         return opened
+
+
+def searched_texts(messages: Sequence[AnyMessage]) -> list[str]:
+    """What people and the model have written: by this a conversation is found, not by results of tools."""
+    return [str(each.text) for each in messages if isinstance(each, HumanMessage | AIMessage)]
 
 
 def _misshapen(thread: ThreadKey, row: Row) -> ConfigurationError:

@@ -117,6 +117,28 @@ class ConversationVariables(VariableGroup):
         description="How much of a conversation the model receives with a new message: its newest turns, in"
         " tokens (estimated). The rest stays readable.",
     )
+    max_thread_bytes: int = Field(
+        33_554_432,
+        ge=0,
+        description="How much one conversation may store, with what it takes to find it. Beyond it, a message"
+        " is refused: 409 (`conversation_full`). A run that has begun stores its end. `0`: no limit.",
+    )
+    max_thread_messages: int = Field(
+        10_000,
+        ge=0,
+        description="How many messages one conversation may have, with calls and results. Likewise.",
+    )
+    max_user_bytes: int = Field(
+        536_870_912,
+        ge=0,
+        description="How much the conversations of one user may store together. Beyond it: 409"
+        " (`storage_full`), until the user deletes some. `0`: no limit.",
+    )
+    max_user_threads: int = Field(
+        10_000,
+        ge=0,
+        description="How many conversations one user may have. Beyond them, no other is opened: likewise.",
+    )
     approval_seconds: float = Field(
         600,
         gt=0,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.api.disconnect import ClientDisconnectedError, while_connected
 from agent.errors.error_codes import AgentCode
 from agent.runs.run import Run
 from agent.runs.run_reader import RunEvent
@@ -104,3 +105,21 @@ async def test_run_ended_before_it_began_ends_its_reader() -> None:
     with pytest.raises(UnavailableError) as raised:
         await run.first()
     assert raised.value.code is AgentCode.SHUTTING_DOWN
+
+
+async def test_disconnect_cancels_what_is_waited_for_without_a_run() -> None:
+    cancelled = asyncio.Event()
+
+    async def search() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientDisconnectedError):
+        await while_connected(None, search(), receive)
+    await cancelled.wait()

@@ -77,3 +77,9 @@ async def test_earlier_messages_of_a_long_conversation_are_shown_on_demand(
     after = (await questions.nth(5).bounding_box() or {})["y"]
     assert abs(after - before) < 60, "what was read moved"
     await expect(page.get_by_text("Earlier questions shown: 5.")).to_have_count(1)
+
+    search = page.get_by_label("Search conversations")
+    await search.fill("nowhere answer")
+    await expect(page.get_by_text("No conversation contains these words.")).to_be_visible()
+    await search.fill("ANSWER 17")  # of a message, not of the title
+    await expect(listed(page)).to_have_count(1)

@@ -17,6 +17,7 @@ from identity.errors import (
     AgentError,
     ApprovalError,
     LimitError,
+    StorageLimitError,
     ThreadBusyError,
     ThreadNotFoundError,
     UnavailableError,
@@ -74,7 +75,7 @@ def rpc_error_of(error: AgentError) -> RpcError:
     if isinstance(error, ThreadNotFoundError):
         return task_not_found()
     code = RpcCode.INTERNAL_ERROR
-    if isinstance(error, ThreadBusyError | ApprovalError):
+    if isinstance(error, ThreadBusyError | ApprovalError | StorageLimitError):
         invalid = error.code is GraphCode.APPROVAL_INVALID
         code = RpcCode.INVALID_PARAMS if invalid else RpcCode.UNSUPPORTED_OPERATION
     field = {} if fault["param"] is None else {"field": fault["param"]}

@@ -66,6 +66,9 @@ async def test_list_has_pages_and_a_search(threads: ThreadsOf) -> None:
     rest = (await served.ask("GET", f"/threads?limit=3&before={first['next']}")).json()
     assert ([each["id"] for each in rest["threads"]], rest["next"]) == (["t2", "t1", "t0"], None)
     assert await listed(served, "?search=QUESTION 3") == ["t3"]
+    await served.say("What is the weather on the lake?", "t1")
+    assert await listed(served, "?search=weather LAKE done") == ["t1"]
+    assert await listed(served, "?search=weather", "bob") == []
 
 
 async def test_renamed_thread_keeps_its_title(threads: ThreadsOf) -> None:

@@ -349,8 +349,8 @@ async def test_list_uses_its_index(postgres: PostgresProcess, database_of: Datab
     await ThreadStore(database).open("owner")
     with psycopg.connect(postgres.url, autocommit=True, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute(
-            "INSERT INTO threads (owner, id, status, last_seq, created_at, updated_at)"
-            " SELECT 'owner-' || n % 20, n, 'idle', 0, n, n FROM generate_series(1, 5000) AS n"
+            "INSERT INTO threads (owner, id, status, last_seq, bytes, created_at, updated_at)"
+            " SELECT 'owner-' || n % 20, n, 'idle', 0, 0, n, n FROM generate_series(1, 5000) AS n"
         )
         connection.execute("ANALYZE threads")
         plan = connection.execute(

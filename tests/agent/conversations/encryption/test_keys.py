@@ -13,6 +13,7 @@ from agent.conversations.encryption.reencryption import Reencryption
 from agent.conversations.storage import ConversationStorage
 from agent.conversations.store.drafts import Draft
 from agent.conversations.store.thread import owner_of
+from agent.conversations.store.threads import ThreadStore
 from agent.errors.error_codes import AgentCode
 from identity.errors import ConfigurationError
 from identity.sealing.sealing_keys import SealingKeys
@@ -21,7 +22,7 @@ from tests.graph.approvals.conftest import ALICE, DIGEST, NOW, RequestOf, reques
 
 OWNER = owner_of(ALICE)
 FORMER, PRESENT = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
-TABLES = ("threads", "messages", "drafts", "approvals")
+TABLES = ("threads", "messages", "terms", "drafts", "approvals")
 
 
 def encryption(*keys: str) -> Encryption:
@@ -96,9 +97,17 @@ async def test_everything_is_brought_under_the_present_key(
     await filled(storage(new_database, *former), request_of())
     both = encryption(PRESENT, *former)
     database = new_database(both)
-    assert await Reencryption(database, both).run() == 4 + 7 + 1 + 2
-    assert await Reencryption(database, both).run() == 0
+    reencryption = Reencryption(database, both, ThreadStore(database, both).index_anew)
+    found, _ = await storage(new_database, PRESENT, *former).threads.list(OWNER, limit=9, search="fine")
+    assert len(found) == 3
+    assert await reencryption.run() == 4 + 7 + 1 + 2
+    assert await reencryption.run() == 0
     present = storage(new_database, PRESENT)
+    for search, number in (("fine", 3), ("my pl", 4), ("lost", 0)):
+        found, _ = await present.threads.list(OWNER, limit=9, search=search)
+        assert len(found) == number
+    terms = await database.read(lambda: query("SELECT term FROM terms"))
+    assert len(terms) == 4 * 8 + 3 * 3  # of the former key, none is left
     assert (await present.threads.get(OWNER, "t2")).title == "My plan"
     window = await present.threads.window(OWNER, "t1", 1000)
     assert [message.text for message in window] == ["My plan", "The plan is fine"]
@@ -114,7 +123,8 @@ async def test_pass_covers_more_rows_than_it_reads_at_a_time(new_database: NewDa
     threads = storage(new_database).threads
     await threads.begin_run(OWNER, "t", "r", "p", messages=[HumanMessage(str(n)) for n in range(450)])
     given = encryption(PRESENT)
-    assert await Reencryption(new_database(given), given).run() == 451
+    database = new_database(given)
+    assert await Reencryption(database, given, ThreadStore(database, given).index_anew).run() == 451
 
 
 async def test_register_keeps_the_keys_under_which_something_may_be_stored(

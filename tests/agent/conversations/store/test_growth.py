@@ -1,15 +1,16 @@
 """What a turn writes does not grow with the conversation: counted in bytes of the databases' own logs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from agent.conversations.database.database import ConversationDatabase, Rows, Statement, Transaction, query
+from agent.conversations.database.database import ConversationDatabase, query
 from agent.conversations.database.postgres_database import PostgresDatabase
 from agent.conversations.store.threads import ThreadStore
 from tests.agent.conversations.conftest import NewDatabase
+from tests.agent.conversations.store.stored_threads import CountedReads
 
 Written = Callable[[], Awaitable[int]]
 
@@ -75,48 +76,15 @@ async def test_turn_reads_no_more_than_its_window(new_database: NewDatabase, tur
     assert [message.text for message in window[::2]] == [str(number) for number in range(turns - 9, turns)]
 
 
-class ReadBytes:
-    """A database that counts the bytes of the rows that transactions receive."""
-
-    def __init__(self, database: ConversationDatabase) -> None:
-        self._database = database
-        self.bytes = 0
-
-    def _counted(self, transaction: Transaction) -> Transaction:
-        statements: Sequence[Statement] = next(transaction)
-        try:
-            while True:
-                results: Sequence[Rows] = yield statements
-                self.bytes += sum(
-                    len(value)
-                    for rows in results
-                    for row in rows
-                    for value in row
-                    if isinstance(value, bytes)
-                )
-                statements = transaction.send(results)
-        except StopIteration as end:
-            return end.value
-
-    async def read(self, work):
-        return await self._database.read(lambda: self._counted(work()))
-
-    async def write(self, work, *, durable: bool = False):
-        return await self._database.write(lambda: self._counted(work()), durable=durable)
-
-    async def batches(self, work):
-        return await self._database.batches(lambda: self._counted(work()))
-
-
 async def test_turn_of_large_messages_reads_no_more_than_a_mebibyte_and_one_of_them(
     new_database: NewDatabase,
 ) -> None:
-    database = ReadBytes(new_database())
+    database = CountedReads(new_database())
     threads = ThreadStore(database)
     many = [message for _ in range(20) for message in (HumanMessage("x" * 300_000), AIMessage("y"))]
     await threads.begin_run("owner", "t", "r", "p", messages=[*many, HumanMessage("Now?"), AIMessage("Yes")])
     await threads.end_run("owner", "t", "r", "idle")
-    database.bytes = 0
+    database.transactions.clear()
     window = await threads.begin_run("owner", "t", "s", "p", tokens=1_000)
     assert [message.text for message in window] == ["Now?", "Yes"]
-    assert database.bytes < 1_500_000
+    assert sum(size for _, size in database.transactions) < 1_500_000
