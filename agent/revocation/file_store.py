@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -64,7 +64,7 @@ class FileStore:
     async def remove(self, revocations: Sequence[Revocation]) -> None:
         """See `RevocationStore`. Readers read the new file from its beginning."""
         try:
-            await asyncio.to_thread(self._rewrite, frozenset(revocations))
+            await asyncio.to_thread(self._rewrite, revocations)
         except OSError as error:
             raise self._error("written", error) from None
 
@@ -95,7 +95,8 @@ class FileStore:
                 lines = b"".join(each for each in lines.splitlines(True) if each.rstrip() not in unread)
             _write(descriptor, lines)
 
-    def _rewrite(self, removed: Collection[Revocation]) -> None:
+    def _rewrite(self, revocations: Sequence[Revocation]) -> None:
+        removed = frozenset(revocations)
         new = self._path.with_name(f"{self._path.name}.new")
         with self._locked(), self._path.open("rb") as file:
             kept = b"".join(line for line in file if _revocation(line) not in removed)
