@@ -63,7 +63,7 @@ cluster: $(VENV)/.dev frontend/node_modules/.installed databases ## two replicas
 	@exec $(BIN)/python -m cluster $(CLUSTER)
 CLUSTER ?=
 
-chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 280 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed or hang: nothing is lost, doubled or leaked (20 minutes)
+chaos: $(VENV)/.dev .venv-aegra/.installed frontend/node_modules/.installed databases ## 320 chats and more while replicas, Aegra's workers, PostgreSQL and Redis are killed, hang or forget: nothing is lost, doubled or leaked (20 minutes)
 	@$(BIN)/python -m cluster.chaos $(CHAOS)
 CHAOS ?=
 

@@ -316,7 +316,7 @@ class _Followed:
         """It cannot be read or written."""
         self.read = self.read or read
         if self.failure is None or self.failure.detail != failure:
-            _LOG.warning("revocations of other processes are not received: %s", failure)
+            _LOG.warning("revocations cannot be read or written: %s: %s", self.store.name, failure)
         code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
         self.failure = UnreachableError(code, failure)
         self.tried.set()
