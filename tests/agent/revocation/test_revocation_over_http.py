@@ -213,6 +213,30 @@ async def test_operator_revokes_and_restores_a_user(agent: AgentServer, revocati
     assert "no revocation is in force" in (await command(agent, revocations, "revoke", "--list"))[1]
 
 
+@pytest.mark.parametrize("shared", ["postgres", "redis"])
+async def test_operator_revokes_in_what_replicas_share_from_any_machine(
+    sandbox: Sandbox, tmp_path: Path, shared: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(shared).url
+    variables = {"CONVERSATIONS_URL": url} if shared == "postgres" else {"REDIS_URL": url}
+    agents, own = tmp_path / "agents" / "file", tmp_path / "own" / "file"
+    with running_agent(sandbox, ACCESS_IDENTITY="Human", REVOCATIONS_FILE=str(agents), **variables) as agent:
+        alice = agent.headers()
+        given = sandbox.environment | variables | {"REVOCATIONS_FILE": str(own)}
+
+        async def operator(*arguments: str) -> str:
+            result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=given)
+            assert result.exit_code == 0, result.output
+            return result.output
+
+        await operator("revoke", "--user", "user_alice01")
+        await accepted(agent, alice, 401)
+        assert "access tokens of user_alice01" in await operator("revoke", "--list")
+        await operator("unrevoke", "--user", "user_alice01")
+        await accepted(agent, alice, 200)
+    assert (agents.parent.exists(), own.parent.exists()) == (shared == "redis", False)
+
+
 async def test_operator_revokes_one_token(agent: AgentServer, revocations: Path) -> None:
     leaked, other = agent.headers(), agent.headers()
     token = leaked["Authorization"].removeprefix("Bearer ")
