@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Final
 
 from agent.errors.error_codes import AgentCode
@@ -213,12 +213,12 @@ class Enforcement:
             await self._sleep(_RETRY_SECONDS)
 
     async def _read(self, followed: "_Followed") -> None:
-        """Reads one store as a whole, repairs it, and follows it until it ends."""
+        """Reads one store as a whole, and follows it until it ends. It is repaired meanwhile."""
         while self._revocations.drop(_AT_ONCE):  # noqa: ASYNC110 - in parts, between which other tasks run
             await asyncio.sleep(0)
         unfound: Unfound | None = self._revocations.unfound()
         expired: list[Revocation] = []
-        async with aclosing(followed.store.changes()) as changes:
+        async with aclosing(followed.store.changes()) as changes, AsyncExitStack() as repairing:
             async for revocations in changes:
                 for start in range(0, len(revocations), _AT_ONCE):
                     part = revocations[start : start + _AT_ONCE]
@@ -229,15 +229,18 @@ class Enforcement:
                         expired += (each for each in part if not self._reaches_store(each))
                     await asyncio.sleep(0)
                 if unfound is not None and not revocations:
-                    await self._repair(followed, list(filter(self._revocations.reaches, unfound.entries())))
-                    await self._tidy(followed.store, expired)
+                    lacking = list(filter(self._revocations.reaches, unfound.entries()))
                     unfound = None
+                    self._judge(followed, lacking)
+                    repair = asyncio.create_task(self._repair(followed, lacking, expired))
+                    repairing.push_async_callback(_ended, repair)
                 self._received.set()
 
     async def _learn(self, source: "_Followed", revocations: Sequence[Revocation]) -> None:
         """Applies what a store has sent, and stores on this machine what others have announced."""
         new = self._apply(revocations)
-        source.has(revocations)
+        if source.awaited:
+            source.has([each for each in revocations if not self._revocations.supersedes(each)])
         for other in self._followed:
             if new and other is not source:
                 other.awaits(new)
@@ -247,26 +250,34 @@ class Enforcement:
                     except StoreError as error:
                         other.failed(str(error))
 
-    async def _repair(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
-        """Writes what the store lacks, which another one has, or which it had before."""
+    def _judge(self, followed: "_Followed", lacking: Sequence[Revocation]) -> None:
+        """Whether a store that was read has lost what it lacks, or only did not receive it yet."""
         lost = [each for each in lacking if each.key not in followed.awaited]
-        if lost and followed.store.lasts and not followed.has_lost:
+        followed.is_whole()
+        if not lacking:
+            followed.succeeded()
+        elif lost and followed.store.lasts and not followed.has_lost:
             followed.lost(len(lost))
             self._lost.add(followed.store.name)
+
+    async def _repair(
+        self, followed: "_Followed", lacking: Sequence[Revocation], expired: Sequence[Revocation]
+    ) -> None:
+        """Writes what the store lacks, and removes what has expired."""
         try:
             if lacking:
                 await self._write(followed, lacking)
-        except StoreError as error:
-            followed.failed(str(error), read=True)
-        else:
-            followed.succeeded()
-
-    async def _tidy(self, store: RevocationStore, expired: Sequence[Revocation]) -> None:
-        try:
+                followed.succeeded()
             if expired:
-                await store.remove(expired)
+                await followed.store.remove(expired)
         except StoreError as error:
-            _LOG.warning("old revocations are not removed: %s", error)
+            if followed.failure is not None:
+                followed.failed(str(error))
+            else:
+                _LOG.warning("old revocations are not removed: %s", error)
+        except Exception as error:  # noqa: BLE001 - else it would be unnoticed
+            followed.failed(f"the store failed unexpectedly ({type(error).__name__})")
+            followed.read_again(self._repair_seconds)
 
     def _reaches_store(self, revocation: Revocation) -> bool:
         return self._revocations.reaches(revocation, _KEPT_LONGER_SECONDS)
@@ -296,8 +307,7 @@ class _Followed:
 
     def has(self, revocations: Sequence[Revocation]) -> None:
         """They are in this store."""
-        if self.awaited:
-            self.awaited.difference_update(each.key for each in revocations)
+        self.awaited.difference_update(each.key for each in revocations)
 
     def lost(self, number: int) -> None:
         """It lacks so many revocations that it had."""
@@ -308,13 +318,17 @@ class _Followed:
 
     def read_again(self, seconds: float) -> None:
         """It is read as a whole again after `seconds`."""
-        if self.limit is not None and self.limit.when() is not None:
+        if self.limit is not None:
             with suppress(RuntimeError):  # it has ended
                 self.limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
-    def failed(self, failure: str, *, read: bool = False) -> None:
+    def is_whole(self) -> None:
+        """It was read as a whole: what it contains is in force."""
+        self.read = True
+        self.tried.set()
+
+    def failed(self, failure: str) -> None:
         """It cannot be read or written."""
-        self.read = self.read or read
         if self.failure is None or self.failure.detail != failure:
             _LOG.warning("revocations cannot be read or written: %s: %s", self.store.name, failure)
         code = AgentCode.REVOCATIONS_LOST if self.has_lost else AgentCode.REVOCATIONS_UNAVAILABLE
@@ -322,8 +336,12 @@ class _Followed:
         self.tried.set()
 
     def succeeded(self) -> None:
-        """It was read, and has all revocations that are in force."""
+        """It has all revocations that are in force."""
         if self.has_lost:
             _LOG.warning("%s has all revocations again", self.store.name)
-        self.has_lost, self.failure, self.read = False, None, True
-        self.tried.set()
+        self.has_lost, self.failure = False, None
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -34,10 +34,13 @@ class MemoryStore:
         self.failure: StoreError | None = None
         self.refusal: StoreError | None = None
         """Of writing alone."""
+        self.writable = asyncio.Event()
+        self.writable.set()
         self.is_complete = True
         """Whether what is stored is sent at once."""
 
     async def put(self, revocations: Sequence[Revocation]) -> None:
+        await self.writable.wait()
         if (refused := self.refusal or self.failure) is not None:
             raise refused
         self.kept += revocations
@@ -305,6 +308,44 @@ async def test_revocation_that_could_not_be_stored_is_stored_later_and_is_no_los
     await process.enforcement.aclose()
 
 
+async def test_later_revocations_are_received_while_a_store_is_repaired() -> None:
+    process = Process()
+    await process.enforcement.start()
+    await process.enforcement.put([revocation()])
+    process.store.kept = []
+    process.store.writable.clear()
+    process.store.sent.put_nowait(ENDED)
+    process.slept.put_nowait(None)
+    await settled()
+    process.store.sent.put_nowait([revocation(name="bob")])
+    await settled()
+    assert process.list.refuses("bob", 50.0, "")
+    with pytest.raises(UnreachableError, match="revocations_lost"):
+        await process.enforcement.check()
+    process.store.writable.set()
+    await settled()
+    await process.enforcement.check()
+    assert process.store.kept == [revocation()]
+    await process.enforcement.aclose()
+
+
+async def test_change_that_was_announced_but_not_stored_is_no_loss_beside_the_former_one() -> None:
+    announces = MemoryStore(lasts=False)
+    process = Process(announces)
+    process.store.kept = [revocation()]
+    await process.enforcement.start()
+    await settled()
+    later = revocation(until=200.0, changed_at=200.0)
+    announces.sent.put_nowait([later])
+    process.store.sent.put_nowait(StoreError("PostgreSQL does not respond"))
+    await settled()
+    process.slept.put_nowait(None)
+    await settled()
+    assert later in process.store.kept
+    assert not process.lost.counts
+    await process.enforcement.aclose()
+
+
 async def test_store_that_only_announces_is_filled_without_an_alert_and_its_failure_is_none() -> None:
     announces = MemoryStore(lasts=False)
     process = Process(announces)
@@ -315,7 +356,6 @@ async def test_store_that_only_announces_is_filled_without_an_alert_and_its_fail
     announces.refusal = StoreError("Redis failed (ConnectionError)")
     await process.enforcement.put([revocation(name="bob")])
     announces.refusal = None
-    announces.sent.put_nowait(StoreError("Redis failed (ConnectionError)"))
     await settled()
     await process.enforcement.check()
     process.slept.put_nowait(None)
