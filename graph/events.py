@@ -20,18 +20,11 @@ of a call's credential, events contain what the service declared; the credential
 token are redacted from arguments and results.
 """
 
-import json
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
-from langgraph.types import StreamWriter
-
-from identity.credentials.requirement import CredentialRequirement, DeclaredCredential
-from identity.error_code import ErrorCode
-from identity.secrets.redaction import Redactor
+from identity.credentials.requirement import DeclaredCredential
 from identity.secrets.secret import Secret
-from tools.service import ToolResult
 
 MAX_CHARACTERS: Final = 4_000
 """Of a call's arguments, as JSON, and of its result."""
@@ -59,11 +52,6 @@ class ResponseStarted(TypedDict):
 
     type: Literal["response_started"]
     message_id: str
-
-
-def declared_credential(requirement: CredentialRequirement | None) -> DeclaredCredential:
-    """The members of a tool's events for `requirement`; none for a service that needs no credential."""
-    return {} if requirement is None else requirement.declared
 
 
 class ToolStarted(DeclaredCredential):
@@ -117,56 +105,6 @@ class ConsentRequired(TypedDict):
 def consent_required(service: str, call_id: str, url: Secret) -> ConsentRequired:
     """The event with the URL in clear: write it to the user only."""
     return {"type": "consent_required", "service": service, "call_id": call_id, "url": url.reveal()}
-
-
-class ToolCallEvents:
-    """Writes both events of one call of a tool, without `secrets`."""
-
-    def __init__(
-        self,
-        writer: StreamWriter,
-        secrets: Iterable[Secret],
-        *,
-        tool: str,
-        service: str | None,
-        access_identity: str | None,
-        call_id: str,
-        declared: DeclaredCredential,
-    ) -> None:
-        self._writer = writer
-        self._redactor = Redactor(secrets)
-        self._about: dict[str, Any] = {
-            "tool": tool,
-            "service": service,
-            "access_identity": access_identity,
-            "call_id": call_id,
-            **declared,
-        }
-        self._began = time.perf_counter()
-
-    def started(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes `tool_started`, and returns its arguments; the duration begins."""
-        shown = self._redactor.redact(dict(arguments))
-        if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
-            shown = dict(TOO_LONG)
-        self._began = time.perf_counter()
-        self._writer({"type": "tool_started", **self._about, "arguments": shown})
-        return dict(shown)
-
-    def finished(self, result: ToolResult, error: ErrorCode | None) -> int:
-        """Writes `tool_finished`, and returns the duration in milliseconds."""
-        text = self._redactor.redact(result.text)
-        duration = round((time.perf_counter() - self._began) * 1000)
-        event = {
-            "type": "tool_finished",
-            **self._about,
-            "ok": result.ok,
-            "called": result.called,
-            "duration_ms": duration,
-            "result": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
-        }
-        self._writer(event if error is None else event | {"error": error.value})
-        return duration
 
 
 AgentEvent: TypeAlias = TextEvent | ToolStarted | ToolFinished | ConsentRequired | StepEvent | ResponseStarted

@@ -4,20 +4,15 @@ Spans follow OpenTelemetry's GenAI conventions. The text of an exception is in n
 services put arguments and results into it.
 """
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from langchain_core.messages import AIMessage, AnyMessage
 
 from graph.message_content import message_content
-from identity.access_identity import AccessIdentity
-from identity.credentials.credential_span import show_requirement
-from identity.credentials.requirement import CredentialRequirement
 from identity.errors import ServiceError
-from identity.secrets.redaction import redact
 from identity.secrets.secret import Secret
 from identity.telemetry.measures import LONG_SECONDS, Distribution, Tally
 from identity.tracing.attribute import Attribute
@@ -50,16 +45,6 @@ class ObservedCalls:
     def inference_call(self) -> "InferenceCall":
         """A context manager around one request to the model."""
         return InferenceCall(self)
-
-    def tool_call(
-        self,
-        tool: str,
-        service: str,
-        requirement: CredentialRequirement | None = None,
-        access_identity: AccessIdentity | None = None,
-    ) -> "ObservedToolCall":
-        """A context manager around one call of a tool, with the credential that its service requires."""
-        return ObservedToolCall(self, tool, service, requirement, access_identity)
 
 
 class InferenceCall:
@@ -122,59 +107,5 @@ class InferenceCall:
     ) -> None:
         failure = self._failure if error is None else error_type(error)
         self._calls.inference.observe(time.perf_counter() - self._began, self._calls.model, failure)
-        self._span.fail(failure)
-        self._work.__exit__(kind, error, traceback)
-
-
-class ObservedToolCall:
-    """One call of a tool."""
-
-    def __init__(
-        self,
-        calls: ObservedCalls,
-        tool: str,
-        service: str,
-        requirement: CredentialRequirement | None,
-        access_identity: AccessIdentity | None,
-    ) -> None:
-        self._calls = calls
-        self._tool = tool
-        self._service = service
-        self._requirement = requirement
-        self._access_identity = access_identity
-        self._work = started_span("execute_tool", tool)
-        self._span: Span = NO_SPAN
-        self._began = 0.0
-        self._failure = SUCCESS
-
-    def requests(self, shown: Mapping[str, Any], approval: str | None = None) -> None:
-        """The arguments, without secrets, and the id of the approval that permits the call."""
-        self._span.set(Attribute.APPROVAL, approval)
-        if self._span.content:
-            self._span.set(Attribute.TOOL_ARGUMENTS, json.dumps(shown, ensure_ascii=False, default=str))
-
-    def ended(self, failure: str, text: str, secrets: Sequence[Secret]) -> None:
-        """The call ended with `failure`: a code, `TOOL_ERROR` or `SUCCESS`; and with `text` for the model."""
-        self._failure = failure
-        if self._span.content:
-            self._span.set(Attribute.TOOL_RESULT, redact(text, secrets))
-
-    def __enter__(self) -> Self:
-        self._span = span = self._work.__enter__()
-        if span.recording:
-            span.set(Attribute.OPERATION, "execute_tool")
-            span.set(Attribute.TOOL, self._tool)
-            span.set(Attribute.TOOL_TYPE, "function")
-            span.set(Attribute.SERVICE, self._service)
-            show_requirement(span, self._requirement, self._access_identity)
-        self._began = time.perf_counter()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        failure = self._failure if error is None else error_type(error)
-        seconds = time.perf_counter() - self._began
-        self._calls.tools.observe(seconds, self._tool, self._service, failure)
         self._span.fail(failure)
         self._work.__exit__(kind, error, traceback)

@@ -32,7 +32,7 @@ from graph.observed_calls import ObservedCalls
 from graph.prompt import SYSTEM_PROMPT
 from graph.routes import APPROVALS, CREDENTIALS, Routes
 from graph.tool_calls.call_budget import CallBudget
-from graph.tool_calls.refused_calls import RefusedCalls
+from graph.tool_calls.tool_step import ToolSteps
 from identity.access_identity import AccessIdentity
 from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import ApiKeyRequirement, OAuthTokenRequirement
@@ -137,7 +137,7 @@ def graph_parts(
     resolved = ServiceCredentials(required, identity.credentials, clock)
     gate = ApprovalGate(services, required, asks.store, asks.seconds, clock)
     prompts = ApprovalPrompts(gate, records.audit, clock)
-    refused = RefusedCalls(services, required, records.audit)
+    steps = ToolSteps(services, required, records.audit, records.calls)
     answers = AnswerReader(gate.services, lambda name, caller: resolved.of(caller, name))
     budget = CallBudget(limits.run_calls)
 
@@ -164,7 +164,7 @@ def graph_parts(
         ),
         approvals=node(
             APPROVALS,
-            ApprovalsNode(gate, prompts, refused, answers, resume_values=asks.resume_values),
+            ApprovalsNode(gate, prompts, steps, answers, resume_values=asks.resume_values),
         ),
         model=node(
             MODEL,
@@ -174,7 +174,7 @@ def graph_parts(
                 resolved,
                 limits,
                 model.system_prompt,
-                refused,
+                steps,
                 ModelRecord(model.name, required.get(MODEL), records.audit),
                 records.calls,
                 model.api_key if isinstance(model.api_key, Secret) else None,
@@ -188,10 +188,8 @@ def graph_parts(
                     resolved,
                     budget,
                     limits.tool_seconds,
-                    records.audit,
-                    refused,
+                    steps,
                     gate,
-                    records.calls,
                     begun_calls=asks.begun_calls,
                 ),
             )

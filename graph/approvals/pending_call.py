@@ -20,10 +20,10 @@ from graph.approvals.record import ApprovalKind, ApprovalRequest
 from graph.call_arguments import arguments_digest
 from graph.context import AgentContext, Conversation, conversation_of
 from graph.credentials.service_credentials import ServiceRequirement
-from graph.events import declared_credential
 from graph.state import AgentState
 from graph.tool_calls.requested_calls import latest_response
 from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.credentials.requirement import DeclaredCredential
 from identity.principal import Principal
 from tools.approval_policy import Effect
 from tools.service import Service
@@ -79,7 +79,8 @@ class ApprovalRequests:
             raise ValueError("a call of a conversation that is not kept waits for no decision")
         requirement = self._requirements.get(pending.service)
         access_identity = requirement.access_identity if requirement else None
-        effect, declared = service.policy(call["name"]).effect, declared_credential(service.credential)
+        effect = service.policy(call["name"]).effect
+        declared: DeclaredCredential = service.credential.declared if service.credential else {}
         names = pending.response.id or "", pending.service, call["name"], call["id"] or ""
         return ApprovalRequest(
             id=_id(kind, pending.principal, pending.conversation, *names, access_identity, effect, declared),

@@ -26,8 +26,8 @@ from graph.context import AgentContext, writer_of
 from graph.credentials.run_credentials import UnavailableCredential, in_state
 from graph.credentials.service_credentials import secrets_of
 from graph.state import AgentState
-from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls, failure_text, with_arguments
+from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.errors import AgentError, CredentialError
 from identity.secrets.redaction import redact
@@ -47,7 +47,7 @@ class ApprovalsNode:
         self,
         gate: ApprovalGate,
         prompts: ApprovalPrompts,
-        refused_calls: RefusedCalls,
+        steps: ToolSteps,
         answers: AnswerReader,
         *,
         resume_values: bool,
@@ -55,7 +55,7 @@ class ApprovalsNode:
         """With `resume_values`, LangGraph's resume values are the answers; else those of the context."""
         self._gate = gate
         self._prompts = prompts
-        self._refused_calls = refused_calls
+        self._steps = steps
         self._answers = answers
         self._resume_values = resume_values
 
@@ -166,13 +166,6 @@ class ApprovalsNode:
         caller: VerifiedAccessToken,
         runtime: Runtime[AgentContext],
     ) -> ToolMessage:
-        return await self._refused_calls.report(
-            pending.call,
-            refused.reason,
-            pending.service,
-            caller,
-            writer_of(runtime),
-            secrets_of(state, caller),
-            approval=refused.approval,
-            error=refused.error,
-        )
+        run = StepRun(caller, writer_of(runtime), secrets_of(state, caller))
+        step = self._steps.step(pending.call, pending.service, run, refused.approval)
+        return await step.refused(refused.reason, refused.error)

@@ -20,9 +20,9 @@ from graph.nodes.step import reports_steps
 from graph.observed_calls import ObservedCalls
 from graph.prompt import build_prompt
 from graph.state import AgentState
-from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import normalize_tool_calls, refusal
 from graph.tool_calls.tool_catalog import OfferedTools, ToolCatalog
+from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
 from identity.credentials.credential import Credential
 from identity.credentials.http_auth.credential_auth import send_with_credential
@@ -45,7 +45,7 @@ class ModelNode:
         service_credentials: ServiceCredentials,
         limits: Limits,
         system_prompt: str,
-        refused_calls: RefusedCalls,
+        steps: ToolSteps,
         record: ModelRecord,
         calls: ObservedCalls,
         static_key: Secret | None = None,
@@ -56,7 +56,7 @@ class ModelNode:
         self._service_credentials = service_credentials
         self._limits = limits
         self._system_prompt = system_prompt
-        self._refused_calls = refused_calls
+        self._steps = steps
         self._record = record
         self._static_key = static_key
         self._calls = calls
@@ -79,13 +79,12 @@ class ModelNode:
         renewed = {name: each.renewed for name, each in credentials.items() if each.renewed}
         if refusals:
             secrets = [*secrets_of(state, caller), *(s for each in renewed.values() for s in each.secrets)]
+            run = StepRun(caller, writer_of(runtime), secrets)
             calls = {call["id"]: call for call in response.tool_calls}
             for place, message in enumerate(refusals):
                 call = calls[message.tool_call_id]
-                service = offered.services.get(call["name"])
-                refusals[place] = await self._refused_calls.report(
-                    call, message.text, service, caller, writer_of(runtime), secrets
-                )
+                step = self._steps.step(call, offered.services.get(call["name"]), run)
+                refusals[place] = await step.refused(message.text)
         refused = {message.tool_call_id for message in refusals}
         accepted = {
             str(call["id"]): offered.services[call["name"]]

@@ -12,14 +12,12 @@ from graph.begun_calls import MAY_HAVE_EFFECT, BegunCalls, call_name
 from graph.context import AgentContext, begun_calls, writer_of, writer_of_consents
 from graph.credentials.run_credentials import RunCredentials
 from graph.credentials.service_credentials import ServiceCredentials, secrets_of
-from graph.observed_calls import ObservedCalls
 from graph.state import AgentState
 from graph.tool_calls.call_budget import CallBudget
-from graph.tool_calls.refused_calls import RefusedCalls
 from graph.tool_calls.requested_calls import accepted_calls
 from graph.tool_calls.tool_call_runner import ToolCallRunner
+from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_token.verified_access_token import VerifiedAccessToken
-from identity.audit.trail import AuditTrail
 from tools.approval_policy import Effect
 from tools.service import Service
 
@@ -37,10 +35,8 @@ class ServiceNode:
         service_credentials: ServiceCredentials,
         budget: CallBudget,
         seconds: float,
-        audit: AuditTrail,
-        refused_calls: RefusedCalls,
+        steps: ToolSteps,
         gate: ApprovalGate,
-        calls: ObservedCalls,
         *,
         begun_calls: BegunCalls | None = None,
     ) -> None:
@@ -53,10 +49,9 @@ class ServiceNode:
         self._begun_calls = begun_calls
         self._service_credentials = service_credentials
         self._budget = budget
-        self._refused_calls = refused_calls
+        self._steps = steps
         self._gate = gate
-        requirement = service_credentials.requirements.get(service.name)
-        self._runner = ToolCallRunner(service, requirement, seconds, audit, calls)
+        self._runner = ToolCallRunner(service, seconds)
 
     async def __call__(
         self, state: AgentState, caller: VerifiedAccessToken, runtime: Runtime[AgentContext]
@@ -65,8 +60,8 @@ class ServiceNode:
         waiting = [call for call, service in accepted_calls(state) if service == self._name]
         taken = self._budget.take(runtime, len(waiting))
         credential = self._service_credentials.of(caller, self._name, state)
-        of_consents = writer_of_consents(runtime)
-        secrets, writer, begun = secrets_of(state, caller), writer_of(runtime), begun_calls(runtime)
+        secrets, consents = secrets_of(state, caller), writer_of_consents(runtime)
+        of_run, begun = StepRun(caller, writer_of(runtime), secrets, consents), begun_calls(runtime)
 
         async def run(call: ToolCall) -> ToolMessage:
             verdict = await self._gate.permit(pending_call(state, call, self._name, caller, runtime))
@@ -75,14 +70,11 @@ class ServiceNode:
             if not await self._begin(state, call, caller, runtime):
                 return await refuse(call, Refused(MAY_HAVE_EFFECT, verdict.approval))
             begun.add(str(call["id"]))
-            return await self._runner.run(
-                call, caller, credential, writer, secrets, verdict.approval, of_consents
-            )
+            step = self._steps.step(call, self._name, of_run, verdict.approval)
+            return await step.made(lambda: self._runner.run(call, credential))
 
         async def refuse(call: ToolCall, refused: Refused) -> ToolMessage:
-            return await self._refused_calls.report(
-                call, refused.reason, self._name, caller, writer, secrets, refused.approval
-            )
+            return await self._steps.step(call, self._name, of_run, refused.approval).refused(refused.reason)
 
         results = await asyncio.gather(*map(run, waiting[:taken]), return_exceptions=True)
         messages: list[ToolMessage] = []

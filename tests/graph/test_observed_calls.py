@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
 
+from graph.credentials.service_credentials import ServiceRequirement
 from graph.error_codes import GraphCode
 from graph.message_content import message_content
 from graph.observed_calls import ObservedCalls
+from graph.tool_calls.tool_step import StepRun, ToolSteps
 from identity.access_identity import AccessIdentity
+from identity.audit.trail import AuditTrail
 from identity.credentials.requirement import AccessTokenRequirement
 from identity.errors import ServiceError
 from identity.secrets.secret import Secret
@@ -16,6 +19,9 @@ from identity.tracing.current_span import CURRENT_SPAN
 from identity.tracing.recorded_span import RecordedSpan
 from identity.tracing.span import SpanKind
 from identity.tracing.trace import Trace
+from tests.graph.echo_service import EchoService
+from tests.graph.memory_seams import Tokens
+from tools.service import ToolResult
 
 KEY = Secret("sk-canary")
 
@@ -34,12 +40,17 @@ def ended() -> Iterator[Ended]:
     CURRENT_SPAN.reset(outer)
 
 
-def test_tool_call_shows_its_credential_and_its_approval(ended: Ended) -> None:
+async def test_tool_call_shows_its_credential_and_its_approval(ended: Ended) -> None:
     calls = ObservedCalls("qwen-plus")
-    requirement = AccessTokenRequirement("https://svc.example|svc.read")
-    with calls.tool_call("pay", "shop", requirement, AccessIdentity.HUMAN) as call:
-        call.requests({"amount": 7}, "f00d")
-        call.ended("", "paid", [KEY])
+    service = EchoService("shop", AccessTokenRequirement("https://svc.example|svc.read"))
+    required = {"shop": ServiceRequirement(service.credential, AccessIdentity.HUMAN)}
+    run = StepRun(await Tokens().verify(Secret("alice-at")), lambda _: None, [KEY])
+    call = ToolCall(name="pay", args={"amount": 7}, id="call_1")
+
+    async def pay() -> tuple[ToolResult, None]:
+        return ToolResult("paid"), None
+
+    await ToolSteps([service], required, AuditTrail(), calls).step(call, "shop", run, "f00d").made(pay)
     (span,) = ended
     shown = {attribute.value: value for attribute, value in span.attributes.items()}
     assert (

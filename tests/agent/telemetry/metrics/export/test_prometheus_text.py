@@ -28,8 +28,7 @@ def filled() -> AgentMeasures:
         measures.calls.reasoning_tokens,
     ):
         tokens.add("qwen-plus", amount=7)
-    with measures.calls.tool_call('a"b\\c\n', "amap"):
-        pass
+    measures.calls.tools.observe(0.1, 'a"b\\c\n', "amap", "")
     with measures.issue.of("token_exchange"):
         pass
     measures.revocations.add("user")

@@ -1,0 +1,220 @@
+"""One call of a tool, and who learns of it: the audit log, the run's events, a span, a measure, callbacks.
+
+Each call is opened and closed here, whether it is made or refused. The audit log is first, and can stop it.
+"""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from langchain_core.messages import ToolCall, ToolMessage
+from langgraph.types import StreamWriter
+
+from graph.call_arguments import arguments_digest
+from graph.credentials.service_credentials import ServiceRequirement
+from graph.events import MAX_CHARACTERS, TOO_LONG, consent_required
+from graph.observed_calls import TOOL_ERROR, ObservedCalls
+from graph.tool_calls.requested_calls import refusal
+from graph.tool_calls.tool_callbacks import tool_callbacks
+from identity.access_token.verified_access_token import VerifiedAccessToken
+from identity.audit.event import AuditOutcome
+from identity.audit.trail import AuditTrail
+from identity.credentials.credential_span import show_requirement
+from identity.error_code import ErrorCode
+from identity.errors import AgentError, ConsentRequiredError
+from identity.secrets.redaction import Redactor
+from identity.secrets.secret import Secret
+from identity.tracing.attribute import Attribute
+from identity.tracing.current_span import started_span
+from identity.tracing.error_type import SUCCESS, error_type
+from identity.tracing.span import Span
+from tools.service import Service, ToolResult
+
+_MAX_NAME: Final = 64
+"""Characters that are reported of the name of a tool that does not exist. The model chooses it freely."""
+
+Work: TypeAlias = Callable[[], Awaitable[tuple[ToolResult, AgentError | None]]]
+"""Makes the call. The result is for the model; with the failure, if it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """The run that makes calls: for whom, where its events are written, and what none of them contains.
+
+    The URL of a consent is written to `consents`, and to nothing else.
+    """
+
+    caller: VerifiedAccessToken
+    writer: StreamWriter
+    secrets: Sequence[Secret]
+    consents: StreamWriter | None = None
+
+
+class ToolSteps:
+    """The calls of one graph: of its services, and of tools that do not exist."""
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        requirements: Mapping[str, ServiceRequirement],
+        audit: AuditTrail,
+        calls: ObservedCalls,
+    ) -> None:
+        self._services = {service.name: service for service in services}
+        self._requirements = requirements
+        self._audit = audit
+        self._calls = calls
+
+    def step(
+        self, call: ToolCall, service: str | None, run: StepRun, approval: str | None = None
+    ) -> "ToolStep":
+        """`call` in `run`. `service` is `None` if no service has the tool; `approval` is the id of the
+        approval that permits or refuses the call.
+        """
+        called = self._services[service] if service else None
+        requirement = self._requirements.get(service) if service else None
+        return ToolStep(call, called, requirement, run, approval, self._audit, self._calls)
+
+
+class ToolStep:
+    """Await `made` or `refused`, once."""
+
+    def __init__(
+        self,
+        call: ToolCall,
+        service: Service | None,
+        requirement: ServiceRequirement | None,
+        run: StepRun,
+        approval: str | None,
+        audit: AuditTrail,
+        calls: ObservedCalls,
+    ) -> None:
+        self._call = call
+        self._requirement = requirement
+        self._approval = approval
+        self._calls = calls
+        self._run = run
+        self._redactor = Redactor(run.secrets)
+        acts_as = requirement.access_identity if requirement else None
+        credential = service.credential if service else None
+        name = self._redactor.redact(call["name"])
+        self._tool: str = name if service else name[:_MAX_NAME]
+        self._call_id = call["id"] or ""
+        self._shown: dict[str, Any] = {
+            "service": service.name if service else None,
+            "access_identity": acts_as and acts_as.value,
+            **(credential.declared if credential else {}),
+        }
+        self._audited = audit.tool_call(
+            service.name if service else None,
+            self._tool,
+            self._call_id,
+            credential,
+            acts_as,
+            run.caller,
+            approval=approval,
+            arguments_digest=arguments_digest(call["args"]),
+        )
+
+    async def made(self, work: Work) -> ToolMessage:
+        """Calls `work`, which makes the call, between its start and its end. Returns the result for the
+        model, which is what the tool returned, or the person's text of a failure. Raises `AuditError` if
+        the call cannot be recorded; a start that cannot be recorded prevents the call.
+        """
+        await self._audited.started()
+        arguments = self._write_started()
+        async with tool_callbacks(self._tool, self._call_id, arguments) as finished:
+            began = time.perf_counter()
+            result, error = await self._observed(work, arguments)
+            if self._run.consents is not None and isinstance(error, ConsentRequiredError):
+                url, service = error.authorization_url, self._shown["service"]
+                self._run.consents(consent_required(service, self._call_id, url))
+            milliseconds = round((time.perf_counter() - began) * 1000)
+            message = self._write_finished(result, error.code if error else None, milliseconds)
+            await finished(message)
+        return message
+
+    async def refused(self, reason: str, error: ErrorCode | None = None) -> ToolMessage:
+        """Records that the call is not made. Its events, and the result for the model, contain `reason`;
+        `error` is the failure that prevents it. Raises `AuditError` if it cannot be recorded.
+        """
+        await self._audited.ended(AuditOutcome.REFUSED, error)
+        arguments = self._write_started()
+        shown = self._write_finished(ToolResult(reason, ok=False, called=False), error, 0)
+        async with tool_callbacks(self._tool, self._call_id, arguments) as finished:
+            await finished(refusal(self._call, self._redactor.redact(reason)))
+        return refusal(self._call, reason).model_copy(update={"artifact": shown.artifact})
+
+    async def _observed(
+        self, work: Work, arguments: Mapping[str, Any]
+    ) -> tuple[ToolResult, AgentError | None]:
+        """The result of `work`: recorded first, then measured."""
+        began, failure = time.perf_counter(), SUCCESS
+        try:
+            with started_span("execute_tool", self._tool) as span:
+                if span.recording:
+                    self._describe(span, arguments)
+                try:
+                    result, error = await work()
+                except BaseException as end:
+                    await self._audited.ended_by(end)
+                    raise
+                if error is None:
+                    await self._audited.ended(AuditOutcome.SUCCEEDED if result.ok else AuditOutcome.FAILED)
+                else:
+                    await self._audited.ended_by(error)
+                failure = error.code.value if error else SUCCESS if result.ok else TOOL_ERROR
+                span.fail(failure)
+                if span.content:
+                    span.set(Attribute.TOOL_RESULT, self._redactor.redact(result.text))
+        except BaseException as end:
+            failure = error_type(end)
+            raise
+        finally:
+            service = self._shown["service"] or ""
+            self._calls.tools.observe(time.perf_counter() - began, self._tool, service, failure)
+        return result, error
+
+    def _describe(self, span: Span, arguments: Mapping[str, Any]) -> None:
+        span.set(Attribute.OPERATION, "execute_tool")
+        span.set(Attribute.TOOL, self._tool)
+        span.set(Attribute.TOOL_TYPE, "function")
+        span.set(Attribute.SERVICE, self._shown["service"])
+        if self._requirement is not None:
+            show_requirement(span, self._requirement.credential, self._requirement.access_identity)
+        span.set(Attribute.APPROVAL, self._approval)
+        if span.content:
+            span.set(Attribute.TOOL_ARGUMENTS, json.dumps(arguments, ensure_ascii=False, default=str))
+
+    def _write_started(self) -> dict[str, Any]:
+        """Writes `tool_started`, and returns the arguments as they are shown."""
+        shown = self._redactor.redact(dict(self._call["args"]))
+        if len(json.dumps(shown, ensure_ascii=False)) > MAX_CHARACTERS:
+            shown = dict(TOO_LONG)
+        about = {"tool": self._tool, "call_id": self._call_id, **self._shown}
+        self._run.writer({"type": "tool_started", **about, "arguments": shown})
+        return dict(shown)
+
+    def _write_finished(self, result: ToolResult, error: ErrorCode | None, milliseconds: int) -> ToolMessage:
+        """Writes `tool_finished`, and returns the result for the model, whose artifact is not sent to it."""
+        text, code = self._redactor.redact(result.text), error and error.value
+        ended = {"called": result.called, "duration_ms": milliseconds}
+        event = {
+            "type": "tool_finished",
+            "tool": self._tool,
+            "call_id": self._call_id,
+            **self._shown,
+            "ok": result.ok,
+            **ended,
+            "result": text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…",
+        }
+        self._run.writer(event if code is None else event | {"error": code})
+        return ToolMessage(
+            result.text,
+            tool_call_id=self._call_id,
+            name=self._call["name"],
+            status="success" if result.ok else "error",
+            artifact=self._shown | ended | {"error": code},
+        )
