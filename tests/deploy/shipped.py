@@ -4,8 +4,10 @@ The dependencies are those of `requirements.lock` alone, from the interpreter th
 """
 
 import importlib.metadata
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,8 +18,27 @@ from typing import Any
 import pytest
 from packaging.markers import Marker
 
+from agent.packaging.carried import Configuration
+from agent.packaging.tree import package_tree
+from agent.settings.settings import read_settings
+from sandbox.agent_files.agent_environment import sdk_configuration
+from sandbox.authn_method import AuthnMethod
+from sandbox.server.server import RunningSandbox
+from tests.clock import SettableClock
+
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "deploy" / "container" / "install.sh"
+OWN_TOOL = '''"""When the salary is paid: a tool of the operator."""
+
+
+def service(payroll, settings):
+    @payroll.tool
+    async def payday(http):
+        """Returns when the salary of the signed-in employee is paid."""
+        await http.get()
+        return settings["answer"]
+'''
+ANSWER = "on the 25th, says the tool of the operator"
 PYTHON = """#!/bin/sh
 "{python}" -m venv --without-pip "$3"
 cp "{folder}/pip" "$3/bin/pip"
@@ -82,15 +103,47 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path) -> Path:
-    """The folder that `install.sh` fills. Its interpreter has no other packages."""
+def operator(
+    tmp_path_factory: pytest.TempPathFactory, running_sandbox: tuple[RunningSandbox, SettableClock]
+) -> Configuration:
+    """The sandbox's variables and an own tool, and what an operator decides of the rest."""
+    running, _ = running_sandbox
+    folder = tmp_path_factory.mktemp("operator")
+    (folder / "payday.py").write_text(OWN_TOOL)
+    (folder / "services.toml").write_text(
+        '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
+        f'url = "{running.environment["ENTERPRISE_SERVICE_URL"]}"\n'
+        f'access_token = "{running.environment["ENTERPRISE_SERVICE_SCOPE"]}"\n'
+        f'settings = {{ answer = "{ANSWER}" }}\n'
+    )
+    (folder / "own.lock").write_text("# no packages\n")
+    (folder / "client-config.json").write_text(
+        json.dumps(sdk_configuration(running.cloud, AuthnMethod.PLUGIN))
+    )
+    given = running.environment | {
+        "ACCEPTED_TOOLS_FILE": str(folder / "nothing-accepted.json"),
+        "ACCESS_IDENTITY": "Human",
+        "CLOUD_IDAAS_CONFIG_PATH": str(folder / "client-config.json"),
+        "SERVICES_FILE": str(folder / "services.toml"),
+    }
+    left = ("CONVERSATIONS_URL", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "REVOCATIONS_FILE")
+    chosen = dict.fromkeys(left, "") | {"IDAAS_EVENTS_KEY_FILE": given["IDAAS_EVENTS_KEY_FILE"]}
+    lock, own_lock = ROOT / "requirements.lock", folder / "own.lock"
+    return Configuration(read_settings(given), given, lock, own_lock, chosen, tuple(given))
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, dependencies: Path, operator: Configuration) -> Path:
+    """The folder that `install.sh` fills, with the operator's files, and no other packages."""
     folder = tmp_path_factory.mktemp("installed")
+    package_tree(operator, folder / "own")
+    script = shutil.copy(INSTALL, folder)
     for name, text in {"python": PYTHON, "pip": PIP}.items():
         text = text.format(python=sys.executable, folder=folder, dependencies=dependencies)
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     target = folder / "idaas-agent"
-    command = [INSTALL, ROOT, target, "--no-index"]
+    command = [script, ROOT, target, "--no-index"]
     environment = {"PATH": os.environ["PATH"], "PYTHON": str(folder / "python")}
     subprocess.run(command, env=environment, check=True)  # noqa: S603 - the script under test
     return target

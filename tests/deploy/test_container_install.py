@@ -18,7 +18,9 @@ def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_dependencies_are_installed_from_the_lock_with_their_hashes(installed: Path) -> None:
-    arguments = (installed / "bin" / "pip-arguments").read_text()
+    arguments, own = (installed / "bin" / "pip-arguments").read_text().splitlines()
+    assert {"--require-hashes", "--only-binary=:all:", "--no-deps"} <= set(own.split())
+    assert own.endswith("-r requirements.lock --no-index"), "own packages"
     assert "--require-hashes" in arguments
     assert f"-r {ROOT}/requirements.lock" in arguments
     assert "--only-binary=:all:" in arguments

@@ -4,7 +4,6 @@ The installed tree and the unpacked package serve everything, with the operator'
 """
 
 import asyncio
-import json
 import re
 import subprocess
 import sys
@@ -20,10 +19,6 @@ from redis import Redis
 
 from agent.packaging.agentrun import AgentRunOptions, package_agentrun
 from agent.packaging.carried import Configuration
-from agent.packaging.tree import package_tree
-from agent.settings.settings import read_settings
-from sandbox.agent_files.agent_environment import sdk_configuration
-from sandbox.authn_method import AuthnMethod
 from sandbox.faults.faults import Fault
 from tests.agent.api.threads.test_run_routes import Events
 from tests.agent.telemetry.test_otlp import Collector
@@ -31,24 +26,13 @@ from tests.command import Command, running
 from tests.conftest import Sandbox
 from tests.databases.postgres_process import PostgresProcess, programs
 from tests.databases.redis_process import RedisProcess
-from tests.deploy.shipped import ROOT
+from tests.deploy.shipped import ANSWER, ROOT
 from tests.running_agent import ENTERPRISE, WEATHER
 from tests.security.test_routes import AGENT, requests
 from tools import VERSION
 
 REPLICAS = (ROOT / "docs" / "replicas.md").read_text(encoding="utf-8")
 CHAT = "/openai/v1/chat/completions"
-OWN_TOOL = '''"""When the salary is paid: a tool of the operator."""
-
-
-def service(payroll, settings):
-    @payroll.tool
-    async def payday(http):
-        """Returns when the salary of the signed-in employee is paid."""
-        await http.get()
-        return settings["answer"]
-'''
-ANSWER = "on the 25th, says the tool of the operator"
 
 
 def printed(name: str) -> str:
@@ -78,36 +62,10 @@ def shared(redis: RedisProcess) -> Iterator[str]:
         administrator.acl_deluser("idaas_agent")
 
 
-def configuration(sandbox: Sandbox, folder: Path) -> Configuration:
-    """The sandbox's variables and an own tool, and what an operator decides of the rest."""
-    (folder / "payday.py").write_text(OWN_TOOL)
-    (folder / "services.toml").write_text(
-        '[services.payroll]\ntype = "http"\npython = "payday.py:service"\n'
-        f'url = "{sandbox.environment["ENTERPRISE_SERVICE_URL"]}"\n'
-        f'access_token = "{sandbox.environment["ENTERPRISE_SERVICE_SCOPE"]}"\n'
-        f'settings = {{ answer = "{ANSWER}" }}\n'
-    )
-    (folder / "client-config.json").write_text(
-        json.dumps(sdk_configuration(sandbox.cloud, AuthnMethod.PLUGIN))
-    )
-    given = sandbox.environment | {
-        "ACCESS_IDENTITY": "Human",
-        "CLOUD_IDAAS_CONFIG_PATH": str(folder / "client-config.json"),
-        "SERVICES_FILE": str(folder / "services.toml"),
-    }
-    chosen = dict.fromkeys(
-        ("CONVERSATIONS_URL", "ENV_PRIVATE_KEY", "IDAAS_CLIENT_SECRET", "REVOCATIONS_FILE"), ""
-    )
-    chosen["IDAAS_EVENTS_KEY_FILE"] = given["IDAAS_EVENTS_KEY_FILE"]
-    settings = read_settings(given)
-    return Configuration(settings, given, ROOT / "requirements.lock", None, chosen, tuple(given))
-
-
 def tree(installed: Path, found: Configuration) -> tuple[list[str], dict[str, str]]:
     """The command and the variables of the installed tree, with the files of the operator."""
-    own = installed / "own"
-    package_tree(found, own)
-    variables = dict(line.split("=", 1) for line in (own / "agent.env").read_text().splitlines())
+    lines = (installed / "own" / "agent.env").read_text().splitlines()
+    variables = dict(line.split("=", 1) for line in lines)
     moved = {name: value.replace("/opt/idaas-agent", str(installed)) for name, value in variables.items()}
     config = {"CLOUD_IDAAS_CONFIG_PATH": found.environment["CLOUD_IDAAS_CONFIG_PATH"]}
     return [str(installed / "bin" / "idaas-agent"), "serve"], moved | config
@@ -179,17 +137,17 @@ async def test_shipped_agent_serves_everything(
     form: str,
     request: pytest.FixtureRequest,
     sandbox: Sandbox,
+    operator: Configuration,
     database: str,
     shared: str,
     serve: Callable[..., Awaitable[str]],
     tmp_path: Path,
 ) -> None:
     collector = Collector()
-    found = configuration(sandbox, tmp_path)
     if form == "installed":
-        command, own = tree(request.getfixturevalue("installed"), found)
+        command, own = tree(request.getfixturevalue("installed"), operator)
     else:
-        command, own = unpacked(request.getfixturevalue("dependencies"), found, tmp_path)
+        command, own = unpacked(request.getfixturevalue("dependencies"), operator, tmp_path)
     role = sandbox.cloud.execution_role.issue(3600)
     for name, text in {"conversations-url": database, "redis-url": shared}.items():
         (tmp_path / name).write_text(text)
