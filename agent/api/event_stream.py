@@ -35,11 +35,13 @@ class EventStream(Response):
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Sends the stream. Returns silently if the client has disconnected."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        begin = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         watch = asyncio.ensure_future(disconnected(receive))
         watch.add_done_callback(lambda _: self._leave())
-        comments = asyncio.ensure_future(self._comments(send))
+        comments = None
         try:
+            await send(begin)
+            comments = asyncio.ensure_future(self._comments(send))
             async for text in self._texts:
                 self._sent_at = asyncio.get_running_loop().time()
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
@@ -50,7 +52,8 @@ class EventStream(Response):
         finally:
             self._leave()
             watch.cancel()
-            comments.cancel()
+            if comments is not None:
+                comments.cancel()
 
     async def _comments(self, send: Send) -> None:
         """Sends comments, which readers of server-sent events skip.

@@ -81,14 +81,7 @@ class RunEvents:
     def _stream(
         self, reader: LiveReader | RemoteReader, caller: VerifiedAccessToken, texts: AsyncIterator[str]
     ) -> Response:
-        readers = self._conversations.readers
-        readers.add(reader, caller)
-
-        def leave() -> None:
-            reader.close()
-            readers.remove(reader)
-
-        return EventStream(texts, leave)
+        return EventStream(texts, self._conversations.readers.add(reader, caller))
 
     async def _live(
         self, run: LiveRun | RelayedRun, reader: LiveReader, position: int, caller: VerifiedAccessToken

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from agent.errors.error_codes import AgentCode
@@ -14,6 +15,10 @@ _MOST: Final = 20
 
 class Reader(Protocol):
     """What is ended with its caller's rights."""
+
+    def close(self) -> None:
+        """Ends it without an error."""
+        ...
 
     def end(self, error: AgentError) -> None:
         """Raises `error` in place of the next event."""
@@ -31,19 +36,17 @@ class Readers:
         self._readers: dict[Reader, VerifiedAccessToken] = {}
         self._counts: Counter[Principal] = Counter()
 
-    def add(self, reader: Reader, caller: VerifiedAccessToken) -> None:
-        """Raises `LimitError` if the caller has too many."""
+    def add(self, reader: Reader, caller: VerifiedAccessToken) -> Callable[[], None]:
+        """Counts `reader`, and returns what its surface calls when it leaves, once or more often.
+
+        Closes it, and raises `LimitError`, if the caller has too many.
+        """
         if self._counts[caller.principal] >= self._most:
+            reader.close()
             raise LimitError(AgentCode.TOO_MANY_RUNS, f"at most {self._most} readers for one caller")
         self._readers[reader] = caller
         self._counts[caller.principal] += 1
-
-    def remove(self, reader: Reader) -> None:
-        """Once the reader has left. Further calls do nothing."""
-        if caller := self._readers.pop(reader, None):
-            self._counts[caller.principal] -= 1
-            if not self._counts[caller.principal]:
-                del self._counts[caller.principal]
+        return partial(self._leave, reader)
 
     def end_of(self, callers: Callable[[VerifiedAccessToken], bool], reason: Callable[[], AgentError]) -> int:
         """Ends the readers of callers of whom `callers` is true, with the error `reason()`; how many."""
@@ -51,3 +54,10 @@ class Readers:
         for reader in ended:
             reader.end(reason())
         return len(ended)
+
+    def _leave(self, reader: Reader) -> None:
+        reader.close()
+        if caller := self._readers.pop(reader, None):
+            self._counts[caller.principal] -= 1
+            if not self._counts[caller.principal]:
+                del self._counts[caller.principal]

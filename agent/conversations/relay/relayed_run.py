@@ -64,9 +64,10 @@ class RelayedRun:
 
     def leave(self, reader: "_Reader") -> None:
         """For readers: this one has left. Further calls do nothing."""
-        self._readers.discard(reader)
-        if not self._readers:
-            self._left(self)
+        if reader in self._readers:
+            self._readers.remove(reader)
+            if not self._readers:
+                self._left(self)
 
     async def changed(self) -> None:
         """See `FollowedRun`."""

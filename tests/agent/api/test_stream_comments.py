@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 from starlette.types import Message, Receive, Scope, Send
 
 from agent.api.chat_completions.response import CompletionStream
+from agent.api.event_stream import EventStream
 from agent.runs.run import Run
 from agent.runs.run_end import Finished
 from agent.runs.run_reader import RunEvent
@@ -73,3 +74,19 @@ async def test_stream_without_silence_has_no_comments(serve: Serve) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.post(origin)).text
     assert text.count("\n\n") == text.count("data: ") == 5
+
+
+async def test_reader_leaves_if_the_client_disconnects_before_the_stream_begins() -> None:
+    left: list[bool] = []
+
+    async def texts() -> AsyncGenerator[str]:
+        yield "data: 1\n\n"
+
+    async def connected() -> Message:
+        return await asyncio.Event().wait()
+
+    async def gone(_: Message) -> None:
+        raise OSError
+
+    await EventStream(texts(), lambda: left.append(True))({"type": "http"}, connected, gone)
+    assert left

@@ -41,13 +41,7 @@ async def running_task(
         events = remote_events(reader, conversations, stored, caller)
     else:
         return None
-    conversations.readers.add(reader, caller)
-
-    def leave() -> None:
-        reader.close()
-        conversations.readers.remove(reader)
-
-    return TaskRun(encoder, events, leave)
+    return TaskRun(encoder, events, conversations.readers.add(reader, caller))
 
 
 async def _relayed(conversations: Conversations, stored: StoredTask, owner: str) -> RelayedRun | None:
